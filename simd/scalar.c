@@ -1,0 +1,145 @@
+/* scalar.c - every kernel in plain C: the specification. */
+#include "simd/simd.h"
+
+#include <math.h>
+#include <sleef.h>
+#include <string.h>
+
+static double relu(double x, double slope)
+{
+    (void)slope;
+    return x < 0 ? 0 : x;
+}
+
+static double relu6(double x, double slope)
+{
+    (void)slope;
+    return x < 0 ? 0 : x > 6 ? 6 : x;
+}
+
+static double leaky_relu(double x, double slope)
+{
+    return x < 0 ? slope * x : x;
+}
+
+static double elu(double x, double slope)
+{
+    (void)slope;
+    return x < 0 ? Sleef_expm1_u10(x) : x;
+}
+
+static double sigmoid(double x, double slope)
+{
+    (void)slope;
+    return 1 / (1 + Sleef_exp_u10(-x));
+}
+
+static double hyperbolic_tangent(double x, double slope)
+{
+    (void)slope;
+    return Sleef_tanh_u10(x);
+}
+
+static double silu(double x, double slope)
+{
+    (void)slope;
+    return x / (1 + Sleef_exp_u10(-x));
+}
+
+static double gelu(double x, double slope)
+{
+    (void)slope;
+    return x / 2 * (1 + Sleef_erf_u10(x * M_SQRT1_2));
+}
+
+static double hardswish(double x, double slope)
+{
+    return x * relu6(x + 3, slope) / 6;
+}
+
+/* One row kernel per formula, so that the table holds plain functions. */
+#define ACTIVATE_ROW(formula)                                                                      \
+    static void activate_##formula(const float *x, float *ret, size_t count, float slope)          \
+    {                                                                                              \
+        for (size_t i = 0; i < count; i++)                                                         \
+            ret[i] = (float)formula((double)x[i], (double)slope);                                  \
+    }
+
+ACTIVATE_ROW(relu)
+ACTIVATE_ROW(relu6)
+ACTIVATE_ROW(leaky_relu)
+ACTIVATE_ROW(elu)
+ACTIVATE_ROW(sigmoid)
+ACTIVATE_ROW(hyperbolic_tangent)
+ACTIVATE_ROW(silu)
+ACTIVATE_ROW(gelu)
+ACTIVATE_ROW(hardswish)
+
+static void softmax(float *x, size_t channels, size_t stride, size_t count)
+{
+    for (size_t p = 0; p < count; p++) {
+        double max = -INFINITY, sum = 0;
+        for (size_t c = 0; c < channels; c++) {
+            double value = (double)x[c * stride + p];
+            if (value > max || isnan(value))
+                max = value;
+        }
+        for (size_t c = 0; c < channels; c++)
+            sum += Sleef_exp_u10((double)x[c * stride + p] - max);
+        for (size_t c = 0; c < channels; c++)
+            x[c * stride + p] = (float)(Sleef_exp_u10((double)x[c * stride + p] - max) / sum);
+    }
+}
+
+static float float_from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* sign 1, exponent 5 (bias 15), fraction 10 */
+static float float_from_float16(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t exponent = (half >> 10) & 0x1fu;
+    uint32_t fraction = half & 0x3ffu;
+    if (exponent == 0x1f)
+        return float_from_bits(sign | 0x7f800000u | fraction << 13);
+    if (exponent == 0) {
+        float magnitude = (float)fraction * 0x1p-24f;
+        return sign ? -magnitude : magnitude;
+    }
+    return float_from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
+}
+
+static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ret[i] = float_from_float16(half[i]);
+}
+
+static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ret[i] = float_from_bits((uint32_t)half[i] << 16);
+}
+
+const struct simd_ops simd_scalar = {
+    .name = "scalar",
+    .activate =
+        {
+            [SIMD_RELU] = activate_relu,
+            [SIMD_RELU6] = activate_relu6,
+            [SIMD_LEAKY_RELU] = activate_leaky_relu,
+            [SIMD_ELU] = activate_elu,
+            [SIMD_SIGMOID] = activate_sigmoid,
+            [SIMD_TANH] = activate_hyperbolic_tangent,
+            [SIMD_SILU] = activate_silu,
+            [SIMD_GELU] = activate_gelu,
+            [SIMD_HARDSWISH] = activate_hardswish,
+        },
+    .softmax = softmax,
+    .float16_to_float32 = float16_to_float32,
+    .bfloat16_to_float32 = bfloat16_to_float32,
+};

@@ -1,0 +1,154 @@
+/* geometry.c - every size and index that follows from an input's H and W. */
+#include "core/internal.h"
+
+#include <math.h>
+
+/* Python's round(): halves to the even neighbour, as the listings compute their windows. */
+static size_t round_half_even(size_t numerator, size_t denominator)
+{
+    size_t quotient = numerator / denominator, twice = 2 * (numerator % denominator);
+    bool up = twice > denominator || (twice == denominator && quotient % 2 == 1);
+    return quotient + (up ? 1 : 0);
+}
+
+void geometry_adaptive_bin(size_t k, size_t bins, size_t extent, size_t *ret_from, size_t *ret_to)
+{
+    *ret_from = k * extent / bins;
+    *ret_to = ((k + 1) * extent + bins - 1) / bins;
+}
+
+void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t *ret_from,
+                     size_t *ret_to)
+{
+    size_t from = k * window, to = from + window; /* in padded coordinates */
+    *ret_from = from > pad ? from - pad : 0;
+    *ret_to = to - pad < extent ? to - pad : extent;
+}
+
+struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out)
+{
+    double source = 0;
+    switch (mode) {
+    case RESIZE_ALIGN_CORNERS:
+        source = out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) : 0;
+        break;
+    case RESIZE_HALF_PIXEL:
+        source = fmax(((double)i + 0.5) * (double)in / (double)out - 0.5, 0);
+        break;
+    case RESIZE_ASYMMETRIC:
+        source = (double)i * (double)in / (double)out;
+        break;
+    }
+    size_t low = (size_t)source;
+    low = low < in ? low : in - 1;
+    return (struct resize_tap){
+        .low = low, .high = low + 1 < in ? low + 1 : low, .weight = source - (double)low};
+}
+
+/* One axis of a window pooling: size of the result, and the padding before the first pixel. */
+static size_t pooled_extent(enum pool pool, size_t extent, size_t window, size_t *ret_pad)
+{
+    *ret_pad = 0;
+    if (pool == POOL_VALID)
+        return extent / window;
+    size_t pooled = (extent + window - 1) / window;
+    *ret_pad = (pooled * window - extent) / 2;
+    return pooled;
+}
+
+static enum ppm_status window_of(const struct spec *spec, size_t index, struct ppm_shape input,
+                                 struct branch_geometry *ret, struct ppm_error *error)
+{
+    const struct branch *branch = &spec->branches[index];
+    ret->window_h = branch->window_h;
+    ret->window_w = branch->window_w;
+    if (branch->bin == 0)
+        return PPM_OK;
+    ret->window_h = round_half_even(input.h, branch->bin);
+    ret->window_w = round_half_even(input.w, branch->bin);
+    if (ret->window_h == 0 || ret->window_w == 0)
+        return ppm_fail(error, PPM_UNFIT,
+                        "bin %zu makes a pooling window of %zu x %zu pixels on an input of %zu x "
+                        "%zu (H x W), expected a side of more than half the bin",
+                        branch->bin, ret->window_h, ret->window_w, input.h, input.w);
+    return PPM_OK;
+}
+
+static enum ppm_status branch_geometry_of(const struct spec *spec, size_t index,
+                                          struct ppm_shape input, struct branch_geometry *ret,
+                                          struct ppm_error *error)
+{
+    ret->target_h = input.h;
+    ret->target_w = input.w;
+    if (spec->pool == POOL_ADAPTIVE) {
+        ret->pooled_h = ret->pooled_w = spec->branches[index].bin;
+        return PPM_OK;
+    }
+    if (window_of(spec, index, input, ret, error) != PPM_OK)
+        return error->status;
+    ret->pooled_h = pooled_extent(spec->pool, input.h, ret->window_h, &ret->pad_top);
+    ret->pooled_w = pooled_extent(spec->pool, input.w, ret->window_w, &ret->pad_left);
+    if (ret->pooled_h == 0 || ret->pooled_w == 0)
+        return ppm_fail(error, PPM_UNFIT,
+                        "the input is %zu x %zu (H x W), expected at least the %zu x %zu pixels of "
+                        "branch %zu's pooling window",
+                        input.h, input.w, ret->window_h, ret->window_w, index);
+    if (spec->upsample_to == TO_STRIDE_MULTIPLE) {
+        ret->target_h = ret->pooled_h * ret->window_h;
+        ret->target_w = ret->pooled_w * ret->window_w;
+    }
+    return PPM_OK;
+}
+
+/* All parts of the concat must be of one size. */
+static enum ppm_status check_concat(const struct spec *spec, struct geometry *geometry,
+                                    struct ppm_error *error)
+{
+    const bool has_input = spec->concat != CONCAT_BRANCHES;
+    const struct branch_geometry *first = &geometry->branches[0];
+    geometry->h = has_input ? geometry->input.h : first->target_h;
+    geometry->w = has_input ? geometry->input.w : first->target_w;
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        const struct branch_geometry *branch = &geometry->branches[i];
+        if (branch->target_h != geometry->h || branch->target_w != geometry->w)
+            return ppm_fail(error, PPM_UNFIT,
+                            "branch %zu is upsampled to %zu x %zu (H x W) and %s is %zu x %zu: "
+                            "they cannot be concatenated; expected an input that every pooling "
+                            "stride divides alike",
+                            i, branch->target_h, branch->target_w,
+                            has_input ? "the input" : "branch 0", geometry->h, geometry->w);
+    }
+    return PPM_OK;
+}
+
+enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
+                            struct geometry *ret_geometry, struct ppm_error *error)
+{
+    struct geometry geometry = {.input = input};
+    size_t bytes;
+    if (ppm_shape_bytes(input, &bytes, error) != PPM_OK)
+        return error->status;
+    if (input.c != spec->channels)
+        return ppm_fail(error, PPM_UNFIT, "found %zu channels, expected the model's %zu", input.c,
+                        spec->channels);
+    if (input.h > UINT32_MAX || input.w > UINT32_MAX)
+        return ppm_fail(error, PPM_TOO_LARGE, "found an input of %zu x %zu pixels", input.h,
+                        input.w);
+    for (size_t i = 0; i < spec->branch_count; i++)
+        if (branch_geometry_of(spec, i, input, &geometry.branches[i], error) != PPM_OK)
+            return error->status;
+    if (check_concat(spec, &geometry, error) != PPM_OK)
+        return error->status;
+
+    const struct output_spec *output = &spec->output;
+    geometry.output = (struct ppm_shape){input.n, spec->output_channels, geometry.h, geometry.w};
+    if (output->resizes) {
+        geometry.output.h = output->scale ? geometry.h * output->scale : output->height;
+        geometry.output.w = output->scale ? geometry.w * output->scale : output->width;
+    }
+    geometry.needs_resize = geometry.output.h != geometry.h || geometry.output.w != geometry.w;
+    if (ppm_shape_bytes(geometry.output, &bytes, error) != PPM_OK)
+        return error->status = PPM_TOO_LARGE;
+    *ret_geometry = geometry;
+    return PPM_OK;
+}

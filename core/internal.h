@@ -1,0 +1,235 @@
+/* internal.h - what the files of core/ share: private structs, nothing else. */
+#ifndef PPM_CORE_INTERNAL_H
+#define PPM_CORE_INTERNAL_H
+
+#include "core/ppm.h"
+#include "simd/simd.h"
+
+#include <jansson.h>
+
+/* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
+enum {
+    BRANCHES_MAX = 64,
+    LAYERS_MAX = 64,
+    CHANNELS_MAX = 1 << 17,
+    BIN_MAX = 4096,
+    WINDOW_MAX = 1 << 16,
+    OUTPUT_SCALE_MAX = 256,
+    OUTPUT_EXTENT_MAX = 1 << 16,
+    NAME_BYTES = 128,
+};
+
+/* ---- tensor.c ---- */
+
+/* 64-byte aligned, freed with free(). NULL and PPM_NO_MEMORY when it is not to be had. */
+void *core_allocate(size_t bytes, struct ppm_error *error);
+
+/* to[n][column][row] = from[n][row][column]: NCHW to NHWC with rows = C and columns = H*W, and
+ * back with the two exchanged. */
+void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t rows,
+                      size_t columns);
+
+/* ---- threads.c ---- */
+
+const struct simd_ops *core_simd(void); /* the kernel table in use */
+
+/* ---- spec.c, spec_layers.c: a model as its configuration describes it ---- */
+
+enum pool { POOL_ADAPTIVE, POOL_SAME, POOL_VALID };
+enum resize { RESIZE_ALIGN_CORNERS, RESIZE_HALF_PIXEL, RESIZE_ASYMMETRIC };
+enum resize_to { TO_INPUT, TO_STRIDE_MULTIPLE };
+enum concat { CONCAT_INPUT_FIRST, CONCAT_INPUT_LAST, CONCAT_BRANCHES };
+enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
+
+enum layer_kind { LAYER_CONV, LAYER_BATCH_NORM, LAYER_ACTIVATION, LAYER_PRELU, LAYER_SOFTMAX };
+
+/* One layer of a stack. Owned by its stack; weights are NULL until model.c reads them. */
+struct layer {
+    enum layer_kind kind;
+    size_t in_channels, out_channels; /* equal but for a conv */
+    char weights_name[NAME_BYTES];    /* tensor names without suffix; empty: it has no weights */
+    bool name_is_default;
+
+    size_t kernel;              /* conv: 1 or 3 */
+    bool has_bias;              /* conv */
+    double eps;                 /* batch_norm */
+    bool has_scale, has_center; /* batch_norm */
+    enum simd_activation activation;
+    float slope; /* leaky_relu */
+
+    size_t norms_folded; /* conv: how many batch norms its scale and shift hold */
+    float *weight;       /* conv: [out, in, kernel, kernel]; prelu: slopes [out] */
+    /* conv and batch_norm: y_c = scale[c] * (sum of products, or x_c) + shift[c]. Kept in double,
+     * so that folding a norm into the conv before it rounds nothing. */
+    double *scale, *shift; /* [out] */
+    uint64_t parameters;   /* trained values read for this layer, folded norms included */
+};
+
+struct stack {
+    struct layer *layers;
+    size_t count;
+    size_t in_channels, out_channels;
+};
+
+/* The pyramid's i-th branch: pool, stack, upsample. */
+struct branch {
+    size_t bin;                /* grid size, when the model has bins; else 0 */
+    size_t window_h, window_w; /* pool size and stride in pixels, when it has windows */
+    struct stack stack;
+};
+
+struct output_spec {
+    bool resizes;
+    size_t scale, height, width; /* scale, or when it is 0 height x width */
+    enum resize resize;
+    enum output_as as;
+};
+
+struct weights_spec {
+    char file[4096]; /* path as opened; empty: random */
+    char prefix[NAME_BYTES];
+    bool kernels_are_hwio;
+    uint64_t seed;
+};
+
+struct spec {
+    char name[NAME_BYTES];
+    char *json; /* the configuration on one line */
+    size_t channels;
+    enum ppm_layout layout;
+    struct branch *branches;
+    size_t branch_count;
+    enum pool pool;
+    enum resize upsample;
+    enum resize_to upsample_to;
+    enum concat concat;
+    struct stack head; /* count 0: none */
+    size_t concat_channels, output_channels;
+    struct output_spec output;
+    bool is_cascade;
+    bool has_weights_key;
+    struct weights_spec weights;
+};
+
+/* Reads the model configuration at path. *ret_spec is to be released in any case. */
+enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
+void spec_release(struct spec *spec);
+
+struct json_place;
+
+/* Reads a stack (a JSON list of layers) for in_channels. group and index give the default tensor
+ * names: "branch.2.conv", "head.0.conv"; index is the branch's, and ignored for the head. */
+enum ppm_status spec_read_stack(const json_t *list, const struct json_place *place,
+                                const char *group, size_t index, size_t in_channels,
+                                struct stack *ret_stack, struct ppm_error *error);
+void spec_release_stack(struct stack *stack);
+
+/* The name that configurations use: "relu", "leaky_relu", ... */
+const char *spec_activation_name(const struct layer *layer);
+
+/* ---- weights.c: where the values of a model come from ---- */
+
+struct weights_source; /* a safetensors file, or a seed */
+
+struct weights_source *weights_open(const struct weights_spec *spec, struct ppm_error *error);
+void weights_close(struct weights_source *source);
+
+/* What a random tensor is drawn from: uniform in [low, high). */
+struct weights_range {
+    double low, high;
+};
+
+/* ret[count] = the tensor "prefix + name + suffix", whose shape must be shape[rank] (the product is
+ * count). A rank 4 shape is OIHW; a file of HWIO kernels is permuted into it. */
+enum ppm_status weights_read(struct weights_source *source, const char *name, const char *suffix,
+                             const size_t *shape, size_t rank, struct weights_range range,
+                             float *ret, struct ppm_error *error);
+
+/* Whether the source holds the tensor with exactly this shape (rank 1). Random sources do. */
+bool weights_has(struct weights_source *source, const char *name, const char *suffix, size_t count);
+
+/* ---- model.c ---- */
+
+struct ppm_model {
+    struct spec spec;
+    uint64_t parameters, parameters_bytes;
+};
+
+/* ---- geometry.c: every size that follows from an input's H and W ---- */
+
+struct branch_geometry {
+    size_t window_h, window_w; /* same, valid: pool size and stride; adaptive: 0 */
+    size_t pooled_h, pooled_w;
+    size_t pad_top, pad_left; /* same: padding before the first row and column */
+    size_t target_h, target_w;
+};
+
+struct geometry {
+    struct ppm_shape input;
+    struct branch_geometry branches[BRANCHES_MAX];
+    size_t h, w; /* of the concat and the head */
+    struct ppm_shape output;
+    bool needs_resize; /* the output stage changes H x W */
+};
+
+enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
+                            struct geometry *ret_geometry, struct ppm_error *error);
+
+/* The pixels [ret_from, ret_to) of an axis of extent pixels that bin k of bins covers:
+ * adaptive floor(k * extent / bins) .. ceil((k + 1) * extent / bins). */
+void geometry_adaptive_bin(size_t k, size_t bins, size_t extent, size_t *ret_from, size_t *ret_to);
+
+/* The same for a window of that size and stride whose first one begins pad pixels early. */
+void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t *ret_from,
+                     size_t *ret_to);
+
+/* Where output pixel i of an axis reads: (1 - weight) * x[low] + weight * x[high]. */
+struct resize_tap {
+    size_t low, high;
+    double weight;
+};
+struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out);
+
+/* ---- reference_ops.c: the operators as plain loops, double accumulators ---- */
+
+/* What the operators need to know of the run they belong to. */
+struct run {
+    int threads;
+    bool (*is_cancelled)(void *context);
+    void *cancel_context;
+};
+
+bool run_is_cancelled(const struct run *run);
+
+/* ret[planes][pooled_h][pooled_w] = mean of x[planes][h][w] over each bin */
+void reference_pool(const float *x, size_t planes, size_t h, size_t w, enum pool pool,
+                    const struct branch_geometry *branch, float *ret);
+
+/* ret[n][c] (at n * ret_stride + c * out_h * out_w) = bilinear resize of x[n][c], n < batches */
+void reference_resize(const struct run *run, const float *x, size_t batches, size_t channels,
+                      size_t h, size_t w, enum resize mode, size_t out_h, size_t out_w, float *ret,
+                      size_t ret_stride);
+
+/* One layer over [n, in, h, w] -> [n, out, h, w]; x == ret is allowed but for a conv. */
+void reference_layer(const struct run *run, const struct layer *layer, const float *x,
+                     size_t batches, size_t h, size_t w, float *ret);
+
+/* Softmax over channels, in place. */
+void reference_softmax(const struct run *run, float *x, size_t batches, size_t channels, size_t h,
+                       size_t w);
+
+/* ret[n][pixel] = lowest c with the largest x[n][c][pixel]; NaN counts as larger than all. */
+void reference_argmax(const struct run *run, const float *x, size_t batches, size_t channels,
+                      size_t pixels, int32_t *ret);
+
+/* ---- reference.c ---- */
+
+/* What reference_run allocates on the way for geometry, in bytes, saturating. */
+size_t reference_working_bytes(const struct spec *spec, const struct geometry *geometry);
+
+/* The literal graph: y [output] = model(x [N, C, H, W]), both NCHW, y int32 for argmax. */
+enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,
+                              const float *x, void *y, const struct run *run,
+                              struct ppm_stage_times *times, struct ppm_error *error);
+
+#endif

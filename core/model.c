@@ -1,0 +1,227 @@
+/* model.c - loads a model: specification, then weights, then norms folded. Immutable afterwards. */
+#include "core/internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the readers of one model's layers share. */
+struct loader {
+    struct ppm_model *model;
+    struct weights_source *source;
+    const char *path; /* of the configuration */
+    const struct ppm_progress *progress;
+    size_t layers_total, layers_done;
+    struct ppm_error *error;
+};
+
+static float *allocate_floats(struct loader *loader, size_t count)
+{
+    loader->model->parameters += count;
+    return core_allocate(count * sizeof(float), loader->error);
+}
+
+/* Reads a rank 1 tensor of a layer into ret, which holds layer->out_channels. */
+static bool read_vector(struct loader *loader, const struct layer *layer, const char *suffix,
+                        struct weights_range range, float *ret)
+{
+    loader->model->parameters += layer->out_channels;
+    return weights_read(loader->source, layer->weights_name, suffix, &layer->out_channels, 1, range,
+                        ret, loader->error) == PPM_OK;
+}
+
+static bool allocate_affine(struct loader *loader, struct layer *layer)
+{
+    size_t bytes = layer->out_channels * sizeof(double);
+    layer->scale = core_allocate(bytes, loader->error);
+    layer->shift = layer->scale ? core_allocate(bytes, loader->error) : NULL;
+    return layer->shift != NULL;
+}
+
+static void load_conv(struct loader *loader, struct layer *layer)
+{
+    const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
+    const size_t fan_in = layer->in_channels * layer->kernel * layer->kernel;
+    /* keeps the variance of random activations near 1, whatever the width */
+    const double bound = sqrt(3 / (double)fan_in);
+    float *bias = core_allocate(layer->out_channels * sizeof *bias, loader->error);
+    layer->weight = allocate_floats(loader, layer->out_channels * fan_in);
+    if (!bias || !layer->weight || !allocate_affine(loader, layer))
+        goto out;
+    memset(bias, 0, layer->out_channels * sizeof *bias);
+    if (weights_read(loader->source, layer->weights_name, ".weight", shape, 4,
+                     (struct weights_range){-bound, bound}, layer->weight, loader->error) != PPM_OK)
+        goto out;
+    if (layer->has_bias &&
+        !read_vector(loader, layer, ".bias", (struct weights_range){-0.5, 0.5}, bias))
+        goto out;
+    for (size_t c = 0; c < layer->out_channels; c++) {
+        layer->scale[c] = 1;
+        layer->shift[c] = (double)bias[c];
+    }
+out:
+    free(bias);
+}
+
+/* y = (x - mean) / sqrt(variance + eps) * gamma + beta, as scale * x + shift */
+static void load_batch_norm(struct loader *loader, struct layer *layer)
+{
+    const size_t channels = layer->out_channels;
+    float *values = core_allocate(4 * channels * sizeof *values, loader->error);
+    if (!values || !allocate_affine(loader, layer))
+        goto out;
+    float *gamma = values, *beta = gamma + channels, *mean = beta + channels;
+    float *variance = mean + channels;
+    for (size_t c = 0; c < channels; c++)
+        gamma[c] = 1, beta[c] = 0;
+    const struct weights_range positive = {0.5, 1.5}, centered = {-0.5, 0.5};
+    if ((layer->has_scale && !read_vector(loader, layer, ".weight", positive, gamma)) ||
+        (layer->has_center && !read_vector(loader, layer, ".bias", centered, beta)) ||
+        !read_vector(loader, layer, ".running_mean", centered, mean) ||
+        !read_vector(loader, layer, ".running_var", positive, variance))
+        goto out;
+    for (size_t c = 0; c < channels; c++) {
+        if (variance[c] < 0 || !((double)variance[c] + layer->eps > 0)) {
+            ppm_fail(loader->error, PPM_BAD_CONFIG,
+                     "%s: tensor %s%s.running_var: found %g at element %zu, expected a variance of "
+                     "at least 0 (and above it when eps is 0)",
+                     loader->model->spec.weights.file, loader->model->spec.weights.prefix,
+                     layer->weights_name, (double)variance[c], c);
+            goto out;
+        }
+        layer->scale[c] = (double)gamma[c] / sqrt((double)variance[c] + layer->eps);
+        layer->shift[c] = (double)beta[c] - (double)mean[c] * layer->scale[c];
+    }
+out:
+    free(values);
+}
+
+/* One slope for all channels, or one each; kept as one each. */
+static void load_prelu(struct loader *loader, struct layer *layer)
+{
+    const size_t channels = layer->out_channels;
+    const struct weights_range range = {0.1, 0.4};
+    const bool is_single = !weights_has(loader->source, layer->weights_name, ".weight", channels) &&
+                           weights_has(loader->source, layer->weights_name, ".weight", 1);
+    const size_t count = is_single ? 1 : channels;
+    layer->weight = allocate_floats(loader, channels);
+    if (!layer->weight || weights_read(loader->source, layer->weights_name, ".weight", &count, 1,
+                                       range, layer->weight, loader->error) != PPM_OK)
+        return;
+    for (size_t c = count; c < channels; c++)
+        layer->weight[c] = layer->weight[0];
+    loader->model->parameters -= channels - count;
+}
+
+static void load_layer(struct loader *loader, struct layer *layer)
+{
+    uint64_t before = loader->model->parameters;
+    bool has_weights =
+        layer->kind == LAYER_CONV || layer->kind == LAYER_BATCH_NORM || layer->kind == LAYER_PRELU;
+    if (has_weights && !loader->model->spec.has_weights_key)
+        ppm_fail(loader->error, PPM_BAD_CONFIG,
+                 "%s: weights: found nothing, expected {\"file\": ...} or {\"random\": SEED} for "
+                 "layer %s",
+                 loader->path, layer->weights_name);
+    else if (layer->kind == LAYER_CONV)
+        load_conv(loader, layer);
+    else if (layer->kind == LAYER_BATCH_NORM)
+        load_batch_norm(loader, layer);
+    else if (layer->kind == LAYER_PRELU)
+        load_prelu(loader, layer);
+    layer->parameters = loader->model->parameters - before;
+}
+
+/* conv or norm, then norm: (x * s1 + t1) * s2 + t2. What was folded leaves the stack. */
+static void fold_norms(struct stack *stack)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        struct layer *layer = &stack->layers[i], *before = kept ? &stack->layers[kept - 1] : NULL;
+        if (layer->kind != LAYER_BATCH_NORM || !before || !before->scale) {
+            stack->layers[kept++] = *layer;
+            continue;
+        }
+        for (size_t c = 0; c < layer->out_channels; c++) {
+            before->scale[c] *= layer->scale[c];
+            before->shift[c] = before->shift[c] * layer->scale[c] + layer->shift[c];
+        }
+        before->norms_folded++;
+        before->parameters += layer->parameters;
+        free(layer->scale);
+        free(layer->shift);
+    }
+    stack->count = kept;
+}
+
+static void load_stack(struct loader *loader, struct stack *stack)
+{
+    for (size_t i = 0; i < stack->count && loader->error->status == PPM_OK; i++) {
+        load_layer(loader, &stack->layers[i]);
+        loader->layers_done++;
+        if (loader->progress)
+            loader->progress->report(loader->progress->context, loader->model->spec.name,
+                                     (double)loader->layers_done / (double)loader->layers_total);
+    }
+    if (loader->error->status == PPM_OK)
+        fold_norms(stack);
+}
+
+static uint64_t stack_bytes(const struct stack *stack)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct layer *layer = &stack->layers[i];
+        if (layer->kind == LAYER_CONV)
+            bytes += sizeof(float) * layer->out_channels * layer->in_channels * layer->kernel *
+                     layer->kernel;
+        if (layer->scale)
+            bytes += 2 * sizeof(double) * layer->out_channels;
+        if (layer->kind == LAYER_PRELU)
+            bytes += sizeof(float) * layer->out_channels;
+    }
+    return bytes;
+}
+
+static void load_weights(struct loader *loader)
+{
+    struct spec *spec = &loader->model->spec;
+    if (!(loader->source = weights_open(&spec->weights, loader->error)))
+        return;
+    loader->layers_total = spec->head.count;
+    for (size_t i = 0; i < spec->branch_count; i++)
+        loader->layers_total += spec->branches[i].stack.count;
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        load_stack(loader, &spec->branches[i].stack);
+        loader->model->parameters_bytes += stack_bytes(&spec->branches[i].stack);
+    }
+    load_stack(loader, &spec->head);
+    loader->model->parameters_bytes += stack_bytes(&spec->head);
+    weights_close(loader->source);
+}
+
+struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
+                                 struct ppm_error *error)
+{
+    struct loader loader = {.path = path, .progress = progress, .error = error};
+    loader.model = calloc(1, sizeof *loader.model);
+    if (!loader.model) {
+        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+        return NULL;
+    }
+    if (spec_read(path, &loader.model->spec, error) == PPM_OK)
+        load_weights(&loader);
+    if (error->status == PPM_OK)
+        return loader.model;
+    ppm_model_free(loader.model);
+    return NULL;
+}
+
+void ppm_model_free(struct ppm_model *model)
+{
+    if (!model)
+        return;
+    spec_release(&model->spec);
+    free(model);
+}

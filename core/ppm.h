@@ -1,0 +1,202 @@
+/*
+ * ppm.h - the door of core/: pyramid pooling modules, computed.
+ *
+ *     struct ppm_error error = {0};
+ *     struct ppm_model *model = ppm_model_load("configs/models/fast-scnn.json", NULL, &error);
+ *     struct ppm_tensor x, y = {0};                       // x: filled by the caller
+ *     if (!model || ppm_run(model, &x, NULL, &y, &error) != PPM_OK)
+ *         fprintf(stderr, "%s\n", error.text);
+ *     ppm_tensor_free(&y);
+ *     ppm_model_free(model);
+ *
+ * What a model computes for x [N, C, H, W] and bins b_0, b_1, ... (Zhao et al., "Pyramid Scene
+ * Parsing Network", CVPR 2017):
+ *
+ *     p_i = pool(x, b_i)              [N, C,  ph, pw]
+ *     r_i = branch_i(p_i)             [N, Ci, ph, pw]
+ *     u_i = upsample(r_i)             [N, Ci, H,  W ]
+ *     y   = output(head(concat(x, u_0, u_1, ...)))
+ *
+ * Errors: functions that can fail take a struct ppm_error (never NULL), return a status or NULL,
+ * and leave their ret_ arguments untouched when they fail. Destructors accept NULL.
+ * Threads: a model is immutable after ppm_model_load and may be shared; every other object belongs
+ * to one thread at a time.
+ */
+#ifndef PPM_CORE_PPM_H
+#define PPM_CORE_PPM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Why something was refused. */
+enum ppm_status {
+    PPM_OK = 0,
+    PPM_MALFORMED,  /* bytes that are not what they claim to be */
+    PPM_UNFIT,      /* well-formed, but not fit for the model */
+    PPM_TOO_LARGE,  /* beyond a configured limit */
+    PPM_BAD_CONFIG, /* a configuration or weights file was refused */
+    PPM_IO,         /* a file could not be read or written */
+    PPM_NO_MEMORY,  /* an allocation failed */
+    PPM_CANCELLED,  /* ppm_run_options.is_cancelled said so */
+};
+
+enum { PPM_ERROR_TEXT_BYTES = 512 };
+
+/* Owned by the caller; starts as {0}; keeps the first cause. */
+struct ppm_error {
+    enum ppm_status status;
+    char text[PPM_ERROR_TEXT_BYTES]; /* one sentence: where, what was found, what was expected */
+};
+
+/* Records status and text (printf style) in *error unless it already holds a cause.
+ * Returns error->status, so that "return ppm_fail(...)" reads well. */
+enum ppm_status ppm_fail(struct ppm_error *error, enum ppm_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- tensors ------------------------------------------------------------------------------- */
+
+enum ppm_layout { PPM_NCHW, PPM_NHWC };
+enum ppm_dtype { PPM_FLOAT32, PPM_INT32 }; /* both are 4 bytes an element */
+
+/* The extents by meaning, whatever the layout in memory. */
+struct ppm_shape {
+    size_t n, c, h, w;
+};
+
+/* data holds n*c*h*w elements in layout order, rows without gaps, 64-byte aligned when it comes
+ * from ppm_tensor_allocate. {0} is a valid empty tensor. */
+struct ppm_tensor {
+    struct ppm_shape shape;
+    enum ppm_layout layout;
+    enum ppm_dtype dtype;
+    bool is_batch; /* false: sent, and to be answered, without the N axis (then n == 1) */
+    void *data;
+};
+
+/* Looks a name up, case-sensitively: "NCHW" or "NHWC". Returns false for any other. */
+bool ppm_layout_from_name(const char *name, enum ppm_layout *ret_layout);
+const char *ppm_layout_name(enum ppm_layout layout);
+const char *ppm_dtype_name(enum ppm_dtype dtype); /* "float32", "int32" */
+
+/* *ret_bytes = 4 * n * c * h * w. PPM_MALFORMED if an extent is 0 or the product overflows. */
+enum ppm_status ppm_shape_bytes(struct ppm_shape shape, size_t *ret_bytes, struct ppm_error *error);
+
+/* The extents in memory order, 3 or 4 of them: [N, C, H, W], [N, H, W, C], or without N.
+ * Returns how many were written to axes. */
+size_t ppm_tensor_axes(const struct ppm_tensor *tensor, size_t axes[4]);
+
+/* The reverse: reads count (3 or 4) extents in the order of layout into shape and is_batch of
+ * *ret_tensor, and sets its layout. PPM_MALFORMED for another count, an extent of 0, or a product
+ * that overflows. Does not touch data or dtype. */
+enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_layout layout,
+                                     struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* Gives *tensor, whose shape is set, data of its own (uninitialised). The caller frees it with
+ * ppm_tensor_free, or hands data on: it may be freed with free(). */
+enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error);
+void ppm_tensor_free(struct ppm_tensor *tensor);
+
+/* Float conversions by the running CPU's best kernel: ret[i] = float(half[i]), i < count. */
+void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count);
+
+/* ---- models -------------------------------------------------------------------------------- */
+
+struct ppm_model; /* opaque; immutable after load */
+
+/* Called during a load with what is being done and the share done in [0, 1]. */
+struct ppm_progress {
+    void (*report)(void *context, const char *what, double share);
+    void *context;
+};
+
+/* Reads the model's JSON at path and its weights, checks both, folds the norms.
+ * progress may be NULL. Returns NULL with PPM_BAD_CONFIG, PPM_IO or PPM_NO_MEMORY in *error, whose
+ * text names the file and the JSON path or tensor. The caller frees the model. */
+struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
+                                 struct ppm_error *error);
+void ppm_model_free(struct ppm_model *model);
+
+/* What there is to know about a model without a shape; strings live as long as the model. */
+struct ppm_model_info {
+    const char *name;
+    const char *config_json; /* the configuration as it was read, one line of JSON */
+    size_t channels;         /* C of the input */
+    size_t output_channels;
+    enum ppm_layout layout; /* of inputs and outputs, unless a request says otherwise */
+    enum ppm_dtype output_dtype;
+    uint64_t parameters;       /* trained values, batch norm statistics included */
+    uint64_t parameters_bytes; /* held in memory for them */
+    size_t layer_count;        /* for ppm_model_layer */
+};
+void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_info);
+
+/* What one request of a shape takes. */
+struct ppm_costs {
+    struct ppm_shape output;
+    uint64_t flops_literal; /* 2 * multiply-adds of every convolution as the graph is written */
+    uint64_t flops_folded;  /* the same result with the bottleneck folded (ARCHITECTURE.md) */
+    size_t input_bytes, output_bytes;
+    size_t working_bytes; /* what ppm_run allocates, the output included */
+};
+
+/* Checks input against the model and tells what it would take.
+ * PPM_UNFIT, naming the sizes, when the model cannot take it: wrong channels, a pooling window of
+ * 0 or beyond the input, branches whose sizes differ; PPM_TOO_LARGE when bytes overflow. */
+enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape input,
+                                struct ppm_costs *ret_costs, struct ppm_error *error);
+
+/* One line of a model's description; input may be NULL, then flops is 0. */
+struct ppm_layer_info {
+    char where[96];      /* "branch 0 (bin 1)", "head" */
+    char what[96];       /* "conv 1x1 2048 -> 512, batch_norm folded" */
+    uint64_t parameters; /* of this layer */
+    uint64_t flops;      /* literal, for the given input */
+};
+enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
+                                const struct ppm_shape *input, struct ppm_layer_info *ret_info,
+                                struct ppm_error *error);
+
+/* ---- computing ----------------------------------------------------------------------------- */
+
+/* Wall-clock milliseconds of each stage of one ppm_run. */
+struct ppm_stage_times {
+    double pool_ms, branches_ms, head_ms, output_ms;
+};
+
+struct ppm_run_options {
+    int threads;    /* OpenMP threads to use; 0: ppm_default_threads() */
+    bool reference; /* the literal graph in double precision, whatever else could serve */
+    /* Asked now and then, from several threads; true abandons the run with PPM_CANCELLED. */
+    bool (*is_cancelled)(void *context);
+    void *cancel_context;
+    struct ppm_stage_times *ret_times; /* may be NULL */
+};
+
+/* y = model(x). x is float32 in either layout; *y, empty when called, receives its data, shape,
+ * dtype, and x's layout and is_batch. options may be NULL. Opens OpenMP regions: call it from one
+ * thread of the process at a time, always the same, or each caller gets a team of its own. */
+enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
+                        const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                        struct ppm_error *error);
+
+/* Cores this process may use: its affinity mask, capped by the cgroup's CPU quota. At least 1. */
+int ppm_default_threads(void);
+
+/* The kernel set in use: "scalar", "avx2", "avx512" or "neon". */
+const char *ppm_isa_name(void);
+
+/* Chooses the kernel set: name, or the best there is when name is NULL or empty. PPM_BAD_CONFIG
+ * when this build or this CPU lacks it, naming those that are there. Call before any other thread
+ * computes. */
+enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

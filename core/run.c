@@ -1,0 +1,66 @@
+/* run.c - a request's computation: check, compute, in the layout it came in. */
+#include "core/internal.h"
+
+#include <stdlib.h>
+
+/* x as NCHW: its own data, or a transposed copy in *ret_copy. */
+static const float *input_as_nchw(const struct ppm_tensor *x, uint32_t **ret_copy,
+                                  struct ppm_error *error)
+{
+    const struct ppm_shape s = x->shape;
+    if (x->layout == PPM_NCHW)
+        return x->data;
+    *ret_copy = core_allocate(s.n * s.c * s.h * s.w * sizeof(float), error);
+    if (*ret_copy)
+        tensor_transpose(x->data, *ret_copy, s.n, s.h * s.w, s.c);
+    return (const float *)*ret_copy;
+}
+
+/* Turns y, computed as NCHW, into the layout it is to have. */
+static enum ppm_status output_to_layout(struct ppm_tensor *y, struct ppm_error *error)
+{
+    const struct ppm_shape s = y->shape;
+    struct ppm_tensor nhwc = *y;
+    if (y->layout == PPM_NCHW || s.c == 1)
+        return PPM_OK;
+    if (ppm_tensor_allocate(&nhwc, error) != PPM_OK)
+        return error->status;
+    tensor_transpose(y->data, nhwc.data, s.n, s.c, s.h * s.w);
+    ppm_tensor_free(y);
+    *y = nhwc;
+    return PPM_OK;
+}
+
+enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
+                        const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                        struct ppm_error *error)
+{
+    static const struct ppm_run_options defaults = {0};
+    struct ppm_stage_times times = {0};
+    struct geometry geometry;
+    options = options ? options : &defaults;
+    const struct run run = {.threads = options->threads ? options->threads : ppm_default_threads(),
+                            .is_cancelled = options->is_cancelled,
+                            .cancel_context = options->cancel_context};
+    if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
+        return error->status;
+
+    struct ppm_tensor y = {.shape = geometry.output,
+                           .layout = x->layout,
+                           .is_batch = x->is_batch,
+                           .dtype = model->spec.output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32};
+    uint32_t *transposed = NULL;
+    const float *input = input_as_nchw(x, &transposed, error);
+    if (input && ppm_tensor_allocate(&y, error) == PPM_OK &&
+        reference_run(&model->spec, &geometry, input, y.data, &run, &times, error) == PPM_OK)
+        output_to_layout(&y, error);
+    free(transposed);
+    if (error->status != PPM_OK) {
+        ppm_tensor_free(&y);
+        return error->status;
+    }
+    if (options->ret_times)
+        *options->ret_times = times;
+    *ret_y = y;
+    return PPM_OK;
+}

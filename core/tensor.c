@@ -1,0 +1,130 @@
+/* tensor.c - checked sizes, memory, and the two layouts. */
+#include "core/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool ppm_layout_from_name(const char *name, enum ppm_layout *ret_layout)
+{
+    if (strcmp(name, "NCHW") == 0)
+        *ret_layout = PPM_NCHW;
+    else if (strcmp(name, "NHWC") == 0)
+        *ret_layout = PPM_NHWC;
+    else
+        return false;
+    return true;
+}
+
+const char *ppm_layout_name(enum ppm_layout layout)
+{
+    return layout == PPM_NHWC ? "NHWC" : "NCHW";
+}
+
+const char *ppm_dtype_name(enum ppm_dtype dtype)
+{
+    return dtype == PPM_INT32 ? "int32" : "float32";
+}
+
+enum ppm_status ppm_shape_bytes(struct ppm_shape shape, size_t *ret_bytes, struct ppm_error *error)
+{
+    size_t bytes = sizeof(float);
+    if (shape.n == 0 || shape.c == 0 || shape.h == 0 || shape.w == 0)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "found a dimension of 0 (N %zu, C %zu, H %zu, W %zu), expected each to be "
+                        "at least 1",
+                        shape.n, shape.c, shape.h, shape.w);
+    if (__builtin_mul_overflow(bytes, shape.n, &bytes) ||
+        __builtin_mul_overflow(bytes, shape.c, &bytes) ||
+        __builtin_mul_overflow(bytes, shape.h, &bytes) ||
+        __builtin_mul_overflow(bytes, shape.w, &bytes) || bytes > PTRDIFF_MAX)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the shape (N %zu, C %zu, H %zu, W %zu) overflows: expected its product to "
+                        "fit in memory",
+                        shape.n, shape.c, shape.h, shape.w);
+    *ret_bytes = bytes;
+    return PPM_OK;
+}
+
+size_t ppm_tensor_axes(const struct ppm_tensor *tensor, size_t axes[4])
+{
+    const struct ppm_shape s = tensor->shape;
+    size_t count = 0;
+    if (tensor->is_batch)
+        axes[count++] = s.n;
+    if (tensor->layout == PPM_NCHW)
+        axes[count++] = s.c;
+    axes[count++] = s.h;
+    axes[count++] = s.w;
+    if (tensor->layout == PPM_NHWC)
+        axes[count++] = s.c;
+    return count;
+}
+
+enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_layout layout,
+                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    if (count != 3 && count != 4)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the shape has %zu dimensions, expected 4 (a batch) or 3 (one feature map)",
+                        count);
+    const size_t *map = axes + (count - 3); /* the last three axes */
+    struct ppm_shape shape = {.n = count == 4 ? axes[0] : 1};
+    size_t bytes;
+    if (layout == PPM_NCHW)
+        shape.c = map[0], shape.h = map[1], shape.w = map[2];
+    else
+        shape.h = map[0], shape.w = map[1], shape.c = map[2];
+    if (ppm_shape_bytes(shape, &bytes, error) != PPM_OK)
+        return error->status;
+    ret_tensor->shape = shape;
+    ret_tensor->layout = layout;
+    ret_tensor->is_batch = count == 4;
+    return PPM_OK;
+}
+
+void *core_allocate(size_t bytes, struct ppm_error *error)
+{
+    /* aligned_alloc wants a multiple of the alignment; no size is ever near SIZE_MAX here */
+    void *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    if (!memory)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes were not to be had", bytes);
+    return memory;
+}
+
+enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error)
+{
+    size_t bytes;
+    if (ppm_shape_bytes(tensor->shape, &bytes, error) != PPM_OK)
+        return error->status;
+    void *data = core_allocate(bytes, error);
+    if (!data)
+        return error->status;
+    tensor->data = data;
+    return PPM_OK;
+}
+
+void ppm_tensor_free(struct ppm_tensor *tensor)
+{
+    if (!tensor)
+        return;
+    free(tensor->data);
+    tensor->data = NULL;
+}
+
+void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t rows,
+                      size_t columns)
+{
+    enum { TILE = 16 }; /* a tile of both sides stays in the first-level cache */
+    for (size_t n = 0; n < batches; n++, from += rows * columns, to += rows * columns)
+        for (size_t row0 = 0; row0 < rows; row0 += TILE)
+            for (size_t column0 = 0; column0 < columns; column0 += TILE)
+                for (size_t row = row0; row < rows && row < row0 + TILE; row++)
+                    for (size_t column = column0; column < columns && column < column0 + TILE;
+                         column++)
+                        to[column * rows + row] = from[row * columns + column];
+}
+
+void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    core_simd()->float16_to_float32(half, ret, count);
+}

@@ -1,0 +1,60 @@
+"""Reads and writes safetensors files (F32, F16, BF16) with nothing but the standard library.
+
+The format: 8 bytes little-endian length, a JSON header of that length, then the tensors' bytes.
+"""
+import array
+import json
+import math
+import struct
+
+BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+
+
+def bf16_bytes(values):
+    """The upper half of each float32, rounded to nearest even."""
+    words = struct.unpack(f"<{len(values)}I", struct.pack(f"<{len(values)}f", *values))
+    halves = [(w + 0x7FFF + (w >> 16 & 1)) >> 16 for w in words]
+    return struct.pack(f"<{len(halves)}H", *halves)
+
+
+def encode(values, dtype):
+    if dtype == "BF16":
+        return bf16_bytes(values)
+    return struct.pack(f"<{len(values)}{'e' if dtype == 'F16' else 'f'}", *values)
+
+
+def decode(raw, dtype):
+    """-> array of float32"""
+    count = len(raw) // BYTES[dtype]
+    if dtype == "BF16":
+        raw = b"".join(b"\0\0" + raw[i:i + 2] for i in range(0, len(raw), 2))
+    return array.array("f", struct.unpack(f"<{count}{'e' if dtype == 'F16' else 'f'}", raw))
+
+
+def save(path, tensors, dtype="F32"):
+    """tensors: {name: (shape, flat values)}; the same input always gives the same bytes."""
+    header, chunks, at = {}, [], 0
+    for name, (shape, values) in tensors.items():
+        assert math.prod(shape) == len(values), name
+        chunk = encode(values, dtype)
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + len(chunk)]}
+        chunks.append(chunk)
+        at += len(chunk)
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(head)) + head + b"".join(chunks))
+
+
+def load(path):
+    """-> {name: (shape, array of float32)}"""
+    with open(path, "rb") as file:
+        raw = file.read()
+    start = 8 + struct.unpack_from("<Q", raw)[0]
+    result = {}
+    for name, entry in json.loads(raw[8:start]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            values = decode(raw[start + begin:start + end], entry["dtype"])
+            result[name] = (tuple(entry["shape"]), values)
+    return result

@@ -1,0 +1,75 @@
+/*
+ * codec.h - tensors to and from the bytes that travel: JSON, NumPy .npy and raw float32.
+ *
+ * The codecs know nothing of HTTP or of models: bytes in, tensor out, and back. They never trust a
+ * length: sizes are checked with overflow builtins before anything is allocated, nothing recurses
+ * on input, and memory is bounded by the body plus the tensor it holds.
+ */
+#ifndef PPM_SERVER_CODEC_H
+#define PPM_SERVER_CODEC_H
+
+#include "core/ppm.h"
+
+#include <stddef.h>
+
+enum codec_form { CODEC_JSON, CODEC_NPY, CODEC_RAW, CODEC_FORM_COUNT };
+
+/* "application/json", "application/x-npy", "application/octet-stream". */
+const char *codec_media_type(enum codec_form form);
+
+/* The form that a Content-Type names (parameters such as charset are ignored, case is not
+ * significant). Returns false when it names none of the three. */
+bool codec_form_from_media_type(const char *content_type, enum codec_form *ret_form);
+
+/* The form to answer in, for an Accept header (NULL: none was sent) and the request's own form.
+ * Each form's quality is that of the most specific range that matches it (RFC 9110 12.5.1); the
+ * highest wins, ties go to the request's own form, then JSON, npy, raw. A range with q=0 excludes.
+ * Returns false when none is acceptable (406). */
+bool codec_negotiate(const char *accept, enum codec_form own, enum codec_form *ret_form);
+
+/* What is known of a tensor before its body is read. */
+struct codec_expectation {
+    enum ppm_layout layout;  /* of the request's query, or the model's default */
+    bool layout_is_explicit; /* the query said so; a JSON body's own "layout" must then agree */
+    const size_t *axes;      /* raw: the shape that query or header gave; else NULL */
+    size_t axis_count;       /* 3 or 4 */
+    size_t channels;         /* C that the model takes */
+    const char *model;       /* its name, for the sentences */
+};
+
+/* Parses a comma-separated shape such as "1,4,30,30" (spaces around numbers allowed) into axes.
+ * PPM_MALFORMED, with the offending text, for anything but 3 or 4 positive decimal integers. */
+enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *ret_count,
+                                  struct ppm_error *error);
+
+/* body -> *ret_tensor, float32, in the layout it was sent in; the caller frees it.
+ *   JSON: {"shape": [..], "data": [flat or nested], "layout": ".."}; shape may be left out when
+ *         data is nested 3 or 4 deep; null reads as NaN; "model" and "dtype" are accepted, so that
+ *         an answer may be posted back.
+ *   npy:  versions 1 to 3, <f4, <f8, <f2, C or Fortran order.
+ *   raw:  little-endian float32, exactly the bytes that expectation->axes name.
+ * PPM_MALFORMED for bytes that are not such a tensor; PPM_UNFIT when it is one, but its channels
+ * are not expectation->channels. */
+enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body_bytes,
+                             const struct codec_expectation *expectation,
+                             struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* Bytes that travel. data comes from malloc; whoever holds the struct frees it. */
+struct codec_bytes {
+    char *data;
+    size_t size;
+};
+
+/* tensor -> *ret_bytes. Takes the tensor's data over when the form is its memory image (raw), and
+ * leaves *tensor to be freed by the caller in any case (its data is NULL when taken).
+ *   JSON: {"model": name, "shape": [..], "dtype": "float32", "layout": "NCHW", "data": [..]}; the
+ *         shortest numbers that read back to the same float32; non-finite values are null.
+ *   npy:  version 1, <f4 or <i4, C order.
+ *   raw:  little-endian elements. */
+enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, const char *model,
+                             struct codec_bytes *ret_bytes, struct ppm_error *error);
+
+/* An upper bound, in bytes, for what codec_encode will allocate for count elements. */
+size_t codec_encoded_bytes_max(enum codec_form form, size_t count);
+
+#endif

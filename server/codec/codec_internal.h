@@ -1,0 +1,111 @@
+/*
+ * codec_internal.h - what the files of server/codec/ share; nobody else includes it.
+ */
+#ifndef PPM_SERVER_CODEC_INTERNAL_H
+#define PPM_SERVER_CODEC_INTERNAL_H
+
+#include "server/codec/codec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "tensors travel little-endian, and are copied as they are");
+
+/* ---- one form each: the signatures of codec_decode and codec_encode without the form --------- */
+
+typedef enum ppm_status codec_decode_function(const char *body, size_t body_bytes,
+                                              const struct codec_expectation *expectation,
+                                              struct ppm_tensor *ret_tensor,
+                                              struct ppm_error *error);
+typedef enum ppm_status codec_encode_function(struct ppm_tensor *tensor, const char *model,
+                                              struct codec_bytes *ret_bytes,
+                                              struct ppm_error *error);
+
+codec_decode_function codec_json_decode, codec_npy_decode, codec_raw_decode;
+codec_encode_function codec_json_encode, codec_npy_encode, codec_raw_encode;
+
+/* What an encoder adds to the elements at most, and what it makes of one element at most. */
+enum {
+    CODEC_JSON_HEAD_BYTES_MAX = 1024,
+    CODEC_JSON_ELEMENT_BYTES_MAX = 16, /* -1.17549435e-38 and a comma */
+    CODEC_NPY_HEAD_BYTES_MAX = 192,
+};
+
+/* ---- words for the sentences ----------------------------------------------------------------- */
+
+enum {
+    CODEC_QUOTE_BYTES = 40, /* of untrusted input that a sentence repeats */
+    CODEC_QUOTED_BYTES = 4 * CODEC_QUOTE_BYTES + 4,
+    CODEC_AXES_TEXT_BYTES = 4 * 22 + 3,
+};
+
+/* Copies at most CODEC_QUOTE_BYTES bytes: printable ASCII as it is, any other as \xNN; "..." at the
+ * end when it was cut short. Returns ret_text. */
+const char *codec_quote(const char *bytes, size_t byte_count, char ret_text[CODEC_QUOTED_BYTES]);
+
+/* "[1, 4, 30, 30]". Returns ret_text. */
+const char *codec_axes_text(const size_t *axes, size_t axis_count,
+                            char ret_text[CODEC_AXES_TEXT_BYTES]);
+
+/* Reads the decimal digits at [*at, end), at least one, moves *at behind them. Returns false
+ * without moving when there is none or the value does not fit. */
+bool codec_read_size(const char **at, const char *end, size_t *ret_value);
+
+/* ---- the numbers of a JSON body -------------------------------------------------------------- */
+
+static inline bool codec_json_is_space(char byte)
+{
+    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+/* Where the array of a body's member "data" stands; starts as {0}. */
+struct codec_json_place {
+    size_t start, end;        /* end is the body's when the array does not end */
+    bool is_found, is_closed; /* closed: it ends, and holds no string */
+};
+
+/* Finds the member "data" of the object that body is, which may lack one. PPM_MALFORMED when body
+ * is no object, has the member twice or as anything but an array, or nests the rest too deep. */
+enum ppm_status codec_json_find_data(const char *body, size_t body_bytes,
+                                     struct codec_json_place *ret_place, struct ppm_error *error);
+
+enum { CODEC_JSON_DEPTH_MAX = 4 };
+
+/* An array of numbers, flat or nested: as regular as a tensor. */
+struct codec_json_array {
+    size_t depth;                         /* 1: flat */
+    size_t extents[CODEC_JSON_DEPTH_MAX]; /* outermost first, depth of them */
+    size_t count;                         /* numbers in all */
+};
+
+/* Reads the array whose '[' is at text[at], up to its own ']' or to text_bytes. The first capacity
+ * numbers go to values (null as NaN); any others are checked and counted, but not kept.
+ * PPM_MALFORMED, naming the element and its byte, for anything but a regular array of numbers. */
+enum ppm_status codec_json_read_array(const char *text, size_t text_bytes, size_t at, float *values,
+                                      size_t capacity, struct codec_json_array *ret_array,
+                                      struct ppm_error *error);
+
+/* ---- the header of a .npy file --------------------------------------------------------------- */
+
+enum { CODEC_NPY_MAGIC_BYTES = 6 };
+extern const char codec_npy_magic[]; /* \x93NUMPY */
+
+enum codec_npy_dtype { CODEC_NPY_FLOAT16, CODEC_NPY_FLOAT32, CODEC_NPY_FLOAT64 };
+
+struct codec_npy_header {
+    enum codec_npy_dtype dtype;
+    const char *descr; /* its name: "<f4" */
+    size_t element_bytes;
+    bool is_fortran;
+    size_t axes[4];
+    size_t axis_count; /* 3 or 4 */
+    size_t bytes;      /* of all that stands before the data; at most the body's */
+};
+
+/* PPM_MALFORMED for what is no header, or one of a dtype or of axes that are not read here. The
+ * extents may still be 0, and their product may overflow. */
+enum ppm_status codec_npy_read_header(const char *body, size_t body_bytes,
+                                      struct codec_npy_header *ret_header, struct ppm_error *error);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * npy.c - tensors as NumPy's .npy files; npy_header.c reads what stands before their data.
+ */
+#include "server/codec/codec_internal.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ALIGNMENT_BYTES = 64, /* of the data, as NumPy writes it */
+    CHUNK = 512,          /* elements converted at a time */
+};
+
+/* ---- reading the data ------------------------------------------------------------------------ */
+
+/* Elements copied out of a body, where they need not be aligned. */
+union chunk {
+    uint16_t halves[CHUNK];
+    float floats[CHUNK];
+    double doubles[CHUNK];
+};
+
+/* Copies count elements, stride elements apart. */
+static void gather(const char *from, size_t element_bytes, size_t stride, size_t count,
+                   union chunk *ret_chunk)
+{
+    char *to = (char *)ret_chunk;
+    if (stride == 1)
+        memcpy(to, from, count * element_bytes);
+    else
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * element_bytes, from + i * stride * element_bytes, element_bytes);
+}
+
+/* ret[i] = float(chunk[i]); first is the index of chunk[0] in the tensor. */
+static enum ppm_status convert(const union chunk *chunk, enum codec_npy_dtype dtype, size_t count,
+                               size_t first, float *ret, struct ppm_error *error)
+{
+    switch (dtype) {
+    case CODEC_NPY_FLOAT16:
+        ppm_float16_to_float32(chunk->halves, ret, count);
+        break;
+    case CODEC_NPY_FLOAT32:
+        memcpy(ret, chunk->floats, count * sizeof *ret);
+        break;
+    case CODEC_NPY_FLOAT64:
+        for (size_t i = 0; i < count; i++) {
+            ret[i] = (float)chunk->doubles[i];
+            if (isinf(ret[i]) && !isinf(chunk->doubles[i]))
+                return ppm_fail(error, PPM_MALFORMED,
+                                "npy: element %zu is %.17g, beyond float32, expected at most "
+                                "3.4028235e+38 in magnitude",
+                                first + i, chunk->doubles[i]);
+        }
+        break;
+    }
+    return PPM_OK;
+}
+
+/* data -> values in C order. Data in Fortran order is read a row of the result at a time: its
+ * elements are as far apart as the other axes are large. */
+static enum ppm_status read_values(const struct codec_npy_header *header, const char *data,
+                                   size_t count, float *values, struct ppm_error *error)
+{
+    const size_t element_bytes = header->element_bytes;
+    const size_t last = header->axis_count - 1;
+    const size_t run = header->is_fortran ? header->axes[last] : count;
+    const size_t stride = count / run;
+    size_t index[4] = {0}; /* of the row, on every axis but the last */
+    union chunk chunk;
+    for (size_t done = 0; done < count; done += run) {
+        size_t from = 0;
+        for (size_t axis = last; axis-- > 0;)
+            from = from * header->axes[axis] + index[axis];
+        for (size_t at = 0; at < run; at += CHUNK) {
+            const size_t part = run - at < CHUNK ? run - at : CHUNK;
+            gather(data + (from + at * stride) * element_bytes, element_bytes, stride, part,
+                   &chunk);
+            const enum ppm_status status =
+                convert(&chunk, header->dtype, part, done + at, values + done + at, error);
+            if (status != PPM_OK)
+                return status;
+        }
+        for (size_t axis = last; axis-- > 0 && ++index[axis] == header->axes[axis];)
+            index[axis] = 0;
+    }
+    return PPM_OK;
+}
+
+enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
+                                 const struct codec_expectation *expectation,
+                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct codec_npy_header header = {0};
+    struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
+    size_t bytes;
+    enum ppm_status status = codec_npy_read_header(body, body_bytes, &header, error);
+    if (status == PPM_OK)
+        status = ppm_tensor_from_axes(header.axes, header.axis_count, expectation->layout, &tensor,
+                                      error);
+    if (status == PPM_OK)
+        status = ppm_shape_bytes(tensor.shape, &bytes, error);
+    if (status != PPM_OK)
+        return status;
+
+    const size_t count = bytes / 4;
+    const size_t found_bytes = body_bytes - header.bytes;
+    size_t data_bytes;
+    if (__builtin_mul_overflow(count, header.element_bytes, &data_bytes))
+        data_bytes = SIZE_MAX;
+    if (data_bytes != found_bytes) {
+        char shape[CODEC_AXES_TEXT_BYTES];
+        return ppm_fail(error, PPM_MALFORMED,
+                        "npy: found %zu bytes of data, expected %zu for shape %s of %s",
+                        found_bytes, data_bytes,
+                        codec_axes_text(header.axes, header.axis_count, shape), header.descr);
+    }
+    status = ppm_tensor_allocate(&tensor, error);
+    if (status == PPM_OK)
+        status = read_values(&header, body + header.bytes, count, tensor.data, error);
+    if (status == PPM_OK)
+        *ret_tensor = tensor;
+    else
+        ppm_tensor_free(&tensor);
+    return status;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Writes magic, version, length and dictionary, padded so that the data is aligned. Returns how
+ * many bytes that is. */
+static size_t write_header(const struct ppm_tensor *tensor, char ret_head[CODEC_NPY_HEAD_BYTES_MAX])
+{
+    size_t axes[4];
+    char shape[CODEC_AXES_TEXT_BYTES];
+    codec_axes_text(axes, ppm_tensor_axes(tensor, axes), shape);
+    shape[0] = '(';
+    shape[strlen(shape) - 1] = ')';
+
+    const size_t prefix_bytes = CODEC_NPY_MAGIC_BYTES + 4;
+    const int dictionary_bytes =
+        snprintf(ret_head + prefix_bytes, CODEC_NPY_HEAD_BYTES_MAX - prefix_bytes,
+                 "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
+                 tensor->dtype == PPM_FLOAT32 ? "<f4" : "<i4", shape);
+    const size_t used = prefix_bytes + (size_t)dictionary_bytes;
+    const size_t padded = (used + 1 + ALIGNMENT_BYTES - 1) / ALIGNMENT_BYTES * ALIGNMENT_BYTES;
+    memset(ret_head + used, ' ', padded - used - 1);
+    ret_head[padded - 1] = '\n';
+    memcpy(ret_head, codec_npy_magic, CODEC_NPY_MAGIC_BYTES);
+    const size_t header_bytes = padded - prefix_bytes;
+    const char version_and_length[4] = {1, 0, (char)(header_bytes & 0xff),
+                                        (char)(header_bytes >> 8)};
+    memcpy(ret_head + CODEC_NPY_MAGIC_BYTES, version_and_length, sizeof version_and_length);
+    return padded;
+}
+
+enum ppm_status codec_npy_encode(struct ppm_tensor *tensor, const char *model,
+                                 struct codec_bytes *ret_bytes, struct ppm_error *error)
+{
+    (void)model;
+    size_t data_bytes, bytes;
+    const enum ppm_status status = ppm_shape_bytes(tensor->shape, &data_bytes, error);
+    if (status != PPM_OK)
+        return status;
+    char head[CODEC_NPY_HEAD_BYTES_MAX];
+    const size_t head_bytes = write_header(tensor, head);
+    char *data = NULL;
+    if (!__builtin_add_overflow(head_bytes, data_bytes, &bytes))
+        data = malloc(bytes);
+    if (!data)
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", data_bytes);
+    memcpy(data, head, head_bytes);
+    memcpy(data + head_bytes, tensor->data, data_bytes);
+    *ret_bytes = (struct codec_bytes){.data = data, .size = bytes};
+    return PPM_OK;
+}

@@ -1,0 +1,33 @@
+/*
+ * numbers.h - numbers to and from JSON text, exactly rounded: C's door to C++'s <charconv>.
+ *
+ * Nothing here allocates, throws or looks at the locale.
+ */
+#ifndef PPM_SERVER_CODEC_NUMBERS_H
+#define PPM_SERVER_CODEC_NUMBERS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { NUMBER_TEXT_BYTES_MAX = 15 }; /* -1.17549435e-38; no terminating zero is written */
+
+/* Reads the JSON number (RFC 8259: no plus sign, leading zeros, bare point, NaN) that begins at
+ * text and ends before end. *ret_value is the nearest float32, ties to even; a number too small for
+ * one is a zero of its sign, and one too large is an infinity, which no JSON number means: from the
+ * double 3.4028235677973366e+38 on, halfway from the largest float32 to the next power of two.
+ * Returns the first byte behind the number, or NULL when none begins at text. */
+const char *number_read(const char *text, const char *end, float *ret_value);
+
+/* Writes the shortest text that reads back to the same float32, "null" for one that is not finite.
+ * ret_text has room for NUMBER_TEXT_BYTES_MAX bytes. Returns the first byte behind the text. */
+char *number_write_float32(float value, char *ret_text);
+char *number_write_int32(int32_t value, char *ret_text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * raw.c - tensors as their own memory: little-endian elements without a header.
+ */
+#include "server/codec/codec_internal.h"
+
+#include <string.h>
+
+enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
+                                 const struct codec_expectation *expectation,
+                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    if (!expectation->axes)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the shape of the %zu bytes is missing, expected ?shape=1,4,30,30 in the "
+                        "URL or the header X-Tensor-Shape: 1,4,30,30",
+                        body_bytes);
+
+    struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
+    size_t bytes;
+    enum ppm_status status = ppm_tensor_from_axes(expectation->axes, expectation->axis_count,
+                                                  expectation->layout, &tensor, error);
+    if (status == PPM_OK)
+        status = ppm_shape_bytes(tensor.shape, &bytes, error);
+    if (status != PPM_OK)
+        return status;
+    if (bytes != body_bytes) {
+        char shape[CODEC_AXES_TEXT_BYTES];
+        return ppm_fail(error, PPM_MALFORMED,
+                        "found %zu bytes, expected %zu for shape %s of float32", body_bytes, bytes,
+                        codec_axes_text(expectation->axes, expectation->axis_count, shape));
+    }
+
+    status = ppm_tensor_allocate(&tensor, error);
+    if (status != PPM_OK)
+        return status;
+    memcpy(tensor.data, body, body_bytes);
+    *ret_tensor = tensor;
+    return PPM_OK;
+}
+
+enum ppm_status codec_raw_encode(struct ppm_tensor *tensor, const char *model,
+                                 struct codec_bytes *ret_bytes, struct ppm_error *error)
+{
+    (void)model;
+    size_t bytes;
+    const enum ppm_status status = ppm_shape_bytes(tensor->shape, &bytes, error);
+    if (status != PPM_OK)
+        return status;
+    *ret_bytes = (struct codec_bytes){.data = tensor->data, .size = bytes};
+    tensor->data = NULL;
+    return PPM_OK;
+}

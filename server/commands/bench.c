@@ -1,0 +1,189 @@
+/* bench.c - `bench`: the computation alone, on a warm model, input and output in NCHW. */
+#include "server/arguments.h"
+#include "server/commands/commands.h"
+#include "server/progress.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { RUNS_MAX = 100000, RUNS_MIN = 3 };
+
+struct measurement {
+    double *total_ms;
+    struct ppm_stage_times *stages;
+    size_t runs;
+};
+
+static double now_s(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Values as a network's last feature map has them: mostly small, not all of one sign. */
+static void fill_input(struct ppm_tensor *x, size_t count)
+{
+    float *values = x->data;
+    uint32_t state = 1;
+    for (size_t i = 0; i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        values[i] = (float)(state >> 8) * 0x1p-23f - 1;
+    }
+}
+
+static enum ppm_status run_once(const struct ppm_model *model, const struct ppm_tensor *x,
+                                const struct ppm_run_options *options, double *ret_ms,
+                                struct ppm_error *error)
+{
+    struct ppm_tensor y = {0};
+    const double start_s = now_s();
+    enum ppm_status status = ppm_run(model, x, options, &y, error);
+    *ret_ms = 1e3 * (now_s() - start_s);
+    ppm_tensor_free(&y);
+    return status;
+}
+
+/* One run to warm up, then runs for so many seconds. */
+static enum ppm_status measure(const struct ppm_model *model, const struct ppm_tensor *x,
+                               struct ppm_run_options *options, double seconds,
+                               struct measurement *ret, struct ppm_error *error)
+{
+    double warm_up_ms;
+    progress_start("measuring");
+    if (run_once(model, x, options, &warm_up_ms, error) != PPM_OK)
+        return error->status;
+    const double start_s = now_s();
+    while (ret->runs < RUNS_MAX && (ret->runs < RUNS_MIN || now_s() - start_s < seconds)) {
+        options->ret_times = &ret->stages[ret->runs];
+        if (run_once(model, x, options, &ret->total_ms[ret->runs], error) != PPM_OK)
+            return error->status;
+        ret->runs++;
+        progress_report("", (now_s() - start_s) / seconds);
+    }
+    progress_end();
+    return PPM_OK;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* The value below which share of the sorted runs lie (nearest rank). */
+static double quantile(const double *sorted, size_t count, double share)
+{
+    size_t rank = (size_t)(share * (double)(count - 1) + 0.5);
+    return sorted[rank];
+}
+
+/* The median of one stage, its field given by offset. */
+static double stage_median(const struct measurement *m, size_t offset, double *buffer)
+{
+    for (size_t i = 0; i < m->runs; i++)
+        buffer[i] = *(const double *)((const char *)&m->stages[i] + offset);
+    qsort(buffer, m->runs, sizeof *buffer, by_value);
+    return quantile(buffer, m->runs, 0.5);
+}
+
+static json_t *result_json(const struct ppm_model *model, const struct ppm_tensor *x, int threads,
+                           const struct measurement *m, double *buffer)
+{
+    struct ppm_model_info info;
+    struct ppm_costs costs;
+    struct ppm_error error = {0};
+    struct rusage usage;
+    const struct ppm_shape s = x->shape;
+    ppm_model_info(model, &info);
+    getrusage(RUSAGE_SELF, &usage);
+    if (ppm_model_costs(model, s, &costs, &error) != PPM_OK)
+        return NULL;
+    const double pool = stage_median(m, offsetof(struct ppm_stage_times, pool_ms), buffer);
+    const double branches = stage_median(m, offsetof(struct ppm_stage_times, branches_ms), buffer);
+    const double head = stage_median(m, offsetof(struct ppm_stage_times, head_ms), buffer);
+    const double output = stage_median(m, offsetof(struct ppm_stage_times, output_ms), buffer);
+    qsort(m->total_ms, m->runs, sizeof *m->total_ms, by_value);
+    const double median_ms = quantile(m->total_ms, m->runs, 0.5);
+    return json_pack(
+        "{s:s, s:[I,I,I,I], s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:{s:f,s:f,s:f,s:f}, s:I}",
+        "model", info.name, "shape", (json_int_t)s.n, (json_int_t)s.c, (json_int_t)s.h,
+        (json_int_t)s.w, "isa", ppm_isa_name(), "threads", threads, "runs", (json_int_t)m->runs,
+        "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1), "p99_ms",
+        quantile(m->total_ms, m->runs, 0.99), "flops_literal", (json_int_t)costs.flops_literal,
+        "flops_folded", (json_int_t)costs.flops_folded, "gflops",
+        (double)costs.flops_folded / (1e6 * median_ms), "stages_ms", "pool", pool, "branches",
+        branches, "head", head, "output", output, "max_rss_bytes",
+        (json_int_t)usage.ru_maxrss * 1024);
+}
+
+static void print_text(const json_t *result)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)result, name, value)
+    {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(5));
+        printf("%-14s %s\n", name, text ? text : "");
+        free(text);
+    }
+}
+
+static enum ppm_status bench(const struct ppm_model *model, struct ppm_tensor *x,
+                             struct ppm_run_options *options, double seconds, bool as_json,
+                             struct ppm_error *error)
+{
+    size_t bytes = 0;
+    struct measurement m = {.total_ms = malloc(RUNS_MAX * sizeof *m.total_ms),
+                            .stages = malloc(RUNS_MAX * sizeof *m.stages)};
+    double *buffer = malloc(RUNS_MAX * sizeof *buffer);
+    json_t *result = NULL;
+    if (!m.total_ms || !m.stages || !buffer)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    else if (ppm_shape_bytes(x->shape, &bytes, error) == PPM_OK &&
+             ppm_tensor_allocate(x, error) == PPM_OK) {
+        fill_input(x, bytes / sizeof(float));
+        if (measure(model, x, options, seconds, &m, error) == PPM_OK)
+            result = result_json(model, x, options->threads, &m, buffer);
+    }
+    if (result && as_json)
+        json_dumpf(result, stdout, JSON_REAL_PRECISION(6));
+    else if (result)
+        print_text(result);
+    if (result && as_json)
+        putchar('\n');
+    json_decref(result);
+    free(m.total_ms);
+    free(m.stages);
+    free(buffer);
+    return error->status;
+}
+
+enum ppm_status command_bench(int count, char *const *arguments, struct ppm_error *error)
+{
+    const char *path = NULL, *shape = NULL, *threads_text = NULL, *seconds_text = NULL;
+    bool reference = false, as_json = false;
+    const struct argument table[] = {{"--model", &path, NULL, true},
+                                     {"--shape", &shape, NULL, true},
+                                     {"--threads", &threads_text, NULL, false},
+                                     {"--seconds", &seconds_text, NULL, false},
+                                     {"--reference", NULL, &reference, false},
+                                     {"--json", NULL, &as_json, false},
+                                     {0}};
+    size_t threads = (size_t)ppm_default_threads(), seconds = 3;
+    struct ppm_tensor x = {0};
+    if (arguments_read(count, arguments, table, error) != PPM_OK ||
+        arguments_number("--threads", threads_text, 1, 1024, &threads, error) != PPM_OK ||
+        arguments_number("--seconds", seconds_text, 1, 86400, &seconds, error) != PPM_OK)
+        return error->status;
+    struct ppm_run_options options = {.threads = (int)threads, .reference = reference};
+    struct ppm_model *model = command_load_model(path, error);
+    if (model && command_read_shape(shape, &x, error) == PPM_OK)
+        bench(model, &x, &options, (double)seconds, as_json, error);
+    ppm_tensor_free(&x);
+    ppm_model_free(model);
+    return error->status;
+}

@@ -1,0 +1,21 @@
+/* commands.h - the subcommands: arguments in, exit status out. */
+#ifndef PPM_SERVER_COMMANDS_COMMANDS_H
+#define PPM_SERVER_COMMANDS_COMMANDS_H
+
+#include "core/ppm.h"
+
+/* Each reads the arguments after its name, prints to stdout, and leaves the cause of a failure in
+ * *error; main.c prints it and turns its status into the exit status. */
+enum ppm_status command_run(int count, char *const *arguments, struct ppm_error *error);
+enum ppm_status command_describe(int count, char *const *arguments, struct ppm_error *error);
+enum ppm_status command_bench(int count, char *const *arguments, struct ppm_error *error);
+enum ppm_status command_health(int count, char *const *arguments, struct ppm_error *error);
+
+/* Loads a model, its progress shown. NULL on error. */
+struct ppm_model *command_load_model(const char *path, struct ppm_error *error);
+
+/* The value of --shape, N,C,H,W or C,H,W, as a tensor without data. */
+enum ppm_status command_read_shape(const char *text, struct ppm_tensor *ret_tensor,
+                                   struct ppm_error *error);
+
+#endif

@@ -1,0 +1,24 @@
+/* common.c - what several commands begin with. */
+#include "server/codec/codec.h"
+#include "server/commands/commands.h"
+#include "server/progress.h"
+
+struct ppm_model *command_load_model(const char *path, struct ppm_error *error)
+{
+    const struct ppm_progress progress = progress_start("loading");
+    struct ppm_model *model = ppm_model_load(path, &progress, error);
+    progress_end();
+    return model;
+}
+
+enum ppm_status command_read_shape(const char *text, struct ppm_tensor *ret_tensor,
+                                   struct ppm_error *error)
+{
+    struct ppm_tensor tensor = {0};
+    size_t axes[4], count;
+    if (codec_parse_shape(text, axes, &count, error) != PPM_OK ||
+        ppm_tensor_from_axes(axes, count, PPM_NCHW, &tensor, error) != PPM_OK)
+        return error->status;
+    *ret_tensor = tensor;
+    return PPM_OK;
+}

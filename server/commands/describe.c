@@ -1,0 +1,74 @@
+/* describe.c - `describe`: what a model is made of, and what a shape of input takes. */
+#include "server/arguments.h"
+#include "server/commands/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static enum ppm_status print_layers(const struct ppm_model *model, size_t count,
+                                    const struct ppm_shape *shape, struct ppm_error *error)
+{
+    printf("\n%-22s %-52s %12s", "where", "layer", "parameters");
+    printf(shape ? " %14s\n" : "\n", "flops");
+    for (size_t i = 0; i < count; i++) {
+        struct ppm_layer_info layer;
+        if (ppm_model_layer(model, i, shape, &layer, error) != PPM_OK)
+            return error->status;
+        printf("%-22s %-52s %12" PRIu64, layer.where, layer.what, layer.parameters);
+        if (shape)
+            printf(" %14" PRIu64, layer.flops);
+        putchar('\n');
+    }
+    return PPM_OK;
+}
+
+static void print_costs(const struct ppm_tensor *input, const struct ppm_costs *costs)
+{
+    const struct ppm_shape in = input->shape, out = costs->output;
+    printf("\ninput           [%zu, %zu, %zu, %zu] (N, C, H, W), %zu bytes\n", in.n, in.c, in.h,
+           in.w, costs->input_bytes);
+    printf("output          [%zu, %zu, %zu, %zu], %zu bytes\n", out.n, out.c, out.h, out.w,
+           costs->output_bytes);
+    printf("flops literal   %" PRIu64 "\n", costs->flops_literal);
+    printf("flops folded    %" PRIu64 " (%.1f %% of literal)\n", costs->flops_folded,
+           costs->flops_literal ? 100 * (double)costs->flops_folded / (double)costs->flops_literal
+                                : 100.0);
+    printf("working memory  %zu bytes\n", costs->working_bytes);
+}
+
+static enum ppm_status describe(const struct ppm_model *model, const char *shape_text,
+                                struct ppm_error *error)
+{
+    struct ppm_model_info info;
+    struct ppm_tensor input = {0};
+    struct ppm_costs costs;
+    ppm_model_info(model, &info);
+    if (shape_text && (command_read_shape(shape_text, &input, error) != PPM_OK ||
+                       ppm_model_costs(model, input.shape, &costs, error) != PPM_OK))
+        return error->status;
+    printf("model           %s\n", info.name);
+    printf("input           %zu channels, %s\n", info.channels, ppm_layout_name(info.layout));
+    printf("output          %zu channels, %s\n", info.output_channels,
+           ppm_dtype_name(info.output_dtype));
+    printf("parameters      %" PRIu64 " (%" PRIu64 " bytes in memory)\n", info.parameters,
+           info.parameters_bytes);
+    if (print_layers(model, info.layer_count, shape_text ? &input.shape : NULL, error) != PPM_OK)
+        return error->status;
+    if (shape_text)
+        print_costs(&input, &costs);
+    return PPM_OK;
+}
+
+enum ppm_status command_describe(int count, char *const *arguments, struct ppm_error *error)
+{
+    const char *path = NULL, *shape = NULL;
+    const struct argument table[] = {
+        {"--model", &path, NULL, true}, {"--shape", &shape, NULL, false}, {0}};
+    if (arguments_read(count, arguments, table, error) != PPM_OK)
+        return error->status;
+    struct ppm_model *model = command_load_model(path, error);
+    if (model)
+        describe(model, shape, error);
+    ppm_model_free(model);
+    return error->status;
+}

@@ -1,0 +1,107 @@
+/* health.c - `health`: asks a running server's /readyz, as a container's check does. */
+#include "server/arguments.h"
+#include "server/commands/commands.h"
+#include "server/settings.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { TIMEOUT_S = 3 };
+
+static int connect_to(int family, const struct sockaddr *name, socklen_t bytes)
+{
+    const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    int descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return -1;
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (connect(descriptor, name, bytes) == 0)
+        return descriptor;
+    int cause = errno;
+    close(descriptor);
+    errno = cause;
+    return -1;
+}
+
+static int connect_unix(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof name.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    return connect_to(AF_UNIX, (const struct sockaddr *)&name, sizeof name);
+}
+
+/* A server that listens on every address is asked on the loopback one. */
+static int connect_tcp(const char *host, size_t port)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    char service[8];
+    int descriptor = -1;
+    snprintf(service, sizeof service, "%zu", port);
+    if (strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    if (strcmp(host, "::") == 0)
+        host = "::1";
+    if (getaddrinfo(host, service, &hints, &addresses) != 0) {
+        errno = EADDRNOTAVAIL;
+        return -1;
+    }
+    for (const struct addrinfo *a = addresses; a && descriptor < 0; a = a->ai_next)
+        descriptor = connect_to(a->ai_family, a->ai_addr, a->ai_addrlen);
+    freeaddrinfo(addresses);
+    return descriptor;
+}
+
+/* The status of the answer to GET /readyz, or 0. */
+static unsigned ask(int descriptor)
+{
+    static const char request[] =
+        "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    char answer[64] = "";
+    size_t bytes = 0;
+    unsigned status = 0;
+    if (send(descriptor, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+        return 0;
+    while (bytes < sizeof answer - 1) {
+        ssize_t got = recv(descriptor, answer + bytes, sizeof answer - 1 - bytes, 0);
+        if (got <= 0)
+            break;
+        bytes += (size_t)got;
+    }
+    return sscanf(answer, "HTTP/1.1 %3u", &status) == 1 ? status : 0;
+}
+
+enum ppm_status command_health(int count, char *const *arguments, struct ppm_error *error)
+{
+    struct settings settings;
+    if (settings_read(count, arguments, &settings, error) != PPM_OK) {
+        settings_release(&settings);
+        return error->status;
+    }
+    const char *host = settings.host;
+    int descriptor =
+        strncmp(host, "unix:", 5) == 0 ? connect_unix(host + 5) : connect_tcp(host, settings.port);
+    if (descriptor < 0) {
+        ppm_fail(error, PPM_IO, "nobody answers at %s, port %zu: %s", host, settings.port,
+                 strerror(errno));
+    } else {
+        unsigned status = ask(descriptor);
+        close(descriptor);
+        if (status != 200)
+            ppm_fail(error, PPM_IO, "not ready: /readyz answered %u", status);
+    }
+    settings_release(&settings);
+    return error->status;
+}

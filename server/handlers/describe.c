@@ -1,0 +1,133 @@
+/* describe.c - GET /ppm and GET /ppm/{model}: what a model is, and what a shape would cost. */
+#include "server/codec/codec.h"
+#include "server/handlers/handlers.h"
+#include "server/serve.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
+{
+    const struct ppm_tensor tensor = {.shape = shape, .layout = layout, .is_batch = true};
+    size_t axes[4];
+    size_t count = ppm_tensor_axes(&tensor, axes);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer((json_int_t)axes[i]));
+    return list;
+}
+
+static json_t *layers_json(const struct ppm_model *model, size_t count,
+                           const struct ppm_shape *shape, struct ppm_error *error)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        struct ppm_layer_info layer;
+        if (ppm_model_layer(model, i, shape, &layer, error) != PPM_OK)
+            break;
+        json_t *item = json_pack("{s:s, s:s, s:I}", "where", layer.where, "what", layer.what,
+                                 "parameters", (json_int_t)layer.parameters);
+        if (shape)
+            json_object_set_new(item, "flops", json_integer((json_int_t)layer.flops));
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+static json_t *model_json(const struct ppm_model *model, const struct ppm_model_info *info,
+                          const struct ppm_shape *shape, struct ppm_error *error)
+{
+    return json_pack("{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:o}", "name", info->name, "config",
+                     json_loads(info->config_json, 0, NULL), "channels", (json_int_t)info->channels,
+                     "layout", ppm_layout_name(info->layout), "output_channels",
+                     (json_int_t)info->output_channels, "output_dtype",
+                     ppm_dtype_name(info->output_dtype), "parameters", (json_int_t)info->parameters,
+                     "parameters_bytes", (json_int_t)info->parameters_bytes, "layers",
+                     layers_json(model, info->layer_count, shape, error));
+}
+
+/* ?shape=: what a request of it takes. Returns false after a refusal. */
+static bool read_shape(struct http_request *request, const struct ppm_model_info *info,
+                       struct ppm_tensor *ret_tensor, const char **ret_text)
+{
+    struct ppm_error error = {0};
+    size_t axes[4], count;
+    enum ppm_layout layout;
+    bool is_explicit;
+    *ret_text = http_query(request, "shape");
+    if (!handlers_query_layout(request, info->layout, &layout, &is_explicit))
+        return false;
+    if (!*ret_text)
+        return true;
+    if (codec_parse_shape(*ret_text, axes, &count, &error) == PPM_OK &&
+        ppm_tensor_from_axes(axes, count, layout, ret_tensor, &error) == PPM_OK)
+        return true;
+    http_problem_of(request, &error);
+    return false;
+}
+
+static void add_costs(json_t *answer, const struct ppm_model *model,
+                      const struct ppm_tensor *tensor, struct ppm_error *error)
+{
+    struct ppm_costs costs;
+    if (ppm_model_costs(model, tensor->shape, &costs, error) != PPM_OK)
+        return;
+    json_t *json =
+        json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "input_shape",
+                  shape_json(tensor->shape, tensor->layout), "output_shape",
+                  shape_json(costs.output, tensor->layout), "layout",
+                  ppm_layout_name(tensor->layout), "flops_literal", (json_int_t)costs.flops_literal,
+                  "flops_folded", (json_int_t)costs.flops_folded, "input_bytes",
+                  (json_int_t)costs.input_bytes, "output_bytes", (json_int_t)costs.output_bytes,
+                  "working_bytes", (json_int_t)costs.working_bytes);
+    json_object_set_new(answer, "request", json);
+}
+
+static void add_names(json_t *answer, const struct registry *registry)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < registry_count(registry); i++) {
+        struct ppm_model_info info;
+        ppm_model_info(registry_model(registry, i), &info);
+        json_array_append_new(names, json_string(info.name));
+    }
+    json_object_set_new(answer, "models", names);
+}
+
+static bool describe(struct http_request *request, const struct registry *registry)
+{
+    const struct ppm_model *model = registry_find(registry, request->argument);
+    struct ppm_model_info info;
+    struct ppm_error error = {0};
+    struct ppm_tensor tensor = {0};
+    const char *shape_text;
+    if (!model)
+        return handlers_no_such_model(request, registry);
+    ppm_model_info(model, &info);
+    if (!read_shape(request, &info, &tensor, &shape_text))
+        return true;
+    json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
+    if (answer && shape_text)
+        add_costs(answer, model, &tensor, &error);
+    if (answer && !*request->argument)
+        add_names(answer, registry);
+    char *body = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    json_decref(answer);
+    if (error.status != PPM_OK) {
+        free(body);
+        return http_problem_of(request, &error);
+    }
+    if (!body)
+        return http_problem(request, 503, "out of memory");
+    http_respond(request, 200, "application/json", body, strlen(body));
+    return true;
+}
+
+bool describe_finish(struct http_request *request)
+{
+    struct registry *registry = service_registry(request->context);
+    bool result = describe(request, registry);
+    registry_release(registry);
+    return result;
+}

@@ -1,0 +1,34 @@
+/* handlers.h - what is served: the table of routes. */
+#ifndef PPM_SERVER_HANDLERS_HANDLERS_H
+#define PPM_SERVER_HANDLERS_HANDLERS_H
+
+#include "server/http/http.h"
+#include "server/registry.h"
+
+/* Ended by a route without a pattern; the context of http_start is a struct service. */
+extern const struct http_route handlers_routes[];
+
+/* ---- infer.c: POST /ppm, POST /ppm/{model} ---- */
+
+bool infer_begin(struct http_request *request);
+bool infer_finish(struct http_request *request);
+void infer_release(struct http_request *request);
+
+/* ---- describe.c: GET /ppm, GET /ppm/{model} ---- */
+
+bool describe_finish(struct http_request *request);
+
+/* ---- ops.c: GET /healthz, /readyz, /metrics ---- */
+
+bool healthz_finish(struct http_request *request);
+bool readyz_finish(struct http_request *request);
+bool metrics_finish(struct http_request *request);
+
+/* A 404 for a model that is not there, naming those that are. Returns true. */
+bool handlers_no_such_model(struct http_request *request, const struct registry *registry);
+
+/* The "layout" parameter of the query, or the default; false after a 400. */
+bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,
+                           enum ppm_layout *ret_layout, bool *ret_is_explicit);
+
+#endif

@@ -1,0 +1,46 @@
+/* ops.c - GET /healthz, /readyz and /metrics: answered by the HTTP threads, whatever computes. */
+#include "server/handlers/handlers.h"
+#include "server/serve.h"
+
+#include <string.h>
+
+static bool respond_text(struct http_request *request, const char *text)
+{
+    char *body = strdup(text);
+    http_respond(request, 200, "text/plain; charset=utf-8", body, body ? strlen(body) : 0);
+    return true;
+}
+
+bool healthz_finish(struct http_request *request)
+{
+    return respond_text(request, "ok\n");
+}
+
+bool readyz_finish(struct http_request *request)
+{
+    const struct service *service = request->context;
+    if (atomic_load(&service->is_ready))
+        return respond_text(request, "ready\n");
+    return http_problem(request, 503, "the server is %s",
+                        atomic_load(&service->is_draining) ? "stopping" : "starting");
+}
+
+bool metrics_finish(struct http_request *request)
+{
+    struct service *service = request->context;
+    struct registry *registry = service_registry(service);
+    const struct metrics_gauges gauges = {.in_flight = http_in_flight(request->server),
+                                          .queued = executor_queued(service->executor),
+                                          .bytes_in_flight = http_bytes_in_flight(request->server),
+                                          .models = registry_count(registry),
+                                          .threads = service->threads,
+                                          .isa = ppm_isa_name(),
+                                          .is_ready = atomic_load(&service->is_ready)};
+    size_t bytes = 0;
+    registry_release(registry);
+    char *text = metrics_text(service->metrics, &gauges, &bytes);
+    if (!text)
+        return http_problem(request, 503, "out of memory");
+    http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);
+    return true;
+}

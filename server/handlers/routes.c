@@ -1,0 +1,35 @@
+/* routes.c - the table of routes, and what several handlers say. */
+#include "server/handlers/handlers.h"
+
+#include <stdio.h>
+
+const struct http_route handlers_routes[] = {
+    {"POST", "/ppm", infer_begin, infer_finish, infer_release},
+    {"POST", "/ppm/{model}", infer_begin, infer_finish, infer_release},
+    {"GET", "/ppm", NULL, describe_finish, NULL},
+    {"GET", "/ppm/{model}", NULL, describe_finish, NULL},
+    {"GET", "/healthz", NULL, healthz_finish, NULL},
+    {"GET", "/readyz", NULL, readyz_finish, NULL},
+    {"GET", "/metrics", NULL, metrics_finish, NULL},
+    {0},
+};
+
+bool handlers_no_such_model(struct http_request *request, const struct registry *registry)
+{
+    char names[300];
+    registry_names(registry, names, sizeof names);
+    return http_problem(request, 404, "found no model \"%.64s\", expected one of: %s",
+                        request->argument, names);
+}
+
+bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,
+                           enum ppm_layout *ret_layout, bool *ret_is_explicit)
+{
+    const char *name = http_query(request, "layout");
+    *ret_layout = standard;
+    *ret_is_explicit = name != NULL;
+    if (!name || ppm_layout_from_name(name, ret_layout))
+        return true;
+    http_problem(request, 400, "layout: found \"%.40s\", expected NCHW or NHWC", name);
+    return false;
+}

@@ -1,0 +1,142 @@
+/*
+ * http.h - requests in, responses out; the door of server/http/.
+ *
+ * A request is looked at twice: route->begin sees its head before a byte of its body is read and
+ * may refuse it there and then; route->finish sees the whole body. Both fill in the response and
+ * return true, or return false: begin to go on and read the body, finish when http_answer_later
+ * was called and another thread will call http_answer.
+ *
+ * Threads: the server's own threads call begin and finish; they move bytes and must not compute.
+ * A request belongs to them until http_answer_later, then to whoever answers it, until http_answer.
+ */
+#ifndef PPM_SERVER_HTTP_HTTP_H
+#define PPM_SERVER_HTTP_HTTP_H
+
+#include "core/ppm.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+struct http_server;
+struct http_route;
+
+enum {
+    HTTP_ID_BYTES = 129,       /* a request id of at most 128 characters */
+    HTTP_ARGUMENT_BYTES = 129, /* what stands for {model} in a path */
+    HTTP_HEADERS_MAX = 8,      /* of a response, besides those that every answer carries */
+    HTTP_HEADER_VALUE_BYTES = 256,
+};
+
+struct http_header {
+    const char *name;
+    char value[HTTP_HEADER_VALUE_BYTES];
+};
+
+/* body comes from malloc and is freed by the server. */
+struct http_response {
+    unsigned status;
+    const char *content_type;
+    char *body;
+    size_t body_bytes;
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t header_count;
+};
+
+struct http_request {
+    struct http_server *server;
+    void *connection; /* libmicrohttpd's; private to server/http */
+    const struct http_route *route;
+    void *context; /* that of http_start */
+    char *target;  /* as it stood in the request line, made printable */
+    char method[16];
+    char argument[HTTP_ARGUMENT_BYTES]; /* the path's {model}; empty: none */
+    char id[HTTP_ID_BYTES];
+    bool has_content_length;
+    size_t content_length;
+    char *body; /* all of it, once finish is called */
+    size_t body_bytes, body_capacity;
+    unsigned body_refusal; /* status that its end will be answered with; 0: none so far */
+    double started_s;      /* monotonic */
+    double queue_ms, compute_ms;
+    size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
+    void *state;           /* the route's own; handed to route->release at the end */
+    struct http_response response;
+    enum { HTTP_HEAD, HTTP_BODY, HTTP_SUSPENDED, HTTP_ANSWERED } phase; /* private */
+};
+
+struct http_route {
+    const char *method;  /* "GET" (which serves HEAD too) or "POST" */
+    const char *pattern; /* "/ppm/{model}": a last part in braces matches any one segment */
+    bool (*begin)(struct http_request *request);   /* may be NULL */
+    bool (*finish)(struct http_request *request);  /* never NULL */
+    void (*release)(struct http_request *request); /* may be NULL; frees state */
+};
+
+struct http_options {
+    const char *host; /* name, address, or unix:PATH */
+    size_t port;
+    size_t threads;
+    size_t connections_max;
+    size_t body_max_bytes;
+    size_t memory_max_bytes; /* the budget of bytes in flight */
+    size_t request_timeout_ms;
+    size_t idle_timeout_s;
+    const struct http_route *routes; /* ended by a route without a pattern */
+    void *context;                   /* for the handlers, as request->context */
+    void (*on_answer)(const struct http_request *request); /* log and metrics; any thread */
+};
+
+/* Listens and serves until http_stop. NULL and PPM_IO when it cannot. */
+struct http_server *http_start(const struct http_options *options, struct ppm_error *error);
+
+/* "http://127.0.0.1:8080" or "unix:/run/ppm.sock"; lives as long as the server. */
+const char *http_address(const struct http_server *server);
+
+/* Stops accepting; new clients are refused. What was accepted goes on. */
+void http_stop_accepting(struct http_server *server);
+
+/* Requests whose head was read and whose answer has not been sent. */
+size_t http_in_flight(const struct http_server *server);
+size_t http_bytes_in_flight(const struct http_server *server);
+
+/* Closes every connection and frees the server. No request may be with another thread. */
+void http_stop(struct http_server *server);
+
+/* ---- for handlers ---- */
+
+/* A request header or query parameter (percent-decoded); NULL when absent. */
+const char *http_header(const struct http_request *request, const char *name);
+const char *http_query(const struct http_request *request, const char *name);
+
+/* Seconds since started_s, and what the deadline leaves. */
+double http_elapsed_ms(const struct http_request *request);
+bool http_is_past_deadline(const struct http_request *request);
+
+/* Whether the client has closed its connection. Safe from any thread that holds the request. */
+bool http_client_is_gone(const struct http_request *request);
+
+/* Takes bytes from the budget for the life of the request; false when the budget lacks them. */
+bool http_reserve(struct http_request *request, size_t bytes);
+
+/* Adds a response header; value is printf style, cut at HTTP_HEADER_VALUE_BYTES. */
+void http_add_header(struct http_request *request, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The response is this body, taken over. */
+void http_respond(struct http_request *request, unsigned status, const char *content_type,
+                  char *body, size_t body_bytes);
+
+/* The response is an RFC 9457 problem: detail is one sentence, printf style. Adds Retry-After to
+ * 503. Always returns true, so that a handler may return it. */
+bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same for an error of core/ or a codec: 400, 413, 422, 503, 504 or 500. */
+bool http_problem_of(struct http_request *request, const struct ppm_error *error);
+
+/* In finish: suspends the connection. The request now belongs to the caller's other thread. */
+void http_answer_later(struct http_request *request);
+/* From that thread: the response is filled in; the request must not be touched again. */
+void http_answer(struct http_request *request);
+
+#endif

@@ -1,0 +1,74 @@
+/* problem.c - errors as RFC 9457 problem details. */
+#include "server/http/http_private.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    unsigned status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {400, "Bad Request"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+const char *http_reason(unsigned status)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Error";
+}
+
+void http_make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
+            *text = '?';
+}
+
+/* Retry in a second: the queue of a server that computes for milliseconds has moved on by then. */
+enum { RETRY_AFTER_S = 1 };
+
+bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
+{
+    char detail[PPM_ERROR_TEXT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    http_make_printable(detail);
+
+    json_t *problem =
+        json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", http_reason(status),
+                  "status", (int)status, "detail", detail, "instance", request->target);
+    char *body = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
+    json_decref(problem);
+    if (status == 503)
+        http_add_header(request, "Retry-After", "%d", RETRY_AFTER_S);
+    http_respond(request, status, "application/problem+json", body, body ? strlen(body) : 0);
+    return true;
+}
+
+bool http_problem_of(struct http_request *request, const struct ppm_error *error)
+{
+    static const unsigned statuses[] = {
+        [PPM_OK] = 500,         [PPM_MALFORMED] = 400, [PPM_UNFIT] = 422,     [PPM_TOO_LARGE] = 413,
+        [PPM_BAD_CONFIG] = 500, [PPM_IO] = 500,        [PPM_NO_MEMORY] = 503, [PPM_CANCELLED] = 504,
+    };
+    return http_problem(request, statuses[error->status], "%s", error->text);
+}

@@ -1,0 +1,139 @@
+/* main.c - the subcommands as a table. */
+#include "server/commands/commands.h"
+#include "server/serve.h"
+#include "server/settings.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct command {
+    const char *name;
+    enum ppm_status (*run)(int count, char *const *arguments, struct ppm_error *error);
+    const char *summary, *flags, *example;
+};
+
+static const struct command commands[] = {
+    {"serve", serve, "serve models over HTTP",
+     "  --config FILE                settings and models as JSON; see --print-config\n"
+     "  --print-config               print the settings in effect and exit\n"
+     "  --check-config               load everything, say whether it is good, and exit\n",
+     "ppm-server serve --port 8080 --model configs/models/fast-scnn.json"},
+    {"run", command_run, "compute one tensor, without HTTP",
+     "  --model FILE                 the model's JSON\n"
+     "  --input FILE                 x, a .npy of float32, float64 or float16\n"
+     "  --output FILE                where y goes, as .npy\n"
+     "  --layout L                   of x and y, NCHW or NHWC [the model's]\n",
+     "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
+     "--input configs/samples/features-4x30x30.npy --output y.npy"},
+    {"describe", command_describe, "what a model is made of and what a request costs",
+     "  --model FILE                 the model's JSON\n"
+     "  --shape N,C,H,W              also say what an input of this shape takes\n",
+     "ppm-server describe --model configs/models/fast-scnn.json --shape 1,128,32,64"},
+    {"bench", command_bench, "time the computation alone",
+     "  --model FILE                 the model's JSON\n"
+     "  --shape N,C,H,W              of the input\n"
+     "  --threads T                  that compute [one for each core]\n"
+     "  --seconds S                  to go on for [3]\n"
+     "  --reference                  the literal graph in double precision\n"
+     "  --json                       one JSON object\n",
+     "ppm-server bench --model configs/models/fast-scnn.json --shape 1,128,32,64 --json"},
+    {"health", command_health, "exit 0 when a running server is ready",
+     "  --host H|unix:PATH           where it listens [127.0.0.1]\n"
+     "  --port P                     its port [8080]\n",
+     "ppm-server health --port 8080"},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *file)
+{
+    fprintf(file, "ppm-server " PPM_VERSION " - pyramid pooling modules over HTTP\n\n"
+                  "usage: ppm-server COMMAND [--flag VALUE]...\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(file,
+            "\n\"ppm-server COMMAND --help\" shows the flags and an example.\n"
+            "PPM_ISA in the environment forces a kernel set: scalar, avx2, avx512 or neon.\n");
+}
+
+static void print_command_help(const struct command *command)
+{
+    printf("usage: ppm-server %s [--flag VALUE]...\n\n%s\n\n%s", command->name, command->summary,
+           command->flags);
+    if (command->run == serve) {
+        settings_print_help(stdout);
+        printf("\nEach setting is also a key of the configuration file and, in capitals behind "
+               "PPM_, a variable\nof the environment. SIGTERM drains and stops, SIGHUP reloads "
+               "models.\n");
+    }
+    printf("\nexample: %s\n", command->example);
+}
+
+static bool asks_for(const char *flag, int count, char *const *arguments)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(arguments[i], flag) == 0)
+            return true;
+    return false;
+}
+
+/* Exit status: 0, 1 for a failure at run time, 2 for wrong usage or configuration. */
+static int exit_status(enum ppm_status status)
+{
+    switch (status) {
+    case PPM_OK:
+        return 0;
+    case PPM_BAD_CONFIG:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+static int run_command(const struct command *command, int count, char *const *arguments)
+{
+    struct ppm_error error = {0};
+    if (asks_for("--help", count, arguments)) {
+        print_command_help(command);
+        return 0;
+    }
+    if (ppm_isa_select(getenv("PPM_ISA"), &error) == PPM_OK)
+        command->run(count, arguments, &error);
+    if (error.status != PPM_OK)
+        fprintf(stderr, "ppm-server %s: %s\n", command->name, error.text);
+    return exit_status(error.status);
+}
+
+/* jansson hashes with a seed, so that a hostile object cannot make it slow; set before threads. */
+static void seed_hashes(void)
+{
+    size_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed = 0; /* jansson then finds one itself */
+    json_object_seed(seed);
+}
+
+int main(int count, char **arguments)
+{
+    const char *name = count > 1 ? arguments[1] : "";
+    seed_hashes();
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return run_command(&commands[i], count - 2, arguments + 2);
+    if (strcmp(name, "--version") == 0) {
+        printf("ppm-server " PPM_VERSION "\n");
+        return 0;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (*name)
+        fprintf(stderr, "ppm-server: found \"%.60s\", expected a command; see ppm-server --help\n",
+                name);
+    else
+        print_help(stderr);
+    return 2;
+}

@@ -1,0 +1,28 @@
+/*
+ * registry.h - the models being served: an immutable set that a reload replaces as a whole.
+ *
+ * Who holds a set keeps every model in it alive; a request holds the set it was routed with.
+ */
+#ifndef PPM_SERVER_REGISTRY_H
+#define PPM_SERVER_REGISTRY_H
+
+#include "server/settings.h"
+
+struct registry; /* counts its holders */
+
+/* Loads every model that settings name. NULL on error; the caller releases the set. */
+struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
+                               struct ppm_error *error);
+struct registry *registry_hold(struct registry *registry); /* returns registry */
+void registry_release(struct registry *registry);
+
+size_t registry_count(const struct registry *registry);
+const struct ppm_model *registry_model(const struct registry *registry, size_t index);
+
+/* The model of that name, or NULL; an empty name is the first model. */
+const struct ppm_model *registry_find(const struct registry *registry, const char *name);
+
+/* "a, b, c", cut to fit */
+void registry_names(const struct registry *registry, char *ret_names, size_t ret_bytes);
+
+#endif

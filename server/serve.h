@@ -1,0 +1,27 @@
+/* serve.h - what the parts of a running server share. */
+#ifndef PPM_SERVER_SERVE_H
+#define PPM_SERVER_SERVE_H
+
+#include "server/executor.h"
+#include "server/http/http.h"
+#include "server/metrics.h"
+#include "server/registry.h"
+
+/* The context of every handler. Lives from start to stop; its parts are safe to use from any
+ * thread, the registry through service_registry. */
+struct service {
+    struct settings settings; /* those of the start; a reload changes models and log level alone */
+    size_t threads;           /* that compute */
+    struct executor *executor;
+    struct metrics *metrics;
+    struct http_server *http;
+    atomic_bool is_ready, is_draining;
+};
+
+/* The models being served now, held for the caller, who releases them. */
+struct registry *service_registry(struct service *service);
+
+/* `ppm-server serve`: serves until a signal and a drain. */
+enum ppm_status serve(int count, char *const *arguments, struct ppm_error *error);
+
+#endif

@@ -1,0 +1,279 @@
+/* settings.c - see settings.h. */
+#include "server/settings.h"
+#include "server/arguments.h"
+#include "server/settings_table.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void forget_models(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->model_count; i++)
+        free(settings->models[i]);
+    settings->model_count = 0;
+    settings->models_directory[0] = '\0';
+}
+
+static enum ppm_status add_model(struct settings *settings, const char *path, const char *where,
+                                 struct ppm_error *error)
+{
+    if (settings->model_count == SETTINGS_MODELS_MAX)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found more than %d models", where,
+                        SETTINGS_MODELS_MAX);
+    if (!*path)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found an empty name, expected a model's JSON",
+                        where);
+    if (!(settings->models[settings->model_count] = strdup(path)))
+        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    settings->model_count++;
+    return PPM_OK;
+}
+
+static enum ppm_status set_level(struct settings *settings, const struct setting *setting,
+                                 const char *text, const char *where, struct ppm_error *error)
+{
+    for (size_t level = 0; level < LEVEL_COUNT; level++)
+        if (strcmp(text, settings_levels[level]) == 0) {
+            *(size_t *)settings_field(settings, setting) = level;
+            return PPM_OK;
+        }
+    return ppm_fail(error, PPM_BAD_CONFIG,
+                    "%s: found \"%.40s\", expected error, warn, info or debug", where, text);
+}
+
+/* Sets a setting, but for the models, from text; where names it in an error. */
+static enum ppm_status set_text(struct settings *settings, const struct setting *setting,
+                                const char *text, const char *where, struct ppm_error *error)
+{
+    if (setting->kind == KIND_NUMBER)
+        return arguments_number(where, text, setting->min, setting->max,
+                                settings_field(settings, setting), error);
+    if (setting->kind == KIND_LEVEL)
+        return set_level(settings, setting, text, where, error);
+    if (!*text || strlen(text) >= SETTINGS_TEXT_BYTES)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected 1 to %d", where,
+                        strlen(text), SETTINGS_TEXT_BYTES - 1);
+    snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s", text);
+    return PPM_OK;
+}
+
+/* ---- defaults ---- */
+
+/* Where the models that come with the program are: beside a build, or installed. */
+static void find_standard_directory(char *ret_path, size_t bytes)
+{
+    static const char *const places[] = {"/../configs", "/../share/ppm-server/configs"};
+    char program[SETTINGS_TEXT_BYTES / 2] = "";
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = length > 0 ? strrchr(program, '/') : NULL;
+    snprintf(ret_path, bytes, "configs");
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        *slash = '\0';
+        snprintf(ret_path, bytes, "%s%s", program, places[i]);
+        if (access(ret_path, R_OK) == 0)
+            return;
+    }
+}
+
+static enum ppm_status set_defaults(struct settings *settings, struct ppm_error *error)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &settings_table[i];
+        if (setting->kind == KIND_TEXT)
+            snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s",
+                     setting->standard_text);
+        else if (setting->kind != KIND_MODELS)
+            *(size_t *)settings_field(settings, setting) = setting->standard;
+    }
+    for (size_t i = 0; i < STANDARD_MODEL_COUNT; i++)
+        if (add_model(settings, settings_standard_models[i], "defaults", error) != PPM_OK)
+            return error->status;
+    find_standard_directory(settings->models_directory, sizeof settings->models_directory);
+    return PPM_OK;
+}
+
+/* ---- file ---- */
+
+static enum ppm_status set_models_json(struct settings *settings, const json_t *value,
+                                       const char *where, struct ppm_error *error)
+{
+    size_t i;
+    json_t *model;
+    if (!json_is_array(value) || json_array_size(value) == 0)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: expected a list of model files", where);
+    forget_models(settings);
+    json_array_foreach(value, i, model)
+    {
+        if (!json_is_string(model))
+            return ppm_fail(error, PPM_BAD_CONFIG, "%s[%zu]: expected the path of a model's JSON",
+                            where, i);
+        if (add_model(settings, json_string_value(model), where, error) != PPM_OK)
+            return error->status;
+    }
+    const char *slash = strrchr(settings->config_path, '/');
+    if (slash)
+        snprintf(settings->models_directory, sizeof settings->models_directory, "%.*s",
+                 (int)(slash - settings->config_path), settings->config_path);
+    return PPM_OK;
+}
+
+static enum ppm_status set_json(struct settings *settings, const struct setting *setting,
+                                const json_t *value, const char *where, struct ppm_error *error)
+{
+    char number[32];
+    if (setting->kind == KIND_MODELS)
+        return set_models_json(settings, value, where, error);
+    if (setting->kind == KIND_NUMBER && json_is_integer(value)) {
+        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        return set_text(settings, setting, number, where, error);
+    }
+    if (setting->kind == KIND_NUMBER || !json_is_string(value))
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found another type, expected a %s", where,
+                        setting->kind == KIND_NUMBER ? "whole number" : "string");
+    return set_text(settings, setting, json_string_value(value), where, error);
+}
+
+static const struct setting *find_key(const char *key)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (strcmp(settings_table[i].key, key) == 0)
+            return &settings_table[i];
+    return NULL;
+}
+
+static enum ppm_status read_file(struct settings *settings, struct ppm_error *error)
+{
+    const char *path = settings->config_path;
+    const char *key;
+    json_t *value;
+    json_error_t cause;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &cause);
+    if (!root)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: line %d: %s", path, cause.line, cause.text);
+    if (!json_is_object(root))
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: expected an object {...}", path);
+    json_object_foreach(root, key, value)
+    {
+        char where[SETTINGS_TEXT_BYTES + 64];
+        const struct setting *setting = find_key(key);
+        snprintf(where, sizeof where, "%s: %.40s", path, key);
+        if (!setting)
+            ppm_fail(error, PPM_BAD_CONFIG,
+                     "%s: no such setting; \"ppm-server serve --print-config\" shows them all",
+                     where);
+        else if (set_json(settings, setting, value, where, error) != PPM_OK)
+            break;
+    }
+    json_decref(root);
+    return error->status;
+}
+
+/* ---- environment and flags ---- */
+
+/* "a.json:b.json" */
+static enum ppm_status set_models_variable(struct settings *settings, const char *list,
+                                           struct ppm_error *error)
+{
+    char *copy = strdup(list), *rest = copy;
+    if (!copy)
+        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    forget_models(settings);
+    for (char *path; error->status == PPM_OK && (path = strsep(&rest, ":"));)
+        add_model(settings, path, "PPM_MODELS", error);
+    free(copy);
+    return error->status;
+}
+
+static enum ppm_status read_environment(struct settings *settings, struct ppm_error *error)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        char variable[64];
+        settings_variable(&settings_table[i], variable, sizeof variable);
+        const char *text = getenv(variable);
+        if (!text)
+            continue;
+        if (settings_table[i].kind == KIND_MODELS)
+            set_models_variable(settings, text, error);
+        else
+            set_text(settings, &settings_table[i], text, variable, error);
+        if (error->status != PPM_OK)
+            return error->status;
+    }
+    return PPM_OK;
+}
+
+static enum ppm_status read_flag(struct settings *settings, int count, char *const *arguments,
+                                 int *at, bool *has_models, struct ppm_error *error)
+{
+    const char *value = NULL;
+    const char *argument = arguments[*at];
+    if (strcmp(argument, "--print-config") == 0 || strcmp(argument, "--check-config") == 0) {
+        *(argument[2] == 'p' ? &settings->print_config : &settings->check_config) = true;
+        return PPM_OK;
+    }
+    if (argument_match("--config", count, arguments, at, &value, error))
+        return error->status; /* read before the others */
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        char flag[64];
+        settings_flag(&settings_table[i], flag, sizeof flag);
+        if (!argument_match(flag, count, arguments, at, &value, error))
+            continue;
+        if (error->status != PPM_OK)
+            return error->status;
+        if (settings_table[i].kind != KIND_MODELS)
+            return set_text(settings, &settings_table[i], value, flag, error);
+        if (!*has_models)
+            forget_models(settings);
+        *has_models = true;
+        return add_model(settings, value, flag, error);
+    }
+    return ppm_fail(error, PPM_BAD_CONFIG,
+                    "found \"%.60s\", expected a flag; \"ppm-server serve --help\" lists them",
+                    argument);
+}
+
+static enum ppm_status find_config_path(struct settings *settings, int count,
+                                        char *const *arguments, struct ppm_error *error)
+{
+    const char *path = getenv("PPM_CONFIG");
+    for (int at = 0; at < count; at++)
+        if (argument_match("--config", count, arguments, &at, &path, error) &&
+            error->status != PPM_OK)
+            return error->status;
+    if (path && (!*path || strlen(path) >= sizeof settings->config_path))
+        return ppm_fail(error, PPM_BAD_CONFIG, "--config: expected the path of a JSON file");
+    snprintf(settings->config_path, sizeof settings->config_path, "%s", path ? path : "");
+    return PPM_OK;
+}
+
+enum ppm_status settings_read(int count, char *const *arguments, struct settings *ret_settings,
+                              struct ppm_error *error)
+{
+    bool has_models = false;
+    *ret_settings = (struct settings){0};
+    if (set_defaults(ret_settings, error) != PPM_OK ||
+        find_config_path(ret_settings, count, arguments, error) != PPM_OK ||
+        (*ret_settings->config_path && read_file(ret_settings, error) != PPM_OK) ||
+        read_environment(ret_settings, error) != PPM_OK)
+        return error->status;
+    for (int at = 0; at < count; at++)
+        if (read_flag(ret_settings, count, arguments, &at, &has_models, error) != PPM_OK)
+            return error->status;
+    return PPM_OK;
+}
+
+void settings_release(struct settings *settings)
+{
+    forget_models(settings);
+}
+
+void settings_model_path(const struct settings *settings, size_t index, char *ret_path,
+                         size_t ret_bytes)
+{
+    const char *model = settings->models[index], *directory = settings->models_directory;
+    bool is_plain = model[0] == '/' || !*directory;
+    snprintf(ret_path, ret_bytes, "%s%s%s", is_plain ? "" : directory, is_plain ? "" : "/", model);
+}

@@ -1,0 +1,58 @@
+/*
+ * settings.h - what can be configured: one row per setting in settings.c, from which the file, the
+ * environment, the flags, --help and --print-config are all read.
+ *
+ * A flag wins over the environment, the environment over the file, the file over the default.
+ */
+#ifndef PPM_SERVER_SETTINGS_H
+#define PPM_SERVER_SETTINGS_H
+
+#include "core/ppm.h"
+
+#include <stdio.h>
+
+enum { SETTINGS_MODELS_MAX = 1024, SETTINGS_TEXT_BYTES = 1024 };
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct settings {
+    char host[SETTINGS_TEXT_BYTES]; /* name or address, or unix:PATH */
+    size_t port;
+    size_t threads; /* 0: as many as this process may use cores */
+    size_t http_threads;
+    size_t log_level;
+    size_t connections_max;
+    size_t queue_max;
+    size_t body_max_bytes;
+    size_t memory_max_bytes;
+    size_t request_timeout_ms;
+    size_t idle_timeout_s;
+    size_t drain_delay_ms;
+
+    char *models[SETTINGS_MODELS_MAX]; /* as they were written; each to be freed */
+    size_t model_count;
+    char models_directory[SETTINGS_TEXT_BYTES]; /* what relative models are relative to; "": here */
+
+    char config_path[SETTINGS_TEXT_BYTES]; /* --config; empty: none */
+    bool print_config, check_config;
+};
+
+/* Reads arguments[0 .. count), those after the subcommand, with environment and file.
+ * PPM_BAD_CONFIG names flag, variable or file and key, what was found and expected.
+ * *ret_settings is to be released in any case. */
+enum ppm_status settings_read(int count, char *const *arguments, struct settings *ret_settings,
+                              struct ppm_error *error);
+void settings_release(struct settings *settings);
+
+/* The settings in effect as the JSON that --config reads. */
+enum ppm_status settings_print(const struct settings *settings, FILE *file,
+                               struct ppm_error *error);
+
+/* A line for each flag, with default and unit. */
+void settings_print_help(FILE *file);
+
+/* Writes the path of the index-th model as it is to be opened. */
+void settings_model_path(const struct settings *settings, size_t index, char *ret_path,
+                         size_t ret_bytes);
+
+#endif

@@ -1,6 +1,7 @@
 /* geometry.c - every size and index that follows from an input's H and W. */
 #include "core/internal.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* Python's round(): halves to the even neighbour, as the listings compute their windows. */
@@ -48,6 +49,7 @@ struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out
 /* One axis of a window pooling: size of the result, and the padding before the first pixel. */
 static size_t pooled_extent(enum pool pool, size_t extent, size_t window, size_t *ret_pad)
 {
+    assert(window > 0);
     *ret_pad = 0;
     if (pool == POOL_VALID)
         return extent / window;

@@ -93,7 +93,7 @@ void *core_allocate(size_t bytes, struct ppm_error *error)
 
 enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error)
 {
-    size_t bytes;
+    size_t bytes = 0;
     if (ppm_shape_bytes(tensor->shape, &bytes, error) != PPM_OK)
         return error->status;
     void *data = core_allocate(bytes, error);

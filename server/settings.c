@@ -65,17 +65,17 @@ static enum ppm_status set_text(struct settings *settings, const struct setting 
 /* Where the models that come with the program are: beside a build, or installed. */
 static void find_standard_directory(char *ret_path, size_t bytes)
 {
-    static const char *const places[] = {"/../configs", "/../share/ppm-server/configs"};
+    static const char *const places[] = {"../configs", "../../configs",
+                                         "../share/ppm-server/configs"};
     char program[SETTINGS_TEXT_BYTES / 2] = "";
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     char *slash = length > 0 ? strrchr(program, '/') : NULL;
-    snprintf(ret_path, bytes, "configs");
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
-        *slash = '\0';
-        snprintf(ret_path, bytes, "%s%s", program, places[i]);
+        snprintf(ret_path, bytes, "%.*s/%s", (int)(slash - program), program, places[i]);
         if (access(ret_path, R_OK) == 0)
             return;
     }
+    snprintf(ret_path, bytes, "configs");
 }
 
 static enum ppm_status set_defaults(struct settings *settings, struct ppm_error *error)

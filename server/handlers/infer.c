@@ -182,7 +182,7 @@ static void compute(struct inference *inference)
     struct ppm_error error = {0};
     struct ppm_tensor x = {0}, y = {0};
     struct ppm_costs costs;
-    struct codec_bytes answer;
+    struct codec_bytes answer = {0};
     if (codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
                      &x, &error) != PPM_OK) {
         http_problem_of(request, &error);

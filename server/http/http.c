@@ -1,6 +1,5 @@
 /* http.c - the only includer of libmicrohttpd: connections to requests, responses to connections.
  */
-#include "server/http/http.h"
 #include "server/http/http_private.h"
 
 #include <ctype.h>
@@ -11,8 +10,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -24,103 +21,6 @@ enum {
 
 #define MEMORY_IS_TAKEN                                                                            \
     "the requests in flight hold all the memory that is configured (memory_max_bytes); try again"
-
-struct http_server {
-    struct http_options options;
-    struct MHD_Daemon *daemon;
-    atomic_int listener; /* -1 once it is shut */
-    char address[1100];
-    atomic_size_t in_flight;
-    atomic_size_t bytes_in_flight;
-};
-
-static double now_s(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* ---- for handlers ---- */
-
-const char *http_header(const struct http_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-const char *http_query(const struct http_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-double http_elapsed_ms(const struct http_request *request)
-{
-    return 1e3 * (now_s() - request->started_s);
-}
-
-bool http_is_past_deadline(const struct http_request *request)
-{
-    return http_elapsed_ms(request) > (double)request->server->options.request_timeout_ms;
-}
-
-bool http_client_is_gone(const struct http_request *request)
-{
-    char byte;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (!info)
-        return false;
-    ssize_t got = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-bool http_reserve(struct http_request *request, size_t bytes)
-{
-    struct http_server *server = request->server;
-    size_t taken = atomic_load(&server->bytes_in_flight), total;
-    do {
-        if (__builtin_add_overflow(taken, bytes, &total) ||
-            total > server->options.memory_max_bytes)
-            return false;
-    } while (!atomic_compare_exchange_weak(&server->bytes_in_flight, &taken, total));
-    request->reserved_bytes += bytes;
-    return true;
-}
-
-void http_add_header(struct http_request *request, const char *name, const char *format, ...)
-{
-    struct http_response *response = &request->response;
-    va_list arguments;
-    if (response->header_count == HTTP_HEADERS_MAX)
-        return;
-    struct http_header *header = &response->headers[response->header_count++];
-    header->name = name;
-    va_start(arguments, format);
-    vsnprintf(header->value, sizeof header->value, format, arguments);
-    va_end(arguments);
-}
-
-void http_respond(struct http_request *request, unsigned status, const char *content_type,
-                  char *body, size_t body_bytes)
-{
-    struct http_response *response = &request->response;
-    free(response->body);
-    response->status = status;
-    response->content_type = content_type;
-    response->body = body;
-    response->body_bytes = body_bytes;
-}
-
-void http_answer_later(struct http_request *request)
-{
-    request->phase = HTTP_SUSPENDED;
-    MHD_suspend_connection(request->connection);
-}
-
-void http_answer(struct http_request *request)
-{
-    MHD_resume_connection(request->connection);
-}
 
 /* ---- a request's life ---- */
 
@@ -157,7 +57,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     request->context = server->options.context;
     request->connection = connection;
     request->target = copy;
-    request->started_s = now_s();
+    request->started_s = http_now_s();
     atomic_fetch_add(&server->in_flight, 1);
     return request;
 }

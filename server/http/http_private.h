@@ -4,6 +4,21 @@
 
 #include "server/http/http.h"
 
+#include <microhttpd.h>
+
+struct http_server {
+    struct http_options options;
+    struct MHD_Daemon *daemon;
+    atomic_int listener; /* -1 once it is shut */
+    char address[1100];
+    atomic_size_t in_flight;
+    atomic_size_t bytes_in_flight;
+};
+
+/* ---- http_request.c ---- */
+
+double http_now_s(void); /* monotonic */
+
 /* ---- listen.c ---- */
 
 /* A listening socket for host and port, or -1. *ret_address is what clients are told. */

@@ -55,13 +55,15 @@ static int listen_unix(const char *path, char *ret_address, size_t address_bytes
 /* Port 0 became a port of the kernel's choice. */
 static unsigned port_of(int descriptor)
 {
-    struct sockaddr_storage name;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } name = {.any = {0}};
     socklen_t bytes = sizeof name;
-    if (getsockname(descriptor, (struct sockaddr *)&name, &bytes) != 0)
+    if (getsockname(descriptor, &name.any, &bytes) != 0)
         return 0;
-    if (name.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&name)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&name)->sin_port);
+    return ntohs(name.any.sa_family == AF_INET6 ? name.ipv6.sin6_port : name.ipv4.sin_port);
 }
 
 static int bind_tcp(const struct addrinfo *address)

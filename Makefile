@@ -1,0 +1,193 @@
+# ppm-server. "make help" lists the targets; V=1 shows the commands.
+#
+# Everything that a build makes is in build/: the release program at build/ppm-server, its objects in
+# build/release/, and each other variant (make VARIANT=debug|asan|tsan) in a folder of its own.
+# CFLAGS, CXXFLAGS, CPPFLAGS and LDFLAGS are the user's and come after the project's own.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+endif
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+VARIANT ?= release
+PREFIX  ?= /usr/local
+VERSION := $(shell cat VERSION)
+WERROR  ?= $(CI)
+Q       := $(if $(filter 1,$(V)),,@)
+say      = $(if $(Q),@printf '  %-4s %s\n' $(1) $(2))
+
+.PHONY: all
+all: program ## Build build/ppm-server (the default)
+
+# ---- variants ----------------------------------------------------------------------------------
+
+OBJ     := build/$(VARIANT)
+PROGRAM := $(OBJ)/ppm-server
+TESTS   := $(OBJ)/ppm-tests
+GROUPS  := build
+
+ifeq ($(origin CC),default)
+CC  := $(if $(filter tsan,$(VARIANT)),clang-14,gcc)
+endif
+ifeq ($(origin CXX),default)
+CXX := $(if $(filter tsan,$(VARIANT)),clang++-14,g++)
+endif
+
+ifeq ($(VARIANT),release)
+PROGRAM    := build/ppm-server
+OPTIMIZE   := -O3
+HARDEN     := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+              -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE
+HARDEN_LD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+else ifeq ($(VARIANT),debug)
+OPTIMIZE   := -Og
+else ifeq ($(VARIANT),lint)
+OPTIMIZE   := -O2
+WERROR     := 1
+else ifeq ($(VARIANT),asan)
+OPTIMIZE   := -O1 -fno-omit-frame-pointer
+SANITIZE   := -fsanitize=address,undefined -fno-sanitize-recover=all
+else ifeq ($(VARIANT),tsan)
+OPTIMIZE   := -O1 -fno-omit-frame-pointer
+SANITIZE   := -fsanitize=thread
+GROUPS     += tsan
+else
+$(error VARIANT=$(VARIANT): not one of release, debug, asan, tsan)
+endif
+
+# ---- flags -------------------------------------------------------------------------------------
+
+# Asked when first used, in a recipe: on a fresh machine pkg-config is there only after the set-up.
+PACKAGES   := libmicrohttpd jansson
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+
+WARN       := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+ifneq ($(filter-out 0 no false,$(WERROR)),)
+WARN       += -Werror
+endif
+CODEGEN    := $(OPTIMIZE) -g -fopenmp $(SANITIZE) $(HARDEN)
+PPM_CPP     = -I. -D_GNU_SOURCE -DPPM_VERSION=\"$(VERSION)\" $(PKG_CFLAGS)
+PPM_C       = -std=c11 $(CODEGEN) $(WARN)
+PPM_CXX     = -std=c++17 -fno-exceptions -fno-rtti $(CODEGEN) $(WARN)
+LINK        = $(CXX) $(CODEGEN) $(HARDEN_LD) $(CXXFLAGS)
+LIBS        = $(LDFLAGS) $(PKG_LIBS) -lsleef -lm
+
+# A file's own flags: "CFLAGS_simd/avx2 := -mavx2 -mfma" goes to simd/avx2.c and nowhere else.
+# Criterion's macros rely on GNU extensions and on conversions of their own.
+CFLAGS_tests := -Wno-pedantic -Wno-conversion
+file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
+
+# ---- files -------------------------------------------------------------------------------------
+
+C_FILES   := $(wildcard simd/*.c core/*.c server/*.c server/*/*.c)
+CXX_FILES := $(wildcard server/codec/*.cc)
+T_FILES   := $(wildcard tests/*.c)
+OBJECTS   := $(C_FILES:%.c=$(OBJ)/%.o) $(CXX_FILES:%.cc=$(OBJ)/%.o)
+T_OBJECTS := $(T_FILES:%.c=$(OBJ)/%.o)
+-include $(OBJECTS:.o=.d) $(T_OBJECTS:.o=.d)
+
+# build/.setup-GROUP: the packages of that group in tools/packages.txt are there.
+# NO_SETUP=1: they are, or their like, and Debian's package tools are not to be asked.
+setup  = $(if $(NO_SETUP),,$(addprefix build/.setup-,$(1)))
+SETUP := $(call setup,$(GROUPS))
+
+build/.setup-%: tools/packages.txt tools/install-packages.sh
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/install-packages.sh $*
+	$(Q)touch $@
+
+# What the last build used; touched only when it changes. Other flags: all is compiled again. Other
+# files: linked again, so that a removed file is gone from the program.
+FLAGS = $(CC) $(CXX) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(PPM_CXX) $(CXXFLAGS) \
+        $(HARDEN_LD) $(LIBS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
+FILES = $(OBJECTS) $(T_OBJECTS)
+$(OBJ)/FLAGS $(OBJ)/FILES: FORCE | $(SETUP)
+	@mkdir -p $(@D)
+	@echo '$($(@F))' | cmp -s - $@ || echo '$($(@F))' > $@
+
+.PHONY: FORCE
+FORCE:
+
+$(OBJ)/tests/%.o: | $(call setup,test)
+
+$(OBJ)/%.o: %.c $(OBJ)/FLAGS
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(file_flags) -MMD -MP -c -o $@ $<
+
+$(OBJ)/%.o: %.cc $(OBJ)/FLAGS
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(PPM_CPP) $(CPPFLAGS) $(PPM_CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(PROGRAM): $(OBJECTS) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
+$(TESTS): $(T_OBJECTS) $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS) -lcriterion
+
+.PHONY: program
+program: $(PROGRAM)
+
+# ---- using it ----------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(PROGRAM) ## Serve on 127.0.0.1:8080; make run ARGS="--port 9000"
+	$(Q)exec $(PROGRAM) serve $(ARGS)
+
+.PHONY: demo
+demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, show the answer
+	$(Q)PPM_SERVER=$(PROGRAM) tools/demo.sh
+
+BENCH := --model configs/models/fast-scnn.json --shape 1,128,32,64
+.PHONY: bench
+bench: $(PROGRAM) ## Time the computation; make bench ARGS="--model FILE --shape N,C,H,W"
+	$(Q)$(PROGRAM) bench $(or $(ARGS),$(BENCH))
+
+.PHONY: install
+install: $(PROGRAM) ## Install below PREFIX (/usr/local), or DESTDIR before it
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/ppm-server
+	cd configs && find . -type f -exec install -D -m 644 {} \
+	    $(abspath $(DESTDIR)$(PREFIX))/share/ppm-server/configs/{} \;
+
+.PHONY: uninstall
+uninstall: ## Remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/ppm-server
+	rm -rf $(DESTDIR)$(PREFIX)/share/ppm-server
+
+# ---- checking it -------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter npy/*"
+	$(Q)PPM_SERVER=$(PROGRAM) tools/test.sh $(TESTS) $(ARGS)
+
+.PHONY: test-asan
+test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(Q)$(MAKE) VARIANT=asan test
+
+.PHONY: lint
+lint: $(call setup,build test lint) ## Compiler, format, clang-tidy, include rules, lengths, scripts
+	$(Q)$(MAKE) VARIANT=lint program
+	$(Q)CLANG_FLAGS='-std=c11 -fopenmp $(PPM_CPP)' tools/lint.sh
+
+.PHONY: format
+format: $(call setup,lint) ## Rewrite the sources with clang-format
+	$(Q)tools/lint.sh format
+
+.PHONY: setup
+setup: $(call setup,build test demo lint) ## Install all Debian packages that build, tests and lint need
+
+.PHONY: clean
+clean: ## Remove build/
+	$(Q)rm -rf build
+
+.PHONY: help
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

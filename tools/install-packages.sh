@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# usage: tools/install-packages.sh GROUP...
+# Installs the Debian packages of these groups of tools/packages.txt that are missing.
+# Silent when none is; apt's progress is shown on a terminal, elsewhere only if it fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+wanted() {
+    local group
+    for group; do
+        awk -v group="[$group]" '
+            { sub(/#.*/, "") }
+            /^\[/ { inside = $1 == group; seen = seen || inside; next }
+            inside && NF { print $1 }
+            END { exit !seen }' tools/packages.txt ||
+            { echo "install-packages.sh: no group [$group] in tools/packages.txt" >&2; return 2; }
+    done
+}
+
+# Those of the packages named on stdin that are not installed.
+missing() {
+    local installed
+    installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | sed -n 's/^.i *//p')
+    grep -vxF -f <(printf '%s\n' "$installed") || true
+}
+
+give_up() {
+    {
+        echo "ppm-server needs packages that are not installed. Please run"
+        echo
+        echo "    sudo apt-get install --no-install-recommends ${packages[*]}"
+        echo
+        echo "or, where they are there under other names, call make with NO_SETUP=1."
+    } >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+install() {
+    compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || apt update "${quiet[@]}" || return
+    # A second try with fresh lists: old ones name versions that the mirrors no longer have.
+    apt install -y --no-install-recommends "${quiet[@]}" "${packages[@]}" ||
+        { apt update "${quiet[@]}" && apt install -y --no-install-recommends "${quiet[@]}" "${packages[@]}"; }
+}
+
+[ $# -gt 0 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+list=$(wanted "$@")
+
+# make -j asks for several groups at once: one after the other.
+exec 9<"${BASH_SOURCE[0]}"
+flock 9
+
+if ! command -v dpkg-query >/dev/null; then
+    mapfile -t packages <<<"$list"
+    give_up
+fi
+list=$(missing <<<"$list" | sort -u)
+[ -n "$list" ] || exit 0
+mapfile -t packages <<<"$list"
+command -v apt-get >/dev/null || give_up
+[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || give_up
+
+echo "installing ${packages[*]}" >&2
+quiet=()
+if [ -t 1 ]; then
+    install || give_up
+else
+    quiet=(-qq)
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    install >"$log" 2>&1 || { cat "$log" >&2; give_up; }
+fi

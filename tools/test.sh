@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# usage: PPM_SERVER=build/ppm-server tools/test.sh build/release/ppm-tests [CRITERION-OPTION...]
+# Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh; ends with "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+tests=$1
+shift
+seconds=${TEST_SECONDS:-300}
+export PPM_SERVER
+# Criterion does not notice a leak or a report that leaves the exit status alone.
+export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+# Several tests run at once: threads that wait should sleep, not spin on another test's core.
+export OMP_WAIT_POLICY=passive
+
+passed=0 failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Criterion's own --timeout stops nothing; tests that may hang have a .timeout of their own.
+timeout "$seconds" "$tests" --verbose --color=never --jobs "$(nproc)" "$@" 2>&1 | tee "$log" |
+    grep -av --line-buffered -e '^\[RUN ]' -e '^\[PASS]' -e '^\[----] Criterion v'
+status=${PIPESTATUS[0]}
+read -r tested passed < <(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\1 \2/p' "$log" |
+    tail -n 1)
+passed=${passed:-0}
+failed=$((${tested:-0} - passed))
+if [ "$status" -eq 124 ]; then
+    echo "$tests: stopped after $seconds s, while these were running:"
+    awk '$1 == "[RUN" { running[$3] = 1 } $1 ~ /^\[(PASS|FAIL)]/ { sub(/:$/, "", $2); delete running[$2] }
+        END { for (name in running) print "  " name }' "$log"
+    failed=1
+elif [ "${tested:-0}" -eq 0 ]; then # for which Criterion returns 0
+    echo "$tests: no test was run (exit status $status)"
+    failed=1
+elif [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then # a leak at a test's exit
+    echo "$tests: exit status $status although no test failed"
+    failed=1
+fi
+
+for script in tests/*.sh tests/*/*.sh; do
+    [ -x "$script" ] || continue
+    timeout "$seconds" "$script"
+    status=$?
+    if [ "$status" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        echo "$script: failed, exit status $status"
+        failed=$((failed + 1))
+    fi
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -79,6 +79,8 @@ LIBS        = $(LDFLAGS) $(PKG_LIBS) -lsleef -lm
 
 # A file's own flags: "CFLAGS_simd/avx2 := -mavx2 -mfma" goes to simd/avx2.c and nowhere else.
 # Criterion's macros rely on GNU extensions and on conversions of their own.
+CFLAGS_simd/avx2   := -mavx2 -mfma -mf16c
+CFLAGS_simd/avx512 := -mavx512f -mfma -mprefer-vector-width=512
 CFLAGS_tests := -Wno-pedantic -Wno-conversion
 file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
@@ -175,7 +177,8 @@ test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
 .PHONY: lint
 lint: $(call setup,build test lint) ## Compiler, format, clang-tidy, include rules, lengths, scripts
 	$(Q)$(MAKE) VARIANT=lint program
-	$(Q)CLANG_FLAGS='-std=c11 -fopenmp $(PPM_CPP)' tools/lint.sh
+	$(Q)FILE_FLAGS='$(foreach f,simd/avx2 simd/avx512,$(f).c $(CFLAGS_$(f));)' \
+	    CLANG_FLAGS='-std=c11 -fopenmp $(PPM_CPP)' tools/lint.sh
 
 .PHONY: format
 format: $(call setup,lint) ## Rewrite the sources with clang-format

@@ -6,6 +6,7 @@
 #include "simd/simd.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 /* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
 enum {
@@ -43,6 +44,11 @@ enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
 
 enum layer_kind { LAYER_CONV, LAYER_BATCH_NORM, LAYER_ACTIVATION, LAYER_PRELU, LAYER_SOFTMAX };
 
+/* Neighbouring channels that come from one place. */
+struct part {
+    size_t first, channels;
+};
+
 /* One layer of a stack. Owned by its stack; weights are NULL until model.c reads them. */
 struct layer {
     enum layer_kind kind;
@@ -58,11 +64,17 @@ struct layer {
     float slope; /* leaky_relu */
 
     size_t norms_folded; /* conv: how many batch norms its scale and shift hold */
-    float *weight;       /* conv: [out, in, kernel, kernel]; prelu: slopes [out] */
+    /* conv: packed by conv_pack; its channels come in parts, those of the concat for the first conv
+     * of a head, else one */
+    float *panels;
+    struct part *parts;
+    size_t part_count;
+    float *slopes; /* prelu: [out] */
     /* conv and batch_norm: y_c = scale[c] * (sum of products, or x_c) + shift[c]. Kept in double,
      * so that folding a norm into the conv before it rounds nothing. */
-    double *scale, *shift; /* [out] */
-    uint64_t parameters;   /* trained values read for this layer, folded norms included */
+    double *scale, *shift;    /* [out] */
+    float *scale32, *shift32; /* the same rounded, for the kernels; a conv has them */
+    uint64_t parameters;      /* trained values read for this layer, folded norms included */
 };
 
 struct stack {
@@ -103,7 +115,9 @@ struct spec {
     enum resize upsample;
     enum resize_to upsample_to;
     enum concat concat;
-    struct stack head; /* count 0: none */
+    struct stack head;                   /* count 0: none */
+    struct part parts[BRANCHES_MAX + 1]; /* of the concat: the input (if it takes part) and each */
+    size_t part_count;                   /* branch, in the concat's order */
     size_t concat_channels, output_channels;
     struct output_spec output;
     bool is_cascade;
@@ -148,9 +162,27 @@ enum ppm_status weights_read(struct weights_source *source, const char *name, co
 /* Whether the source holds the tensor with exactly this shape (rank 1). Random sources do. */
 bool weights_has(struct weights_source *source, const char *name, const char *suffix, size_t count);
 
+/* ---- panels.c: a convolution's weights as the kernels read them ---- */
+
+/* Weights are packed for the register tile: output channels in panels of gemm_rows (the last one
+ * narrower), each panel [K][rows of the panel], K = in_channels * kernel^2 in the order part, tap,
+ * channel, so that each part's and each tap's weights are neighbours. */
+
+/* Packs weights [out, in, kernel, kernel] into layer->panels, for layer->parts. */
+enum ppm_status conv_pack(struct layer *layer, const float *weights, struct ppm_error *error);
+
+/* Panels of a conv, and the rows of the index-th. */
+size_t conv_panel_count(const struct layer *layer);
+size_t conv_panel_rows(const struct layer *layer, size_t index);
+
+/* Where the weights of a panel for channels [first, ...) of a part and a tap begin. */
+const float *conv_panel_at(const struct layer *layer, size_t index, size_t part, size_t tap,
+                           size_t first);
+
 /* ---- model.c ---- */
 
 struct ppm_model {
+    uint64_t id; /* of this load, unlike every other's in the process */
     struct spec spec;
     uint64_t parameters, parameters_bytes;
 };
@@ -197,6 +229,7 @@ struct run {
     int threads;
     bool (*is_cancelled)(void *context);
     void *cancel_context;
+    atomic_bool *is_abandoned; /* set once is_cancelled has said so: it is not asked again */
 };
 
 bool run_is_cancelled(const struct run *run);
@@ -231,5 +264,13 @@ size_t reference_working_bytes(const struct spec *spec, const struct geometry *g
 enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,
                               const float *x, void *y, const struct run *run,
                               struct ppm_stage_times *times, struct ppm_error *error);
+
+/* ---- engine.c ---- */
+
+/* The same as reference_run by the folded form, x and y in their layouts; y has its data. */
+enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *model,
+                           const struct geometry *geometry, const struct ppm_tensor *x,
+                           struct ppm_tensor *y, const struct run *run,
+                           struct ppm_stage_times *times, struct ppm_error *error);
 
 #endif

@@ -32,8 +32,9 @@ static size_t write_place(const struct json_place *place, char *text, size_t byt
 /* A value as it would stand in the file, cut short. */
 static void write_found(const json_t *found, char *text, size_t bytes)
 {
-    char *json =
-        found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    char *json = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII |
+                                               JSON_REAL_PRECISION(15))
+                       : NULL;
     if (!json)
         snprintf(text, bytes, "nothing");
     else if (strlen(json) >= bytes)

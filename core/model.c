@@ -2,6 +2,7 @@
 #include "core/internal.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,20 @@ static bool allocate_affine(struct loader *loader, struct layer *layer)
     return layer->shift != NULL;
 }
 
+/* The parts that the channels come in: those of the concat where the head begins with this conv. */
+static bool copy_parts(struct loader *loader, struct layer *layer)
+{
+    const struct spec *spec = &loader->model->spec;
+    const struct part whole = {0, layer->in_channels};
+    const bool is_bottleneck = layer == spec->head.layers;
+    layer->part_count = is_bottleneck ? spec->part_count : 1;
+    layer->parts = core_allocate(layer->part_count * sizeof *layer->parts, loader->error);
+    if (layer->parts)
+        memcpy(layer->parts, is_bottleneck ? spec->parts : &whole,
+               layer->part_count * sizeof *layer->parts);
+    return layer->parts != NULL;
+}
+
 static void load_conv(struct loader *loader, struct layer *layer)
 {
     const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
@@ -46,12 +61,13 @@ static void load_conv(struct loader *loader, struct layer *layer)
     /* keeps the variance of random activations near 1, whatever the width */
     const double bound = sqrt(3 / (double)fan_in);
     float *bias = core_allocate(layer->out_channels * sizeof *bias, loader->error);
-    layer->weight = allocate_floats(loader, layer->out_channels * fan_in);
-    if (!bias || !layer->weight || !allocate_affine(loader, layer))
+    float *weights = allocate_floats(loader, layer->out_channels * fan_in);
+    if (!bias || !weights || !allocate_affine(loader, layer) || !copy_parts(loader, layer))
         goto out;
     memset(bias, 0, layer->out_channels * sizeof *bias);
     if (weights_read(loader->source, layer->weights_name, ".weight", shape, 4,
-                     (struct weights_range){-bound, bound}, layer->weight, loader->error) != PPM_OK)
+                     (struct weights_range){-bound, bound}, weights, loader->error) != PPM_OK ||
+        conv_pack(layer, weights, loader->error) != PPM_OK)
         goto out;
     if (layer->has_bias &&
         !read_vector(loader, layer, ".bias", (struct weights_range){-0.5, 0.5}, bias))
@@ -62,6 +78,7 @@ static void load_conv(struct loader *loader, struct layer *layer)
     }
 out:
     free(bias);
+    free(weights);
 }
 
 /* y = (x - mean) / sqrt(variance + eps) * gamma + beta, as scale * x + shift */
@@ -105,12 +122,12 @@ static void load_prelu(struct loader *loader, struct layer *layer)
     const bool is_single = !weights_has(loader->source, layer->weights_name, ".weight", channels) &&
                            weights_has(loader->source, layer->weights_name, ".weight", 1);
     const size_t count = is_single ? 1 : channels;
-    layer->weight = allocate_floats(loader, channels);
-    if (!layer->weight || weights_read(loader->source, layer->weights_name, ".weight", &count, 1,
-                                       range, layer->weight, loader->error) != PPM_OK)
+    layer->slopes = allocate_floats(loader, channels);
+    if (!layer->slopes || weights_read(loader->source, layer->weights_name, ".weight", &count, 1,
+                                       range, layer->slopes, loader->error) != PPM_OK)
         return;
     for (size_t c = count; c < channels; c++)
-        layer->weight[c] = layer->weight[0];
+        layer->slopes[c] = layer->slopes[0];
     loader->model->parameters -= channels - count;
 }
 
@@ -155,6 +172,24 @@ static void fold_norms(struct stack *stack)
     stack->count = kept;
 }
 
+/* scale and shift as the kernels take them, once all norms are in them. */
+static void round_affines(struct loader *loader, struct stack *stack)
+{
+    for (size_t i = 0; i < stack->count; i++) {
+        struct layer *layer = &stack->layers[i];
+        if (!layer->scale)
+            continue;
+        layer->scale32 = core_allocate(layer->out_channels * sizeof(float), loader->error);
+        layer->shift32 = core_allocate(layer->out_channels * sizeof(float), loader->error);
+        if (!layer->scale32 || !layer->shift32)
+            return;
+        for (size_t c = 0; c < layer->out_channels; c++) {
+            layer->scale32[c] = (float)layer->scale[c];
+            layer->shift32[c] = (float)layer->shift[c];
+        }
+    }
+}
+
 static void load_stack(struct loader *loader, struct stack *stack)
 {
     for (size_t i = 0; i < stack->count && loader->error->status == PPM_OK; i++) {
@@ -164,8 +199,10 @@ static void load_stack(struct loader *loader, struct stack *stack)
             loader->progress->report(loader->progress->context, loader->model->spec.name,
                                      (double)loader->layers_done / (double)loader->layers_total);
     }
-    if (loader->error->status == PPM_OK)
-        fold_norms(stack);
+    if (loader->error->status != PPM_OK)
+        return;
+    fold_norms(stack);
+    round_affines(loader, stack);
 }
 
 static uint64_t stack_bytes(const struct stack *stack)
@@ -177,7 +214,7 @@ static uint64_t stack_bytes(const struct stack *stack)
             bytes += sizeof(float) * layer->out_channels * layer->in_channels * layer->kernel *
                      layer->kernel;
         if (layer->scale)
-            bytes += 2 * sizeof(double) * layer->out_channels;
+            bytes += 2 * (sizeof(double) + sizeof(float)) * layer->out_channels;
         if (layer->kind == LAYER_PRELU)
             bytes += sizeof(float) * layer->out_channels;
     }
@@ -204,12 +241,14 @@ static void load_weights(struct loader *loader)
 struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
                                  struct ppm_error *error)
 {
+    static atomic_uint_fast64_t loads;
     struct loader loader = {.path = path, .progress = progress, .error = error};
     loader.model = calloc(1, sizeof *loader.model);
     if (!loader.model) {
         ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
         return NULL;
     }
+    loader.model->id = atomic_fetch_add(&loads, 1) + 1;
     if (spec_read(path, &loader.model->spec, error) == PPM_OK)
         load_weights(&loader);
     if (error->status == PPM_OK)

@@ -177,9 +177,21 @@ struct ppm_run_options {
     struct ppm_stage_times *ret_times; /* may be NULL */
 };
 
-/* y = model(x). x is float32 in either layout; *y, empty when called, receives its data, shape,
- * dtype, and x's layout and is_batch. options may be NULL. Opens OpenMP regions: call it from one
- * thread of the process at a time, always the same, or each caller gets a team of its own. */
+/* Plans for the shapes it has seen (a few, the least recently used go first) and scratch memory.
+ * Belongs to one thread; opens OpenMP regions of options->threads: one engine, always used from the
+ * same thread, or each caller gets a team of its own. NULL and PPM_NO_MEMORY on failure. */
+struct ppm_engine;
+struct ppm_engine *ppm_engine_create(struct ppm_error *error);
+void ppm_engine_free(struct ppm_engine *engine);
+
+/* y = model(x). x is float32 in either layout; *y receives shape, dtype, and x's layout and
+ * is_batch. y->data may be room for the answer (ppm_costs.output_bytes, 64-byte aligned); NULL: it
+ * is allocated. options may be NULL. For a shape it has seen, nothing else is allocated. */
+enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model *model,
+                               const struct ppm_tensor *x, const struct ppm_run_options *options,
+                               struct ppm_tensor *ret_y, struct ppm_error *error);
+
+/* The same with an engine of its own. */
 enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error);

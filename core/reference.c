@@ -111,7 +111,8 @@ static void free_buffer(void *context, float **buffer, size_t elements)
     free(*buffer);
 }
 
-/* Runs a stack from x through the two buffers; returns where its result stands (x when empty). */
+/* Runs a stack from x through the two buffers; returns where its result stands (x when empty).
+ * Abandoned, it may return something narrower than the result, which must not be read. */
 static const float *run_stack(const struct run *run, const struct stack *stack, const float *x,
                               size_t n, size_t h, size_t w, float *buffers[2])
 {
@@ -141,6 +142,8 @@ static void run_branch(struct graph *graph, const struct run *run, size_t i, flo
     float *buffers[2] = {first, first + n * widest(stack) * g->pooled_h * g->pooled_w};
     const float *result =
         run_stack(run, stack, graph->buffers.pooled[i], n, g->pooled_h, g->pooled_w, buffers);
+    if (run_is_cancelled(run))
+        return;
     reference_resize(run, result, n, stack->out_channels, g->pooled_h, g->pooled_w,
                      graph->spec->upsample, g->target_h, g->target_w, ret, ret_stride);
 }
@@ -172,9 +175,8 @@ static void run_pyramid(struct graph *graph, const float *x)
     const int count = (int)spec->branch_count;
     const size_t pixels = graph->geometry->h * graph->geometry->w;
     const size_t stride = spec->concat_channels * pixels;
-    const struct run alone = {.threads = 1,
-                              .is_cancelled = graph->run->is_cancelled,
-                              .cancel_context = graph->run->cancel_context};
+    struct run alone = *graph->run;
+    alone.threads = 1;
     float *concat = graph->buffers.concat, *places[BRANCHES_MAX];
     float *place = concat + (spec->concat == CONCAT_INPUT_FIRST ? spec->channels * pixels : 0);
     for (size_t i = 0; i < spec->branch_count; i++) {
@@ -234,7 +236,8 @@ enum ppm_status reference_run(const struct spec *spec, const struct geometry *ge
         const float *values = run_stack(run, &spec->head, graph.buffers.concat, geometry->input.n,
                                         geometry->h, geometry->w, graph.buffers.head);
         double head_s = threads_now_s();
-        run_output(&graph, values, y);
+        if (!run_is_cancelled(run))
+            run_output(&graph, values, y);
         times->head_ms = 1e3 * (head_s - start_s);
         times->output_ms = 1e3 * (threads_now_s() - head_s);
         if (run_is_cancelled(run))

@@ -7,7 +7,10 @@
 
 bool run_is_cancelled(const struct run *run)
 {
-    return run->is_cancelled && run->is_cancelled(run->cancel_context);
+    if (!atomic_load(run->is_abandoned) && run->is_cancelled &&
+        run->is_cancelled(run->cancel_context))
+        atomic_store(run->is_abandoned, true);
+    return atomic_load(run->is_abandoned);
 }
 
 static void bin_of(enum pool pool, size_t k, size_t pooled, size_t window, size_t pad,
@@ -86,15 +89,20 @@ static void conv_columns(const struct layer *layer, size_t channel, const float 
                          size_t w, size_t row, size_t column, size_t count, float *ret)
 {
     const size_t kernel = layer->kernel, taps = kernel * kernel;
-    const float *weight = layer->weight + channel * layer->in_channels * taps;
+    const size_t panel = channel / core_simd()->gemm_rows, rows = conv_panel_rows(layer, panel);
     double sums[COLUMNS] = {0};
-    for (size_t c = 0; c < layer->in_channels; c++)
+    for (size_t part = 0; part < layer->part_count; part++)
         for (size_t tap = 0; tap < taps; tap++) {
-            size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
+            const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
+            const float *weights =
+                conv_panel_at(layer, panel, part, tap, 0) + channel % core_simd()->gemm_rows;
             if (row + down < 1 || row + down > h)
                 continue; /* the padding above and below */
-            add_shifted_row(sums, x + (c * h + row + down - 1) * w, w, column, count, right,
-                            (double)weight[c * taps + tap]);
+            for (size_t i = 0; i < layer->parts[part].channels; i++) {
+                const size_t c = layer->parts[part].first + i;
+                add_shifted_row(sums, x + (c * h + row + down - 1) * w, w, column, count, right,
+                                (double)weights[i * rows]);
+            }
         }
     for (size_t i = 0; i < count; i++)
         ret[column + i] = (float)(layer->scale[channel] * sums[i] + layer->shift[channel]);
@@ -124,7 +132,7 @@ static void layer_plane(const struct layer *layer, size_t c, const float *x, siz
     if (layer->kind == LAYER_ACTIVATION)
         simd_scalar.activate[layer->activation](x, ret, pixels, layer->slope);
     else if (layer->kind == LAYER_PRELU)
-        simd_scalar.activate[SIMD_LEAKY_RELU](x, ret, pixels, layer->weight[c]);
+        simd_scalar.activate[SIMD_LEAKY_RELU](x, ret, pixels, layer->slopes[c]);
     else
         for (size_t i = 0; i < pixels; i++)
             ret[i] = (float)(layer->scale[c] * (double)x[i] + layer->shift[c]);

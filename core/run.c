@@ -2,6 +2,7 @@
 #include "core/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* x as NCHW: its own data, or a transposed copy in *ret_copy. */
 static const float *input_as_nchw(const struct ppm_tensor *x, uint32_t **ret_copy,
@@ -17,17 +18,70 @@ static const float *input_as_nchw(const struct ppm_tensor *x, uint32_t **ret_cop
 }
 
 /* Turns y, computed as NCHW, into the layout it is to have. */
-static enum ppm_status output_to_layout(struct ppm_tensor *y, struct ppm_error *error)
+static enum ppm_status output_to_layout(const struct ppm_tensor *y, struct ppm_error *error)
 {
     const struct ppm_shape s = y->shape;
-    struct ppm_tensor nhwc = *y;
+    const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
     if (y->layout == PPM_NCHW || s.c == 1)
         return PPM_OK;
-    if (ppm_tensor_allocate(&nhwc, error) != PPM_OK)
+    uint32_t *copy = core_allocate(bytes, error);
+    if (!copy)
         return error->status;
-    tensor_transpose(y->data, nhwc.data, s.n, s.c, s.h * s.w);
-    ppm_tensor_free(y);
-    *y = nhwc;
+    memcpy(copy, y->data, bytes);
+    tensor_transpose(copy, y->data, s.n, s.c, s.h * s.w);
+    free(copy);
+    return PPM_OK;
+}
+
+/* The literal graph: a copy of x as NCHW, and y turned into its layout at the end. */
+static enum ppm_status run_reference(const struct ppm_model *model, const struct geometry *geometry,
+                                     const struct ppm_tensor *x, struct ppm_tensor *y,
+                                     const struct run *run, struct ppm_stage_times *times,
+                                     struct ppm_error *error)
+{
+    uint32_t *transposed = NULL;
+    const float *input = input_as_nchw(x, &transposed, error);
+    if (input && reference_run(&model->spec, geometry, input, y->data, run, times, error) == PPM_OK)
+        output_to_layout(y, error);
+    free(transposed);
+    return error->status;
+}
+
+enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model *model,
+                               const struct ppm_tensor *x, const struct ppm_run_options *options,
+                               struct ppm_tensor *ret_y, struct ppm_error *error)
+{
+    static const struct ppm_run_options defaults = {0};
+    struct ppm_stage_times times = {0};
+    struct geometry geometry;
+    atomic_bool is_abandoned = false;
+    options = options ? options : &defaults;
+    const struct run run = {.threads = options->threads ? options->threads : ppm_default_threads(),
+                            .is_cancelled = options->is_cancelled,
+                            .cancel_context = options->cancel_context,
+                            .is_abandoned = &is_abandoned};
+    if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
+        return error->status;
+    struct ppm_tensor y = {.shape = geometry.output,
+                           .layout = x->layout,
+                           .is_batch = x->is_batch,
+                           .dtype = model->spec.output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32,
+                           .data = ret_y->data};
+    if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
+        return error->status;
+    /* a cascade is one listing's printed slip, not worth a fast way */
+    if (options->reference || model->spec.is_cascade)
+        run_reference(model, &geometry, x, &y, &run, &times, error);
+    else
+        engine_run(engine, model, &geometry, x, &y, &run, &times, error);
+    if (error->status != PPM_OK) {
+        if (!ret_y->data)
+            ppm_tensor_free(&y);
+        return error->status;
+    }
+    if (options->ret_times)
+        *options->ret_times = times;
+    *ret_y = y;
     return PPM_OK;
 }
 
@@ -35,32 +89,9 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error)
 {
-    static const struct ppm_run_options defaults = {0};
-    struct ppm_stage_times times = {0};
-    struct geometry geometry;
-    options = options ? options : &defaults;
-    const struct run run = {.threads = options->threads ? options->threads : ppm_default_threads(),
-                            .is_cancelled = options->is_cancelled,
-                            .cancel_context = options->cancel_context};
-    if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
-        return error->status;
-
-    struct ppm_tensor y = {.shape = geometry.output,
-                           .layout = x->layout,
-                           .is_batch = x->is_batch,
-                           .dtype = model->spec.output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32};
-    uint32_t *transposed = NULL;
-    const float *input = input_as_nchw(x, &transposed, error);
-    if (input && ppm_tensor_allocate(&y, error) == PPM_OK &&
-        reference_run(&model->spec, &geometry, input, y.data, &run, &times, error) == PPM_OK)
-        output_to_layout(&y, error);
-    free(transposed);
-    if (error->status != PPM_OK) {
-        ppm_tensor_free(&y);
-        return error->status;
-    }
-    if (options->ret_times)
-        *options->ret_times = times;
-    *ret_y = y;
-    return PPM_OK;
+    struct ppm_engine *engine = ppm_engine_create(error);
+    if (engine)
+        ppm_engine_run(engine, model, x, options, ret_y, error);
+    ppm_engine_free(engine);
+    return error->status;
 }

@@ -37,8 +37,11 @@ static enum ppm_status read_name(const json_t *root, const struct json_place *pl
         is_token = is_token && (isalnum((unsigned char)*c) || strchr("._-", *c));
     struct json_place member = json_member(place, "name");
     if (!is_token)
-        return json_refuse(&member, json_object_get(root, "name"), error,
-                           "letters, digits, '.', '_' and '-': the name is part of a URL");
+        return json_refuse(
+            &member, json_object_get(root, "name"), error,
+            "letters, digits, '.', '_' and '-' (the name is part of a URL; left out, it is "
+            "the file's: %s)",
+            spec->name);
     return PPM_OK;
 }
 
@@ -53,10 +56,11 @@ static enum ppm_status read_input(const json_t *root, const struct json_place *p
     int layout = PPM_NCHW;
     if (!json_is_object(input))
         return json_refuse(&member, input, error, "an object such as {\"channels\": 2048}");
+    if (json_check_keys(input, &member, keys, error) != PPM_OK)
+        return error->status;
     if (!json_object_get(input, "channels"))
         return json_refuse(&channels, NULL, error, "how many channels the input has");
-    if (json_check_keys(input, &member, keys, error) != PPM_OK ||
-        json_read_size(input, &member, "channels", 1, CHANNELS_MAX, &spec->channels, error) !=
+    if (json_read_size(input, &member, "channels", 1, CHANNELS_MAX, &spec->channels, error) !=
             PPM_OK ||
         json_read_choice(input, &member, "layout", layouts, &layout, error) != PPM_OK)
         return error->status;
@@ -176,22 +180,31 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
     return PPM_OK;
 }
 
+static void add_part(struct spec *spec, size_t channels)
+{
+    spec->parts[spec->part_count++] = (struct part){spec->concat_channels, channels};
+    spec->concat_channels += channels;
+}
+
 /* Channels of the concat and the head; a cascade also needs branches that keep the width. */
 static enum ppm_status read_head(const json_t *root, const struct json_place *place,
                                  struct spec *spec, struct ppm_error *error)
 {
     const json_t *head = json_object_get(root, "head");
     struct json_place member = json_member(place, "head"), cascade = json_member(place, "cascade");
-    spec->concat_channels = spec->concat == CONCAT_BRANCHES ? 0 : spec->channels;
+    if (spec->concat == CONCAT_INPUT_FIRST)
+        add_part(spec, spec->channels);
     for (size_t i = 0; i < spec->branch_count; i++) {
         size_t channels = spec->branches[i].stack.out_channels;
-        spec->concat_channels += channels;
+        add_part(spec, channels);
         if (spec->is_cascade && channels != spec->channels)
             return json_refuse(&cascade, json_object_get(root, "cascade"), error,
                                "every branch to keep the input's %zu channels in a cascade; branch "
                                "%zu gives %zu",
                                spec->channels, i, channels);
     }
+    if (spec->concat == CONCAT_INPUT_LAST)
+        add_part(spec, spec->channels);
     spec->output_channels = spec->concat_channels;
     if (!head)
         return PPM_OK;
@@ -285,6 +298,10 @@ static enum ppm_status read_weights(const json_t *root, const struct json_place 
                          error) != PPM_OK ||
         json_read_size(weights, &member, "random", 0, INT64_MAX, &seed, error) != PPM_OK)
         return error->status;
+    struct json_place file_place = json_member(&member, "file");
+    if (json_object_get(weights, "file") && !*file)
+        return json_refuse(&file_place, json_object_get(weights, "file"), error,
+                           "the name of a safetensors file");
     spec->weights.kernels_are_hwio = kernel_layout == 1;
     spec->weights.seed = seed;
     if (json_object_get(weights, "random"))
@@ -311,7 +328,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_head(root, &place, ret_spec, error) == PPM_OK &&
         read_output(root, &place, ret_spec, error) == PPM_OK &&
         read_weights(root, &place, ret_spec, error) == PPM_OK) {
-        ret_spec->json = json_dumps(root, JSON_COMPACT);
+        ret_spec->json = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (!ret_spec->json)
             ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
     }

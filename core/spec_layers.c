@@ -255,7 +255,11 @@ enum ppm_status spec_read_stack(const json_t *list, const struct json_place *pla
 void spec_release_stack(struct stack *stack)
 {
     for (size_t i = 0; i < stack->count; i++) {
-        free(stack->layers[i].weight);
+        free(stack->layers[i].panels);
+        free(stack->layers[i].parts);
+        free(stack->layers[i].slopes);
+        free(stack->layers[i].scale32);
+        free(stack->layers[i].shift32);
         free(stack->layers[i].scale);
         free(stack->layers[i].shift);
     }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 bool ppm_layout_from_name(const char *name, enum ppm_layout *ret_layout)
 {
@@ -82,12 +83,19 @@ enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_
     return PPM_OK;
 }
 
+enum { CACHE_LINE_BYTES = 64, HUGE_PAGE_BYTES = 2 << 20 };
+
 void *core_allocate(size_t bytes, struct ppm_error *error)
 {
+    /* large maps on huge pages: rows of a map lie pages apart, and each would cost a table walk */
+    const size_t alignment = bytes >= 2 * HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES;
     /* aligned_alloc wants a multiple of the alignment; no size is ever near SIZE_MAX here */
-    void *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    const size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
+    void *memory = aligned_alloc(alignment, rounded);
     if (!memory)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes were not to be had", bytes);
+    else if (alignment == HUGE_PAGE_BYTES)
+        madvise(memory, rounded, MADV_HUGEPAGE);
     return memory;
 }
 

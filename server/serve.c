@@ -100,6 +100,8 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
         return error->status;
     if (!(service->metrics = metrics_create()))
         return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    if (!(service->engine = ppm_engine_create(error)))
+        return error->status;
     if (!(service->executor = executor_start(s->queue_max, error)))
         return error->status;
     atomic_store(&service->is_ready, true);
@@ -119,6 +121,7 @@ static void stop(struct service *service)
 {
     executor_stop(service->executor); /* before the connections that its jobs belong to */
     http_stop(service->http);
+    ppm_engine_free(service->engine);
     metrics_free(service->metrics);
     exchange_registry(NULL);
 }

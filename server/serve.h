@@ -13,6 +13,7 @@ struct service {
     struct settings settings; /* those of the start; a reload changes models and log level alone */
     size_t threads;           /* that compute */
     struct executor *executor;
+    struct ppm_engine *engine; /* used by the executor's thread alone */
     struct metrics *metrics;
     struct http_server *http;
     atomic_bool is_ready, is_draining;

@@ -1,20 +1,58 @@
-/* dispatch.c - the only place that chooses among the kernel tables. */
+/* dispatch.c - the only place that asks the CPU. */
 #include "simd/simd.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* Best first. A table joins this list together with the CPU check that guards it. */
-static const struct simd_ops *const tables[] = {&simd_scalar};
+static bool always(void)
+{
+    return true;
+}
+
+#if defined(__x86_64__)
+/* The builtins also ask whether the operating system saves these registers. */
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx2(void)
+{
+    /* every CPU with AVX2 has F16C, which clang's builtin does not know */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+/* Best first. */
+static const struct {
+    const struct simd_ops *ops;
+    bool (*is_supported)(void);
+} tables[] = {
+#if defined(__x86_64__)
+    {&simd_avx512, has_avx512},
+    {&simd_avx2, has_avx2},
+#elif defined(__aarch64__)
+    {&simd_neon, always},
+#endif
+    {&simd_scalar, always},
+};
+enum { TABLE_COUNT = sizeof tables / sizeof *tables };
 
 const struct simd_ops *simd_select(const char *name)
 {
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        if (!name || strcmp(name, tables[i]->name) == 0)
-            return tables[i];
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        if ((!name || strcmp(name, tables[i].ops->name) == 0) && tables[i].is_supported())
+            return tables[i].ops;
     return NULL;
 }
 
 const char *simd_names(void)
 {
-    return simd_scalar.name;
+    static char names[64];
+    size_t at = 0;
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        if (tables[i].is_supported())
+            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "",
+                                   tables[i].ops->name);
+    return names;
 }

@@ -91,6 +91,66 @@ static void softmax(float *x, size_t channels, size_t stride, size_t count)
     }
 }
 
+enum { GEMM_ROWS = 4, GEMM_COLUMNS = 8 };
+
+static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, float sum)
+{
+    if (!tile->scale)
+        return sum;
+    const float value = sum * tile->scale[r] + tile->shift[r];
+    return value < tile->low ? tile->low : value > tile->high ? tile->high : value;
+}
+
+static void gemm_tile(const struct simd_gemm_tile *tile)
+{
+    float sums[GEMM_ROWS][GEMM_COLUMNS] = {{0}};
+    for (size_t n = 0; n < tile->run_count; n++) {
+        const struct simd_gemm_run *run = &tile->runs[n];
+        for (size_t i = 0; i < run->k; i++)
+            for (size_t r = 0; r < tile->rows; r++)
+                for (size_t j = 0; j < GEMM_COLUMNS; j++)
+                    sums[r][j] += run->a[i * tile->rows + r] * run->b[i * GEMM_COLUMNS + j];
+    }
+    for (size_t r = 0; r < tile->rows; r++)
+        for (size_t j = 0; j < tile->columns; j++) {
+            float *c = &tile->c[r * tile->c_stride + j];
+            *c = gemm_epilogue(tile, r, tile->accumulates ? *c + sums[r][j] : sums[r][j]);
+        }
+}
+
+static void pack_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
+                      size_t tile_stride)
+{
+    for (size_t first = 0; first < columns; first += GEMM_COLUMNS, ret += tile_stride)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < GEMM_COLUMNS; j++)
+                ret[i * GEMM_COLUMNS + j] = first + j < columns ? x[i * stride + first + j] : 0;
+}
+
+static void pack_columns(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < GEMM_COLUMNS; j++)
+            ret[i * GEMM_COLUMNS + j] = j < columns ? x[j * stride + i] : 0;
+}
+
+static void sum_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
+{
+    for (size_t j = 0; j < columns; j++) {
+        float sum = x[j];
+        for (size_t row = 1; row < rows; row++)
+            sum += x[row * stride + j];
+        ret[j] = sum;
+    }
+}
+
+static void lerp_rows(const float *above, const float *below, float weight, float *ret,
+                      size_t count)
+{
+    for (size_t j = 0; j < count; j++)
+        ret[j] = (1 - weight) * above[j] + weight * below[j];
+}
+
 static float float_from_bits(uint32_t bits)
 {
     float value;
@@ -127,6 +187,13 @@ static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
 
 const struct simd_ops simd_scalar = {
     .name = "scalar",
+    .gemm_rows = GEMM_ROWS,
+    .gemm_columns = GEMM_COLUMNS,
+    .gemm_tile = gemm_tile,
+    .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
+    .sum_rows = sum_rows,
+    .lerp_rows = lerp_rows,
     .activate =
         {
             [SIMD_RELU] = activate_relu,

@@ -2,9 +2,9 @@
  * simd.h - the door of simd/: kernels as tables of typed function pointers, one per instruction
  * set.
  *
- * The scalar table is the specification: plain C, every kernel present, results in the last bit
- * those of the formula evaluated in double precision and rounded once. Other tables are held
- * against it by the tests.
+ * The scalar table is the specification: plain C, every kernel present; activations and softmax are
+ * evaluated in double precision and rounded once, sums are taken in the order of the formula. Other
+ * tables are held against it by the tests.
  *
  * Contracts shared by all kernels: they read and write exactly the elements named, need no
  * alignment, allow ret == x, keep no state, and may run on any thread. NaN and Inf behave as in the
@@ -13,6 +13,7 @@
 #ifndef PPM_SIMD_SIMD_H
 #define PPM_SIMD_SIMD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +31,53 @@ enum simd_activation {
     SIMD_ACTIVATION_COUNT
 };
 
+/* A run of k steps of a product: a panel of A times a micro-panel of B.
+ * a is packed [k][rows]; b is packed [k][gemm_columns], all of whose columns are read. */
+struct simd_gemm_run {
+    const float *a, *b;
+    size_t k;
+    const float *next_a; /* what will be a next: fetched ahead, never read */
+};
+
+/* One register tile of a matrix product with its epilogue: for r < rows and j < columns,
+ *   sum     = (accumulates ? c[r][j] : 0) + sum over all runs of a[i][r] * b[i][j]
+ *   c[r][j] = scale ? clamp(sum * scale[r] + shift[r], low, high) : sum
+ * NaN passes the clamp. c's rows are c_stride elements apart; nothing else of c is touched. */
+struct simd_gemm_tile {
+    const struct simd_gemm_run *runs;
+    size_t run_count;
+    const float *scale, *shift; /* [rows], or both NULL */
+    float low, high;
+    float *c;
+    size_t c_stride;
+    size_t rows, columns; /* 1 .. gemm_rows, 1 .. gemm_columns */
+    bool accumulates;
+};
+
 struct simd_ops {
     const char *name; /* "scalar"; what PPM_ISA selects it by */
+
+    /* The largest tile, a multiple of nothing in particular; gemm_columns is the width of every
+     * packed micro-panel. */
+    size_t gemm_rows, gemm_columns;
+    void (*gemm_tile)(const struct simd_gemm_tile *tile);
+
+    /* Packs rows of a matrix into micro-panels tile_stride elements apart:
+     *   ret[t * tile_stride + i * gemm_columns + j] = x[i * stride + t * gemm_columns + j]
+     * for i < rows and all columns; the last micro-panel is filled up with zeros. */
+    void (*pack_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
+                      size_t tile_stride);
+
+    /* One micro-panel from columns that lie apart: ret[i][j] = j < columns ? x[j * stride + i] : 0
+     * for i < rows and j < gemm_columns. */
+    void (*pack_columns)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
+
+    /* ret[j] = x[j] + x[stride + j] + ... (rows terms), j < columns */
+    void (*sum_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
+
+    /* ret[j] = (1 - weight) * above[j] + weight * below[j], j < count */
+    void (*lerp_rows)(const float *above, const float *below, float weight, float *ret,
+                      size_t count);
 
     /* ret[i] = f(x[i], slope) for i < count; slope is read by SIMD_LEAKY_RELU alone. */
     void (*activate[SIMD_ACTIVATION_COUNT])(const float *x, float *ret, size_t count, float slope);
@@ -46,7 +92,16 @@ struct simd_ops {
     void (*bfloat16_to_float32)(const uint16_t *half, float *ret, size_t count);
 };
 
+/* Makes the calling thread take subnormal numbers as zero; returns what to restore. */
+unsigned simd_flush_denormals(void);
+void simd_restore_denormals(unsigned before);
+
 extern const struct simd_ops simd_scalar;
+#if defined(__x86_64__)
+extern const struct simd_ops simd_avx2, simd_avx512;
+#elif defined(__aarch64__)
+extern const struct simd_ops simd_neon;
+#endif
 
 /* The table named name, or the best that this CPU runs when name is NULL.
  * NULL when this build has none of that name or this CPU cannot run it. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/lint.sh [format]     by "make lint" and "make format"
 # Every finding is a line "file:line: rule: what"; exit status 1 if there is any.
-# CLANG_FLAGS: the compiler's flags, for clang-tidy.
+# CLANG_FLAGS: the compiler's flags, for clang-tidy; FILE_FLAGS: "FILE FLAG...;" for files with more.
 # shellcheck disable=SC2016 # the $ in single quotes belong to awk and to bash -c
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -87,10 +87,11 @@ clang-format --dry-run -Werror "${sources[@]}" || fail
 step clang-tidy
 # Findings alone: not the analyzer's notes (clang-tidy shows them for one file) nor the counts of
 # what is not shown.
-export CLANG_FLAGS=${CLANG_FLAGS:--std=c11 -I.}
+export FILE_FLAGS CLANG_FLAGS=${CLANG_FLAGS:--std=c11 -I.}
 printf '%s\n' "${units[@]}" | xargs -d '\n' -n 1 -P "$(nproc)" bash -o pipefail -c '
     flags=$CLANG_FLAGS
     [ "${0##*.}" != cc ] || flags=${flags/-std=c11/-std=c++17}
+    own=$(grep -o "$0 [^;]*" <<<"${FILE_FLAGS:-}") && flags+=" ${own#* }"
     eval "clang-tidy --quiet \$0 -- $flags" 2>&1 |
         { grep -E "^[^ ].*: (error|warning): |^Error" | sed "s|^$PWD/||" || true; }' || fail
 

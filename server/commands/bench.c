@@ -35,31 +35,35 @@ static void fill_input(struct ppm_tensor *x, size_t count)
     }
 }
 
-static enum ppm_status run_once(const struct ppm_model *model, const struct ppm_tensor *x,
-                                const struct ppm_run_options *options, double *ret_ms,
-                                struct ppm_error *error)
+/* What is measured, and by what; y keeps its memory from run to run. */
+struct subject {
+    struct ppm_engine *engine;
+    const struct ppm_model *model;
+    struct ppm_tensor x, y;
+    struct ppm_run_options options;
+};
+
+static enum ppm_status run_once(struct subject *subject, double *ret_ms, struct ppm_error *error)
 {
-    struct ppm_tensor y = {0};
     const double start_s = now_s();
-    enum ppm_status status = ppm_run(model, x, options, &y, error);
+    enum ppm_status status = ppm_engine_run(subject->engine, subject->model, &subject->x,
+                                            &subject->options, &subject->y, error);
     *ret_ms = 1e3 * (now_s() - start_s);
-    ppm_tensor_free(&y);
     return status;
 }
 
 /* One run to warm up, then runs for so many seconds. */
-static enum ppm_status measure(const struct ppm_model *model, const struct ppm_tensor *x,
-                               struct ppm_run_options *options, double seconds,
-                               struct measurement *ret, struct ppm_error *error)
+static enum ppm_status measure(struct subject *subject, double seconds, struct measurement *ret,
+                               struct ppm_error *error)
 {
     double warm_up_ms;
     progress_start("measuring");
-    if (run_once(model, x, options, &warm_up_ms, error) != PPM_OK)
+    if (run_once(subject, &warm_up_ms, error) != PPM_OK)
         return error->status;
     const double start_s = now_s();
     while (ret->runs < RUNS_MAX && (ret->runs < RUNS_MIN || now_s() - start_s < seconds)) {
-        options->ret_times = &ret->stages[ret->runs];
-        if (run_once(model, x, options, &ret->total_ms[ret->runs], error) != PPM_OK)
+        subject->options.ret_times = &ret->stages[ret->runs];
+        if (run_once(subject, &ret->total_ms[ret->runs], error) != PPM_OK)
             return error->status;
         ret->runs++;
         progress_report("", (now_s() - start_s) / seconds);
@@ -90,17 +94,17 @@ static double stage_median(const struct measurement *m, size_t offset, double *b
     return quantile(buffer, m->runs, 0.5);
 }
 
-static json_t *result_json(const struct ppm_model *model, const struct ppm_tensor *x, int threads,
-                           const struct measurement *m, double *buffer)
+static json_t *result_json(const struct subject *subject, const struct measurement *m,
+                           double *buffer)
 {
     struct ppm_model_info info;
     struct ppm_costs costs;
     struct ppm_error error = {0};
     struct rusage usage;
-    const struct ppm_shape s = x->shape;
-    ppm_model_info(model, &info);
+    const struct ppm_shape s = subject->x.shape;
+    ppm_model_info(subject->model, &info);
     getrusage(RUSAGE_SELF, &usage);
-    if (ppm_model_costs(model, s, &costs, &error) != PPM_OK)
+    if (ppm_model_costs(subject->model, s, &costs, &error) != PPM_OK)
         return NULL;
     const double pool = stage_median(m, offsetof(struct ppm_stage_times, pool_ms), buffer);
     const double branches = stage_median(m, offsetof(struct ppm_stage_times, branches_ms), buffer);
@@ -111,10 +115,10 @@ static json_t *result_json(const struct ppm_model *model, const struct ppm_tenso
     return json_pack(
         "{s:s, s:[I,I,I,I], s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:{s:f,s:f,s:f,s:f}, s:I}",
         "model", info.name, "shape", (json_int_t)s.n, (json_int_t)s.c, (json_int_t)s.h,
-        (json_int_t)s.w, "isa", ppm_isa_name(), "threads", threads, "runs", (json_int_t)m->runs,
-        "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1), "p99_ms",
-        quantile(m->total_ms, m->runs, 0.99), "flops_literal", (json_int_t)costs.flops_literal,
-        "flops_folded", (json_int_t)costs.flops_folded, "gflops",
+        (json_int_t)s.w, "isa", ppm_isa_name(), "threads", subject->options.threads, "runs",
+        (json_int_t)m->runs, "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1),
+        "p99_ms", quantile(m->total_ms, m->runs, 0.99), "flops_literal",
+        (json_int_t)costs.flops_literal, "flops_folded", (json_int_t)costs.flops_folded, "gflops",
         (double)costs.flops_folded / (1e6 * median_ms), "stages_ms", "pool", pool, "branches",
         branches, "head", head, "output", output, "max_rss_bytes",
         (json_int_t)usage.ru_maxrss * 1024);
@@ -132,8 +136,7 @@ static void print_text(const json_t *result)
     }
 }
 
-static enum ppm_status bench(const struct ppm_model *model, struct ppm_tensor *x,
-                             struct ppm_run_options *options, double seconds, bool as_json,
+static enum ppm_status bench(struct subject *subject, double seconds, bool as_json,
                              struct ppm_error *error)
 {
     size_t bytes = 0;
@@ -143,11 +146,11 @@ static enum ppm_status bench(const struct ppm_model *model, struct ppm_tensor *x
     json_t *result = NULL;
     if (!m.total_ms || !m.stages || !buffer)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    else if (ppm_shape_bytes(x->shape, &bytes, error) == PPM_OK &&
-             ppm_tensor_allocate(x, error) == PPM_OK) {
-        fill_input(x, bytes / sizeof(float));
-        if (measure(model, x, options, seconds, &m, error) == PPM_OK)
-            result = result_json(model, x, options->threads, &m, buffer);
+    else if (ppm_shape_bytes(subject->x.shape, &bytes, error) == PPM_OK &&
+             ppm_tensor_allocate(&subject->x, error) == PPM_OK) {
+        fill_input(&subject->x, bytes / sizeof(float));
+        if (measure(subject, seconds, &m, error) == PPM_OK)
+            result = result_json(subject, &m, buffer);
     }
     if (result && as_json)
         json_dumpf(result, stdout, JSON_REAL_PRECISION(6));
@@ -174,16 +177,19 @@ enum ppm_status command_bench(int count, char *const *arguments, struct ppm_erro
                                      {"--json", NULL, &as_json, false},
                                      {0}};
     size_t threads = (size_t)ppm_default_threads(), seconds = 3;
-    struct ppm_tensor x = {0};
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
         arguments_number("--threads", threads_text, 1, 1024, &threads, error) != PPM_OK ||
         arguments_number("--seconds", seconds_text, 1, 86400, &seconds, error) != PPM_OK)
         return error->status;
-    struct ppm_run_options options = {.threads = (int)threads, .reference = reference};
+    struct subject subject = {.options = {.threads = (int)threads, .reference = reference}};
     struct ppm_model *model = command_load_model(path, error);
-    if (model && command_read_shape(shape, &x, error) == PPM_OK)
-        bench(model, &x, &options, (double)seconds, as_json, error);
-    ppm_tensor_free(&x);
+    subject.model = model;
+    if (model && (subject.engine = ppm_engine_create(error)) &&
+        command_read_shape(shape, &subject.x, error) == PPM_OK)
+        bench(&subject, (double)seconds, as_json, error);
+    ppm_tensor_free(&subject.x);
+    ppm_tensor_free(&subject.y);
+    ppm_engine_free(subject.engine);
     ppm_model_free(model);
     return error->status;
 }

@@ -197,7 +197,8 @@ static void compute(struct inference *inference)
                      "(memory_max_bytes); try again");
         goto out;
     }
-    if (ppm_run(inference->model, &x, &options, &y, &error) == PPM_OK) {
+    if (ppm_engine_run(inference->service->engine, inference->model, &x, &options, &y, &error) ==
+        PPM_OK) {
         describe_answer(request, &y, inference->answer_form);
         codec_encode(inference->answer_form, &y, inference->info.name, &answer, &error);
     }

@@ -1,0 +1,132 @@
+/* fold.c - branches for the bottleneck: folded on their grids, or stretched for the literal way. */
+#include "core/engine.h"
+#include "core/threads.h"
+
+#include <math.h>
+#include <string.h>
+
+bool work_folds(const struct work *work, size_t branch)
+{
+    return work->is_finite && work->plan->is_folded[branch];
+}
+
+static float result_at(const struct work *work, size_t branch, size_t channel, size_t column)
+{
+    const size_t width = core_simd()->gemm_columns;
+    const struct micro_panels *result = &work->results[branch];
+    return result->data[(column / width * result->channels + channel) * width + column % width];
+}
+
+static bool is_result_finite(const struct work *work, size_t branch, size_t channel)
+{
+    const size_t columns = work->n * plan_points(&work->plan->g, branch);
+    for (size_t column = 0; column < columns; column++)
+        if (!isfinite(result_at(work, branch, channel, column)))
+            return false;
+    return true;
+}
+
+/* expanded[n][c][row of the grid][W] = the row stretched */
+static void expand_channel(const struct work *work, size_t branch, size_t n, size_t c)
+{
+    const struct branch_geometry *g = &work->plan->g.branches[branch];
+    const struct resize_tap *taps = work->plan->column_taps[branch];
+    const size_t channels = work->results[branch].channels, w = g->target_w;
+    float *ret = work->expanded[branch] + (n * channels + c) * g->pooled_h * w;
+    for (size_t row = 0; row < g->pooled_h; row++, ret += w) {
+        const size_t column = (n * g->pooled_h + row) * g->pooled_w;
+        for (size_t i = 0; i < w; i++) {
+            const float weight = (float)taps[i].weight;
+            ret[i] = (1 - weight) * result_at(work, branch, c, column + taps[i].low) +
+                     weight * result_at(work, branch, c, column + taps[i].high);
+        }
+    }
+}
+
+/* 0 * Inf is NaN: where a branch is not finite, only the literal way gives what the frameworks do.
+ */
+static void check_finite(struct work *work)
+{
+    for (size_t i = 0; i < work->spec->branch_count; i++) {
+#pragma omp for
+        for (size_t c = 0; c < work->results[i].channels; c++)
+            if (work->plan->is_folded[i] && !is_result_finite(work, i, c))
+                atomic_store(&work->is_finite, false);
+    }
+}
+
+void stage_expand(struct work *work)
+{
+    if (work->plan->folded_steps > 0)
+        check_finite(work);
+    for (size_t i = 0; i < work->spec->branch_count; i++) {
+        if (work_folds(work, i))
+            continue;
+        const size_t channels = work->results[i].channels;
+#pragma omp for collapse(2) nowait
+        for (size_t n = 0; n < work->n; n++)
+            for (size_t c = 0; c < channels; c++)
+                expand_channel(work, i, n, c);
+    }
+#pragma omp barrier
+}
+
+/* Scatters a tile of columns of W_i b_i into folded[n][panel][step][rows], where the branch's steps
+ * for this tap begin at first. */
+static void scatter(const struct work *work, size_t branch, size_t panel, size_t rows, size_t first,
+                    size_t column, size_t columns, const float *tile)
+{
+    const size_t points = plan_points(&work->plan->g, branch), steps = work->plan->folded_steps;
+    const size_t width = core_simd()->gemm_columns;
+    const size_t out_channels = work->spec->head.layers[0].out_channels;
+    const size_t panel_at = panel * core_simd()->gemm_rows * steps;
+    for (size_t j = 0; j < columns; j++) {
+        const size_t n = (column + j) / points, point = (column + j) % points;
+        float *ret = work->folded + n * out_channels * steps + panel_at + (first + point) * rows;
+        for (size_t r = 0; r < rows; r++)
+            ret[r] = tile[r * width + j];
+    }
+}
+
+/* W_i b_i for one panel of the bottleneck, one branch, one tap, all columns. */
+static void fold_branch(const struct work *work, size_t panel, size_t part, size_t branch,
+                        size_t tap, size_t first)
+{
+    const struct simd_ops *ops = core_simd();
+    const struct layer *bottleneck = &work->spec->head.layers[0];
+    const size_t width = ops->gemm_columns, channels = work->results[branch].channels;
+    const size_t columns = work->n * plan_points(&work->plan->g, branch);
+    float product[32 * 32];
+    struct simd_gemm_run run = {.a = conv_panel_at(bottleneck, panel, part, tap, 0), .k = channels};
+    struct simd_gemm_tile tile = {.runs = &run,
+                                  .run_count = 1,
+                                  .c = product,
+                                  .c_stride = width,
+                                  .rows = conv_panel_rows(bottleneck, panel)};
+    for (size_t column = 0; column < columns; column += width) {
+        tile.columns = columns - column < width ? columns - column : width;
+        run.b = work->results[branch].data + column * channels;
+        ops->gemm_tile(&tile);
+        scatter(work, branch, panel, tile.rows, first, column, tile.columns, product);
+    }
+}
+
+void stage_fold(struct work *work)
+{
+    const struct spec *spec = work->spec;
+    if (work->plan->folded_steps == 0 || !work->is_finite)
+        return;
+    const size_t taps = spec->head.layers[0].kernel * spec->head.layers[0].kernel;
+    const size_t panels = conv_panel_count(&spec->head.layers[0]);
+#pragma omp for schedule(dynamic)
+    for (size_t panel = 0; panel < panels; panel++) {
+        size_t first = 0;
+        for (size_t i = 0; i < spec->branch_count; i++) {
+            const size_t part = i + (spec->concat == CONCAT_INPUT_FIRST ? 1 : 0);
+            for (size_t tap = 0; work_folds(work, i) && tap < taps; tap++) {
+                fold_branch(work, panel, part, i, tap, first);
+                first += plan_points(&work->plan->g, i);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+/* plan.c - see plan.h. */
+#include "core/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+size_t plan_points(const struct geometry *g, size_t branch)
+{
+    return g->branches[branch].pooled_h * g->branches[branch].pooled_w;
+}
+
+size_t plan_branch_of_part(const struct spec *spec, size_t part)
+{
+    if (spec->concat == CONCAT_INPUT_FIRST)
+        return part == 0 ? BRANCHES_MAX : part - 1;
+    return part < spec->branch_count ? part : BRANCHES_MAX;
+}
+
+bool plan_folds(const struct spec *spec, const struct geometry *g, size_t branch)
+{
+    const struct layer *bottleneck = spec->head.count ? &spec->head.layers[0] : NULL;
+    const size_t channels = spec->branches[branch].stack.out_channels;
+    const size_t points = plan_points(g, branch), pixels = g->h * g->w;
+    if (!bottleneck || bottleneck->kind != LAYER_CONV)
+        return false;
+    /* points more steps for each pixel, and the branch times its weights, for channels steps */
+    return points * pixels + channels * points < channels * pixels;
+}
+
+/* ---- pooling ---- */
+
+static void bin_pixels(const struct spec *spec, const struct branch_geometry *branch, bool is_row,
+                       size_t extent, size_t k, size_t *ret_from, size_t *ret_to)
+{
+    if (spec->pool == POOL_ADAPTIVE)
+        geometry_adaptive_bin(k, is_row ? branch->pooled_h : branch->pooled_w, extent, ret_from,
+                              ret_to);
+    else
+        geometry_window(k, is_row ? branch->window_h : branch->window_w,
+                        is_row ? branch->pad_top : branch->pad_left, extent, ret_from, ret_to);
+}
+
+static size_t bins_on_axis(const struct branch_geometry *branch, bool is_row)
+{
+    return is_row ? branch->pooled_h : branch->pooled_w;
+}
+
+/* Which cell begins at that pixel: edges ascend and one of them is it. */
+static size_t cell_at(const struct pool_axis *axis, size_t pixel)
+{
+    size_t low = 0, high = axis->cell_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (axis->edges[middle] < pixel)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void collect_edges(const struct plan *plan, bool is_row, size_t extent, bool *is_edge)
+{
+    for (size_t i = 0; i < plan->spec->branch_count; i++)
+        for (size_t k = 0; k < bins_on_axis(&plan->g.branches[i], is_row); k++) {
+            size_t from, to;
+            bin_pixels(plan->spec, &plan->g.branches[i], is_row, extent, k, &from, &to);
+            is_edge[from] = is_edge[to] = true;
+        }
+}
+
+static void plan_axis(const struct plan *plan, bool is_row, size_t extent, struct pool_axis *axis,
+                      struct ppm_error *error)
+{
+    bool *is_edge = calloc(extent + 1, sizeof *is_edge);
+    size_t count = 0;
+    axis->edges = core_allocate((extent + 1) * sizeof *axis->edges, error);
+    if (!is_edge || !axis->edges) {
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+        free(is_edge);
+        return;
+    }
+    collect_edges(plan, is_row, extent, is_edge);
+    for (size_t pixel = 0; pixel <= extent; pixel++)
+        if (is_edge[pixel])
+            axis->edges[count++] = pixel;
+    axis->cell_count = count - 1;
+    free(is_edge);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const size_t bins = bins_on_axis(&plan->g.branches[i], is_row);
+        if (!(axis->bins[i] = core_allocate(bins * sizeof *axis->bins[i], error)))
+            return;
+        for (size_t k = 0; k < bins; k++) {
+            size_t from, to;
+            bin_pixels(plan->spec, &plan->g.branches[i], is_row, extent, k, &from, &to);
+            axis->bins[i][k] = (struct cell_range){cell_at(axis, from), cell_at(axis, to)};
+        }
+    }
+}
+
+/* ---- interpolation ---- */
+
+static struct resize_tap *plan_taps(enum resize mode, size_t in, size_t out,
+                                    struct ppm_error *error)
+{
+    struct resize_tap *taps = core_allocate(out * sizeof *taps, error);
+    for (size_t i = 0; taps && i < out; i++)
+        taps[i] = geometry_tap(mode, i, in, out);
+    return taps;
+}
+
+/* Adds to u [points][columns], column j, the weights with which pixel (row, column) of the
+ * upsampled map takes from the branch's grid. */
+static void add_weights(const struct plan *plan, size_t branch, size_t row, size_t column, float *u,
+                        size_t stride)
+{
+    const struct resize_tap *down = &plan->row_taps[branch][row];
+    const struct resize_tap *right = &plan->column_taps[branch][column];
+    const size_t w = plan->g.branches[branch].pooled_w;
+    u[(down->low * w + right->low) * stride] += (float)((1 - down->weight) * (1 - right->weight));
+    u[(down->low * w + right->high) * stride] += (float)((1 - down->weight) * right->weight);
+    u[(down->high * w + right->low) * stride] += (float)(down->weight * (1 - right->weight));
+    u[(down->high * w + right->high) * stride] += (float)(down->weight * right->weight);
+}
+
+/* The columns of U for a branch and a tap, one tile: u [points][gemm_columns], zero before. */
+static void plan_tile(const struct plan *plan, size_t branch, size_t kernel, size_t tap,
+                      size_t tile, float *u)
+{
+    const size_t columns = core_simd()->gemm_columns;
+    const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
+    for (size_t j = 0; j < columns && tile * columns + j < plan->pixels; j++) {
+        const size_t pixel = tile * columns + j;
+        const size_t row = pixel / plan->g.w + down, column = pixel % plan->g.w + right;
+        if (row >= 1 && row <= plan->g.h && column >= 1 && column <= plan->g.w)
+            add_weights(plan, branch, row - 1, column - 1, u + j, columns);
+    }
+}
+
+static void plan_folding(struct plan *plan, struct ppm_error *error)
+{
+    const struct spec *spec = plan->spec;
+    const size_t columns = core_simd()->gemm_columns;
+    const size_t kernel = spec->head.count ? spec->head.layers[0].kernel : 1;
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        plan->is_folded[i] = plan_folds(spec, &plan->g, i);
+        if (plan->is_folded[i])
+            plan->folded_steps += plan_points(&plan->g, i) * kernel * kernel;
+    }
+    const size_t tile_elements = plan->folded_steps * columns;
+    if (tile_elements == 0)
+        return;
+    plan->interpolation = core_allocate(plan->tile_count * tile_elements * sizeof(float), error);
+    if (!plan->interpolation)
+        return;
+    memset(plan->interpolation, 0, plan->tile_count * tile_elements * sizeof(float));
+    for (size_t tile = 0; tile < plan->tile_count; tile++) {
+        float *u = plan->interpolation + tile * tile_elements;
+        for (size_t i = 0; i < spec->branch_count; i++)
+            for (size_t tap = 0; plan->is_folded[i] && tap < kernel * kernel; tap++) {
+                plan_tile(plan, i, kernel, tap, tile, u);
+                u += plan_points(&plan->g, i) * columns;
+            }
+    }
+}
+
+struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
+                         struct ppm_error *error)
+{
+    struct plan *plan = calloc(1, sizeof *plan);
+    const size_t columns = core_simd()->gemm_columns;
+    if (!plan) {
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    plan->model_id = model->id;
+    plan->spec = &model->spec;
+    plan->g = *geometry;
+    plan->g.input.n = plan->g.output.n = 1;
+    plan->pixels = geometry->h * geometry->w;
+    plan->tile_count = (plan->pixels + columns - 1) / columns;
+    plan_axis(plan, true, geometry->input.h, &plan->rows, error);
+    if (error->status == PPM_OK)
+        plan_axis(plan, false, geometry->input.w, &plan->columns, error);
+    for (size_t i = 0; i < plan->spec->branch_count && error->status == PPM_OK; i++) {
+        const struct branch_geometry *branch = &geometry->branches[i];
+        plan->row_taps[i] =
+            plan_taps(plan->spec->upsample, branch->pooled_h, branch->target_h, error);
+        plan->column_taps[i] =
+            plan_taps(plan->spec->upsample, branch->pooled_w, branch->target_w, error);
+    }
+    if (error->status == PPM_OK && geometry->needs_resize)
+        plan->output_taps =
+            plan_taps(plan->spec->output.resize, geometry->w, geometry->output.w, error);
+    if (error->status == PPM_OK)
+        plan_folding(plan, error);
+    if (error->status == PPM_OK)
+        return plan;
+    plan_free(plan);
+    return NULL;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < BRANCHES_MAX; i++) {
+        free(plan->rows.bins[i]);
+        free(plan->columns.bins[i]);
+        free(plan->row_taps[i]);
+        free(plan->column_taps[i]);
+    }
+    free(plan->rows.edges);
+    free(plan->columns.edges);
+    free(plan->output_taps);
+    free(plan->interpolation);
+    free(plan);
+}

@@ -1,0 +1,52 @@
+/*
+ * plan.h - all that follows from a model and the H and W of its input: computed once, kept for the
+ * next request of that shape, never changed.
+ */
+#ifndef PPM_CORE_PLAN_H
+#define PPM_CORE_PLAN_H
+
+#include "core/internal.h"
+
+/* Pooling adds up cells: the rectangles between the edges of all bins of all branches. */
+struct cell_range {
+    size_t from, to; /* cells [from, to) of an axis */
+};
+struct pool_axis {
+    size_t *edges; /* ascending; cell i is [edges[i], edges[i + 1]) */
+    size_t cell_count;
+    struct cell_range *bins[BRANCHES_MAX]; /* of each branch: [its pooled size] */
+};
+
+struct plan {
+    uint64_t model_id;
+    const struct spec *spec;
+    struct geometry g; /* of a batch of one */
+    struct pool_axis rows, columns;
+    struct resize_tap *row_taps[BRANCHES_MAX];    /* [H]: where each branch is upsampled from */
+    struct resize_tap *column_taps[BRANCHES_MAX]; /* [W] */
+    struct resize_tap *output_taps;               /* [W of the output], when it is resized */
+    size_t pixels;                                /* of the concat: H * W */
+    size_t tile_count; /* of gemm_columns pixels, the last one narrower */
+
+    /* The bottleneck, when the head begins with a conv, takes folded branches on their grids. */
+    bool is_folded[BRANCHES_MAX];
+    size_t folded_steps; /* sum over folded branches of taps * points */
+    float
+        *interpolation; /* U: [tile][folded_steps][gemm_columns], in the order branch, tap, point */
+};
+
+/* NULL and PPM_NO_MEMORY on failure. */
+struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
+                         struct ppm_error *error);
+void plan_free(struct plan *plan);
+
+/* Points of a branch's grid. */
+size_t plan_points(const struct geometry *g, size_t branch);
+
+/* Whether the bottleneck had better take a branch folded: fewer multiply-adds than upsampled. */
+bool plan_folds(const struct spec *spec, const struct geometry *g, size_t branch);
+
+/* The branch that a part of the concat is, or BRANCHES_MAX for the input. */
+size_t plan_branch_of_part(const struct spec *spec, size_t part);
+
+#endif

@@ -1,0 +1,107 @@
+/* act_tmpl.h - activations and softmax. Wants the words that rows_tmpl.h does, vec_sub, vec_div,
+ * vec_select_negative, and SLEEF's vec_exp, vec_expm1, vec_tanh, vec_erf. */
+
+static inline vec act_relu(vec x, vec slope)
+{
+    (void)slope;
+    return vec_max(vec_set(0), x); /* the second operand when it is NaN */
+}
+
+static inline vec act_relu6(vec x, vec slope)
+{
+    return vec_min(vec_set(6), act_relu(x, slope));
+}
+
+static inline vec act_leaky_relu(vec x, vec slope)
+{
+    return vec_select_negative(x, vec_mul(slope, x), x);
+}
+
+static inline vec act_elu(vec x, vec slope)
+{
+    (void)slope;
+    return vec_select_negative(x, vec_expm1(x), x);
+}
+
+static inline vec act_sigmoid(vec x, vec slope)
+{
+    (void)slope;
+    return vec_div(vec_set(1), vec_add(vec_set(1), vec_exp(vec_sub(vec_set(0), x))));
+}
+
+static inline vec act_tanh(vec x, vec slope)
+{
+    (void)slope;
+    return vec_tanh(x);
+}
+
+static inline vec act_silu(vec x, vec slope)
+{
+    (void)slope;
+    return vec_div(x, vec_add(vec_set(1), vec_exp(vec_sub(vec_set(0), x))));
+}
+
+static inline vec act_gelu(vec x, vec slope)
+{
+    (void)slope;
+    const vec erf = vec_erf(vec_mul(x, vec_set(0.70710678118654752f)));
+    return vec_mul(vec_mul(vec_set(0.5f), x), vec_add(vec_set(1), erf));
+}
+
+static inline vec act_hardswish(vec x, vec slope)
+{
+    const vec gate = act_relu6(vec_add(x, vec_set(3)), slope);
+    return vec_mul(vec_mul(x, gate), vec_set(1.0f / 6));
+}
+
+#define ACTIVATE_ROW(formula)                                                                      \
+    static void activate_##formula(const float *x, float *ret, size_t count, float slope)          \
+    {                                                                                              \
+        const vec slopes = vec_set(slope);                                                         \
+        size_t i = 0;                                                                              \
+        for (; i + LANES <= count; i += LANES)                                                     \
+            vec_store(ret + i, act_##formula(vec_load(x + i), slopes));                            \
+        if (i < count)                                                                             \
+            vec_store_part(ret + i, act_##formula(vec_load_part(x + i, count - i), slopes),        \
+                           count - i);                                                             \
+    }
+
+ACTIVATE_ROW(relu)
+ACTIVATE_ROW(relu6)
+ACTIVATE_ROW(leaky_relu)
+ACTIVATE_ROW(elu)
+ACTIVATE_ROW(sigmoid)
+ACTIVATE_ROW(tanh)
+ACTIVATE_ROW(silu)
+ACTIVATE_ROW(gelu)
+ACTIVATE_ROW(hardswish)
+
+/* Channels of lanes pixels, lanes <= LANES. */
+static void softmax_pixels(float *x, size_t channels, size_t stride, size_t lanes)
+{
+    vec max = vec_load_part(x, lanes), sum = vec_set(0);
+    for (size_t c = 1; c < channels; c++)
+        max = vec_max(max, vec_load_part(x + c * stride, lanes));
+    for (size_t c = 0; c < channels; c++) {
+        const vec e = vec_exp(vec_sub(vec_load_part(x + c * stride, lanes), max));
+        sum = vec_add(sum, e);
+        vec_store_part(x + c * stride, e, lanes);
+    }
+    for (size_t c = 0; c < channels; c++)
+        vec_store_part(x + c * stride, vec_div(vec_load_part(x + c * stride, lanes), sum), lanes);
+}
+
+static void softmax(float *x, size_t channels, size_t stride, size_t count)
+{
+    for (size_t i = 0; i < count; i += LANES)
+        softmax_pixels(x + i, channels, stride, count - i < LANES ? count - i : LANES);
+}
+
+#define ACTIVATE_TABLE                                                                             \
+    {                                                                                              \
+        [SIMD_RELU] = activate_relu, [SIMD_RELU6] = activate_relu6,                                \
+        [SIMD_LEAKY_RELU] = activate_leaky_relu, [SIMD_ELU] = activate_elu,                        \
+        [SIMD_SIGMOID] = activate_sigmoid, [SIMD_TANH] = activate_tanh,                            \
+        [SIMD_SILU] = activate_silu, [SIMD_GELU] = activate_gelu,                                  \
+        [SIMD_HARDSWISH] = activate_hardswish,                                                     \
+    }

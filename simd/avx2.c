@@ -1,0 +1,105 @@
+/* avx2.c - the words of AVX2 with FMA and F16C, and the kernels over them. */
+#include "simd/simd.h"
+
+#if defined(__x86_64__)
+
+#    include <immintrin.h>
+#    include <sleef.h>
+
+enum { LANES = 8, GEMM_ROWS = 6, GEMM_VECTORS = 2 };
+typedef __m256 vec;
+
+static inline vec vec_load(const float *x)
+{
+    return _mm256_loadu_ps(x);
+}
+
+static inline void vec_store(float *x, vec v)
+{
+    _mm256_storeu_ps(x, v);
+}
+
+/* -1 in the first lanes, 0 in the others */
+static inline __m256i first_lanes(size_t lanes)
+{
+    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)lanes), index);
+}
+
+static inline vec vec_load_part(const float *x, size_t lanes)
+{
+    return _mm256_maskload_ps(x, first_lanes(lanes));
+}
+
+static inline void vec_store_part(float *x, vec v, size_t lanes)
+{
+    _mm256_maskstore_ps(x, first_lanes(lanes), v);
+}
+
+static inline vec vec_select_negative(vec x, vec negative, vec other)
+{
+    return _mm256_blendv_ps(other, negative, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
+
+#    define vec_set(value)   _mm256_set1_ps(value)
+#    define vec_add(a, b)    _mm256_add_ps(a, b)
+#    define vec_sub(a, b)    _mm256_sub_ps(a, b)
+#    define vec_mul(a, b)    _mm256_mul_ps(a, b)
+#    define vec_div(a, b)    _mm256_div_ps(a, b)
+#    define vec_max(a, b)    _mm256_max_ps(a, b)
+#    define vec_min(a, b)    _mm256_min_ps(a, b)
+#    define vec_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
+#    define vec_exp(x)       Sleef_expf8_u10avx2(x)
+#    define vec_expm1(x)     Sleef_expm1f8_u10avx2(x)
+#    define vec_tanh(x)      Sleef_tanhf8_u10avx2(x)
+#    define vec_erf(x)       Sleef_erff8_u10avx2(x)
+
+#    include "simd/act_tmpl.h"
+#    include "simd/gemm_tmpl.h"
+#    include "simd/rows_tmpl.h"
+
+GEMM_TILE(1)
+GEMM_TILE(2)
+GEMM_TILE(3)
+GEMM_TILE(4)
+GEMM_TILE(5)
+GEMM_TILE(6)
+
+static void gemm_tile(const struct simd_gemm_tile *tile)
+{
+    static void (*const by_rows[GEMM_ROWS])(const struct simd_gemm_tile *) = {
+        gemm_tile_1, gemm_tile_2, gemm_tile_3, gemm_tile_4, gemm_tile_5, gemm_tile_6,
+    };
+    by_rows[tile->rows - 1](tile);
+}
+
+static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        vec_store(ret + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(half + i))));
+    if (i < count)
+        simd_scalar.float16_to_float32(half + i, ret + i, count - i);
+}
+
+static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    simd_scalar.bfloat16_to_float32(half, ret, count);
+}
+
+const struct simd_ops simd_avx2 = {
+    .name = "avx2",
+    .gemm_rows = GEMM_ROWS,
+    .gemm_columns = GEMM_COLUMNS,
+    .gemm_tile = gemm_tile,
+    .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
+    .sum_rows = sum_rows,
+    .lerp_rows = lerp_rows,
+    .activate = ACTIVATE_TABLE,
+    .softmax = softmax,
+    .float16_to_float32 = float16_to_float32,
+    .bfloat16_to_float32 = bfloat16_to_float32,
+};
+
+#endif

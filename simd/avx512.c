@@ -1,0 +1,114 @@
+/* avx512.c - the words of AVX-512 F, and the kernels over them. */
+#include "simd/simd.h"
+
+#if defined(__x86_64__)
+
+#    include <immintrin.h>
+#    include <sleef.h>
+
+enum { LANES = 16, GEMM_ROWS = 14, GEMM_VECTORS = 2 };
+typedef __m512 vec;
+
+static inline vec vec_load(const float *x)
+{
+    return _mm512_loadu_ps(x);
+}
+
+static inline void vec_store(float *x, vec v)
+{
+    _mm512_storeu_ps(x, v);
+}
+
+static inline __mmask16 first_lanes(size_t lanes)
+{
+    return (__mmask16)((1u << lanes) - 1);
+}
+
+static inline vec vec_load_part(const float *x, size_t lanes)
+{
+    return _mm512_maskz_loadu_ps(first_lanes(lanes), x);
+}
+
+static inline void vec_store_part(float *x, vec v, size_t lanes)
+{
+    _mm512_mask_storeu_ps(x, first_lanes(lanes), v);
+}
+
+static inline vec vec_select_negative(vec x, vec negative, vec other)
+{
+    return _mm512_mask_mov_ps(other, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ),
+                              negative);
+}
+
+#    define vec_set(value)   _mm512_set1_ps(value)
+#    define vec_add(a, b)    _mm512_add_ps(a, b)
+#    define vec_sub(a, b)    _mm512_sub_ps(a, b)
+#    define vec_mul(a, b)    _mm512_mul_ps(a, b)
+#    define vec_div(a, b)    _mm512_div_ps(a, b)
+#    define vec_max(a, b)    _mm512_max_ps(a, b)
+#    define vec_min(a, b)    _mm512_min_ps(a, b)
+#    define vec_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#    define vec_exp(x)       Sleef_expf16_u10avx512f(x)
+#    define vec_expm1(x)     Sleef_expm1f16_u10avx512f(x)
+#    define vec_tanh(x)      Sleef_tanhf16_u10avx512f(x)
+#    define vec_erf(x)       Sleef_erff16_u10avx512f(x)
+
+#    include "simd/act_tmpl.h"
+#    include "simd/gemm_tmpl.h"
+#    include "simd/rows_tmpl.h"
+
+GEMM_TILE(1)
+GEMM_TILE(2)
+GEMM_TILE(3)
+GEMM_TILE(4)
+GEMM_TILE(5)
+GEMM_TILE(6)
+GEMM_TILE(7)
+GEMM_TILE(8)
+GEMM_TILE(9)
+GEMM_TILE(10)
+GEMM_TILE(11)
+GEMM_TILE(12)
+GEMM_TILE(13)
+GEMM_TILE(14)
+
+static void gemm_tile(const struct simd_gemm_tile *tile)
+{
+    static void (*const by_rows[GEMM_ROWS])(const struct simd_gemm_tile *) = {
+        gemm_tile_1,  gemm_tile_2,  gemm_tile_3,  gemm_tile_4,  gemm_tile_5,
+        gemm_tile_6,  gemm_tile_7,  gemm_tile_8,  gemm_tile_9,  gemm_tile_10,
+        gemm_tile_11, gemm_tile_12, gemm_tile_13, gemm_tile_14,
+    };
+    by_rows[tile->rows - 1](tile);
+}
+
+static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        vec_store(ret + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(half + i))));
+    if (i < count)
+        simd_scalar.float16_to_float32(half + i, ret + i, count - i);
+}
+
+static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    simd_scalar.bfloat16_to_float32(half, ret, count);
+}
+
+const struct simd_ops simd_avx512 = {
+    .name = "avx512",
+    .gemm_rows = GEMM_ROWS,
+    .gemm_columns = GEMM_COLUMNS,
+    .gemm_tile = gemm_tile,
+    .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
+    .sum_rows = sum_rows,
+    .lerp_rows = lerp_rows,
+    .activate = ACTIVATE_TABLE,
+    .softmax = softmax,
+    .float16_to_float32 = float16_to_float32,
+    .bfloat16_to_float32 = bfloat16_to_float32,
+};
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * support.h - what several tests need: a folder of their own, models and weights written into it,
+ * tensors read and compared.
+ *
+ * A suite whose tests write files says
+ *     TestSuite(name, .init = support_open_folder, .fini = support_close_folder);
+ * All of these fail the running test themselves when the machine does not play along.
+ */
+#ifndef PPM_TESTS_SUPPORT_H
+#define PPM_TESTS_SUPPORT_H
+
+#include "core/ppm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* ---- files ---- */
+
+/* A fresh folder for this test, and its removal with all that is in it. */
+void support_open_folder(void);
+void support_close_folder(void);
+
+/* FOLDER/name. The string lives until the eighth call from now. */
+const char *support_path(const char *name);
+
+/* Writes FOLDER/name and returns its path. */
+const char *support_write(const char *name, const void *bytes, size_t size);
+
+/* The same for JSON text, in which every ' stands for a ". */
+const char *support_write_json(const char *name, const char *json);
+
+/* The bytes of a file anywhere, with a '\0' behind them; the caller frees them. */
+char *support_read(const char *path, size_t *ret_size);
+
+/* ---- weights and models ---- */
+
+/* One tensor of a safetensors file; the shape ends with the first 0. */
+struct support_weights {
+    const char *name, *dtype; /* "F32", "F16", "BF16", "F64", "I64" */
+    size_t shape[5];
+    const void *values; /* as they stand in the file; NULL: zeros */
+};
+
+/* Writes FOLDER/name with count tensors, one behind the other, and returns its path. */
+const char *support_write_safetensors(const char *name, const struct support_weights *tensors,
+                                      size_t count);
+
+/* The same from a header's text (' for ") and data_bytes of zeros behind it: for false headers. */
+const char *support_write_header(const char *name, const char *header, size_t data_bytes);
+
+/* Loads the model that FOLDER/model.json, written with this text, describes. */
+struct ppm_model *support_load(const char *json, struct ppm_error *error);
+
+/* The same, where nothing else than success will do. */
+struct ppm_model *support_load_ok(const char *json);
+
+/* ---- tensors ---- */
+
+/* A float32 tensor, 4-d, of that shape; values are copied, or random in [-2, 2) when NULL. */
+struct ppm_tensor support_tensor(struct ppm_shape shape, enum ppm_layout layout,
+                                 const float *values);
+
+/* Reads a .npy file of float32 or int32 whose axes stand for layout. */
+struct ppm_tensor support_load_npy(const char *path, enum ppm_layout layout);
+
+/* A copy in the other layout. */
+struct ppm_tensor support_other_layout(const struct ppm_tensor *tensor);
+
+size_t support_elements(const struct ppm_tensor *tensor);
+
+/* Whether two tensors have the same axes, layout, dtype and bits. */
+bool support_is_same(const struct ppm_tensor *a, const struct ppm_tensor *b);
+
+/* The largest |found - expected| of any element over the largest |expected|; for int32 the share
+ * of elements that differ. INFINITY when axes, layout or dtype differ, or one value is a NaN. */
+double support_difference(const struct ppm_tensor *found, const struct ppm_tensor *expected);
+
+/* Deterministic numbers in [-2, 2). */
+void support_random(float *ret, size_t count, uint64_t seed);
+
+#endif

@@ -1,0 +1,242 @@
+/* test_engine.c - the fast engine against the literal graph: random models over random shapes,
+ * values that are not finite, thread counts, batches, and what must not be allocated. */
+#include "core/ppm.h"
+#include "tests/support.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+TestSuite(engine, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+
+/* A generator of its own, so that a seed names a model on every machine. */
+static uint64_t state;
+
+static size_t pick(size_t count)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(state >> 33) % count;
+}
+
+static const char *pick_text(const char *const *texts)
+{
+    size_t count = 0;
+    while (texts[count])
+        count++;
+    return texts[pick(count)];
+}
+
+static const char *const activations[] = {"'relu'",    "'relu6'", "{'leaky_relu': {'slope': 0.2}}",
+                                          "'elu'",     "'tanh'",  "'sigmoid'",
+                                          "'silu'",    "'gelu'",  "'hardswish'",
+                                          "'softmax'", NULL};
+static const char *const channel_counts[] = {"1", "2", "3", "5", "8", "14", "15", "29", "33", NULL};
+
+/* Layers as JSON: convs with what may follow them. */
+static size_t write_stack(char *ret, size_t bytes, bool is_head)
+{
+    const size_t convs = 1 + pick(3) / 2;
+    size_t at = (size_t)snprintf(ret, bytes, "[");
+    if (is_head && pick(5) == 0)
+        at += (size_t)snprintf(ret + at, bytes - at, "{'batch_norm': {'weights': 'first'}}, ");
+    for (size_t i = 0; i < convs; i++) {
+        at += (size_t)snprintf(ret + at, bytes - at,
+                               "%s{'conv': {'channels': %s, 'kernel': %d, 'bias': %s, "
+                               "'weights': '%s%zu.{i}'}}",
+                               i ? ", " : "", pick_text(channel_counts),
+                               is_head && pick(3) == 0 ? 3 : 1, pick(2) ? "true" : "false",
+                               is_head ? "head" : "branch", i);
+        if (pick(2))
+            at += (size_t)snprintf(ret + at, bytes - at,
+                                   ", {'batch_norm': {'weights': '%snorm%zu.{i}'}}",
+                                   is_head ? "head" : "branch", i);
+        if (pick(4))
+            at += (size_t)snprintf(ret + at, bytes - at, ", %s", pick_text(activations));
+        if (pick(8) == 0)
+            at += (size_t)snprintf(ret + at, bytes - at, ", {'prelu': {'weights': '%sp%zu.{i}'}}",
+                                   is_head ? "head" : "branch", i);
+    }
+    at += (size_t)snprintf(ret + at, bytes - at, "]");
+    return at;
+}
+
+/* {i} numbers branches, and a head has none. */
+static void remove_index(char *text)
+{
+    for (char *found; (found = strstr(text, ".{i}"));)
+        memmove(found, found + 4, strlen(found + 4) + 1);
+}
+
+static void write_model(char *ret, size_t bytes)
+{
+    static const char *const bins[] = {"[1, 2, 3, 6]", "[1]",    "[2, 5]",
+                                       "[6, 3, 2, 1]", "[4, 9]", NULL};
+    static const char *const pools[] = {"adaptive", "adaptive", "same", "valid", NULL};
+    static const char *const modes[] = {"align_corners", "half_pixel", "asymmetric", NULL};
+    static const char *const concats[] = {"input_first", "input_last", "branches", NULL};
+    static const char *const outputs[] = {"",
+                                          "",
+                                          ", 'output': {'scale': 2}",
+                                          ", 'output': {'as': 'softmax'}",
+                                          ", 'output': {'size': [7, 19], 'as': 'softmax'}",
+                                          ", 'output': {'scale': 3, 'upsample': 'asymmetric'}",
+                                          NULL};
+    char branch[1024], head[1024];
+    write_stack(branch, sizeof branch, false);
+    write_stack(head, sizeof head, true);
+    remove_index(head);
+    const bool has_head = pick(4) > 0;
+    snprintf(ret, bytes,
+             "{'input': {'channels': %s}, 'bins': %s, 'pool': '%s', 'branch': %s, "
+             "'upsample': '%s', 'concat': '%s'%s%s%s, 'weights': {'random': %zu}}",
+             pick_text(channel_counts), pick_text(bins), pick_text(pools), pick(6) ? branch : "[]",
+             pick_text(modes), pick_text(concats), has_head ? ", 'head': " : "",
+             has_head ? head : "", pick_text(outputs), pick(1000));
+}
+
+static struct ppm_tensor run(struct ppm_engine *engine, const struct ppm_model *model,
+                             const struct ppm_tensor *x, bool reference, int threads)
+{
+    const struct ppm_run_options options = {.threads = threads, .reference = reference};
+    struct ppm_error error = {0};
+    struct ppm_tensor y = {0};
+    ppm_engine_run(engine, model, x, &options, &y, &error);
+    cr_assert_eq(error.status, PPM_OK, "%s", error.text);
+    return y;
+}
+
+/* One model over one shape, in both layouts, one thread and three: bits may not depend on those. */
+static void check_model(struct ppm_engine *engine, const struct ppm_model *model,
+                        struct ppm_shape shape, const char *text)
+{
+    struct ppm_tensor x = support_tensor(shape, PPM_NCHW, NULL);
+    struct ppm_tensor expected = run(engine, model, &x, true, 2);
+    struct ppm_tensor y = run(engine, model, &x, false, 1);
+    struct ppm_tensor threaded = run(engine, model, &x, false, 3);
+    struct ppm_tensor turned = support_other_layout(&x);
+    struct ppm_tensor y_turned = run(engine, model, &turned, false, 2);
+    struct ppm_tensor back = support_other_layout(&y_turned);
+    const double difference = support_difference(&y, &expected);
+    cr_expect(difference <= 2e-5, "off by %g on %zu x %zu x %zu x %zu: %s", difference, shape.n,
+              shape.c, shape.h, shape.w, text);
+    cr_expect(support_is_same(&y, &threaded), "depends on the number of threads: %s", text);
+    cr_expect(support_difference(&back, &expected) <= 2e-5, "NHWC off: %s", text);
+    ppm_tensor_free(&x);
+    ppm_tensor_free(&expected);
+    ppm_tensor_free(&y);
+    ppm_tensor_free(&threaded);
+    ppm_tensor_free(&turned);
+    ppm_tensor_free(&y_turned);
+    ppm_tensor_free(&back);
+}
+
+/* Every kernel set that this machine runs, over models and shapes drawn from a seed of their own.
+ */
+static void check_random_models(const char *isa, uint64_t seed, size_t models)
+{
+    struct ppm_error error = {0};
+    if (ppm_isa_select(isa, &error) != PPM_OK)
+        return;
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    size_t checked = 0;
+    state = seed;
+    while (checked < models) {
+        char text[4096];
+        struct ppm_model_info info;
+        struct ppm_costs costs;
+        write_model(text, sizeof text);
+        struct ppm_model *model = support_load_ok(text);
+        ppm_model_info(model, &info);
+        for (size_t i = 0; i < 2; i++) {
+            const struct ppm_shape shape = {1 + pick(3), info.channels, 1 + pick(24), 1 + pick(40)};
+            struct ppm_error unfit = {0};
+            if (ppm_model_costs(model, shape, &costs, &unfit) != PPM_OK)
+                continue;
+            check_model(engine, model, shape, text);
+            checked++;
+        }
+        ppm_model_free(model);
+    }
+    ppm_engine_free(engine);
+}
+
+Test(engine, random_models_scalar)
+{
+    check_random_models("scalar", 1, 120);
+}
+
+Test(engine, random_models_avx2)
+{
+    check_random_models("avx2", 2, 120);
+}
+
+Test(engine, random_models_avx512)
+{
+    check_random_models("avx512", 3, 120);
+}
+
+Test(engine, random_models_neon)
+{
+    check_random_models("neon", 4, 120);
+}
+
+static const char bottleneck_model[] =
+    "{'input': {'channels': 12}, 'bins': [1, 2, 3], 'branch': [{'conv': {'channels': 9}}], "
+    "'head': [{'conv': {'channels': 17}}, 'relu'], 'weights': {'random': 7}}";
+
+/* NaN or Inf anywhere in x reaches exactly the values that it reaches in the literal graph. */
+Test(engine, not_finite)
+{
+    const float values[] = {NAN, INFINITY, -INFINITY, 3e38f};
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_model *model = support_load_ok(bottleneck_model);
+    for (size_t i = 0; i < COUNT(values); i++) {
+        struct ppm_tensor x = support_tensor((struct ppm_shape){1, 12, 9, 11}, PPM_NCHW, NULL);
+        ((float *)x.data)[5 * 99 + 37] = values[i];
+        struct ppm_tensor expected = run(engine, model, &x, true, 1);
+        struct ppm_tensor y = run(engine, model, &x, false, 2);
+        const float *a = y.data, *b = expected.data;
+        size_t wrong = 0;
+        for (size_t k = 0; k < support_elements(&y); k++)
+            wrong += isnan(a[k]) != isnan(b[k]) || isinf(a[k]) != isinf(b[k]);
+        cr_expect_eq(wrong, 0, "x holds %g: %zu values differ in kind", (double)values[i], wrong);
+        ppm_tensor_free(&x);
+        ppm_tensor_free(&y);
+        ppm_tensor_free(&expected);
+    }
+    ppm_model_free(model);
+    ppm_engine_free(engine);
+}
+
+/* Plans are kept for a few shapes, and the one used longest ago makes room: all stay right. */
+Test(engine, many_shapes)
+{
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_model *model = support_load_ok(bottleneck_model);
+    for (size_t round = 0; round < 2; round++)
+        for (size_t h = 3; h < 25; h++)
+            check_model(engine, model, (struct ppm_shape){1, 12, h, 28 - h}, "many shapes");
+    ppm_model_free(model);
+    ppm_engine_free(engine);
+}
+
+/* A model that is loaded again under the same name is another model. */
+Test(engine, models_are_told_apart)
+{
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    for (size_t seed = 0; seed < 20; seed++) {
+        char text[300];
+        snprintf(text, sizeof text,
+                 "{'input': {'channels': 4}, 'bins': [%zu], 'branch': [{'conv': {'channels': 9}}], "
+                 "'head': [{'conv': {'channels': 5}}], 'weights': {'random': %zu}}",
+                 1 + seed % 3, seed);
+        struct ppm_model *model = support_load_ok(text);
+        check_model(engine, model, (struct ppm_shape){1, 4, 10, 10}, text);
+        ppm_model_free(model);
+    }
+    ppm_engine_free(engine);
+}

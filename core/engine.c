@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { PLANS_MAX = 16, PASSES_MAX = LAYERS_MAX + 1, HUGE_PAGE_BYTES = 2 << 20 };
+enum { PLANS_MAX = 16, PASSES_MAX = LAYERS_MAX + 1, HUGE_PAGE_BYTES = 2 << 20, TEAM_WORTH_US = 40 };
 
 struct ppm_engine {
     struct plan *plans[PLANS_MAX]; /* the most recently used first */
@@ -242,7 +242,10 @@ enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *mo
                         .x = x->data,
                         .x_layout = x->layout,
                         .n = x->shape.n,
-                        .threads = run->threads,
+                        /* a team's barriers would cost more than they save */
+                        .threads = plan->map_us * (double)x->shape.n < TEAM_WORTH_US
+                                       ? 1
+                                       : run->threads,
                         .is_finite = true};
     if (reserve_arena(engine, work_layout(&work, NULL), error) != PPM_OK)
         return error->status;

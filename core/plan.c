@@ -164,6 +164,17 @@ static void plan_folding(struct plan *plan, struct ppm_error *error)
     }
 }
 
+/* At 100 GFLOP/s and 10 GB/s: the order of magnitude is all that matters. */
+static double estimate_us(const struct ppm_model *model, const struct geometry *g)
+{
+    const struct ppm_shape map = {1, g->input.c, g->input.h, g->input.w};
+    struct ppm_costs costs = {0};
+    struct ppm_error ignored = {0};
+    ppm_model_costs(model, map, &costs, &ignored);
+    return (double)costs.flops_folded / 1e5 +
+           (double)(costs.input_bytes + costs.output_bytes) / 1e4;
+}
+
 struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
                          struct ppm_error *error)
 {
@@ -177,6 +188,7 @@ struct plan *plan_create(const struct ppm_model *model, const struct geometry *g
     plan->spec = &model->spec;
     plan->g = *geometry;
     plan->g.input.n = plan->g.output.n = 1;
+    plan->map_us = estimate_us(model, geometry);
     plan->pixels = geometry->h * geometry->w;
     plan->tile_count = (plan->pixels + columns - 1) / columns;
     plan_axis(plan, true, geometry->input.h, &plan->rows, error);

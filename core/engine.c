@@ -243,9 +243,8 @@ enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *mo
                         .x_layout = x->layout,
                         .n = x->shape.n,
                         /* a team's barriers would cost more than they save */
-                        .threads = plan->map_us * (double)x->shape.n < TEAM_WORTH_US
-                                       ? 1
-                                       : run->threads,
+                        .threads =
+                            plan->map_us * (double)x->shape.n < TEAM_WORTH_US ? 1 : run->threads,
                         .is_finite = true};
     if (reserve_arena(engine, work_layout(&work, NULL), error) != PPM_OK)
         return error->status;

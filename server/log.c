@@ -1,6 +1,7 @@
 /* log.c - see log.h. */
 #include "server/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,9 +37,12 @@ void log_line(enum log_level level, const char *format, ...)
     size_t end = wrote < 0 ? at : at + (size_t)wrote;
     end = end < sizeof line - 2 ? end : sizeof line - 2;
     for (size_t i = at; i < end; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+        if ((unsigned char)line[i] < 0x20 || (unsigned char)line[i] > 0x7e)
             line[i] = '?';
     line[end++] = '\n';
+    struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&log, 1, 0) != 1 || !(log.revents & POLLOUT))
+        return; /* a pipe that nobody reads is full: the line is lost, not the request */
     ssize_t ignored = write(STDERR_FILENO, line, end); /* one call: lines do not mix */
     (void)ignored;
 }

@@ -102,6 +102,8 @@ static int run_command(const struct command *command, int count, char *const *ar
     }
     if (ppm_isa_select(getenv("PPM_ISA"), &error) == PPM_OK)
         command->run(count, arguments, &error);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        ppm_fail(&error, PPM_IO, "cannot write to standard output");
     if (error.status != PPM_OK)
         fprintf(stderr, "ppm-server %s: %s\n", command->name, error.text);
     return exit_status(error.status);

@@ -58,6 +58,11 @@ static void on_answer(const struct http_request *request)
              request->id);
 }
 
+static void on_message(const char *text)
+{
+    log_line(LOG_DEBUG, "http: %s", text);
+}
+
 /* A descriptor for each connection, or accept() fails in a loop. */
 static enum ppm_status raise_descriptor_limit(size_t connections_max, struct ppm_error *error)
 {
@@ -91,7 +96,8 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
                                          .idle_timeout_s = s->idle_timeout_s,
                                          .routes = handlers_routes,
                                          .context = service,
-                                         .on_answer = on_answer};
+                                         .on_answer = on_answer,
+                                         .on_message = on_message};
     service->threads = s->threads ? s->threads : (size_t)ppm_default_threads();
     if (raise_descriptor_limit(s->connections_max, error) != PPM_OK)
         return error->status;
@@ -126,32 +132,33 @@ static void stop(struct service *service)
     exchange_registry(NULL);
 }
 
-static void sleep_ms(size_t ms)
+/* Waits so long, or until a second signal, which leaves at once. */
+static void wait_or_leave(struct service *service, const sigset_t *signals, size_t ms)
 {
     const struct timespec time = {.tv_sec = (time_t)(ms / 1000),
                                   .tv_nsec = (long)(ms % 1000) * 1000000};
-    nanosleep(&time, NULL);
+    int signal = sigtimedwait(signals, NULL, &time);
+    if (signal != SIGTERM && signal != SIGINT)
+        return;
+    log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",
+             http_in_flight(service->http));
+    _Exit(1);
 }
 
 /* Not ready, then not accepting, then nothing in flight for a moment: a connection may have been
- * accepted whose request has not been read yet. A second signal leaves at once. */
+ * accepted whose request has not been read yet. */
 static void drain(struct service *service, const sigset_t *signals)
 {
-    const struct timespec step = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
+    atomic_store(&service->is_leaving, true);
     atomic_store(&service->is_ready, false);
     log_line(LOG_INFO, "stopping: %zu requests in flight", http_in_flight(service->http));
-    sleep_ms(service->settings.drain_delay_ms);
-    atomic_store(&service->is_draining, true);
+    wait_or_leave(service, signals, service->settings.drain_delay_ms);
+    atomic_store(&service->is_refusing, true);
     http_stop_accepting(service->http);
     for (int quiet_steps = 0; quiet_steps < DRAIN_QUIET_STEPS; quiet_steps++) {
         if (http_in_flight(service->http) > 0)
             quiet_steps = 0;
-        int signal = sigtimedwait(signals, NULL, &step);
-        if (signal == SIGTERM || signal == SIGINT) {
-            log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",
-                     http_in_flight(service->http));
-            _Exit(1);
-        }
+        wait_or_leave(service, signals, DRAIN_STEP_MS);
     }
     log_line(LOG_INFO, "stopped");
 }

@@ -16,7 +16,8 @@ struct service {
     struct ppm_engine *engine; /* used by the executor's thread alone */
     struct metrics *metrics;
     struct http_server *http;
-    atomic_bool is_ready, is_draining;
+    /* ready, then leaving (not ready, still serving), then refusing what is new */
+    atomic_bool is_ready, is_leaving, is_refusing;
 };
 
 /* The models being served now, held for the caller, who releases them. */

@@ -18,7 +18,7 @@ enum ppm_status command_read_shape(const char *text, struct ppm_tensor *ret_tens
     size_t axes[4], count;
     if (codec_parse_shape(text, axes, &count, error) != PPM_OK ||
         ppm_tensor_from_axes(axes, count, PPM_NCHW, &tensor, error) != PPM_OK)
-        return error->status;
+        return error->status = PPM_BAD_CONFIG;
     *ret_tensor = tensor;
     return PPM_OK;
 }

@@ -44,8 +44,9 @@ static bool refuse_forms(struct inference *inference)
 }
 
 /* Checks a shape that is known against the model, the limits and the bytes announced. True:
- * refused, or not even possible in the memory there may be. */
-static bool refuse_shape(struct inference *inference, const struct ppm_tensor *tensor)
+ * refused; else *ret_needed_bytes is what computing and answering it takes. */
+static bool refuse_shape(struct inference *inference, const struct ppm_tensor *tensor,
+                         size_t *ret_needed_bytes)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -70,6 +71,7 @@ static bool refuse_shape(struct inference *inference, const struct ppm_tensor *t
                             "the body has %zu bytes, expected the %zu of the shape's float32 "
                             "values",
                             request->content_length, costs.input_bytes);
+    *ret_needed_bytes = needed;
     return false;
 }
 
@@ -81,6 +83,7 @@ static bool refuse_raw_shape(struct inference *inference)
     struct ppm_error error = {0};
     struct ppm_tensor tensor = {0};
     const char *text = http_query(request, "shape");
+    size_t needed_bytes;
     if (!text)
         text = http_header(request, "X-Tensor-Shape");
     if (inference->form != CODEC_RAW)
@@ -95,7 +98,7 @@ static bool refuse_raw_shape(struct inference *inference)
                              &error) != PPM_OK)
         return http_problem_of(request, &error);
     expectation->axes = inference->axes;
-    return refuse_shape(inference, &tensor);
+    return refuse_shape(inference, &tensor, &needed_bytes);
 }
 
 bool infer_begin(struct http_request *request)
@@ -115,7 +118,7 @@ bool infer_begin(struct http_request *request)
     ppm_model_info(inference->model, &inference->info);
     inference->expectation.channels = inference->info.channels;
     inference->expectation.model = inference->info.name;
-    if (atomic_load(&service->is_draining))
+    if (atomic_load(&service->is_refusing))
         return http_problem(request, 503, "the server is stopping; try another one");
     if (refuse_forms(inference))
         return true;
@@ -181,17 +184,16 @@ static void compute(struct inference *inference)
                                             .cancel_context = request};
     struct ppm_error error = {0};
     struct ppm_tensor x = {0}, y = {0};
-    struct ppm_costs costs;
+    size_t needed_bytes = 0;
     struct codec_bytes answer = {0};
     if (codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
                      &x, &error) != PPM_OK) {
         http_problem_of(request, &error);
         return;
     }
-    if (refuse_shape(inference, &x))
+    if (refuse_shape(inference, &x, &needed_bytes))
         goto out;
-    if (ppm_model_costs(inference->model, x.shape, &costs, &error) == PPM_OK &&
-        !http_reserve(request, costs.working_bytes)) {
+    if (!http_reserve(request, needed_bytes)) {
         http_problem(request, 503,
                      "the requests in flight hold all the memory that is configured "
                      "(memory_max_bytes); try again");

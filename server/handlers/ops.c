@@ -22,7 +22,7 @@ bool readyz_finish(struct http_request *request)
     if (atomic_load(&service->is_ready))
         return respond_text(request, "ready\n");
     return http_problem(request, 503, "the server is %s",
-                        atomic_load(&service->is_draining) ? "stopping" : "starting");
+                        atomic_load(&service->is_leaving) ? "stopping" : "starting");
 }
 
 bool metrics_finish(struct http_request *request)

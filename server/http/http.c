@@ -42,44 +42,71 @@ static void choose_id(struct http_request *request)
     snprintf(request->id, sizeof request->id, "%016llx", random);
 }
 
-/* Called with the raw target, before anything is decoded: a request begins. */
-static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
+static struct http_connection *connection_of(struct MHD_Connection *mhd)
 {
-    struct http_server *server = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* Called with the raw target, before anything is decoded. What it returned would be lost with a
+ * connection that ends within the head, so the connection keeps the target. */
+static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_connection *connection = connection_of(mhd);
+    (void)context;
+    if (!connection)
+        return NULL;
+    free(connection->target);
+    connection->target = strdup(target);
+    connection->target_s = http_now_s();
+    http_expect_body(connection);
+    return NULL;
+}
+
+/* The head is there: a request begins. NULL: no memory for it. */
+static struct http_request *create_request(struct http_server *server, struct MHD_Connection *mhd,
+                                           const char *method)
+{
+    struct http_connection *connection = connection_of(mhd);
     struct http_request *request = calloc(1, sizeof *request);
-    char *copy = request ? strdup(target) : NULL;
-    if (!copy) {
+    char *target = connection && connection->target ? strdup(connection->target) : NULL;
+    if (!request || !target) {
         free(request);
+        free(target);
         return NULL;
     }
-    http_make_printable(copy);
+    http_make_printable(target);
     request->server = server;
     request->context = server->options.context;
-    request->connection = connection;
-    request->target = copy;
-    request->started_s = http_now_s();
+    request->connection = mhd;
+    request->target = target;
+    request->started_s = connection->target_s;
+    snprintf(request->method, sizeof request->method, "%s", method);
+    http_make_printable(request->method);
+    choose_id(request);
     atomic_fetch_add(&server->in_flight, 1);
     return request;
 }
 
-static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+static void on_completed(void *context, struct MHD_Connection *mhd, void **state,
                          enum MHD_RequestTerminationCode why)
 {
     struct http_server *server = context;
     struct http_request *request = *state;
-    (void)connection;
     (void)why;
     if (!request)
         return;
+    http_expect_next(connection_of(mhd));
     if (request->route && request->route->release)
         request->route->release(request);
     atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
-    atomic_fetch_sub(&server->in_flight, 1);
     free(request->response.body);
     free(request->body);
     free(request->target);
     free(request);
     *state = NULL;
+    atomic_fetch_sub(&server->in_flight, 1);
 }
 
 static void add_standard_headers(struct http_request *request, struct MHD_Response *response)
@@ -91,7 +118,7 @@ static void add_standard_headers(struct http_request *request, struct MHD_Respon
     MHD_add_response_header(response, "Server-Timing", timing);
     if (request->response.content_type)
         MHD_add_response_header(response, "Content-Type", request->response.content_type);
-    if (request->server->listener < 0)
+    if (request->closes || request->server->listener < 0)
         MHD_add_response_header(response, "Connection", "close");
     for (size_t i = 0; i < request->response.header_count; i++)
         MHD_add_response_header(response, request->response.headers[i].name,
@@ -108,6 +135,7 @@ static enum MHD_Result send_response(struct http_request *request)
     if (!sent)
         return MHD_NO;
     response->body = NULL;
+    http_expect_reader(connection_of(request->connection));
     add_standard_headers(request, sent);
     enum MHD_Result result = MHD_queue_response(request->connection, response->status, sent);
     MHD_destroy_response(sent);
@@ -128,12 +156,12 @@ static void read_content_length(struct http_request *request)
 }
 
 /* The request's head: find the route, refuse what can be refused. True: answer now. */
-static bool begin_request(struct http_request *request, const char *method)
+static bool begin_request(struct http_request *request, const char *method, const char *version)
 {
     const struct http_options *options = &request->server->options;
     char allow[HTTP_ALLOW_BYTES];
-    snprintf(request->method, sizeof request->method, "%s", method);
-    choose_id(request);
+    if (http_guard(request, connection_of(request->connection)->target, version))
+        return true;
     read_content_length(request);
     request->route =
         http_find_route(options->routes, method, request->target, request->argument, allow);
@@ -215,6 +243,7 @@ static enum MHD_Result take_body(struct http_request *request, const char *piece
 static bool finish_request(struct http_request *request)
 {
     const struct http_options *options = &request->server->options;
+    http_expect_answer(connection_of(request->connection));
     switch (request->body_refusal) {
     case 0:
         return request->route->finish(request);
@@ -236,13 +265,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   size_t *piece_bytes, void **state)
 {
     struct http_request *request = *state;
-    (void)context, (void)connection, (void)url, (void)version;
-    if (!request)
-        return MHD_NO; /* no memory for it */
+    (void)url;
+    if (!request && !(request = *state = create_request(context, connection, method)))
+        return MHD_NO;
     switch (request->phase) {
     case HTTP_HEAD:
         request->phase = HTTP_BODY;
-        return begin_request(request, method) ? send_response(request) : MHD_YES;
+        return begin_request(request, method, version) ? send_response(request) : MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {
             enum MHD_Result result = take_body(request, piece, *piece_bytes);
@@ -260,18 +289,31 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* ---- the server ---- */
 
+static void on_message(void *context, const char *format, va_list arguments)
+{
+    const struct http_server *server = context;
+    char text[256];
+    vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    server->options.on_message(text);
+}
+
 /* Paths are matched as they were sent; only query values are decoded, by the library's own rule. */
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     const struct http_options *o = &server->options;
+    /* poll, not epoll: with epoll the library can miss the end of a client whose last bytes came
+     * with it, and holds the request until a timeout. The logger first: later options may have to
+     * say. */
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, server, MHD_OPTION_LISTEN_SOCKET, atomic_load(&server->listener),
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)o->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        server, MHD_OPTION_END);
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, server,
+        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_LISTEN_SOCKET,
+        atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK,
+        on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
 }
 
 struct http_server *http_start(const struct http_options *options, struct ppm_error *error)
@@ -284,13 +326,15 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
     server->options = *options;
     server->listener =
         http_listen(options->host, options->port, server->address, sizeof server->address, error);
-    if (server->listener >= 0 && !(server->daemon = start_daemon(server))) {
-        ppm_fail(error, PPM_IO, "cannot serve on %s: the HTTP library did not start",
-                 server->address);
-        close(server->listener);
-    }
-    if (error->status == PPM_OK)
+    if (server->listener < 0 || http_start_watching(server, error) != PPM_OK)
+        goto fail;
+    if ((server->daemon = start_daemon(server)))
         return server;
+    ppm_fail(error, PPM_IO, "cannot serve on %s: the HTTP library did not start", server->address);
+    http_stop_watching(server);
+fail:
+    if (server->listener >= 0)
+        close(server->listener);
     free(server);
     return NULL;
 }
@@ -329,5 +373,6 @@ void http_stop(struct http_server *server)
         return;
     http_stop_accepting(server);
     MHD_stop_daemon(server->daemon);
+    http_stop_watching(server);
     free(server);
 }

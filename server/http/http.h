@@ -59,6 +59,7 @@ struct http_request {
     double started_s;      /* monotonic */
     double queue_ms, compute_ms;
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
+    bool closes;           /* the connection, behind the answer */
     void *state;           /* the route's own; handed to route->release at the end */
     struct http_response response;
     enum { HTTP_HEAD, HTTP_BODY, HTTP_SUSPENDED, HTTP_ANSWERED } phase; /* private */
@@ -84,6 +85,7 @@ struct http_options {
     const struct http_route *routes; /* ended by a route without a pattern */
     void *context;                   /* for the handlers, as request->context */
     void (*on_answer)(const struct http_request *request); /* log and metrics; any thread */
+    void (*on_message)(const char *text); /* what the HTTP library has to say; any thread */
 };
 
 /* Listens and serves until http_stop. NULL and PPM_IO when it cannot. */

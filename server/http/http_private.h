@@ -5,6 +5,18 @@
 #include "server/http/http.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
+
+/* An open connection; in the server's list from its first byte to its end. */
+struct http_connection {
+    struct http_server *server;
+    struct http_connection *next, **link;
+    int descriptor;
+    char *target; /* of the request line, before anything is decoded */
+    double target_s;
+    double deadline_s;    /* monotonic; then it is cut off. 0: none. Guarded by the list's mutex */
+    bool is_request_late; /* who passes this deadline is told so */
+};
 
 struct http_server {
     struct http_options options;
@@ -13,7 +25,35 @@ struct http_server {
     char address[1100];
     atomic_size_t in_flight;
     atomic_size_t bytes_in_flight;
+    pthread_mutex_t connections_mutex;
+    struct http_connection *connections; /* guarded by it */
+    pthread_t watcher;
+    atomic_bool is_stopping;
 };
+
+/* ---- deadlines.c ---- */
+
+/* libmicrohttpd's callback for connections that begin and end. */
+void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                        enum MHD_ConnectionNotificationCode what);
+
+/* What a connection is waited for from now on, each with its deadline: the rest of a head and its
+ * body; our own answer, which has none here; the client to read it; the next request. NULL:
+ * nothing.
+ */
+void http_expect_body(struct http_connection *connection);
+void http_expect_answer(struct http_connection *connection);
+void http_expect_reader(struct http_connection *connection);
+void http_expect_next(struct http_connection *connection);
+
+/* The thread that cuts off who is late. */
+enum ppm_status http_start_watching(struct http_server *server, struct ppm_error *error);
+void http_stop_watching(struct http_server *server);
+
+/* ---- guard.c ---- */
+
+/* Refuses a head that is ambiguous or no HTTP; true when it did, with the response filled in. */
+bool http_guard(struct http_request *request, const char *raw_target, const char *version);
 
 /* ---- http_request.c ---- */
 

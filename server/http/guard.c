@@ -1,0 +1,119 @@
+/* guard.c - the head of a request, held against what two readers might understand differently.
+ *
+ * libmicrohttpd lets pass what a proxy in front may read in another way (request smuggling) and
+ * what has no meaning here; all of it is refused before a route is looked for. RFC 9112, RFC 9110.
+ */
+#include "server/http/http_private.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+/* What a walk over the head's fields has found. */
+struct head {
+    unsigned hosts, lengths, encodings;
+    const char *host, *encoding, *expect;
+    bool has_bad_name, has_bad_value;
+};
+
+static bool is_token(const char *text)
+{
+    if (!*text)
+        return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
+            return false;
+    return true;
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    struct head *head = context;
+    (void)kind;
+    value = value ? value : "";
+    head->has_bad_name = head->has_bad_name || !is_token(name);
+    head->has_bad_value = head->has_bad_value || has_control(value);
+    if (strcasecmp(name, "Host") == 0) {
+        head->hosts++;
+        head->host = value;
+    } else if (strcasecmp(name, "Content-Length") == 0) {
+        head->lengths++;
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        head->encodings++;
+        head->encoding = value;
+    } else if (strcasecmp(name, "Expect") == 0) {
+        head->expect = value;
+    }
+    return MHD_YES;
+}
+
+/* Letters, digits, and what names, ports and IPv6 addresses are made of; may be empty. */
+static bool is_host(const char *host)
+{
+    return host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             ".-_~%!$&'()*+,;=:[]")] == '\0';
+}
+
+static bool is_target(const char *target)
+{
+    for (const char *c = target; *c; c++)
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f)
+            return false;
+    return *target != '\0';
+}
+
+static bool is_known_method(const char *method)
+{
+    static const char *const methods[] = {"GET",     "HEAD",  "POST",    "PUT",  "DELETE",
+                                          "OPTIONS", "PATCH", "CONNECT", "TRACE"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(method, methods[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Adds what makes the connection close, so that nothing after this head is read as another. */
+static bool refuse(struct http_request *request, unsigned status, const char *detail)
+{
+    request->closes = true;
+    return http_problem(request, status, "%s", detail);
+}
+
+bool http_guard(struct http_request *request, const char *raw_target, const char *version)
+{
+    struct head head = {0};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_field, &head);
+    if (!is_known_method(request->method))
+        return refuse(request, 501, "the method is none of HTTP's, expected GET, HEAD or POST");
+    if (!is_target(raw_target))
+        return refuse(request, 400,
+                      "the request target holds a byte that is not visible ASCII, expected it "
+                      "percent-encoded");
+    if (head.has_bad_name)
+        return refuse(request, 400, "a header's name is no token: found a space or a control byte");
+    if (head.has_bad_value)
+        return refuse(request, 400, "a header's value holds a control byte");
+    if (strcmp(version, "HTTP/1.1") == 0 && head.hosts != 1)
+        return refuse(request, 400, "found no Host header or several, expected exactly one");
+    if (head.hosts > 0 && !is_host(head.host))
+        return refuse(request, 400, "the Host header is no host name");
+    if (head.lengths > 1)
+        return refuse(request, 400, "found several Content-Length headers, expected one");
+    if (head.encodings > 0 && head.lengths > 0)
+        return refuse(request, 400,
+                      "found both Content-Length and Transfer-Encoding, expected one of them");
+    if (head.encodings > 1 || (head.encoding && strcasecmp(head.encoding, "chunked") != 0))
+        return refuse(request, 501, "the Transfer-Encoding is not served, expected chunked");
+    if (head.expect && strcasecmp(head.expect, "100-continue") != 0)
+        return refuse(request, 417, "the Expect header is not served, expected 100-continue");
+    return false;
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# usage: PPM_SERVER=build/ppm-server tests/readme.sh [README.md]
+# Runs every ```sh block that contains curl, as it stands in README.md, against a live server. curl
+# fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block asks for one instead.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readme=$(realpath "${1:-README.md}")
+server=$(realpath "${PPM_SERVER:-build/ppm-server}")
+scratch=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || kill "$pid"; rm -rf "$scratch"' EXIT
+
+# One file for each block: 01, 02, ..., and 01.expect with what is expected of it.
+awk -v dir="$scratch" '
+    /^[ \t]*<!-- expect: [1-5]xx -->/ { expect = $3; next }
+    !inside && /^[ \t]*```sh[ \t]*$/  { inside = 1; text = ""; next }
+    inside && /^[ \t]*```[ \t]*$/ {
+        inside = 0
+        if (text ~ /curl/) {
+            name = sprintf("%s/block-%02d", dir, ++count)
+            printf "%s", text > name
+            if (expect != "") print expect > (name ".expect")
+        }
+        expect = ""
+        next
+    }
+    inside { text = text $0 "\n"; next }
+    NF { expect = "" }
+' "$readme"
+
+# The blocks run where all files of the project seem to be, and write nothing into it.
+mkdir "$scratch/here" "$scratch/bin"
+for entry in *; do ln -s "$PWD/$entry" "$scratch/here/$entry"; done
+cat > "$scratch/bin/curl" <<'EOF'
+#!/usr/bin/env bash
+# curl that fails on HTTP errors, or, with EXPECT=4xx, on anything but one
+status=0
+"$REAL_CURL" -sS --fail-with-body --max-time 20 "$@" 2> "$CURL_LOG.$$" || status=$?
+[ "$status" -eq 23 ] && status=0 # whoever reads has read enough: "curl ... | head -c 100"
+[ "$status" -eq 0 ] || cat "$CURL_LOG.$$" >&2
+[ -n "$EXPECT" ] || exit "$status"
+[ "$status" -eq 22 ] && grep -q "error: ${EXPECT%xx}[0-9][0-9]" "$CURL_LOG.$$"
+EOF
+chmod +x "$scratch/bin/curl"
+REAL_CURL=$(command -v curl)
+export REAL_CURL CURL_LOG="$scratch/curl-log"
+
+"$server" serve --port 0 2> "$scratch/log" &
+pid=$!
+port=
+for _ in $(seq 600); do
+    port=$(sed -n 's/^listening on http:.*:\([0-9]*\)$/\1/p' "$scratch/log")
+    [ -z "$port" ] || break
+    kill -0 "$pid" || { cat "$scratch/log"; exit 1; }
+    sleep 0.05
+done
+[ -n "$port" ] || { echo "readme: the server does not listen"; exit 1; }
+
+count=0 failed=0
+for block in "$scratch"/block-[0-9][0-9]; do
+    [ -e "$block" ] || break
+    count=$((count + 1))
+    EXPECT=$(cat "$block.expect" 2> /dev/null || true)
+    export EXPECT
+    sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:$port/g" "$block"
+    if ! (cd "$scratch/here" && PATH="$scratch/bin:$PATH" timeout 60 bash -euo pipefail "$block") \
+        > "$scratch/out" 2>&1 < /dev/null; then
+        failed=$((failed + 1))
+        echo "readme: this block failed${EXPECT:+ (expected $EXPECT)}:"
+        cat "$block"
+        head -c 2000 "$scratch/out"
+    fi
+done
+if [ "$count" -lt 5 ]; then
+    echo "readme: found $count blocks with curl, expected at least 5"
+    exit 1
+fi
+echo "readme: $count blocks with curl, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,168 @@
+/* test_cli_commands.c - run, describe, bench and health at work. */
+#include "tests/live_support.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LISTING1_X "tests/golden/" LISTING1 "/x.npy"
+
+static void check_run(const char *name, const char *const *more)
+{
+    char directory[LIVE_PATH_BYTES], model[128], input[128], output_path[64];
+    size_t bytes;
+    live_directory_make(directory);
+    snprintf(model, sizeof model, "tests/golden/%s/config.json", name);
+    snprintf(input, sizeof input, "tests/golden/%s/x.npy", name);
+    snprintf(output_path, sizeof output_path, "%s/y.npy", directory);
+    struct live_output output = live_run(
+        LIST("run", "--model", model, "--input", input, "--output", output_path, more[0], more[1]),
+        NULL);
+    cr_assert(output.status == 0, "%s: %s", name, output.err);
+    cr_assert(*output.err == '\0' && *output.out == '\0', "%s: %s%s", name, output.out, output.err);
+    char *file = live_read_file(output_path, &bytes);
+    struct live_tensor found = live_read_npy(file, bytes), y = live_golden(name, "y.npy");
+    cr_assert_str_eq(found.shape, y.shape);
+    live_check_values(found.values, found.count, &y, name);
+    live_tensor_free(&found);
+    live_tensor_free(&y);
+    live_output_free(&output);
+    live_directory_remove(directory);
+}
+
+Test(cli_commands, run_computes_file_to_file)
+{
+    check_run(LISTING1, LIST(NULL));
+    check_run("nhwc-adaptive", LIST(NULL));
+    check_run("nhwc-adaptive", LIST("--layout", "NHWC"));
+}
+
+Test(cli_commands, run_fails_with_a_reason)
+{
+    static const struct {
+        const char *input, *output, *text;
+        int status;
+    } cases[] = {
+        {"/nowhere/x.npy", "/dev/null", "/nowhere/x.npy", 1},
+        {"tests/golden", "/dev/null", "tests/golden", 1},
+        {"tests/test_cli.c", "/dev/null", "npy", 1},
+        {"tests/golden/listing2-pytorch-psp/x.npy", "/dev/null", "takes 4", 1},
+        {LISTING1_X, "/nowhere/y.npy", "/nowhere/y.npy", 1},
+        {LISTING1_X, "/dev/full", "/dev/full", 1},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct live_output output = live_run(LIST("run", "--model", LISTING1_GOLDEN, "--input",
+                                                  cases[i].input, "--output", cases[i].output),
+                                             NULL);
+        cr_assert(output.status == cases[i].status, "case %zu: %d %s", i, output.status,
+                  output.err);
+        cr_assert(strstr(output.err, cases[i].text) != NULL, "case %zu: %s", i, output.err);
+        cr_assert(strchr(output.err, '\n') == output.err + strlen(output.err) - 1, "case %zu", i);
+        live_output_free(&output);
+    }
+}
+
+Test(cli_commands, describe_tells_layers_and_with_a_shape_costs)
+{
+    struct live_output output = live_run(LIST("describe", "--model", LISTING1_MODEL), NULL);
+    cr_assert(output.status == 0, "%s", output.err);
+    cr_assert(strstr(output.out, LISTING1) && strstr(output.out, "4 channels"), "%s", output.out);
+    cr_assert(strstr(output.out, "branch 3") && strstr(output.out, "conv"), "%s", output.out);
+    cr_assert(strstr(output.out, "flops") == NULL, "%s", output.out);
+    live_output_free(&output);
+
+    output = live_run(LIST("describe", "--model", LISTING1_MODEL, "--shape=1,4,30,30"), NULL);
+    cr_assert(output.status == 0, "%s", output.err);
+    cr_assert(strstr(output.out, "flops literal") && strstr(output.out, "flops folded"), "%s",
+              output.out);
+    cr_assert(strstr(output.out, "[1, 12, 30, 30]"), "%s", output.out);
+    live_output_free(&output);
+}
+
+Test(cli_commands, what_cannot_be_printed_is_a_failure)
+{
+    static const char *const cases[][6] = {
+        {"serve", "--print-config"},
+        {"describe", "--model", LISTING1_MODEL},
+        {"bench", "--model=" LISTING1_MODEL, "--shape=1,4,9,9", "--seconds=1", "--json"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char command[512];
+        int at = snprintf(command, sizeof command, "exec \"$PPM_SERVER\"");
+        for (size_t k = 0; cases[i][k]; k++)
+            at += snprintf(command + at, sizeof command - (size_t)at, " %s", cases[i][k]);
+        snprintf(command + at, sizeof command - (size_t)at, " > /dev/full 2> /dev/null");
+        cr_assert(system(command) != 0, "%s: exit status 0", command);
+    }
+}
+
+Test(cli_commands, bench_prints_one_object_with_every_field)
+{
+    struct live_output output =
+        live_run(LIST("bench", "--model", LISTING1_MODEL, "--shape", "1,4,30,30", "--threads", "1",
+                      "--seconds", "1", "--json"),
+                 NULL);
+    const char *model, *isa;
+    int shape[4], threads, runs;
+    double median, p10, p99, gflops, pool, branches, head, out;
+    json_int_t literal, folded, rss;
+    cr_assert(output.status == 0, "%s", output.err);
+    json_t *root = json_loads(output.out, JSON_REJECT_DUPLICATES, NULL);
+    cr_assert(json_unpack(root,
+                          "{s:s, s:[i,i,i,i], s:s, s:i, s:i, s:F, s:F, s:F, s:I, s:I, s:F, "
+                          "s:{s:F, s:F, s:F, s:F !}, s:I !}",
+                          "model", &model, "shape", &shape[0], &shape[1], &shape[2], &shape[3],
+                          "isa", &isa, "threads", &threads, "runs", &runs, "median_ms", &median,
+                          "p10_ms", &p10, "p99_ms", &p99, "flops_literal", &literal, "flops_folded",
+                          &folded, "gflops", &gflops, "stages_ms", "pool", &pool, "branches",
+                          &branches, "head", &head, "output", &out, "max_rss_bytes", &rss) == 0,
+              "%s", output.out);
+    cr_assert_str_eq(model, LISTING1);
+    cr_assert(shape[0] == 1 && shape[1] == 4 && shape[2] == 30 && shape[3] == 30);
+    cr_assert(threads == 1 && runs >= 3 && literal == 2 * 4 * 2 * 50 && folded > 0 && rss > 0);
+    cr_assert(0 < p10 && p10 <= median && median <= p99 && gflops > 0, "%s", output.out);
+    cr_assert(pool >= 0 && branches >= 0 && head >= 0 && out >= 0, "%s", output.out);
+    cr_assert_str_empty(output.err);
+    json_decref(root);
+    live_output_free(&output);
+}
+
+Test(cli_commands, bench_measures_the_reference_too)
+{
+    struct live_output output = live_run(LIST("bench", "--model", LISTING1_MODEL, "--shape",
+                                              "4,9,9", "--seconds", "1", "--reference"),
+                                         NULL);
+    cr_assert(output.status == 0, "%s", output.err);
+    cr_assert(strstr(output.out, "median_ms") && !strchr(output.out, '\x1b'), "%s", output.out);
+    live_output_free(&output);
+}
+
+Test(cli_commands, health_tells_whether_a_server_is_ready)
+{
+    char port[8], directory[LIVE_PATH_BYTES], host[64];
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
+    snprintf(port, sizeof port, "%u", live.port);
+    struct live_output output = live_run(LIST("health", "--port", port), NULL);
+    cr_assert(output.status == 0 && !*output.out && !*output.err, "%s", output.err);
+    live_output_free(&output);
+    live_stop(&live);
+
+    output = live_run(LIST("health", "--port", port), NULL);
+    cr_assert(output.status == 1 && strstr(output.err, port), "%d %s", output.status, output.err);
+    live_output_free(&output);
+
+    live_directory_make(directory);
+    snprintf(host, sizeof host, "unix:%s/socket", directory);
+    live_start(&live, LIST("--model", LISTING1_MODEL, "--host", host), NULL);
+    output = live_run(LIST("health"), LIST("PPM_PORT=1"));
+    cr_assert(output.status == 1);
+    live_output_free(&output);
+    output = live_run(LIST("health", "--host", host), NULL);
+    cr_assert(output.status == 0, "%s", output.err);
+    live_output_free(&output);
+    live_stop(&live);
+    live_directory_remove(directory);
+}

@@ -1,0 +1,369 @@
+/* test_live_limits.c - limits of bodies, memory and patience; clients that break off or lie. */
+#include "tests/live_support.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define POST_NPY  "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+#define POST_JSON "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+/* A gauge or counter of /metrics. */
+static double metric(const struct live *live, const char *name)
+{
+    char line[128];
+    struct live_answer answer = live_ask(live, "GET", "/metrics", "", NULL, 0);
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(answer.body, line);
+    cr_assert(at != NULL, "%s: %s", name, answer.body);
+    const double value = atof(at + strlen(line));
+    live_answer_free(&answer);
+    return value;
+}
+
+static void wait_for_metric(const struct live *live, const char *name, double value)
+{
+    double found = metric(live, name);
+    for (int waited = 0; found != value; waited += 10) {
+        cr_assert(waited < LIVE_WAIT_MS, "%s is %g, expected %g", name, found, value);
+        live_sleep_ms(10);
+        found = metric(live, name);
+    }
+}
+
+/* Nothing of what was refused or broken off is left. */
+static void check_clean(const struct live *live)
+{
+    wait_for_metric(live, "ppm_requests_in_flight", 1); /* the one that asks */
+    wait_for_metric(live, "ppm_bytes_in_flight", 0);
+    wait_for_metric(live, "ppm_queue_depth", 0);
+    live_check_serving(live, "all of it");
+}
+
+/* ---- limits ---- */
+
+Test(live_limits, a_body_over_the_limit_is_refused_before_it_is_read)
+{
+    static const char *const lengths[] = {"5000", "99999999999", "18446744073709551615"};
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--body-max-bytes", "4999"), NULL);
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        int connection = live_connect(&live);
+        live_print(connection, POST_NPY "Content-Length: %s\r\n\r\n", lengths[i]);
+        cr_assert(live_receive(connection, false, &answer), "%s", lengths[i]);
+        live_check_problem(&answer, 413, "4999", lengths[i]);
+        live_answer_free(&answer);
+        cr_assert(live_is_closed(connection), "%s", lengths[i]);
+        close(connection);
+    }
+    check_clean(&live);
+    live_stop(&live);
+}
+
+Test(live_limits, a_client_that_sends_all_of_it_still_reads_the_refusal)
+{
+    enum { BYTES = 8 << 20 };
+    struct live live;
+    char *body = calloc(1, BYTES);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--body-max-bytes", "4999"), NULL);
+    struct live_answer answer =
+        live_ask(&live, "POST", "/ppm", "Content-Type: application/x-npy\r\n", body, BYTES);
+    live_check_problem(&answer, 413, "4999", "8 MiB");
+    live_answer_free(&answer);
+    check_clean(&live);
+    free(body);
+    live_stop(&live);
+}
+
+Test(live_limits, a_chunked_body_over_the_limit_is_refused_at_its_end)
+{
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--body-max-bytes", "4999"), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, POST_NPY "Transfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 100; i++)
+        live_print(connection, "64\r\n%0100d\r\n", 0);
+    live_print(connection, "0\r\n\r\n");
+    cr_assert(live_receive(connection, false, &answer));
+    live_check_problem(&answer, 413, "4999", "chunked");
+    live_answer_free(&answer);
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+Test(live_limits, a_chunked_body_without_end_is_cut_off)
+{
+    struct live live;
+    live_start(
+        &live,
+        LIST("--model", LISTING1_GOLDEN, "--body-max-bytes", "4999", "--request-timeout-ms", "100"),
+        NULL);
+    int connection = live_connect(&live);
+    bool is_open = live_print(connection, POST_NPY "Transfer-Encoding: chunked\r\n\r\n");
+    for (int waited = 0; is_open; waited += 5) {
+        cr_assert(waited < LIVE_WAIT_MS, "it may go on for ever");
+        is_open = live_print(connection, "64\r\n%0100d\r\n", 0);
+        live_sleep_ms(5);
+    }
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+/* What a model takes 16 bytes for and answers 8 x side x side values to. */
+static void write_magnifier(char directory[LIVE_PATH_BYTES], char path[64], int side)
+{
+    char text[256];
+    live_directory_make(directory);
+    snprintf(path, 64, "%s/large.json", directory);
+    snprintf(text, sizeof text,
+             "{\"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], \"output\": {\"size\": "
+             "[%d, %d]}, \"weights\": {\"random\": 1}}",
+             side, side);
+    live_write_file(path, text);
+}
+
+/* Asks such a model for an answer, and reads nothing of it. */
+static int ask_magnifier(const struct live *live, const char *accept)
+{
+    int connection = live_connect(live);
+    live_print(connection,
+               "POST /ppm/large?shape=1,4,1,1 HTTP/1.1\r\nHost: a\r\nAccept: %s\r\n"
+               "Content-Type: application/octet-stream\r\nContent-Length: 16\r\n\r\n"
+               "0123456789abcdef",
+               accept);
+    live_wait_log(live, "/ppm/large?shape=1,4,1,1 200");
+    return connection;
+}
+
+Test(live_limits, an_answer_beyond_the_memory_is_refused)
+{
+    char directory[LIVE_PATH_BYTES], path[64];
+    struct live live;
+    struct live_answer answer;
+    write_magnifier(directory, path, 4096);
+    live_start(&live,
+               LIST("--model", LISTING1_GOLDEN, "--model", path, "--memory-max-bytes", "100000000"),
+               NULL);
+    int connection = live_connect(&live);
+    live_print(connection, "POST /ppm/large?shape=1,4,2,2 HTTP/1.1\r\nHost: a\r\n"
+                           "Content-Type: application/octet-stream\r\nContent-Length: 64\r\n\r\n");
+    cr_assert(live_receive(connection, false, &answer), "a raw body's shape stands in the head");
+    live_check_problem(&answer, 413, "memory_max_bytes", "raw");
+    live_answer_free(&answer);
+    close(connection);
+
+    const char *json = "{\"shape\": [1,4,1,1], \"data\": [1,2,3,4]}";
+    answer = live_ask(&live, "POST", "/ppm/large", "Content-Type: application/json\r\n", json,
+                      strlen(json));
+    live_check_problem(&answer, 413, "memory_max_bytes", "JSON");
+    live_answer_free(&answer);
+    check_clean(&live);
+    live_stop(&live);
+    live_directory_remove(directory);
+}
+
+Test(live_limits, a_body_beyond_the_memory_is_refused_from_its_head)
+{
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, POST_NPY "Content-Length: 1000001\r\n\r\n");
+    cr_assert(live_receive(connection, false, &answer));
+    live_check_problem(&answer, 413, "memory_max_bytes", "head");
+    live_answer_free(&answer);
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+Test(live_limits, memory_that_others_hold_is_503_until_they_are_gone)
+{
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
+    int holder = live_connect(&live);
+    live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
+    wait_for_metric(&live, "ppm_bytes_in_flight", 999000);
+    struct live_tensor x = live_golden(LISTING1, "x.npy");
+    answer = live_ask(&live, "POST", "/ppm", "Content-Type: application/x-npy\r\n", x.file,
+                      x.file_bytes);
+    live_check_problem(&answer, 503, "memory", "full");
+    live_answer_free(&answer);
+    live_tensor_free(&x);
+    close(holder);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+/* A body in chunks counts as well, whatever Content-Length stands beside it. */
+Test(live_limits, chunks_count_as_memory)
+{
+    static const char *const heads[] = {"", "Content-Length: 1\r\n"};
+    struct live live;
+    struct live_answer answer;
+    char *chunk = calloc(1, 1 << 20);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        int connection = live_connect(&live);
+        live_print(connection, POST_NPY "%sTransfer-Encoding: chunked\r\n\r\n100000\r\n", heads[i]);
+        live_send(connection, chunk, 1 << 20);
+        live_print(connection, "\r\n0\r\n\r\n");
+        cr_assert(live_receive(connection, false, &answer));
+        cr_assert(answer.status == 503 || (i == 1 && answer.status == 400), "%s%d %s", heads[i],
+                  answer.status, answer.body);
+        live_answer_free(&answer);
+        close(connection);
+    }
+    check_clean(&live);
+    free(chunk);
+    live_stop(&live);
+}
+
+Test(live_limits, an_answer_counts_as_memory_until_it_is_read)
+{
+    char directory[LIVE_PATH_BYTES], path[64];
+    struct live live;
+    struct live_answer answer;
+    write_magnifier(directory, path, 500);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--model", path), NULL);
+    int connection = ask_magnifier(&live, "application/json");
+    const double held_bytes = metric(&live, "ppm_bytes_in_flight");
+    cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
+    cr_assert(held_bytes >= (double)answer.body_bytes, "%.0f of %zu bytes are counted", held_bytes,
+              answer.body_bytes);
+    live_answer_free(&answer);
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+    live_directory_remove(directory);
+}
+
+/* ---- patience ---- */
+
+Test(live_limits, a_body_that_takes_too_long_is_408)
+{
+    struct live live;
+    struct live_answer answer;
+    struct live_tensor x = live_golden(LISTING1, "x.npy");
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--request-timeout-ms", "300"), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, POST_NPY "Content-Length: %zu\r\n\r\n", x.file_bytes);
+    live_send(connection, x.file, x.file_bytes / 2);
+    live_sleep_ms(400);
+    live_send(connection, x.file + x.file_bytes / 2, x.file_bytes - x.file_bytes / 2);
+    cr_assert(live_receive(connection, false, &answer), "no answer to a slow body");
+    live_check_problem(&answer, 408, "300", "slow body");
+    live_answer_free(&answer);
+    live_tensor_free(&x);
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+Test(live_limits, a_silent_client_is_let_go)
+{
+    static const char *const beginnings[] = {"", "GET /heal",
+                                             "GET /healthz HTTP/1.1\r\nHost: a\r\n",
+                                             POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY"};
+    int connections[COUNT(beginnings)];
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--idle-timeout-s", "1"), NULL);
+    for (size_t i = 0; i < COUNT(beginnings); i++) {
+        connections[i] = live_connect(&live);
+        live_send(connections[i], beginnings[i], strlen(beginnings[i]));
+    }
+    for (size_t i = 0; i < COUNT(beginnings); i++) {
+        cr_assert(live_is_closed(connections[i]), "%s", beginnings[i]);
+        close(connections[i]);
+    }
+    check_clean(&live);
+    live_stop(&live);
+}
+
+/* A byte now and then keeps the idle timeout away; the deadlines are absolute. */
+Test(live_limits, a_client_that_trickles_its_request_is_cut_off)
+{
+    static const char *const beginnings[] = {"GET /healthz", "GET /healthz HTTP/1.1\r\nHost: a",
+                                             POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY"};
+    struct live live;
+    live_start(
+        &live,
+        LIST("--model", LISTING1_GOLDEN, "--idle-timeout-s", "1", "--request-timeout-ms", "500"),
+        NULL);
+    for (size_t i = 0; i < COUNT(beginnings); i++) {
+        int connection = live_connect(&live), waited = 0;
+        for (bool is_open = live_print(connection, "%s", beginnings[i]); is_open; waited += 100) {
+            cr_assert(waited < LIVE_WAIT_MS / 3, "%s: it may go on for ever", beginnings[i]);
+            live_sleep_ms(100);
+            is_open = live_print(connection, "a");
+        }
+        close(connection);
+    }
+    check_clean(&live);
+    live_stop(&live);
+}
+
+Test(live_limits, a_client_that_trickles_its_answer_is_cut_off)
+{
+    char directory[LIVE_PATH_BYTES], path[64], some[1 << 16];
+    struct live live;
+    write_magnifier(directory, path, 1200);
+    live_start(&live,
+               LIST("--model", LISTING1_GOLDEN, "--model", path, "--request-timeout-ms", "2000"),
+               NULL);
+    int connection = ask_magnifier(&live, "*/*");
+    for (int waited = 0; metric(&live, "ppm_bytes_in_flight") > 0; waited += 100) {
+        cr_assert(waited < LIVE_WAIT_MS / 2, "it may go on for ever");
+        recv(connection, some, sizeof some, MSG_DONTWAIT);
+        live_sleep_ms(100);
+    }
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+    live_directory_remove(directory);
+}
+
+Test(live_limits, clients_that_break_off_leave_nothing_behind)
+{
+    struct live live;
+    struct live_tensor x = live_golden(LISTING1, "x.npy");
+    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
+    for (size_t sent = 0; sent <= x.file_bytes; sent += x.file_bytes / 24) {
+        int connection = live_connect(&live);
+        live_print(connection, POST_NPY "Content-Length: %zu\r\n\r\n", x.file_bytes);
+        live_send(connection, x.file, sent);
+        close(connection);
+    }
+    live_tensor_free(&x);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+Test(live_limits, more_connections_than_may_be_open_wait_their_turn)
+{
+    enum { CLIENTS = 12 };
+    int connections[CLIENTS];
+    struct live live;
+    struct live_answer answer;
+    live_start(&live,
+               LIST("--model", LISTING1_GOLDEN, "--connections-max", "4", "--idle-timeout-s", "1"),
+               NULL);
+    for (int i = 0; i < CLIENTS; i++) {
+        connections[i] = live_connect(&live);
+        live_print(connections[i], "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        cr_assert(live_receive(connections[i], false, &answer) && answer.status == 200, "%d", i);
+        live_answer_free(&answer);
+        close(connections[i]);
+    }
+    live_stop(&live);
+}

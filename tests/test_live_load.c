@@ -1,0 +1,224 @@
+/* test_live_load.c - what happens while something long is computed: overload, deadlines, drain. */
+#include "tests/live_support.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Nine 3x3 convolutions: 9.4 MFLOP a pixel for 16 bytes of input. */
+static const char slow_model[] =
+    "{\"name\": \"slow\", \"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], \"head\": ["
+    "{\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}"
+    ", {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": "
+    "3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, "
+    "\"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": "
+    "256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": "
+    "{\"channels\": 1}}], \"weights\": {\"random\": 1}}";
+
+static char directory[LIVE_PATH_BYTES];
+
+static void start_slow(struct live *ret, const char *flag, const char *value)
+{
+    char path[64];
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/slow.json", directory);
+    live_write_file(path, slow_model);
+    live_start(ret, LIST("--model", LISTING1_GOLDEN, "--model", path, flag, value), NULL);
+}
+
+static void stop_slow(struct live *live)
+{
+    live_stop(live);
+    live_directory_remove(directory);
+}
+
+/* Sends a request of so many 8 x 8 images; returns its connection. */
+static int send_slow(const struct live *live, size_t images)
+{
+    const size_t bytes = images * 4 * 8 * 8 * sizeof(float);
+    char *zeros = calloc(1, bytes);
+    int connection = live_connect(live);
+    cr_assert(connection >= 0);
+    live_print(connection,
+               "POST /ppm/slow?shape=%zu,4,8,8 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+               "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
+               images, bytes);
+    live_send(connection, zeros, bytes);
+    free(zeros);
+    return connection;
+}
+
+static bool is_answered(int connection)
+{
+    struct pollfd poll_for = {.fd = connection, .events = POLLIN};
+    return poll(&poll_for, 1, 0) == 1;
+}
+
+/* How many images take at least ms, whatever this machine and its kernels can do. */
+static size_t find_slow(const struct live *live, double ms)
+{
+    for (size_t images = 1;; images *= 2) {
+        char value[LIVE_HEADER_BYTES];
+        double compute_ms = 0;
+        struct live_answer answer;
+        int connection = send_slow(live, images);
+        cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
+        live_header(&answer, "Server-Timing", value);
+        cr_assert(sscanf(value, "queue;dur=%*f, compute;dur=%lf", &compute_ms) == 1, "%s", value);
+        live_answer_free(&answer);
+        close(connection);
+        if (compute_ms >= ms)
+            return images;
+    }
+}
+
+Test(live_load, health_and_metrics_answer_while_something_is_computed)
+{
+    static const char *const targets[] = {"/healthz", "/readyz", "/metrics", "/ppm?shape=1,4,9,9"};
+    struct live live;
+    bool were_answered_meanwhile = false;
+    start_slow(&live, "--queue-max", "8");
+    for (size_t images = find_slow(&live, 200); !were_answered_meanwhile; images *= 2) {
+        struct live_answer answer;
+        cr_assert(images <= 4096, "health waits for what is computed");
+        int connection = send_slow(&live, images);
+        for (size_t i = 0; i < COUNT(targets); i++) {
+            answer = live_ask(&live, "GET", targets[i], "", NULL, 0);
+            cr_assert(answer.status == 200, "%s", targets[i]);
+            live_answer_free(&answer);
+        }
+        were_answered_meanwhile = !is_answered(connection);
+        cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
+        live_answer_free(&answer);
+        close(connection);
+    }
+    stop_slow(&live);
+}
+
+Test(live_load, a_full_queue_is_503_with_retry_after)
+{
+    enum { CLIENTS = 10 };
+    int connections[CLIENTS], refused = 0;
+    struct live live;
+    start_slow(&live, "--queue-max", "1");
+    const size_t images = find_slow(&live, 300);
+    for (int i = 0; i < CLIENTS; i++)
+        connections[i] = send_slow(&live, images);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct live_answer answer;
+        cr_assert(live_receive(connections[i], false, &answer));
+        if (answer.status == 503)
+            live_check_problem(&answer, 503, "queue_max", "queue");
+        else
+            cr_assert(answer.status == 200, "%d %s", answer.status, answer.body);
+        refused += answer.status == 503 ? 1 : 0;
+        live_answer_free(&answer);
+        close(connections[i]);
+    }
+    cr_assert(refused > 0 && refused < CLIENTS, "%d of %d were refused", refused, CLIENTS);
+    live_check_serving(&live, "an overload");
+    stop_slow(&live);
+}
+
+Test(live_load, what_takes_too_long_is_504)
+{
+    struct live live;
+    struct live_answer answer;
+    start_slow(&live, "--request-timeout-ms", "500");
+    int connections[2];
+    for (int i = 0; i < 2; i++) /* one computes, one waits */
+        connections[i] = send_slow(&live, 512);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(live_receive(connections[i], false, &answer));
+        live_check_problem(&answer, 504, "500", "deadline");
+        live_answer_free(&answer);
+        close(connections[i]);
+    }
+    live_check_serving(&live, "a deadline");
+    stop_slow(&live);
+}
+
+/* The work of a client that is gone makes way for others: this would take minutes. */
+Test(live_load, the_work_of_a_client_that_is_gone_is_dropped)
+{
+    struct live live;
+    start_slow(&live, "--queue-max", "8");
+    for (int i = 0; i < 8; i++)
+        close(send_slow(&live, 2048));
+    live_check_serving(&live, "clients that are gone");
+    stop_slow(&live);
+}
+
+/* ---- the end ---- */
+
+Test(live_load, a_drain_finishes_what_was_accepted)
+{
+    struct live live;
+    struct live_answer answer;
+    start_slow(&live, "--drain-delay-ms", "300");
+    int connection = send_slow(&live, find_slow(&live, 500));
+    kill(live.pid, SIGTERM);
+    live_wait_log(&live, "stopping");
+    int probe = live_connect(&live); /* refused, or told to go elsewhere */
+    if (probe >= 0 && live_print(probe, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n") &&
+        live_receive(probe, false, &answer)) {
+        live_check_problem(&answer, 503, "stopping", "readyz");
+        live_answer_free(&answer);
+    }
+    close(probe);
+    cr_assert(live_receive(connection, false, &answer), "lost in the drain");
+    cr_assert(answer.status == 200, "%d %s", answer.status, answer.body);
+    live_answer_free(&answer);
+    close(connection);
+    cr_assert(live_wait(&live) == 0);
+    cr_assert(live_connect(&live) < 0);
+    live_directory_remove(directory);
+}
+
+Test(live_load, a_drain_does_not_wait_for_idle_connections)
+{
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
+    int idle = live_connect(&live), silent = live_connect(&live);
+    live_print(idle, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    cr_assert(live_receive(idle, false, &answer));
+    live_answer_free(&answer);
+    live_stop(&live); /* idle_timeout_s is 60, and live_stop waits for less */
+    cr_assert(live_is_closed(idle) && live_is_closed(silent));
+    close(idle);
+    close(silent);
+}
+
+/* A body that never comes holds the drain up; the second signal does not care. */
+static void check_second_signal(const char *drain_delay_ms)
+{
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_MODEL, "--drain-delay-ms", drain_delay_ms), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+                           "Content-Length: 1000\r\n\r\nabc");
+    for (int in_flight = 0; in_flight < 2;) {
+        struct live_answer answer = live_ask(&live, "GET", "/metrics", "", NULL, 0);
+        const char *at = strstr(answer.body, "\nppm_requests_in_flight ");
+        cr_assert(at && sscanf(at, "\nppm_requests_in_flight %d", &in_flight) == 1);
+        live_answer_free(&answer);
+    }
+    kill(live.pid, SIGTERM);
+    live_wait_log(&live, "stopping");
+    kill(live.pid, SIGTERM);
+    const int status = live_wait(&live);
+    cr_assert(status == 1, "exit status %d", status);
+    live_wait_log(&live, "second signal");
+    close(connection);
+}
+
+Test(live_load, a_second_signal_ends_a_drain_at_once)
+{
+    check_second_signal("0");
+    check_second_signal("500000");
+}

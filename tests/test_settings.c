@@ -1,0 +1,163 @@
+/* test_settings.c - settings read from flags, environment and file, and what is refused. */
+#include "server/settings.h"
+#include "tests/live_support.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Reads arguments, ended by NULL, in an environment without settings of the machine's own. */
+static enum ppm_status read_settings(const char *const *arguments, struct settings *ret,
+                                     struct ppm_error *error)
+{
+    char *copies[16] = {NULL};
+    int count = 0;
+    for (; arguments[count]; count++)
+        copies[count] = strdup(arguments[count]);
+    const enum ppm_status status = settings_read(count, copies, ret, error);
+    for (int i = 0; i < count; i++)
+        free(copies[i]);
+    return status;
+}
+
+static void check_refused(const char *const *arguments, const char *text)
+{
+    struct settings settings;
+    struct ppm_error error = {0};
+    cr_assert(read_settings(arguments, &settings, &error) == PPM_BAD_CONFIG, "%s: %d", arguments[0],
+              (int)error.status);
+    cr_assert(error.status == PPM_BAD_CONFIG && strstr(error.text, text) != NULL,
+              "%s: \"%s\" lacks \"%s\"", arguments[0], error.text, text);
+    cr_assert(strchr(error.text, '\n') == NULL, "%s", error.text);
+    settings_release(&settings);
+}
+
+Test(settings, defaults)
+{
+    struct settings settings;
+    struct ppm_error error = {0};
+    cr_assert(read_settings(LIST(NULL), &settings, &error) == PPM_OK, "%s", error.text);
+    cr_assert_str_eq(settings.host, "127.0.0.1");
+    cr_assert(settings.port == 8080 && settings.model_count == 4);
+    cr_assert(settings.connections_max > settings.queue_max, "the 503 is to come from the server");
+    cr_assert(settings.body_max_bytes <= settings.memory_max_bytes);
+    settings_release(&settings);
+}
+
+Test(settings, flags_take_their_value_in_two_ways)
+{
+    struct settings settings;
+    struct ppm_error error = {0};
+    cr_assert(read_settings(LIST("--port=1", "--host", "h", "--queue-max=5", "--threads", "0"),
+                            &settings, &error) == PPM_OK,
+              "%s", error.text);
+    cr_assert(settings.port == 1 && settings.queue_max == 5 && settings.threads == 0);
+    cr_assert_str_eq(settings.host, "h");
+    settings_release(&settings);
+}
+
+Test(settings, flags_are_refused_by_name)
+{
+    static const char *const cases[][3] = {
+        {"--por", "--por"},
+        {"--port", "--port"},
+        {"--port=", "--port"},
+        {"--port=65536", "65535"},
+        {"--port=-1", "-1"},
+        {"--port=+1", "+1"},
+        {"--port= 1", "--port"},
+        {"--port=1.5", "1.5"},
+        {"--port=0x10", "0x10"},
+        {"--port=99999999999999999999999", "65535"},
+        {"--threads=1025", "1024"},
+        {"--http-threads=0", "1"},
+        {"--queue-max=0", "1"},
+        {"--connections-max=0", "--connections-max"},
+        {"--body-max-bytes=0", "1"},
+        {"--memory-max-bytes=1e9", "1e9"},
+        {"--log-level=INFO", "INFO"},
+        {"--host=", "--host"},
+        {"--model=", "--model"},
+        {"--config=", "--config"},
+        {"--request-timeout-ms=0", "--request-timeout-ms"},
+        {"--idle-timeout-s=x", "--idle-timeout-s"},
+        {"--drain-delay-ms=600001", "600000"},
+        {"--models=a.json", "--models"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_refused(LIST(cases[i][0]), cases[i][1]);
+}
+
+Test(settings, files_are_refused_by_key)
+{
+    static const char *const cases[][2] = {
+        {"", "server.json"},
+        {"{", "server.json"},
+        {"[1]", "object"},
+        {"{} {}", "server.json"},
+        {"{\"port\": 1, \"port\": 2}", "port"},
+        {"{\"prot\": 1}", "prot"},
+        {"{\"port\": \"80\"}", "port"},
+        {"{\"port\": 80.0}", "port"},
+        {"{\"port\": -1}", "port"},
+        {"{\"port\": 65536}", "65535"},
+        {"{\"port\": null}", "port"},
+        {"{\"host\": 1}", "host"},
+        {"{\"host\": \"\"}", "host"},
+        {"{\"log_level\": \"loud\"}", "loud"},
+        {"{\"log_level\": 1}", "log_level"},
+        {"{\"models\": \"a.json\"}", "models"},
+        {"{\"models\": []}", "models"},
+        {"{\"models\": [1]}", "models[0]"},
+        {"{\"models\": [\"a.json\", \"\"]}", "models"},
+    };
+    char directory[LIVE_PATH_BYTES], path[64];
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/server.json", directory);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        live_write_file(path, cases[i][0]);
+        check_refused(LIST("--config", path), cases[i][1]);
+        check_refused(LIST("--config", path), path);
+    }
+    live_directory_remove(directory);
+}
+
+Test(settings, variables_are_refused_by_name)
+{
+    static const char *const cases[][2] = {{"PPM_PORT", "x"},
+                                           {"PPM_HOST", ""},
+                                           {"PPM_LOG_LEVEL", "x"},
+                                           {"PPM_MODELS", "a.json::b.json"},
+                                           {"PPM_QUEUE_MAX", "0"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        setenv(cases[i][0], cases[i][1], 1);
+        check_refused(LIST("--port=1"), cases[i][0]);
+        unsetenv(cases[i][0]);
+    }
+}
+
+Test(settings, models_of_a_file_are_relative_to_it)
+{
+    char directory[LIVE_PATH_BYTES], path[64], model[128], expected[128];
+    struct settings settings;
+    struct ppm_error error = {0};
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/server.json", directory);
+    live_write_file(path, "{\"models\": [\"models/a.json\", \"/b.json\"]}");
+    cr_assert(read_settings(LIST("--config", path), &settings, &error) == PPM_OK, "%s", error.text);
+    settings_model_path(&settings, 0, model, sizeof model);
+    snprintf(expected, sizeof expected, "%s/models/a.json", directory);
+    cr_assert_str_eq(model, expected);
+    settings_model_path(&settings, 1, model, sizeof model);
+    cr_assert_str_eq(model, "/b.json");
+    settings_release(&settings);
+
+    cr_assert(read_settings(LIST("--config", path, "--model", "c.json"), &settings, &error) ==
+              PPM_OK);
+    cr_assert(settings.model_count == 1);
+    settings_model_path(&settings, 0, model, sizeof model);
+    cr_assert_str_eq(model, "c.json");
+    settings_release(&settings);
+    live_directory_remove(directory);
+}

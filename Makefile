@@ -115,7 +115,7 @@ $(OBJ)/FLAGS $(OBJ)/FILES: FORCE | $(SETUP)
 .PHONY: FORCE
 FORCE:
 
-$(OBJ)/tests/%.o: | $(call setup,test)
+$(T_OBJECTS): | $(call setup,test)
 
 $(OBJ)/%.o: %.c $(OBJ)/FLAGS
 	@mkdir -p $(@D)

@@ -125,8 +125,8 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
 /* Whatever was started, in reverse. */
 static void stop(struct service *service)
 {
-    executor_stop(service->executor); /* before the connections that its jobs belong to */
-    http_stop(service->http);
+    http_stop(service->http); /* a drain leaves no job behind, and /metrics asks the executor */
+    executor_stop(service->executor);
     ppm_engine_free(service->engine);
     metrics_free(service->metrics);
     exchange_registry(NULL);

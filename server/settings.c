@@ -151,6 +151,8 @@ static enum ppm_status read_file(struct settings *settings, struct ppm_error *er
     json_t *value;
     json_error_t cause;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &cause);
+    if (!root && cause.line < 0)
+        return ppm_fail(error, PPM_BAD_CONFIG, "--config: %s", cause.text);
     if (!root)
         return ppm_fail(error, PPM_BAD_CONFIG, "%s: line %d: %s", path, cause.line, cause.text);
     if (!json_is_object(root))

@@ -3,12 +3,13 @@
 
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LISTING1_X "tests/golden/" LISTING1 "/x.npy"
+#define TIES_X "tests/golden/output-argmax-ties/x.npy"
 
 static void check_run(const char *name, const char *const *more)
 {
@@ -49,14 +50,15 @@ Test(cli_commands, run_fails_with_a_reason)
         {"/nowhere/x.npy", "/dev/null", "/nowhere/x.npy", 1},
         {"tests/golden", "/dev/null", "tests/golden", 1},
         {"tests/test_cli.c", "/dev/null", "npy", 1},
-        {"tests/golden/listing2-pytorch-psp/x.npy", "/dev/null", "takes 4", 1},
-        {LISTING1_X, "/nowhere/y.npy", "/nowhere/y.npy", 1},
-        {LISTING1_X, "/dev/full", "/dev/full", 1},
+        {"tests/golden/listing2-pytorch-psp/x.npy", "/dev/null", "takes 5", 1},
+        {TIES_X, "/nowhere/y.npy", "/nowhere/y.npy", 1},
+        {TIES_X, "/dev/full", "/dev/full", 1},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct live_output output = live_run(LIST("run", "--model", LISTING1_GOLDEN, "--input",
-                                                  cases[i].input, "--output", cases[i].output),
-                                             NULL);
+        struct live_output output =
+            live_run(LIST("run", "--model", GOLDEN("output-argmax-ties"), "--input", cases[i].input,
+                          "--output", cases[i].output),
+                     NULL);
         cr_assert(output.status == cases[i].status, "case %zu: %d %s", i, output.status,
                   output.err);
         cr_assert(strstr(output.err, cases[i].text) != NULL, "case %zu: %s", i, output.err);
@@ -153,6 +155,16 @@ Test(cli_commands, health_tells_whether_a_server_is_ready)
     output = live_run(LIST("health", "--port", port), NULL);
     cr_assert(output.status == 1 && strstr(output.err, port), "%d %s", output.status, output.err);
     live_output_free(&output);
+
+    live_start(&live, LIST("--model", LISTING1_MODEL, "--drain-delay-ms", "500000"), NULL);
+    snprintf(port, sizeof port, "%u", live.port);
+    kill(live.pid, SIGTERM);
+    live_wait_log(&live, "stopping");
+    output = live_run(LIST("health", "--port", port), NULL);
+    cr_assert(output.status == 1 && strstr(output.err, "503"), "%d %s", output.status, output.err);
+    live_output_free(&output);
+    kill(live.pid, SIGTERM);
+    live_wait(&live);
 
     live_directory_make(directory);
     snprintf(host, sizeof host, "unix:%s/socket", directory);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 enum { JOBS = 64 };
 
@@ -33,6 +34,7 @@ static struct executor *start(size_t queue_max)
     struct executor *executor = executor_start(queue_max, &error);
     cr_assert(executor != NULL, "%s", error.text);
     sem_init(&started, 0, 0);
+    alarm(30); /* ends a test that waits for ever */
     return executor;
 }
 

@@ -205,6 +205,10 @@ Test(live_http, a_connection_serves_many_requests_good_and_bad)
         cr_assert(live_receive(connection, false, &answer), "round %d", i);
         live_check_problem(&answer, 400, "", "keep-alive");
         live_answer_free(&answer);
+        live_print(connection, "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+        cr_assert(live_receive(connection, false, &answer), "round %d", i);
+        live_check_problem(&answer, 404, "", "keep-alive");
+        live_answer_free(&answer);
     }
     close(connection);
     live_tensor_free(&x);

@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+#define MEMORY_IS_TAKEN                                                                            \
+    "the requests in flight hold all the memory that is configured (memory_max_bytes); try again"
+
 /* A request on its way, from begin to release. */
 struct inference {
     struct executor_job job; /* first: a job is its inference */
@@ -34,7 +37,7 @@ static bool refuse_forms(struct inference *inference)
                *accept = http_header(request, "Accept");
     if (!type || !codec_form_from_media_type(type, &inference->form))
         return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s",
-                            type ? type : "none", codec_media_type(CODEC_JSON),
+                            type && *type ? type : "none", codec_media_type(CODEC_JSON),
                             codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW));
     if (!codec_negotiate(accept, inference->form, &inference->answer_form))
         return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s",
@@ -186,17 +189,22 @@ static void compute(struct inference *inference)
     struct ppm_tensor x = {0}, y = {0};
     size_t needed_bytes = 0;
     struct codec_bytes answer = {0};
+    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
+    if (!http_reserve(request, 2 * request->body_bytes)) {
+        http_problem(request, 503, MEMORY_IS_TAKEN);
+        return;
+    }
     if (codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
                      &x, &error) != PPM_OK) {
         http_problem_of(request, &error);
         return;
     }
+    free(request->body);
+    request->body = NULL;
     if (refuse_shape(inference, &x, &needed_bytes))
         goto out;
     if (!http_reserve(request, needed_bytes)) {
-        http_problem(request, 503,
-                     "the requests in flight hold all the memory that is configured "
-                     "(memory_max_bytes); try again");
+        http_problem(request, 503, MEMORY_IS_TAKEN);
         goto out;
     }
     if (ppm_engine_run(inference->service->engine, inference->model, &x, &options, &y, &error) ==
@@ -207,6 +215,8 @@ static void compute(struct inference *inference)
     if (error.status == PPM_OK)
         http_respond(request, 200, codec_media_type(inference->answer_form), answer.data,
                      answer.size);
+    else if (error.status == PPM_CANCELLED && !http_is_past_deadline(request))
+        http_problem(request, 499, "the client closed its side of the connection");
     else if (error.status == PPM_CANCELLED)
         http_problem(request, 504, "the answer took more than %zu ms (request_timeout_ms)",
                      inference->service->settings.request_timeout_ms);
@@ -215,6 +225,7 @@ static void compute(struct inference *inference)
 out:
     ppm_tensor_free(&x);
     ppm_tensor_free(&y);
+    http_keep(request, request->response.body_bytes);
 }
 
 static void run_inference(struct executor_job *job)

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { LOOK_EVERY_MS = 50 };
+enum { LOOK_EVERY_MS = 50, CLOSE_WITHIN_S = 2 };
 
 static void set_deadline(struct http_connection *connection, double seconds, bool is_request_late)
 {
@@ -119,6 +119,25 @@ static void cut_off_late(struct http_server *server)
         c->deadline_s = 0;
     }
     pthread_mutex_unlock(&server->connections_mutex);
+}
+
+/* How many connections are open, each of them cut off. */
+static size_t cut_off_all(struct http_server *server)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&server->connections_mutex);
+    for (struct http_connection *c = server->connections; c; c = c->next, count++)
+        shutdown(c->descriptor, SHUT_RDWR);
+    pthread_mutex_unlock(&server->connections_mutex);
+    return count;
+}
+
+void http_close_connections(struct http_server *server)
+{
+    const struct timespec pause = {.tv_nsec = 1000000L};
+    const double end_s = http_now_s() + CLOSE_WITHIN_S;
+    while (cut_off_all(server) > 0 && http_now_s() < end_s)
+        nanosleep(&pause, NULL);
 }
 
 static void *watch(void *context)

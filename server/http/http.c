@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 enum {
-    /* a body arrives in pieces of half of this; 32 KiB, the library's own choice, makes many */
-    CONNECTION_MEMORY_BYTES = 1 << 20,
+    /* Every open connection touches it, beside memory_max_bytes; it bounds a request's head. A body
+     * arrives in pieces of half of it. */
+    CONNECTION_MEMORY_BYTES = 1 << 16,
     CHUNKED_BODY_START_BYTES = 1 << 16,
     ACCEPT_GRACE_US = 20000,
 };
@@ -98,6 +99,10 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     if (!request)
         return;
     http_expect_next(connection_of(mhd));
+    if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
+        request->response.status = http_is_past_deadline(request) ? 408 : 499;
+        server->options.on_answer(request);
+    }
     if (request->route && request->route->release)
         request->route->release(request);
     atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
@@ -160,9 +165,9 @@ static bool begin_request(struct http_request *request, const char *method, cons
 {
     const struct http_options *options = &request->server->options;
     char allow[HTTP_ALLOW_BYTES];
+    read_content_length(request);
     if (http_guard(request, connection_of(request->connection)->target, version))
         return true;
-    read_content_length(request);
     request->route =
         http_find_route(options->routes, method, request->target, request->argument, allow);
     if (!request->route && *allow) {
@@ -271,7 +276,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     switch (request->phase) {
     case HTTP_HEAD:
         request->phase = HTTP_BODY;
-        return begin_request(request, method, version) ? send_response(request) : MHD_YES;
+        if (!begin_request(request, method, version))
+            return MHD_YES;
+        if (request->content_length > 0 || http_header(request, "Transfer-Encoding"))
+            return send_response(request); /* before the body; the library then closes */
+        request->phase = HTTP_SUSPENDED;   /* the next call answers, and the connection lives on */
+        return MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {
             enum MHD_Result result = take_body(request, piece, *piece_bytes);
@@ -372,6 +382,7 @@ void http_stop(struct http_server *server)
     if (!server)
         return;
     http_stop_accepting(server);
+    http_close_connections(server);
     MHD_stop_daemon(server->daemon);
     http_stop_watching(server);
     free(server);

@@ -110,7 +110,7 @@ void http_stop(struct http_server *server);
 const char *http_header(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name);
 
-/* Seconds since started_s, and what the deadline leaves. */
+/* Milliseconds since the request began, and whether request_timeout_ms have passed. */
 double http_elapsed_ms(const struct http_request *request);
 bool http_is_past_deadline(const struct http_request *request);
 
@@ -119,6 +119,9 @@ bool http_client_is_gone(const struct http_request *request);
 
 /* Takes bytes from the budget for the life of the request; false when the budget lacks them. */
 bool http_reserve(struct http_request *request, size_t bytes);
+
+/* Gives back what the request has taken from the budget beyond bytes. */
+void http_keep(struct http_request *request, size_t bytes);
 
 /* Adds a response header; value is printf style, cut at HTTP_HEADER_VALUE_BYTES. */
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)

@@ -58,6 +58,14 @@ bool http_reserve(struct http_request *request, size_t bytes)
     return true;
 }
 
+void http_keep(struct http_request *request, size_t bytes)
+{
+    if (request->reserved_bytes <= bytes)
+        return;
+    atomic_fetch_sub(&request->server->bytes_in_flight, request->reserved_bytes - bytes);
+    request->reserved_bytes = bytes;
+}
+
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)
 {
     struct http_response *response = &request->response;

@@ -79,8 +79,12 @@ LIBS        = $(LDFLAGS) $(PKG_LIBS) -lsleef -lm
 
 # A file's own flags: "CFLAGS_simd/avx2 := -mavx2 -mfma" goes to simd/avx2.c and nowhere else.
 # Criterion's macros rely on GNU extensions and on conversions of their own.
-CFLAGS_simd/avx2   := -mavx2 -mfma -mf16c
-CFLAGS_simd/avx512 := -mavx512f -mfma -mprefer-vector-width=512
+# NEON's tile fills its registers: scheduling before they are given out would spill some.
+CFLAGS_simd/avx2   = $(call built_for,x86_64,-mavx2 -mfma -mf16c)
+CFLAGS_simd/avx512 = $(call built_for,x86_64,-mavx512f -mfma -mprefer-vector-width=512)
+CFLAGS_simd/neon   = $(call built_for,aarch64,-fno-schedule-insns)
+MACHINE            = $(eval MACHINE := $$(shell $$(CC) -dumpmachine))$(MACHINE)
+built_for          = $(if $(filter $(1)-%,$(MACHINE)),$(2))
 CFLAGS_tests := -Wno-pedantic -Wno-conversion
 file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
@@ -148,10 +152,31 @@ run: $(PROGRAM) ## Serve on 127.0.0.1:8080; make run ARGS="--port 9000"
 demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, show the answer
 	$(Q)PPM_SERVER=$(PROGRAM) tools/demo.sh
 
-BENCH := --model configs/models/fast-scnn.json --shape 1,128,32,64
+BENCHES := $(OBJ)/bench
 .PHONY: bench
-bench: $(PROGRAM) ## Time the computation; make bench ARGS="--model FILE --shape N,C,H,W"
-	$(Q)$(PROGRAM) bench $(or $(ARGS),$(BENCH))
+bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage beside the FMA peak; make bench ARGS="A --threads 1"
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEAK=$(BENCHES)/peak bench/run $(ARGS)
+
+# npm as Debian has it, unless there is one; ONNX Runtime's own script would only fetch GPU libraries.
+PEERS := $(call setup,bench peers $(if $(shell command -v npm 2>&1),,npm))
+ORT   := onnxruntime-node@1.30.0
+.PHONY: bench-peers
+bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) build/peers/$(ORT) ## Time PyTorch, ONNX Runtime and oneDNN beside ours
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEER_ONEDNN=$(BENCHES)/peer_onednn bench/peers $(ARGS)
+
+build/peers/$(ORT): | $(PEERS)
+	$(call say,NPM,$(ORT))
+	$(Q)mkdir -p $(@D)
+	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(@D) $(@F)
+	$(Q)touch $@
+
+$(BENCHES)/%: $(OBJ)/bench/%.o $(OBJ)/FLAGS
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CODEGEN) $(HARDEN_LD) $(CFLAGS) -o $@ $< $(LDFLAGS) $(LIBS_$(@F))
+
+LIBS_peer_onednn := -ldnnl
+$(OBJ)/bench/peer_onednn.o: | $(PEERS)
+-include $(wildcard $(OBJ)/bench/*.d)
 
 .PHONY: install
 install: $(PROGRAM) ## Install below PREFIX (/usr/local), or DESTDIR before it
@@ -193,4 +218,4 @@ clean: ## Remove build/
 
 .PHONY: help
 help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

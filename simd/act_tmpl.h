@@ -51,7 +51,7 @@ static inline vec act_gelu(vec x, vec slope)
 static inline vec act_hardswish(vec x, vec slope)
 {
     const vec gate = act_relu6(vec_add(x, vec_set(3)), slope);
-    return vec_mul(vec_mul(x, gate), vec_set(1.0f / 6));
+    return vec_mul(x, vec_mul(gate, vec_set(1.0f / 6))); /* x * 6 might overflow */
 }
 
 #define ACTIVATE_ROW(formula)                                                                      \

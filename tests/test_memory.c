@@ -2,21 +2,15 @@
  *
  * The program's malloc is replaced here by one that counts and, while a test asks for it, refuses
  * the k-th request. The sanitizers bring a malloc of their own, and so leave these tests out. */
+#include "tests/heap.h"
 #include "tests/support.h"
-
-#if defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define MALLOC_IS_TAKEN
-#    endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#    define MALLOC_IS_TAKEN
-#endif
 
 #ifndef MALLOC_IS_TAKEN
 
 #    include <criterion/criterion.h>
 #    include <dlfcn.h>
 #    include <errno.h>
+#    include <stdatomic.h>
 #    include <stdlib.h>
 #    include <string.h>
 
@@ -45,10 +39,29 @@ static bool is_from(const char *name, const void *caller)
     return dladdr(caller, &library) && library.dli_fname && strstr(library.dli_fname, name);
 }
 
+/* What all threads ask for while they are counted. */
+static atomic_bool is_counted;
+static atomic_size_t calls;
+
+void heap_count(void)
+{
+    calls = 0;
+    is_counted = true;
+}
+
+size_t heap_counted(void)
+{
+    is_counted = false;
+    return calls;
+}
+
 /* OpenMP's own memory is not the program's concern: it ends the process when there is none. */
 static bool is_watched(const void *caller)
 {
-    return watch.is_on && !is_from("omp.so", caller);
+    if ((!watch.is_on && !is_counted) || is_from("omp.so", caller))
+        return false;
+    calls += is_counted;
+    return watch.is_on;
 }
 
 /* jansson is never refused: 2.14 overlooks that its text buffer could not grow, and reads on

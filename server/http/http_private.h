@@ -50,8 +50,8 @@ void http_expect_next(struct http_connection *connection);
 enum ppm_status http_start_watching(struct http_server *server, struct ppm_error *error);
 void http_stop_watching(struct http_server *server);
 
-/* Ends all connections and waits, for a moment, until the library has let them go. It crashes when it
- * has to refuse a malformed head while it is being stopped. */
+/* Ends all connections and waits, for a moment, until the library has let them go. It crashes when
+ * it has to refuse a malformed head while it is being stopped. */
 void http_close_connections(struct http_server *server);
 
 /* ---- guard.c ---- */

@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+"""The contender PyTorch; bench/peers starts it and talks to it in lines.
+
+    load MODEL N,C,H,W FOLDER   -> {"variant": ...}: the fastest of eager, frozen and optimized; leaves
+                                   x.npy, x.f32, y.f32 and model.onnx in FOLDER
+    run SECONDS                 -> {"median_ms": ..., "runs": ...}
+    compare FOLDER FILE...      -> {FILE: largest difference from y.f32 / largest value in it}
+    threads COUNT, version      -> {...}
+
+The interpreter is Debian's, whose PyTorch it is.
+"""
+import json
+import pathlib
+import sys
+import time
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+import golden_pytorch  # noqa: E402  (found by the line above)
+from safetensors_io import BYTES  # noqa: E402
+
+CALIBRATION_S = 0.4
+OPSET = 13
+
+
+class Weights(golden_pytorch.Weights):
+    """As golden_pytorch has them, but read by NumPy: these files have millions of values."""
+
+    def __init__(self, folder, options):
+        raw = np.fromfile(folder / options["file"], dtype=np.uint8)
+        start = 8 + int(raw[:8].view("<u8")[0])
+        self.tensors, self.prefix, self.hwio = {}, options.get("prefix", ""), False
+        for name, entry in json.loads(raw[8:start].tobytes()).items():
+            begin, end = entry["data_offsets"]
+            assert (end - begin) % BYTES[entry["dtype"]] == 0 and entry["dtype"] == "F32"
+            values = raw[start + begin:start + end].tobytes()
+            self.tensors[name] = entry["shape"], np.frombuffer(values, "<f4")
+
+
+class ProductPool(nn.Module):
+    """Adaptive pooling as two matrix products: ONNX has no operator for bins that do not divide."""
+
+    def __init__(self, size, bins):
+        super().__init__()
+        self.rows = nn.Parameter(self.matrix(size[0], bins), requires_grad=False)
+        self.columns = nn.Parameter(self.matrix(size[1], bins).T.contiguous(), requires_grad=False)
+
+    @staticmethod
+    def matrix(size, bins):
+        m = torch.zeros(bins, size)
+        for i in range(bins):
+            begin, end = i * size // bins, -(-(i + 1) * size // bins)
+            m[i, begin:end] = 1 / (end - begin)
+        return m
+
+    def forward(self, x):
+        return self.rows @ (x @ self.columns)
+
+
+def build(model, x, for_onnx=False):
+    path = pathlib.Path(model)
+    config = json.loads(path.read_text())
+    module = golden_pytorch.PyramidPooling(config, Weights(path.parent, config["weights"])).eval()
+    size = x.shape[2:]
+    if for_onnx and any(side % bins for side in size for bins in config["bins"]):
+        pools = nn.ModuleList(ProductPool(size, bins) for bins in config["bins"])
+        module.pools = pools
+        module.branch = lambda i, x: golden_pytorch.resize(
+            module.branches[i](pools[i](x)), size, config["upsample"])
+    return module
+
+
+def milliseconds(call, x):
+    start = time.perf_counter()
+    call(x)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def measure(call, x, seconds):
+    """The times of runs for so many seconds, after one to warm up."""
+    call(x)
+    times, end = [], time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        times.append(milliseconds(call, x))
+    return times
+
+
+def variants(module, x):
+    """The ways of running a module that this PyTorch can do."""
+    yield "eager", module
+    for name, prepare in (("frozen", torch.jit.freeze),
+                          ("optimized", lambda traced: torch.jit.optimize_for_inference(
+                              torch.jit.freeze(traced)))):
+        try:
+            call = prepare(torch.jit.trace(module, x))
+            call(x)
+            yield name, call
+        except RuntimeError as reason:
+            print(f"PyTorch, {name}: {str(reason).splitlines()[0]}", file=sys.stderr)
+
+
+class Peer:
+    def load(self, model, shape, folder):
+        shape, folder = tuple(map(int, shape.split(","))), pathlib.Path(folder)
+        generator = torch.Generator().manual_seed(1)
+        self.x = 2 * torch.rand(shape, generator=generator) - 1
+        np.save(folder / "x.npy", self.x.numpy())
+        self.x.numpy().tofile(folder / "x.f32")
+        module = build(model, self.x)
+        module(self.x).numpy().tofile(folder / "y.f32")
+        torch.onnx.export(build(model, self.x, for_onnx=True), self.x, folder / "model.onnx",
+                          opset_version=OPSET, input_names=["x"], output_names=["y"])
+        calls = dict(variants(module, self.x))
+        for call in calls.values():  # the first runs of a traced module compile it
+            measure(call, self.x, 0)
+        medians = {name: np.median(measure(call, self.x, CALIBRATION_S))
+                   for name, call in calls.items()}
+        fastest = min(medians, key=medians.get)
+        self.call = calls[fastest]
+        return {"variant": fastest, "medians_ms": medians}
+
+    def run(self, seconds):
+        times = measure(self.call, self.x, float(seconds))
+        return {"median_ms": np.median(times), "runs": len(times)}
+
+    def compare(self, folder, *files):
+        want = np.fromfile(f"{folder}/y.f32", "<f4").astype(float)
+        differences = {}
+        for file in files:
+            path = f"{folder}/{file}"
+            got = np.load(path) if file.endswith(".npy") else np.fromfile(path, "<f4")
+            differences[file] = np.abs(got.ravel() - want).max() / np.abs(want).max()
+        return differences
+
+    def threads(self, count):
+        torch.set_num_threads(int(count))
+        return {"threads": torch.get_num_threads()}
+
+    def version(self):
+        return {"version": torch.__version__}
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    torch.set_grad_enabled(False)
+    peer = Peer()
+    for line in sys.stdin:
+        verb, *arguments = line.split()
+        print(json.dumps(getattr(peer, verb)(*arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+/* neon.c - the words of NEON as every arm64 CPU has it, and the kernels over them. */
+#include "simd/simd.h"
+
+#if defined(__aarch64__)
+
+#    include <arm_neon.h>
+#    include <sleef.h>
+
+enum { LANES = 4, GEMM_ROWS = 8, GEMM_VECTORS = 3 };
+typedef float32x4_t vec;
+
+static inline vec vec_load(const float *x)
+{
+    return vld1q_f32(x);
+}
+
+static inline void vec_store(float *x, vec v)
+{
+    vst1q_f32(x, v);
+}
+
+/* There are no masked loads and stores: the lanes of a part go one, or two, at a time. */
+static inline vec vec_load_part(const float *x, size_t lanes)
+{
+    vec v = vdupq_n_f32(0);
+    switch (lanes) {
+    case 0:
+        return v;
+    case 1:
+        return vld1q_lane_f32(x, v, 0);
+    case 2:
+        return vcombine_f32(vld1_f32(x), vget_low_f32(v));
+    case 3:
+        return vcombine_f32(vld1_f32(x), vld1_lane_f32(x + 2, vget_low_f32(v), 0));
+    default:
+        return vld1q_f32(x);
+    }
+}
+
+static inline void vec_store_part(float *x, vec v, size_t lanes)
+{
+    switch (lanes) {
+    case 0:
+        return;
+    case 1:
+        vst1q_lane_f32(x, v, 0);
+        return;
+    case 3:
+        vst1q_lane_f32(x + 2, v, 2);
+        /* fall through */
+    case 2:
+        vst1_f32(x, vget_low_f32(v));
+        return;
+    default:
+        vst1q_f32(x, v);
+    }
+}
+
+static inline vec vec_select_negative(vec x, vec negative, vec other)
+{
+    return vbslq_f32(vcltzq_f32(x), negative, other);
+}
+
+/* max and min are NaN when either operand is: more than the kernels ask for. */
+#    define vec_set(value)   vdupq_n_f32(value)
+#    define vec_add(a, b)    vaddq_f32(a, b)
+#    define vec_sub(a, b)    vsubq_f32(a, b)
+#    define vec_mul(a, b)    vmulq_f32(a, b)
+#    define vec_div(a, b)    vdivq_f32(a, b)
+#    define vec_max(a, b)    vmaxq_f32(a, b)
+#    define vec_min(a, b)    vminq_f32(a, b)
+#    define vec_fma(a, b, c) vfmaq_f32(c, a, b)
+#    define vec_exp(x)       Sleef_expf4_u10advsimd(x)
+#    define vec_expm1(x)     Sleef_expm1f4_u10advsimd(x)
+#    define vec_tanh(x)      Sleef_tanhf4_u10advsimd(x)
+#    define vec_erf(x)       Sleef_erff4_u10advsimd(x)
+
+#    include "simd/act_tmpl.h"
+#    include "simd/gemm_tmpl.h"
+#    include "simd/rows_tmpl.h"
+
+GEMM_TILE(1)
+GEMM_TILE(2)
+GEMM_TILE(3)
+GEMM_TILE(4)
+GEMM_TILE(5)
+GEMM_TILE(6)
+GEMM_TILE(7)
+GEMM_TILE(8)
+
+static void gemm_tile(const struct simd_gemm_tile *tile)
+{
+    static void (*const by_rows[GEMM_ROWS])(const struct simd_gemm_tile *) = {
+        gemm_tile_1, gemm_tile_2, gemm_tile_3, gemm_tile_4,
+        gemm_tile_5, gemm_tile_6, gemm_tile_7, gemm_tile_8,
+    };
+    by_rows[tile->rows - 1](tile);
+}
+
+static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        vec_store(ret + i, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(half + i))));
+    if (i < count)
+        simd_scalar.float16_to_float32(half + i, ret + i, count - i);
+}
+
+static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    simd_scalar.bfloat16_to_float32(half, ret, count);
+}
+
+const struct simd_ops simd_neon = {
+    .name = "neon",
+    .gemm_rows = GEMM_ROWS,
+    .gemm_columns = GEMM_COLUMNS,
+    .gemm_tile = gemm_tile,
+    .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
+    .sum_rows = sum_rows,
+    .lerp_rows = lerp_rows,
+    .activate = ACTIVATE_TABLE,
+    .softmax = softmax,
+    .float16_to_float32 = float16_to_float32,
+    .bfloat16_to_float32 = bfloat16_to_float32,
+};
+
+#endif

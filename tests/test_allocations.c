@@ -1,0 +1,154 @@
+/* test_allocations.c - for a shape that it has seen, an engine that is given room for the answer
+ * allocates nothing, on any thread. */
+#include "core/ppm.h"
+#include "tests/heap.h"
+#include "tests/support.h"
+
+#ifndef MALLOC_IS_TAKEN
+
+#    include <criterion/criterion.h>
+#    include <stdlib.h>
+#    include <string.h>
+
+TestSuite(allocations, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+
+#    define BRANCHES "'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 9}}, 'relu']"
+
+static const char *const models[] = {
+    "{'input': {'channels': 7}, " BRANCHES ", 'weights': {'random': 1}}",
+    "{'input': {'channels': 7}, " BRANCHES ", 'head': [{'conv': {'channels': 33}}, 'relu'],"
+    " 'weights': {'random': 1}}",
+    "{'input': {'channels': 7}, " BRANCHES ", 'head': [{'conv': {'channels': 20, 'kernel': 3}},"
+    " 'batch_norm', 'gelu', {'conv': {'channels': 5, 'weights': 'second'}}], 'weights': {'random': "
+    "1}}",
+    "{'input': {'channels': 7}, " BRANCHES ", 'head': [{'conv': {'channels': 20, 'kernel': 3}},"
+    " 'silu', {'conv': {'channels': 5, 'kernel': 3, 'weights': 'second'}}], 'output': {'scale': 2, "
+    "'as': 'softmax'},"
+    " 'weights': {'random': 1}}",
+    "{'input': {'channels': 7}, " BRANCHES ", 'head': [{'conv': {'channels': 20}}],"
+    " 'output': {'size': [19, 23], 'as': 'argmax'}, 'weights': {'random': 1}}",
+    "{'input': {'channels': 7}, 'bins': [1, 3], 'pool': 'same', 'branch': [{'conv': {'channels':"
+    " 9}}, 'softmax', {'conv': {'channels': 11, 'weights': 'second.{i}'}}, 'elu'], 'upsample': "
+    "'half_pixel',"
+    " 'concat': 'input_last', 'output': {'scale': 3}, 'weights': {'random': 1}}",
+    "{'input': {'channels': 7}, 'bins': [2, 5], 'branch': [], 'concat': 'branches',"
+    " 'weights': {'random': 1}}",
+};
+
+static void run(struct ppm_engine *engine, const struct ppm_model *model,
+                const struct ppm_tensor *x, const struct ppm_tensor *room, int threads)
+{
+    const struct ppm_run_options options = {.threads = threads};
+    struct ppm_error error = {0};
+    struct ppm_tensor y = *room;
+    ppm_engine_run(engine, model, x, &options, &y, &error);
+    cr_assert_eq(error.status, PPM_OK, "%s", error.text);
+    cr_assert_eq(y.data, room->data, "the answer is not where it was wanted");
+}
+
+/* Room for any answer below. */
+static struct ppm_tensor room(void)
+{
+    return support_tensor((struct ppm_shape){3, 64, 64, 64}, PPM_NCHW, NULL);
+}
+
+/* One shape, again and again, once the team of threads stands. */
+static void check_shape(const char *text, const struct ppm_model *model, struct ppm_shape shape,
+                        enum ppm_layout layout)
+{
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_tensor x = support_tensor(shape, layout, NULL), y = room();
+    cr_assert(engine != NULL);
+    for (int threads = 1; threads <= 3; threads++) {
+        run(engine, model, &x, &y, threads);
+        heap_count();
+        for (size_t i = 0; i < 3; i++)
+            run(engine, model, &x, &y, threads);
+        const size_t calls = heap_counted();
+        cr_expect_eq(calls, 0, "%zu calls, %d threads, %s, %zu x %zu x %zu x %zu: %s", calls,
+                     threads, ppm_layout_name(layout), shape.n, shape.c, shape.h, shape.w, text);
+    }
+    ppm_tensor_free(&x);
+    ppm_tensor_free(&y);
+    ppm_engine_free(engine);
+}
+
+Test(allocations, none_for_a_shape_seen_before)
+{
+    for (size_t i = 0; i < COUNT(models); i++) {
+        struct ppm_model *model = support_load_ok(models[i]);
+        for (size_t n = 1; n <= 3; n += 2) {
+            check_shape(models[i], model, (struct ppm_shape){n, 7, 15, 13}, PPM_NCHW);
+            check_shape(models[i], model, (struct ppm_shape){n, 7, 8, 21}, PPM_NHWC);
+        }
+        ppm_model_free(model);
+    }
+}
+
+/* Several models and shapes by one engine, which keeps what each needs. */
+Test(allocations, none_for_shapes_in_turn)
+{
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_model *loaded[2] = {support_load_ok(models[1]), support_load_ok(models[3])};
+    struct ppm_tensor x[4], y = room();
+    cr_assert(engine != NULL);
+    for (size_t i = 0; i < COUNT(x); i++)
+        x[i] = support_tensor((struct ppm_shape){1 + i % 3, 7, 9 + 4 * i, 24 - 5 * i},
+                              i % 2 ? PPM_NHWC : PPM_NCHW, NULL);
+    for (size_t round = 0; round < 3; round++) {
+        if (round == 1)
+            heap_count();
+        for (size_t i = 0; i < COUNT(x); i++)
+            for (size_t k = 0; k < COUNT(loaded); k++)
+                run(engine, loaded[k], &x[i], &y, 2);
+    }
+    const size_t calls = heap_counted();
+    cr_expect_eq(calls, 0, "%zu calls", calls);
+    for (size_t i = 0; i < COUNT(x); i++)
+        ppm_tensor_free(&x[i]);
+    for (size_t k = 0; k < COUNT(loaded); k++)
+        ppm_model_free(loaded[k]);
+    ppm_tensor_free(&y);
+    ppm_engine_free(engine);
+}
+
+static void allocate_on_two_threads(void)
+{
+#    pragma omp parallel num_threads(2)
+    {
+        void *volatile memory = malloc(1);
+        free(memory);
+    }
+}
+
+/* The count itself: a shape seen for the first time is seen to allocate, and so is any thread. */
+Test(allocations, are_counted)
+{
+    static const struct ppm_shape shapes[] = {{1, 7, 15, 13}, {1, 7, 16, 13}};
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_model *model = support_load_ok(models[1]);
+    struct ppm_tensor y = room();
+    cr_assert(engine != NULL);
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        struct ppm_tensor x = support_tensor(shapes[i], PPM_NCHW, NULL);
+        heap_count();
+        run(engine, model, &x, &y, 2);
+        const size_t calls = heap_counted();
+        if (calls == 0)
+            cr_skip_test("another malloc is in place"); /* valgrind's */
+        ppm_tensor_free(&x);
+    }
+    allocate_on_two_threads();
+    heap_count();
+    allocate_on_two_threads();
+    const size_t calls = heap_counted();
+    cr_expect_eq(calls, 2, "%zu calls, expected one of each thread", calls);
+    ppm_tensor_free(&y);
+    ppm_model_free(model);
+    ppm_engine_free(engine);
+}
+
+#endif

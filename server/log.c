@@ -2,6 +2,7 @@
 #include "server/log.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 enum { LINE_BYTES = 2048 };
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int highest_level = LOG_INFO;
 
 void log_set_level(enum log_level level)
@@ -40,9 +42,12 @@ void log_line(enum log_level level, const char *format, ...)
         if ((unsigned char)line[i] < 0x20 || (unsigned char)line[i] > 0x7e)
             line[i] = '?';
     line[end++] = '\n';
+    pthread_mutex_lock(&mutex); /* or two threads could both see room for one line */
     struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&log, 1, 0) != 1 || !(log.revents & POLLOUT))
-        return; /* a pipe that nobody reads is full: the line is lost, not the request */
-    ssize_t ignored = write(STDERR_FILENO, line, end); /* one call: lines do not mix */
-    (void)ignored;
+    /* a pipe that nobody reads is full: the line is lost, not the request */
+    if (poll(&log, 1, 0) == 1 && (log.revents & POLLOUT)) {
+        ssize_t ignored = write(STDERR_FILENO, line, end);
+        (void)ignored;
+    }
+    pthread_mutex_unlock(&mutex);
 }

@@ -132,12 +132,13 @@ static void stop(struct service *service)
     exchange_registry(NULL);
 }
 
-/* Waits so long, or until a second signal, which leaves at once. */
+/* Waits so long, or until a second signal, which leaves at once; a reload is for those who stay. */
 static void wait_or_leave(struct service *service, const sigset_t *signals, size_t ms)
 {
-    const struct timespec time = {.tv_sec = (time_t)(ms / 1000),
-                                  .tv_nsec = (long)(ms % 1000) * 1000000};
-    int signal = sigtimedwait(signals, NULL, &time);
+    struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    sigset_t leaving = *signals;
+    sigdelset(&leaving, SIGHUP);
+    int signal = sigtimedwait(&leaving, NULL, &time);
     if (signal != SIGTERM && signal != SIGINT)
         return;
     log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",

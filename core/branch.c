@@ -59,12 +59,13 @@ static void run_conv(const struct layer *conv, const struct layer *next, const f
     fused_clamp(next, &tile.low, &tile.high);
     for (size_t panel = from; panel < to; panel++) {
         const size_t row = panel * ops->gemm_rows;
-        run.a = conv_panel_at(conv, panel, 0, 0, 0);
         tile.rows = conv_panel_rows(conv, panel);
+        run.a = conv_panel_at(conv, panel, 0, 0, 0);
+        run.next_a = run.a + run.k * tile.rows;
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
         for (size_t first = 0; first < columns; first += width) {
-            run.b = x + first * conv->in_channels;
+            run.b = run.next_b = x + first * conv->in_channels;
             tile.c = ret + first * conv->out_channels + row * width;
             tile.columns = columns - first < width ? columns - first : width;
             ops->gemm_tile(&tile);

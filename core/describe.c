@@ -19,6 +19,8 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .parameters = model->parameters,
         .parameters_bytes = model->parameters_bytes,
         .layer_count = layers,
+        .warm_up = spec->warm_up,
+        .warm_up_count = spec->warm_up_count,
     };
 }
 
@@ -59,6 +61,9 @@ static uint64_t folding_spares(const struct spec *spec, const struct geometry *g
     return spares;
 }
 
+/* 100 GFLOP/s and 10 GB/s: the order of magnitude is all that matters. */
+enum { FLOPS_PER_US = 100000, BYTES_PER_US = 10000 };
+
 enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape input,
                                 struct ppm_costs *ret_costs, struct ppm_error *error)
 {
@@ -84,6 +89,9 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (__builtin_add_overflow(costs.working_bytes, parts[i], &costs.working_bytes))
             costs.working_bytes = SIZE_MAX;
+    costs.one_thread_us = (double)costs.flops_folded / FLOPS_PER_US +
+                          (double)(costs.input_bytes + costs.output_bytes) / BYTES_PER_US;
+    costs.weights_us = (double)model->parameters_bytes / BYTES_PER_US;
     *ret_costs = costs;
     return PPM_OK;
 }

@@ -2,16 +2,29 @@
 #include "core/engine.h"
 #include "core/threads.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { PLANS_MAX = 16, PASSES_MAX = LAYERS_MAX + 1, HUGE_PAGE_BYTES = 2 << 20, TEAM_WORTH_US = 40 };
+enum { PLANS_MAX = 16, PASSES_MAX = LAYERS_MAX + 1 };
+
+/* How a small plan fares. Where others take a core of the team's, each barrier waits for the
+ * scheduler, and one thread is faster. */
+struct pace {
+    double alone_ms;     /* a map on one thread, lately */
+    unsigned slow_runs;  /* of the team, in a row: slower than that */
+    unsigned alone_runs; /* to do before the team is tried again */
+};
+
+struct kept_plan {
+    struct plan *plan;
+    struct pace pace;
+};
 
 struct ppm_engine {
-    struct plan *plans[PLANS_MAX]; /* the most recently used first */
-    char *arena;                   /* scratch of one run, kept for the next */
-    size_t arena_bytes;
+    struct kept_plan plans[PLANS_MAX]; /* the most recently used first */
+    char *arena;                       /* scratch of one run, kept for the next */
+    size_t arena_bytes, faulted_bytes;
 };
 
 /* ---- scratch ---- */
@@ -24,28 +37,34 @@ static float *take_floats(char *base, size_t *at, size_t floats)
     return ret;
 }
 
-static size_t stack_widest(const struct stack *stack)
+/* Where the results of a branch's convs stand: the last one's, and the one's before. */
+static void layout_buffers(struct work *work, size_t i, size_t columns, char *base, size_t *at)
 {
-    size_t widest = stack->in_channels;
-    for (size_t i = 0; i < stack->count; i++)
-        if (stack->layers[i].out_channels > widest)
-            widest = stack->layers[i].out_channels;
-    return widest;
+    const struct stack *stack = &work->spec->branches[i].stack;
+    size_t convs = 0, widest = 0;
+    for (size_t k = 0; k < stack->count; k++) {
+        convs += stack->layers[k].kind == LAYER_CONV ? 1 : 0;
+        widest = stack->layers[k].out_channels > widest ? stack->layers[k].out_channels : widest;
+    }
+    for (size_t k = 0; k < 2 && k < convs; k++)
+        work->buffers[i][k] = take_floats(base, at, columns * widest);
 }
 
 static void layout_branch(struct work *work, size_t i, char *base, size_t *at)
 {
-    const struct stack *stack = &work->spec->branches[i].stack;
-    const struct branch_geometry *g = &work->plan->g.branches[i];
     const size_t width = core_simd()->gemm_columns;
     const size_t columns = work->n * plan_points(&work->plan->g, i);
     const size_t padded = (columns + width - 1) / width * width;
     work->pooled[i] = (struct micro_panels){take_floats(base, at, padded * work->spec->channels),
                                             work->spec->channels};
-    for (size_t k = 0; k < 2 && stack->count > 0; k++)
-        work->buffers[i][k] = take_floats(base, at, padded * stack_widest(stack));
-    work->expanded[i] =
-        take_floats(base, at, work->n * stack->out_channels * g->pooled_h * g->target_w);
+    layout_buffers(work, i, padded, base, at);
+}
+
+static void layout_expanded(struct work *work, size_t i, char *base, size_t *at)
+{
+    const struct branch_geometry *g = &work->plan->g.branches[i];
+    work->expanded[i] = take_floats(
+        base, at, work->n * work->spec->branches[i].stack.out_channels * g->pooled_h * g->target_w);
 }
 
 /* The head as passes, each up to the next 3x3 conv. Returns how many; at least one. */
@@ -65,24 +84,46 @@ static size_t split_head(const struct spec *spec, struct pass passes[PASSES_MAX]
     return count;
 }
 
-/* As many tiles as fill a core's cache with packed columns, but enough blocks for all threads. */
-static size_t choose_block_tiles(const struct work *work, const struct pass *pass)
-{
-    const size_t width = core_simd()->gemm_columns;
-    size_t steps = work->spec->concat_channels, tiles;
-    if (pass->count > 0 && pass->layers[0].kind == LAYER_CONV)
-        steps = pass->layers[0].in_channels * pass->layers[0].kernel * pass->layers[0].kernel;
-    steps = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
-    tiles = BLOCK_BYTES / (steps * width * sizeof(float));
-    const size_t fair = work->plan->tile_count * work->n / (4 * (size_t)work->threads);
-    tiles = tiles < fair ? tiles : fair;
-    tiles = tiles < BLOCK_TILES_MAX ? tiles : BLOCK_TILES_MAX;
-    return tiles > 0 ? tiles : 1;
-}
-
 static bool has_output_stage(const struct work *work)
 {
     return work->spec->output.as != AS_VALUES || work->plan->g.needs_resize;
+}
+
+/* How many layers the first conv takes with it: itself and a clamp. */
+static size_t count_fused(const struct pass *pass)
+{
+    float low, high;
+    if (pass->count == 0 || pass->layers[0].kind != LAYER_CONV)
+        return 0;
+    return pass->count > 1 && fused_clamp(&pass->layers[1], &low, &high) ? 2 : 1;
+}
+
+/* A block is as many tiles as fill a core's cache with packed columns, but there are enough blocks
+ * for all threads. Where even all tiles are few, threads share the panels instead: then they do not
+ * write to the same cache lines. */
+static void choose_blocks(const struct work *work, struct pass *pass)
+{
+    const size_t all = work->plan->tile_count, tasks = 4 * (size_t)work->threads;
+    size_t steps = work->spec->concat_channels, taps = 1;
+    if (pass->fused > 0) {
+        taps = pass->layers[0].kernel * pass->layers[0].kernel;
+        steps = pass->layers[0].in_channels * taps;
+    }
+    const size_t packed = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
+    const size_t tile_bytes = packed * core_simd()->gemm_columns * sizeof(float);
+    assert(tile_bytes > 0);
+    pass->panel_groups = 1;
+    if (pass->is_direct && taps == 1 && packed == steps && all * tile_bytes <= SHARED_BLOCK_BYTES) {
+        const size_t panels = conv_panel_count(pass->layers);
+        pass->block_tiles = all;
+        pass->panel_groups = panels < tasks ? panels : tasks;
+        return;
+    }
+    const size_t fit = (taps > 1 ? BLOCK_BYTES : BLOCK_BYTES_AHEAD) / tile_bytes;
+    const size_t fair = all * work->n / tasks;
+    size_t tiles = fit < fair ? fit : fair;
+    tiles = tiles < BLOCK_TILES_MAX ? tiles : BLOCK_TILES_MAX;
+    pass->block_tiles = tiles > 0 ? tiles : 1;
 }
 
 static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
@@ -90,8 +131,13 @@ static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
     const size_t count = split_head(work->spec, passes);
     work->block_floats = 0;
     for (size_t i = 0; i < count; i++) {
-        passes[i].block_tiles = choose_block_tiles(work, &passes[i]);
-        const size_t floats = pass_block_floats(work->spec, &passes[i]);
+        passes[i].ret_layout =
+            i + 1 == count && !has_output_stage(work) ? work->x_layout : PPM_NCHW;
+        passes[i].fused = count_fused(&passes[i]);
+        passes[i].is_direct = passes[i].fused > 0 && passes[i].fused == passes[i].count &&
+                              passes[i].ret_layout == PPM_NCHW;
+        choose_blocks(work, &passes[i]);
+        const size_t floats = pass_block_floats(work, &passes[i]);
         work->block_floats = floats > work->block_floats ? floats : work->block_floats;
     }
     if (has_output_stage(work)) {
@@ -102,7 +148,7 @@ static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
     return count;
 }
 
-size_t work_layout(struct work *work, char *base)
+size_t work_layout(struct work *work, char *base, size_t *ret_seldom)
 {
     const struct spec *spec = work->spec;
     struct pass passes[PASSES_MAX];
@@ -113,7 +159,7 @@ size_t work_layout(struct work *work, char *base)
         layout_branch(work, i, base, &at);
     if (work->plan->folded_steps > 0)
         work->folded = take_floats(
-            base, &at, work->n * work->plan->folded_steps * spec->head.layers[0].out_channels);
+            base, &at, work->n * work->plan->grid_steps * spec->head.layers[0].out_channels);
     work->cell_floats = pool_scratch_floats(work->plan);
     work->cells = take_floats(base, &at, threads * work->cell_floats);
     work->blocks = take_floats(base, &at, threads * work->block_floats);
@@ -124,24 +170,33 @@ size_t work_layout(struct work *work, char *base)
     if (has_output_stage(work))
         work->values =
             take_floats(base, &at, work->n * passes[passes_count - 1].ret_channels * pixels);
+    for (size_t i = 0; i < spec->branch_count; i++)
+        if (!work->plan->is_folded[i])
+            layout_expanded(work, i, base, &at);
+    *ret_seldom = at;
+    for (size_t i = 0; i < spec->branch_count; i++)
+        if (work->plan->is_folded[i])
+            layout_expanded(work, i, base, &at);
     return at;
 }
 
-/* Room for a run, faulted in, on huge pages where there are any. */
-static enum ppm_status reserve_arena(struct ppm_engine *engine, size_t bytes,
+/* Room for a run, of which the first bytes are faulted in. */
+static enum ppm_status reserve_arena(struct ppm_engine *engine, size_t bytes, size_t faulted_bytes,
                                      struct ppm_error *error)
 {
-    if (bytes <= engine->arena_bytes)
-        return PPM_OK;
-    const size_t rounded = (bytes + HUGE_PAGE_BYTES - 1) & ~(size_t)(HUGE_PAGE_BYTES - 1);
-    void *arena = aligned_alloc(HUGE_PAGE_BYTES, rounded);
-    if (!arena)
-        return ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes of scratch", rounded);
-    madvise(arena, rounded, MADV_HUGEPAGE);
-    memset(arena, 0, rounded);
-    free(engine->arena);
-    engine->arena = arena;
-    engine->arena_bytes = rounded;
+    if (bytes > engine->arena_bytes) {
+        char *arena = core_allocate(bytes, error);
+        if (!arena)
+            return error->status;
+        free(engine->arena);
+        engine->arena = arena;
+        engine->arena_bytes = bytes;
+        engine->faulted_bytes = 0;
+    }
+    if (faulted_bytes > engine->faulted_bytes) {
+        memset(engine->arena + engine->faulted_bytes, 0, faulted_bytes - engine->faulted_bytes);
+        engine->faulted_bytes = faulted_bytes;
+    }
     return PPM_OK;
 }
 
@@ -155,22 +210,57 @@ static bool plan_fits(const struct plan *plan, const struct ppm_model *model,
 }
 
 /* The plan for a shape: kept from before, or made now in place of the one used longest ago. */
-static struct plan *find_plan(struct ppm_engine *engine, const struct ppm_model *model,
-                              const struct geometry *geometry, struct ppm_error *error)
+static struct kept_plan *find_plan(struct ppm_engine *engine, const struct ppm_model *model,
+                                   const struct geometry *geometry, struct ppm_error *error)
 {
     size_t at = 0;
-    while (at < PLANS_MAX - 1 && !plan_fits(engine->plans[at], model, geometry))
+    while (at < PLANS_MAX - 1 && !plan_fits(engine->plans[at].plan, model, geometry))
         at++;
-    struct plan *plan = engine->plans[at];
-    if (!plan_fits(plan, model, geometry)) {
-        plan = plan_create(model, geometry, error);
+    struct kept_plan kept = engine->plans[at];
+    if (!plan_fits(kept.plan, model, geometry)) {
+        struct plan *plan = plan_create(model, geometry, error);
         if (!plan)
             return NULL;
-        plan_free(engine->plans[at]);
+        plan_free(kept.plan);
+        kept = (struct kept_plan){.plan = plan};
     }
     memmove(engine->plans + 1, engine->plans, at * sizeof *engine->plans);
-    engine->plans[0] = plan;
-    return plan;
+    engine->plans[0] = kept;
+    return engine->plans;
+}
+
+/* ---- the team, or one thread ---- */
+
+enum { ALONE_BELOW_US = 40, TEAM_ABOVE_US = 5000, SLOW_RUNS_MAX = 3, ALONE_RUNS = 64 };
+
+/* A team's barriers cost more than they save where there is little to do. */
+static int choose_threads(struct kept_plan *kept, size_t n, int threads)
+{
+    struct pace *pace = &kept->pace;
+    const double us = kept->plan->map_us * (double)n;
+    if (us < ALONE_BELOW_US)
+        return 1;
+    if (us > TEAM_ABOVE_US || pace->alone_runs == 0)
+        return threads;
+    pace->alone_runs--;
+    return 1;
+}
+
+/* Notes how long a run took. One outlier changes nothing; when the team is slow again and again, it
+ * is tried now and then only. */
+static void note_pace(struct kept_plan *kept, size_t n, int threads, double ms)
+{
+    struct pace *pace = &kept->pace;
+    const double map_ms = ms / (double)n;
+    if (threads == 1) {
+        pace->alone_ms = pace->alone_ms > 0 ? (3 * pace->alone_ms + map_ms) / 4 : map_ms;
+        return;
+    }
+    if (pace->alone_ms == 0)
+        pace->alone_runs = 1; /* the next run, to compare with */
+    pace->slow_runs = pace->alone_ms > 0 && map_ms > pace->alone_ms ? pace->slow_runs + 1 : 0;
+    if (pace->slow_runs >= SLOW_RUNS_MAX)
+        pace->alone_runs = ALONE_RUNS;
 }
 
 /* ---- a run ---- */
@@ -182,11 +272,11 @@ static double mark_ms(double *at_s)
     return ms;
 }
 
-/* The head, or where there is none the concat, into ret in layout. */
-static void run_head(struct work *work, struct pass *passes, size_t count, float *ret,
-                     enum ppm_layout layout)
+/* The head, or where there is none the concat, into ret. */
+static void run_head(struct work *work, const struct pass *passes, size_t count, float *ret)
 {
-    if (work->spec->head.count == 0 && layout == PPM_NCHW && work->x_layout == PPM_NCHW) {
+    if (work->spec->head.count == 0 && passes[0].ret_layout == PPM_NCHW &&
+        work->x_layout == PPM_NCHW) {
         stage_concat(work, ret);
         return;
     }
@@ -194,14 +284,13 @@ static void run_head(struct work *work, struct pass *passes, size_t count, float
         struct pass pass = passes[i];
         const bool is_last = i + 1 == count;
         pass.ret = is_last ? ret : work->maps[i % 2];
-        pass.ret_layout = is_last ? layout : PPM_NCHW;
         pass.map = i > 0 ? work->maps[(i - 1) % 2] : NULL;
         pass.map_channels = i > 0 ? passes[i - 1].ret_channels : 0;
         stage_pass(work, &pass);
     }
 }
 
-static void run_stages(struct work *work, struct pass *passes, size_t count,
+static void run_stages(struct work *work, const struct pass *passes, size_t count,
                        const struct ppm_tensor *y, struct ppm_stage_times *times)
 {
     double at_s = threads_now_s();
@@ -216,8 +305,7 @@ static void run_stages(struct work *work, struct pass *passes, size_t count,
         stage_fold(work);
 #pragma omp master
         times->branches_ms = mark_ms(&at_s);
-        run_head(work, passes, count, work->values ? work->values : y->data,
-                 work->values ? PPM_NCHW : y->layout);
+        run_head(work, passes, count, work->values ? work->values : y->data);
 #pragma omp master
         times->head_ms = mark_ms(&at_s);
         if (work->values)
@@ -233,24 +321,26 @@ enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *mo
                            struct ppm_stage_times *times, struct ppm_error *error)
 {
     struct pass passes[PASSES_MAX];
-    const struct plan *plan = find_plan(engine, model, geometry, error);
-    if (!plan)
+    struct kept_plan *kept = find_plan(engine, model, geometry, error);
+    if (!kept)
         return error->status;
-    struct work work = {.plan = plan,
+    struct work work = {.plan = kept->plan,
                         .spec = &model->spec,
                         .run = run,
                         .x = x->data,
                         .x_layout = x->layout,
                         .n = x->shape.n,
-                        /* a team's barriers would cost more than they save */
-                        .threads =
-                            plan->map_us * (double)x->shape.n < TEAM_WORTH_US ? 1 : run->threads,
+                        .threads = choose_threads(kept, x->shape.n, run->threads),
                         .is_finite = true};
-    if (reserve_arena(engine, work_layout(&work, NULL), error) != PPM_OK)
+    size_t seldom;
+    const size_t bytes = work_layout(&work, NULL, &seldom);
+    if (reserve_arena(engine, bytes, seldom, error) != PPM_OK)
         return error->status;
-    work_layout(&work, engine->arena);
+    work_layout(&work, engine->arena, &seldom);
     const size_t count = plan_passes(&work, passes);
     run_stages(&work, passes, count, y, times);
+    note_pace(kept, work.n, work.threads,
+              times->pool_ms + times->branches_ms + times->head_ms + times->output_ms);
     if (run_is_cancelled(run))
         return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
     return PPM_OK;
@@ -269,7 +359,7 @@ void ppm_engine_free(struct ppm_engine *engine)
     if (!engine)
         return;
     for (size_t i = 0; i < PLANS_MAX; i++)
-        plan_free(engine->plans[i]);
+        plan_free(engine->plans[i].plan);
     free(engine->arena);
     free(engine);
 }

@@ -10,10 +10,13 @@
 #include "core/plan.h"
 
 enum {
-    /* Packed columns that a thread multiplies at a time stay in its second-level cache. */
+    /* Packed columns that a thread multiplies at a time stay in its second-level cache, beside the
+     * weights that stream through, and beside the next block where that is fetched ahead. */
     BLOCK_BYTES = 900 << 10,
+    BLOCK_BYTES_AHEAD = 300 << 10,
     BLOCK_TILES_MAX = 8,
-    CHUNK_STEPS_MAX = 2304, /* of K, packed at a time */
+    SHARED_BLOCK_BYTES = 128 << 10, /* packed by every thread that shares its panels */
+    CHUNK_STEPS_MAX = 2304,         /* of K, packed at a time */
 };
 
 /* Matrices for the register tile are kept in micro-panels: [tile][channels][gemm_columns]. */
@@ -26,12 +29,15 @@ struct micro_panels {
 struct pass {
     const struct layer *layers;
     size_t count;     /* a conv first, where it begins with one */
+    size_t fused;     /* layers that the conv takes with it: 1, or 2 with a clamp; 0: no conv */
     const float *map; /* [N, channels, H, W] of the pass before; NULL: the concat */
     size_t map_channels;
     float *ret; /* where the result goes */
     enum ppm_layout ret_layout;
+    bool is_direct; /* the conv and what it takes is all: results go straight to ret */
     size_t ret_channels;
     size_t block_tiles;
+    size_t panel_groups; /* in which the panels of a block are shared out */
 };
 
 struct work {
@@ -49,7 +55,7 @@ struct work {
     struct micro_panels results[BRANCHES_MAX]; /* where branch i's result stands */
     float *buffers[BRANCHES_MAX][2];           /* of its stack, in turn */
     float *expanded[BRANCHES_MAX];             /* [n][Ci][ph][W]: stretched along rows alone */
-    float *folded;                             /* [n][panel][folded_steps][rows] */
+    float *folded;                             /* [n][panel][grid_steps][rows] */
     float *cells;                              /* [thread][row of sums and of cells] */
     float *blocks;                             /* [thread][block_floats] */
     size_t cell_floats, block_floats;
@@ -57,8 +63,9 @@ struct work {
     float *values;  /* before the output stage: [n, Ch, H, W] */
 };
 
-/* Lays the scratch of a run out from base (NULL: only adds up) and returns its bytes. */
-size_t work_layout(struct work *work, char *base);
+/* Lays the scratch of a run out from base (NULL: only adds up) and returns its bytes; those from
+ * *ret_seldom on are used only where a branch that is to be folded is not finite. */
+size_t work_layout(struct work *work, char *base, size_t *ret_seldom);
 
 /* pooled[i] = mean of x over each bin of branch i */
 void stage_pool(struct work *work);
@@ -72,6 +79,13 @@ void stage_fold(struct work *work);
 
 /* Whether branch i is taken folded by the first pass of this run. */
 bool work_folds(const struct work *work, size_t branch);
+
+/* The folded branches' columns for a panel of the bottleneck: [grid_steps][rows]. */
+const float *folded_panel(const struct work *work, size_t n, size_t panel);
+
+/* Row-wise: ret[folded_steps][rows] = the columns of each grid's rows above and below an output
+ * row, blended by their distance. */
+void blend_row(const struct work *work, size_t n, size_t panel, size_t row, float *ret);
 
 /* One pass over all tiles of all maps. */
 void stage_pass(struct work *work, const struct pass *pass);
@@ -91,7 +105,7 @@ bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high);
 
 /* Channels of the widest map of a pass, and the scratch that a thread needs for its blocks. */
 size_t pass_widest(const struct spec *spec, const struct pass *pass);
-size_t pass_block_floats(const struct spec *spec, const struct pass *pass);
+size_t pass_block_floats(const struct work *work, const struct pass *pass);
 
 /* Scratch that a thread needs for pooling. */
 size_t pool_scratch_floats(const struct plan *plan);
@@ -106,14 +120,38 @@ struct piece {
     size_t part, tap, first, count;
 };
 
-/* Tiles [first, first + count) of map n. */
+/* What a thread computes of a pass at a time: tiles [first, first + count) of map n. */
 struct block {
+    const struct work *work;
+    const struct pass *pass;
     size_t n, first, count;
+    size_t first_panel, end_panel; /* of the first conv */
+
+    /* scratch */
+    float *tiles;       /* [count][widest][gemm_columns] */
+    size_t tile_floats; /* of one of them */
+    float *packed;      /* a chunk of K of all tiles: [count][steps][gemm_columns] */
+    float *blended;     /* row-wise: [folded_steps][gemm_rows] */
+
+    /* where the first conv's result goes: the tiles, or straight to its place in the map */
+    float *c;
+    size_t c_stride;
 };
 
+/* The branch that a part is of what the pass reads, or BRANCHES_MAX for a map. */
+size_t block_branch(const struct block *block, size_t part);
+
+/* Where a piece needs no gathering: its rows at the first pixel of the block, H*W apart. NULL where
+ * it does. */
+const float *rows_in_place(const struct block *block, const struct piece *piece);
+
 /* A piece at the pixels of a block: ret[tile * tile_stride][i][gemm_columns], i < piece->count,
- * with zeros where the tap leaves the map and behind the last pixel. */
-void gather(const struct work *work, const struct pass *pass, const struct block *block,
-            size_t kernel, const struct piece *piece, float *ret, size_t tile_stride);
+ * with zeros where the tap leaves the map; anything behind the last pixel. */
+void gather(const struct block *block, const struct piece *piece, float *ret, size_t tile_stride);
+
+/* ---- bottleneck.c ---- */
+
+/* c = the first conv of the pass, and a clamp behind it, over the block. */
+void run_bottleneck(const struct block *block);
 
 #endif

@@ -20,10 +20,14 @@ static float result_at(const struct work *work, size_t branch, size_t channel, s
 static bool is_result_finite(const struct work *work, size_t branch, size_t channel)
 {
     const size_t columns = work->n * plan_points(&work->plan->g, branch);
-    for (size_t column = 0; column < columns; column++)
-        if (!isfinite(result_at(work, branch, channel, column)))
-            return false;
-    return true;
+    const size_t width = core_simd()->gemm_columns, channels = work->results[branch].channels;
+    bool is_finite = true;
+    for (size_t first = 0; first < columns; first += width) {
+        const float *x = work->results[branch].data + first * channels + channel * width;
+        for (size_t i = 0; i < width && first + i < columns; i++)
+            is_finite &= isfinite(x[i]) != 0;
+    }
+    return is_finite;
 }
 
 /* expanded[n][c][row of the grid][W] = the row stretched */
@@ -48,11 +52,13 @@ static void expand_channel(const struct work *work, size_t branch, size_t n, siz
 static void check_finite(struct work *work)
 {
     for (size_t i = 0; i < work->spec->branch_count; i++) {
-#pragma omp for
-        for (size_t c = 0; c < work->results[i].channels; c++)
-            if (work->plan->is_folded[i] && !is_result_finite(work, i, c))
+        const size_t channels = work->plan->is_folded[i] ? work->results[i].channels : 0;
+#pragma omp for nowait
+        for (size_t c = 0; c < channels; c++)
+            if (!is_result_finite(work, i, c))
                 atomic_store(&work->is_finite, false);
     }
+#pragma omp barrier
 }
 
 void stage_expand(struct work *work)
@@ -71,12 +77,12 @@ void stage_expand(struct work *work)
 #pragma omp barrier
 }
 
-/* Scatters a tile of columns of W_i b_i into folded[n][panel][step][rows], where the branch's steps
- * for this tap begin at first. */
+/* Scatters a tile of columns of W_i b_i into folded[n][panel][grid_steps][rows], where the branch's
+ * steps for this tap begin at first. */
 static void scatter(const struct work *work, size_t branch, size_t panel, size_t rows, size_t first,
                     size_t column, size_t columns, const float *tile)
 {
-    const size_t points = plan_points(&work->plan->g, branch), steps = work->plan->folded_steps;
+    const size_t points = plan_points(&work->plan->g, branch), steps = work->plan->grid_steps;
     const size_t width = core_simd()->gemm_columns;
     const size_t out_channels = work->spec->head.layers[0].out_channels;
     const size_t panel_at = panel * core_simd()->gemm_rows * steps;
@@ -103,9 +109,10 @@ static void fold_branch(const struct work *work, size_t panel, size_t part, size
                                   .c = product,
                                   .c_stride = width,
                                   .rows = conv_panel_rows(bottleneck, panel)};
+    run.next_a = run.a + channels * tile.rows;
     for (size_t column = 0; column < columns; column += width) {
         tile.columns = columns - column < width ? columns - column : width;
-        run.b = work->results[branch].data + column * channels;
+        run.b = run.next_b = work->results[branch].data + column * channels;
         ops->gemm_tile(&tile);
         scatter(work, branch, panel, tile.rows, first, column, tile.columns, product);
     }
@@ -128,5 +135,29 @@ void stage_fold(struct work *work)
                 first += plan_points(&work->plan->g, i);
             }
         }
+    }
+}
+
+const float *folded_panel(const struct work *work, size_t n, size_t panel)
+{
+    return work->folded +
+           (n * work->spec->head.layers[0].out_channels + panel * core_simd()->gemm_rows) *
+               work->plan->grid_steps;
+}
+
+void blend_row(const struct work *work, size_t n, size_t panel, size_t row, float *ret)
+{
+    const struct plan *plan = work->plan;
+    const size_t rows = conv_panel_rows(&work->spec->head.layers[0], panel);
+    const float *folded = folded_panel(work, n, panel);
+    for (size_t i = 0; i < work->spec->branch_count; i++) {
+        const size_t w = plan->g.branches[i].pooled_w * rows;
+        const struct resize_tap *tap = &plan->row_taps[i][row];
+        if (!plan->is_folded[i])
+            continue;
+        core_simd()->lerp_rows(folded + tap->low * w, folded + tap->high * w, (float)tap->weight,
+                               ret, w);
+        folded += plan_points(&plan->g, i) * rows;
+        ret += w;
     }
 }

@@ -81,70 +81,70 @@ static void gather_map_nhwc(const float *map, size_t w, size_t stride, size_t ch
 {
     const size_t width = core_simd()->gemm_columns;
     for (size_t s = 0; s < count; s++)
-        for (size_t j = 0; j < segments[s].count; j++) {
-            const float *pixel = map + (segments[s].row * w + segments[s].left + j) * stride;
-            for (size_t i = 0; i < channels; i++)
-                ret[i * width + segments[s].column + j] = pixel[i];
-        }
+        core_simd()->transpose(map + (segments[s].row * w + segments[s].left) * stride, stride,
+                               segments[s].count, channels, ret + segments[s].column, width);
 }
 
-/* The input's or the map's channels of a piece, and how many channels it has in all. */
-static const float *map_of(const struct work *work, const struct pass *pass, size_t n,
-                           size_t *ret_channels)
+/* Channel first of map n: of the input, or of the pass before. */
+static const float *map_of(const struct block *block, size_t first)
 {
-    *ret_channels = pass->map ? pass->map_channels : work->spec->channels;
-    return (pass->map ? pass->map : work->x) + n * *ret_channels * work->plan->pixels;
+    const struct work *work = block->work;
+    const struct pass *pass = block->pass;
+    const bool is_nhwc = !pass->map && work->x_layout == PPM_NHWC;
+    const size_t channels = pass->map ? pass->map_channels : work->spec->channels;
+    return (pass->map ? pass->map : work->x) + block->n * channels * work->plan->pixels +
+           first * (is_nhwc ? 1 : work->plan->pixels);
+}
+
+size_t block_branch(const struct block *block, size_t part)
+{
+    return block->pass->map ? BRANCHES_MAX : plan_branch_of_part(block->work->spec, part);
 }
 
 /* One tile, whatever the tap and the part. */
-static void gather_tile(const struct work *work, const struct pass *pass, size_t n, size_t tile,
-                        size_t kernel, const struct piece *piece, float *ret)
+static void gather_tile(const struct block *block, size_t tile, const struct piece *piece,
+                        float *ret)
 {
-    const struct plan *plan = work->plan;
+    const struct plan *plan = block->work->plan;
     const size_t h = plan->g.h, w = plan->g.w, width = core_simd()->gemm_columns;
-    const size_t pixel = tile * width;
-    const size_t columns = plan->pixels - pixel < width ? plan->pixels - pixel : width;
-    const size_t branch = pass->map ? BRANCHES_MAX : plan_branch_of_part(work->spec, piece->part);
-    const bool is_nhwc = !pass->map && work->x_layout == PPM_NHWC;
-    size_t channels;
-    const float *map = map_of(work, pass, n, &channels);
-    if (branch == BRANCHES_MAX && kernel == 1 && is_nhwc) {
-        core_simd()->pack_columns(map + pixel * channels + piece->first, channels, piece->count,
-                                  columns, ret);
+    const struct plan_pixels pixels = plan_tile(plan, tile);
+    const size_t branch = block_branch(block, piece->part);
+    const bool is_nhwc = !block->pass->map && block->work->x_layout == PPM_NHWC;
+    const bool is_point = block->pass->fused == 0 || block->pass->layers->kernel == 1;
+    const size_t channels = block->work->spec->channels;
+    const float *map = map_of(block, piece->first);
+    if (branch == BRANCHES_MAX && is_point && is_nhwc) {
+        core_simd()->transpose(map + pixels.first * channels, channels, pixels.columns,
+                               piece->count, ret, width);
         return;
     }
 
     struct segment segments[SEGMENTS_MAX];
     bool covers;
-    const size_t count = find_segments(h, w, pixel, columns, kernel == 1 ? 1 : piece->tap / 3,
-                                       kernel == 1 ? 1 : piece->tap % 3, segments, &covers);
+    const size_t count =
+        find_segments(h, w, pixels.first, pixels.columns, is_point ? 1 : piece->tap / 3,
+                      is_point ? 1 : piece->tap % 3, segments, &covers);
     if (!covers)
         memset(ret, 0, piece->count * width * sizeof *ret);
     if (branch != BRANCHES_MAX)
-        gather_branch(work, n, branch, piece, segments, count, ret);
+        gather_branch(block->work, block->n, branch, piece, segments, count, ret);
     else if (is_nhwc)
-        gather_map_nhwc(map + piece->first, w, channels, piece->count, segments, count, ret);
+        gather_map_nhwc(map, w, channels, piece->count, segments, count, ret);
     else
-        gather_map(map + piece->first * plan->pixels, h, w, piece->count, segments, count, ret);
+        gather_map(map, h, w, piece->count, segments, count, ret);
 }
 
-void gather(const struct work *work, const struct pass *pass, const struct block *block,
-            size_t kernel, const struct piece *piece, float *ret, size_t tile_stride)
+const float *rows_in_place(const struct block *block, const struct piece *piece)
 {
-    const size_t pixels = work->plan->pixels, width = core_simd()->gemm_columns;
-    const bool is_map =
-        pass->map || (plan_branch_of_part(work->spec, piece->part) == BRANCHES_MAX &&
-                      work->x_layout == PPM_NCHW);
-    if (is_map && kernel == 1) {
-        const size_t pixel = block->first * width, left = pixels - pixel;
-        const size_t columns = left < block->count * width ? left : block->count * width;
-        size_t channels;
-        const float *map = map_of(work, pass, block->n, &channels);
-        core_simd()->pack_rows(map + piece->first * pixels + pixel, pixels, piece->count, columns,
-                               ret, tile_stride);
-        return;
-    }
-    for (size_t tile = 0; tile < block->count; tile++)
-        gather_tile(work, pass, block->n, block->first + tile, kernel, piece,
-                    ret + tile * tile_stride);
+    const bool is_nchw = block->pass->map || block->work->x_layout == PPM_NCHW;
+    if (block->pass->layers->kernel > 1 || block_branch(block, piece->part) != BRANCHES_MAX ||
+        !is_nchw)
+        return NULL;
+    return map_of(block, piece->first) + plan_tile(block->work->plan, block->first).first;
+}
+
+void gather(const struct block *block, const struct piece *piece, float *ret, size_t tile_stride)
+{
+    for (size_t i = 0; i < block->count; i++)
+        gather_tile(block, block->first + i, piece, ret + i * tile_stride);
 }

@@ -18,6 +18,7 @@ enum {
     OUTPUT_SCALE_MAX = 256,
     OUTPUT_EXTENT_MAX = 1 << 16,
     NAME_BYTES = 128,
+    WARM_UP_MAX = 16, /* an engine keeps as many plans */
 };
 
 /* ---- tensor.c ---- */
@@ -121,6 +122,8 @@ struct spec {
     size_t concat_channels, output_channels;
     struct output_spec output;
     bool is_cascade;
+    struct ppm_shape warm_up[WARM_UP_MAX];
+    size_t warm_up_count;
     bool has_weights_key;
     struct weights_spec weights;
 };

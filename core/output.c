@@ -42,14 +42,13 @@ static void store_row(const struct work *work, size_t n, size_t row, const float
 {
     const struct ppm_shape out = work->plan->g.output;
     float *ret = y->data;
-    for (size_t c = 0; c < out.c; c++, values += out.w) {
-        if (y->layout == PPM_NCHW) {
-            memcpy(ret + ((n * out.c + c) * out.h + row) * out.w, values, out.w * sizeof *ret);
-            continue;
-        }
-        for (size_t i = 0; i < out.w; i++)
-            ret[((n * out.h + row) * out.w + i) * out.c + c] = values[i];
+    if (y->layout == PPM_NHWC) {
+        core_simd()->transpose(values, out.w, out.c, out.w, ret + (n * out.h + row) * out.w * out.c,
+                               out.c);
+        return;
     }
+    for (size_t c = 0; c < out.c; c++, values += out.w)
+        memcpy(ret + ((n * out.c + c) * out.h + row) * out.w, values, out.w * sizeof *ret);
 }
 
 size_t output_scratch_floats(const struct plan *plan, size_t channels)

@@ -9,6 +9,15 @@ size_t plan_points(const struct geometry *g, size_t branch)
     return g->branches[branch].pooled_h * g->branches[branch].pooled_w;
 }
 
+struct plan_pixels plan_tile(const struct plan *plan, size_t tile)
+{
+    const size_t width = core_simd()->gemm_columns, w = plan->g.w;
+    const size_t row = plan->is_row_wise ? tile / plan->row_tiles : 0;
+    const size_t first = row * w + (tile - row * plan->row_tiles) * width;
+    const size_t left = (plan->is_row_wise ? (row + 1) * w : plan->pixels) - first;
+    return (struct plan_pixels){first, left < width ? left : width};
+}
+
 size_t plan_branch_of_part(const struct spec *spec, size_t part)
 {
     if (spec->concat == CONCAT_INPUT_FIRST)
@@ -124,17 +133,67 @@ static void add_weights(const struct plan *plan, size_t branch, size_t row, size
 }
 
 /* The columns of U for a branch and a tap, one tile: u [points][gemm_columns], zero before. */
-static void plan_tile(const struct plan *plan, size_t branch, size_t kernel, size_t tap,
-                      size_t tile, float *u)
+static void plan_grid_columns(const struct plan *plan, size_t branch, size_t kernel, size_t tap,
+                              size_t tile, float *u)
 {
-    const size_t columns = core_simd()->gemm_columns;
     const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
-    for (size_t j = 0; j < columns && tile * columns + j < plan->pixels; j++) {
-        const size_t pixel = tile * columns + j;
-        const size_t row = pixel / plan->g.w + down, column = pixel % plan->g.w + right;
+    const struct plan_pixels pixels = plan_tile(plan, tile);
+    for (size_t j = 0; j < pixels.columns; j++) {
+        const size_t row = (pixels.first + j) / plan->g.w + down;
+        const size_t column = (pixels.first + j) % plan->g.w + right;
         if (row >= 1 && row <= plan->g.h && column >= 1 && column <= plan->g.w)
-            add_weights(plan, branch, row - 1, column - 1, u + j, columns);
+            add_weights(plan, branch, row - 1, column - 1, u + j, core_simd()->gemm_columns);
     }
+}
+
+/* Row-wise: u [width of the grid][gemm_columns], the weights along any row. */
+static void plan_row_columns(const struct plan *plan, size_t branch, size_t tile, float *u)
+{
+    const size_t stride = core_simd()->gemm_columns;
+    const struct plan_pixels pixels = plan_tile(plan, tile);
+    for (size_t j = 0; j < pixels.columns; j++) {
+        const struct resize_tap *right = &plan->column_taps[branch][pixels.first + j];
+        u[right->low * stride + j] += (float)(1 - right->weight);
+        u[right->high * stride + j] += (float)right->weight;
+    }
+}
+
+/* Steps of the bottleneck for each pixel, row-wise or not, and which branches are folded. */
+static size_t count_steps(const struct spec *spec, const struct geometry *g, bool is_row_wise,
+                          bool ret_is_folded[BRANCHES_MAX])
+{
+    size_t steps = spec->concat == CONCAT_BRANCHES ? 0 : spec->channels;
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        const size_t channels = spec->branches[i].stack.out_channels;
+        const size_t width = g->branches[i].pooled_w;
+        ret_is_folded[i] = is_row_wise ? width < channels : plan_folds(spec, g, i);
+        steps += !ret_is_folded[i] ? channels : is_row_wise ? width : plan_points(g, i);
+    }
+    return steps;
+}
+
+/* Row-wise fewer steps are left of the branches, but rows may not fill their tiles, and each row
+ * blends each branch. The time of that, and of storing a tile, is given in steps. */
+static void choose_tiles(struct plan *plan)
+{
+    enum { STORE_STEPS = 16, BLEND_STEPS = 1 };
+    const struct spec *spec = plan->spec;
+    const size_t width = core_simd()->gemm_columns;
+    const size_t in_row = (plan->g.w + width - 1) / width;
+    bool is_folded[BRANCHES_MAX];
+    plan->tile_count = (plan->pixels + width - 1) / width;
+    if (spec->head.count == 0 || spec->head.layers[0].kind != LAYER_CONV)
+        return;
+    const size_t steps = count_steps(spec, &plan->g, false, plan->is_folded);
+    const size_t row_steps = count_steps(spec, &plan->g, true, is_folded);
+    const size_t of_row = in_row * (row_steps + STORE_STEPS) + BLEND_STEPS * spec->branch_count;
+    plan->is_row_wise = spec->head.layers[0].kernel == 1 &&
+                        plan->g.h * of_row < plan->tile_count * (steps + STORE_STEPS);
+    if (!plan->is_row_wise)
+        return;
+    plan->row_tiles = in_row;
+    plan->tile_count = plan->g.h * in_row;
+    memcpy(plan->is_folded, is_folded, sizeof is_folded);
 }
 
 static void plan_folding(struct plan *plan, struct ppm_error *error)
@@ -142,26 +201,33 @@ static void plan_folding(struct plan *plan, struct ppm_error *error)
     const struct spec *spec = plan->spec;
     const size_t columns = core_simd()->gemm_columns;
     const size_t kernel = spec->head.count ? spec->head.layers[0].kernel : 1;
+    const size_t tiles = plan->is_row_wise ? plan->row_tiles : plan->tile_count;
     for (size_t i = 0; i < spec->branch_count; i++) {
-        plan->is_folded[i] = plan_folds(spec, &plan->g, i);
-        if (plan->is_folded[i])
-            plan->folded_steps += plan_points(&plan->g, i) * kernel * kernel;
+        if (!plan->is_folded[i])
+            continue;
+        const size_t points = plan_points(&plan->g, i) * kernel * kernel;
+        plan->grid_steps += points;
+        plan->folded_steps += plan->is_row_wise ? plan->g.branches[i].pooled_w : points;
     }
-    const size_t tile_elements = plan->folded_steps * columns;
-    if (tile_elements == 0)
+    const size_t bytes = tiles * plan->folded_steps * columns * sizeof(float);
+    if (bytes == 0)
         return;
-    plan->interpolation = core_allocate(plan->tile_count * tile_elements * sizeof(float), error);
-    if (!plan->interpolation)
+    float *u = plan->interpolation = core_allocate(bytes, error);
+    if (!u)
         return;
-    memset(plan->interpolation, 0, plan->tile_count * tile_elements * sizeof(float));
-    for (size_t tile = 0; tile < plan->tile_count; tile++) {
-        float *u = plan->interpolation + tile * tile_elements;
-        for (size_t i = 0; i < spec->branch_count; i++)
-            for (size_t tap = 0; plan->is_folded[i] && tap < kernel * kernel; tap++) {
-                plan_tile(plan, i, kernel, tap, tile, u);
+    memset(u, 0, bytes);
+    for (size_t tile = 0; tile < tiles; tile++)
+        for (size_t i = 0; i < spec->branch_count; i++) {
+            if (plan->is_folded[i] && plan->is_row_wise) {
+                plan_row_columns(plan, i, tile, u);
+                u += plan->g.branches[i].pooled_w * columns;
+            }
+            for (size_t tap = 0; plan->is_folded[i] && !plan->is_row_wise && tap < kernel * kernel;
+                 tap++) {
+                plan_grid_columns(plan, i, kernel, tap, tile, u);
                 u += plan_points(&plan->g, i) * columns;
             }
-    }
+        }
 }
 
 /* At 100 GFLOP/s and 10 GB/s: the order of magnitude is all that matters. */
@@ -179,7 +245,6 @@ struct plan *plan_create(const struct ppm_model *model, const struct geometry *g
                          struct ppm_error *error)
 {
     struct plan *plan = calloc(1, sizeof *plan);
-    const size_t columns = core_simd()->gemm_columns;
     if (!plan) {
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
         return NULL;
@@ -190,7 +255,7 @@ struct plan *plan_create(const struct ppm_model *model, const struct geometry *g
     plan->g.input.n = plan->g.output.n = 1;
     plan->map_us = estimate_us(model, geometry);
     plan->pixels = geometry->h * geometry->w;
-    plan->tile_count = (plan->pixels + columns - 1) / columns;
+    choose_tiles(plan);
     plan_axis(plan, true, geometry->input.h, &plan->rows, error);
     if (error->status == PPM_OK)
         plan_axis(plan, false, geometry->input.w, &plan->columns, error);

@@ -27,19 +27,32 @@ struct plan {
     struct resize_tap *column_taps[BRANCHES_MAX]; /* [W] */
     struct resize_tap *output_taps;               /* [W of the output], when it is resized */
     size_t pixels;                                /* of the concat: H * W */
-    size_t tile_count; /* of gemm_columns pixels, the last one narrower */
 
-    /* The bottleneck, when the head begins with a conv, takes folded branches on their grids. */
+    /* Tiles of at most gemm_columns neighbouring pixels. Row-wise they do not go on from a row to
+     * the next one. */
+    bool is_row_wise;
+    size_t tile_count;
+    size_t row_tiles; /* of a row, when row-wise */
+
+    /* The bottleneck, when the head begins with a conv, takes folded branches on their grids: its
+     * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
+     * A tile takes them times U, or row-wise: blended for its row, times the weights along it. */
     bool is_folded[BRANCHES_MAX];
-    size_t folded_steps; /* sum over folded branches of taps * points */
-    float
-        *interpolation; /* U: [tile][folded_steps][gemm_columns], in the order branch, tap, point */
+    size_t grid_steps;    /* sum over folded branches of taps * points */
+    size_t folded_steps;  /* the same, or row-wise the sum of the grids' widths */
+    float *interpolation; /* U: [tile, or row-wise tile of a row][folded_steps][gemm_columns] */
 };
 
 /* NULL and PPM_NO_MEMORY on failure. */
 struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
                          struct ppm_error *error);
 void plan_free(struct plan *plan);
+
+/* The pixels of a tile: [first, first + columns) of H * W. */
+struct plan_pixels {
+    size_t first, columns;
+};
+struct plan_pixels plan_tile(const struct plan *plan, size_t tile);
 
 /* Points of a branch's grid. */
 size_t plan_points(const struct geometry *g, size_t branch);

@@ -2,51 +2,69 @@
 #include "core/engine.h"
 #include "core/threads.h"
 
-/* NCHW: ret[row cell][column cell] = sum of the plane's pixels in the cell; sums: [W] */
-static void sum_cells(const struct plan *plan, const float *plane, float *sums, float *ret)
+enum { ROWS_TOGETHER = 8 }; /* sums that do not wait for each other */
+
+/* ret[row][cell] = sum of the cell's columns of rows [row][w] */
+static void sum_columns(const struct pool_axis *columns, const float *rows, size_t count, size_t w,
+                        float *ret)
 {
-    const size_t w = plan->g.input.w;
-    const struct pool_axis *rows = &plan->rows, *columns = &plan->columns;
-    for (size_t row = 0; row < rows->cell_count; row++) {
-        core_simd()->sum_rows(plane + rows->edges[row] * w, w,
-                              rows->edges[row + 1] - rows->edges[row], w, sums);
-        for (size_t cell = 0; cell < columns->cell_count; cell++) {
-            float sum = 0;
-            for (size_t i = columns->edges[cell]; i < columns->edges[cell + 1]; i++)
-                sum += sums[i];
-            *ret++ = sum;
-        }
+    for (size_t cell = 0; cell < columns->cell_count; cell++) {
+        float sums[ROWS_TOGETHER] = {0};
+        for (size_t i = columns->edges[cell]; i < columns->edges[cell + 1]; i++)
+#pragma GCC unroll 8
+            for (size_t row = 0; row < ROWS_TOGETHER; row++)
+                sums[row] += rows[row * w + i];
+        for (size_t row = 0; row < count; row++)
+            ret[row * columns->cell_count + cell] = sums[row];
     }
 }
 
-/* ret = mean of the cells of bin (k, l) of a branch */
-static float mean_of_bin(const struct plan *plan, size_t branch, size_t k, size_t l,
-                         const float *cells)
+/* NCHW: ret[row cell][column cell] = sum of the plane's pixels in the cell; sums:
+ * [ROWS_TOGETHER][W]
+ */
+static void sum_cells(const struct plan *plan, const float *plane, float *sums, float *ret)
 {
-    const struct cell_range down = plan->rows.bins[branch][k];
-    const struct cell_range right = plan->columns.bins[branch][l];
-    const size_t area = (plan->rows.edges[down.to] - plan->rows.edges[down.from]) *
-                        (plan->columns.edges[right.to] - plan->columns.edges[right.from]);
-    double sum = 0;
-    for (size_t row = down.from; row < down.to; row++)
-        for (size_t column = right.from; column < right.to; column++)
-            sum += (double)cells[row * plan->columns.cell_count + column];
-    return (float)(sum / (double)area);
+    const size_t w = plan->g.input.w, count = plan->rows.cell_count;
+    const size_t *edges = plan->rows.edges;
+    for (size_t first = 0; first < count; first += ROWS_TOGETHER) {
+        const size_t rows = count - first < ROWS_TOGETHER ? count - first : ROWS_TOGETHER;
+        for (size_t row = 0; row < rows; row++)
+            core_simd()->sum_rows(plane + edges[first + row] * w, w,
+                                  edges[first + row + 1] - edges[first + row], w, sums + row * w);
+        sum_columns(&plan->columns, sums, rows, w, ret + first * plan->columns.cell_count);
+    }
 }
 
-/* Puts channel c of map n into the micro-panels of every branch. */
-static void store_bins(const struct work *work, size_t n, size_t c, const float *cells)
+/* Puts channel c of map n into the micro-panels of every branch: the mean over each bin. sums:
+ * [column cells] */
+static void store_bins(const struct work *work, size_t n, size_t c, const float *cells, float *sums)
 {
-    const struct plan *plan = work->plan;
-    const size_t width = core_simd()->gemm_columns;
+    const struct pool_axis *rows = &work->plan->rows, *columns = &work->plan->columns;
+    const size_t width = core_simd()->gemm_columns, channels = work->spec->channels;
     for (size_t i = 0; i < work->spec->branch_count; i++) {
-        const struct branch_geometry *branch = &plan->g.branches[i];
-        size_t column = n * plan_points(&plan->g, i);
-        for (size_t k = 0; k < branch->pooled_h; k++)
-            for (size_t l = 0; l < branch->pooled_w; l++, column++)
-                work->pooled[i]
-                    .data[(column / width * work->spec->channels + c) * width + column % width] =
-                    mean_of_bin(plan, i, k, l, cells);
+        const struct branch_geometry *branch = &work->plan->g.branches[i];
+        const size_t column = n * plan_points(&work->plan->g, i);
+        float *ret = work->pooled[i].data + (column / width * channels + c) * width;
+        size_t lane = column % width;
+        for (size_t k = 0; k < branch->pooled_h; k++) {
+            const struct cell_range down = rows->bins[i][k];
+            const size_t height = rows->edges[down.to] - rows->edges[down.from];
+            core_simd()->sum_rows(cells + down.from * columns->cell_count, columns->cell_count,
+                                  down.to - down.from, columns->cell_count, sums);
+            for (size_t l = 0; l < branch->pooled_w; l++) {
+                const struct cell_range right = columns->bins[i][l];
+                const size_t area =
+                    height * (columns->edges[right.to] - columns->edges[right.from]);
+                float sum = 0;
+                for (size_t cell = right.from; cell < right.to; cell++)
+                    sum += sums[cell];
+                ret[lane] = sum / (float)area;
+                if (++lane == width) {
+                    lane = 0;
+                    ret += channels * width;
+                }
+            }
+        }
     }
 }
 
@@ -80,22 +98,22 @@ static void pool_nhwc(const struct work *work, size_t n, size_t first, float *sc
     const size_t count = left < CHANNELS_TOGETHER ? left : CHANNELS_TOGETHER;
     const size_t cell_count = plan->rows.cell_count * plan->columns.cell_count;
     float *sums = scratch, *cells = sums + CHANNELS_TOGETHER;
-    float *of_channel = cells + CHANNELS_TOGETHER * cell_count;
+    float *of_channel = cells + CHANNELS_TOGETHER * cell_count, *of_bins = of_channel + cell_count;
     sum_cells_nhwc(plan, work->x + n * plan->g.input.h * plan->g.input.w * work->spec->channels,
                    first, count, sums, cells);
     for (size_t c = 0; c < count; c++) {
         for (size_t cell = 0; cell < cell_count; cell++)
             of_channel[cell] = cells[cell * count + c];
-        store_bins(work, n, first + c, of_channel);
+        store_bins(work, n, first + c, of_channel, of_bins);
     }
 }
 
 size_t pool_scratch_floats(const struct plan *plan)
 {
     const size_t cells = plan->rows.cell_count * plan->columns.cell_count;
-    const size_t nchw = plan->g.input.w + cells;
+    const size_t nchw = ROWS_TOGETHER * plan->g.input.w + cells;
     const size_t nhwc = CHANNELS_TOGETHER + (CHANNELS_TOGETHER + 1) * cells;
-    return nchw > nhwc ? nchw : nhwc;
+    return (nchw > nhwc ? nchw : nhwc) + plan->columns.cell_count;
 }
 
 void stage_pool(struct work *work)
@@ -112,8 +130,9 @@ void stage_pool(struct work *work)
     }
 #pragma omp for schedule(dynamic, 16)
     for (size_t plane = 0; plane < work->n * channels; plane++) {
-        float *cells = scratch + plan->g.input.w;
+        float *cells = scratch + ROWS_TOGETHER * plan->g.input.w;
         sum_cells(plan, work->x + plane * pixels, scratch, cells);
-        store_bins(work, plane / channels, plane % channels, cells);
+        store_bins(work, plane / channels, plane % channels, cells,
+                   cells + plan->rows.cell_count * plan->columns.cell_count);
     }
 }

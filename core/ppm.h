@@ -129,9 +129,11 @@ struct ppm_model_info {
     size_t output_channels;
     enum ppm_layout layout; /* of inputs and outputs, unless a request says otherwise */
     enum ppm_dtype output_dtype;
-    uint64_t parameters;       /* trained values, batch norm statistics included */
-    uint64_t parameters_bytes; /* held in memory for them */
-    size_t layer_count;        /* for ppm_model_layer */
+    uint64_t parameters;             /* trained values, batch norm statistics included */
+    uint64_t parameters_bytes;       /* held in memory for them */
+    size_t layer_count;              /* for ppm_model_layer */
+    const struct ppm_shape *warm_up; /* inputs worth being prepared for before the first request */
+    size_t warm_up_count;
 };
 void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_info);
 
@@ -142,6 +144,8 @@ struct ppm_costs {
     uint64_t flops_folded;  /* the same result with the bottleneck folded (ARCHITECTURE.md) */
     size_t input_bytes, output_bytes;
     size_t working_bytes; /* what ppm_run allocates, the output included */
+    double one_thread_us; /* of computing it, roughly, with the weights at hand */
+    double weights_us;    /* of fetching the weights from memory: once for a batch of any size */
 };
 
 /* Checks input against the model and tells what it would take.
@@ -196,7 +200,19 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error);
 
-/* Cores this process may use: its affinity mask, capped by the cgroup's CPU quota. At least 1. */
+/* work(context, i) for every i in [0, threads), each on a thread of its own; returns when all have.
+ * The threads are those of the caller's OpenMP team; an engine that work runs has to keep to one
+ * (options->threads = 1). */
+void ppm_on_threads(int threads, void (*work)(void *context, int index), void *context);
+
+/* Cores this process may use. */
+struct ppm_cores {
+    int affinity; /* in its affinity mask, at least 1 */
+    int quota;    /* what its cgroups' tightest CPU quota is worth, rounded up; 0: there is none */
+};
+void ppm_count_cores(struct ppm_cores *ret_cores);
+
+/* The fewer of both. */
 int ppm_default_threads(void);
 
 /* The kernel set in use: "scalar", "avx2", "avx512" or "neon". */

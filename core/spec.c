@@ -309,11 +309,53 @@ static enum ppm_status read_weights(const json_t *root, const struct json_place 
     return resolve_weights_file(place->file, &spec->weights, file, error);
 }
 
+/* A shape as a request of the model would have it: its axes in the order of the model's layout. */
+static enum ppm_status read_warm_up_shape(const json_t *value, const struct json_place *place,
+                                          const struct spec *spec, struct ppm_shape *ret_shape,
+                                          struct ppm_error *error)
+{
+    size_t axes[4] = {0};
+    const size_t count = json_array_size(value) <= 4 ? json_array_size(value) : 0;
+    struct ppm_tensor tensor;
+    struct geometry geometry;
+    struct ppm_error cause = {0};
+    for (size_t i = 0; i < count; i++)
+        if (is_size_in(json_array_get(value, i), UINT32_MAX))
+            axes[i] = (size_t)json_integer_value(json_array_get(value, i));
+    if (ppm_tensor_from_axes(axes, count, spec->layout, &tensor, &cause) != PPM_OK ||
+        geometry_of(spec, tensor.shape, &geometry, &cause) != PPM_OK)
+        return json_refuse(place, value, error, "a shape that the model takes (%s)", cause.text);
+    *ret_shape = tensor.shape;
+    return PPM_OK;
+}
+
+static enum ppm_status read_warm_up(const json_t *root, const struct json_place *place,
+                                    struct spec *spec, struct ppm_error *error)
+{
+    const json_t *list = json_object_get(root, "warm_up");
+    struct json_place member = json_member(place, "warm_up");
+    if (!list)
+        return PPM_OK;
+    if (!json_is_array(list) || json_array_size(list) > WARM_UP_MAX)
+        return json_refuse(&member, list, error,
+                           "a list of at most %d shapes, such as [[1, %zu, "
+                           "30, 30]]",
+                           WARM_UP_MAX, spec->channels);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct json_place element = json_element(&member, i);
+        if (read_warm_up_shape(json_array_get(list, i), &element, spec, &spec->warm_up[i], error) !=
+            PPM_OK)
+            return error->status;
+    }
+    spec->warm_up_count = json_array_size(list);
+    return PPM_OK;
+}
+
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error)
 {
-    static const char *const keys[] = {"name",   "input",    "bins",     "windows",     "pool",
-                                       "branch", "branches", "upsample", "upsample_to", "concat",
-                                       "head",   "output",   "weights",  "cascade",     NULL};
+    static const char *const keys[] = {
+        "name",        "input",  "bins", "windows", "pool",    "branch",  "branches", "upsample",
+        "upsample_to", "concat", "head", "output",  "weights", "cascade", "warm_up",  NULL};
     *ret_spec = (struct spec){0};
     json_t *root = json_read_file(path, CONFIG_BYTES_MAX, error);
     const struct json_place place = {.file = path};
@@ -327,7 +369,8 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_resizing(root, &place, ret_spec, error) == PPM_OK &&
         read_head(root, &place, ret_spec, error) == PPM_OK &&
         read_output(root, &place, ret_spec, error) == PPM_OK &&
-        read_weights(root, &place, ret_spec, error) == PPM_OK) {
+        read_weights(root, &place, ret_spec, error) == PPM_OK &&
+        read_warm_up(root, &place, ret_spec, error) == PPM_OK) {
         ret_spec->json = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (!ret_spec->json)
             ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);

@@ -88,14 +88,14 @@ enum { CACHE_LINE_BYTES = 64, HUGE_PAGE_BYTES = 2 << 20 };
 void *core_allocate(size_t bytes, struct ppm_error *error)
 {
     /* large maps on huge pages: rows of a map lie pages apart, and each would cost a table walk */
-    const size_t alignment = bytes >= 2 * HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES;
-    /* aligned_alloc wants a multiple of the alignment; no size is ever near SIZE_MAX here */
-    const size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
-    void *memory = aligned_alloc(alignment, rounded);
-    if (!memory)
+    const bool is_large = bytes >= HUGE_PAGE_BYTES;
+    void *memory = NULL;
+    if (posix_memalign(&memory, is_large ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES, bytes) != 0) {
         ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes were not to be had", bytes);
-    else if (alignment == HUGE_PAGE_BYTES)
-        madvise(memory, rounded, MADV_HUGEPAGE);
+        return NULL;
+    }
+    if (is_large)
+        madvise(memory, bytes, MADV_HUGEPAGE);
     return memory;
 }
 

@@ -1,4 +1,5 @@
 /* threads.c - which cores and which kernels this process may use. */
+#include "core/threads.h"
 #include "core/internal.h"
 #include "simd/simd.h"
 
@@ -44,12 +45,25 @@ static int cores_of_cgroup(void)
     return cores;
 }
 
-int ppm_default_threads(void)
+void ppm_count_cores(struct ppm_cores *ret_cores)
 {
     cpu_set_t set;
-    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    int quota = cores_of_cgroup();
-    return quota > 0 && quota < cores ? quota : cores;
+    ret_cores->affinity = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    ret_cores->quota = cores_of_cgroup();
+}
+
+int ppm_default_threads(void)
+{
+    struct ppm_cores cores;
+    ppm_count_cores(&cores);
+    return cores.quota > 0 && cores.quota < cores.affinity ? cores.quota : cores.affinity;
+}
+
+void ppm_on_threads(int threads, void (*work)(void *context, int index), void *context)
+{
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int i = 0; i < threads; i++)
+        work(context, i);
 }
 
 static const struct simd_ops *selected;

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 
 #    include <immintrin.h>
+#    include <math.h>
 #    include <sleef.h>
 
 enum { LANES = 8, GEMM_ROWS = 6, GEMM_VECTORS = 2 };
@@ -57,6 +58,9 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/rows_tmpl.h"
+#    include "simd/transpose_x86.h"
+
+#    include "simd/transpose_tmpl.h"
 
 GEMM_TILE(1)
 GEMM_TILE(2)
@@ -92,8 +96,7 @@ const struct simd_ops simd_avx2 = {
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,
-    .pack_rows = pack_rows,
-    .pack_columns = pack_columns,
+    .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
     .activate = ACTIVATE_TABLE,

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 
 #    include <immintrin.h>
+#    include <math.h>
 #    include <sleef.h>
 
 enum { LANES = 16, GEMM_ROWS = 14, GEMM_VECTORS = 2 };
@@ -56,6 +57,9 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/rows_tmpl.h"
+#    include "simd/transpose_x86.h"
+
+#    include "simd/transpose_tmpl.h"
 
 GEMM_TILE(1)
 GEMM_TILE(2)
@@ -72,6 +76,71 @@ GEMM_TILE(12)
 GEMM_TILE(13)
 GEMM_TILE(14)
 
+enum { NARROW_COLUMNS = 9 };
+
+/* Few columns, as the grids of bins 1, 2 and 3 have: with rows in the lanes, a step is one load of
+ * weights and as many products as columns, not one for each row. */
+GEMM_INLINE void gemm_narrow(const size_t columns, const struct simd_gemm_tile *tile)
+{
+    const size_t rows = tile->rows;
+    vec sums[NARROW_COLUMNS];
+#    pragma GCC unroll 9
+    for (size_t j = 0; j < columns; j++)
+        sums[j] = vec_set(0);
+    for (size_t n = 0; n < tile->run_count; n++) {
+        const float *a = tile->runs[n].a, *b = tile->runs[n].b, *next_a = tile->runs[n].next_a;
+        for (size_t i = 0; i < tile->runs[n].k; i++, a += rows, b += GEMM_COLUMNS, next_a += rows) {
+            const vec weights = vec_load_part(a, rows);
+            __builtin_prefetch(next_a, 0, 2);
+            __builtin_prefetch(a + STEPS_AHEAD * rows);
+            __builtin_prefetch(b + STEPS_AHEAD * GEMM_COLUMNS);
+#    pragma GCC unroll 9
+            for (size_t j = 0; j < columns; j++)
+                sums[j] = vec_fma(weights, vec_set(b[j]), sums[j]);
+        }
+    }
+#    pragma GCC unroll 9
+    for (size_t j = 0; j < columns; j++) {
+        float column[LANES];
+        vec value = sums[j];
+        if (j >= tile->columns)
+            break;
+        if (tile->scale) {
+            value =
+                vec_fma(value, vec_load_part(tile->scale, rows), vec_load_part(tile->shift, rows));
+            value = vec_min(vec_set(tile->high), vec_max(vec_set(tile->low), value));
+        }
+        vec_store(column, value);
+        for (size_t r = 0; r < rows; r++)
+            tile->c[r * tile->c_stride + j] = column[r];
+    }
+}
+
+static bool is_narrow(const struct simd_gemm_tile *tile)
+{
+    if (tile->columns > NARROW_COLUMNS || tile->columns >= tile->rows || tile->accumulates)
+        return false;
+    for (size_t i = 0; i < tile->run_count; i++)
+        if (tile->runs[i].ret_packed)
+            return false;
+    return true;
+}
+
+static __attribute__((noinline)) void gemm_narrow_one(const struct simd_gemm_tile *tile)
+{
+    gemm_narrow(1, tile);
+}
+
+static __attribute__((noinline)) void gemm_narrow_four(const struct simd_gemm_tile *tile)
+{
+    gemm_narrow(4, tile);
+}
+
+static __attribute__((noinline)) void gemm_narrow_nine(const struct simd_gemm_tile *tile)
+{
+    gemm_narrow(NARROW_COLUMNS, tile);
+}
+
 static void gemm_tile(const struct simd_gemm_tile *tile)
 {
     static void (*const by_rows[GEMM_ROWS])(const struct simd_gemm_tile *) = {
@@ -79,7 +148,14 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
         gemm_tile_6,  gemm_tile_7,  gemm_tile_8,  gemm_tile_9,  gemm_tile_10,
         gemm_tile_11, gemm_tile_12, gemm_tile_13, gemm_tile_14,
     };
-    by_rows[tile->rows - 1](tile);
+    if (!is_narrow(tile))
+        by_rows[tile->rows - 1](tile);
+    else if (tile->columns == 1)
+        gemm_narrow_one(tile);
+    else if (tile->columns <= 4)
+        gemm_narrow_four(tile);
+    else
+        gemm_narrow_nine(tile);
 }
 
 static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
@@ -101,8 +177,7 @@ const struct simd_ops simd_avx512 = {
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,
-    .pack_rows = pack_rows,
-    .pack_columns = pack_columns,
+    .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
     .activate = ACTIVATE_TABLE,

@@ -8,29 +8,11 @@
 #define GEMM_COLUMNS (GEMM_VECTORS * LANES)
 #define GEMM_INLINE  static inline __attribute__((always_inline))
 
-GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors,
-                                 vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run)
-{
-    const float *a = run->a, *b = run->b, *next_a = run->next_a;
-    for (size_t i = 0; i < run->k; i++, a += rows, b += GEMM_COLUMNS, next_a += rows) {
-        vec column[GEMM_VECTORS];
-        __builtin_prefetch(next_a, 0, 2);
-        __builtin_prefetch(a + 16 * rows);
-#pragma GCC unroll 4
-        for (size_t j = 0; j < vectors; j++)
-            __builtin_prefetch(b + 16 * GEMM_COLUMNS + j * LANES);
-#pragma GCC unroll 4
-        for (size_t j = 0; j < vectors; j++)
-            column[j] = vec_load(b + j * LANES);
-#pragma GCC unroll 16
-        for (size_t r = 0; r < rows; r++) {
-            const vec weight = vec_set(a[r]);
-#pragma GCC unroll 4
-            for (size_t j = 0; j < vectors; j++)
-                sums[r][j] = vec_fma(weight, column[j], sums[r][j]);
-        }
-    }
-}
+enum {
+    /* How early a step is fetched into the first-level cache: some 400 to 800 cycles. */
+    STEPS_AHEAD = 768 / (GEMM_ROWS * GEMM_VECTORS),
+    LINE_FLOATS = 16 /* of a cache line */
+};
 
 /* How many of vector j's lanes are columns of the tile. */
 GEMM_INLINE size_t gemm_lanes(const struct simd_gemm_tile *tile, size_t j)
@@ -39,43 +21,122 @@ GEMM_INLINE size_t gemm_lanes(const struct simd_gemm_tile *tile, size_t j)
     return left < LANES ? left : LANES;
 }
 
-/* c = (accumulates ? c : 0) + sums, or the epilogue of it */
+GEMM_INLINE vec load_lanes(const float *x, size_t lanes)
+{
+    return lanes == LANES ? vec_load(x) : vec_load_part(x, lanes);
+}
+
+GEMM_INLINE void store_lanes(float *x, vec value, size_t lanes)
+{
+    if (lanes == LANES)
+        vec_store(x, value);
+    else
+        vec_store_part(x, value, lanes);
+}
+
+/* sums[r][j] += a[r] * column[j] */
+GEMM_INLINE void gemm_step(const size_t rows, const size_t vectors,
+                           vec sums[GEMM_ROWS][GEMM_VECTORS], const float *a,
+                           const vec column[GEMM_VECTORS])
+{
+#pragma GCC unroll 16
+    for (size_t r = 0; r < rows; r++) {
+        const vec weight = vec_set(a[r]);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < vectors; j++)
+            sums[r][j] = vec_fma(weight, column[j], sums[r][j]);
+    }
+}
+
+GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors,
+                                 vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run)
+{
+    const float *a = run->a, *b = run->b, *next_a = run->next_a, *next_b = run->next_b;
+    const size_t next_b_stride = run->next_b_stride;
+    for (size_t i = 0; i < run->k; i++, a += rows, b += GEMM_COLUMNS) {
+        vec column[GEMM_VECTORS];
+        __builtin_prefetch(next_a, 0, 2);
+        __builtin_prefetch(next_b, 0, 2);
+        next_a += rows;
+        next_b += next_b_stride;
+        __builtin_prefetch(a + STEPS_AHEAD * rows);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < vectors; j++) {
+            if (j * LANES % LINE_FLOATS == 0)
+                __builtin_prefetch(b + STEPS_AHEAD * GEMM_COLUMNS + j * LANES);
+            column[j] = vec_load(b + j * LANES);
+        }
+        gemm_step(rows, vectors, sums, a, column);
+    }
+}
+
+/* The same where b is unpacked: what packing costs hides behind the products. last: how many lanes
+ * of the last vector are columns of the tile. */
+GEMM_INLINE void gemm_accumulate_unpacked(const size_t rows, const size_t vectors,
+                                          vec sums[GEMM_ROWS][GEMM_VECTORS],
+                                          const struct simd_gemm_run *run, size_t last)
+{
+    const size_t stride = run->b_stride;
+    const float *a = run->a, *b = run->b;
+    float *ret = run->ret_packed;
+    for (size_t i = 0; i < run->k; i++, a += rows, b += stride, ret += GEMM_COLUMNS) {
+        vec column[GEMM_VECTORS];
+        __builtin_prefetch(a + STEPS_AHEAD * rows);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < vectors; j++) {
+            __builtin_prefetch(b + STEPS_AHEAD * stride + j * LANES);
+            column[j] = load_lanes(b + j * LANES, j + 1 == vectors ? last : LANES);
+            vec_store(ret + j * LANES, column[j]);
+        }
+        gemm_step(rows, vectors, sums, a, column);
+    }
+}
+
+#define FOR_EACH_SUM                                                                               \
+    _Pragma("GCC unroll 16") for (size_t r = 0; r < rows; r++)                                     \
+        _Pragma("GCC unroll 4") for (size_t j = 0; j < vectors; j++)
+
+/* c = (accumulates ? c : 0) + sums, or the epilogue of it. One question at a time, for all of the
+ * registers. */
 GEMM_INLINE void gemm_store(const size_t rows, const size_t vectors,
                             vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_tile *tile)
 {
+    const size_t stride = tile->c_stride, last = gemm_lanes(tile, vectors - 1);
     const vec low = vec_set(tile->low), high = vec_set(tile->high);
-#pragma GCC unroll 16
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < vectors; j++) {
-            float *c = tile->c + r * tile->c_stride + j * LANES;
-            const size_t lanes = gemm_lanes(tile, j);
-            vec value = sums[r][j];
-            if (tile->accumulates)
-                value = vec_add(value, vec_load_part(c, lanes));
-            if (tile->scale) {
-                value = vec_fma(value, vec_set(tile->scale[r]), vec_set(tile->shift[r]));
-                /* min and max give their second operand when one is NaN */
-                value = vec_min(high, vec_max(low, value));
-            }
-            if (lanes == LANES)
-                vec_store(c, value);
-            else
-                vec_store_part(c, value, lanes);
-        }
+    float *c = tile->c;
+    if (tile->accumulates)
+        FOR_EACH_SUM
+    sums[r][j] = vec_add(sums[r][j],
+                         load_lanes(c + r * stride + j * LANES, j + 1 == vectors ? last : LANES));
+    if (tile->scale)
+        FOR_EACH_SUM
+    sums[r][j] = vec_fma(sums[r][j], vec_set(tile->scale[r]), vec_set(tile->shift[r]));
+    /* min and max give their second operand when one is NaN */
+    if (tile->scale && (tile->low > -INFINITY || tile->high < INFINITY))
+        FOR_EACH_SUM
+    sums[r][j] = vec_min(high, vec_max(low, sums[r][j]));
+    if (last == LANES)
+        FOR_EACH_SUM
+    vec_store(c + r * stride + j * LANES, sums[r][j]);
+    else FOR_EACH_SUM store_lanes(c + r * stride + j * LANES, sums[r][j],
+                                  j + 1 == vectors ? last : LANES);
 }
 
 GEMM_INLINE void gemm_tile_of(const size_t rows, const size_t vectors,
                               const struct simd_gemm_tile *tile)
 {
     vec sums[GEMM_ROWS][GEMM_VECTORS];
-#pragma GCC unroll 16
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < vectors; j++)
-            sums[r][j] = vec_set(0);
+    FOR_EACH_SUM
+    {
+        sums[r][j] = vec_set(0);
+        __builtin_prefetch(tile->c + r * tile->c_stride + j * LANES, 1); /* for writing */
+    }
     for (size_t i = 0; i < tile->run_count; i++)
-        gemm_accumulate(rows, vectors, sums, &tile->runs[i]);
+        if (tile->runs[i].ret_packed)
+            gemm_accumulate_unpacked(rows, vectors, sums, &tile->runs[i],
+                                     gemm_lanes(tile, vectors - 1));
+        else
+            gemm_accumulate(rows, vectors, sums, &tile->runs[i]);
     gemm_store(rows, vectors, sums, tile);
 }
 
@@ -90,39 +151,3 @@ GEMM_INLINE void gemm_tile_of(const size_t rows, const size_t vectors,
         else                                                                                       \
             gemm_tile_of(rows, 1, tile);                                                           \
     }
-
-/* Rows lie pages apart: the next ones are fetched while these are copied. */
-static void pack_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
-                      size_t tile_stride)
-{
-    enum { ROWS_AHEAD = 12 };
-    const size_t whole = columns / GEMM_COLUMNS, rest = columns % GEMM_COLUMNS;
-    for (size_t i = 0; i < rows; i++, x += stride, ret += GEMM_COLUMNS) {
-        const float *from = x;
-        float *to = ret;
-        for (size_t t = 0; t < whole; t++, from += GEMM_COLUMNS, to += tile_stride)
-#pragma GCC unroll 4
-            for (size_t j = 0; j < GEMM_VECTORS; j++) {
-                if (i + ROWS_AHEAD < rows)
-                    __builtin_prefetch(from + ROWS_AHEAD * stride + j * LANES);
-                vec_store(to + j * LANES, vec_load(from + j * LANES));
-            }
-        for (size_t j = 0; rest > 0 && j < GEMM_COLUMNS; j++)
-            to[j] = j < rest ? from[j] : 0;
-    }
-}
-
-/* Rows are taken eight at a time, so that a cache line of each column serves all of them. */
-static void pack_columns(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
-{
-    enum { TOGETHER = 8 };
-    for (size_t i0 = 0; i0 < rows; i0 += TOGETHER) {
-        const size_t end = rows - i0 < TOGETHER ? rows : i0 + TOGETHER;
-        for (size_t j = 0; j < columns; j++)
-            for (size_t i = i0; i < end; i++)
-                ret[i * GEMM_COLUMNS + j] = x[j * stride + i];
-        for (size_t i = i0; i < end; i++)
-            for (size_t j = columns; j < GEMM_COLUMNS; j++)
-                ret[i * GEMM_COLUMNS + j] = 0;
-    }
-}

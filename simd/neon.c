@@ -4,6 +4,7 @@
 #if defined(__aarch64__)
 
 #    include <arm_neon.h>
+#    include <math.h>
 #    include <sleef.h>
 
 enum { LANES = 4, GEMM_ROWS = 8, GEMM_VECTORS = 3 };
@@ -79,6 +80,22 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
 #    include "simd/gemm_tmpl.h"
 #    include "simd/rows_tmpl.h"
 
+enum { BLOCK = 4 };
+
+static inline void transpose_block(const float *x, size_t stride, float *ret, size_t ret_stride)
+{
+    const float32x4x2_t even = vtrnq_f32(vec_load(x), vec_load(x + stride));
+    const float32x4x2_t odd = vtrnq_f32(vec_load(x + 2 * stride), vec_load(x + 3 * stride));
+    for (int k = 0; k < 2; k++) {
+        vec_store(ret + (size_t)k * ret_stride,
+                  vcombine_f32(vget_low_f32(even.val[k]), vget_low_f32(odd.val[k])));
+        vec_store(ret + (size_t)(k + 2) * ret_stride,
+                  vcombine_f32(vget_high_f32(even.val[k]), vget_high_f32(odd.val[k])));
+    }
+}
+
+#    include "simd/transpose_tmpl.h"
+
 GEMM_TILE(1)
 GEMM_TILE(2)
 GEMM_TILE(3)
@@ -116,8 +133,7 @@ const struct simd_ops simd_neon = {
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,
-    .pack_rows = pack_rows,
-    .pack_columns = pack_columns,
+    .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
     .activate = ACTIVATE_TABLE,

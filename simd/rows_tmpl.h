@@ -1,40 +1,38 @@
 /* rows_tmpl.h - sums and interpolation of rows. Wants the words that gemm_tmpl.h does, and vec_add
  * and vec_mul. */
 
-/* VECTORS neighbouring vectors of columns at a time stay in registers over all rows. */
-#define ROWS_INLINE static inline __attribute__((always_inline))
-
-ROWS_INLINE void sum_columns(const size_t vectors, const float *x, size_t stride, size_t rows,
-                             float *ret)
+/* The sums of neighbouring vectors of columns stay in registers over all rows; the last of them has
+ * `last` lanes. */
+GEMM_INLINE void sum_columns(const size_t vectors, size_t last, const float *x, size_t stride,
+                             size_t rows, float *ret)
 {
     vec sums[4];
 #pragma GCC unroll 4
     for (size_t j = 0; j < vectors; j++)
-        sums[j] = vec_load(x + j * LANES);
+        sums[j] = load_lanes(x + j * LANES, j + 1 == vectors ? last : LANES);
     for (size_t row = 1; row < rows; row++) {
         x += stride;
 #pragma GCC unroll 4
         for (size_t j = 0; j < vectors; j++)
-            sums[j] = vec_add(sums[j], vec_load(x + j * LANES));
+            sums[j] = vec_add(sums[j], load_lanes(x + j * LANES, j + 1 == vectors ? last : LANES));
     }
 #pragma GCC unroll 4
     for (size_t j = 0; j < vectors; j++)
-        vec_store(ret + j * LANES, sums[j]);
+        store_lanes(ret + j * LANES, sums[j], j + 1 == vectors ? last : LANES);
 }
 
 static void sum_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
 {
-    size_t j = 0;
-    for (; j + 4 * LANES <= columns; j += 4 * LANES)
-        sum_columns(4, x + j, stride, rows, ret + j);
-    for (; j + LANES <= columns; j += LANES)
-        sum_columns(1, x + j, stride, rows, ret + j);
-    if (j == columns)
-        return;
-    vec sum = vec_load_part(x + j, columns - j);
-    for (size_t row = 1; row < rows; row++)
-        sum = vec_add(sum, vec_load_part(x + row * stride + j, columns - j));
-    vec_store_part(ret + j, sum, columns - j);
+    for (; columns > 4 * LANES; columns -= 4 * LANES, x += 4 * LANES, ret += 4 * LANES)
+        sum_columns(4, LANES, x, stride, rows, ret);
+    if (columns > 3 * LANES)
+        sum_columns(4, columns - 3 * LANES, x, stride, rows, ret);
+    else if (columns > 2 * LANES)
+        sum_columns(3, columns - 2 * LANES, x, stride, rows, ret);
+    else if (columns > LANES)
+        sum_columns(2, columns - LANES, x, stride, rows, ret);
+    else
+        sum_columns(1, columns, x, stride, rows, ret);
 }
 
 static void lerp_rows(const float *above, const float *below, float weight, float *ret,

@@ -101,15 +101,25 @@ static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, float su
     return value < tile->low ? tile->low : value > tile->high ? tile->high : value;
 }
 
+/* What a run reads as b: packed, now at the latest. */
+static const float *packed_columns(const struct simd_gemm_run *run, size_t columns)
+{
+    for (size_t i = 0; run->ret_packed && i < run->k; i++)
+        for (size_t j = 0; j < GEMM_COLUMNS; j++)
+            run->ret_packed[i * GEMM_COLUMNS + j] = j < columns ? run->b[i * run->b_stride + j] : 0;
+    return run->ret_packed ? run->ret_packed : run->b;
+}
+
 static void gemm_tile(const struct simd_gemm_tile *tile)
 {
     float sums[GEMM_ROWS][GEMM_COLUMNS] = {{0}};
     for (size_t n = 0; n < tile->run_count; n++) {
         const struct simd_gemm_run *run = &tile->runs[n];
+        const float *b = packed_columns(run, tile->columns);
         for (size_t i = 0; i < run->k; i++)
             for (size_t r = 0; r < tile->rows; r++)
                 for (size_t j = 0; j < GEMM_COLUMNS; j++)
-                    sums[r][j] += run->a[i * tile->rows + r] * run->b[i * GEMM_COLUMNS + j];
+                    sums[r][j] += run->a[i * tile->rows + r] * b[i * GEMM_COLUMNS + j];
     }
     for (size_t r = 0; r < tile->rows; r++)
         for (size_t j = 0; j < tile->columns; j++) {
@@ -118,20 +128,12 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
         }
 }
 
-static void pack_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
-                      size_t tile_stride)
-{
-    for (size_t first = 0; first < columns; first += GEMM_COLUMNS, ret += tile_stride)
-        for (size_t i = 0; i < rows; i++)
-            for (size_t j = 0; j < GEMM_COLUMNS; j++)
-                ret[i * GEMM_COLUMNS + j] = first + j < columns ? x[i * stride + first + j] : 0;
-}
-
-static void pack_columns(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
+static void transpose(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
+                      size_t ret_stride)
 {
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < GEMM_COLUMNS; j++)
-            ret[i * GEMM_COLUMNS + j] = j < columns ? x[j * stride + i] : 0;
+        for (size_t j = 0; j < columns; j++)
+            ret[j * ret_stride + i] = x[i * stride + j];
 }
 
 static void sum_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
@@ -190,8 +192,7 @@ const struct simd_ops simd_scalar = {
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,
-    .pack_rows = pack_rows,
-    .pack_columns = pack_columns,
+    .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
     .activate =

@@ -32,11 +32,18 @@ enum simd_activation {
 };
 
 /* A run of k steps of a product: a panel of A times a micro-panel of B.
- * a is packed [k][rows]; b is packed [k][gemm_columns], all of whose columns are read. */
+ * a is packed [k][rows]; b is packed [k][gemm_columns], all of whose columns may be read.
+ * With ret_packed, b is still unpacked: k rows b_stride apart, of which the tile's columns are
+ * read. They are packed to ret_packed on the way, for later tiles of as many columns. */
 struct simd_gemm_run {
     const float *a, *b;
     size_t k;
-    const float *next_a; /* what will be a next: fetched ahead, never read */
+    float *ret_packed; /* NULL: b is packed */
+    size_t b_stride;
+    /* What will be a next, and one cache line of each of k rows that will be b: fetched into the
+     * second-level cache on the way, never read. An address that is not mapped costs time. */
+    const float *next_a, *next_b;
+    size_t next_b_stride;
 };
 
 /* One register tile of a matrix product with its epilogue: for r < rows and j < columns,
@@ -62,15 +69,9 @@ struct simd_ops {
     size_t gemm_rows, gemm_columns;
     void (*gemm_tile)(const struct simd_gemm_tile *tile);
 
-    /* Packs rows of a matrix into micro-panels tile_stride elements apart:
-     *   ret[t * tile_stride + i * gemm_columns + j] = x[i * stride + t * gemm_columns + j]
-     * for i < rows and all columns; the last micro-panel is filled up with zeros. */
-    void (*pack_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
-                      size_t tile_stride);
-
-    /* One micro-panel from columns that lie apart: ret[i][j] = j < columns ? x[j * stride + i] : 0
-     * for i < rows and j < gemm_columns. */
-    void (*pack_columns)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
+    /* ret[j * ret_stride + i] = x[i * stride + j] for i < rows and j < columns; ret is not x. */
+    void (*transpose)(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
+                      size_t ret_stride);
 
     /* ret[j] = x[j] + x[stride + j] + ... (rows terms), j < columns */
     void (*sum_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);

@@ -7,7 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { RUNS_MAX = 3, A_SLOT = 0, B_SLOT = RUNS_MAX, C_SLOT = 2 * RUNS_MAX, SCALE_SLOT, SHIFT_SLOT };
+enum {
+    RUNS_MAX = 3,
+    A_SLOT = 0,
+    B_SLOT = RUNS_MAX,
+    PACKED_SLOT = 2 * RUNS_MAX,
+    C_SLOT = 3 * RUNS_MAX,
+    SCALE_SLOT,
+    SHIFT_SLOT
+};
 
 struct product {
     struct simd_gemm_run runs[RUNS_MAX];
@@ -16,6 +24,20 @@ struct product {
     size_t steps;
     bool is_exact;
 };
+
+/* Columns that lie packed, or rows of them that are to be packed. */
+static void place_columns(struct check *check, struct simd_gemm_run *run, size_t i, size_t columns,
+                          enum check_data data)
+{
+    const size_t width = check->ops->gemm_columns;
+    if (run->k == 0 || check_pick(check, 2)) {
+        run->b = check_place_data(check, B_SLOT + i, run->k * width, data);
+        return;
+    }
+    run->b_stride = columns + check_pick(check, 2) * check_pick(check, 20);
+    run->b = check_place_data(check, B_SLOT + i, (run->k - 1) * run->b_stride + columns, data);
+    run->ret_packed = check_place_floats(check, PACKED_SLOT + i, run->k * width);
+}
 
 /* Runs of all lengths, many of them 0; each panel ends or begins where its memory does. */
 static void place_runs(struct check *check, struct product *product, enum check_data data)
@@ -26,11 +48,13 @@ static void place_runs(struct check *check, struct product *product, enum check_
     tile->runs = product->runs;
     for (size_t i = 0; i < tile->run_count; i++) {
         const size_t k = lengths[check_pick(check, COUNT(lengths))];
-        product->runs[i] = (struct simd_gemm_run){
-            .a = check_place_data(check, A_SLOT + i, k * tile->rows, data),
-            .b = check_place_data(check, B_SLOT + i, k * check->ops->gemm_columns, data),
-            .k = k,
-            .next_a = check_pick(check, 2) ? check_forbidden() : NULL};
+        product->runs[i] =
+            (struct simd_gemm_run){.a = check_place_data(check, A_SLOT + i, k * tile->rows, data),
+                                   .k = k,
+                                   .next_a = check_pick(check, 2) ? check_forbidden() : NULL,
+                                   .next_b = check_pick(check, 2) ? check_forbidden() : NULL,
+                                   .next_b_stride = check_pick(check, 100)};
+        place_columns(check, &product->runs[i], i, tile->columns, data);
         product->steps += k;
     }
 }
@@ -58,6 +82,12 @@ static double clamped(const struct simd_gemm_tile *tile, double value)
                                         : value;
 }
 
+static float column_at(const struct check *check, const struct simd_gemm_run *run, size_t i,
+                       size_t j)
+{
+    return run->b[i * (run->ret_packed ? run->b_stride : check->ops->gemm_columns) + j];
+}
+
 /* A sum of n rounded terms is off by less than n roundings of the sum of their magnitudes; the
  * epilogue adds two of its own. Whole numbers allow nothing. */
 static void compare_element(struct check *check, const struct product *product, size_t r, size_t j)
@@ -67,7 +97,7 @@ static void compare_element(struct check *check, const struct product *product, 
     for (size_t n = 0; n < tile->run_count; n++)
         for (size_t i = 0; i < tile->runs[n].k; i++) {
             const double term = (double)tile->runs[n].a[i * tile->rows + r] *
-                                (double)tile->runs[n].b[i * check->ops->gemm_columns + j];
+                                (double)column_at(check, &tile->runs[n], i, j);
             sum += term;
             magnitude += fabs(term);
         }
@@ -94,9 +124,31 @@ static void compare_element(struct check *check, const struct product *product, 
                     expected);
 }
 
+static bool is_same(float found, float expected)
+{
+    return memcmp(&found, &expected, sizeof found) == 0;
+}
+
+/* What a run has packed: the same bits, for the tile's columns. */
+static void compare_packed(struct check *check, const struct simd_gemm_run *run, size_t slot,
+                           size_t columns)
+{
+    for (size_t i = 0; i < run->k; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const float found = run->ret_packed[i * check->ops->gemm_columns + j];
+            if (!is_same(found, column_at(check, run, i, j)))
+                check_fault(check, "%zu columns, packed [%zu][%zu]: found %g, not %g", columns, i,
+                            j, (double)found, (double)column_at(check, run, i, j));
+        }
+    check_margins(check, slot);
+}
+
 static void compare(struct check *check, const struct product *product)
 {
     const struct simd_gemm_tile *tile = &product->tile;
+    for (size_t i = 0; i < tile->run_count; i++)
+        if (tile->runs[i].ret_packed)
+            compare_packed(check, &tile->runs[i], PACKED_SLOT + i, tile->columns);
     for (size_t r = 0; r < tile->rows; r++) {
         for (size_t j = 0; j < tile->columns; j++)
             compare_element(check, product, r, j);
@@ -140,73 +192,4 @@ void check_gemm_tile(struct check *check)
         for (size_t columns = 1; columns <= check->ops->gemm_columns; columns++)
             for (size_t i = 0; i < TIMES; i++)
                 check_product(check, rows, columns);
-}
-
-static bool is_same(float found, float expected)
-{
-    return memcmp(&found, &expected, sizeof found) == 0;
-}
-
-/* ret must hold x[row * row_stride + column * column_stride], zeros from columns on. */
-static void compare_panel(struct check *check, const float *ret, const float *x, size_t rows,
-                          size_t row_stride, size_t columns, size_t column_stride)
-{
-    const size_t width = check->ops->gemm_columns;
-    for (size_t i = 0; i < rows * width; i++) {
-        const size_t row = i / width, column = i % width;
-        const float expected = column < columns ? x[row * row_stride + column * column_stride] : 0;
-        if (!is_same(ret[i], expected))
-            check_fault(check, "%zu x %zu, packed [%zu][%zu]: found %g, not %g", rows, columns, row,
-                        column, (double)ret[i], (double)expected);
-    }
-}
-
-static void check_rows_packed(struct check *check, size_t rows, size_t columns)
-{
-    const size_t width = check->ops->gemm_columns, tiles = (columns + width - 1) / width;
-    const size_t stride = columns + check_pick(check, 2) * check_pick(check, 9);
-    const size_t tile_stride = rows * width + check_pick(check, 2) * check_pick(check, 9);
-    const float *x = check_place_data(check, 0, (rows - 1) * stride + columns, CHECK_SPECIAL);
-    float *ret = check_place_floats(check, 1, (tiles - 1) * tile_stride + rows * width);
-    CHECK_CALL(check, check->ops->pack_rows(x, stride, rows, columns, ret, tile_stride));
-    for (size_t t = 0; t < tiles; t++) {
-        const size_t left = columns - t * width;
-        compare_panel(check, ret + t * tile_stride, x + t * width, rows, stride,
-                      left < width ? left : width, 1);
-        for (size_t i = rows * width; t + 1 < tiles && i < tile_stride; i++)
-            if (!check_is_canary(&ret[t * tile_stride + i]))
-                check_fault(check, "%zu x %zu writes between panels", rows, columns);
-    }
-    check_margins(check, 1);
-}
-
-void check_pack_rows(struct check *check)
-{
-    static const size_t rows[] = {1, 2, 5, 12, 13, 30};
-    size_t sizes[CHECK_SIZES];
-    const size_t count = check_sizes(check->ops->gemm_columns, sizes);
-    for (size_t i = 0; i < COUNT(rows); i++)
-        for (size_t k = 1; k < count; k++)
-            for (size_t times = 0; times < 4; times++)
-                check_rows_packed(check, rows[i], sizes[k]);
-}
-
-static void check_columns_packed(struct check *check, size_t rows, size_t columns)
-{
-    const size_t stride = rows + check_pick(check, 2) * check_pick(check, 9);
-    const float *x = check_place_data(check, 0, (columns - 1) * stride + rows, CHECK_SPECIAL);
-    float *ret = check_place_floats(check, 1, rows * check->ops->gemm_columns);
-    CHECK_CALL(check, check->ops->pack_columns(x, stride, rows, columns, ret));
-    compare_panel(check, ret, x, rows, 1, columns, stride);
-    check_margins(check, 1);
-}
-
-void check_pack_columns(struct check *check)
-{
-    size_t sizes[CHECK_SIZES];
-    const size_t count = check_sizes(8, sizes);
-    for (size_t i = 1; i < count; i++)
-        for (size_t columns = 1; columns <= check->ops->gemm_columns; columns++)
-            for (size_t times = 0; times < 2; times++)
-                check_columns_packed(check, sizes[i], columns);
 }

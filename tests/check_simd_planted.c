@@ -97,47 +97,51 @@ static void gemm_reads_what_is_next(const struct simd_gemm_tile *tile)
         sink = *tile->runs[0].next_a;
 }
 
-/* ---- packing ---- */
-
-static void pack_rows_without_zeros(const float *x, size_t stride, size_t rows, size_t columns,
-                                    float *ret, size_t tile_stride)
+static void gemm_packs_wrongly(const struct simd_gemm_tile *tile)
 {
-    const size_t width = honest->gemm_columns;
-    honest->pack_rows(x, stride, rows, columns, ret, tile_stride);
-    if (columns % width)
-        ret[columns / width * tile_stride + rows * width - 1] = 1;
+    honest->gemm_tile(tile);
+    for (size_t i = 0; i < tile->run_count; i++)
+        if (tile->runs[i].ret_packed)
+            tile->runs[i].ret_packed[tile->columns - 1] += 1;
 }
 
-static void pack_rows_between_panels(const float *x, size_t stride, size_t rows, size_t columns,
-                                     float *ret, size_t tile_stride)
+static void gemm_packs_a_row_more(const struct simd_gemm_tile *tile)
 {
-    const size_t width = honest->gemm_columns;
-    honest->pack_rows(x, stride, rows, columns, ret, tile_stride);
-    if (columns > width && tile_stride > rows * width)
-        ret[rows * width] = 0;
+    honest->gemm_tile(tile);
+    for (size_t i = 0; i < tile->run_count; i++)
+        if (tile->runs[i].ret_packed)
+            tile->runs[i].ret_packed[tile->runs[i].k * honest->gemm_columns] = 0;
 }
 
-static void pack_rows_reads_behind(const float *x, size_t stride, size_t rows, size_t columns,
-                                   float *ret, size_t tile_stride)
+static void gemm_reads_behind_rows(const struct simd_gemm_tile *tile)
 {
-    honest->pack_rows(x, stride, rows, columns, ret, tile_stride);
-    sink = x[(rows - 1) * stride + columns];
-}
-
-static void pack_columns_last_missing(const float *x, size_t stride, size_t rows, size_t columns,
-                                      float *ret)
-{
-    honest->pack_columns(x, stride, rows, columns - (columns > 1), ret);
-}
-
-static void pack_columns_reads_before(const float *x, size_t stride, size_t rows, size_t columns,
-                                      float *ret)
-{
-    honest->pack_columns(x, stride, rows, columns, ret);
-    sink = x[-1];
+    honest->gemm_tile(tile);
+    for (size_t i = 0; i < tile->run_count; i++)
+        if (tile->runs[i].ret_packed)
+            sink = tile->runs[i].b[(tile->runs[i].k - 1) * tile->runs[i].b_stride + tile->columns];
 }
 
 /* ---- rows ---- */
+
+static void transpose_last_missing(const float *x, size_t stride, size_t rows, size_t columns,
+                                   float *ret, size_t ret_stride)
+{
+    honest->transpose(x, stride, rows - (rows > 1), columns, ret, ret_stride);
+}
+
+static void transpose_reads_before(const float *x, size_t stride, size_t rows, size_t columns,
+                                   float *ret, size_t ret_stride)
+{
+    honest->transpose(x, stride, rows, columns, ret, ret_stride);
+    sink = x[-1];
+}
+
+static void transpose_stores_behind(const float *x, size_t stride, size_t rows, size_t columns,
+                                    float *ret, size_t ret_stride)
+{
+    honest->transpose(x, stride, rows, columns, ret, ret_stride);
+    ret[rows] = columns > 1 && ret_stride > rows ? 0 : ret[rows];
+}
 
 static void sum_of_other_order(const float *x, size_t stride, size_t rows, size_t columns,
                                float *ret)
@@ -278,11 +282,12 @@ static const struct plant {
     PLANT(check_gemm_tile, gemm_tile, gemm_reads_behind_weights),
     PLANT(check_gemm_tile, gemm_tile, gemm_reads_behind_scale),
     PLANT(check_gemm_tile, gemm_tile, gemm_reads_what_is_next),
-    PLANT(check_pack_rows, pack_rows, pack_rows_without_zeros),
-    PLANT(check_pack_rows, pack_rows, pack_rows_between_panels),
-    PLANT(check_pack_rows, pack_rows, pack_rows_reads_behind),
-    PLANT(check_pack_columns, pack_columns, pack_columns_last_missing),
-    PLANT(check_pack_columns, pack_columns, pack_columns_reads_before),
+    PLANT(check_gemm_tile, gemm_tile, gemm_packs_wrongly),
+    PLANT(check_gemm_tile, gemm_tile, gemm_packs_a_row_more),
+    PLANT(check_gemm_tile, gemm_tile, gemm_reads_behind_rows),
+    PLANT(check_transpose, transpose, transpose_last_missing),
+    PLANT(check_transpose, transpose, transpose_reads_before),
+    PLANT(check_transpose, transpose, transpose_stores_behind),
     PLANT(check_sum_rows, sum_rows, sum_of_other_order),
     PLANT(check_sum_rows, sum_rows, sum_reads_behind),
     PLANT(check_lerp_rows, lerp_rows, lerp_reversed),
@@ -307,8 +312,7 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
 {
     struct simd_ops ret = *honest;
     REPLACE(gemm_tile);
-    REPLACE(pack_rows);
-    REPLACE(pack_columns);
+    REPLACE(transpose);
     REPLACE(sum_rows);
     REPLACE(lerp_rows);
     REPLACE(softmax);

@@ -125,3 +125,33 @@ void check_bfloat16(struct check *check)
 {
     check_conversion(check, check->ops->bfloat16_to_float32, simd_scalar.bfloat16_to_float32);
 }
+
+static void check_transposed(struct check *check, size_t rows, size_t columns)
+{
+    const size_t stride = columns + check_pick(check, 2) * check_pick(check, 9);
+    const size_t ret_stride = rows + check_pick(check, 2) * check_pick(check, 9);
+    const float *x = check_place_data(check, 0, (rows - 1) * stride + columns, CHECK_SPECIAL);
+    float *ret = check_place_floats(check, 1, (columns - 1) * ret_stride + rows);
+    CHECK_CALL(check, check->ops->transpose(x, stride, rows, columns, ret, ret_stride));
+    for (size_t j = 0; j < columns; j++) {
+        for (size_t i = 0; i < rows; i++)
+            if (memcmp(&ret[j * ret_stride + i], &x[i * stride + j], sizeof *x) != 0)
+                check_fault(check, "%zu x %zu, transposed [%zu][%zu]: found %g, not %g", rows,
+                            columns, j, i, (double)ret[j * ret_stride + i],
+                            (double)x[i * stride + j]);
+        for (size_t i = rows; j + 1 < columns && i < ret_stride; i++)
+            if (!check_is_canary(&ret[j * ret_stride + i]))
+                check_fault(check, "%zu x %zu writes behind row %zu", rows, columns, j);
+    }
+    check_margins(check, 1);
+}
+
+void check_transpose(struct check *check)
+{
+    size_t rows[CHECK_SIZES], columns[CHECK_SIZES];
+    const size_t row_sizes = check_sizes(8, rows), column_sizes = check_sizes(16, columns);
+    for (size_t i = 1; i < row_sizes; i++)
+        for (size_t k = 1; k < column_sizes; k++)
+            for (size_t times = 0; times < 2; times++)
+                check_transposed(check, rows[i], columns[k]);
+}

@@ -16,7 +16,7 @@
 #    define MALLOC_IS_TAKEN
 #endif
 
-/* From now on counts what all threads ask of malloc, calloc, aligned_alloc and realloc, but for
+/* From now on counts what all threads ask of malloc, calloc, posix_memalign and realloc, but for
  * OpenMP's library. Not free: that library ends functions with it, and then it seems to be called
  * by whoever called them. */
 void heap_count(void);

@@ -36,6 +36,9 @@ Test(costs, flops_of_pspnet50)
     const struct ppm_costs batch = costs_ok(model, (struct ppm_shape){3, 2048, 60, 60});
     cr_expect(batch.flops_literal == 3 * costs.flops_literal);
     cr_expect(batch.flops_folded == 3 * costs.flops_folded);
+    /* time grows with the maps, but for the weights, which are fetched once */
+    cr_expect(costs.one_thread_us > 1000 && batch.one_thread_us > 2.9 * costs.one_thread_us);
+    cr_expect(costs.weights_us > 500 && batch.weights_us == costs.weights_us);
     ppm_model_free(model);
 }
 

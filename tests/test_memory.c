@@ -109,9 +109,20 @@ void *calloc(size_t count, size_t bytes)
     ANSWER(__libc_calloc(count, bytes));
 }
 
-void *aligned_alloc(size_t alignment, size_t bytes)
+static void *allocate_aligned(size_t alignment, size_t bytes, const void *caller)
 {
-    ANSWER(__libc_memalign(alignment, bytes));
+    if (!is_watched(caller))
+        return __libc_memalign(alignment, bytes);
+    return is_refused(caller) ? NULL : given(__libc_memalign(alignment, bytes));
+}
+
+int posix_memalign(void **ret, size_t alignment, size_t bytes)
+{
+    void *memory = allocate_aligned(alignment, bytes, CALLER);
+    if (!memory)
+        return ENOMEM;
+    *ret = memory;
+    return 0;
 }
 
 void *realloc(void *old, size_t bytes)

@@ -257,6 +257,28 @@ Test(spec, refuses_resizing_and_outputs)
     check_refusals(refusals, COUNT(refusals));
 }
 
+Test(spec, refuses_warm_ups)
+{
+    static const struct refusal refusals[] = {
+        {"no list", WITH("'warm_up': 30"), "warm_up: found 30, expected a list of at most 16"},
+        {"a shape alone", WITH("'warm_up': [1, 4, 9, 9]"),
+         "warm_up[0]: found 1, expected a shape that the model takes (the shape has 0 dimensions"},
+        {"5 axes", WITH("'warm_up': [[1, 1, 4, 9, 9]]"), "warm_up[0]: found [1,1,4,9,9]"},
+        {"2 axes", WITH("'warm_up': [[1, 4, 9, 9], [9, 9]]"), "warm_up[1]: found [9,9]"},
+        {"another width", WITH("'warm_up': [[1, 3, 9, 9]]"),
+         "(found 3 channels, expected the model's 4)"},
+        {"a side of 0", WITH("'warm_up': [[1, 4, 0, 9]]"), "warm_up[0]: found [1,4,0,9]"},
+        {"a side of 1.5", WITH("'warm_up': [[1, 4, 1.5, 9]]"), "warm_up[0]: found [1,4,1.5,9]"},
+        {"a side below 0", WITH("'warm_up': [[1, 4, -1, 9]]"), "warm_up[0]: found [1,4,-1,9]"},
+        {"too large", WITH("'warm_up': [[4294967295, 4, 4294967295, 4294967295]]"), "overflows"},
+        {"17 of them",
+         WITH("'warm_up': [[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],"
+              "[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9],[4,9,9]]"),
+         "expected a list of at most 16 shapes"},
+    };
+    check_refusals(refusals, COUNT(refusals));
+}
+
 Test(spec, refuses_weights)
 {
     static const struct refusal refusals[] = {

@@ -78,6 +78,22 @@ Test(spec_accepted, everything_can_be_said)
     spec_release(&spec);
 }
 
+/* Its axes are in the order of the model's layout, as those of a request. */
+Test(spec_accepted, shapes_to_warm_up_for)
+{
+    struct spec spec = read_ok("x.json", "{'input': {'channels': 3, 'layout': 'NHWC'}, 'bins': [1],"
+                                         " 'branch': [], 'warm_up': [[2, 5, 7, 3], [9, 8, 3]]}");
+    const struct ppm_shape *shapes = spec.warm_up;
+    cr_assert(spec.warm_up_count == 2);
+    cr_expect(shapes[0].n == 2 && shapes[0].c == 3 && shapes[0].h == 5 && shapes[0].w == 7);
+    cr_expect(shapes[1].n == 1 && shapes[1].c == 3 && shapes[1].h == 9 && shapes[1].w == 8);
+    spec_release(&spec);
+    spec =
+        read_ok("y.json", "{'input': {'channels': 3}, 'bins': [1], 'branch': [], 'warm_up': []}");
+    cr_expect(spec.warm_up_count == 0);
+    spec_release(&spec);
+}
+
 /* Each stands alone in a head, bare and with options; names that do not begin with a conv. */
 Test(spec_accepted, every_layer_bare_and_with_options)
 {
@@ -109,8 +125,8 @@ Test(spec_accepted, forms_that_look_odd)
         "{'input': {'channels': 4}, 'windows': [65536], 'pool': 'same', 'branch': []}",
         "{'input': {'channels': 4}, 'bins': [1], 'branch': [], 'cascade': true}",
         "{'input': {'channels': 4}, 'bins': [1], 'branch': [], 'weights': {'random': 0}}",
-        "{'input': {'channels': 4}, 'bins': [1], 'branch': [],"
-        " 'weights': {'random': 9223372036854775807}}",
+        ("{'input': {'channels': 4}, 'bins': [1], 'branch': [],"
+         " 'weights': {'random': 9223372036854775807}}"),
         "{'input': {'channels': 4}, 'bins': [1], 'branch': ['conv', 'relu', 'batch_norm', 'relu']}",
         "\n\t{'input': {'channels': 4}, 'bins': [1], 'branch': []}\n\n",
     };

@@ -2,7 +2,9 @@
 #include "core/ppm.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 Test(threads, default_is_what_the_process_may_use)
@@ -35,4 +37,72 @@ Test(threads, kernel_sets_by_name)
     cr_expect_str_eq(ppm_isa_name(), best);
     cr_expect(ppm_isa_select("scalar", &error) == PPM_OK && ppm_isa_select(NULL, &error) == PPM_OK);
     cr_expect_str_eq(ppm_isa_name(), best);
+}
+
+enum { THREADS = 4 };
+
+struct meeting {
+    pthread_barrier_t barrier;
+    atomic_int calls[THREADS];
+    pthread_t threads[THREADS];
+};
+
+/* Nobody leaves before all have come. */
+static void meet(void *context, int index)
+{
+    struct meeting *meeting = context;
+    meeting->calls[index]++;
+    meeting->threads[index] = pthread_self();
+    pthread_barrier_wait(&meeting->barrier);
+}
+
+Test(threads, each_has_a_thread_of_its_own, .timeout = 30)
+{
+    struct meeting meeting = {.calls = {0}};
+    pthread_barrier_init(&meeting.barrier, NULL, THREADS);
+    for (int round = 1; round <= 3; round++) {
+        ppm_on_threads(THREADS, meet, &meeting);
+        for (int i = 0; i < THREADS; i++) {
+            cr_expect(meeting.calls[i] == round, "round %d: %d calls", round, meeting.calls[i]);
+            for (int k = 0; k < i; k++)
+                cr_expect(!pthread_equal(meeting.threads[i], meeting.threads[k]));
+        }
+    }
+}
+
+struct run_alone {
+    const struct ppm_model *model;
+    struct ppm_tensor x, y[THREADS];
+    enum ppm_status status[THREADS];
+};
+
+static void run_alone(void *context, int index)
+{
+    struct run_alone *run = context;
+    struct ppm_error error = {0};
+    const struct ppm_run_options options = {.threads = 1};
+    run->status[index] = ppm_run(run->model, &run->x, &options, &run->y[index], &error);
+}
+
+/* Side by side with engines of one thread, they get what they would get alone. */
+Test(threads, engines_of_one_thread_run_side_by_side)
+{
+    static float values[4 * 9 * 7];
+    struct ppm_error error = {0};
+    struct ppm_tensor expected = {0};
+    struct run_alone run = {.x = {.shape = {1, 4, 9, 7}, .is_batch = true, .data = values}};
+    for (int i = 0; i < 4 * 9 * 7; i++)
+        values[i] = (float)(i % 13) - 5;
+    struct ppm_model *model =
+        ppm_model_load("configs/models/listing1-pytorch-ppm.json", NULL, &error);
+    run.model = model;
+    cr_assert(ppm_run(model, &run.x, NULL, &expected, &error) == PPM_OK, "%s", error.text);
+    ppm_on_threads(THREADS, run_alone, &run);
+    for (int i = 0; i < THREADS; i++) {
+        cr_assert(run.status[i] == PPM_OK);
+        cr_assert_arr_eq(run.y[i].data, expected.data, 12 * 9 * 7 * sizeof(float));
+        ppm_tensor_free(&run.y[i]);
+    }
+    ppm_tensor_free(&expected);
+    ppm_model_free(model);
 }

@@ -1,0 +1,201 @@
+/*
+ * bottleneck.c - the conv that a pass begins with, over a block of tiles.
+ *
+ * K is walked in chunks, and each chunk in panels of weights, which the tiles of the block share.
+ * Branches that are folded come last, as one more run of products.
+ */
+#include "core/engine.h"
+
+enum { RUNS_MAX = 24 };
+
+/* K steps packed at a time, and the runs of products over them. */
+struct chunk {
+    struct piece pieces[RUNS_MAX];
+    size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
+    const float *unpacked[RUNS_MAX]; /* its rows where they can be packed while multiplied */
+    size_t piece_count, steps;
+    bool is_first, is_last;
+};
+
+/* Walks the steps of a conv: part, tap, channel. */
+struct cursor {
+    size_t part, tap, first;
+};
+
+/* Moves past parts that are folded: their products are taken from elsewhere. */
+static void skip_folded(const struct block *block, struct cursor *cursor)
+{
+    const struct layer *conv = block->pass->layers;
+    while (cursor->part < conv->part_count) {
+        const size_t branch = block_branch(block, cursor->part);
+        if (branch == BRANCHES_MAX || !work_folds(block->work, branch))
+            return;
+        *cursor = (struct cursor){.part = cursor->part + 1};
+    }
+}
+
+static void next_chunk(const struct block *block, struct cursor *cursor, struct chunk *chunk)
+{
+    const struct layer *conv = block->pass->layers;
+    const size_t taps = conv->kernel * conv->kernel;
+    *chunk = (struct chunk){.is_first = cursor->part == 0 && cursor->tap == 0 && !cursor->first};
+    skip_folded(block, cursor);
+    while (cursor->part < conv->part_count && chunk->piece_count < RUNS_MAX - 1 &&
+           chunk->steps < CHUNK_STEPS_MAX) {
+        const size_t left = conv->parts[cursor->part].channels - cursor->first;
+        const size_t room = CHUNK_STEPS_MAX - chunk->steps;
+        const size_t count = left < room ? left : room;
+        chunk->offsets[chunk->piece_count] = chunk->steps;
+        chunk->pieces[chunk->piece_count++] =
+            (struct piece){cursor->part, cursor->tap, cursor->first, count};
+        chunk->steps += count;
+        cursor->first += count;
+        if (count < left)
+            break;
+        cursor->first = 0;
+        if (++cursor->tap == taps)
+            *cursor = (struct cursor){.part = cursor->part + 1};
+        skip_folded(block, cursor);
+    }
+    chunk->is_last = cursor->part == conv->part_count;
+}
+
+/* The products of one panel with a tile, and how far b moves from tile to tile. */
+struct products {
+    struct simd_gemm_run runs[RUNS_MAX];
+    size_t b_step[RUNS_MAX];
+    size_t count;
+};
+
+/* Adds what panel multiplies a piece by. The first panel packs what it reads; the next ones fetch,
+ * a cache line each, the rows of the block that this thread will take next if all are as fast. */
+static void add_piece(const struct block *block, const struct chunk *chunk, size_t i, size_t panel,
+                      struct products *products)
+{
+    enum { LINE_FLOATS = 16 };
+    const struct plan *plan = block->work->plan;
+    const struct layer *conv = block->pass->layers;
+    const struct piece *piece = &chunk->pieces[i];
+    const size_t width = core_simd()->gemm_columns, count = products->count;
+    const size_t fetched = (panel - block->first_panel - 1) * LINE_FLOATS;
+    float *packed = block->packed + chunk->offsets[i] * width;
+    struct simd_gemm_run run = {
+        .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
+        .b = packed,
+        .k = piece->count,
+        .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first),
+        .next_b = packed};
+    if (chunk->unpacked[i] && panel == block->first_panel) {
+        run.ret_packed = packed;
+        run.b = chunk->unpacked[i];
+        run.b_stride = plan->pixels;
+    } else if (chunk->unpacked[i] && fetched < width) {
+        const size_t next = block->first + block->count * (size_t)block->work->threads;
+        run.next_b = chunk->unpacked[i] - plan_tile(plan, block->first).first +
+                     plan_tile(plan, next).first + fetched;
+        run.next_b_stride = plan->pixels;
+    }
+    struct simd_gemm_run *before = count > 0 ? &products->runs[count - 1] : NULL;
+    if (before && !before->ret_packed && !run.ret_packed && run.next_b_stride == 0 &&
+        before->a + before->k * conv_panel_rows(conv, panel) == run.a) {
+        before->k += run.k;
+        return;
+    }
+    products->b_step[count] = chunk->steps * width;
+    products->runs[products->count++] = run;
+}
+
+/* Adds W_i b_i, which stands for the branches that are folded, times U. */
+static void add_folded(const struct block *block, size_t panel, struct products *products)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t rows = conv_panel_rows(block->pass->layers, panel);
+    const float *folded = folded_panel(block->work, block->n, panel);
+    products->b_step[products->count] = plan->folded_steps * core_simd()->gemm_columns;
+    products->runs[products->count++] = (struct simd_gemm_run){
+        .a = folded,
+        .b = plan->interpolation + block->first * plan->folded_steps * core_simd()->gemm_columns,
+        .k = plan->folded_steps,
+        .next_a = folded + rows * plan->folded_steps,
+        .next_b = folded};
+}
+
+/* Row-wise, folded columns are blended for a row, and U is that of a tile of any row. */
+static void take_row(const struct block *block, size_t panel, size_t tile,
+                     struct simd_gemm_run *folded)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t in_row = tile % plan->row_tiles;
+    if (in_row == 0 || tile == block->first)
+        blend_row(block->work, block->n, panel, tile / plan->row_tiles, block->blended);
+    folded->a = folded->next_a = folded->next_b = block->blended;
+    folded->b = plan->interpolation + in_row * plan->folded_steps * core_simd()->gemm_columns;
+}
+
+/* Moves on to the next tile, `pixels` further. */
+static void advance(const struct chunk *chunk, size_t pixels, struct products *products)
+{
+    for (size_t i = 0; i < products->count; i++) {
+        struct simd_gemm_run *run = &products->runs[i];
+        run->b += run->ret_packed ? pixels : products->b_step[i];
+        run->next_b += run->next_b_stride > 0 ? pixels : 0;
+        if (run->ret_packed)
+            run->ret_packed += chunk->steps * core_simd()->gemm_columns;
+    }
+}
+
+/* One panel of weights times the tiles of a block. */
+static void multiply(const struct block *block, const struct chunk *chunk, size_t panel,
+                     struct products *products)
+{
+    const struct work *work = block->work;
+    const struct layer *conv = block->pass->layers;
+    const size_t row = panel * core_simd()->gemm_rows;
+    const bool has_folded =
+        chunk->is_last && !block->pass->map && work->plan->folded_steps > 0 && work->is_finite;
+    struct simd_gemm_tile tile = {.runs = products->runs,
+                                  .c = block->c + row * block->c_stride,
+                                  .c_stride = block->c_stride,
+                                  .rows = conv_panel_rows(conv, panel),
+                                  .accumulates = !chunk->is_first};
+    products->count = 0;
+    for (size_t i = 0; i < chunk->piece_count; i++)
+        add_piece(block, chunk, i, panel, products);
+    if (has_folded)
+        add_folded(block, panel, products);
+    tile.run_count = products->count;
+    if (chunk->is_last) {
+        tile.scale = conv->scale32 + row;
+        tile.shift = conv->shift32 + row;
+        fused_clamp(block->pass->fused == 2 ? conv + 1 : NULL, &tile.low, &tile.high);
+    }
+    for (size_t i = block->first; i < block->first + block->count; i++) {
+        const struct plan_pixels here = plan_tile(work->plan, i),
+                                 next = plan_tile(work->plan, i + 1);
+        tile.columns = here.columns;
+        if (has_folded && work->plan->is_row_wise)
+            take_row(block, panel, i, &products->runs[products->count - 1]);
+        core_simd()->gemm_tile(&tile);
+        tile.c += block->pass->is_direct ? next.first - here.first : block->tile_floats;
+        advance(chunk, next.first - here.first, products);
+    }
+}
+
+void run_bottleneck(const struct block *block)
+{
+    const size_t width = core_simd()->gemm_columns;
+    struct cursor cursor = {0};
+    struct chunk chunk;
+    struct products products;
+    do {
+        next_chunk(block, &cursor, &chunk);
+        for (size_t i = 0; i < chunk.piece_count; i++) {
+            chunk.unpacked[i] = rows_in_place(block, &chunk.pieces[i]);
+            if (!chunk.unpacked[i])
+                gather(block, &chunk.pieces[i], block->packed + chunk.offsets[i] * width,
+                       chunk.steps * width);
+        }
+        for (size_t panel = block->first_panel; panel < block->end_panel; panel++)
+            multiply(block, &chunk, panel, &products);
+    } while (!chunk.is_last && !run_is_cancelled(block->work->run));
+}

@@ -1,92 +1,224 @@
 /* executor.c - see executor.h. */
 #include "server/executor.h"
+#include "server/clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const double place_kept_s = 1;
+
+struct job_list {
+    struct executor_job *first, **last;
+    size_t count;
+};
+
 struct executor {
+    struct executor_options options;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    struct executor_job *first, **last;
-    size_t reserved, queue_max; /* places taken: jobs queued and about to be */
+    struct job_list reserved, queue; /* who waits longest comes first */
+    size_t batchable;                /* jobs of the queue that may_batch */
+    size_t running;                  /* batches that are computed side by side */
+    bool is_rejoining;               /* the threads that compute side by side become a team again */
     bool is_stopping;
 };
 
-/* Waits for a job; NULL when the queue is empty and the executor is to stop. */
-static struct executor_job *next_job(struct executor *executor)
+/* ---- lists; the mutex is held ---- */
+
+static void push(struct job_list *list, struct executor_job *job)
 {
-    pthread_mutex_lock(&executor->mutex);
-    while (!executor->first && !executor->is_stopping)
-        pthread_cond_wait(&executor->changed, &executor->mutex);
-    struct executor_job *job = executor->first;
-    if (job) {
-        executor->first = job->next;
-        if (!executor->first)
-            executor->last = &executor->first;
-        executor->reserved--;
-    }
-    pthread_mutex_unlock(&executor->mutex);
+    job->since_s = clock_now_s();
+    job->next = NULL;
+    job->link = list->last;
+    *list->last = job;
+    list->last = &job->next;
+    list->count++;
+}
+
+static void take_out(struct job_list *list, struct executor_job *job)
+{
+    *job->link = job->next;
+    if (job->next)
+        job->next->link = job->link;
+    else
+        list->last = job->link;
+    list->count--;
+    job->next = NULL;
+}
+
+static void take_from_queue(struct executor *executor, struct executor_job *job)
+{
+    take_out(&executor->queue, job);
+    executor->batchable -= job->may_batch ? 1 : 0;
+}
+
+static void give_place_back(struct executor *executor, struct executor_job *job)
+{
+    if (job->has_place)
+        take_out(&executor->reserved, job);
+    job->has_place = false;
+}
+
+static bool has_free_place(struct executor *executor)
+{
+    const double oldest_s = clock_now_s() - place_kept_s;
+    while (executor->reserved.first && executor->reserved.first->since_s < oldest_s)
+        give_place_back(executor, executor->reserved.first);
+    return executor->reserved.count + executor->queue.count < executor->options.queue_max;
+}
+
+static bool are_alike(const struct executor_job *a, const struct executor_job *b)
+{
+    return a->may_batch && b->may_batch && a->kind == b->kind && a->kind->are_alike(a, b);
+}
+
+/* ---- what is computed next; the mutex is held ---- */
+
+/* How many times something would have to be computed to empty the queue, roughly: as if all that
+ * may_batch were alike. */
+static size_t runs_waiting(const struct executor *executor)
+{
+    const size_t batch_max = executor->options.batch_max, batchable = executor->batchable;
+    return executor->queue.count - batchable + (batchable + batch_max - 1) / batch_max;
+}
+
+static bool has_company(const struct executor *executor, const struct executor_job *job)
+{
+    size_t count = 0;
+    for (const struct executor_job *other = job; other; other = other->next)
+        count += are_alike(job, other) ? 1 : 0;
+    return count >= executor->options.batch_max;
+}
+
+/* The first job that need not wait for others like it; NULL: none. */
+static struct executor_job *find_ripe(const struct executor *executor)
+{
+    const double delay_s = (double)executor->options.batch_delay_us / 1e6;
+    struct executor_job *job = executor->queue.first;
+    const double oldest_s = delay_s > 0 && job ? clock_now_s() - delay_s : 0;
+    while (job && delay_s > 0 && !executor->is_stopping && job->may_batch &&
+           job->since_s > oldest_s && !has_company(executor, job))
+        job = job->next;
     return job;
 }
 
-static void *run_jobs(void *context)
+/* Until something changes, or the first job has waited long enough for others. */
+static void wait_for_change(struct executor *executor)
 {
-    for (struct executor_job *job; (job = next_job(context));)
-        job->run(job);
+    if (!executor->queue.first) {
+        pthread_cond_wait(&executor->changed, &executor->mutex);
+        return;
+    }
+    const double end_s =
+        executor->queue.first->since_s + (double)executor->options.batch_delay_us / 1e6;
+    const struct timespec end = {.tv_sec = (time_t)end_s,
+                                 .tv_nsec = (long)(1e9 * (end_s - (double)(time_t)end_s))};
+    pthread_cond_timedwait(&executor->changed, &executor->mutex, &end);
+}
+
+/* A job with all that are to be computed with it. */
+static struct executor_job *take_batch(struct executor *executor, struct executor_job *first)
+{
+    struct executor_job *other = first->next, **last = &first->next;
+    take_from_queue(executor, first);
+    for (size_t count = 1; other && count < executor->options.batch_max;) {
+        struct executor_job *job = other;
+        other = other->next;
+        if (!are_alike(first, job))
+            continue;
+        take_from_queue(executor, job);
+        *last = job;
+        last = &job->next;
+        count++;
+    }
+    return first;
+}
+
+/* What a thread of those that compute side by side does next. NULL: they are to come together, as
+ * there is no more work than one team should do. */
+static struct executor_job *next_apart(struct executor *executor)
+{
+    const size_t threads = (size_t)executor->options.threads;
+    while (!executor->is_rejoining) {
+        struct executor_job *job = find_ripe(executor);
+        if (job && runs_waiting(executor) + executor->running >= threads)
+            return take_batch(executor, job);
+        if (job || executor->running == 0) {
+            executor->is_rejoining = true;
+            pthread_cond_broadcast(&executor->changed);
+        } else {
+            wait_for_change(executor);
+        }
+    }
     return NULL;
 }
 
-struct executor *executor_start(size_t queue_max, struct ppm_error *error)
+/* ---- the threads that compute ---- */
+
+static void compute_apart(void *context, int index)
+{
+    struct executor *executor = context;
+    (void)index;
+    pthread_mutex_lock(&executor->mutex);
+    for (struct executor_job *batch; (batch = next_apart(executor));) {
+        executor->running++;
+        pthread_mutex_unlock(&executor->mutex);
+        batch->kind->run(batch, 1);
+        pthread_mutex_lock(&executor->mutex);
+        executor->running--;
+    }
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+static void *compute(void *context)
+{
+    struct executor *executor = context;
+    const int threads = executor->options.threads;
+    pthread_mutex_lock(&executor->mutex);
+    while (executor->queue.first || !executor->is_stopping) {
+        struct executor_job *job = find_ripe(executor);
+        if (!job) {
+            wait_for_change(executor);
+            continue;
+        }
+        const bool is_deep = threads > 1 && runs_waiting(executor) >= (size_t)threads;
+        struct executor_job *batch = is_deep ? NULL : take_batch(executor, job);
+        executor->is_rejoining = false;
+        pthread_mutex_unlock(&executor->mutex);
+        if (is_deep)
+            ppm_on_threads(threads, compute_apart, executor);
+        else
+            batch->kind->run(batch, threads);
+        pthread_mutex_lock(&executor->mutex);
+    }
+    pthread_mutex_unlock(&executor->mutex);
+    return NULL;
+}
+
+struct executor *executor_start(const struct executor_options *options, struct ppm_error *error)
 {
     struct executor *executor = calloc(1, sizeof *executor);
+    pthread_condattr_t attributes;
     if (!executor) {
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
         return NULL;
     }
-    executor->queue_max = queue_max;
-    executor->last = &executor->first;
+    executor->options = *options;
+    executor->reserved.last = &executor->reserved.first;
+    executor->queue.last = &executor->queue.first;
     pthread_mutex_init(&executor->mutex, NULL);
-    pthread_cond_init(&executor->changed, NULL);
-    int result = pthread_create(&executor->thread, NULL, run_jobs, executor);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&executor->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int result = pthread_create(&executor->thread, NULL, compute, executor);
     if (result == 0)
         return executor;
     ppm_fail(error, PPM_NO_MEMORY, "cannot start the computing thread: %s", strerror(result));
     free(executor);
     return NULL;
-}
-
-bool executor_reserve(struct executor *executor)
-{
-    pthread_mutex_lock(&executor->mutex);
-    bool has_room = executor->reserved < executor->queue_max;
-    executor->reserved += has_room ? 1 : 0;
-    pthread_mutex_unlock(&executor->mutex);
-    return has_room;
-}
-
-void executor_submit(struct executor *executor, struct executor_job *job)
-{
-    job->next = NULL;
-    pthread_mutex_lock(&executor->mutex);
-    *executor->last = job;
-    executor->last = &job->next;
-    pthread_cond_signal(&executor->changed);
-    pthread_mutex_unlock(&executor->mutex);
-}
-
-size_t executor_queued(struct executor *executor)
-{
-    pthread_mutex_lock(&executor->mutex);
-    size_t queued = executor->reserved;
-    pthread_mutex_unlock(&executor->mutex);
-    return queued;
-}
-
-bool executor_is_full(struct executor *executor)
-{
-    return executor_queued(executor) >= executor->queue_max;
 }
 
 void executor_stop(struct executor *executor)
@@ -95,10 +227,68 @@ void executor_stop(struct executor *executor)
         return;
     pthread_mutex_lock(&executor->mutex);
     executor->is_stopping = true;
-    pthread_cond_signal(&executor->changed);
+    pthread_cond_broadcast(&executor->changed);
     pthread_mutex_unlock(&executor->mutex);
     pthread_join(executor->thread, NULL);
     pthread_cond_destroy(&executor->changed);
     pthread_mutex_destroy(&executor->mutex);
     free(executor);
+}
+
+/* ---- places and jobs ---- */
+
+bool executor_reserve(struct executor *executor, struct executor_job *job)
+{
+    pthread_mutex_lock(&executor->mutex);
+    give_place_back(executor, job);
+    job->has_place = has_free_place(executor);
+    if (job->has_place)
+        push(&executor->reserved, job);
+    const bool has_place = job->has_place;
+    pthread_mutex_unlock(&executor->mutex);
+    return has_place;
+}
+
+void executor_submit(struct executor *executor, struct executor_job *job)
+{
+    pthread_mutex_lock(&executor->mutex);
+    give_place_back(executor, job);
+    push(&executor->queue, job);
+    executor->batchable += job->may_batch ? 1 : 0;
+    pthread_cond_signal(&executor->changed);
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+void executor_release(struct executor *executor, struct executor_job *job)
+{
+    pthread_mutex_lock(&executor->mutex);
+    give_place_back(executor, job);
+    pthread_mutex_unlock(&executor->mutex);
+}
+
+void executor_sweep(struct executor *executor)
+{
+    struct job_list stale = {.last = &stale.first};
+    pthread_mutex_lock(&executor->mutex);
+    for (struct executor_job *job = executor->queue.first, *next; job; job = next) {
+        next = job->next;
+        if (!job->kind->is_stale || !job->kind->is_stale(job))
+            continue;
+        take_from_queue(executor, job);
+        push(&stale, job);
+    }
+    pthread_mutex_unlock(&executor->mutex);
+    while (stale.first) {
+        struct executor_job *job = stale.first;
+        take_out(&stale, job);
+        job->kind->drop(job);
+    }
+}
+
+size_t executor_queued(struct executor *executor)
+{
+    pthread_mutex_lock(&executor->mutex);
+    const size_t queued = executor->queue.count;
+    pthread_mutex_unlock(&executor->mutex);
+    return queued;
 }

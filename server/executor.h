@@ -1,8 +1,10 @@
 /*
- * executor.h - a bounded queue and the one thread that computes.
+ * executor.h - a bounded queue and the one thread that computes, with its OpenMP team.
  *
- * OpenMP gives every thread that opens a parallel region a team of its own; one executor thread
- * means one team, with all the cores, for one request at a time, in the order of arrival.
+ * OpenMP gives every thread that opens a parallel region a team of its own, so one thread opens
+ * them all. A few requests are computed one after the other, each by the whole team. When at least
+ * as many are waiting as the team has threads, each thread computes its own: no work is shared out,
+ * and nobody waits for the slowest. Requests that are alike may be computed together.
  */
 #ifndef PPM_SERVER_EXECUTOR_H
 #define PPM_SERVER_EXECUTOR_H
@@ -10,24 +12,57 @@
 #include "core/ppm.h"
 
 struct executor;
+struct executor_job;
+
+/* What can be done with a job. */
+struct executor_kind {
+    /* Computes a batch, linked by next, and is done with it: on so many threads, those of the
+     * executor's team if they are several. */
+    void (*run)(struct executor_job *batch, int threads);
+    /* Whether two jobs that may_batch can be one batch. */
+    bool (*are_alike)(const struct executor_job *a, const struct executor_job *b);
+    /* Whether nobody waits for a job any more, and what then is done instead, on any thread. NULL:
+     * somebody always does. */
+    bool (*is_stale)(const struct executor_job *job);
+    void (*drop)(struct executor_job *job);
+};
 
 /* Embedded in whatever is to be computed; belongs to the executor from submit until run. */
 struct executor_job {
-    void (*run)(struct executor_job *job); /* on the executor's thread */
-    struct executor_job *next;             /* private */
+    const struct executor_kind *kind;
+    bool may_batch;
+    struct executor_job *next; /* of the batch that run is given */
+
+    /* private */
+    struct executor_job **link; /* what points to it */
+    double since_s;             /* monotonic: since when it is in its list */
+    bool has_place;             /* reserved, and not queued yet */
 };
 
-/* The caller stops it. queue_max bounds the jobs waiting. NULL and PPM_NO_MEMORY on failure. */
-struct executor *executor_start(size_t queue_max, struct ppm_error *error);
+struct executor_options {
+    int threads;
+    size_t queue_max;      /* jobs that have a place */
+    size_t batch_max;      /* jobs in a batch */
+    size_t batch_delay_us; /* how long a job that may_batch waits for others; 0: not at all */
+};
 
-/* Takes a place in the queue; false when it is full. Each place is for one executor_submit. */
-bool executor_reserve(struct executor *executor);
+/* The caller stops it. NULL and PPM_NO_MEMORY on failure. */
+struct executor *executor_start(const struct executor_options *options, struct ppm_error *error);
 
-/* Queues a job on a reserved place. */
+/* Takes a place for a job, or renews it; false when all are taken. A place is kept for a second: a
+ * body that is longer on its way does not keep others out. */
+bool executor_reserve(struct executor *executor, struct executor_job *job);
+
+/* Queues a job, whose place was reserved just now; those of the server's own need none. */
 void executor_submit(struct executor *executor, struct executor_job *job);
 
+/* Gives the place of a job back that is not to be submitted after all; it need not have one. */
+void executor_release(struct executor *executor, struct executor_job *job);
+
+/* Drops the jobs that are stale, here and now. */
+void executor_sweep(struct executor *executor);
+
 size_t executor_queued(struct executor *executor); /* jobs waiting */
-bool executor_is_full(struct executor *executor);  /* a reserve would fail now */
 
 /* Runs what is queued, then ends the thread and frees the executor. */
 void executor_stop(struct executor *executor);

@@ -43,7 +43,8 @@ static const struct command commands[] = {
      "ppm-server bench --model configs/models/fast-scnn.json --shape 1,128,32,64 --json"},
     {"health", command_health, "exit 0 when a running server is ready",
      "  --host H|unix:PATH           where it listens [127.0.0.1]\n"
-     "  --port P                     its port [8080]\n",
+     "  --port P                     its port [8080]\n"
+     "  --tls-certificate FILE       ask by TLS, when it is set (PPM_TLS_CERTIFICATE)\n",
      "ppm-server health --port 8080"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
@@ -67,7 +68,7 @@ static void print_command_help(const struct command *command)
         settings_print_help(stdout);
         printf("\nEach setting is also a key of the configuration file and, in capitals behind "
                "PPM_, a variable\nof the environment. SIGTERM drains and stops, SIGHUP reloads "
-               "models.\n");
+               "models,\nkeys and the certificate.\n");
     }
     printf("\nexample: %s\n", command->example);
 }

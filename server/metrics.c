@@ -1,143 +1,128 @@
 /* metrics.c - see metrics.h. */
-#include "server/metrics.h"
+#include "server/metrics_private.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Upper bounds of the histograms' buckets in seconds; the last bucket is +Inf. */
-static const double bounds_s[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                  0.25,  0.5,    1,     2.5,  5,     10,   30};
-enum { BOUND_COUNT = sizeof bounds_s / sizeof *bounds_s, ROUTES_MAX = 16, STATUSES_MAX = 24 };
+/* Requests take from 0.1 ms, what a small model needs, to the 30 s of large batches. */
+static const double seconds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                 0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
+static const double sizes[] = {1, 2, 4, 8, 16, 32, 64};
+enum { SECONDS = sizeof seconds / sizeof *seconds, SIZES = sizeof sizes / sizeof *sizes };
+_Static_assert((int)SECONDS <= BOUNDS_MAX && (int)SIZES <= BOUNDS_MAX, "BOUNDS_MAX is too small");
 
-struct histogram {
-    unsigned long long buckets[BOUND_COUNT + 1], count;
-    double sum_s;
+const struct histogram_kind metrics_histograms[HISTOGRAM_COUNT] = {
+    [HISTOGRAM_REQUEST] = {"ppm_request_seconds", "From a request's head to its answer.", seconds,
+                           SECONDS},
+    [HISTOGRAM_QUEUE] = {"ppm_queue_seconds", "Waiting to be computed.", seconds, SECONDS},
+    [HISTOGRAM_DECODE] = {"ppm_decode_seconds", "From body to tensor.", seconds, SECONDS},
+    [HISTOGRAM_COMPUTE] = {"ppm_compute_seconds", "From tensor to tensor.", seconds, SECONDS},
+    [HISTOGRAM_ENCODE] = {"ppm_encode_seconds", "From tensor to answer.", seconds, SECONDS},
+    [HISTOGRAM_BATCH] = {"ppm_batch_size", "Requests computed together.", sizes, SIZES},
 };
 
-struct route_counts {
-    char route[64];
-    unsigned statuses[STATUSES_MAX];
-    unsigned long long counts[STATUSES_MAX];
-};
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct metrics_counts counts;
 
-struct metrics {
-    pthread_mutex_t mutex;
-    struct route_counts routes[ROUTES_MAX];
-    struct histogram request, queue, compute;
-};
-
-struct metrics *metrics_create(void)
+/* Under the lock. */
+static struct model_counts *find_model(const char *name)
 {
-    struct metrics *metrics = calloc(1, sizeof *metrics);
-    if (metrics)
-        pthread_mutex_init(&metrics->mutex, NULL);
-    return metrics;
+    if (!name)
+        return &counts.models[0];
+    for (size_t i = 1; i <= counts.model_count; i++)
+        if (strcmp(counts.models[i].model, name) == 0)
+            return &counts.models[i];
+    if (counts.model_count == MODELS_MAX - 1)
+        return &counts.models[MODELS_MAX - 1];
+    struct model_counts *model = &counts.models[++counts.model_count];
+    snprintf(model->model, sizeof model->model, "%s",
+             counts.model_count < MODELS_MAX - 1 ? name : "other");
+    return model;
 }
 
-void metrics_free(struct metrics *metrics)
+static void observe(struct model_counts *model, enum metrics_histogram which, double value)
 {
-    if (!metrics)
-        return;
-    pthread_mutex_destroy(&metrics->mutex);
-    free(metrics);
-}
-
-static void observe(struct histogram *histogram, double value_s)
-{
+    const struct histogram_kind *kind = &metrics_histograms[which];
     size_t bucket = 0;
-    while (bucket < BOUND_COUNT && value_s > bounds_s[bucket])
+    while (bucket < kind->bound_count && value > kind->bounds[bucket])
         bucket++;
-    histogram->buckets[bucket]++;
-    histogram->count++;
-    histogram->sum_s += value_s;
+    model->histograms[which].buckets[bucket]++;
+    model->histograms[which].sum += value;
 }
 
-/* Both tables hold a program's few routes and statuses; what would not fit is not counted apart. */
-static void count_status(struct metrics *metrics, const char *route, unsigned status)
+static void observe_stage(struct model_counts *model, enum metrics_histogram which, double value_s)
 {
-    struct route_counts *counts = metrics->routes;
-    const struct route_counts *end = counts + ROUTES_MAX - 1;
-    while (counts < end && counts->counts[0] > 0 && strcmp(counts->route, route) != 0)
-        counts++;
-    snprintf(counts->route, sizeof counts->route, "%s", route);
-    size_t i = 0;
-    while (i < STATUSES_MAX - 1 && counts->counts[i] > 0 && counts->statuses[i] != status)
-        i++;
-    counts->statuses[i] = status;
-    counts->counts[i]++;
+    if (value_s > 0)
+        observe(model, which, value_s);
 }
 
-void metrics_count(struct metrics *metrics, const char *route, unsigned status, double total_s,
-                   double queue_s, double compute_s)
+/* There is room for all routes with all statuses in use; what were beyond it shares the last one.
+ */
+static void count_status(struct model_counts *model, const char *route, unsigned status)
 {
-    pthread_mutex_lock(&metrics->mutex);
-    count_status(metrics, route, status);
-    observe(&metrics->request, total_s);
-    if (compute_s > 0) {
-        observe(&metrics->queue, queue_s);
-        observe(&metrics->compute, compute_s);
-    }
-    pthread_mutex_unlock(&metrics->mutex);
+    struct series *series = model->series;
+    const struct series *end = series + model->series_count;
+    while (series < end && (series->status != status || strcmp(series->route, route) != 0))
+        series++;
+    if (series == end && model->series_count == SERIES_MAX)
+        series--;
+    else if (series == end)
+        model->series[model->series_count++] = (struct series){.route = route, .status = status};
+    series->count++;
 }
 
-static void print_histogram(FILE *file, const char *name, const char *help,
-                            const struct histogram *histogram)
+void metrics_answered(const struct metrics_request *request)
 {
-    unsigned long long below = 0;
-    fprintf(file, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
-    for (size_t i = 0; i < BOUND_COUNT; i++) {
-        below += histogram->buckets[i];
-        fprintf(file, "%s_bucket{le=\"%g\"} %llu\n", name, bounds_s[i], below);
-    }
-    fprintf(file, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9g\n%s_count %llu\n", name,
-            histogram->count, name, histogram->sum_s, name, histogram->count);
+    pthread_mutex_lock(&mutex);
+    struct model_counts *model = find_model(request->model);
+    count_status(model, request->route ? request->route : "none", request->status);
+    observe(model, HISTOGRAM_REQUEST, request->request_s);
+    observe_stage(model, HISTOGRAM_QUEUE, request->queue_s);
+    observe_stage(model, HISTOGRAM_DECODE, request->decode_s);
+    observe_stage(model, HISTOGRAM_COMPUTE, request->compute_s);
+    observe_stage(model, HISTOGRAM_ENCODE, request->encode_s);
+    pthread_mutex_unlock(&mutex);
 }
 
-static void print_requests(FILE *file, const struct metrics *metrics)
+void metrics_rejected(enum metrics_rejection reason)
 {
-    fprintf(file, "# HELP ppm_requests_total Requests answered.\n"
-                  "# TYPE ppm_requests_total counter\n");
-    for (size_t r = 0; r < ROUTES_MAX; r++)
-        for (size_t i = 0; i < STATUSES_MAX && metrics->routes[r].counts[i] > 0; i++)
-            fprintf(file, "ppm_requests_total{route=\"%s\",code=\"%u\"} %llu\n",
-                    *metrics->routes[r].route ? metrics->routes[r].route : "none",
-                    metrics->routes[r].statuses[i], metrics->routes[r].counts[i]);
+    pthread_mutex_lock(&mutex);
+    counts.rejected[reason]++;
+    pthread_mutex_unlock(&mutex);
 }
 
-static void print_gauge(FILE *file, const char *name, const char *help, size_t value)
+void metrics_cancelled(enum metrics_cancellation reason, enum metrics_stage stage)
 {
-    fprintf(file, "# HELP %s %s\n# TYPE %s gauge\n%s %zu\n", name, help, name, name, value);
+    pthread_mutex_lock(&mutex);
+    counts.cancelled[reason][stage]++;
+    pthread_mutex_unlock(&mutex);
 }
 
-char *metrics_text(struct metrics *metrics, const struct metrics_gauges *gauges, size_t *ret_bytes)
+void metrics_batch(const char *model, size_t size)
 {
-    char *text = NULL;
-    FILE *file = open_memstream(&text, ret_bytes);
-    if (!file)
+    pthread_mutex_lock(&mutex);
+    observe(find_model(model), HISTOGRAM_BATCH, (double)size);
+    pthread_mutex_unlock(&mutex);
+}
+
+void metrics_add_model(const char *model)
+{
+    pthread_mutex_lock(&mutex);
+    find_model(model);
+    pthread_mutex_unlock(&mutex);
+}
+
+struct metrics_counts *metrics_snapshot(void)
+{
+    struct metrics_counts *copy = malloc(sizeof *copy); /* its unused end is never touched */
+    if (!copy)
         return NULL;
-    pthread_mutex_lock(&metrics->mutex);
-    print_requests(file, metrics);
-    print_histogram(file, "ppm_request_seconds", "From a request's head to its answer.",
-                    &metrics->request);
-    print_histogram(file, "ppm_queue_seconds", "Waiting to be computed.", &metrics->queue);
-    print_histogram(file, "ppm_compute_seconds", "Decoding, computing and encoding.",
-                    &metrics->compute);
-    pthread_mutex_unlock(&metrics->mutex);
-    print_gauge(file, "ppm_requests_in_flight", "Requests not answered yet.", gauges->in_flight);
-    print_gauge(file, "ppm_queue_depth", "Requests waiting to be computed.", gauges->queued);
-    print_gauge(file, "ppm_bytes_in_flight", "Memory taken by requests in flight.",
-                gauges->bytes_in_flight);
-    print_gauge(file, "ppm_models", "Models being served.", gauges->models);
-    print_gauge(file, "ppm_threads", "Threads that compute.", gauges->threads);
-    print_gauge(file, "ppm_ready", "1 while /readyz answers 200.", (size_t)gauges->is_ready);
-    fprintf(file,
-            "# HELP ppm_isa_info The kernel set in use.\n# TYPE ppm_isa_info gauge\n"
-            "ppm_isa_info{isa=\"%s\"} 1\n",
-            gauges->isa);
-    if (fclose(file) == 0)
-        return text;
-    free(text);
-    return NULL;
+    pthread_mutex_lock(&mutex);
+    memcpy(copy, &counts,
+           offsetof(struct metrics_counts, models) +
+               (1 + counts.model_count) * sizeof *counts.models);
+    pthread_mutex_unlock(&mutex);
+    snprintf(copy->models[0].model, sizeof copy->models[0].model, "none");
+    return copy;
 }

@@ -1,26 +1,64 @@
-/* metrics.h - what the server counts, as Prometheus text. Any thread may count. */
+/*
+ * metrics.h - what the server counts, as Prometheus text.
+ *
+ * The counters are those of the process; any thread may count. Label values are bounded: routes are
+ * patterns of the route table, models those that were ever served (the first 254; the others share
+ * "other"), and all that is neither is "none".
+ */
 #ifndef PPM_SERVER_METRICS_H
 #define PPM_SERVER_METRICS_H
 
 #include <stddef.h>
 
-struct metrics; /* counters of the process; all label values are bounded */
+/* Why a request was refused although it may be a good one. */
+enum metrics_rejection {
+    METRICS_QUEUE_FULL,
+    METRICS_DRAINING,
+    METRICS_MEMORY,    /* others hold what memory_max_bytes allows */
+    METRICS_TOO_LARGE, /* it could never fit */
+    METRICS_UNAUTHORIZED,
+    METRICS_REJECTION_COUNT
+};
 
-struct metrics *metrics_create(void); /* NULL: no memory */
-void metrics_free(struct metrics *metrics);
+/* Why a request that was begun was not brought to its end, and how far it had come. */
+enum metrics_cancellation { METRICS_CLIENT_GONE, METRICS_DEADLINE, METRICS_CANCELLATION_COUNT };
+enum metrics_stage {
+    METRICS_HEAD,
+    METRICS_BODY,
+    METRICS_QUEUE,
+    METRICS_COMPUTE, /* decoding and encoding too */
+    METRICS_ANSWER,
+    METRICS_STAGE_COUNT
+};
 
-/* One answered request: route is a pattern of the route table, "" for what matched none. */
-void metrics_count(struct metrics *metrics, const char *route, unsigned status, double total_s,
-                   double queue_s, double compute_s);
+/* An answered request. The times of stages that it did not reach are 0 and not counted. */
+struct metrics_request {
+    const char *route; /* a constant; NULL: it matched none */
+    const char *model; /* the one asked to compute; NULL: none */
+    unsigned status;
+    double request_s, queue_s, decode_s, compute_s, encode_s;
+};
+
+void metrics_answered(const struct metrics_request *request);
+void metrics_rejected(enum metrics_rejection reason);
+void metrics_cancelled(enum metrics_cancellation reason, enum metrics_stage stage);
+
+/* So many requests were computed together. */
+void metrics_batch(const char *model, size_t size);
+
+/* The model is shown from now on, at zero. */
+void metrics_add_model(const char *model);
 
 /* What is read when the text is made. */
 struct metrics_gauges {
-    size_t in_flight, queued, bytes_in_flight, models, threads;
+    size_t in_flight, queued, bytes_in_flight, connections, models, threads;
+    size_t queue_max, memory_max_bytes, connections_max; /* what they are limited to */
+    double started_s;                                    /* seconds since 1970 */
     const char *isa;
     int is_ready;
 };
 
 /* Prometheus text format 0.0.4; the caller frees it. NULL: no memory. */
-char *metrics_text(struct metrics *metrics, const struct metrics_gauges *gauges, size_t *ret_bytes);
+char *metrics_text(const struct metrics_gauges *gauges, size_t *ret_bytes);
 
 #endif

@@ -1,8 +1,8 @@
 /* progress.c - see progress.h. */
 #include "server/progress.h"
+#include "server/clock.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -11,16 +11,9 @@ static struct {
     bool is_shown;
 } progress;
 
-static double now_s(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 void progress_report(const char *what, double share)
 {
-    const double now = now_s();
+    const double now = clock_now_s();
     if (now - progress.started_s < 1 || now - progress.shown_s < 0.1 || !isatty(STDERR_FILENO))
         return;
     progress.shown_s = now;
@@ -37,7 +30,7 @@ static void report(void *context, const char *what, double share)
 struct ppm_progress progress_start(const char *verb)
 {
     progress.verb = verb;
-    progress.started_s = now_s();
+    progress.started_s = clock_now_s();
     progress.shown_s = 0;
     progress.is_shown = false;
     return (struct ppm_progress){.report = report};

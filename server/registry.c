@@ -1,6 +1,8 @@
 /* registry.c - see registry.h. */
 #include "server/registry.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,9 @@ struct registry {
     atomic_size_t holders;
     size_t count;
     struct ppm_model *models[SETTINGS_MODELS_MAX];
+    pthread_mutex_t engines_mutex;
+    struct ppm_engine **engines; /* those that nobody has taken: a stack */
+    size_t engine_count;
 };
 
 static const char *name_of(const struct ppm_model *model)
@@ -35,8 +40,23 @@ static enum ppm_status add_model(struct registry *registry, const char *path,
     return PPM_OK;
 }
 
-struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
-                               struct ppm_error *error)
+static enum ppm_status create_engines(struct registry *registry, size_t count,
+                                      struct ppm_error *error)
+{
+    registry->engines = calloc(count, sizeof(struct ppm_engine *));
+    if (!registry->engines)
+        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    while (registry->engine_count < count) {
+        struct ppm_engine *engine = ppm_engine_create(error);
+        if (!engine)
+            return error->status;
+        registry->engines[registry->engine_count++] = engine;
+    }
+    return PPM_OK;
+}
+
+struct registry *registry_load(const struct settings *settings, size_t engine_count,
+                               const struct ppm_progress *progress, struct ppm_error *error)
 {
     struct registry *registry = calloc(1, sizeof *registry);
     if (!registry) {
@@ -44,6 +64,8 @@ struct registry *registry_load(const struct settings *settings, const struct ppm
         return NULL;
     }
     atomic_init(&registry->holders, 1);
+    pthread_mutex_init(&registry->engines_mutex, NULL);
+    create_engines(registry, engine_count, error);
     for (size_t i = 0; i < settings->model_count && error->status == PPM_OK; i++) {
         char path[2 * SETTINGS_TEXT_BYTES];
         settings_model_path(settings, i, path, sizeof path);
@@ -67,7 +89,33 @@ void registry_release(struct registry *registry)
         return;
     for (size_t i = 0; i < registry->count; i++)
         ppm_model_free(registry->models[i]);
+    for (size_t i = 0; i < registry->engine_count; i++)
+        ppm_engine_free(registry->engines[i]);
+    free(registry->engines);
+    pthread_mutex_destroy(&registry->engines_mutex);
     free(registry);
+}
+
+struct ppm_engine *registry_take_engine(struct registry *registry)
+{
+    pthread_mutex_lock(&registry->engines_mutex);
+    assert(registry->engine_count > 0);
+    struct ppm_engine *engine = registry->engines[--registry->engine_count];
+    pthread_mutex_unlock(&registry->engines_mutex);
+    return engine;
+}
+
+void registry_give_engine(struct registry *registry, struct ppm_engine *engine)
+{
+    pthread_mutex_lock(&registry->engines_mutex);
+    registry->engines[registry->engine_count++] = engine;
+    pthread_mutex_unlock(&registry->engines_mutex);
+}
+
+struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count)
+{
+    *ret_count = registry->engine_count;
+    return registry->engines;
 }
 
 size_t registry_count(const struct registry *registry)

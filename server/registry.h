@@ -1,5 +1,6 @@
 /*
- * registry.h - the models being served: an immutable set that a reload replaces as a whole.
+ * registry.h - the models being served: an immutable set that a reload replaces as a whole, with
+ * engines of its own, which know its models' plans alone.
  *
  * Who holds a set keeps every model in it alive; a request holds the set it was routed with.
  */
@@ -10,9 +11,10 @@
 
 struct registry; /* counts its holders */
 
-/* Loads every model that settings name. NULL on error; the caller releases the set. */
-struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
-                               struct ppm_error *error);
+/* Loads every model that settings name; engine_count threads may compute at a time. NULL on error;
+ * the caller releases the set. */
+struct registry *registry_load(const struct settings *settings, size_t engine_count,
+                               const struct ppm_progress *progress, struct ppm_error *error);
 struct registry *registry_hold(struct registry *registry); /* returns registry */
 void registry_release(struct registry *registry);
 
@@ -21,6 +23,13 @@ const struct ppm_model *registry_model(const struct registry *registry, size_t i
 
 /* The model of that name, or NULL; an empty name is the first model. */
 const struct ppm_model *registry_find(const struct registry *registry, const char *name);
+
+/* An engine for one computation, the one used last first. The caller gives it back. */
+struct ppm_engine *registry_take_engine(struct registry *registry);
+void registry_give_engine(struct registry *registry, struct ppm_engine *engine);
+
+/* All engines, for as long as nobody takes one. */
+struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count);
 
 /* "a, b, c", cut to fit */
 void registry_names(const struct registry *registry, char *ret_names, size_t ret_bytes);

@@ -1,8 +1,10 @@
 /* serve.c - start-up, reload and drain, in the order in which they happen. */
 #include "server/serve.h"
+#include "server/buffers.h"
 #include "server/handlers/handlers.h"
 #include "server/log.h"
 #include "server/progress.h"
+#include "server/warm_up.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +15,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { DRAIN_STEP_MS = 5, DRAIN_QUIET_STEPS = 4, SPARE_DESCRIPTORS = 64 };
+enum { DRAIN_STEP_MS = 5, DRAIN_QUIET_STEPS = 4, SPARE_DESCRIPTORS = 64, BUFFERS_KEPT_S = 5 };
 
 /* The set being served: a reload exchanges it under the lock. */
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -34,33 +36,69 @@ static void exchange_registry(struct registry *registry)
     struct registry *old = current_registry;
     current_registry = registry;
     pthread_mutex_unlock(&registry_mutex);
+    for (size_t i = 0; registry && i < registry_count(registry); i++) {
+        struct ppm_model_info info;
+        ppm_model_info(registry_model(registry, i), &info);
+        metrics_add_model(info.name);
+    }
     registry_release(old);
 }
 
-static struct registry *load_models(const struct settings *settings, struct ppm_error *error)
+/* One engine for each thread that computes: the team's and those that move bytes. */
+static struct registry *load_models(const struct settings *settings, size_t engine_count,
+                                    struct ppm_error *error)
 {
     const struct ppm_progress progress = progress_start("loading");
-    struct registry *registry = registry_load(settings, &progress, error);
+    struct registry *registry = registry_load(settings, engine_count, &progress, error);
     progress_end();
     return registry;
 }
 
-static void on_answer(const struct http_request *request)
+static void warn(const char *text)
 {
-    struct service *service = request->context;
-    const double total_ms = http_elapsed_ms(request);
-    metrics_count(service->metrics, request->route ? request->route->pattern : "",
-                  request->response.status, total_ms / 1e3, request->queue_ms / 1e3,
-                  request->compute_ms / 1e3);
-    log_line(LOG_INFO, "%s %.400s %u in=%zu out=%zu total=%.1fms queue=%.1fms compute=%.1fms id=%s",
-             request->method, request->target, request->response.status, request->body_bytes,
-             request->response.body_bytes, total_ms, request->queue_ms, request->compute_ms,
-             request->id);
+    log_line(LOG_WARN, "%s", text);
 }
 
-static void on_message(const char *text)
+static struct http_access *read_access(const struct settings *settings, struct ppm_error *error)
 {
-    log_line(LOG_DEBUG, "http: %s", text);
+    const struct http_access_files files = {.keys = settings->keys_file,
+                                            .tls_certificate = settings->tls_certificate,
+                                            .tls_key = settings->tls_key};
+    return http_access_read(&files, warn, error);
+}
+
+/* The models that settings name, ready to serve. */
+static struct registry *prepare_models(struct service *service, const struct settings *settings,
+                                       struct warm_up_report *ret_report, struct ppm_error *error)
+{
+    const size_t engine_count = service->threads + service->settings.http_threads;
+    struct registry *registry = load_models(settings, engine_count, error);
+    if (!registry || warm_up(registry, service->executor, ret_report, error) == PPM_OK)
+        return registry;
+    registry_release(registry);
+    return NULL;
+}
+
+/* What waits in vain makes way, however long the computation takes that it waits for. */
+static void on_tick(void *context)
+{
+    struct service *service = context;
+    executor_sweep(service->executor);
+    buffers_trim(BUFFERS_KEPT_S);
+}
+
+static void log_start(const struct service *service, const struct warm_up_report *report)
+{
+    char names[512], quota[64] = "no CPU quota";
+    struct ppm_cores cores;
+    ppm_count_cores(&cores);
+    registry_names(current_registry, names, sizeof names);
+    log_line(LOG_INFO, "models: %s; %zu shapes warm in %.1f ms", names, report->shapes, report->ms);
+    if (cores.quota > 0)
+        snprintf(quota, sizeof quota, "a CPU quota worth %d", cores.quota);
+    log_line(LOG_INFO, "%zu threads compute (%s: %d cores in the affinity mask, %s), kernels: %s",
+             service->threads, service->settings.threads > 0 ? "as configured" : "as many as cores",
+             cores.affinity, quota, ppm_isa_name());
 }
 
 /* A descriptor for each connection, or accept() fails in a loop. */
@@ -88,37 +126,49 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
     const struct settings *s = &service->settings;
     const struct http_options options = {.host = s->host,
                                          .port = s->port,
+                                         .socket_mode = s->socket_mode,
+                                         .cors_origins = s->cors_origins,
+                                         .has_tls = *s->tls_certificate != '\0',
                                          .threads = s->http_threads,
                                          .connections_max = s->connections_max,
+                                         .connection_memory_bytes = s->connection_memory_bytes,
                                          .body_max_bytes = s->body_max_bytes,
                                          .memory_max_bytes = s->memory_max_bytes,
                                          .request_timeout_ms = s->request_timeout_ms,
+                                         .head_timeout_ms = s->head_timeout_ms,
+                                         .body_timeout_ms = s->body_timeout_ms,
+                                         .response_timeout_ms = s->response_timeout_ms,
                                          .idle_timeout_s = s->idle_timeout_s,
                                          .routes = handlers_routes,
                                          .context = service,
-                                         .on_answer = on_answer,
-                                         .on_message = on_message};
+                                         .on_answer = observe_answer,
+                                         .on_message = observe_message,
+                                         .on_tick = on_tick};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    service->started_s = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     service->threads = s->threads ? s->threads : (size_t)ppm_default_threads();
+    const struct executor_options executor_options = {.threads = (int)service->threads,
+                                                      .queue_max = s->queue_max,
+                                                      .batch_max = s->max_batch,
+                                                      .batch_delay_us = s->max_queue_delay_us};
     if (raise_descriptor_limit(s->connections_max, error) != PPM_OK)
         return error->status;
-    exchange_registry(load_models(s, error));
+    http_access_use(read_access(s, error));
     if (error->status != PPM_OK)
         return error->status;
-    if (!(service->metrics = metrics_create()))
-        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    if (!(service->engine = ppm_engine_create(error)))
+    buffers_keep(s->memory_max_bytes / 8);
+    if (!(service->executor = executor_start(&executor_options, error)))
         return error->status;
-    if (!(service->executor = executor_start(s->queue_max, error)))
+    struct warm_up_report report;
+    struct registry *registry = prepare_models(service, s, &report, error);
+    if (!registry)
         return error->status;
+    exchange_registry(registry);
     atomic_store(&service->is_ready, true);
     if (!(service->http = http_start(&options, error)))
         return error->status;
-
-    char names[512];
-    registry_names(current_registry, names, sizeof names);
-    log_line(LOG_INFO, "models: %s", names);
-    log_line(LOG_INFO, "%zu threads compute (%d cores may be used), kernels: %s", service->threads,
-             ppm_default_threads(), ppm_isa_name());
+    log_start(service, &report);
     return PPM_OK;
 }
 
@@ -127,9 +177,8 @@ static void stop(struct service *service)
 {
     http_stop(service->http); /* a drain leaves no job behind, and /metrics asks the executor */
     executor_stop(service->executor);
-    ppm_engine_free(service->engine);
-    metrics_free(service->metrics);
     exchange_registry(NULL);
+    http_access_use(NULL);
 }
 
 /* Waits so long, or until a second signal, which leaves at once; a reload is for those who stay. */
@@ -164,23 +213,40 @@ static void drain(struct service *service, const sigset_t *signals)
     log_line(LOG_INFO, "stopped");
 }
 
+static enum ppm_status check_reload(const struct service *service, const struct settings *settings,
+                                    struct ppm_error *error)
+{
+    if (!*settings->tls_certificate == !*service->settings.tls_certificate)
+        return settings_check(settings, error);
+    return ppm_fail(error, PPM_BAD_CONFIG,
+                    "tls_certificate: TLS is switched on and off by a restart alone");
+}
+
 /* SIGHUP: the new configuration as a whole, or the old one and the reason why. */
 static void reload(struct service *service, int count, char *const *arguments)
 {
     struct ppm_error error = {0};
     struct settings settings;
+    struct http_access *access = NULL;
     struct registry *registry = NULL;
-    if (settings_read(count, arguments, &settings, &error) == PPM_OK)
-        registry = load_models(&settings, &error);
+    struct warm_up_report report;
+    if (settings_read(count, arguments, &settings, &error) == PPM_OK &&
+        check_reload(service, &settings, &error) == PPM_OK &&
+        (access = read_access(&settings, &error)))
+        registry = prepare_models(service, &settings, &report, &error);
     if (registry) {
+        http_access_use(access);
         exchange_registry(registry);
+        log_set_format((enum log_format)settings.log_format);
         log_set_level((enum log_level)settings.log_level);
-        log_line(LOG_INFO, "reloaded: %zu models; other settings change at a restart",
-                 registry_count(registry));
+        log_line(LOG_INFO,
+                 "reloaded: %zu models, %zu shapes warm in %.1f ms, keys and certificate; other "
+                 "settings change at a restart",
+                 registry_count(registry), report.shapes, report.ms);
     } else {
+        http_access_free(access);
         log_line(LOG_ERROR, "not reloaded, the old models go on: %s", error.text);
     }
-    (void)service;
     settings_release(&settings);
 }
 
@@ -208,10 +274,12 @@ static void block_signals(sigset_t *ret_signals)
 
 static enum ppm_status check_config(const struct settings *settings, struct ppm_error *error)
 {
-    struct registry *registry = load_models(settings, error);
+    struct http_access *access = read_access(settings, error);
+    struct registry *registry = access ? load_models(settings, 1, error) : NULL;
     if (registry)
         printf("configuration is good: %zu models\n", registry_count(registry));
     registry_release(registry);
+    http_access_free(access);
     return error->status;
 }
 
@@ -220,9 +288,10 @@ static enum ppm_status run_service(struct service *service, int count, char *con
 {
     sigset_t signals;
     block_signals(&signals);
+    log_set_format((enum log_format)service->settings.log_format);
     log_set_level((enum log_level)service->settings.log_level);
     if (start(service, error) == PPM_OK) {
-        fprintf(stderr, "listening on %s\n", http_address(service->http));
+        log_announce("listening on %s", http_address(service->http));
         run_until_signal(service, &signals, count, arguments);
     }
     stop(service);
@@ -233,7 +302,8 @@ enum ppm_status serve(int count, char *const *arguments, struct ppm_error *error
 {
     static struct service service;
     struct settings *settings = &service.settings;
-    if (settings_read(count, arguments, settings, error) != PPM_OK)
+    if (settings_read(count, arguments, settings, error) != PPM_OK ||
+        settings_check(settings, error) != PPM_OK)
         ;
     else if (settings->print_config)
         settings_print(settings, stdout, error);

@@ -12,9 +12,8 @@
 struct service {
     struct settings settings; /* those of the start; a reload changes models and log level alone */
     size_t threads;           /* that compute */
+    double started_s;         /* since 1970 */
     struct executor *executor;
-    struct ppm_engine *engine; /* used by the executor's thread alone */
-    struct metrics *metrics;
     struct http_server *http;
     /* ready, then leaving (not ready, still serving), then refusing what is new */
     atomic_bool is_ready, is_leaving, is_refusing;
@@ -22,6 +21,11 @@ struct service {
 
 /* The models being served now, held for the caller, who releases them. */
 struct registry *service_registry(struct service *service);
+
+/* ---- observe.c: what http_start calls ---- */
+
+void observe_answer(const struct http_request *request);
+void observe_message(const char *text);
 
 /* `ppm-server serve`: serves until a signal and a drain. */
 enum ppm_status serve(int count, char *const *arguments, struct ppm_error *error);

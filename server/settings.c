@@ -32,16 +32,30 @@ static enum ppm_status add_model(struct settings *settings, const char *path, co
     return PPM_OK;
 }
 
-static enum ppm_status set_level(struct settings *settings, const struct setting *setting,
-                                 const char *text, const char *where, struct ppm_error *error)
+static enum ppm_status set_choice(struct settings *settings, const struct setting *setting,
+                                  const char *text, const char *where, struct ppm_error *error)
 {
-    for (size_t level = 0; level < LEVEL_COUNT; level++)
-        if (strcmp(text, settings_levels[level]) == 0) {
-            *(size_t *)settings_field(settings, setting) = level;
+    char name[CHOICE_BYTES];
+    for (size_t i = 0; *settings_choice(setting, i, name); i++)
+        if (strcmp(text, name) == 0) {
+            *(size_t *)settings_field(settings, setting) = i;
             return PPM_OK;
         }
-    return ppm_fail(error, PPM_BAD_CONFIG,
-                    "%s: found \"%.40s\", expected error, warn, info or debug", where, text);
+    return ppm_fail(error, PPM_BAD_CONFIG, "%s: found \"%.40s\", expected one of %s", where, text,
+                    setting->value);
+}
+
+/* Three or four octal digits. */
+static enum ppm_status set_mode(struct settings *settings, const struct setting *setting,
+                                const char *text, const char *where, struct ppm_error *error)
+{
+    const size_t bytes = strlen(text);
+    const unsigned long mode = strtoul(text, NULL, 8);
+    if (bytes < 3 || bytes > 4 || strspn(text, "01234567") != bytes || mode > setting->max)
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "%s: found \"%.40s\", expected octal digits such as 0660", where, text);
+    *(size_t *)settings_field(settings, setting) = mode;
+    return PPM_OK;
 }
 
 /* Sets a setting, but for the models, from text; where names it in an error. */
@@ -51,11 +65,13 @@ static enum ppm_status set_text(struct settings *settings, const struct setting 
     if (setting->kind == KIND_NUMBER)
         return arguments_number(where, text, setting->min, setting->max,
                                 settings_field(settings, setting), error);
-    if (setting->kind == KIND_LEVEL)
-        return set_level(settings, setting, text, where, error);
-    if (!*text || strlen(text) >= SETTINGS_TEXT_BYTES)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected 1 to %d", where,
-                        strlen(text), SETTINGS_TEXT_BYTES - 1);
+    if (setting->kind == KIND_MODE)
+        return set_mode(settings, setting, text, where, error);
+    if (setting->kind == KIND_CHOICE)
+        return set_choice(settings, setting, text, where, error);
+    if (strlen(text) < setting->min || strlen(text) >= SETTINGS_TEXT_BYTES)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected %zu to %d", where,
+                        strlen(text), setting->min, SETTINGS_TEXT_BYTES - 1);
     snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s", text);
     return PPM_OK;
 }
@@ -82,7 +98,7 @@ static enum ppm_status set_defaults(struct settings *settings, struct ppm_error 
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings_table[i];
-        if (setting->kind == KIND_TEXT)
+        if (setting->standard_text)
             snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s",
                      setting->standard_text);
         else if (setting->kind != KIND_MODELS)
@@ -120,6 +136,28 @@ static enum ppm_status set_models_json(struct settings *settings, const json_t *
     return PPM_OK;
 }
 
+/* ["https://a.example", "https://b.example"], as it would stand in a flag */
+static enum ppm_status set_origins_json(struct settings *settings, const struct setting *setting,
+                                        const json_t *list, const char *where,
+                                        struct ppm_error *error)
+{
+    char text[SETTINGS_TEXT_BYTES] = "";
+    size_t i, at = 0;
+    json_t *origin;
+    json_array_foreach(list, i, origin)
+    {
+        const char *name = json_string_value(origin);
+        if (!name || !*name || strchr(name, ',') || at + strlen(name) + 2 > sizeof text)
+            return ppm_fail(
+                error, PPM_BAD_CONFIG,
+                "%s[%zu]: expected origins such as \"https://example.org\", of %d bytes "
+                "in all",
+                where, i, SETTINGS_TEXT_BYTES - 1);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? "," : "", name);
+    }
+    return set_text(settings, setting, text, where, error);
+}
+
 static enum ppm_status set_json(struct settings *settings, const struct setting *setting,
                                 const json_t *value, const char *where, struct ppm_error *error)
 {
@@ -130,10 +168,19 @@ static enum ppm_status set_json(struct settings *settings, const struct setting 
         snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         return set_text(settings, setting, number, where, error);
     }
+    if (setting->kind == KIND_ORIGINS && json_is_array(value))
+        return set_origins_json(settings, setting, value, where, error);
     if (setting->kind == KIND_NUMBER || !json_is_string(value))
         return ppm_fail(error, PPM_BAD_CONFIG, "%s: found another type, expected a %s", where,
                         setting->kind == KIND_NUMBER ? "whole number" : "string");
-    return set_text(settings, setting, json_string_value(value), where, error);
+    const char *text = json_string_value(value), *slash = strrchr(settings->config_path, '/');
+    char path[2 * SETTINGS_TEXT_BYTES];
+    if (setting->kind == KIND_PATH && slash && *text && *text != '/') {
+        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - settings->config_path),
+                 settings->config_path, text);
+        text = path;
+    }
+    return set_text(settings, setting, text, where, error);
 }
 
 static const struct setting *find_key(const char *key)

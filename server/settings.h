@@ -14,6 +14,7 @@
 enum { SETTINGS_MODELS_MAX = 1024, SETTINGS_TEXT_BYTES = 1024 };
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
 
 struct settings {
     char host[SETTINGS_TEXT_BYTES]; /* name or address, or unix:PATH */
@@ -21,13 +22,23 @@ struct settings {
     size_t threads; /* 0: as many as this process may use cores */
     size_t http_threads;
     size_t log_level;
+    size_t log_format;
     size_t connections_max;
+    size_t connection_memory_bytes;
     size_t queue_max;
+    size_t max_batch;
+    size_t max_queue_delay_us;
     size_t body_max_bytes;
     size_t memory_max_bytes;
     size_t request_timeout_ms;
+    size_t head_timeout_ms, body_timeout_ms, queue_timeout_ms; /* 0: request_timeout_ms alone */
+    size_t compute_timeout_ms, response_timeout_ms;
     size_t idle_timeout_s;
     size_t drain_delay_ms;
+    size_t socket_mode; /* of a unix socket */
+    char keys_file[SETTINGS_TEXT_BYTES], tls_certificate[SETTINGS_TEXT_BYTES],
+        tls_key[SETTINGS_TEXT_BYTES];       /* paths; empty: none */
+    char cors_origins[SETTINGS_TEXT_BYTES]; /* "*", or origins with commas between; empty: none */
 
     char *models[SETTINGS_MODELS_MAX]; /* as they were written; each to be freed */
     size_t model_count;
@@ -43,6 +54,9 @@ struct settings {
 enum ppm_status settings_read(int count, char *const *arguments, struct settings *ret_settings,
                               struct ppm_error *error);
 void settings_release(struct settings *settings);
+
+/* Refuses what cannot be served: PPM_BAD_CONFIG names the settings that do not go together. */
+enum ppm_status settings_check(const struct settings *settings, struct ppm_error *error);
 
 /* The settings in effect as the JSON that --config reads. */
 enum ppm_status settings_print(const struct settings *settings, FILE *file,

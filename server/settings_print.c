@@ -4,19 +4,35 @@
 #include <jansson.h>
 #include <string.h>
 
+static json_t *origins_json(const char *origins)
+{
+    json_t *list = json_array();
+    while (*origins) {
+        const size_t bytes = strcspn(origins, ",");
+        json_array_append_new(list, json_stringn(origins, bytes));
+        origins += bytes + (origins[bytes] ? 1 : 0);
+    }
+    return list;
+}
+
 enum ppm_status settings_print(const struct settings *settings, FILE *file, struct ppm_error *error)
 {
     json_t *root = json_object();
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings_table[i];
         const void *field = (const char *)settings + setting->offset;
+        char choice[CHOICE_BYTES];
         json_t *value = NULL;
-        if (setting->kind == KIND_TEXT)
+        if (setting->kind == KIND_TEXT || setting->kind == KIND_PATH)
             value = json_string(field);
+        else if (setting->kind == KIND_ORIGINS)
+            value = origins_json(field);
+        else if (setting->kind == KIND_MODE)
+            value = json_sprintf("%04zo", *(const size_t *)field);
         else if (setting->kind == KIND_NUMBER)
             value = json_integer((json_int_t) * (const size_t *)field);
-        else if (setting->kind == KIND_LEVEL)
-            value = json_string(settings_levels[*(const size_t *)field]);
+        else if (setting->kind == KIND_CHOICE)
+            value = json_string(settings_choice(setting, *(const size_t *)field, choice));
         else
             value = json_array();
         for (size_t k = 0; setting->kind == KIND_MODELS && k < settings->model_count; k++)
@@ -34,16 +50,20 @@ void settings_print_help(FILE *file)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings_table[i];
-        char flag[64], standard[64];
+        char flag[64], standard[64], choice[CHOICE_BYTES];
         settings_flag(setting, flag, sizeof flag);
         if (setting->kind == KIND_MODELS)
             snprintf(standard, sizeof standard, "the four listings");
         else if (setting->kind == KIND_NUMBER)
             snprintf(standard, sizeof standard, "%zu", setting->standard);
+        else if (setting->kind == KIND_MODE)
+            snprintf(standard, sizeof standard, "%04zo", setting->standard);
         else
             snprintf(standard, sizeof standard, "%s",
-                     setting->kind == KIND_LEVEL ? settings_levels[setting->standard]
-                                                 : setting->standard_text);
+                     setting->kind == KIND_CHOICE
+                         ? settings_choice(setting, setting->standard, choice)
+                     : *setting->standard_text ? setting->standard_text
+                                               : "none");
         size_t at = strlen(flag);
         snprintf(flag + at, sizeof flag - at, " %s", setting->value);
         fprintf(file, "  %-28s %s [%s]\n", flag, setting->help, standard);

@@ -2,13 +2,12 @@
 #include "server/settings_table.h"
 
 #include <ctype.h>
-
-const char *const settings_levels[LEVEL_COUNT] = {"error", "warn", "info", "debug"};
+#include <string.h>
 
 #define MIB ((size_t)1 << 20)
 
 const struct setting settings_table[SETTING_COUNT] = {
-    {"host", KIND_TEXT, offsetof(struct settings, host), 0, 0, 0, "127.0.0.1", "H|unix:PATH",
+    {"host", KIND_TEXT, offsetof(struct settings, host), 1, 0, 0, "127.0.0.1", "H|unix:PATH",
      "address to listen on, or the path of a unix socket"},
     {"port", KIND_NUMBER, offsetof(struct settings, port), 0, 65535, 8080, NULL, "P",
      "TCP port; 0 picks a free one"},
@@ -16,14 +15,23 @@ const struct setting settings_table[SETTING_COUNT] = {
      "threads that compute; 0: one for each core this process may use"},
     {"models", KIND_MODELS, 0, 0, 0, 0, NULL, "FILE",
      "model to serve (--model, may repeat; the first one answers at /ppm)"},
-    {"log_level", KIND_LEVEL, offsetof(struct settings, log_level), 0, 0, LOG_INFO, NULL, "L",
-     "error, warn, info (a line a request) or debug"},
+    {"log_level", KIND_CHOICE, offsetof(struct settings, log_level), 0, 0, LOG_INFO, NULL,
+     "error|warn|info|debug", "how much is logged; info: a line a request"},
+    {"log_format", KIND_CHOICE, offsetof(struct settings, log_format), 0, 0, LOG_TEXT, NULL,
+     "text|json", "lines of text, or a JSON object a line"},
     {"http_threads", KIND_NUMBER, offsetof(struct settings, http_threads), 1, 64, 2, NULL, "N",
-     "threads that move bytes; they never compute"},
+     "threads that move bytes, and compute what takes no longer than that"},
     {"connections_max", KIND_NUMBER, offsetof(struct settings, connections_max), 1, 100000, 512,
      NULL, "N", "open connections; further ones wait to be accepted"},
+    {"connection_memory_bytes", KIND_NUMBER, offsetof(struct settings, connection_memory_bytes),
+     (size_t)1 << 15, (size_t)1 << 26, (size_t)1 << 16, NULL, "BYTES",
+     "of each connection; more is faster for large bodies and slower for small ones"},
     {"queue_max", KIND_NUMBER, offsetof(struct settings, queue_max), 1, 100000, 64, NULL, "N",
      "requests waiting to be computed; further ones are answered 503"},
+    {"max_batch", KIND_NUMBER, offsetof(struct settings, max_batch), 1, 1024, 8, NULL, "N",
+     "waiting requests of one model and shape computed together, where that is faster"},
+    {"max_queue_delay_us", KIND_NUMBER, offsetof(struct settings, max_queue_delay_us), 0, 1000000,
+     0, NULL, "US", "how long such a request waits for others; 0: those that wait already"},
     {"body_max_bytes", KIND_NUMBER, offsetof(struct settings, body_max_bytes), 1, (size_t)1 << 40,
      256 * MIB, NULL, "BYTES", "largest request body; larger ones are answered 413"},
     {"memory_max_bytes", KIND_NUMBER, offsetof(struct settings, memory_max_bytes), 1,
@@ -31,10 +39,30 @@ const struct setting settings_table[SETTING_COUNT] = {
      "bodies, answers and intermediates of all requests in flight; beyond it 503"},
     {"request_timeout_ms", KIND_NUMBER, offsetof(struct settings, request_timeout_ms), 1, 86400000,
      120000, NULL, "MS", "from a request's head to its answer; then 504 or 408"},
+    {"head_timeout_ms", KIND_NUMBER, offsetof(struct settings, head_timeout_ms), 0, 86400000, 10000,
+     NULL, "MS", "for a request's head; then 408. 0: request_timeout_ms alone, here and below"},
+    {"body_timeout_ms", KIND_NUMBER, offsetof(struct settings, body_timeout_ms), 0, 86400000, 0,
+     NULL, "MS", "for its body; then 408"},
+    {"queue_timeout_ms", KIND_NUMBER, offsetof(struct settings, queue_timeout_ms), 0, 86400000, 0,
+     NULL, "MS", "for waiting to be computed; then 504"},
+    {"compute_timeout_ms", KIND_NUMBER, offsetof(struct settings, compute_timeout_ms), 0, 86400000,
+     0, NULL, "MS", "for being computed; then 504"},
+    {"response_timeout_ms", KIND_NUMBER, offsetof(struct settings, response_timeout_ms), 0,
+     86400000, 0, NULL, "MS", "for its client to read the answer"},
     {"idle_timeout_s", KIND_NUMBER, offsetof(struct settings, idle_timeout_s), 1, 86400, 60, NULL,
      "SECONDS", "silence after which a connection is closed"},
     {"drain_delay_ms", KIND_NUMBER, offsetof(struct settings, drain_delay_ms), 0, 600000, 0, NULL,
      "MS", "from SIGTERM, when /readyz turns 503, to the end of accepting"},
+    {"socket_mode", KIND_MODE, offsetof(struct settings, socket_mode), 0, 0777, 0600, NULL, "MODE",
+     "who may connect to a unix socket, as chmod has it"},
+    {"keys_file", KIND_PATH, offsetof(struct settings, keys_file), 0, 0, 0, "", "FILE",
+     "a key a line: requests must bring one of them; SIGHUP reads it again"},
+    {"tls_certificate", KIND_PATH, offsetof(struct settings, tls_certificate), 0, 0, 0, "", "FILE",
+     "PEM, the server's certificate first: HTTPS; SIGHUP reads it again"},
+    {"tls_key", KIND_PATH, offsetof(struct settings, tls_key), 0, 0, 0, "", "FILE",
+     "PEM, the certificate's private key"},
+    {"cors_origins", KIND_ORIGINS, offsetof(struct settings, cors_origins), 0, 0, 0, "",
+     "ORIGIN,...", "pages of these origins may ask from a browser; *: of any"},
 };
 const char *const settings_standard_models[STANDARD_MODEL_COUNT] = {
     "models/listing1-pytorch-ppm.json",
@@ -61,4 +89,16 @@ void settings_flag(const struct setting *setting, char *ret, size_t bytes)
         snprintf(ret, bytes, "--%s", setting->kind == KIND_MODELS ? "model" : setting->key);
     for (int i = 0; i < length; i++)
         ret[i] = ret[i] == '_' ? '-' : ret[i];
+}
+
+const char *settings_choice(const struct setting *setting, size_t number,
+                            char ret_name[CHOICE_BYTES])
+{
+    const char *at = setting->value;
+    for (; number > 0 && *at; number--) {
+        at += strcspn(at, "|");
+        at += *at ? 1 : 0;
+    }
+    snprintf(ret_name, CHOICE_BYTES, "%.*s", (int)strcspn(at, "|"), at);
+    return ret_name;
 }

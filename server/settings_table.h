@@ -4,27 +4,39 @@
 
 #include "server/settings.h"
 
-enum setting_kind { KIND_NUMBER, KIND_TEXT, KIND_LEVEL, KIND_MODELS };
+enum setting_kind {
+    KIND_NUMBER,
+    KIND_MODE, /* of a file: "0600" */
+    KIND_CHOICE,
+    KIND_TEXT,
+    KIND_PATH,    /* in a file: relative to it */
+    KIND_ORIGINS, /* in a file: a list */
+    KIND_MODELS
+};
 
 struct setting {
     const char *key;
     enum setting_kind kind;
     size_t offset;
-    size_t min, max, standard; /* bounds and default of numbers and levels */
+    size_t min, max, standard; /* bounds and default of numbers; a choice is its number, from 0; the
+                                  least bytes of a text */
     const char *standard_text;
-    const char *value; /* what stands for it in --help */
+    const char *value; /* what stands for it in --help; the choices: "text|json" */
     const char *help;
 };
 
-enum { SETTING_COUNT = 13, LEVEL_COUNT = LOG_DEBUG + 1, STANDARD_MODEL_COUNT = 4 };
+enum { SETTING_COUNT = 27, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
 
 extern const struct setting settings_table[SETTING_COUNT];
-extern const char *const settings_levels[LEVEL_COUNT]; /* in the order of enum log_level */
 extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];
 
 /* A setting's field, "PPM_..." and "--...". The models are filled one at a time: --model. */
 void *settings_field(struct settings *settings, const struct setting *setting);
 void settings_variable(const struct setting *setting, char *ret, size_t bytes);
 void settings_flag(const struct setting *setting, char *ret, size_t bytes);
+
+/* Writes the name of a choice, empty when there are not so many. Returns ret_name. */
+const char *settings_choice(const struct setting *setting, size_t number,
+                            char ret_name[CHOICE_BYTES]);
 
 #endif

@@ -66,6 +66,12 @@ static size_t receive(int connection, char *bytes, size_t count)
     return got > 0 ? (size_t)got : 0;
 }
 
+bool live_is_answered(int connection)
+{
+    struct pollfd poll_for = {.fd = connection, .events = POLLIN};
+    return poll(&poll_for, 1, 0) == 1;
+}
+
 bool live_is_closed(int connection)
 {
     char byte;
@@ -172,6 +178,28 @@ void live_check_problem(const struct live_answer *answer, int status, const char
     if (status == 503)
         cr_assert(atoi(live_header(answer, "Retry-After", value)) > 0, "%s: no Retry-After", what);
     json_decref(problem);
+}
+
+double live_metric(const struct live *live, const char *sample)
+{
+    char line[160];
+    struct live_answer answer = live_ask(live, "GET", "/metrics", "", NULL, 0);
+    snprintf(line, sizeof line, "\n%s ", sample);
+    const char *at = strstr(answer.body, line);
+    cr_assert(at != NULL, "%s: %s", sample, answer.body);
+    const double value = atof(at + strlen(line));
+    live_answer_free(&answer);
+    return value;
+}
+
+void live_wait_metric(const struct live *live, const char *sample, double value)
+{
+    double found = live_metric(live, sample);
+    for (int waited = 0; found != value; waited += 10) {
+        cr_assert(waited < LIVE_WAIT_MS, "%s is %g, expected %g", sample, found, value);
+        live_sleep_ms(10);
+        found = live_metric(live, sample);
+    }
 }
 
 void live_check_serving(const struct live *live, const char *what)

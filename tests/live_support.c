@@ -126,8 +126,10 @@ void live_start(struct live *ret, const char *const *arguments, const char *cons
     live_wait_log(ret, "listening on ");
     char *log = live_log(ret);
     const char *address = strstr(log, "listening on ");
-    if (sscanf(address, "listening on unix:%107s", ret->socket_path) != 1)
-        cr_assert(sscanf(address, "listening on http://127.0.0.1:%u", &ret->port) == 1, "%s", log);
+    if (sscanf(address, "listening on unix:%107[^\"\n]", ret->socket_path) != 1) {
+        address = strstr(address, "://127.0.0.1:");
+        cr_assert(address && sscanf(address, "://127.0.0.1:%u", &ret->port) == 1, "%s", log);
+    }
     free(log);
 }
 

@@ -20,6 +20,10 @@ enum { LIVE_WAIT_MS = 30000, LIVE_HEADER_BYTES = 256, LIVE_PATH_BYTES = 32 };
 #define LISTING1_MODEL  "configs/models/listing1-pytorch-ppm.json"
 #define LISTING1_GOLDEN GOLDEN(LISTING1)
 
+/* Samples of /metrics: what was given up, and in which stage. */
+#define GONE(stage) "ppm_cancelled_total{reason=\"client_gone\",stage=\"" stage "\"}"
+#define LATE(stage) "ppm_cancelled_total{reason=\"deadline\",stage=\"" stage "\"}"
+
 /* ---- the program ---- */
 
 struct live {
@@ -81,6 +85,9 @@ bool live_print(int connection, const char *format, ...) __attribute__((format(p
  * closed before all of it came; then nothing is to be freed. */
 bool live_receive(int connection, bool is_head, struct live_answer *ret);
 
+/* Whether something of an answer has come, or the end. */
+bool live_is_answered(int connection);
+
 /* Whether the connection was closed, and not a byte of another answer came before. */
 bool live_is_closed(int connection);
 
@@ -99,8 +106,28 @@ void live_answer_free(struct live_answer *answer);
 void live_check_problem(const struct live_answer *answer, int status, const char *text,
                         const char *what);
 
+/* The value of a sample of /metrics, such as "ppm_ready" or
+ * "ppm_rejected_total{reason=\"memory\"}". The test fails when there is none. */
+double live_metric(const struct live *live, const char *sample);
+
+/* Waits until it has that value. */
+void live_wait_metric(const struct live *live, const char *sample, double value);
+
 /* Fails the test unless POST /ppm with a small npy is answered 200. */
 void live_check_serving(const struct live *live, const char *what);
+
+/* ---- something long to compute: live_slow.c ---- */
+
+/* live_start with the golden model of listing 1, and a model "slow". Its end. */
+void live_slow_start(struct live *ret, const char *const *arguments);
+void live_slow_stop(struct live *live);
+void live_slow_forget(void); /* the model, when the server was stopped otherwise */
+
+/* Sends it a request of so many 8 x 8 images; headers are whole lines. Returns its connection. */
+int live_slow_send(const struct live *live, size_t images, const char *headers);
+
+/* How many images take at least ms, whatever this machine and its kernels can do. */
+size_t live_slow_images(const struct live *live, double ms);
 
 /* ---- files ---- */
 

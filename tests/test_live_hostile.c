@@ -155,13 +155,15 @@ Test(live_hostile, every_line_of_the_log_is_a_record_of_printable_text)
 }
 
 /* Serves on a unix socket, as its log may not tell the port. */
-static void check_serving_without_a_log(int log, const char *what)
+static void check_serving_without_a_log(int log, const char *format, const char *what)
 {
     char directory[LIVE_PATH_BYTES], host[64];
     struct live live;
     live_directory_make(directory);
     snprintf(host, sizeof host, "unix:%s/socket", directory);
-    live_spawn_logging(&live, log, LIST("serve", "--model", LISTING1_GOLDEN, "--host", host), NULL);
+    live_spawn_logging(
+        &live, log,
+        LIST("serve", "--model", LISTING1_GOLDEN, "--host", host, "--log-format", format), NULL);
     strcpy(live.socket_path, host + strlen("unix:"));
     for (int waited = 0, connection; (connection = live_connect(&live)) < 0; waited += 5) {
         cr_assert(waited < LIVE_WAIT_MS, "%s: it does not listen", what);
@@ -173,14 +175,20 @@ static void check_serving_without_a_log(int log, const char *what)
     live_directory_remove(directory);
 }
 
-Test(live_hostile, a_log_that_nobody_reads_stops_no_request)
+static void check_dead_logs(const char *format)
 {
     int ends[2];
     cr_assert(pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 4096);
-    check_serving_without_a_log(ends[1], "a full pipe");
+    check_serving_without_a_log(ends[1], format, "a full pipe");
     close(ends[0]);
     cr_assert(pipe2(ends, O_CLOEXEC) == 0);
     close(ends[0]);
-    check_serving_without_a_log(ends[1], "a closed pipe");
-    check_serving_without_a_log(open("/dev/full", O_WRONLY | O_CLOEXEC), "a full disk");
+    check_serving_without_a_log(ends[1], format, "a closed pipe");
+    check_serving_without_a_log(open("/dev/full", O_WRONLY | O_CLOEXEC), format, "a full disk");
+}
+
+Test(live_hostile, a_log_that_nobody_reads_stops_no_request)
+{
+    check_dead_logs("text");
+    check_dead_logs("json");
 }

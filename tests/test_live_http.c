@@ -70,16 +70,20 @@ Test(live_http, every_answer_tells_its_times_and_its_id)
     live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
     for (size_t i = 0; i < COUNT(cases); i++) {
         char value[LIVE_HEADER_BYTES];
-        double queue_ms = -1, compute_ms = -1;
+        double queue_ms = -1, compute_ms = -1, decode_ms = -1, encode_ms = -1;
         const bool is_post = strcmp(cases[i].method, "POST") == 0;
         struct live_answer answer = live_ask(&live, cases[i].method, cases[i].target, npy_type,
                                              is_post ? x.file : NULL, is_post ? x.file_bytes : 0);
         cr_assert(answer.status == cases[i].status, "%s: %d", cases[i].target, answer.status);
         live_header(&answer, "Server-Timing", value);
-        cr_assert(sscanf(value, "queue;dur=%lf, compute;dur=%lf", &queue_ms, &compute_ms) == 2,
+        cr_assert(sscanf(value, "queue;dur=%lf, compute;dur=%lf, decode;dur=%lf, encode;dur=%lf",
+                         &queue_ms, &compute_ms, &decode_ms, &encode_ms) == 4,
                   "%s: %s", cases[i].target, answer.head);
-        cr_assert(queue_ms >= 0 && (compute_ms > 0) == (is_post && answer.status == 200), "%s: %s",
-                  cases[i].target, value);
+        const bool is_computed = is_post && answer.status == 200;
+        cr_assert((compute_ms > 0) == is_computed, "%s: %s", cases[i].target, value);
+        cr_assert(is_computed ? queue_ms >= 0 && decode_ms >= 0 && encode_ms >= 0
+                              : queue_ms + decode_ms + encode_ms == 0,
+                  "%s: %s", cases[i].target, value);
         cr_assert(*live_header(&answer, "X-Request-Id", value), "%s", cases[i].target);
         live_answer_free(&answer);
     }
@@ -243,7 +247,7 @@ Test(live_http, requests_may_be_sent_ahead_of_their_answers)
 
 Test(live_http, head_is_get_without_a_body)
 {
-    static const char *const targets[] = {"/healthz", "/readyz", "/ppm", "/ppm/" LISTING1};
+    static const char *const targets[] = {"/healthz", "/readyz", "/ppm", ("/ppm/" LISTING1)};
     struct live live;
     struct live_answer got, head;
     char length[2][LIVE_HEADER_BYTES], type[2][LIVE_HEADER_BYTES];

@@ -11,35 +11,12 @@
 #define POST_NPY  "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
 #define POST_JSON "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
-/* A gauge or counter of /metrics. */
-static double metric(const struct live *live, const char *name)
-{
-    char line[128];
-    struct live_answer answer = live_ask(live, "GET", "/metrics", "", NULL, 0);
-    snprintf(line, sizeof line, "\n%s ", name);
-    const char *at = strstr(answer.body, line);
-    cr_assert(at != NULL, "%s: %s", name, answer.body);
-    const double value = atof(at + strlen(line));
-    live_answer_free(&answer);
-    return value;
-}
-
-static void wait_for_metric(const struct live *live, const char *name, double value)
-{
-    double found = metric(live, name);
-    for (int waited = 0; found != value; waited += 10) {
-        cr_assert(waited < LIVE_WAIT_MS, "%s is %g, expected %g", name, found, value);
-        live_sleep_ms(10);
-        found = metric(live, name);
-    }
-}
-
 /* Nothing of what was refused or broken off is left. */
 static void check_clean(const struct live *live)
 {
-    wait_for_metric(live, "ppm_requests_in_flight", 1); /* the one that asks */
-    wait_for_metric(live, "ppm_bytes_in_flight", 0);
-    wait_for_metric(live, "ppm_queue_depth", 0);
+    live_wait_metric(live, "ppm_requests_in_flight", 1); /* the one that asks */
+    live_wait_metric(live, "ppm_bytes_in_flight", 0);
+    live_wait_metric(live, "ppm_queue_depth", 0);
     live_check_serving(live, "all of it");
 }
 
@@ -191,7 +168,7 @@ Test(live_limits, memory_that_others_hold_is_503_until_they_are_gone)
     live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
     int holder = live_connect(&live);
     live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
-    wait_for_metric(&live, "ppm_bytes_in_flight", 999000);
+    live_wait_metric(&live, "ppm_bytes_in_flight", 999000);
     struct live_tensor x = live_golden(LISTING1, "x.npy");
     answer = live_ask(&live, "POST", "/ppm", "Content-Type: application/x-npy\r\n", x.file,
                       x.file_bytes);
@@ -235,7 +212,7 @@ Test(live_limits, an_answer_counts_as_memory_until_it_is_read)
     write_magnifier(directory, path, 500);
     live_start(&live, LIST("--model", LISTING1_GOLDEN, "--model", path), NULL);
     int connection = ask_magnifier(&live, "application/json");
-    const double held_bytes = metric(&live, "ppm_bytes_in_flight");
+    const double held_bytes = live_metric(&live, "ppm_bytes_in_flight");
     cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
     cr_assert(held_bytes >= (double)answer.body_bytes, "%.0f of %zu bytes are counted", held_bytes,
               answer.body_bytes);
@@ -320,7 +297,7 @@ Test(live_limits, a_client_that_trickles_its_answer_is_cut_off)
                LIST("--model", LISTING1_GOLDEN, "--model", path, "--request-timeout-ms", "2000"),
                NULL);
     int connection = ask_magnifier(&live, "*/*");
-    for (int waited = 0; metric(&live, "ppm_bytes_in_flight") > 0; waited += 100) {
+    for (int waited = 0; live_metric(&live, "ppm_bytes_in_flight") > 0; waited += 100) {
         cr_assert(waited < LIVE_WAIT_MS / 2, "it may go on for ever");
         recv(connection, some, sizeof some, MSG_DONTWAIT);
         live_sleep_ms(100);

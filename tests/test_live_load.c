@@ -2,101 +2,33 @@
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Nine 3x3 convolutions: 9.4 MFLOP a pixel for 16 bytes of input. */
-static const char slow_model[] =
-    "{\"name\": \"slow\", \"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], \"head\": ["
-    "{\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}"
-    ", {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": "
-    "3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, "
-    "\"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": "
-    "256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": "
-    "{\"channels\": 1}}], \"weights\": {\"random\": 1}}";
-
-static char directory[LIVE_PATH_BYTES];
-
-static void start_slow(struct live *ret, const char *flag, const char *value)
-{
-    char path[64];
-    live_directory_make(directory);
-    snprintf(path, sizeof path, "%s/slow.json", directory);
-    live_write_file(path, slow_model);
-    live_start(ret, LIST("--model", LISTING1_GOLDEN, "--model", path, flag, value), NULL);
-}
-
-static void stop_slow(struct live *live)
-{
-    live_stop(live);
-    live_directory_remove(directory);
-}
-
-/* Sends a request of so many 8 x 8 images; returns its connection. */
-static int send_slow(const struct live *live, size_t images)
-{
-    const size_t bytes = images * 4 * 8 * 8 * sizeof(float);
-    char *zeros = calloc(1, bytes);
-    int connection = live_connect(live);
-    cr_assert(connection >= 0);
-    live_print(connection,
-               "POST /ppm/slow?shape=%zu,4,8,8 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-               "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
-               images, bytes);
-    live_send(connection, zeros, bytes);
-    free(zeros);
-    return connection;
-}
-
-static bool is_answered(int connection)
-{
-    struct pollfd poll_for = {.fd = connection, .events = POLLIN};
-    return poll(&poll_for, 1, 0) == 1;
-}
-
-/* How many images take at least ms, whatever this machine and its kernels can do. */
-static size_t find_slow(const struct live *live, double ms)
-{
-    for (size_t images = 1;; images *= 2) {
-        char value[LIVE_HEADER_BYTES];
-        double compute_ms = 0;
-        struct live_answer answer;
-        int connection = send_slow(live, images);
-        cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
-        live_header(&answer, "Server-Timing", value);
-        cr_assert(sscanf(value, "queue;dur=%*f, compute;dur=%lf", &compute_ms) == 1, "%s", value);
-        live_answer_free(&answer);
-        close(connection);
-        if (compute_ms >= ms)
-            return images;
-    }
-}
-
 Test(live_load, health_and_metrics_answer_while_something_is_computed)
 {
     static const char *const targets[] = {"/healthz", "/readyz", "/metrics", "/ppm?shape=1,4,9,9"};
     struct live live;
     bool were_answered_meanwhile = false;
-    start_slow(&live, "--queue-max", "8");
-    for (size_t images = find_slow(&live, 200); !were_answered_meanwhile; images *= 2) {
+    live_slow_start(&live, LIST("--queue-max", "8"));
+    for (size_t images = live_slow_images(&live, 200); !were_answered_meanwhile; images *= 2) {
         struct live_answer answer;
         cr_assert(images <= 4096, "health waits for what is computed");
-        int connection = send_slow(&live, images);
+        int connection = live_slow_send(&live, images, "");
         for (size_t i = 0; i < COUNT(targets); i++) {
             answer = live_ask(&live, "GET", targets[i], "", NULL, 0);
             cr_assert(answer.status == 200, "%s", targets[i]);
             live_answer_free(&answer);
         }
-        were_answered_meanwhile = !is_answered(connection);
+        were_answered_meanwhile = !live_is_answered(connection);
         cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
         live_answer_free(&answer);
         close(connection);
     }
-    stop_slow(&live);
+    live_slow_stop(&live);
 }
 
 Test(live_load, a_full_queue_is_503_with_retry_after)
@@ -104,10 +36,10 @@ Test(live_load, a_full_queue_is_503_with_retry_after)
     enum { CLIENTS = 10 };
     int connections[CLIENTS], refused = 0;
     struct live live;
-    start_slow(&live, "--queue-max", "1");
-    const size_t images = find_slow(&live, 300);
+    live_slow_start(&live, LIST("--queue-max", "1"));
+    const size_t images = live_slow_images(&live, 300);
     for (int i = 0; i < CLIENTS; i++)
-        connections[i] = send_slow(&live, images);
+        connections[i] = live_slow_send(&live, images, "");
     for (int i = 0; i < CLIENTS; i++) {
         struct live_answer answer;
         cr_assert(live_receive(connections[i], false, &answer));
@@ -120,18 +52,19 @@ Test(live_load, a_full_queue_is_503_with_retry_after)
         close(connections[i]);
     }
     cr_assert(refused > 0 && refused < CLIENTS, "%d of %d were refused", refused, CLIENTS);
+    live_wait_metric(&live, "ppm_rejected_total{reason=\"queue_full\"}", refused);
     live_check_serving(&live, "an overload");
-    stop_slow(&live);
+    live_slow_stop(&live);
 }
 
 Test(live_load, what_takes_too_long_is_504)
 {
     struct live live;
     struct live_answer answer;
-    start_slow(&live, "--request-timeout-ms", "500");
+    live_slow_start(&live, LIST("--request-timeout-ms", "500"));
     int connections[2];
     for (int i = 0; i < 2; i++) /* one computes, one waits */
-        connections[i] = send_slow(&live, 512);
+        connections[i] = live_slow_send(&live, 512, "");
     for (int i = 0; i < 2; i++) {
         cr_assert(live_receive(connections[i], false, &answer));
         live_check_problem(&answer, 504, "500", "deadline");
@@ -139,18 +72,23 @@ Test(live_load, what_takes_too_long_is_504)
         close(connections[i]);
     }
     live_check_serving(&live, "a deadline");
-    stop_slow(&live);
+    cr_assert(live_metric(&live, LATE("queue")) + live_metric(&live, LATE("compute")) == 2);
+    live_slow_stop(&live);
 }
 
 /* The work of a client that is gone makes way for others: this would take minutes. */
 Test(live_load, the_work_of_a_client_that_is_gone_is_dropped)
 {
     struct live live;
-    start_slow(&live, "--queue-max", "8");
+    live_slow_start(&live, LIST("--queue-max", "8"));
     for (int i = 0; i < 8; i++)
-        close(send_slow(&live, 2048));
+        close(live_slow_send(&live, 2048, ""));
+    live_wait_metric(&live, "ppm_requests_in_flight", 1);
     live_check_serving(&live, "clients that are gone");
-    stop_slow(&live);
+    const double queued = live_metric(&live, GONE("queue")),
+                 begun = live_metric(&live, GONE("compute"));
+    cr_assert(queued + begun == 8, "%g while waiting, %g later", queued, begun);
+    live_slow_stop(&live);
 }
 
 /* ---- the end ---- */
@@ -159,8 +97,8 @@ Test(live_load, a_drain_finishes_what_was_accepted)
 {
     struct live live;
     struct live_answer answer;
-    start_slow(&live, "--drain-delay-ms", "300");
-    int connection = send_slow(&live, find_slow(&live, 500));
+    live_slow_start(&live, LIST("--drain-delay-ms", "300"));
+    int connection = live_slow_send(&live, live_slow_images(&live, 500), "");
     kill(live.pid, SIGTERM);
     live_wait_log(&live, "stopping");
     int probe = live_connect(&live); /* refused, or told to go elsewhere */
@@ -176,7 +114,7 @@ Test(live_load, a_drain_finishes_what_was_accepted)
     close(connection);
     cr_assert(live_wait(&live) == 0);
     cr_assert(live_connect(&live) < 0);
-    live_directory_remove(directory);
+    live_slow_forget();
 }
 
 Test(live_load, a_drain_does_not_wait_for_idle_connections)

@@ -1,8 +1,7 @@
-/* test_live_serve.c - health, metrics, descriptions, overload, deadlines and where it listens. */
+/* test_live_serve.c - health, descriptions, overload, deadlines and where it listens. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
-#include <ctype.h>
 #include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* ---- health and metrics ---- */
+/* ---- health ---- */
 
 Test(live_serve, health_and_readiness_answer)
 {
@@ -26,122 +25,6 @@ Test(live_serve, health_and_readiness_answer)
         cr_assert_str_eq(answer.body, cases[i][1]);
         live_answer_free(&answer);
     }
-    live_stop(&live);
-}
-
-/* Reads [a-zA-Z_:][a-zA-Z0-9_:]* */
-static const char *skip_name(const char *at)
-{
-    if (isdigit((unsigned char)*at))
-        return at;
-    while (isalnum((unsigned char)*at) || *at == '_' || *at == ':')
-        at++;
-    return at;
-}
-
-/* name{label="text",...} value, of the Prometheus text format 0.0.4 */
-static bool is_sample(const char *line)
-{
-    char *end;
-    const char *at = skip_name(line);
-    if (at == line)
-        return false;
-    if (*at == '{') {
-        do {
-            const char *name = at + 1;
-            at = skip_name(name);
-            if (at == name || strncmp(at, "=\"", 2) != 0)
-                return false;
-            for (at += 2; *at && *at != '"'; at++)
-                at += *at == '\\' && at[1] ? 1 : 0;
-            if (*at++ != '"')
-                return false;
-        } while (*at == ',');
-        if (*at++ != '}')
-            return false;
-    }
-    if (*at != ' ')
-        return false;
-    strtod(at + 1, &end);
-    return end > at + 1 && *end == '\0';
-}
-
-/* Every sample of a metric stands behind the TYPE of its family. */
-static void check_metrics(char *text)
-{
-    char family[128] = "", kind[32] = "";
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        if (strncmp(line, "# HELP ", 7) == 0)
-            continue;
-        if (*line == '#') {
-            cr_assert(sscanf(line, "# TYPE %127s %31s", family, kind) == 2, "%s", line);
-            cr_assert(strstr("counter gauge histogram", kind) != NULL, "%s", line);
-            continue;
-        }
-        cr_assert(is_sample(line), "%s", line);
-        cr_assert(*family && strncmp(line, family, strlen(family)) == 0, "%s in %s", line, family);
-    }
-}
-
-static double counted(const struct live *live, const char *sample)
-{
-    struct live_answer answer = live_ask(live, "GET", "/metrics", "", NULL, 0);
-    const char *at = strstr(answer.body, sample);
-    const double value = at ? atof(at + strlen(sample)) : 0;
-    cr_assert(answer.status == 200);
-    live_answer_free(&answer);
-    return value;
-}
-
-Test(live_serve, metrics_are_prometheus_text)
-{
-    char type[LIVE_HEADER_BYTES];
-    struct live live;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
-    live_check_serving(&live, "the start");
-    for (int i = 0; i < 2; i++) {
-        struct live_answer answer = live_ask(&live, "GET", "/metrics", "", NULL, 0);
-        cr_assert(strncmp(live_header(&answer, "Content-Type", type), "text/plain; version=0.0.4",
-                          25) == 0,
-                  "%s", type);
-        check_metrics(answer.body);
-        live_answer_free(&answer);
-    }
-    live_stop(&live);
-}
-
-Test(live_serve, metrics_count_what_happens)
-{
-    static const char *const samples[] = {"ppm_requests_total{route=\"/ppm\",code=\"200\"} ",
-                                          "ppm_compute_seconds_count ",
-                                          "ppm_compute_seconds_bucket{le=\"+Inf\"} "};
-    struct live live;
-    double before[COUNT(samples)];
-    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
-    for (size_t i = 0; i < COUNT(samples); i++)
-        before[i] = counted(&live, samples[i]);
-    for (int i = 0; i < 3; i++)
-        live_check_serving(&live, "metrics");
-    for (size_t i = 0; i < COUNT(samples); i++)
-        cr_assert(counted(&live, samples[i]) == before[i] + 3, "%s", samples[i]);
-    live_stop(&live);
-}
-
-Test(live_serve, unknown_paths_and_models_share_one_label)
-{
-    char target[64];
-    struct live live;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
-    for (int i = 0; i < 40; i++) {
-        snprintf(target, sizeof target, i % 2 ? "/path-%d" : "/ppm/model-%d", i);
-        struct live_answer answer = live_ask(&live, "GET", target, "", NULL, 0);
-        cr_assert(answer.status == 404);
-        live_answer_free(&answer);
-    }
-    struct live_answer answer = live_ask(&live, "GET", "/metrics", "", NULL, 0);
-    cr_assert(!strstr(answer.body, "path-") && !strstr(answer.body, "model-"), "%s", answer.body);
-    cr_assert(strstr(answer.body, "code=\"404\"} 20"), "%s", answer.body);
-    live_answer_free(&answer);
     live_stop(&live);
 }
 

@@ -3,6 +3,9 @@
 
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,7 +53,7 @@ Test(log, control_bytes_do_not_get_through, .init = begin)
     cr_assert(end != NULL && end[1] == '\0', "%s", text);
     for (const char *c = text; c < end; c++)
         cr_assert(*c >= 0x20 && *c < 0x7f, "\\x%02x", (unsigned char)*c);
-    cr_assert(strstr(text, "a") && strstr(text, "[31m") && strstr(text, "h\n"), "%s", text);
+    cr_assert_str_eq(text + 31, "a\\x0ab\\x0dc\\x09d\\x1b[31me\\x7ff\\x01g\\xc2\\x9bh\n");
 }
 
 Test(log, a_record_of_any_length_is_one_line, .init = begin)
@@ -72,6 +75,110 @@ Test(log, a_record_of_any_length_is_one_line, .init = begin)
         at = end + 1;
     }
     cr_assert_str_empty(at);
+}
+
+/* The only line, as JSON. */
+static json_t *logged_json(void)
+{
+    const char *text = logged();
+    json_error_t error;
+    const char *end = strchr(text, '\n');
+    cr_assert(end != NULL && end[1] == '\0' && end - text < PIPE_BUF, "%s", text);
+    json_t *record = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    cr_assert(record != NULL, "%s: %s", error.text, text);
+    return record;
+}
+
+Test(log, a_record_of_json_has_time_level_and_message, .init = begin)
+{
+    const char *time, *level, *message;
+    log_set_format(LOG_JSON);
+    log_line(LOG_WARN, "%d \"bytes\" of \x1b \\ \n", 5);
+    json_t *record = logged_json();
+    cr_assert(json_unpack(record, "{s:s, s:s, s:s!}", "time", &time, "level", &level, "message",
+                          &message) == 0);
+    cr_assert(strlen(time) == 24 && time[10] == 'T' && time[23] == 'Z', "%s", time);
+    cr_assert_str_eq(level, "warn");
+    cr_assert_str_eq(message, "5 \"bytes\" of \\x1b \\ \\x0a");
+    json_decref(record);
+}
+
+Test(log, a_record_of_json_of_any_length_is_one_line, .init = begin)
+{
+    char *long_text = calloc(1, 10000);
+    memset(long_text, '"', 9999);
+    log_set_format(LOG_JSON);
+    log_line(LOG_ERROR, "%s", long_text);
+    json_t *record = logged_json();
+    const char *message = json_string_value(json_object_get(record, "message"));
+    cr_assert(strlen(message) > 2000 && strspn(message, "\"") == strlen(message));
+    json_decref(record);
+    free(long_text);
+}
+
+Test(log, what_is_announced_is_said_at_any_level, .init = begin)
+{
+    log_set_level(LOG_ERROR);
+    log_announce("listening on %s", "x\n");
+    log_set_format(LOG_JSON);
+    log_announce("listening on %s", "y");
+    const char *text = logged();
+    cr_assert(strncmp(text, "listening on x\\x0a\n{", 20) == 0, "%s", text);
+    cr_assert(strstr(text, "\"message\":\"listening on y\"}\n") != NULL, "%s", text);
+}
+
+/* Everything at its longest. */
+static struct log_request longest(void)
+{
+    static char id[129], model[128], target[3000];
+    memset(id, 'i', sizeof id - 1);
+    memset(model, 'm', sizeof model - 1);
+    memset(target, '"', sizeof target - 1);
+    return (struct log_request){.id = id,
+                                .client = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535",
+                                .method = "FROBNICATIONARY",
+                                .target = target,
+                                .route = "/v2/models/{model}/infer",
+                                .model = model,
+                                .trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+                                .parent_id = "00f067aa0ba902b7",
+                                .span_id = "061fdfb4c840faf1",
+                                .status = 200,
+                                .bytes_in = SIZE_MAX,
+                                .bytes_out = SIZE_MAX,
+                                .total_ms = 123456789.25,
+                                .queue_ms = 123456789.25,
+                                .decode_ms = 123456789.25,
+                                .compute_ms = 123456789.25,
+                                .encode_ms = 1e-9};
+}
+
+Test(log, a_request_at_its_longest_is_one_line_of_text, .init = begin)
+{
+    const struct log_request request = longest();
+    log_request(&request);
+    const char *text = logged();
+    const char *end = strchr(text, '\n');
+    cr_assert(end != NULL && end[1] == '\0', "%s", text);
+    cr_assert(strstr(text, "\"\" 200 in=18446744073709551615 out=") &&
+                  strstr(text, " route=/v2/models/{model}/infer model=mmm") &&
+                  strstr(text, "iii trace=4bf92f3577b34da6a3ce929d0e0e4736\n"),
+              "%s", text);
+}
+
+Test(log, a_request_at_its_longest_is_one_line_of_json, .init = begin)
+{
+    const struct log_request request = longest();
+    const char *id, *target;
+    double compute_ms;
+    log_set_format(LOG_JSON);
+    log_request(&request);
+    json_t *record = logged_json();
+    cr_assert(json_unpack(record, "{s:s, s:s, s:F}", "id", &id, "target", &target, "compute_ms",
+                          &compute_ms) == 0);
+    cr_assert_str_eq(id, request.id);
+    cr_assert(strlen(target) == 400 && compute_ms == 123457000);
+    json_decref(record);
 }
 
 Test(log, levels_below_the_threshold_are_left_out, .init = begin)

@@ -84,6 +84,14 @@ Test(settings, flags_are_refused_by_name)
         {"--idle-timeout-s=x", "--idle-timeout-s"},
         {"--drain-delay-ms=600001", "600000"},
         {"--models=a.json", "--models"},
+        {"--log-format=xml", "text|json"},
+        {"--log-format=", "--log-format"},
+        {"--log-format=text|json", "--log-format"},
+        {"--socket-mode=660x", "660x"},
+        {"--socket-mode=0888", "octal"},
+        {"--socket-mode=01777", "--socket-mode"},
+        {"--socket-mode=60", "--socket-mode"},
+        {"--socket-mode=-600", "--socket-mode"},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         check_refused(LIST(cases[i][0]), cases[i][1]);
@@ -111,6 +119,11 @@ Test(settings, files_are_refused_by_key)
         {"{\"models\": []}", "models"},
         {"{\"models\": [1]}", "models[0]"},
         {"{\"models\": [\"a.json\", \"\"]}", "models"},
+        {"{\"socket_mode\": 600}", "socket_mode"},
+        {"{\"keys_file\": null}", "keys_file"},
+        {"{\"cors_origins\": [1]}", "cors_origins[0]"},
+        {"{\"cors_origins\": [\"https://a.example\", \"\"]}", "cors_origins[1]"},
+        {"{\"cors_origins\": [\"https://a.example,https://b.example\"]}", "cors_origins[0]"},
     };
     char directory[LIVE_PATH_BYTES], path[64];
     live_directory_make(directory);
@@ -135,6 +148,70 @@ Test(settings, variables_are_refused_by_name)
         check_refused(LIST("--port=1"), cases[i][0]);
         unsetenv(cases[i][0]);
     }
+}
+
+Test(settings, origins_are_as_browsers_write_them)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+    } cases[] = {
+        {"", true},
+        {"*", true},
+        {"https://a.example", true},
+        {"http://localhost:3000,https://a.example,http://[::1]:8080", true},
+        {"chrome-extension://abcdef", true},
+        {"https://a.example/", false},
+        {"https://a.example/path", false},
+        {"https://A.example", false},
+        {"a.example", false},
+        {"https://", false},
+        {"://a.example", false},
+        {"null", false},
+        {"*,https://a.example", false},
+        {"https://*.a.example", false},
+        {"https://a.example, https://b.example", false},
+        {"https://a.example,", false},
+        {",https://a.example", false},
+        {"https://a.example,,https://b.example", false},
+        {"https:,//a.example", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct settings settings;
+        struct ppm_error error = {0};
+        cr_assert(read_settings(LIST("--cors-origins", cases[i].text), &settings, &error) == PPM_OK,
+                  "%s", error.text);
+        settings_check(&settings, &error);
+        cr_assert(error.status == (cases[i].is_good ? PPM_OK : PPM_BAD_CONFIG), "%s: %s",
+                  cases[i].text, error.text);
+        settings_release(&settings);
+    }
+}
+
+Test(settings, lists_and_paths_of_a_file)
+{
+    char directory[LIVE_PATH_BYTES], path[64], expected[128];
+    struct settings settings;
+    struct ppm_error error = {0};
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/server.json", directory);
+    live_write_file(path, "{\"cors_origins\": [\"https://a.example\", \"https://b.example\"], "
+                          "\"keys_file\": \"keys\", \"tls_key\": \"/etc/key.pem\", "
+                          "\"tls_certificate\": \"\", \"socket_mode\": \"0640\"}");
+    cr_assert(read_settings(LIST("--config", path), &settings, &error) == PPM_OK, "%s", error.text);
+    cr_assert_str_eq(settings.cors_origins, "https://a.example,https://b.example");
+    snprintf(expected, sizeof expected, "%s/keys", directory);
+    cr_assert_str_eq(settings.keys_file, expected);
+    cr_assert_str_eq(settings.tls_key, "/etc/key.pem");
+    cr_assert_str_empty(settings.tls_certificate);
+    cr_assert(settings.socket_mode == 0640);
+    settings_release(&settings);
+    cr_assert(read_settings(LIST("--config", path, "--keys-file", "own", "--cors-origins", ""),
+                            &settings, &error) == PPM_OK);
+    cr_assert_str_eq(settings.keys_file, "own");
+    cr_assert_str_empty(settings.cors_origins);
+    settings_release(&settings);
+    live_directory_remove(directory);
 }
 
 Test(settings, models_of_a_file_are_relative_to_it)

@@ -13,16 +13,19 @@ struct form {
     const char *media_type;
     codec_decode_function *decode;
     codec_encode_function *encode;
+    codec_look_function *look; /* NULL: the form is no image of a tensor's memory */
+    codec_head_function *head;
     size_t head_bytes_max;
     size_t element_bytes_max;
 };
 
 static const struct form forms[CODEC_FORM_COUNT] = {
-    [CODEC_JSON] = {"application/json", codec_json_decode, codec_json_encode,
+    [CODEC_JSON] = {"application/json", codec_json_decode, codec_json_encode, NULL, NULL,
                     CODEC_JSON_HEAD_BYTES_MAX, CODEC_JSON_ELEMENT_BYTES_MAX},
-    [CODEC_NPY] = {"application/x-npy", codec_npy_decode, codec_npy_encode,
-                   CODEC_NPY_HEAD_BYTES_MAX, 4},
-    [CODEC_RAW] = {"application/octet-stream", codec_raw_decode, codec_raw_encode, 0, 4},
+    [CODEC_NPY] = {"application/x-npy", codec_npy_decode, codec_npy_encode, codec_npy_look,
+                   codec_npy_head, CODEC_HEAD_BYTES_MAX, 4},
+    [CODEC_RAW] = {"application/octet-stream", codec_raw_decode, codec_raw_encode, codec_raw_look,
+                   codec_raw_head, 0, 4},
 };
 
 const char *codec_media_type(enum codec_form form)
@@ -53,13 +56,36 @@ static enum ppm_status check_channels(const struct ppm_tensor *tensor,
         ppm_layout_name(tensor->layout), expectation->model, expectation->channels, hint);
 }
 
+static enum ppm_status check_not_empty(enum codec_form form, size_t body_bytes,
+                                       struct ppm_error *error)
+{
+    if (body_bytes > 0)
+        return PPM_OK;
+    return ppm_fail(error, PPM_MALFORMED, "the body is empty, expected a tensor as %s",
+                    forms[form].media_type);
+}
+
+enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
+                           const struct codec_expectation *expectation,
+                           struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct ppm_tensor tensor = {0};
+    if (check_not_empty(form, body_bytes, error) != PPM_OK)
+        return error->status;
+    if (forms[form].look &&
+        (forms[form].look(body, body_bytes, expectation, &tensor, error) != PPM_OK ||
+         check_channels(&tensor, expectation, error) != PPM_OK))
+        return error->status;
+    *ret_tensor = tensor;
+    return PPM_OK;
+}
+
 enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body_bytes,
                              const struct codec_expectation *expectation,
                              struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    if (body_bytes == 0)
-        return ppm_fail(error, PPM_MALFORMED, "the body is empty, expected a tensor as %s",
-                        forms[form].media_type);
+    if (check_not_empty(form, body_bytes, error) != PPM_OK)
+        return error->status;
     struct ppm_tensor tensor = {0};
     enum ppm_status status = forms[form].decode(body, body_bytes, expectation, &tensor, error);
     if (status == PPM_OK)
@@ -75,6 +101,20 @@ enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, co
                              struct codec_bytes *ret_bytes, struct ppm_error *error)
 {
     return forms[form].encode(tensor, model, ret_bytes, error);
+}
+
+bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
+                           struct codec_bytes *ret_bytes)
+{
+    char head[CODEC_HEAD_BYTES_MAX];
+    if (!forms[form].head)
+        return false;
+    const struct ppm_shape s = tensor->shape;
+    const size_t head_bytes = forms[form].head(tensor, head);
+    char *data = (char *)tensor->data - head_bytes;
+    memcpy(data, head, head_bytes);
+    *ret_bytes = (struct codec_bytes){.data = data, .size = head_bytes + 4 * s.n * s.c * s.h * s.w};
+    return true;
 }
 
 size_t codec_encoded_bytes_max(enum codec_form form, size_t count)

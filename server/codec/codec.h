@@ -54,6 +54,13 @@ enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body
                              const struct codec_expectation *expectation,
                              struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
+/* The same without a copy: *ret_tensor's data lies within body where that holds the values as they
+ * are computed with (float32 in C order), and is NULL where they have to be decoded. JSON tells its
+ * shape no sooner: *ret_tensor is then {0}. */
+enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
+                           const struct codec_expectation *expectation,
+                           struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
 /* Bytes that travel. data comes from malloc; whoever holds the struct frees it. */
 struct codec_bytes {
     char *data;
@@ -68,6 +75,13 @@ struct codec_bytes {
  *   raw:  little-endian elements. */
 enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, const char *model,
                              struct codec_bytes *ret_bytes, struct ppm_error *error);
+
+enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it begins at */
+
+/* The same without a copy, for npy and raw: *ret_bytes is within the memory of tensor, whose data
+ * must have CODEC_HEAD_BYTES_MAX bytes of room before them. False for JSON. */
+bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
+                           struct codec_bytes *ret_bytes);
 
 /* An upper bound, in bytes, for what codec_encode will allocate for count elements. */
 size_t codec_encoded_bytes_max(enum codec_form form, size_t count);

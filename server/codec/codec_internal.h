@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "tensors travel little-endian, and are copied as they are");
@@ -22,15 +23,29 @@ typedef enum ppm_status codec_encode_function(struct ppm_tensor *tensor, const c
                                               struct codec_bytes *ret_bytes,
                                               struct ppm_error *error);
 
+typedef enum ppm_status codec_look_function(char *body, size_t body_bytes,
+                                            const struct codec_expectation *expectation,
+                                            struct ppm_tensor *ret_tensor, struct ppm_error *error);
+/* Writes what stands before the elements; returns how many bytes that is. */
+typedef size_t codec_head_function(const struct ppm_tensor *tensor,
+                                   char ret_head[CODEC_HEAD_BYTES_MAX]);
+
 codec_decode_function codec_json_decode, codec_npy_decode, codec_raw_decode;
 codec_encode_function codec_json_encode, codec_npy_encode, codec_raw_encode;
+codec_look_function codec_npy_look, codec_raw_look;
+codec_head_function codec_npy_head, codec_raw_head;
 
 /* What an encoder adds to the elements at most, and what it makes of one element at most. */
 enum {
     CODEC_JSON_HEAD_BYTES_MAX = 1024,
     CODEC_JSON_ELEMENT_BYTES_MAX = 16, /* -1.17549435e-38 and a comma */
-    CODEC_NPY_HEAD_BYTES_MAX = 192,
 };
+
+/* Whether elements may stand there. */
+static inline bool codec_is_aligned(const char *data)
+{
+    return (uintptr_t)data % _Alignof(float) == 0;
+}
 
 /* ---- words for the sentences ----------------------------------------------------------------- */
 

@@ -90,9 +90,11 @@ static enum ppm_status read_values(const struct codec_npy_header *header, const 
     return PPM_OK;
 }
 
-enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
+/* The header, and the tensor that the rest of the body is, without data. */
+static enum ppm_status read_head(const char *body, size_t body_bytes,
                                  const struct codec_expectation *expectation,
-                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+                                 struct codec_npy_header *ret_header, struct ppm_tensor *ret_tensor,
+                                 struct ppm_error *error)
 {
     struct codec_npy_header header = {0};
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
@@ -118,21 +120,46 @@ enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
                         found_bytes, data_bytes,
                         codec_axes_text(header.axes, header.axis_count, shape), header.descr);
     }
-    status = ppm_tensor_allocate(&tensor, error);
-    if (status == PPM_OK)
-        status = read_values(&header, body + header.bytes, count, tensor.data, error);
-    if (status == PPM_OK)
+    *ret_header = header;
+    *ret_tensor = tensor;
+    return PPM_OK;
+}
+
+enum ppm_status codec_npy_look(char *body, size_t body_bytes,
+                               const struct codec_expectation *expectation,
+                               struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct codec_npy_header header = {0};
+    if (read_head(body, body_bytes, expectation, &header, ret_tensor, error) != PPM_OK)
+        return error->status;
+    if (header.dtype == CODEC_NPY_FLOAT32 && !header.is_fortran &&
+        codec_is_aligned(body + header.bytes))
+        ret_tensor->data = body + header.bytes;
+    return PPM_OK;
+}
+
+enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
+                                 const struct codec_expectation *expectation,
+                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct codec_npy_header header = {0};
+    struct ppm_tensor tensor = {0};
+    if (read_head(body, body_bytes, expectation, &header, &tensor, error) != PPM_OK ||
+        ppm_tensor_allocate(&tensor, error) != PPM_OK)
+        return error->status;
+    const struct ppm_shape s = tensor.shape;
+    if (read_values(&header, body + header.bytes, s.n * s.c * s.h * s.w, tensor.data, error) ==
+        PPM_OK)
         *ret_tensor = tensor;
     else
         ppm_tensor_free(&tensor);
-    return status;
+    return error->status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Writes magic, version, length and dictionary, padded so that the data is aligned. Returns how
- * many bytes that is. */
-static size_t write_header(const struct ppm_tensor *tensor, char ret_head[CODEC_NPY_HEAD_BYTES_MAX])
+/* Magic, version, length and dictionary, padded so that the data is aligned. */
+size_t codec_npy_head(const struct ppm_tensor *tensor, char ret_head[CODEC_HEAD_BYTES_MAX])
 {
     size_t axes[4];
     char shape[CODEC_AXES_TEXT_BYTES];
@@ -142,7 +169,7 @@ static size_t write_header(const struct ppm_tensor *tensor, char ret_head[CODEC_
 
     const size_t prefix_bytes = CODEC_NPY_MAGIC_BYTES + 4;
     const int dictionary_bytes =
-        snprintf(ret_head + prefix_bytes, CODEC_NPY_HEAD_BYTES_MAX - prefix_bytes,
+        snprintf(ret_head + prefix_bytes, CODEC_HEAD_BYTES_MAX - prefix_bytes,
                  "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
                  tensor->dtype == PPM_FLOAT32 ? "<f4" : "<i4", shape);
     const size_t used = prefix_bytes + (size_t)dictionary_bytes;
@@ -165,8 +192,8 @@ enum ppm_status codec_npy_encode(struct ppm_tensor *tensor, const char *model,
     const enum ppm_status status = ppm_shape_bytes(tensor->shape, &data_bytes, error);
     if (status != PPM_OK)
         return status;
-    char head[CODEC_NPY_HEAD_BYTES_MAX];
-    const size_t head_bytes = write_header(tensor, head);
+    char head[CODEC_HEAD_BYTES_MAX];
+    const size_t head_bytes = codec_npy_head(tensor, head);
     char *data = NULL;
     if (!__builtin_add_overflow(head_bytes, data_bytes, &bytes))
         data = malloc(bytes);

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
-                                 const struct codec_expectation *expectation,
-                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+/* The tensor that the body is, without data. */
+static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectation *expectation,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     if (!expectation->axes)
         return ppm_fail(error, PPM_MALFORMED,
@@ -29,13 +29,38 @@ enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
                         "found %zu bytes, expected %zu for shape %s of float32", body_bytes, bytes,
                         codec_axes_text(expectation->axes, expectation->axis_count, shape));
     }
+    *ret_tensor = tensor;
+    return PPM_OK;
+}
 
-    status = ppm_tensor_allocate(&tensor, error);
-    if (status != PPM_OK)
-        return status;
+enum ppm_status codec_raw_look(char *body, size_t body_bytes,
+                               const struct codec_expectation *expectation,
+                               struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    const enum ppm_status status = read_shape(body_bytes, expectation, ret_tensor, error);
+    if (status == PPM_OK && codec_is_aligned(body))
+        ret_tensor->data = body;
+    return status;
+}
+
+enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
+                                 const struct codec_expectation *expectation,
+                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct ppm_tensor tensor = {0};
+    if (read_shape(body_bytes, expectation, &tensor, error) != PPM_OK ||
+        ppm_tensor_allocate(&tensor, error) != PPM_OK)
+        return error->status;
     memcpy(tensor.data, body, body_bytes);
     *ret_tensor = tensor;
     return PPM_OK;
+}
+
+size_t codec_raw_head(const struct ppm_tensor *tensor, char ret_head[CODEC_HEAD_BYTES_MAX])
+{
+    (void)tensor;
+    (void)ret_head;
+    return 0;
 }
 
 enum ppm_status codec_raw_encode(struct ppm_tensor *tensor, const char *model,

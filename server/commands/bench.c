@@ -1,5 +1,6 @@
 /* bench.c - `bench`: the computation alone, on a warm model, input and output in NCHW. */
 #include "server/arguments.h"
+#include "server/clock.h"
 #include "server/commands/commands.h"
 #include "server/progress.h"
 
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 enum { RUNS_MAX = 100000, RUNS_MIN = 3 };
 
@@ -16,13 +16,6 @@ struct measurement {
     struct ppm_stage_times *stages;
     size_t runs;
 };
-
-static double now_s(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Values as a network's last feature map has them: mostly small, not all of one sign. */
 static void fill_input(struct ppm_tensor *x, size_t count)
@@ -45,10 +38,10 @@ struct subject {
 
 static enum ppm_status run_once(struct subject *subject, double *ret_ms, struct ppm_error *error)
 {
-    const double start_s = now_s();
+    const double start_s = clock_now_s();
     enum ppm_status status = ppm_engine_run(subject->engine, subject->model, &subject->x,
                                             &subject->options, &subject->y, error);
-    *ret_ms = 1e3 * (now_s() - start_s);
+    *ret_ms = 1e3 * (clock_now_s() - start_s);
     return status;
 }
 
@@ -60,13 +53,13 @@ static enum ppm_status measure(struct subject *subject, double seconds, struct m
     progress_start("measuring");
     if (run_once(subject, &warm_up_ms, error) != PPM_OK)
         return error->status;
-    const double start_s = now_s();
-    while (ret->runs < RUNS_MAX && (ret->runs < RUNS_MIN || now_s() - start_s < seconds)) {
+    const double start_s = clock_now_s();
+    while (ret->runs < RUNS_MAX && (ret->runs < RUNS_MIN || clock_now_s() - start_s < seconds)) {
         subject->options.ret_times = &ret->stages[ret->runs];
         if (run_once(subject, &ret->total_ms[ret->runs], error) != PPM_OK)
             return error->status;
         ret->runs++;
-        progress_report("", (now_s() - start_s) / seconds);
+        progress_report("", (clock_now_s() - start_s) / seconds);
     }
     progress_end();
     return PPM_OK;
@@ -85,13 +78,24 @@ static double quantile(const double *sorted, size_t count, double share)
     return sorted[rank];
 }
 
-/* The median of one stage, its field given by offset. */
-static double stage_median(const struct measurement *m, size_t offset, double *buffer)
+/* A quantile of each stage: {"pool": .., "branches": .., "head": .., "output": ..} */
+static json_t *stages_json(const struct measurement *m, double share, double *buffer)
 {
-    for (size_t i = 0; i < m->runs; i++)
-        buffer[i] = *(const double *)((const char *)&m->stages[i] + offset);
-    qsort(buffer, m->runs, sizeof *buffer, by_value);
-    return quantile(buffer, m->runs, 0.5);
+    static const struct {
+        const char *name;
+        size_t offset;
+    } stages[] = {{"pool", offsetof(struct ppm_stage_times, pool_ms)},
+                  {"branches", offsetof(struct ppm_stage_times, branches_ms)},
+                  {"head", offsetof(struct ppm_stage_times, head_ms)},
+                  {"output", offsetof(struct ppm_stage_times, output_ms)}};
+    json_t *ret = json_object();
+    for (size_t k = 0; k < sizeof stages / sizeof *stages; k++) {
+        for (size_t i = 0; i < m->runs; i++)
+            buffer[i] = *(const double *)((const char *)&m->stages[i] + stages[k].offset);
+        qsort(buffer, m->runs, sizeof *buffer, by_value);
+        json_object_set_new(ret, stages[k].name, json_real(quantile(buffer, m->runs, share)));
+    }
+    return ret;
 }
 
 static json_t *result_json(const struct subject *subject, const struct measurement *m,
@@ -106,22 +110,18 @@ static json_t *result_json(const struct subject *subject, const struct measureme
     getrusage(RUSAGE_SELF, &usage);
     if (ppm_model_costs(subject->model, s, &costs, &error) != PPM_OK)
         return NULL;
-    const double pool = stage_median(m, offsetof(struct ppm_stage_times, pool_ms), buffer);
-    const double branches = stage_median(m, offsetof(struct ppm_stage_times, branches_ms), buffer);
-    const double head = stage_median(m, offsetof(struct ppm_stage_times, head_ms), buffer);
-    const double output = stage_median(m, offsetof(struct ppm_stage_times, output_ms), buffer);
     qsort(m->total_ms, m->runs, sizeof *m->total_ms, by_value);
     const double median_ms = quantile(m->total_ms, m->runs, 0.5);
     return json_pack(
-        "{s:s, s:[I,I,I,I], s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:{s:f,s:f,s:f,s:f}, s:I}",
+        "{s:s, s:[I,I,I,I], s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:o, s:o, s:o, s:I}",
         "model", info.name, "shape", (json_int_t)s.n, (json_int_t)s.c, (json_int_t)s.h,
         (json_int_t)s.w, "isa", ppm_isa_name(), "threads", subject->options.threads, "runs",
         (json_int_t)m->runs, "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1),
         "p99_ms", quantile(m->total_ms, m->runs, 0.99), "flops_literal",
         (json_int_t)costs.flops_literal, "flops_folded", (json_int_t)costs.flops_folded, "gflops",
-        (double)costs.flops_folded / (1e6 * median_ms), "stages_ms", "pool", pool, "branches",
-        branches, "head", head, "output", output, "max_rss_bytes",
-        (json_int_t)usage.ru_maxrss * 1024);
+        (double)costs.flops_folded / (1e6 * median_ms), "stages_ms", stages_json(m, 0.5, buffer),
+        "stages_p10_ms", stages_json(m, 0.1, buffer), "stages_p99_ms", stages_json(m, 0.99, buffer),
+        "max_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
 }
 
 static void print_text(const json_t *result)

@@ -31,14 +31,19 @@ bool metrics_finish(struct http_request *request)
     struct registry *registry = service_registry(service);
     const struct metrics_gauges gauges = {.in_flight = http_in_flight(request->server),
                                           .queued = executor_queued(service->executor),
+                                          .queue_max = service->settings.queue_max,
                                           .bytes_in_flight = http_bytes_in_flight(request->server),
+                                          .memory_max_bytes = service->settings.memory_max_bytes,
+                                          .connections = http_connections(request->server),
+                                          .connections_max = service->settings.connections_max,
                                           .models = registry_count(registry),
                                           .threads = service->threads,
                                           .isa = ppm_isa_name(),
-                                          .is_ready = atomic_load(&service->is_ready)};
+                                          .is_ready = atomic_load(&service->is_ready),
+                                          .started_s = service->started_s};
     size_t bytes = 0;
     registry_release(registry);
-    char *text = metrics_text(service->metrics, &gauges, &bytes);
+    char *text = metrics_text(&gauges, &bytes);
     if (!text)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);

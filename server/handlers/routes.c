@@ -4,13 +4,13 @@
 #include <stdio.h>
 
 const struct http_route handlers_routes[] = {
-    {"POST", "/ppm", infer_begin, infer_finish, infer_release},
-    {"POST", "/ppm/{model}", infer_begin, infer_finish, infer_release},
-    {"GET", "/ppm", NULL, describe_finish, NULL},
-    {"GET", "/ppm/{model}", NULL, describe_finish, NULL},
-    {"GET", "/healthz", NULL, healthz_finish, NULL},
-    {"GET", "/readyz", NULL, readyz_finish, NULL},
-    {"GET", "/metrics", NULL, metrics_finish, NULL},
+    {"POST", "/ppm", infer_begin, infer_finish, infer_release, false},
+    {"POST", "/ppm/{model}", infer_begin, infer_finish, infer_release, false},
+    {"GET", "/ppm", NULL, describe_finish, NULL, false},
+    {"GET", "/ppm/{model}", NULL, describe_finish, NULL, false},
+    {"GET", "/healthz", NULL, healthz_finish, NULL, true},
+    {"GET", "/readyz", NULL, readyz_finish, NULL, true},
+    {"GET", "/metrics", NULL, metrics_finish, NULL, false},
     {0},
 };
 

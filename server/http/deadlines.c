@@ -3,7 +3,9 @@
  *
  * A thread of its own looks every now and then, tells who is late with a request so (408), and
  * shuts the socket down; the library then sees its end and cleans up. */
+#include "server/clock.h"
 #include "server/http/http_private.h"
+#include "server/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,43 +15,59 @@
 
 enum { LOOK_EVERY_MS = 50, CLOSE_WITHIN_S = 2 };
 
-static void set_deadline(struct http_connection *connection, double seconds, bool is_request_late)
+static void set_deadline(struct http_connection *connection, struct http_deadline deadline,
+                         bool is_told)
 {
-    if (!connection)
-        return;
     struct http_server *server = connection->server;
     pthread_mutex_lock(&server->connections_mutex);
-    connection->deadline_s = seconds > 0 ? http_now_s() + seconds : 0;
-    connection->is_request_late = is_request_late;
+    connection->deadline = deadline;
+    connection->is_told = is_told;
     pthread_mutex_unlock(&server->connections_mutex);
 }
 
-static double patience_s(const struct http_connection *connection)
+static struct http_deadline deadline_in(size_t ms, const char *setting)
 {
-    return connection ? (double)connection->server->options.request_timeout_ms / 1e3 : 0;
+    return (struct http_deadline){clock_now_s() + (double)ms / 1e3, ms, setting};
 }
 
-void http_expect_body(struct http_connection *connection)
+/* A head's own, or a whole request's where that is sooner. */
+static struct http_deadline deadline_of_head(const struct http_options *options)
 {
-    set_deadline(connection, patience_s(connection), true);
+    const size_t ms = options->head_timeout_ms;
+    return ms > 0 && ms < options->request_timeout_ms
+               ? deadline_in(ms, "head_timeout_ms")
+               : deadline_in(options->request_timeout_ms, "request_timeout_ms");
+}
+
+void http_expect_head(struct http_connection *connection)
+{
+    set_deadline(connection, deadline_of_head(&connection->server->options), true);
+}
+
+void http_expect_body(struct http_connection *connection, const struct http_request *request)
+{
+    const size_t ms = connection->server->options.body_timeout_ms;
+    set_deadline(connection, http_deadline_in(request, ms, "body_timeout_ms"), true);
 }
 
 void http_expect_answer(struct http_connection *connection)
 {
-    set_deadline(connection, 0, false);
+    set_deadline(connection, (struct http_deadline){0}, false);
 }
 
 void http_expect_reader(struct http_connection *connection)
 {
-    set_deadline(connection, patience_s(connection), false);
+    const struct http_options *options = &connection->server->options;
+    const size_t ms = options->response_timeout_ms;
+    set_deadline(connection, deadline_in(ms ? ms : options->request_timeout_ms, ""), false);
 }
 
-/* Longer than the library's own wait for a silent client. */
+/* The library ends an idle connection; this is for a request line that comes byte by byte. */
 void http_expect_next(struct http_connection *connection)
 {
-    const double patience = patience_s(connection);
-    const double idle_s = connection ? (double)connection->server->options.idle_timeout_s + 0.5 : 0;
-    set_deadline(connection, patience > idle_s ? patience : idle_s, false);
+    const struct http_options *options = &connection->server->options;
+    const size_t idle_ms = 1000 * options->idle_timeout_s + LOOK_EVERY_MS;
+    set_deadline(connection, deadline_in(idle_ms + deadline_of_head(options).ms, ""), false);
 }
 
 void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
@@ -72,6 +90,7 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         if (connection->next)
             connection->next->link = &connection->next;
         server->connections = connection;
+        atomic_fetch_add(&server->open_connections, 1);
         pthread_mutex_unlock(&server->connections_mutex);
         http_expect_next(connection);
     } else if (connection) {
@@ -80,26 +99,33 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         if (connection->next)
             connection->next->link = connection->link;
         pthread_mutex_unlock(&server->connections_mutex);
+        if (connection->is_in_head)
+            metrics_cancelled(connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE,
+                              METRICS_HEAD);
+        atomic_fetch_sub(&server->open_connections, 1);
         free(connection->target);
         free(connection);
         *socket_context = NULL;
     }
 }
 
-/* Nothing of an answer has been sent yet, and the library offers no way to send one now. */
+/* Nothing of an answer has been sent yet, and the library offers no way to send one now; none at
+ * all where it encrypts. */
 static void tell_late(const struct http_connection *connection)
 {
     char answer[640], body[256];
-    int body_bytes = snprintf(body, sizeof body,
-                              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":408,"
-                              "\"detail\":\"the request took more than %zu ms "
-                              "(request_timeout_ms)\",\"instance\":\"about:blank\"}",
-                              http_reason(408), connection->server->options.request_timeout_ms);
+    int body_bytes =
+        snprintf(body, sizeof body,
+                 "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":408,"
+                 "\"detail\":\"the request took more than %zu ms (%s)\","
+                 "\"instance\":\"about:blank\"}",
+                 http_reason(408), connection->deadline.ms, connection->deadline.setting);
     int bytes = snprintf(answer, sizeof answer,
                          "HTTP/1.1 408 %s\r\nConnection: close\r\n"
                          "Content-Type: application/problem+json\r\nContent-Length: %d\r\n"
                          "X-Request-Id: late-%d\r\n"
-                         "Server-Timing: queue;dur=0.000, compute;dur=0.000\r\n\r\n%s",
+                         "Server-Timing: queue;dur=0.000, compute;dur=0.000, "
+                         "decode;dur=0.000, encode;dur=0.000\r\n\r\n%s",
                          http_reason(408), body_bytes, connection->descriptor, body);
     ssize_t ignored =
         send(connection->descriptor, answer, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -108,15 +134,16 @@ static void tell_late(const struct http_connection *connection)
 
 static void cut_off_late(struct http_server *server)
 {
-    const double now_s = http_now_s();
+    const double now_s = clock_now_s();
     pthread_mutex_lock(&server->connections_mutex);
     for (struct http_connection *c = server->connections; c; c = c->next) {
-        if (c->deadline_s == 0 || c->deadline_s > now_s || c->descriptor < 0)
+        if (c->deadline.at_s == 0 || c->deadline.at_s > now_s || c->descriptor < 0)
             continue;
-        if (c->is_request_late)
+        if (c->is_told && !server->options.has_tls)
             tell_late(c);
+        c->is_cut_off = true;
         shutdown(c->descriptor, SHUT_RDWR); /* closing is the library's */
-        c->deadline_s = 0;
+        c->deadline.at_s = 0;
     }
     pthread_mutex_unlock(&server->connections_mutex);
 }
@@ -135,8 +162,8 @@ static size_t cut_off_all(struct http_server *server)
 void http_close_connections(struct http_server *server)
 {
     const struct timespec pause = {.tv_nsec = 1000000L};
-    const double end_s = http_now_s() + CLOSE_WITHIN_S;
-    while (cut_off_all(server) > 0 && http_now_s() < end_s)
+    const double end_s = clock_now_s() + CLOSE_WITHIN_S;
+    while (cut_off_all(server) > 0 && clock_now_s() < end_s)
         nanosleep(&pause, NULL);
 }
 
@@ -147,6 +174,7 @@ static void *watch(void *context)
     while (!atomic_load(&server->is_stopping)) {
         nanosleep(&pause, NULL);
         cut_off_late(server);
+        server->options.on_tick(server->options.context);
     }
     return NULL;
 }

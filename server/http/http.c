@@ -1,6 +1,9 @@
-/* http.c - the only includer of libmicrohttpd: connections to requests, responses to connections.
- */
+/* http.c - what libmicrohttpd calls: connections to requests; its start and stop. */
+#include "server/buffers.h"
+#include "server/clock.h"
+#include "server/http/access_private.h"
 #include "server/http/http_private.h"
+#include "server/metrics.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,20 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-    /* Every open connection touches it, beside memory_max_bytes; it bounds a request's head. A body
-     * arrives in pieces of half of it. */
-    CONNECTION_MEMORY_BYTES = 1 << 16,
-    CHUNKED_BODY_START_BYTES = 1 << 16,
+    MESSAGES_PER_S = 10,
     ACCEPT_GRACE_US = 20000,
 };
-
-#define MEMORY_IS_TAKEN                                                                            \
-    "the requests in flight hold all the memory that is configured (memory_max_bytes); try again"
 
 /* ---- a request's life ---- */
 
@@ -37,13 +34,10 @@ static void choose_id(struct http_request *request)
         memcpy(request->id, sent, length + 1);
         return;
     }
-    unsigned long long random = 0;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
-        random = (unsigned long long)(uintptr_t)request;
-    snprintf(request->id, sizeof request->id, "%016llx", random);
+    http_random_hex(request->id);
 }
 
-static struct http_connection *connection_of(struct MHD_Connection *mhd)
+struct http_connection *http_connection_of(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -54,38 +48,47 @@ static struct http_connection *connection_of(struct MHD_Connection *mhd)
  * connection that ends within the head, so the connection keeps the target. */
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
-    struct http_connection *connection = connection_of(mhd);
+    struct http_connection *connection = http_connection_of(mhd);
     (void)context;
     if (!connection)
         return NULL;
     free(connection->target);
     connection->target = strdup(target);
-    connection->target_s = http_now_s();
-    http_expect_body(connection);
+    connection->target_s = clock_now_s();
+    connection->is_in_head = true;
+    http_expect_head(connection);
     return NULL;
+}
+
+static void set_request_deadline(struct http_request *request, size_t ms, const char *setting)
+{
+    request->deadline = (struct http_deadline){request->started_s + (double)ms / 1e3, ms, setting};
 }
 
 /* The head is there: a request begins. NULL: no memory for it. */
 static struct http_request *create_request(struct http_server *server, struct MHD_Connection *mhd,
                                            const char *method)
 {
-    struct http_connection *connection = connection_of(mhd);
+    struct http_connection *connection = http_connection_of(mhd);
     struct http_request *request = calloc(1, sizeof *request);
-    char *target = connection && connection->target ? strdup(connection->target) : NULL;
+    char *target = connection && connection->target ? http_copy_target(connection->target) : NULL;
     if (!request || !target) {
         free(request);
         free(target);
         return NULL;
     }
-    http_make_printable(target);
     request->server = server;
     request->context = server->options.context;
     request->connection = mhd;
     request->target = target;
     request->started_s = connection->target_s;
+    set_request_deadline(request, server->options.request_timeout_ms, "request_timeout_ms");
+    http_expect_body(connection, request);
+    connection->is_in_head = false;
     snprintf(request->method, sizeof request->method, "%s", method);
     http_make_printable(request->method);
     choose_id(request);
+    http_read_trace(request);
     atomic_fetch_add(&server->in_flight, 1);
     return request;
 }
@@ -95,57 +98,28 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
 {
     struct http_server *server = context;
     struct http_request *request = *state;
-    (void)why;
     if (!request)
         return;
-    http_expect_next(connection_of(mhd));
+    struct http_connection *connection = http_connection_of(mhd);
+    const enum metrics_cancellation reason =
+        connection && connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE;
+    http_expect_next(connection);
     if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
-        request->response.status = http_is_past_deadline(request) ? 408 : 499;
+        request->response.status = reason == METRICS_DEADLINE ? 408 : 499;
         server->options.on_answer(request);
+        metrics_cancelled(reason, request->phase == HTTP_BODY ? METRICS_BODY : METRICS_ANSWER);
+    } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && request->response.status != 499) {
+        metrics_cancelled(reason, METRICS_ANSWER);
     }
     if (request->route && request->route->release)
         request->route->release(request);
     atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
-    free(request->response.body);
-    free(request->body);
+    http_drop_response(request);
+    buffer_give(request->body);
     free(request->target);
     free(request);
     *state = NULL;
     atomic_fetch_sub(&server->in_flight, 1);
-}
-
-static void add_standard_headers(struct http_request *request, struct MHD_Response *response)
-{
-    char timing[96];
-    snprintf(timing, sizeof timing, "queue;dur=%.3f, compute;dur=%.3f", request->queue_ms,
-             request->compute_ms);
-    MHD_add_response_header(response, "X-Request-Id", request->id);
-    MHD_add_response_header(response, "Server-Timing", timing);
-    if (request->response.content_type)
-        MHD_add_response_header(response, "Content-Type", request->response.content_type);
-    if (request->closes || request->server->listener < 0)
-        MHD_add_response_header(response, "Connection", "close");
-    for (size_t i = 0; i < request->response.header_count; i++)
-        MHD_add_response_header(response, request->response.headers[i].name,
-                                request->response.headers[i].value);
-}
-
-/* Hands the response over; the body goes with it. */
-static enum MHD_Result send_response(struct http_request *request)
-{
-    struct http_response *response = &request->response;
-    struct MHD_Response *sent = MHD_create_response_from_buffer(
-        response->body_bytes, response->body, MHD_RESPMEM_MUST_FREE);
-    request->phase = HTTP_ANSWERED;
-    if (!sent)
-        return MHD_NO;
-    response->body = NULL;
-    http_expect_reader(connection_of(request->connection));
-    add_standard_headers(request, sent);
-    enum MHD_Result result = MHD_queue_response(request->connection, response->status, sent);
-    MHD_destroy_response(sent);
-    request->server->options.on_answer(request);
-    return result;
 }
 
 /* Content-Length as a number; the library has checked its digits. */
@@ -160,16 +134,40 @@ static void read_content_length(struct http_request *request)
     }
 }
 
+/* A client may want its answer sooner than request_timeout_ms, not later. True: refused. */
+static bool read_timeout(struct http_request *request)
+{
+    static const char name[] = "X-Request-Timeout-Ms";
+    const char *text = http_header(request, name);
+    if (!text)
+        return false;
+    const size_t digits = strspn(text, "0123456789");
+    const unsigned long long ms = strtoull(text, NULL, 10); /* ULLONG_MAX when it is more */
+    if (digits == 0 || text[digits] || ms == 0)
+        return http_problem(
+            request, 400, "%s: found \"%.40s\", expected a whole number of at least 1", name, text);
+    if (ms < request->deadline.ms) {
+        set_request_deadline(request, (size_t)ms, name);
+        http_expect_body(http_connection_of(request->connection), request);
+    }
+    return false;
+}
+
 /* The request's head: find the route, refuse what can be refused. True: answer now. */
 static bool begin_request(struct http_request *request, const char *method, const char *version)
 {
     const struct http_options *options = &request->server->options;
     char allow[HTTP_ALLOW_BYTES];
     read_content_length(request);
-    if (http_guard(request, connection_of(request->connection)->target, version))
+    if (http_guard(request, http_connection_of(request->connection)->target, version) ||
+        read_timeout(request))
+        return true;
+    if (http_answer_preflight(request, method))
         return true;
     request->route =
         http_find_route(options->routes, method, request->target, request->argument, allow);
+    if (!(request->route && request->route->is_open) && http_refuse_stranger(request))
+        return true;
     if (!request->route && *allow) {
         http_add_header(request, "Allow", "%s", allow);
         return http_problem(request, 405, "%s is not served here, expected %s", request->method,
@@ -179,87 +177,36 @@ static bool begin_request(struct http_request *request, const char *method, cons
         return http_problem(request, 404,
                             "nothing is served at this path; POST /ppm computes, GET /ppm "
                             "describes");
-    if (request->content_length > options->body_max_bytes)
+    if (request->content_length > options->body_max_bytes) {
+        metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "the body has %zu bytes, expected at most %zu (body_max_bytes)",
                             request->content_length, options->body_max_bytes);
+    }
     if (request->route->begin && request->route->begin(request))
         return true;
-    if (request->content_length > options->memory_max_bytes)
+    if (request->content_length > options->memory_max_bytes) {
+        metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "the body has %zu bytes, expected at most %zu (memory_max_bytes)",
                             request->content_length, options->memory_max_bytes);
-    if (!http_reserve(request, request->content_length))
-        return http_problem(request, 503, MEMORY_IS_TAKEN);
-    return false;
-}
-
-/* Makes room for bytes more; a body without Content-Length grows by doubling. */
-static bool grow_body(struct http_request *request, size_t bytes)
-{
-    size_t needed = request->body_bytes + bytes, capacity = request->body_capacity;
-    if (needed <= capacity)
-        return true;
-    if (request->has_content_length)
-        capacity = request->content_length;
-    else
-        capacity = capacity ? 2 * capacity : CHUNKED_BODY_START_BYTES;
-    capacity = capacity < needed ? needed : capacity;
-    if (!request->has_content_length && !http_reserve(request, capacity - request->body_capacity))
-        return false;
-    char *body = realloc(request->body, capacity);
-    if (!body)
-        return false;
-    request->body = body;
-    request->body_capacity = capacity;
-    return true;
-}
-
-/* Why the body cannot be kept with bytes more of it, as a status; 0: it can. */
-static unsigned refuse_body(struct http_request *request, size_t bytes)
-{
-    if (bytes > request->server->options.body_max_bytes - request->body_bytes)
-        return 413;
-    if (http_is_past_deadline(request))
-        return 408;
-    return grow_body(request, bytes) ? 0 : 503;
-}
-
-/* Keeps a piece of the body. A refusal cannot be sent in the middle of a body, so the rest is let
- * go by; MHD_NO closes a connection that goes on and on. */
-static enum MHD_Result take_body(struct http_request *request, const char *piece, size_t bytes)
-{
-    if (request->body_refusal == 0)
-        request->body_refusal = refuse_body(request, bytes);
-    if (request->body_refusal == 0) {
-        memcpy(request->body + request->body_bytes, piece, bytes);
-        request->body_bytes += bytes;
-        return MHD_YES;
     }
-    free(request->body);
-    request->body = NULL;
-    request->body_bytes = request->body_capacity = 0;
-    return http_elapsed_ms(request) < 2 * (double)request->server->options.request_timeout_ms
-               ? MHD_YES
-               : MHD_NO;
+    return !http_reserve(request, request->content_length) && http_refuse_memory(request);
 }
 
 /* The whole body is there. True: answer now. */
 static bool finish_request(struct http_request *request)
 {
-    const struct http_options *options = &request->server->options;
-    http_expect_answer(connection_of(request->connection));
+    http_expect_answer(http_connection_of(request->connection));
     switch (request->body_refusal) {
     case 0:
         return request->route->finish(request);
-    case 408:
-        return http_problem(request, 408, "the body took more than %zu ms (request_timeout_ms)",
-                            options->request_timeout_ms);
     case 413:
+        metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413, "the body has more than %zu bytes (body_max_bytes)",
-                            options->body_max_bytes);
+                            request->server->options.body_max_bytes);
     default:
-        return http_problem(request, 503, MEMORY_IS_TAKEN);
+        return http_refuse_memory(request);
     }
 }
 
@@ -279,18 +226,18 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         if (!begin_request(request, method, version))
             return MHD_YES;
         if (request->content_length > 0 || http_header(request, "Transfer-Encoding"))
-            return send_response(request); /* before the body; the library then closes */
-        request->phase = HTTP_SUSPENDED;   /* the next call answers, and the connection lives on */
+            return http_send(request);   /* before the body; the library then closes */
+        request->phase = HTTP_SUSPENDED; /* the next call answers, and the connection lives on */
         return MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {
-            enum MHD_Result result = take_body(request, piece, *piece_bytes);
+            http_take_body(request, piece, *piece_bytes);
             *piece_bytes = 0;
-            return result;
+            return MHD_YES;
         }
-        return finish_request(request) ? send_response(request) : MHD_YES;
+        return finish_request(request) ? http_send(request) : MHD_YES;
     case HTTP_SUSPENDED:
-        return send_response(request);
+        return http_send(request);
     case HTTP_ANSWERED:
         break;
     }
@@ -299,10 +246,16 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* ---- the server ---- */
 
+/* In some troubles, such as a lack of descriptors, the library repeats itself without end. */
 static void on_message(void *context, const char *format, va_list arguments)
 {
-    const struct http_server *server = context;
+    struct http_server *server = context;
     char text[256];
+    const long now_s = (long)clock_now_s();
+    if (atomic_exchange(&server->messages_at_s, now_s) != now_s)
+        atomic_store(&server->messages, 0);
+    if (atomic_fetch_add(&server->messages, 1) >= MESSAGES_PER_S)
+        return;
     vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = '\0';
     server->options.on_message(text);
@@ -315,15 +268,18 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
     /* poll, not epoll: with epoll the library can miss the end of a client whose last bytes came
      * with it, and holds the request until a timeout. The logger first: later options may have to
      * say. */
+    const unsigned tls = o->has_tls ? MHD_USE_TLS : 0;
     return MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, server,
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls, 0, NULL,
+        NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, server,
         MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_LISTEN_SOCKET,
         atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK,
-        on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+        on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        o->has_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END, http_choose_certificate,
+        MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);
 }
 
 struct http_server *http_start(const struct http_options *options, struct ppm_error *error)
@@ -334,8 +290,7 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
         return NULL;
     }
     server->options = *options;
-    server->listener =
-        http_listen(options->host, options->port, server->address, sizeof server->address, error);
+    server->listener = http_listen(options, server->address, sizeof server->address, error);
     if (server->listener < 0 || http_start_watching(server, error) != PPM_OK)
         goto fail;
     if ((server->daemon = start_daemon(server)))
@@ -375,6 +330,11 @@ size_t http_in_flight(const struct http_server *server)
 size_t http_bytes_in_flight(const struct http_server *server)
 {
     return atomic_load(&server->bytes_in_flight);
+}
+
+size_t http_connections(const struct http_server *server)
+{
+    return atomic_load(&server->open_connections);
 }
 
 void http_stop(struct http_server *server)

@@ -23,7 +23,9 @@ struct http_route;
 enum {
     HTTP_ID_BYTES = 129,       /* a request id of at most 128 characters */
     HTTP_ARGUMENT_BYTES = 129, /* what stands for {model} in a path */
-    HTTP_HEADERS_MAX = 8,      /* of a response, besides those that every answer carries */
+    HTTP_TRACE_ID_BYTES = 33,
+    HTTP_SPAN_ID_BYTES = 17,
+    HTTP_HEADERS_MAX = 8, /* of a response, besides those that every answer carries */
     HTTP_HEADER_VALUE_BYTES = 256,
 };
 
@@ -32,14 +34,28 @@ struct http_header {
     char value[HTTP_HEADER_VALUE_BYTES];
 };
 
-/* body comes from malloc and is freed by the server. */
 struct http_response {
     unsigned status;
     const char *content_type;
     char *body;
     size_t body_bytes;
+    void *memory; /* what body lies in */
+    void (*free_memory)(void *memory);
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
+};
+
+/* A moment, and what to tell those who are later. */
+struct http_deadline {
+    double at_s;         /* monotonic */
+    size_t ms;           /* the time there was */
+    const char *setting; /* "queue_timeout_ms": who said so */
+};
+
+/* The trace that the client's traceparent names, and our span in it; empty: it traces nothing. */
+struct http_trace {
+    char trace_id[HTTP_TRACE_ID_BYTES], parent_id[HTTP_SPAN_ID_BYTES], span_id[HTTP_SPAN_ID_BYTES];
+    bool is_sampled;
 };
 
 struct http_request {
@@ -47,17 +63,20 @@ struct http_request {
     void *connection; /* libmicrohttpd's; private to server/http */
     const struct http_route *route;
     void *context; /* that of http_start */
-    char *target;  /* as it stood in the request line, made printable */
+    char *target;  /* as it stood in the request line; what is no visible ASCII as %1B */
     char method[16];
     char argument[HTTP_ARGUMENT_BYTES]; /* the path's {model}; empty: none */
     char id[HTTP_ID_BYTES];
+    struct http_trace trace;
     bool has_content_length;
     size_t content_length;
-    char *body; /* all of it, once finish is called */
+    char *body; /* all of it, once finish is called; from buffer_take */
     size_t body_bytes, body_capacity;
-    unsigned body_refusal; /* status that its end will be answered with; 0: none so far */
-    double started_s;      /* monotonic */
-    double queue_ms, compute_ms;
+    unsigned body_refusal;         /* status that its end will be answered with; 0: none so far */
+    double started_s;              /* monotonic */
+    struct http_deadline deadline; /* of its answer: request_timeout_ms, or less if it asks */
+    const char *model;             /* the one asked to compute, for log and metrics; NULL: none */
+    double queue_ms, decode_ms, compute_ms, encode_ms;
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
     bool closes;           /* the connection, behind the answer */
     void *state;           /* the route's own; handed to route->release at the end */
@@ -71,27 +90,35 @@ struct http_route {
     bool (*begin)(struct http_request *request);   /* may be NULL */
     bool (*finish)(struct http_request *request);  /* never NULL */
     void (*release)(struct http_request *request); /* may be NULL; frees state */
+    bool is_open;                                  /* to everyone, whatever keys are asked for */
 };
 
 struct http_options {
     const char *host; /* name, address, or unix:PATH */
     size_t port;
+    size_t socket_mode;       /* of a unix socket: 0600 */
+    const char *cors_origins; /* "*", origins with commas between them, or "": none */
+    bool has_tls;             /* with the certificate of http_access_use */
     size_t threads;
     size_t connections_max;
+    size_t
+        connection_memory_bytes; /* each open one's: bounds heads; a body comes in halves of it */
     size_t body_max_bytes;
     size_t memory_max_bytes; /* the budget of bytes in flight */
     size_t request_timeout_ms;
+    size_t head_timeout_ms, body_timeout_ms, response_timeout_ms; /* 0: request_timeout_ms */
     size_t idle_timeout_s;
     const struct http_route *routes; /* ended by a route without a pattern */
     void *context;                   /* for the handlers, as request->context */
     void (*on_answer)(const struct http_request *request); /* log and metrics; any thread */
     void (*on_message)(const char *text); /* what the HTTP library has to say; any thread */
+    void (*on_tick)(void *context);       /* every 50 ms, by a thread of its own */
 };
 
 /* Listens and serves until http_stop. NULL and PPM_IO when it cannot. */
 struct http_server *http_start(const struct http_options *options, struct ppm_error *error);
 
-/* "http://127.0.0.1:8080" or "unix:/run/ppm.sock"; lives as long as the server. */
+/* "http://127.0.0.1:8080", "https://..." or "unix:/run/ppm.sock"; lives as long as the server. */
 const char *http_address(const struct http_server *server);
 
 /* Stops accepting; new clients are refused. What was accepted goes on. */
@@ -100,9 +127,32 @@ void http_stop_accepting(struct http_server *server);
 /* Requests whose head was read and whose answer has not been sent. */
 size_t http_in_flight(const struct http_server *server);
 size_t http_bytes_in_flight(const struct http_server *server);
+size_t http_connections(const struct http_server *server); /* open ones */
 
 /* Closes every connection and frees the server. No request may be with another thread. */
 void http_stop(struct http_server *server);
+
+/* ---- access.c: who may ask, and how the server proves who it is ----
+ *
+ * Keys and a TLS certificate are read from files and exchanged as a whole while the server serves.
+ * Nothing secret is logged or put into an error, and of keys there are only digests. */
+
+struct http_access;
+
+/* Paths; empty: none. Certificate and key are there both or not at all. */
+struct http_access_files {
+    const char *keys, *tls_certificate, *tls_key;
+};
+
+/* Reads and checks the files. NULL and PPM_BAD_CONFIG names setting and file, what was found and
+ * expected. on_warning is told of files with secrets that everyone may read. */
+struct http_access *http_access_read(const struct http_access_files *files,
+                                     void (*on_warning)(const char *text), struct ppm_error *error);
+void http_access_free(struct http_access *access);
+
+/* What holds in this process from the next request and the next TLS handshake on; taken over, and
+ * what held before is freed. NULL: everyone may ask. Any thread. */
+void http_access_use(struct http_access *access);
 
 /* ---- for handlers ---- */
 
@@ -110,9 +160,16 @@ void http_stop(struct http_server *server);
 const char *http_header(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name);
 
-/* Milliseconds since the request began, and whether request_timeout_ms have passed. */
+/* Milliseconds since the request began. */
 double http_elapsed_ms(const struct http_request *request);
-bool http_is_past_deadline(const struct http_request *request);
+
+/* In ms from now (0: never), or the request's own deadline if that is sooner. */
+struct http_deadline http_deadline_in(const struct http_request *request, size_t ms,
+                                      const char *setting);
+bool http_is_past(const struct http_deadline *deadline);
+
+/* "127.0.0.1:50000", "[::1]:50000" or "unix". */
+void http_client_address(const struct http_request *request, char *ret_text, size_t bytes);
 
 /* Whether the client has closed its connection. Safe from any thread that holds the request. */
 bool http_client_is_gone(const struct http_request *request);
@@ -127,9 +184,13 @@ void http_keep(struct http_request *request, size_t bytes);
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The response is this body, taken over. */
+/* The response is this body, which comes from malloc and is taken over. */
 void http_respond(struct http_request *request, unsigned status, const char *content_type,
                   char *body, size_t body_bytes);
+
+/* The same for a body that lies within memory of buffer_take. */
+void http_respond_within(struct http_request *request, unsigned status, const char *content_type,
+                         void *memory, char *body, size_t body_bytes);
 
 /* The response is an RFC 9457 problem: detail is one sentence, printf style. Adds Retry-After to
  * 503. Always returns true, so that a handler may return it. */
@@ -138,6 +199,9 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
 
 /* The same for an error of core/ or a codec: 400, 413, 422, 503, 504 or 500. */
 bool http_problem_of(struct http_request *request, const struct ppm_error *error);
+
+/* 503: the budget of bytes in flight lacks what the request takes. Counted; returns true. */
+bool http_refuse_memory(struct http_request *request);
 
 /* In finish: suspends the connection. The request now belongs to the caller's other thread. */
 void http_answer_later(struct http_request *request);

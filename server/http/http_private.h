@@ -14,8 +14,11 @@ struct http_connection {
     int descriptor;
     char *target; /* of the request line, before anything is decoded */
     double target_s;
-    double deadline_s;    /* monotonic; then it is cut off. 0: none. Guarded by the list's mutex */
-    bool is_request_late; /* who passes this deadline is told so */
+    struct http_deadline
+        deadline;           /* then it is cut off; at 0: never. Guarded by the list's mutex */
+    bool is_told;           /* who passes it: with a 408 */
+    atomic_bool is_cut_off; /* who passed it */
+    bool is_in_head;        /* a request line has come, and the rest of its head has not */
 };
 
 struct http_server {
@@ -25,10 +28,13 @@ struct http_server {
     char address[1100];
     atomic_size_t in_flight;
     atomic_size_t bytes_in_flight;
+    atomic_size_t open_connections;
     pthread_mutex_t connections_mutex;
     struct http_connection *connections; /* guarded by it */
     pthread_t watcher;
     atomic_bool is_stopping;
+    atomic_long messages_at_s; /* the second in which the library said so many things: */
+    atomic_int messages;
 };
 
 /* ---- deadlines.c ---- */
@@ -37,11 +43,11 @@ struct http_server {
 void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode what);
 
-/* What a connection is waited for from now on, each with its deadline: the rest of a head and its
- * body; our own answer, which has none here; the client to read it; the next request. NULL:
- * nothing.
- */
-void http_expect_body(struct http_connection *connection);
+/* What a connection is waited for from now on, each with its deadline: the rest of a head; the body
+ * of a request; our own answer, which has none here; the client to read it; the next request.
+ * NULL: nothing. */
+void http_expect_head(struct http_connection *connection);
+void http_expect_body(struct http_connection *connection, const struct http_request *request);
 void http_expect_answer(struct http_connection *connection);
 void http_expect_reader(struct http_connection *connection);
 void http_expect_next(struct http_connection *connection);
@@ -59,14 +65,50 @@ void http_close_connections(struct http_server *server);
 /* Refuses a head that is ambiguous or no HTTP; true when it did, with the response filled in. */
 bool http_guard(struct http_request *request, const char *raw_target, const char *version);
 
+/* ---- http.c ---- */
+
+/* NULL when there was no memory for one. */
+struct http_connection *http_connection_of(struct MHD_Connection *mhd);
+
+/* ---- http_body.c ---- */
+
+/* Keeps a piece of the body. A refusal cannot be sent in the middle of a body: it is left in
+ * request->body_refusal, and the rest is let go by for as long as a body may take. */
+void http_take_body(struct http_request *request, const char *piece, size_t bytes);
+
+/* ---- http_answer.c ---- */
+
+/* Hands the response over; its body goes with it. */
+enum MHD_Result http_send(struct http_request *request);
+
+/* ---- trace.c ---- */
+
+/* Fills in request->trace. */
+void http_read_trace(struct http_request *request);
+
 /* ---- http_request.c ---- */
 
-double http_now_s(void); /* monotonic */
+void http_drop_response(struct http_request *request); /* its body, unless that was sent */
+
+void http_random_hex(char ret_digits[HTTP_SPAN_ID_BYTES]); /* 16 of them */
+
+/* ---- access.c ---- */
+
+/* Refuses who lacks a key that is asked for; true when it did, with the response filled in. */
+bool http_refuse_stranger(struct http_request *request);
+
+/* ---- cors.c ---- */
+
+/* Answers a browser that asks whether a page may send a request; false: it is no such question. */
+bool http_answer_preflight(struct http_request *request, const char *method);
+
+/* Tells the browser whether the page may read the answer. */
+void http_add_cors(const struct http_request *request, struct MHD_Response *response);
 
 /* ---- listen.c ---- */
 
-/* A listening socket for host and port, or -1. *ret_address is what clients are told. */
-int http_listen(const char *host, size_t port, char *ret_address, size_t address_bytes,
+/* A listening socket, or -1. *ret_address is what clients are told. */
+int http_listen(const struct http_options *options, char *ret_address, size_t address_bytes,
                 struct ppm_error *error);
 
 /* ---- routes.c ---- */
@@ -84,5 +126,8 @@ const char *http_reason(unsigned status); /* "Not Found" */
 
 /* Overwrites control bytes and what is not ASCII, so that text may stand in logs and JSON. */
 void http_make_printable(char *text);
+
+/* A copy of a target in which what is not visible ASCII is percent-encoded. NULL: no memory. */
+char *http_copy_target(const char *target);
 
 #endif

@@ -1,17 +1,29 @@
 /* http_request.c - what handlers ask of a request and put into its response. */
+#include "server/buffers.h"
+#include "server/clock.h"
 #include "server/http/http_private.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 
-double http_now_s(void)
+/* Unlike any other, not secret. */
+/* splitmix64: all different, from wherever it began. */
+void http_random_hex(char ret_digits[HTTP_SPAN_ID_BYTES])
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    static atomic_ullong next;
+    unsigned long long first = 0, id;
+    if (atomic_load(&next) == 0 &&
+        getrandom(&first, sizeof first, GRND_NONBLOCK) == (ssize_t)sizeof first)
+        atomic_store(&next, first);
+    id = atomic_fetch_add(&next, 0x9e3779b97f4a7c15);
+    id = (id ^ (id >> 30)) * 0xbf58476d1ce4e5b9;
+    id = (id ^ (id >> 27)) * 0x94d049bb133111eb;
+    snprintf(ret_digits, HTTP_SPAN_ID_BYTES, "%016llx", id ^ (id >> 31));
 }
 
 const char *http_header(const struct http_request *request, const char *name)
@@ -26,12 +38,37 @@ const char *http_query(const struct http_request *request, const char *name)
 
 double http_elapsed_ms(const struct http_request *request)
 {
-    return 1e3 * (http_now_s() - request->started_s);
+    return 1e3 * (clock_now_s() - request->started_s);
 }
 
-bool http_is_past_deadline(const struct http_request *request)
+struct http_deadline http_deadline_in(const struct http_request *request, size_t ms,
+                                      const char *setting)
 {
-    return http_elapsed_ms(request) > (double)request->server->options.request_timeout_ms;
+    const struct http_deadline deadline = {clock_now_s() + (double)ms / 1e3, ms, setting};
+    return ms == 0 || request->deadline.at_s < deadline.at_s ? request->deadline : deadline;
+}
+
+bool http_is_past(const struct http_deadline *deadline)
+{
+    return clock_now_s() > deadline->at_s;
+}
+
+void http_client_address(const struct http_request *request, char *ret_text, size_t bytes)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *name = info ? info->client_addr : NULL;
+    snprintf(ret_text, bytes, "unix");
+    if (name && name->sa_family == AF_INET) {
+        const struct sockaddr_in *ipv4 = (const void *)name;
+        inet_ntop(AF_INET, &ipv4->sin_addr, host, sizeof host);
+        snprintf(ret_text, bytes, "%s:%u", host, ntohs(ipv4->sin_port));
+    } else if (name && name->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *ipv6 = (const void *)name;
+        inet_ntop(AF_INET6, &ipv6->sin6_addr, host, sizeof host);
+        snprintf(ret_text, bytes, "[%s]:%u", host, ntohs(ipv6->sin6_port));
+    }
 }
 
 bool http_client_is_gone(const struct http_request *request)
@@ -41,6 +78,10 @@ bool http_client_is_gone(const struct http_request *request)
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (!info)
         return false;
+    if (request->server->options.has_tls) { /* whose farewell is bytes to be read */
+        struct pollfd peer = {.fd = info->connect_fd, .events = POLLRDHUP};
+        return poll(&peer, 1, 0) == 1;
+    }
     ssize_t got = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
@@ -79,15 +120,32 @@ void http_add_header(struct http_request *request, const char *name, const char 
     va_end(arguments);
 }
 
-void http_respond(struct http_request *request, unsigned status, const char *content_type,
-                  char *body, size_t body_bytes)
+void http_drop_response(struct http_request *request)
 {
     struct http_response *response = &request->response;
-    free(response->body);
+    if (response->memory)
+        response->free_memory(response->memory);
+    response->memory = NULL;
+}
+
+void http_respond_within(struct http_request *request, unsigned status, const char *content_type,
+                         void *memory, char *body, size_t body_bytes)
+{
+    struct http_response *response = &request->response;
+    http_drop_response(request);
     response->status = status;
     response->content_type = content_type;
     response->body = body;
     response->body_bytes = body_bytes;
+    response->memory = memory;
+    response->free_memory = buffer_give;
+}
+
+void http_respond(struct http_request *request, unsigned status, const char *content_type,
+                  char *body, size_t body_bytes)
+{
+    http_respond_within(request, status, content_type, body, body, body_bytes);
+    request->response.free_memory = free;
 }
 
 void http_answer_later(struct http_request *request)

@@ -33,7 +33,16 @@ static void remove_stale_socket(const struct sockaddr_un *name)
         close(probe);
 }
 
-static int listen_unix(const char *path, char *ret_address, size_t address_bytes,
+/* bind makes the file with the descriptor's mode, less the umask, so that at no time more may
+ * connect than are meant to. */
+static bool bind_unix(int descriptor, const struct sockaddr_un *name, mode_t mode)
+{
+    return fchmod(descriptor, mode) == 0 &&
+           bind(descriptor, (const struct sockaddr *)name, sizeof *name) == 0 &&
+           chmod(name->sun_path, mode) == 0;
+}
+
+static int listen_unix(const char *path, mode_t mode, char *ret_address, size_t address_bytes,
                        struct ppm_error *error)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -43,8 +52,7 @@ static int listen_unix(const char *path, char *ret_address, size_t address_bytes
     remove_stale_socket(&name);
     snprintf(ret_address, address_bytes, "unix:%s", path);
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (descriptor >= 0 && bind(descriptor, (struct sockaddr *)&name, sizeof name) == 0 &&
-        listen(descriptor, BACKLOG) == 0)
+    if (descriptor >= 0 && bind_unix(descriptor, &name, mode) && listen(descriptor, BACKLOG) == 0)
         return descriptor;
     refuse(ret_address, strerror(errno), error);
     if (descriptor >= 0)
@@ -83,16 +91,18 @@ static int bind_tcp(const struct addrinfo *address)
     return -1;
 }
 
-static int listen_tcp(const char *host, size_t port, char *ret_address, size_t address_bytes,
+static int listen_tcp(const struct http_options *options, char *ret_address, size_t address_bytes,
                       struct ppm_error *error)
 {
+    const char *host = options->host, *scheme = options->has_tls ? "https" : "http";
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *addresses = NULL;
     char service[8];
     const bool is_ipv6 = strchr(host, ':') != NULL;
     const char *open = is_ipv6 ? "[" : "", *shut = is_ipv6 ? "]" : "";
-    snprintf(service, sizeof service, "%zu", port);
-    snprintf(ret_address, address_bytes, "http://%s%s%s:%zu", open, host, shut, port);
+    snprintf(service, sizeof service, "%zu", options->port);
+    snprintf(ret_address, address_bytes, "%s://%s%s%s:%zu", scheme, open, host, shut,
+             options->port);
     int result = getaddrinfo(host, service, &hints, &addresses);
     if (result != 0)
         return refuse(ret_address, gai_strerror(result), error);
@@ -103,14 +113,16 @@ static int listen_tcp(const char *host, size_t port, char *ret_address, size_t a
     freeaddrinfo(addresses);
     if (descriptor < 0)
         return refuse(ret_address, strerror(cause), error);
-    snprintf(ret_address, address_bytes, "http://%s%s%s:%u", open, host, shut, port_of(descriptor));
+    snprintf(ret_address, address_bytes, "%s://%s%s%s:%u", scheme, open, host, shut,
+             port_of(descriptor));
     return descriptor;
 }
 
-int http_listen(const char *host, size_t port, char *ret_address, size_t address_bytes,
+int http_listen(const struct http_options *options, char *ret_address, size_t address_bytes,
                 struct ppm_error *error)
 {
-    if (strncmp(host, "unix:", 5) == 0)
-        return listen_unix(host + 5, ret_address, address_bytes, error);
-    return listen_tcp(host, port, ret_address, address_bytes, error);
+    if (strncmp(options->host, "unix:", 5) == 0)
+        return listen_unix(options->host + 5, (mode_t)options->socket_mode, ret_address,
+                           address_bytes, error);
+    return listen_tcp(options, ret_address, address_bytes, error);
 }

@@ -1,5 +1,6 @@
 /* problem.c - errors as RFC 9457 problem details. */
 #include "server/http/http_private.h"
+#include "server/metrics.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@ static const struct {
 } reasons[] = {
     {200, "OK"},
     {400, "Bad Request"},
+    {401, "Unauthorized"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {406, "Not Acceptable"},
@@ -40,6 +42,21 @@ void http_make_printable(char *text)
     for (; *text; text++)
         if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
             *text = '?';
+}
+
+char *http_copy_target(const char *target)
+{
+    char *copy = malloc(3 * strlen(target) + 1), *at = copy;
+    if (!copy)
+        return NULL;
+    for (; *target; target++) {
+        if ((unsigned char)*target > 0x20 && (unsigned char)*target < 0x7f)
+            *at++ = *target;
+        else
+            at += sprintf(at, "%%%02X", (unsigned char)*target);
+    }
+    *at = '\0';
+    return copy;
 }
 
 /* Retry in a second: the queue of a server that computes for milliseconds has moved on by then. */
@@ -72,4 +89,12 @@ bool http_problem_of(struct http_request *request, const struct ppm_error *error
         [PPM_BAD_CONFIG] = 500, [PPM_IO] = 500,        [PPM_NO_MEMORY] = 503, [PPM_CANCELLED] = 504,
     };
     return http_problem(request, statuses[error->status], "%s", error->text);
+}
+
+bool http_refuse_memory(struct http_request *request)
+{
+    metrics_rejected(METRICS_MEMORY);
+    return http_problem(request, 503,
+                        "the requests in flight hold all the memory that is configured "
+                        "(memory_max_bytes); try again");
 }

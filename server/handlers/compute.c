@@ -1,0 +1,340 @@
+/* compute.c - body -> x -> y -> response, for one request or for several that are alike. */
+#include "server/buffers.h"
+#include "server/clock.h"
+#include "server/handlers/inference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A client that is gone and a deadline are looked for so often, and not at all in what is shorter.
+ */
+enum { LOOK_EVERY_US = 5000 };
+
+/* Milliseconds since then, which becomes now. */
+static double lap_ms(const struct http_request *request, double *since_ms)
+{
+    const double begun_ms = *since_ms;
+    *since_ms = http_elapsed_ms(request);
+    return *since_ms - begun_ms;
+}
+
+/* ---- reading ---- */
+
+bool inference_decode(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    double since_ms = http_elapsed_ms(request);
+    if (inference->x.data)
+        return false;
+    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
+    if (!http_reserve(request, 2 * request->body_bytes))
+        return http_refuse_memory(request);
+    codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
+                 &inference->x, &error);
+    request->decode_ms += lap_ms(request, &since_ms);
+    if (error.status != PPM_OK)
+        return http_problem_of(request, &error);
+    inference->x_memory = inference->x.data;
+    buffer_give(request->body);
+    request->body = NULL;
+    return inference->costs.one_thread_us == 0 &&
+           inference_refuse_shape(inference, inference->x.shape);
+}
+
+/* ---- answering ---- */
+
+/* The request has its response: gives back what is not needed any more. The inference is gone. */
+static void finish(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    free(inference->x_memory);
+    inference->x_memory = NULL;
+    buffer_give(request->body);
+    request->body = NULL;
+    http_keep(request, request->response.body_bytes);
+    if (inference->is_queued)
+        http_answer(request);
+}
+
+/* Nobody reads its answer any more, or it is too late. */
+static void give_up(struct inference *inference, enum metrics_stage stage)
+{
+    const struct http_deadline *deadline = &inference->deadline;
+    const bool is_late = http_is_past(deadline);
+    metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
+    if (!is_late)
+        http_problem(inference->request, 499, "the client closed its side of the connection");
+    else
+        http_problem(inference->request, 504, "%s after %zu ms (%s)",
+                     stage == METRICS_QUEUE ? "still waiting" : "not computed", deadline->ms,
+                     deadline->setting);
+    finish(inference);
+}
+
+static void describe_answer(struct http_request *request, const struct ppm_tensor *y)
+{
+    size_t axes[4];
+    size_t count = ppm_tensor_axes(y, axes);
+    if (count == 4)
+        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu,%zu", axes[0], axes[1], axes[2],
+                        axes[3]);
+    else
+        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu", axes[0], axes[1], axes[2]);
+    http_add_header(request, "X-Tensor-Dtype", "%s", ppm_dtype_name(y->dtype));
+    http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
+}
+
+/* Memory for y, with room for a head before it. */
+static char *allocate_answer(size_t bytes, struct ppm_error *error)
+{
+    char *memory = buffer_take(CODEC_HEAD_BYTES_MAX + bytes);
+    if (!memory)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes);
+    return memory;
+}
+
+/* Answers y, which lies in memory behind room for a head; takes memory over. */
+static void answer(struct inference *inference, struct ppm_tensor *y, char *memory)
+{
+    struct http_request *request = inference->request;
+    const enum codec_form form = inference->answer_form;
+    struct codec_bytes bytes = {0};
+    struct ppm_error error = {0};
+    double since_ms = http_elapsed_ms(request);
+    y->is_batch = inference->x.is_batch;
+    if (codec_encode_in_place(form, y, &bytes)) {
+        describe_answer(request, y);
+        http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
+    } else {
+        if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK)
+            http_respond(request, 200, codec_media_type(form), bytes.data, bytes.size);
+        else
+            http_problem_of(request, &error);
+        buffer_give(memory);
+    }
+    request->encode_ms = lap_ms(request, &since_ms);
+    finish(inference);
+}
+
+static void answer_error(struct inference *inference, const struct ppm_error *error)
+{
+    if (error->status == PPM_CANCELLED) {
+        give_up(inference, METRICS_COMPUTE);
+        return;
+    }
+    http_problem_of(inference->request, error);
+    finish(inference);
+}
+
+/* ---- computing ---- */
+
+static struct inference *next_of(const struct inference *inference)
+{
+    return (struct inference *)inference->job.next;
+}
+
+static bool is_stale(const struct executor_job *job)
+{
+    const struct inference *inference = (const struct inference *)job;
+    return http_is_past(&inference->deadline) || http_client_is_gone(inference->request);
+}
+
+/* The context of is_cancelled, which several threads ask. */
+struct watch {
+    struct inference *batch;
+    atomic_llong next_look_us;
+};
+
+static long long now_us(void)
+{
+    return (long long)(1e6 * clock_now_s());
+}
+
+static bool nobody_waits(void *context)
+{
+    struct watch *watch = context;
+    const long long now = now_us();
+    long long due_us = atomic_load(&watch->next_look_us);
+    if (now < due_us ||
+        !atomic_compare_exchange_strong(&watch->next_look_us, &due_us, now + LOOK_EVERY_US))
+        return false;
+    for (const struct inference *inference = watch->batch; inference;
+         inference = next_of(inference))
+        if (!is_stale(&inference->job))
+            return false;
+    return true;
+}
+
+/* y = model(x), for all of a batch. */
+static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x, int threads,
+                               struct ppm_tensor *y, struct ppm_error *error)
+{
+    struct watch watch = {.batch = batch};
+    atomic_init(&watch.next_look_us, now_us() + LOOK_EVERY_US);
+    const struct ppm_run_options options = {
+        .threads = threads, .is_cancelled = nobody_waits, .cancel_context = &watch};
+    struct ppm_engine *engine = registry_take_engine(batch->registry);
+    ppm_engine_run(engine, batch->model, x, &options, y, error);
+    registry_give_engine(batch->registry, engine);
+    return error->status;
+}
+
+static void run_one(struct inference *inference, int threads)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    struct ppm_tensor y = {0};
+    double since_ms = http_elapsed_ms(request);
+    char *memory = allocate_answer(inference->costs.output_bytes, &error);
+    if (memory) {
+        y.data = memory + CODEC_HEAD_BYTES_MAX;
+        compute(inference, &inference->x, threads, &y, &error);
+    }
+    request->compute_ms = lap_ms(request, &since_ms);
+    if (error.status == PPM_OK) {
+        answer(inference, &y, memory);
+        return;
+    }
+    buffer_give(memory);
+    answer_error(inference, &error);
+}
+
+/* A copy of all maps, one behind the other. */
+static enum ppm_status gather(const struct inference *batch, size_t count, struct ppm_tensor *ret_x,
+                              struct ppm_error *error)
+{
+    struct ppm_tensor x = batch->x;
+    x.shape.n *= count;
+    if (ppm_tensor_allocate(&x, error) != PPM_OK)
+        return error->status;
+    char *to = x.data;
+    for (size_t bytes = batch->costs.input_bytes; batch; batch = next_of(batch), to += bytes)
+        memcpy(to, batch->x.data, bytes);
+    *ret_x = x;
+    return PPM_OK;
+}
+
+/* Answers one of a batch with a copy of its maps, which begin at from. */
+static void answer_copy(struct inference *inference, const struct ppm_tensor *batch_y,
+                        const char *from)
+{
+    struct ppm_error error = {0};
+    struct ppm_tensor y = *batch_y;
+    char *memory = allocate_answer(inference->costs.output_bytes, &error);
+    if (!memory) {
+        answer_error(inference, &error);
+        return;
+    }
+    y.shape = inference->costs.output;
+    y.data = memcpy(memory + CODEC_HEAD_BYTES_MAX, from, inference->costs.output_bytes);
+    answer(inference, &y, memory);
+}
+
+static void run_together(struct inference *batch, size_t count, int threads)
+{
+    struct ppm_error error = {0};
+    struct ppm_tensor x = {0}, y = {0};
+    const double begun_s = clock_now_s();
+    if (gather(batch, count, &x, &error) == PPM_OK)
+        compute(batch, &x, threads, &y, &error);
+    ppm_tensor_free(&x);
+    const size_t output_bytes = batch->costs.output_bytes;
+    size_t at = 0;
+    for (struct inference *next; batch; batch = next, at += output_bytes) {
+        next = next_of(batch);
+        batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
+        if (error.status == PPM_OK)
+            answer_copy(batch, &y, (const char *)y.data + at);
+        else
+            answer_error(batch, &error);
+    }
+    ppm_tensor_free(&y);
+}
+
+/* Whether it can be computed, x and memory being there; else it has its answer. */
+static bool prepare(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    if (inference_decode(inference)) {
+        finish(inference);
+        return false;
+    }
+    if (!http_reserve(request, inference->needed_bytes)) {
+        http_refuse_memory(request);
+        finish(inference);
+        return false;
+    }
+    return true;
+}
+
+static void run_batch(struct inference *batch, size_t count, int threads)
+{
+    metrics_batch(batch->info.name, count);
+    if (count == 1)
+        run_one(batch, threads);
+    else
+        run_together(batch, count, threads);
+}
+
+void inference_run(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    if (prepare(inference))
+        run_batch(inference, 1, 1);
+}
+
+static void drop(struct executor_job *job)
+{
+    struct inference *inference = (struct inference *)job;
+    struct http_request *request = inference->request;
+    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    give_up(inference, METRICS_QUEUE);
+}
+
+/* Whether somebody still waits for it; else it has its answer. */
+static bool leave_queue(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const size_t compute_ms = inference->service->settings.compute_timeout_ms;
+    if (is_stale(&inference->job)) {
+        drop(&inference->job);
+        return false;
+    }
+    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    inference->deadline = http_deadline_in(request, compute_ms, "compute_timeout_ms");
+    return true;
+}
+
+static void run_jobs(struct executor_job *job, int threads)
+{
+    struct inference *batch = NULL;
+    struct executor_job **last = NULL;
+    size_t count = 0;
+    for (struct executor_job *next; job; job = next) {
+        struct inference *inference = (struct inference *)job;
+        next = job->next;
+        job->next = NULL;
+        if (!leave_queue(inference) || !prepare(inference))
+            continue;
+        if (last)
+            *last = job;
+        else
+            batch = inference;
+        last = &job->next;
+        count++;
+    }
+    if (batch)
+        run_batch(batch, count, threads);
+}
+
+static bool are_alike(const struct executor_job *job, const struct executor_job *other)
+{
+    const struct inference *a = (const struct inference *)job, *b = (const struct inference *)other;
+    return a->model == b->model && a->x.layout == b->x.layout &&
+           memcmp(&a->x.shape, &b->x.shape, sizeof a->x.shape) == 0;
+}
+
+const struct executor_kind inference_kind = {
+    .run = run_jobs, .are_alike = are_alike, .is_stale = is_stale, .drop = drop};

@@ -1,0 +1,71 @@
+/* cors.c - which pages of other origins may use this server from a browser (WHATWG Fetch, CORS). */
+#include "server/http/http_private.h"
+
+#include <string.h>
+
+/* What the server reads of a request, and what a page may read of an answer. */
+static const char request_headers[] =
+    "Accept, Authorization, Content-Type, X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, "
+    "X-Tensor-Shape, traceparent";
+static const char answer_headers[] =
+    "Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, X-Tensor-Layout, X-Tensor-Shape, "
+    "traceparent";
+#define PREFLIGHT_LASTS_S "3600"
+
+static bool is_any(const char *origins)
+{
+    return strcmp(origins, "*") == 0;
+}
+
+/* Whether a list with commas holds the origin. */
+static bool is_listed(const char *origins, const char *origin)
+{
+    const size_t bytes = strlen(origin);
+    while (*origins) {
+        const size_t next = strcspn(origins, ",");
+        if (next == bytes && strncmp(origins, origin, bytes) == 0)
+            return true;
+        origins += next + (origins[next] ? 1 : 0);
+    }
+    return false;
+}
+
+/* What is to stand in Access-Control-Allow-Origin; NULL: the request's origin may not read. */
+static const char *allowed_origin(const struct http_request *request)
+{
+    const char *origins = request->server->options.cors_origins;
+    const char *origin = http_header(request, "Origin");
+    if (!origin || !*origins)
+        return NULL;
+    if (is_any(origins))
+        return "*";
+    return is_listed(origins, origin) ? origin : NULL;
+}
+
+void http_add_cors(const struct http_request *request, struct MHD_Response *response)
+{
+    const char *origins = request->server->options.cors_origins;
+    const char *origin = allowed_origin(request);
+    if (*origins && !is_any(origins))
+        MHD_add_response_header(response, "Vary", "Origin");
+    if (!origin)
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+    MHD_add_response_header(response, "Access-Control-Expose-Headers", answer_headers);
+}
+
+bool http_answer_preflight(struct http_request *request, const char *method)
+{
+    char allow[HTTP_ALLOW_BYTES], argument[HTTP_ARGUMENT_BYTES];
+    if (strcmp(method, "OPTIONS") != 0 || !allowed_origin(request) ||
+        !http_header(request, "Access-Control-Request-Method"))
+        return false;
+    http_find_route(request->server->options.routes, method, request->target, argument, allow);
+    if (!*allow)
+        return false;
+    http_add_header(request, "Access-Control-Allow-Methods", "%s", allow);
+    http_add_header(request, "Access-Control-Allow-Headers", "%s", request_headers);
+    http_add_header(request, "Access-Control-Max-Age", PREFLIGHT_LASTS_S);
+    http_respond(request, 204, NULL, NULL, 0);
+    return true;
+}

@@ -1,0 +1,91 @@
+/* warm_up.c - see warm_up.h. */
+#include "server/warm_up.h"
+#include "server/buffers.h"
+#include "server/clock.h"
+
+#include <semaphore.h>
+#include <string.h>
+
+struct warm_up {
+    struct executor_job job; /* first: a job is its struct warm_up */
+    const struct ppm_model *model;
+    struct ppm_engine *engine;
+    struct ppm_tensor x, y;
+    struct ppm_error error;
+    sem_t is_done;
+};
+
+static void run(struct executor_job *job, int threads)
+{
+    struct warm_up *warm_up = (struct warm_up *)job;
+    const struct ppm_run_options options = {.threads = threads};
+    ppm_engine_run(warm_up->engine, warm_up->model, &warm_up->x, &options, &warm_up->y,
+                   &warm_up->error);
+    sem_post(&warm_up->is_done);
+}
+
+static const struct executor_kind kind = {.run = run};
+
+static void run_on_engine(struct warm_up *warm_up, struct ppm_engine *engine,
+                          struct executor *executor)
+{
+    warm_up->engine = engine;
+    executor_submit(executor, &warm_up->job);
+    while (sem_wait(&warm_up->is_done) != 0)
+        ; /* a signal came */
+}
+
+/* Zeros for an input, and room for its answer: buffers as the first request will want them. */
+static enum ppm_status take_buffers(struct warm_up *warm_up, struct ppm_error *error)
+{
+    struct ppm_costs costs;
+    if (ppm_model_costs(warm_up->model, warm_up->x.shape, &costs, error) != PPM_OK)
+        return error->status;
+    warm_up->x.data = buffer_take(costs.input_bytes);
+    warm_up->y.data = buffer_take(costs.output_bytes);
+    if (!warm_up->x.data || !warm_up->y.data)
+        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    memset(warm_up->x.data, 0, costs.input_bytes);
+    return PPM_OK;
+}
+
+static enum ppm_status warm_shape(const struct ppm_model *model, struct ppm_shape shape,
+                                  struct registry *registry, struct executor *executor,
+                                  struct ppm_error *error)
+{
+    size_t engine_count;
+    struct ppm_engine **engines = registry_engines(registry, &engine_count);
+    struct ppm_model_info info;
+    ppm_model_info(model, &info);
+    struct warm_up warm_up = {.job = {.kind = &kind},
+                              .model = model,
+                              .x = {.shape = shape, .layout = info.layout, .is_batch = true}};
+    sem_init(&warm_up.is_done, 0, 0);
+    take_buffers(&warm_up, &warm_up.error);
+    for (size_t i = 0; i < engine_count && warm_up.error.status == PPM_OK; i++)
+        run_on_engine(&warm_up, engines[i], executor);
+    if (warm_up.error.status != PPM_OK)
+        ppm_fail(error, warm_up.error.status, "%s: warm_up: %s", info.name, warm_up.error.text);
+    buffer_give(warm_up.x.data);
+    buffer_give(warm_up.y.data);
+    sem_destroy(&warm_up.is_done);
+    return error->status;
+}
+
+enum ppm_status warm_up(struct registry *registry, struct executor *executor,
+                        struct warm_up_report *ret_report, struct ppm_error *error)
+{
+    struct warm_up_report report = {0};
+    const double start_s = clock_now_s();
+    for (size_t i = 0; i < registry_count(registry); i++) {
+        struct ppm_model_info info;
+        const struct ppm_model *model = registry_model(registry, i);
+        ppm_model_info(model, &info);
+        for (size_t k = 0; k < info.warm_up_count; k++, report.shapes++)
+            if (warm_shape(model, info.warm_up[k], registry, executor, error) != PPM_OK)
+                return error->status;
+    }
+    report.ms = 1e3 * (clock_now_s() - start_s);
+    *ret_report = report;
+    return PPM_OK;
+}

@@ -1,0 +1,18 @@
+/* warm_up.h - models made ready for the shapes that their configurations name. */
+#ifndef PPM_SERVER_WARM_UP_H
+#define PPM_SERVER_WARM_UP_H
+
+#include "server/executor.h"
+#include "server/registry.h"
+
+struct warm_up_report {
+    size_t shapes;
+    double ms;
+};
+
+/* Computes zeros of each shape on every engine of a set that serves nobody yet, by the executor's
+ * team and between the requests that it has: plans are made, memory is faulted in. */
+enum ppm_status warm_up(struct registry *registry, struct executor *executor,
+                        struct warm_up_report *ret_report, struct ppm_error *error);
+
+#endif

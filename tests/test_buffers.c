@@ -1,0 +1,85 @@
+/* test_buffers.c - memory that is kept for the next request. */
+#include "server/buffers.h"
+
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MIB = 1 << 20 };
+
+static void *take_filled(size_t bytes)
+{
+    void *buffer = buffer_take(bytes);
+    cr_assert(buffer != NULL && (uintptr_t)buffer % 64 == 0);
+    memset(buffer, 1, bytes);
+    return buffer;
+}
+
+Test(buffers, one_of_the_size_is_used_again)
+{
+    buffers_keep(100 * MIB);
+    void *first = take_filled(8 * MIB), *second = take_filled(8 * MIB);
+    cr_assert(first != second);
+    buffer_give(first);
+    void *large = buffer_take(16 * MIB), *small = buffer_take(4 * MIB);
+    cr_assert(large != first, "it is too small");
+    cr_assert(small != first, "it is much too large");
+    cr_assert(buffer_take(8 * MIB - MIB / 2) == first);
+    buffer_give(second);
+    cr_assert(buffer_take(8 * MIB) == second);
+    void *const all[] = {first, second, large, small, NULL};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buffer_give(all[i]);
+}
+
+Test(buffers, small_ones_come_and_go)
+{
+    for (size_t bytes = 1; bytes < MIB; bytes *= 2)
+        buffer_give(take_filled(bytes));
+    for (size_t i = 0; i < 200; i++)
+        cr_assert(buffer_take(SIZE_MAX - i) == NULL, "there is no such memory");
+}
+
+#if !defined(__SANITIZE_ADDRESS__) /* which keeps what is freed */
+static size_t resident_bytes(void)
+{
+    size_t total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert(file && fscanf(file, "%zu %zu", &total, &resident) == 2);
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+Test(buffers, no_more_is_kept_than_may_be)
+{
+    enum { COUNT = 4 };
+    void *buffers[COUNT];
+    buffers_keep(64 * MIB);
+    const size_t before = resident_bytes();
+    for (int i = 0; i < COUNT; i++)
+        buffers[i] = take_filled(32 * MIB);
+    cr_assert(resident_bytes() > before + 127 * MIB);
+    for (int i = 0; i < COUNT; i++)
+        buffer_give(buffers[i]);
+    cr_assert(resident_bytes() < before + 65 * MIB, "the others went back");
+    cr_assert(resident_bytes() > before + 63 * MIB, "two are kept");
+}
+
+Test(buffers, what_nobody_asks_for_goes_back)
+{
+    buffers_keep(200 * MIB);
+    const size_t before = resident_bytes();
+    void *first = take_filled(64 * MIB), *second = take_filled(64 * MIB);
+    buffer_give(first);
+    buffers_trim(1000);
+    cr_assert(resident_bytes() > before + 127 * MIB, "it was asked for just now");
+    usleep(20000);
+    buffer_give(second);
+    buffers_trim(0.01);
+    cr_assert(resident_bytes() < before + 65 * MIB);
+    cr_assert(buffer_take(64 * MIB) == second);
+    buffer_give(second);
+}
+#endif

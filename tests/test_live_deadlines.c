@@ -1,0 +1,149 @@
+/* test_live_deadlines.c - each stage of a request has its time, and a request may ask for less. */
+#include "tests/live_support.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POST_NPY "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+
+/* Expects a refusal that names the time and who set it, and the end of the connection. */
+static void check_late(int connection, int status, const char *text, const char *what)
+{
+    struct live_answer answer;
+    cr_assert(live_receive(connection, false, &answer), "%s: cut off without a word", what);
+    live_check_problem(&answer, status, text, what);
+    live_answer_free(&answer);
+    cr_assert(live_is_closed(connection), "%s", what);
+    close(connection);
+}
+
+/* ---- stages that clients keep waiting ---- */
+
+Test(live_deadlines, a_head_has_its_own_time)
+{
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--head-timeout-ms", "200"), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: a\r\n");
+    check_late(connection, 408, "200 ms (head_timeout_ms)", "head");
+    live_wait_metric(&live, LATE("head"), 1);
+    live_check_serving(&live, "a late head");
+    live_stop(&live);
+}
+
+Test(live_deadlines, a_body_has_its_own_time)
+{
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--body-timeout-ms", "200"), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, POST_NPY "Content-Length: 1000\r\n\r\nabc");
+    check_late(connection, 408, "200 ms (body_timeout_ms)", "body");
+    live_wait_metric(&live, LATE("body"), 1);
+    live_wait_metric(&live, "ppm_bytes_in_flight", 0);
+    live_stop(&live);
+}
+
+/* 8 x 1200 x 1200 values for 16 bytes: more than sockets hold. */
+Test(live_deadlines, an_answer_has_its_own_time)
+{
+    char directory[LIVE_PATH_BYTES], path[64];
+    struct live live;
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/large.json", directory);
+    live_write_file(path, "{\"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], "
+                          "\"output\": {\"size\": [1200, 1200]}, \"weights\": {\"random\": 1}}");
+    live_start(&live, LIST("--model", path, "--response-timeout-ms", "300"), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n"
+                           "Content-Type: application/octet-stream\r\n\r\n0123456789abcdef");
+    live_wait_metric(&live, LATE("answer"), 1);
+    live_wait_metric(&live, "ppm_bytes_in_flight", 0);
+    close(connection);
+    live_stop(&live);
+    live_directory_remove(directory);
+}
+
+/* ---- stages that we keep waiting ---- */
+
+/* Who waits is told at its time, though what it waits for is still being computed. */
+Test(live_deadlines, waiting_has_its_own_time)
+{
+    enum { IMAGES = 2048 };
+    struct live live;
+    live_slow_start(&live, LIST("--queue-timeout-ms", "200", "--threads", "2"));
+    int computed = live_slow_send(&live, IMAGES, "");
+    while (live_metric(&live, "ppm_bytes_in_flight") <= IMAGES * 4 * 8 * 8 * sizeof(float))
+        live_sleep_ms(5); /* its body alone: it is not computed yet */
+    int waiting = live_slow_send(&live, 1, "");
+    check_late(waiting, 504, "still waiting after 200 ms (queue_timeout_ms)", "queue");
+    cr_assert(!live_is_answered(computed), "it was no long computation");
+    cr_assert(live_metric(&live, LATE("queue")) == 1);
+    close(computed);
+    live_slow_stop(&live);
+}
+
+Test(live_deadlines, a_computation_has_its_own_time)
+{
+    struct live live;
+    live_slow_start(&live, LIST("--compute-timeout-ms", "200"));
+    check_late(live_slow_send(&live, 2048, ""), 504,
+               "not computed after 200 ms (compute_timeout_ms)", "computation");
+    cr_assert(live_metric(&live, LATE("compute")) == 1);
+    live_slow_stop(&live);
+}
+
+Test(live_deadlines, a_whole_request_has_one_too)
+{
+    struct live live;
+    live_slow_start(&live, LIST("--request-timeout-ms", "200", "--compute-timeout-ms", "100000"));
+    check_late(live_slow_send(&live, 2048, ""), 504, "200 ms (request_timeout_ms)", "request");
+    live_slow_stop(&live);
+}
+
+/* ---- X-Request-Timeout-Ms ---- */
+
+Test(live_deadlines, a_request_may_ask_for_less)
+{
+    struct live live;
+    live_slow_start(&live, LIST("--request-timeout-ms", "60000"));
+    check_late(live_slow_send(&live, 2048, "X-Request-Timeout-Ms: 150\r\n"), 504,
+               "150 ms (X-Request-Timeout-Ms)", "computation");
+    int connection = live_connect(&live);
+    live_print(connection, POST_NPY "X-Request-Timeout-Ms: 150\r\nContent-Length: 1000\r\n\r\nabc");
+    check_late(connection, 408, "150 ms (X-Request-Timeout-Ms)", "body");
+    live_check_serving(&live, "less time");
+    live_slow_stop(&live);
+}
+
+Test(live_deadlines, a_request_does_not_get_more)
+{
+    static const char *const values[] = {"200", "201", "99999999999999999999999"};
+    struct live live;
+    live_slow_start(&live, LIST("--request-timeout-ms", "200"));
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char header[96];
+        snprintf(header, sizeof header, "X-Request-Timeout-Ms: %s\r\n", values[i]);
+        check_late(live_slow_send(&live, 2048, header), 504, "200 ms (request_timeout_ms)",
+                   values[i]);
+    }
+    live_slow_stop(&live);
+}
+
+Test(live_deadlines, a_time_that_is_none_is_refused)
+{
+    static const char *const values[] = {"0", "-1", "+1", "1.5", "1s", "0x10", "abc", "", "1 2"};
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char header[96];
+        snprintf(header, sizeof header, "X-Request-Timeout-Ms: %s\r\n", values[i]);
+        struct live_answer answer = live_ask(&live, "POST", "/ppm", header, "", 0);
+        live_check_problem(&answer, 400, "X-Request-Timeout-Ms: found", values[i]);
+        live_answer_free(&answer);
+    }
+    live_check_serving(&live, "times that are none");
+    live_stop(&live);
+}

@@ -1,7 +1,7 @@
 # ppm-server. "make help" lists the targets; V=1 shows the commands.
 #
 # Everything that a build makes is in build/: the release program at build/ppm-server, its objects in
-# build/release/, and each other variant (make VARIANT=debug|asan|tsan) in a folder of its own.
+# build/release/, and each other variant (make VARIANT=debug|asan|tsan|arm64) in a folder of its own.
 # CFLAGS, CXXFLAGS, CPPFLAGS and LDFLAGS are the user's and come after the project's own.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -28,21 +28,27 @@ all: program ## Build build/ppm-server (the default)
 OBJ     := build/$(VARIANT)
 PROGRAM := $(OBJ)/ppm-server
 TESTS   := $(OBJ)/ppm-tests
+TEST    := tools/test.sh
 GROUPS  := build
+COMPILE := gcc g++
 
-ifeq ($(origin CC),default)
-CC  := $(if $(filter tsan,$(VARIANT)),clang-14,gcc)
-endif
-ifeq ($(origin CXX),default)
-CXX := $(if $(filter tsan,$(VARIANT)),clang++-14,g++)
-endif
-
-ifeq ($(VARIANT),release)
-PROGRAM    := build/ppm-server
+ifneq ($(filter release arm64,$(VARIANT)),)
 OPTIMIZE   := -O3
 HARDEN     := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
               -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE
 HARDEN_LD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+
+ifeq ($(VARIANT),release)
+PROGRAM    := build/ppm-server
+else ifeq ($(VARIANT),arm64)
+COMPILE    := aarch64-linux-gnu-gcc aarch64-linux-gnu-g++
+ARM64_ROOT := build/arm64-root
+TEST       := QEMU_LD_PREFIX=$(ARM64_ROOT) tools/test-arm64.sh
+SYSROOT    := --sysroot=$(ARM64_ROOT)
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
+              PKG_CONFIG_LIBDIR=$(ARM64_ROOT)/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config
+GROUPS     += arm64 arm64-root
 else ifeq ($(VARIANT),debug)
 OPTIMIZE   := -Og
 else ifeq ($(VARIANT),lint)
@@ -54,23 +60,34 @@ SANITIZE   := -fsanitize=address,undefined -fno-sanitize-recover=all
 else ifeq ($(VARIANT),tsan)
 OPTIMIZE   := -O1 -fno-omit-frame-pointer
 SANITIZE   := -fsanitize=thread
+HARDEN     := -fno-pie
+HARDEN_LD  := -no-pie
+COMPILE    := clang-14 clang++-14
 GROUPS     += tsan
 else
-$(error VARIANT=$(VARIANT): not one of release, debug, asan, tsan)
+$(error VARIANT=$(VARIANT): not one of release, debug, asan, tsan, arm64)
+endif
+
+ifeq ($(origin CC),default)
+CC  := $(firstword $(COMPILE))
+endif
+ifeq ($(origin CXX),default)
+CXX := $(lastword $(COMPILE))
 endif
 
 # ---- flags -------------------------------------------------------------------------------------
 
 # Asked when first used, in a recipe: on a fresh machine pkg-config is there only after the set-up.
-PACKAGES   := libmicrohttpd jansson
-PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
-PKG_LIBS    = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+PACKAGES   := libmicrohttpd jansson gnutls
+PKG_CONFIG ?= pkg-config
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
 
 WARN       := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 ifneq ($(filter-out 0 no false,$(WERROR)),)
 WARN       += -Werror
 endif
-CODEGEN    := $(OPTIMIZE) -g -fopenmp $(SANITIZE) $(HARDEN)
+CODEGEN    := $(OPTIMIZE) -g -fopenmp $(SYSROOT) $(SANITIZE) $(HARDEN)
 PPM_CPP     = -I. -D_GNU_SOURCE -DPPM_VERSION=\"$(VERSION)\" $(PKG_CFLAGS)
 PPM_C       = -std=c11 $(CODEGEN) $(WARN)
 PPM_CXX     = -std=c++17 -fno-exceptions -fno-rtti $(CODEGEN) $(WARN)
@@ -92,7 +109,7 @@ file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
 C_FILES   := $(wildcard simd/*.c core/*.c server/*.c server/*/*.c)
 CXX_FILES := $(wildcard server/codec/*.cc)
-T_FILES   := $(wildcard tests/*.c)
+T_FILES   := $(wildcard tests/*.c tests/$(VARIANT)/*.c)
 OBJECTS   := $(C_FILES:%.c=$(OBJ)/%.o) $(CXX_FILES:%.cc=$(OBJ)/%.o)
 T_OBJECTS := $(T_FILES:%.c=$(OBJ)/%.o)
 -include $(OBJECTS:.o=.d) $(T_OBJECTS:.o=.d)
@@ -105,6 +122,11 @@ SETUP := $(call setup,$(GROUPS))
 build/.setup-%: tools/packages.txt tools/install-packages.sh
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/install-packages.sh $*
+	$(Q)touch $@
+
+build/.setup-arm64-root: tools/arm64-root.sh tools/packages.txt | build/.setup-arm64
+	$(call say,GET,build/arm64-root)
+	$(Q)tools/arm64-root.sh build/arm64-root
 	$(Q)touch $@
 
 # What the last build used; touched only when it changes. Other flags: all is compiled again. Other
@@ -157,6 +179,10 @@ BENCHES := $(OBJ)/bench
 bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage beside the FMA peak; make bench ARGS="A --threads 1"
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEAK=$(BENCHES)/peak bench/run $(ARGS)
 
+.PHONY: bench-load
+bench-load: $(PROGRAM) $(call setup,bench load) ## Requests a second, latency and CPU time under load; make bench-load ARGS="D"
+	$(Q)PPM_SERVER=$(PROGRAM) bench/load $(ARGS)
+
 # npm as Debian has it, unless there is one; ONNX Runtime's own script would only fetch GPU libraries.
 PEERS := $(call setup,bench peers $(if $(shell command -v npm 2>&1),,npm))
 ORT   := onnxruntime-node@1.30.0
@@ -193,11 +219,23 @@ uninstall: ## Remove what install put there
 
 .PHONY: test
 test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter npy/*"
-	$(Q)PPM_SERVER=$(PROGRAM) tools/test.sh $(TESTS) $(ARGS)
+	$(Q)PPM_SERVER=$(PROGRAM) $(TEST) $(TESTS) $(ARGS)
 
 .PHONY: test-asan
 test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(Q)$(MAKE) VARIANT=asan test
+
+.PHONY: test-tsan
+test-tsan: ## All tests under ThreadSanitizer, with clang's OpenMP, which it understands
+	$(Q)$(MAKE) VARIANT=tsan test
+
+.PHONY: test-drd
+test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD: races of the build by gcc
+	$(Q)PPM_SERVER=$(PROGRAM) tools/test-drd.sh $(TESTS) $(ARGS)
+
+.PHONY: test-arm64
+test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's
+	$(Q)PPM_NATIVE=$(PROGRAM) $(MAKE) VARIANT=arm64 test
 
 .PHONY: lint
 lint: $(call setup,build test lint) ## Compiler, format, clang-tidy, include rules, lengths, scripts

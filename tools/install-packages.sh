@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# usage: tools/install-packages.sh GROUP...
-# Installs the Debian packages of these groups of tools/packages.txt that are missing.
+# usage: tools/install-packages.sh [--list] GROUP...
+# Installs the Debian packages of these groups of tools/packages.txt that are missing, or lists all.
 # Silent when none is; apt's progress is shown on a terminal, elsewhere only if it fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -50,6 +50,7 @@ install() {
         { apt update "${quiet[@]}" && apt install -y --no-install-recommends "${quiet[@]}" "${packages[@]}"; }
 }
 
+[ "${1:-}" != --list ] || { shift; wanted "$@"; exit; }
 [ $# -gt 0 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 list=$(wanted "$@")
 

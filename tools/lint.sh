@@ -48,6 +48,8 @@ forbid 'server/ knows no tests' "^server/.*$code" $none "$include\"(tests|bench)
 forbid 'paths start at the root' "^(simd|core|server)/.*$code" $none "$include\"[^\"]*\.\./"
 forbid '<microhttpd.h> is for server/http/http*.c and its private header' "^(simd|core|server)/.*$code" \
     '^server/http/(http[^/]*\.c|[^/]*_private\.h)$' "$include<microhttpd\.h>"
+forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
+    '^server/(http/|commands/health\.c$)' "$include<gnutls/"
 forbid '<omp.h> is for core/threads.h' "^(simd|core|server)/.*$code" '^core/threads\.h$' "$include<omp\.h>"
 forbid '<sleef.h> is for simd/' "^(core|server)/.*$code" $none "$include<sleef\.h>"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tools/test.sh build/release/ppm-tests [CRITERION-OPTION...]
 # Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh; ends with "N passed, N failed".
+# With EMULATOR the tests alone, and by that program.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
@@ -8,19 +9,22 @@ tests=$1
 shift
 seconds=${TEST_SECONDS:-300}
 export PPM_SERVER
-# Criterion does not notice a leak or a report that leaves the exit status alone.
-export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# Criterion does not notice a leak or a report that leaves the exit status alone, nor shows one of the
+# program that a test runs.
+export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:log_path=$work/report
 export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$work/report
 # Several tests run at once: threads that wait should sleep, not spin on another test's core.
 export OMP_WAIT_POLICY=passive
 
 passed=0 failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$work/log
 
 # Criterion's own --timeout stops nothing; tests that may hang have a .timeout of their own.
-timeout "$seconds" "$tests" --verbose --color=never --jobs "$(nproc)" "$@" 2>&1 | tee "$log" |
-    grep -av --line-buffered -e '^\[RUN ]' -e '^\[PASS]' -e '^\[----] Criterion v'
+timeout "$seconds" ${EMULATOR:+"$EMULATOR"} "$tests" --verbose --color=never --jobs "$(nproc)" "$@" 2>&1 | tee "$log" |
+    grep -av --line-buffered -e '^\[RUN ]' -e '^\[PASS]' -e '^\[SKIP] .*: Test is disabled' -e '^\[----] Criterion v'
 status=${PIPESTATUS[0]}
 read -r tested passed < <(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\1 \2/p' "$log" |
     tail -n 1)
@@ -40,6 +44,7 @@ elif [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then # a leak at a test's exit
 fi
 
 for script in tests/*.sh tests/*/*.sh; do
+    [ -z "${EMULATOR:-}" ] || break
     [ -x "$script" ] || continue
     timeout "$seconds" "$script"
     status=$?
@@ -49,6 +54,12 @@ for script in tests/*.sh tests/*/*.sh; do
         echo "$script: failed, exit status $status"
         failed=$((failed + 1))
     fi
+done
+
+for report in "$work"/report.*; do
+    [ -f "$report" ] || continue
+    cat "$report"
+    failed=$((failed + 1))
 done
 
 echo "$passed passed, $failed failed"

@@ -218,7 +218,7 @@ uninstall: ## Remove what install put there
 # ---- checking it -------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter npy/*"
+test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
 	$(Q)PPM_SERVER=$(PROGRAM) $(TEST) $(TESTS) $(ARGS)
 
 .PHONY: test-asan

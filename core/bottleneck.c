@@ -67,36 +67,52 @@ struct products {
     size_t count;
 };
 
-/* Adds what panel multiplies a piece by. The first panel packs what it reads; the next ones fetch,
- * a cache line each, the rows of the block that this thread will take next if all are as fast. */
+/* The last panels of a block fetch the rows that this thread will pack next, if all are as fast:
+ * one line of a row every so many steps, since more at a time would crowd out what the products
+ * wait for, and not before, or the weights that stream through the cache would push them out. */
+static void fetch_next_block(const struct block *block, const struct piece *piece,
+                             const float *unpacked, size_t panel, struct simd_gemm_run *run)
+{
+    enum { LINE_FLOATS = 16, EVERY_MAX = 16 };
+    const struct plan *plan = block->work->plan;
+    const size_t lines = (core_simd()->gemm_columns + LINE_FLOATS - 1) / LINE_FLOATS;
+    const size_t others = block->end_panel - block->first_panel - 1;
+    const size_t even = others / lines < EVERY_MAX ? others / lines : EVERY_MAX;
+    const size_t every = even > 0 ? even : 1;
+    if (panel + every * lines < block->end_panel)
+        return;
+    const size_t turn = panel + every * lines - block->end_panel;
+    const size_t rows = (piece->count + every - 1) / every;
+    const size_t next = block->first + block->count * (size_t)block->work->threads;
+    run->next_b = unpacked - plan_tile(plan, block->first).first + plan_tile(plan, next).first +
+                  turn / lines * rows * plan->pixels + turn % lines * LINE_FLOATS;
+    run->next_b_stride = plan->pixels;
+    run->next_b_every = every;
+}
+
+/* Adds what panel multiplies a piece by. The first panel packs what it reads. */
 static void add_piece(const struct block *block, const struct chunk *chunk, size_t i, size_t panel,
                       struct products *products)
 {
-    enum { LINE_FLOATS = 16 };
-    const struct plan *plan = block->work->plan;
     const struct layer *conv = block->pass->layers;
     const struct piece *piece = &chunk->pieces[i];
     const size_t width = core_simd()->gemm_columns, count = products->count;
-    const size_t fetched = (panel - block->first_panel - 1) * LINE_FLOATS;
     float *packed = block->packed + chunk->offsets[i] * width;
     struct simd_gemm_run run = {
         .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
         .b = packed,
         .k = piece->count,
-        .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first),
-        .next_b = packed};
+        .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first)};
     if (chunk->unpacked[i] && panel == block->first_panel) {
         run.ret_packed = packed;
         run.b = chunk->unpacked[i];
-        run.b_stride = plan->pixels;
-    } else if (chunk->unpacked[i] && fetched < width) {
-        const size_t next = block->first + block->count * (size_t)block->work->threads;
-        run.next_b = chunk->unpacked[i] - plan_tile(plan, block->first).first +
-                     plan_tile(plan, next).first + fetched;
-        run.next_b_stride = plan->pixels;
+        run.b_stride = block->work->plan->pixels;
+    } else if (chunk->unpacked[i]) {
+        fetch_next_block(block, piece, chunk->unpacked[i], panel, &run);
     }
     struct simd_gemm_run *before = count > 0 ? &products->runs[count - 1] : NULL;
-    if (before && !before->ret_packed && !run.ret_packed && run.next_b_stride == 0 &&
+    if (before && !before->ret_packed && !run.ret_packed && run.next_b_every == 0 &&
+        before->next_b_every == 0 &&
         before->a + before->k * conv_panel_rows(conv, panel) == run.a) {
         before->k += run.k;
         return;
@@ -116,8 +132,7 @@ static void add_folded(const struct block *block, size_t panel, struct products 
         .a = folded,
         .b = plan->interpolation + block->first * plan->folded_steps * core_simd()->gemm_columns,
         .k = plan->folded_steps,
-        .next_a = folded + rows * plan->folded_steps,
-        .next_b = folded};
+        .next_a = folded + rows * plan->folded_steps};
 }
 
 /* Row-wise, folded columns are blended for a row, and U is that of a tile of any row. */
@@ -128,7 +143,7 @@ static void take_row(const struct block *block, size_t panel, size_t tile,
     const size_t in_row = tile % plan->row_tiles;
     if (in_row == 0 || tile == block->first)
         blend_row(block->work, block->n, panel, tile / plan->row_tiles, block->blended);
-    folded->a = folded->next_a = folded->next_b = block->blended;
+    folded->a = folded->next_a = block->blended;
     folded->b = plan->interpolation + in_row * plan->folded_steps * core_simd()->gemm_columns;
 }
 
@@ -138,7 +153,7 @@ static void advance(const struct chunk *chunk, size_t pixels, struct products *p
     for (size_t i = 0; i < products->count; i++) {
         struct simd_gemm_run *run = &products->runs[i];
         run->b += run->ret_packed ? pixels : products->b_step[i];
-        run->next_b += run->next_b_stride > 0 ? pixels : 0;
+        run->next_b += run->next_b_every > 0 ? pixels : 0;
         if (run->ret_packed)
             run->ret_packed += chunk->steps * core_simd()->gemm_columns;
     }

@@ -65,7 +65,7 @@ static void run_conv(const struct layer *conv, const struct layer *next, const f
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
         for (size_t first = 0; first < columns; first += width) {
-            run.b = run.next_b = x + first * conv->in_channels;
+            run.b = x + first * conv->in_channels;
             tile.c = ret + first * conv->out_channels + row * width;
             tile.columns = columns - first < width ? columns - first : width;
             ops->gemm_tile(&tile);

@@ -112,7 +112,7 @@ static void fold_branch(const struct work *work, size_t panel, size_t part, size
     run.next_a = run.a + channels * tile.rows;
     for (size_t column = 0; column < columns; column += width) {
         tile.columns = columns - column < width ? columns - column : width;
-        run.b = run.next_b = work->results[branch].data + column * channels;
+        run.b = work->results[branch].data + column * channels;
         ops->gemm_tile(&tile);
         scatter(work, branch, panel, tile.rows, first, column, tile.columns, product);
     }

@@ -16,7 +16,7 @@ static void run_inner_conv(const struct layer *conv, const struct layer *next, c
 {
     const struct simd_ops *ops = core_simd();
     const size_t width = ops->gemm_columns;
-    struct simd_gemm_run run = {.b = x, .k = conv->in_channels, .next_b = x};
+    struct simd_gemm_run run = {.b = x, .k = conv->in_channels};
     struct simd_gemm_tile tile = {
         .runs = &run, .run_count = 1, .c_stride = width, .columns = width};
     fused_clamp(next, &tile.low, &tile.high);
@@ -79,6 +79,16 @@ static void gather_parts(const struct block *block)
     }
 }
 
+/* Steps of K that are packed at a time. */
+static size_t packed_steps(const struct pass *pass)
+{
+    const struct layer *conv = pass->layers;
+    if (pass->fused == 0)
+        return 0;
+    const size_t steps = conv->in_channels * conv->kernel * conv->kernel;
+    return steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
+}
+
 /* Tiles [first, first + count) of map n; of the panels, share `group` of the pass's groups. */
 static void run_block(const struct work *work, const struct pass *pass, size_t n, size_t first,
                       size_t count, size_t group, float *scratch)
@@ -98,8 +108,8 @@ static void run_block(const struct work *work, const struct pass *pass, size_t n
                           .c = scratch,
                           .c_stride = width};
     float *other = block.tiles + (pass->is_direct ? 0 : count * tile_floats);
-    block.blended = other + (pass->is_direct ? 0 : tile_floats);
-    block.packed = block.blended + work->plan->folded_steps * core_simd()->gemm_rows;
+    block.packed = other + (pass->is_direct ? 0 : tile_floats);
+    block.blended = block.packed + count * packed_steps(pass) * width;
     if (pass->is_direct) {
         block.c_stride = work->plan->pixels;
         block.c = pass->ret + n * pass->ret_channels * block.c_stride +
@@ -130,12 +140,7 @@ size_t pass_block_floats(const struct work *work, const struct pass *pass)
     const size_t blended = work->plan->folded_steps * core_simd()->gemm_rows;
     const size_t results =
         pass->is_direct ? 0 : (pass->block_tiles + 1) * pass_widest(work->spec, pass);
-    size_t steps = 0;
-    if (pass->fused > 0) {
-        steps = pass->layers[0].in_channels * pass->layers[0].kernel * pass->layers[0].kernel;
-        steps = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
-    }
-    return (results + pass->block_tiles * steps) * width + blended;
+    return (results + pass->block_tiles * packed_steps(pass)) * width + blended;
 }
 
 void stage_pass(struct work *work, const struct pass *pass)

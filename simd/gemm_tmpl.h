@@ -52,21 +52,24 @@ GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors,
                                  vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run)
 {
     const float *a = run->a, *b = run->b, *next_a = run->next_a, *next_b = run->next_b;
-    const size_t next_b_stride = run->next_b_stride;
-    for (size_t i = 0; i < run->k; i++, a += rows, b += GEMM_COLUMNS) {
-        vec column[GEMM_VECTORS];
-        __builtin_prefetch(next_a, 0, 2);
+    for (size_t left = run->k; left > 0; next_b += run->next_b_stride) {
+        const size_t steps =
+            run->next_b_every && run->next_b_every < left ? run->next_b_every : left;
         __builtin_prefetch(next_b, 0, 2);
-        next_a += rows;
-        next_b += next_b_stride;
-        __builtin_prefetch(a + STEPS_AHEAD * rows);
+        left -= steps;
+        for (const float *end = a + steps * rows; a < end; a += rows, b += GEMM_COLUMNS) {
+            vec column[GEMM_VECTORS];
+            __builtin_prefetch(next_a, 0, 2);
+            next_a += rows;
+            __builtin_prefetch(a + STEPS_AHEAD * rows);
 #pragma GCC unroll 4
-        for (size_t j = 0; j < vectors; j++) {
-            if (j * LANES % LINE_FLOATS == 0)
-                __builtin_prefetch(b + STEPS_AHEAD * GEMM_COLUMNS + j * LANES);
-            column[j] = vec_load(b + j * LANES);
+            for (size_t j = 0; j < vectors; j++) {
+                if (j * LANES % LINE_FLOATS == 0)
+                    __builtin_prefetch(b + STEPS_AHEAD * GEMM_COLUMNS + j * LANES);
+                column[j] = vec_load(b + j * LANES);
+            }
+            gemm_step(rows, vectors, sums, a, column);
         }
-        gemm_step(rows, vectors, sums, a, column);
     }
 }
 

@@ -40,9 +40,11 @@ struct simd_gemm_run {
     size_t k;
     float *ret_packed; /* NULL: b is packed */
     size_t b_stride;
-    /* What will be a next, and one cache line of each of k rows that will be b: fetched into the
-     * second-level cache on the way, never read. An address that is not mapped costs time. */
+    /* Fetched into the second-level cache on the way, never read: what will be a next; and every
+     * so many steps (0: never) a cache line of a row that will be b, those rows being
+     * next_b_stride apart. A next_a that is not mapped costs time. */
     const float *next_a, *next_b;
+    size_t next_b_every;
     size_t next_b_stride;
 };
 

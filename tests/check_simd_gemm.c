@@ -53,6 +53,7 @@ static void place_runs(struct check *check, struct product *product, enum check_
                                    .k = k,
                                    .next_a = check_pick(check, 2) ? check_forbidden() : NULL,
                                    .next_b = check_pick(check, 2) ? check_forbidden() : NULL,
+                                   .next_b_every = check_pick(check, 6),
                                    .next_b_stride = check_pick(check, 100)};
         place_columns(check, &product->runs[i], i, tile->columns, data);
         product->steps += k;

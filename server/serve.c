@@ -1,6 +1,7 @@
 /* serve.c - start-up, reload and drain, in the order in which they happen. */
 #include "server/serve.h"
 #include "server/buffers.h"
+#include "server/clock.h"
 #include "server/handlers/handlers.h"
 #include "server/log.h"
 #include "server/progress.h"
@@ -16,6 +17,8 @@
 #include <time.h>
 
 enum { DRAIN_STEP_MS = 5, DRAIN_QUIET_STEPS = 4, SPARE_DESCRIPTORS = 64, BUFFERS_KEPT_S = 5 };
+
+static const double same_signal_s = 0.1;
 
 /* The set being served: a reload exchanges it under the lock. */
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -181,24 +184,31 @@ static void stop(struct service *service)
     http_access_use(NULL);
 }
 
-/* Waits so long, or until a second signal, which leaves at once; a reload is for those who stay. */
+/* Waits so long, or until a second signal, which leaves at once; a reload is for those who stay.
+ * What sends a signal to a process and to its group, as timeout(1) does, means it once. */
 static void wait_or_leave(struct service *service, const sigset_t *signals, size_t ms)
 {
-    struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    const double end_s = clock_now_s() + (double)ms / 1e3;
     sigset_t leaving = *signals;
     sigdelset(&leaving, SIGHUP);
-    int signal = sigtimedwait(&leaving, NULL, &time);
-    if (signal != SIGTERM && signal != SIGINT)
-        return;
-    log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",
-             http_in_flight(service->http));
-    _Exit(1);
+    for (double left_s; (left_s = end_s - clock_now_s()) > 0;) {
+        const struct timespec left = {.tv_sec = (time_t)left_s,
+                                      .tv_nsec = (long)(1e9 * (left_s - (double)(time_t)left_s))};
+        const int signal = sigtimedwait(&leaving, NULL, &left);
+        if ((signal != SIGTERM && signal != SIGINT) ||
+            clock_now_s() - service->leaving_s < same_signal_s)
+            continue;
+        log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",
+                 http_in_flight(service->http));
+        _Exit(1);
+    }
 }
 
 /* Not ready, then not accepting, then nothing in flight for a moment: a connection may have been
  * accepted whose request has not been read yet. */
 static void drain(struct service *service, const sigset_t *signals)
 {
+    service->leaving_s = clock_now_s();
     atomic_store(&service->is_leaving, true);
     atomic_store(&service->is_ready, false);
     log_line(LOG_INFO, "stopping: %zu requests in flight", http_in_flight(service->http));

@@ -17,6 +17,7 @@ struct service {
     struct http_server *http;
     /* ready, then leaving (not ready, still serving), then refusing what is new */
     atomic_bool is_ready, is_leaving, is_refusing;
+    double leaving_s; /* when the signal to stop came, monotonic; the main thread's */
 };
 
 /* The models being served now, held for the caller, who releases them. */

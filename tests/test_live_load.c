@@ -148,11 +148,24 @@ static void check_second_signal(const char *drain_delay_ms)
     }
     kill(live.pid, SIGTERM);
     live_wait_log(&live, "stopping");
+    usleep(200000); /* what comes sooner is the same signal again */
     kill(live.pid, SIGTERM);
     const int status = live_wait(&live);
     cr_assert(status == 1, "exit status %d", status);
     live_wait_log(&live, "second signal");
     close(connection);
+}
+
+/* As timeout(1) sends it: to the process and to its group. */
+Test(live_load, a_signal_that_comes_twice_is_one)
+{
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_MODEL, "--drain-delay-ms", "300"), NULL);
+    kill(live.pid, SIGTERM);
+    live_wait_log(&live, "stopping");
+    kill(live.pid, SIGTERM);
+    const int status = live_wait(&live);
+    cr_assert(status == 0, "exit status %d", status);
 }
 
 Test(live_load, a_second_signal_ends_a_drain_at_once)

@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 # program that a test runs.
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:log_path=$work/report
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$work/report
+export TSAN_OPTIONS=ignore_noninstrumented_modules=1:allocator_may_return_null=1:log_path=$work/report
 # Several tests run at once: threads that wait should sleep, not spin on another test's core.
 export OMP_WAIT_POLICY=passive
 

@@ -148,7 +148,7 @@ static void check_second_signal(const char *drain_delay_ms)
     }
     kill(live.pid, SIGTERM);
     live_wait_log(&live, "stopping");
-    usleep(200000); /* what comes sooner is the same signal again */
+    live_sleep_ms(200); /* what comes sooner is the same signal again */
     kill(live.pid, SIGTERM);
     const int status = live_wait(&live);
     cr_assert(status == 1, "exit status %d", status);

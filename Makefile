@@ -190,6 +190,11 @@ ORT   := onnxruntime-node@1.30.0
 bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) build/peers/$(ORT) ## Time PyTorch, ONNX Runtime and oneDNN beside ours
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEER_ONEDNN=$(BENCHES)/peer_onednn bench/peers $(ARGS)
 
+CLIENT := $(BENCHES)/client
+.PHONY: bench-servers
+bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$(ORT) ## This server beside PyTorch behind aiohttp, ONNX Runtime behind Node
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/servers $(ARGS)
+
 build/peers/$(ORT): | $(PEERS)
 	$(call say,NPM,$(ORT))
 	$(Q)mkdir -p $(@D)

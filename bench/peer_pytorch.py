@@ -3,6 +3,7 @@
 
     load MODEL N,C,H,W FOLDER   -> {"variant": ...}: the fastest of eager, frozen and optimized; leaves
                                    x.npy, x.f32, y.f32 and model.onnx in FOLDER
+    export MODEL N,C,H,W FOLDER -> {}: leaves x.npy, x.f32, y.f32, model.onnx, model.pt (TorchScript)
     run SECONDS                 -> {"median_ms": ..., "runs": ...}
     compare FOLDER FILE...      -> {FILE: largest difference from y.f32 / largest value in it}
     threads COUNT, version      -> {...}
@@ -104,8 +105,14 @@ def variants(module, x):
 
 
 class Peer:
-    def load(self, model, shape, folder):
-        shape, folder = tuple(map(int, shape.split(","))), pathlib.Path(folder)
+    def export(self, model, shape, folder):
+        module = self.prepare(model, shape, pathlib.Path(folder))
+        torch.jit.trace(module, self.x).save(f"{folder}/model.pt")
+        return {}
+
+    def prepare(self, model, shape, folder):
+        """-> the module; x, y and the module as ONNX are left in the folder"""
+        shape = tuple(map(int, shape.split(",")))
         generator = torch.Generator().manual_seed(1)
         self.x = 2 * torch.rand(shape, generator=generator) - 1
         np.save(folder / "x.npy", self.x.numpy())
@@ -114,6 +121,10 @@ class Peer:
         module(self.x).numpy().tofile(folder / "y.f32")
         torch.onnx.export(build(model, self.x, for_onnx=True), self.x, folder / "model.onnx",
                           opset_version=OPSET, input_names=["x"], output_names=["y"])
+        return module
+
+    def load(self, model, shape, folder):
+        module = self.prepare(model, shape, pathlib.Path(folder))
         calls = dict(variants(module, self.x))
         for call in calls.values():  # the first runs of a traced module compile it
             measure(call, self.x, 0)

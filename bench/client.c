@@ -1,0 +1,308 @@
+/*
+ * client.c - posts one body over and over and times the answers: for servers whose answers and
+ * bodies are so large that wrk would take a good part of the machine from them.
+ *
+ *     client ADDRESS TARGET BODY CONNECTIONS SECONDS
+ *
+ * ADDRESS is unix:PATH or an IPv4 address and port, BODY a file. Each connection has one request on
+ * its way. After so many seconds none is begun any more, and those on their way are waited for.
+ * Prints one line of JSON.
+ *
+ * One thread. Bodies go from the page cache (sendfile); answers are counted, over TCP even without
+ * copying them (MSG_TRUNC).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    SMALL_BODY_BYTES = 1 << 16, /* cheaper to copy than to hand over page by page */
+    SCRATCH_BYTES = 1 << 18,
+    HEAD_BYTES = 4096,
+    CONNECTIONS_MAX = 1024,
+};
+
+struct connection {
+    int descriptor;
+    bool is_waiting_to_write;
+    size_t sent_bytes;
+    char head[HEAD_BYTES]; /* of the answer */
+    size_t head_bytes;
+    bool is_in_body;
+    bool is_failed, closes;
+    size_t body_bytes; /* of the answer, still to come */
+    double start_s;
+};
+
+static struct {
+    struct sockaddr_storage address;
+    socklen_t address_bytes;
+    char *request; /* its head, and its body if that is small */
+    size_t request_bytes, total_bytes;
+    int body; /* else: the file */
+    size_t body_bytes;
+    int epoll;
+    char *scratch;
+    double *latencies_s;
+    size_t count, capacity, failed;
+} client;
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static void read_address(const char *text)
+{
+    if (strncmp(text, "unix:", 5) == 0) {
+        struct sockaddr_un *name = (struct sockaddr_un *)&client.address;
+        name->sun_family = AF_UNIX;
+        snprintf(name->sun_path, sizeof name->sun_path, "%s", text + 5);
+        client.address_bytes = sizeof *name;
+        return;
+    }
+    struct sockaddr_in *name = (struct sockaddr_in *)&client.address;
+    const char *colon = strchr(text, ':');
+    char host[INET_ADDRSTRLEN];
+    snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - text) : 0, text);
+    if (!colon || inet_pton(AF_INET, host, &name->sin_addr) != 1)
+        die(text);
+    name->sin_family = AF_INET;
+    name->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    client.address_bytes = sizeof *name;
+}
+
+static void read_body(const char *path, const char *target)
+{
+    struct stat status;
+    client.body = open(path, O_RDONLY | O_CLOEXEC);
+    if (client.body < 0 || fstat(client.body, &status) != 0)
+        die(path);
+    client.body_bytes = (size_t)status.st_size;
+    client.request = malloc(HEAD_BYTES + SMALL_BODY_BYTES);
+    const int head_bytes = snprintf(client.request, HEAD_BYTES,
+                                    "POST %s HTTP/1.1\r\nHost: bench\r\n"
+                                    "Content-Type: application/octet-stream\r\n"
+                                    "Content-Length: %zu\r\n\r\n",
+                                    target, client.body_bytes);
+    client.request_bytes = (size_t)head_bytes;
+    client.total_bytes = client.request_bytes + client.body_bytes;
+    if (client.body_bytes > SMALL_BODY_BYTES)
+        return;
+    if (pread(client.body, client.request + head_bytes, client.body_bytes, 0) !=
+        (ssize_t)client.body_bytes)
+        die(path);
+    client.request_bytes = client.total_bytes;
+}
+
+static void watch(struct connection *connection, int operation, unsigned events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = connection};
+    if (epoll_ctl(client.epoll, operation, connection->descriptor, &event) != 0)
+        die("epoll_ctl");
+}
+
+static void open_connection(struct connection *connection)
+{
+    const int yes = 1;
+    connection->descriptor = socket(client.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connection->descriptor < 0 ||
+        connect(connection->descriptor, (struct sockaddr *)&client.address, client.address_bytes))
+        die("connect");
+    setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    fcntl(connection->descriptor, F_SETFL, O_NONBLOCK);
+    watch(connection, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+static void wait_to_write(struct connection *connection, bool is_waiting)
+{
+    if (connection->is_waiting_to_write != is_waiting)
+        watch(connection, EPOLL_CTL_MOD, is_waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    connection->is_waiting_to_write = is_waiting;
+}
+
+static void send_more(struct connection *connection)
+{
+    while (connection->sent_bytes < client.total_bytes) {
+        const size_t from = connection->sent_bytes;
+        ssize_t sent;
+        if (from < client.request_bytes) {
+            const int more = client.request_bytes < client.total_bytes ? MSG_MORE : 0;
+            sent = send(connection->descriptor, client.request + from, client.request_bytes - from,
+                        MSG_NOSIGNAL | more);
+        } else {
+            off_t at = (off_t)(from - client.request_bytes);
+            sent = sendfile(connection->descriptor, client.body, &at, client.total_bytes - from);
+        }
+        if (sent < 0 && errno == EAGAIN) {
+            wait_to_write(connection, true);
+            return;
+        }
+        if (sent < 0) { /* refused within the body: the answer says why */
+            connection->sent_bytes = client.total_bytes;
+            break;
+        }
+        connection->sent_bytes += (size_t)sent;
+    }
+    wait_to_write(connection, false);
+}
+
+static void begin(struct connection *connection)
+{
+    connection->sent_bytes = connection->head_bytes = 0;
+    connection->is_in_body = connection->is_failed = false;
+    connection->start_s = now_s();
+    send_more(connection);
+}
+
+/* The answer's head is there, and so many bytes of what follows. */
+static void read_head(struct connection *connection, size_t bytes_after)
+{
+    const char *length = strcasestr(connection->head, "\r\nContent-Length:");
+    if (strncmp(connection->head, "HTTP/1.1 200 ", 13) != 0)
+        connection->is_failed = true;
+    connection->closes = strcasestr(connection->head, "\r\nConnection: close") != NULL;
+    connection->body_bytes = length ? strtoul(length + 17, NULL, 10) : 0;
+    if (!length || connection->body_bytes < bytes_after)
+        die("an answer without its length");
+    connection->body_bytes -= bytes_after;
+    connection->is_in_body = true;
+}
+
+/* Takes what has come, at most to the answer's end. False: nothing more now. */
+static bool receive(struct connection *connection)
+{
+    const bool is_tcp = client.address.ss_family == AF_INET;
+    if (!connection->is_in_body) {
+        char *to = connection->head + connection->head_bytes;
+        ssize_t got = recv(connection->descriptor, to, HEAD_BYTES - 1 - connection->head_bytes, 0);
+        if (got <= 0)
+            goto nothing;
+        connection->head_bytes += (size_t)got;
+        connection->head[connection->head_bytes] = '\0';
+        const char *end = strstr(connection->head, "\r\n\r\n");
+        if (end)
+            read_head(connection, connection->head_bytes - (size_t)(end + 4 - connection->head));
+        return true;
+    }
+    const size_t room =
+        is_tcp || connection->body_bytes < SCRATCH_BYTES ? connection->body_bytes : SCRATCH_BYTES;
+    ssize_t got = recv(connection->descriptor, client.scratch, room, is_tcp ? MSG_TRUNC : 0);
+    if (got <= 0)
+        goto nothing;
+    connection->body_bytes -= (size_t)got;
+    return true;
+nothing:
+    if (errno != EAGAIN)
+        die("the server closed a connection within its answer");
+    return false;
+}
+
+static void record(struct connection *connection, double end_s)
+{
+    if (client.count == client.capacity) {
+        client.capacity = client.capacity ? 2 * client.capacity : 4096;
+        client.latencies_s =
+            realloc(client.latencies_s, client.capacity * sizeof *client.latencies_s);
+        if (!client.latencies_s)
+            die("latencies");
+    }
+    client.latencies_s[client.count++] = end_s - connection->start_s;
+    client.failed += connection->is_failed ? 1 : 0;
+}
+
+/* -> how many requests were finished and not begun anew */
+static size_t serve(struct connection *connection, unsigned events, double end_s)
+{
+    if (events & EPOLLOUT)
+        send_more(connection);
+    while (events != EPOLLOUT && receive(connection)) {
+        if (!connection->is_in_body || connection->body_bytes > 0)
+            continue;
+        const double at_s = now_s();
+        record(connection, at_s);
+        if (connection->closes) {
+            close(connection->descriptor);
+            open_connection(connection);
+        }
+        if (at_s >= end_s)
+            return 1;
+        begin(connection);
+    }
+    return 0;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static void print_result(double seconds)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    const struct timeval user = usage.ru_utime, kernel = usage.ru_stime;
+    const double cpu_s =
+        (double)(user.tv_sec + kernel.tv_sec) + 1e-6 * (double)(user.tv_usec + kernel.tv_usec);
+    const size_t last = client.count - 1;
+    qsort(client.latencies_s, client.count, sizeof *client.latencies_s, by_value);
+    printf("{\"requests\": %zu, \"failed\": %zu, \"seconds\": %.6f, \"p50_ms\": %.4f, "
+           "\"p99_ms\": %.4f, \"client_cpu_s\": %.4f}\n",
+           client.count, client.failed, seconds, 1e3 * client.latencies_s[last / 2],
+           1e3 * client.latencies_s[(size_t)(0.99 * (double)last + 0.5)], cpu_s);
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 6) {
+        fprintf(stderr, "usage: client unix:PATH|IPV4:PORT TARGET BODY CONNECTIONS SECONDS\n");
+        return 2;
+    }
+    size_t connections = strtoul(arguments[4], NULL, 10), running;
+    connections = connections < 1                 ? 1
+                  : connections > CONNECTIONS_MAX ? CONNECTIONS_MAX
+                                                  : connections;
+    struct connection *all = calloc(connections, sizeof *all);
+    client.scratch = malloc(SCRATCH_BYTES);
+    client.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!all || !client.scratch || client.epoll < 0)
+        die("client");
+    read_address(arguments[1]);
+    read_body(arguments[3], arguments[2]);
+    for (size_t i = 0; i < connections; i++)
+        open_connection(&all[i]);
+    const double start_s = now_s(), end_s = start_s + strtod(arguments[5], NULL);
+    for (size_t i = 0; i < connections; i++)
+        begin(&all[i]);
+    for (running = connections; running > 0;) {
+        struct epoll_event events[64];
+        const int ready = epoll_wait(client.epoll, events, 64, -1);
+        for (int i = 0; i < ready; i++)
+            running -= serve(events[i].data.ptr, events[i].events, end_s);
+    }
+    print_result(now_s() - start_s);
+    return 0;
+}

@@ -191,6 +191,10 @@ bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) build/peers/$(ORT) ## Ti
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEER_ONEDNN=$(BENCHES)/peer_onednn bench/peers $(ARGS)
 
 CLIENT := $(BENCHES)/client
+.PHONY: bench-serving
+bench-serving: $(PROGRAM) $(CLIENT) $(BENCHES)/echo $(call setup,bench) ## What serving costs beside computing, and beside a bare libmicrohttpd
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) PPM_ECHO=$(BENCHES)/echo bench/serving $(ARGS)
+
 .PHONY: bench-servers
 bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$(ORT) ## This server beside PyTorch behind aiohttp, ONNX Runtime behind Node
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/servers $(ARGS)
@@ -206,6 +210,7 @@ $(BENCHES)/%: $(OBJ)/bench/%.o $(OBJ)/FLAGS
 	$(Q)$(CC) $(CODEGEN) $(HARDEN_LD) $(CFLAGS) -o $@ $< $(LDFLAGS) $(LIBS_$(@F))
 
 LIBS_peer_onednn := -ldnnl
+LIBS_echo         = $(PKG_LIBS)
 $(OBJ)/bench/peer_onednn.o: | $(PEERS)
 -include $(wildcard $(OBJ)/bench/*.d)
 

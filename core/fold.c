@@ -30,7 +30,8 @@ static bool is_result_finite(const struct work *work, size_t branch, size_t chan
     return is_finite;
 }
 
-/* expanded[n][c][row of the grid][W] = the row stretched */
+/* expanded[n][c][row of the grid][W] = the row stretched. Neighbouring pixels mostly lie between
+ * the same two columns of the grid, which are looked up when that changes. */
 static void expand_channel(const struct work *work, size_t branch, size_t n, size_t c)
 {
     const struct branch_geometry *g = &work->plan->g.branches[branch];
@@ -39,10 +40,15 @@ static void expand_channel(const struct work *work, size_t branch, size_t n, siz
     float *ret = work->expanded[branch] + (n * channels + c) * g->pooled_h * w;
     for (size_t row = 0; row < g->pooled_h; row++, ret += w) {
         const size_t column = (n * g->pooled_h + row) * g->pooled_w;
-        for (size_t i = 0; i < w; i++) {
-            const float weight = (float)taps[i].weight;
-            ret[i] = (1 - weight) * result_at(work, branch, c, column + taps[i].low) +
-                     weight * result_at(work, branch, c, column + taps[i].high);
+        size_t next = 0;
+        while (next < w) {
+            const struct resize_tap at = taps[next];
+            const float low = result_at(work, branch, c, column + at.low);
+            const float high = result_at(work, branch, c, column + at.high);
+            for (; next < w && taps[next].low == at.low && taps[next].high == at.high; next++) {
+                const float weight = (float)taps[next].weight;
+                ret[next] = (1 - weight) * low + weight * high;
+            }
         }
     }
 }

@@ -32,6 +32,7 @@
 enum {
     SMALL_BODY_BYTES = 1 << 16, /* cheaper to copy than to hand over page by page */
     SCRATCH_BYTES = 1 << 18,
+    AHEAD_BYTES = 4 << 20, /* what TCP takes by itself, if the kernel allows as much */
     HEAD_BYTES = 4096,
     CONNECTIONS_MAX = 1024,
 };
@@ -126,8 +127,10 @@ static void watch(struct connection *connection, int operation, unsigned events)
 
 static void open_connection(struct connection *connection)
 {
-    const int yes = 1;
+    const int yes = 1, ahead_bytes = AHEAD_BYTES;
     connection->descriptor = socket(client.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (client.address.ss_family == AF_UNIX)
+        setsockopt(connection->descriptor, SOL_SOCKET, SO_SNDBUF, &ahead_bytes, sizeof ahead_bytes);
     if (connection->descriptor < 0 ||
         connect(connection->descriptor, (struct sockaddr *)&client.address, client.address_bytes))
         die("connect");

@@ -290,27 +290,38 @@ static void run_head(struct work *work, const struct pass *passes, size_t count,
     }
 }
 
+/* A thread's share of all stages; *at_s and times are the master's. */
+static void take_part(struct work *work, const struct pass *passes, size_t count,
+                      const struct ppm_tensor *y, double *at_s, struct ppm_stage_times *times)
+{
+    const unsigned denormals = simd_flush_denormals();
+    stage_pool(work);
+#pragma omp master
+    times->pool_ms = mark_ms(at_s);
+    stage_branches(work);
+    stage_expand(work);
+    stage_fold(work);
+#pragma omp master
+    times->branches_ms = mark_ms(at_s);
+    run_head(work, passes, count, work->values ? work->values : y->data);
+#pragma omp master
+    times->head_ms = mark_ms(at_s);
+    if (work->values)
+        stage_output(work, passes[count - 1].ret_channels, y);
+    simd_restore_denormals(denormals);
+}
+
+/* A team of one would still ask the kernel at each barrier to wake its others. Within another
+ * region, though, the loops would be shared out to the threads of that one. */
 static void run_stages(struct work *work, const struct pass *passes, size_t count,
                        const struct ppm_tensor *y, struct ppm_stage_times *times)
 {
     double at_s = threads_now_s();
+    if (work->threads == 1 && !omp_in_parallel()) {
+        take_part(work, passes, count, y, &at_s, times);
+    } else {
 #pragma omp parallel num_threads(work->threads)
-    {
-        const unsigned denormals = simd_flush_denormals();
-        stage_pool(work);
-#pragma omp master
-        times->pool_ms = mark_ms(&at_s);
-        stage_branches(work);
-        stage_expand(work);
-        stage_fold(work);
-#pragma omp master
-        times->branches_ms = mark_ms(&at_s);
-        run_head(work, passes, count, work->values ? work->values : y->data);
-#pragma omp master
-        times->head_ms = mark_ms(&at_s);
-        if (work->values)
-            stage_output(work, passes[count - 1].ret_channels, y);
-        simd_restore_denormals(denormals);
+        take_part(work, passes, count, y, &at_s, times);
     }
     times->output_ms = mark_ms(&at_s);
 }

@@ -158,27 +158,27 @@ void stage_pass(struct work *work, const struct pass *pass)
             }
 }
 
+static void concat_channel(const struct work *work, size_t n, size_t channel, float *ret)
+{
+    const struct spec *spec = work->spec;
+    const size_t pixels = work->plan->pixels, w = work->plan->g.w;
+    size_t part = 0;
+    while (channel >= spec->parts[part].first + spec->parts[part].channels)
+        part++;
+    const size_t branch = plan_branch_of_part(spec, part), c = channel - spec->parts[part].first;
+    if (branch == BRANCHES_MAX)
+        memcpy(ret, work->x + (n * spec->channels + c) * pixels, pixels * sizeof *ret);
+    else
+        for (size_t row = 0; row < work->plan->g.h; row++)
+            gather_row(work, branch, n, c, row, ret + row * w);
+}
+
 /* Channels are shared out: each is written once, from end to end. */
 void stage_concat(struct work *work, float *ret)
 {
-    const struct spec *spec = work->spec;
-    const struct plan *plan = work->plan;
-    const size_t pixels = plan->pixels, w = plan->g.w;
-    for (size_t part = 0; part < spec->part_count; part++) {
-        const size_t branch = plan_branch_of_part(spec, part);
-        const size_t channels = spec->parts[part].channels;
-#pragma omp for collapse(2) schedule(dynamic, 8) nowait
-        for (size_t n = 0; n < work->n; n++)
-            for (size_t c = 0; c < channels; c++) {
-                float *to =
-                    ret + (n * spec->concat_channels + spec->parts[part].first + c) * pixels;
-                if (branch == BRANCHES_MAX) {
-                    memcpy(to, work->x + (n * channels + c) * pixels, pixels * sizeof *to);
-                    continue;
-                }
-                for (size_t row = 0; row < plan->g.h; row++)
-                    gather_row(work, branch, n, c, row, to + row * w);
-            }
-    }
-#pragma omp barrier
+    const size_t channels = work->spec->concat_channels, pixels = work->plan->pixels;
+#pragma omp for collapse(2) schedule(dynamic, 8)
+    for (size_t n = 0; n < work->n; n++)
+        for (size_t c = 0; c < channels; c++)
+            concat_channel(work, n, c, ret + (n * channels + c) * pixels);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What one would write in Python: PyTorch behind aiohttp.
 
-usage: bench/server_aiohttp.py MODEL.pt PORT       POST raw float32 to /ppm?shape=N,C,H,W
+usage: bench/server_aiohttp.py MODEL.pt PORT [--optimize]    POST raw float32 to /ppm?shape=N,C,H,W
 """
 import asyncio
 import os
@@ -15,6 +15,8 @@ from aiohttp import web
 INLINE_MAX_BYTES = 1 << 16  # computed sooner than another thread would be woken
 
 model = torch.jit.freeze(torch.jit.load(sys.argv[1]).eval())
+if "--optimize" in sys.argv:
+    model = torch.jit.optimize_for_inference(model)
 worker = ThreadPoolExecutor(1)  # PyTorch itself uses all cores for a request
 
 

@@ -8,8 +8,7 @@
  * its way. After so many seconds none is begun any more, and those on their way are waited for.
  * Prints one line of JSON.
  *
- * One thread. Bodies go from the page cache (sendfile); answers are counted, over TCP even without
- * copying them (MSG_TRUNC).
+ * One thread. Answers are counted, over TCP even without copying them (MSG_TRUNC).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,9 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,7 +27,6 @@
 #include <unistd.h>
 
 enum {
-    SMALL_BODY_BYTES = 1 << 16, /* cheaper to copy than to hand over page by page */
     SCRATCH_BYTES = 1 << 18,
     AHEAD_BYTES = 4 << 20, /* what TCP takes by itself, if the kernel allows as much */
     HEAD_BYTES = 4096,
@@ -52,10 +48,8 @@ struct connection {
 static struct {
     struct sockaddr_storage address;
     socklen_t address_bytes;
-    char *request; /* its head, and its body if that is small */
-    size_t request_bytes, total_bytes;
-    int body; /* else: the file */
-    size_t body_bytes;
+    char *request; /* head and body */
+    size_t request_bytes;
     int epoll;
     char *scratch;
     double *latencies_s;
@@ -95,27 +89,25 @@ static void read_address(const char *text)
     client.address_bytes = sizeof *name;
 }
 
-static void read_body(const char *path, const char *target)
+static void make_request(const char *path, const char *target)
 {
     struct stat status;
-    client.body = open(path, O_RDONLY | O_CLOEXEC);
-    if (client.body < 0 || fstat(client.body, &status) != 0)
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &status) != 0)
         die(path);
-    client.body_bytes = (size_t)status.st_size;
-    client.request = malloc(HEAD_BYTES + SMALL_BODY_BYTES);
-    const int head_bytes = snprintf(client.request, HEAD_BYTES,
-                                    "POST %s HTTP/1.1\r\nHost: bench\r\n"
-                                    "Content-Type: application/octet-stream\r\n"
-                                    "Content-Length: %zu\r\n\r\n",
-                                    target, client.body_bytes);
-    client.request_bytes = (size_t)head_bytes;
-    client.total_bytes = client.request_bytes + client.body_bytes;
-    if (client.body_bytes > SMALL_BODY_BYTES)
-        return;
-    if (pread(client.body, client.request + head_bytes, client.body_bytes, 0) !=
-        (ssize_t)client.body_bytes)
+    const size_t body_bytes = (size_t)status.st_size;
+    client.request = malloc(HEAD_BYTES + body_bytes);
+    if (!client.request)
         die(path);
-    client.request_bytes = client.total_bytes;
+    client.request_bytes = (size_t)snprintf(client.request, HEAD_BYTES,
+                                            "POST %s HTTP/1.1\r\nHost: bench\r\n"
+                                            "Content-Type: application/octet-stream\r\n"
+                                            "Content-Length: %zu\r\n\r\n",
+                                            target, body_bytes);
+    if (read(file, client.request + client.request_bytes, body_bytes) != (ssize_t)body_bytes)
+        die(path);
+    client.request_bytes += body_bytes;
+    close(file);
 }
 
 static void watch(struct connection *connection, int operation, unsigned events)
@@ -148,27 +140,18 @@ static void wait_to_write(struct connection *connection, bool is_waiting)
 
 static void send_more(struct connection *connection)
 {
-    while (connection->sent_bytes < client.total_bytes) {
-        const size_t from = connection->sent_bytes;
-        ssize_t sent;
-        if (from < client.request_bytes) {
-            const int more = client.request_bytes < client.total_bytes ? MSG_MORE : 0;
-            sent = send(connection->descriptor, client.request + from, client.request_bytes - from,
-                        MSG_NOSIGNAL | more);
-        } else {
-            off_t at = (off_t)(from - client.request_bytes);
-            sent = sendfile(connection->descriptor, client.body, &at, client.total_bytes - from);
-        }
+    while (connection->sent_bytes < client.request_bytes) {
+        const ssize_t sent = send(connection->descriptor, client.request + connection->sent_bytes,
+                                  client.request_bytes - connection->sent_bytes, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
             wait_to_write(connection, true);
             return;
         }
-        if (sent < 0) { /* refused within the body: the answer says why */
-            connection->sent_bytes = client.total_bytes;
+        if (sent < 0) /* refused within the body: the answer says why */
             break;
-        }
         connection->sent_bytes += (size_t)sent;
     }
+    connection->sent_bytes = client.request_bytes;
     wait_to_write(connection, false);
 }
 
@@ -294,7 +277,7 @@ int main(int count, char **arguments)
     if (!all || !client.scratch || client.epoll < 0)
         die("client");
     read_address(arguments[1]);
-    read_body(arguments[3], arguments[2]);
+    make_request(arguments[3], arguments[2]);
     for (size_t i = 0; i < connections; i++)
         open_connection(&all[i]);
     const double start_s = now_s(), end_s = start_s + strtod(arguments[5], NULL);

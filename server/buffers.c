@@ -16,14 +16,50 @@ struct buffer {
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct buffer *kept; /* the last one given first */
-static size_t kept_bytes, kept_bytes_max;
+static struct buffer *kept;           /* the last one given first */
+static size_t kept_bytes, used_bytes; /* of large ones; used: handed out */
+static size_t bytes_max;
 
-void buffers_keep(size_t bytes_max)
+void buffers_keep(size_t bytes)
 {
     pthread_mutex_lock(&mutex);
-    kept_bytes_max = bytes_max;
+    bytes_max = bytes;
     pthread_mutex_unlock(&mutex);
+}
+
+/* Takes those from *at on, the ones kept longest, out of the list; the mutex is held. */
+static struct buffer *take_rest(struct buffer **at)
+{
+    struct buffer *rest = *at;
+    *at = NULL;
+    for (const struct buffer *buffer = rest; buffer; buffer = buffer->next)
+        kept_bytes -= buffer->bytes;
+    return rest;
+}
+
+static void free_all(struct buffer *buffers)
+{
+    for (struct buffer *next; buffers; buffers = next) {
+        next = buffers->next;
+        free(buffers);
+    }
+}
+
+/* Others of these sizes have come: a new large one takes the place of those kept longest. */
+static void make_room(size_t bytes)
+{
+    size_t kept_on = 0;
+    pthread_mutex_lock(&mutex);
+    struct buffer **at = &kept;
+    const size_t free_bytes = bytes_max > used_bytes ? bytes_max - used_bytes : 0;
+    const size_t room = free_bytes > bytes ? free_bytes - bytes : 0;
+    while (*at && (*at)->bytes <= room - kept_on) {
+        kept_on += (*at)->bytes;
+        at = &(*at)->next;
+    }
+    struct buffer *rest = take_rest(at);
+    pthread_mutex_unlock(&mutex);
+    free_all(rest);
 }
 
 /* One of that size, or of a little more. */
@@ -37,6 +73,7 @@ static struct buffer *take_kept(size_t bytes)
     if (buffer) {
         *at = buffer->next;
         kept_bytes -= buffer->bytes;
+        used_bytes += buffer->bytes;
     }
     pthread_mutex_unlock(&mutex);
     return buffer;
@@ -56,11 +93,23 @@ static struct buffer *allocate(size_t bytes)
     return buffer;
 }
 
+static struct buffer *take_new_large(size_t bytes)
+{
+    make_room(bytes);
+    struct buffer *buffer = allocate(bytes);
+    pthread_mutex_lock(&mutex);
+    used_bytes += buffer ? bytes : 0;
+    pthread_mutex_unlock(&mutex);
+    return buffer;
+}
+
 void *buffer_take(size_t bytes)
 {
-    struct buffer *buffer = bytes >= KEPT_BYTES_MIN ? take_kept(bytes) : NULL;
-    if (!buffer)
+    struct buffer *buffer;
+    if (bytes < KEPT_BYTES_MIN)
         buffer = allocate(bytes);
+    else if (!(buffer = take_kept(bytes)))
+        buffer = take_new_large(bytes);
     return buffer ? buffer + 1 : NULL;
 }
 
@@ -69,9 +118,13 @@ void buffer_give(void *memory)
     if (!memory)
         return;
     struct buffer *buffer = (struct buffer *)memory - 1;
+    if (buffer->bytes < KEPT_BYTES_MIN) {
+        free(buffer);
+        return;
+    }
     pthread_mutex_lock(&mutex);
-    const bool is_kept =
-        buffer->bytes >= KEPT_BYTES_MIN && buffer->bytes <= kept_bytes_max - kept_bytes;
+    const bool is_kept = used_bytes + kept_bytes <= bytes_max;
+    used_bytes -= buffer->bytes;
     if (is_kept) {
         buffer->idle_since_s = clock_now_s();
         buffer->next = kept;
@@ -90,13 +143,7 @@ void buffers_trim(double idle_s)
     struct buffer **at = &kept;
     while (*at && (*at)->idle_since_s >= oldest_s)
         at = &(*at)->next;
-    struct buffer *old = *at; /* and all that were given before it */
-    *at = NULL;
-    for (const struct buffer *buffer = old; buffer; buffer = buffer->next)
-        kept_bytes -= buffer->bytes;
+    struct buffer *old = take_rest(at);
     pthread_mutex_unlock(&mutex);
-    for (struct buffer *next; old; old = next) {
-        next = old->next;
-        free(old);
-    }
+    free_all(old);
 }

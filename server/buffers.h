@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* How many bytes may be kept; none before. */
+/* Until how many bytes large ones are kept, those that are handed out counted in; none before. */
 void buffers_keep(size_t bytes_max);
 
 void *buffer_take(size_t bytes); /* NULL: there is none */

@@ -67,6 +67,22 @@ Test(buffers, no_more_is_kept_than_may_be)
     cr_assert(resident_bytes() > before + 63 * MIB, "two are kept");
 }
 
+Test(buffers, a_new_one_takes_the_place_of_kept_ones)
+{
+    buffers_keep(64 * MIB);
+    const size_t before = resident_bytes();
+    buffer_give(take_filled(24 * MIB));
+    buffer_give(take_filled(32 * MIB));
+    cr_assert(resident_bytes() > before + 55 * MIB, "both are kept");
+    void *third = take_filled(20 * MIB);
+    cr_assert(resident_bytes() < before + 53 * MIB, "the one kept longest went back");
+    cr_assert(resident_bytes() > before + 51 * MIB, "the other one did not");
+    void *fourth = take_filled(60 * MIB);
+    cr_assert(resident_bytes() < before + 81 * MIB, "none is kept beside those");
+    buffer_give(third);
+    buffer_give(fourth);
+}
+
 Test(buffers, what_nobody_asks_for_goes_back)
 {
     buffers_keep(200 * MIB);

@@ -6,6 +6,7 @@
 #include "server/http/http_private.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -14,6 +15,8 @@ struct head {
     unsigned hosts, lengths, encodings;
     const char *host, *encoding, *expect;
     bool has_bad_name, has_bad_value;
+    bool has_gap;
+    uintptr_t end; /* of the line before */
 };
 
 static bool is_token(const char *text)
@@ -34,12 +37,33 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* libmicrohttpd leaves a head where it came in and cuts it apart with zero bytes. It does not tell
+ * of a zero byte that was there before, of a line that goes on in the next ("Content-Length: 5"
+ * with " 0" below it becomes a field named Content-Length0), or of one without a name, which it
+ * takes for the head's end. Each of them leaves more between two parts than the end of a line. */
+static void look_for_gap(struct head *head, const char *name, const char *value)
+{
+    const uintptr_t gap = (uintptr_t)name - head->end;
+    const bool is_in_place = (uintptr_t)value > (uintptr_t)name + strlen(name);
+    head->has_gap = head->has_gap || gap < 1 || gap > 2 || !is_in_place;
+    head->end = (uintptr_t)value + strlen(value);
+}
+
+/* From the first byte of the method to the empty line. */
+static size_t head_bytes(const struct http_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+
 static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, const char *name,
                                      const char *value)
 {
     struct head *head = context;
     (void)kind;
     value = value ? value : "";
+    look_for_gap(head, name, value);
     head->has_bad_name = head->has_bad_name || !is_token(name);
     head->has_bad_value = head->has_bad_value || has_control(value);
     if (strcasecmp(name, "Host") == 0) {
@@ -81,6 +105,22 @@ static bool is_known_method(const char *method)
     return false;
 }
 
+/* Walks over all fields. Whether the head, which begins at method, holds what was not shown. */
+static bool has_hidden_part(const struct http_request *request, const char *method,
+                            const char *raw_target, const char *version, struct head *ret_head)
+{
+    const uintptr_t start = (uintptr_t)method, end = start + head_bytes(request);
+    ret_head->end = (uintptr_t)version + strlen(version);
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_field, ret_head);
+    if ((uintptr_t)version < start || (uintptr_t)version >= end)
+        return false; /* a library that keeps heads in another way */
+    if (ret_head->has_gap || end - ret_head->end < 2 || end - ret_head->end > 4 ||
+        (uintptr_t)version - start != strlen(method) + 1 + strlen(raw_target) + 1)
+        return true;
+    static const char line_ends[4];
+    return memcmp((const char *)ret_head->end, line_ends, end - ret_head->end) != 0;
+}
+
 /* Adds what makes the connection close, so that nothing after this head is read as another. */
 static bool refuse(struct http_request *request, unsigned status, const char *detail)
 {
@@ -88,21 +128,27 @@ static bool refuse(struct http_request *request, unsigned status, const char *de
     return http_problem(request, status, "%s", detail);
 }
 
-bool http_guard(struct http_request *request, const char *raw_target, const char *version)
+bool http_guard(struct http_request *request, const char *method, const char *raw_target,
+                const char *version)
 {
     struct head head = {0};
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_field, &head);
+    const bool is_old = strcmp(version, "HTTP/1.0") == 0; /* all others are read as 1.1 */
+    const bool hides = has_hidden_part(request, method, raw_target, version, &head);
     if (!is_known_method(request->method))
         return refuse(request, 501, "the method is none of HTTP's, expected GET, HEAD or POST");
     if (!is_target(raw_target))
         return refuse(request, 400,
                       "the request target holds a byte that is not visible ASCII, expected it "
                       "percent-encoded");
+    if (hides)
+        return refuse(request, 400,
+                      "the head holds a zero byte, a folded line, a header without a name, or more "
+                      "than one space between the parts of its first line");
     if (head.has_bad_name)
         return refuse(request, 400, "a header's name is no token: found a space or a control byte");
     if (head.has_bad_value)
         return refuse(request, 400, "a header's value holds a control byte");
-    if (strcmp(version, "HTTP/1.1") == 0 && head.hosts != 1)
+    if (head.hosts > 1 || (head.hosts == 0 && !is_old))
         return refuse(request, 400, "found no Host header or several, expected exactly one");
     if (head.hosts > 0 && !is_host(head.host))
         return refuse(request, 400, "the Host header is no host name");
@@ -111,6 +157,8 @@ bool http_guard(struct http_request *request, const char *raw_target, const char
     if (head.encodings > 0 && head.lengths > 0)
         return refuse(request, 400,
                       "found both Content-Length and Transfer-Encoding, expected one of them");
+    if (head.encodings > 0 && is_old)
+        return refuse(request, 400, "found Transfer-Encoding in HTTP/1.0, which has none");
     if (head.encodings > 1 || (head.encoding && strcasecmp(head.encoding, "chunked") != 0))
         return refuse(request, 501, "the Transfer-Encoding is not served, expected chunked");
     if (head.expect && strcasecmp(head.expect, "100-continue") != 0)

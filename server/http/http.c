@@ -159,7 +159,7 @@ static bool begin_request(struct http_request *request, const char *method, cons
     const struct http_options *options = &request->server->options;
     char allow[HTTP_ALLOW_BYTES];
     read_content_length(request);
-    if (http_guard(request, http_connection_of(request->connection)->target, version) ||
+    if (http_guard(request, method, http_connection_of(request->connection)->target, version) ||
         read_timeout(request))
         return true;
     if (http_answer_preflight(request, method))

@@ -62,8 +62,10 @@ void http_close_connections(struct http_server *server);
 
 /* ---- guard.c ---- */
 
-/* Refuses a head that is ambiguous or no HTTP; true when it did, with the response filled in. */
-bool http_guard(struct http_request *request, const char *raw_target, const char *version);
+/* Refuses a head that is ambiguous or no HTTP; true when it did, with the response filled in.
+ * method and version are the library's own pointers, raw_target a copy. */
+bool http_guard(struct http_request *request, const char *method, const char *raw_target,
+                const char *version);
 
 /* ---- http.c ---- */
 

@@ -1,7 +1,7 @@
 # ppm-server. "make help" lists the targets; V=1 shows the commands.
 #
 # Everything that a build makes is in build/: the release program at build/ppm-server, its objects in
-# build/release/, and each other variant (make VARIANT=debug|asan|tsan|arm64) in a folder of its own.
+# build/release/, and each other variant (make VARIANT=debug|asan|tsan|fuzz|arm64) in a folder of its own.
 # CFLAGS, CXXFLAGS, CPPFLAGS and LDFLAGS are the user's and come after the project's own.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -64,8 +64,13 @@ HARDEN     := -fno-pie
 HARDEN_LD  := -no-pie
 COMPILE    := clang-14 clang++-14
 GROUPS     += tsan
+else ifeq ($(VARIANT),fuzz)
+OPTIMIZE   := -O1 -fno-omit-frame-pointer
+SANITIZE   := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+COMPILE    := clang-14 clang++-14
+GROUPS     += tsan
 else
-$(error VARIANT=$(VARIANT): not one of release, debug, asan, tsan, arm64)
+$(error VARIANT=$(VARIANT): not one of release, debug, asan, tsan, fuzz, arm64)
 endif
 
 ifeq ($(origin CC),default)
@@ -109,7 +114,7 @@ file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
 C_FILES   := $(wildcard simd/*.c core/*.c server/*.c server/*/*.c)
 CXX_FILES := $(wildcard server/codec/*.cc)
-T_FILES   := $(wildcard tests/*.c tests/$(VARIANT)/*.c)
+T_FILES   := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/$(VARIANT)/*.c))
 OBJECTS   := $(C_FILES:%.c=$(OBJ)/%.o) $(CXX_FILES:%.cc=$(OBJ)/%.o)
 T_OBJECTS := $(T_FILES:%.c=$(OBJ)/%.o)
 -include $(OBJECTS:.o=.d) $(T_OBJECTS:.o=.d)
@@ -163,6 +168,17 @@ $(TESTS): $(T_OBJECTS) $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILE
 
 .PHONY: program
 program: $(PROGRAM)
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OBJ)/%,$(wildcard tests/fuzz/fuzz_*.c))
+-include $(FUZZERS:$(OBJ)/%=$(OBJ)/tests/fuzz/%.d) $(OBJ)/tests/fuzz/fuzz.d
+
+$(FUZZERS): $(OBJ)/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/fuzz.o \
+            $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIBS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
 
 # ---- using it ----------------------------------------------------------------------------------
 
@@ -246,6 +262,11 @@ test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's D
 .PHONY: test-arm64
 test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's
 	$(Q)PPM_NATIVE=$(PROGRAM) $(MAKE) VARIANT=arm64 test
+
+.PHONY: fuzz
+fuzz: ## Fuzz the readers of untrusted bytes, FUZZ_SECONDS (30) each; make fuzz ARGS="npy json"
+	$(Q)$(MAKE) VARIANT=fuzz fuzzers
+	$(Q)tools/fuzz.sh build/fuzz $(ARGS)
 
 .PHONY: lint
 lint: $(call setup,build test lint) ## Compiler, format, clang-tidy, include rules, lengths, scripts

@@ -1,0 +1,72 @@
+/* fuzz_model.c - models' JSON: what was taken describes itself, and its sizes stay in bounds. */
+#include "core/internal.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <string.h>
+
+static void check_stack(const struct stack *stack, size_t in_channels)
+{
+    FUZZ_CHECK(stack->count <= LAYERS_MAX && stack->in_channels == in_channels, "%zu layers",
+               stack->count);
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct layer *layer = &stack->layers[i];
+        FUZZ_CHECK(layer->in_channels == in_channels, "layer %zu takes %zu channels, not %zu", i,
+                   layer->in_channels, in_channels);
+        FUZZ_CHECK(layer->out_channels >= 1 && layer->out_channels <= CHANNELS_MAX, "layer %zu", i);
+        FUZZ_CHECK(layer->kind == LAYER_CONV || layer->out_channels == in_channels, "layer %zu", i);
+        FUZZ_CHECK(memchr(layer->weights_name, '\0', NAME_BYTES), "layer %zu has no name", i);
+        in_channels = layer->out_channels;
+    }
+    FUZZ_CHECK(stack->out_channels == in_channels, "gives %zu channels", stack->out_channels);
+}
+
+static void check_spec(const struct spec *spec)
+{
+    size_t channels = spec->concat == CONCAT_BRANCHES ? 0 : spec->channels;
+    FUZZ_CHECK(spec->channels >= 1 && spec->channels <= CHANNELS_MAX, "%zu", spec->channels);
+    FUZZ_CHECK(spec->branch_count >= 1 && spec->branch_count <= BRANCHES_MAX, "no branches");
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        const struct branch *branch = &spec->branches[i];
+        check_stack(&branch->stack, spec->channels);
+        channels += branch->stack.out_channels;
+        FUZZ_CHECK((branch->bin > 0) == (branch->window_h == 0) &&
+                       (branch->window_h > 0) == (branch->window_w > 0),
+                   "branch %zu has neither bin nor window", i);
+    }
+    FUZZ_CHECK(spec->concat_channels == channels, "%zu channels", spec->concat_channels);
+    if (spec->head.count > 0)
+        check_stack(&spec->head, channels);
+}
+
+/* No input of any size does worse than be refused. */
+static void check_geometry(const struct spec *spec)
+{
+    static const size_t extents[] = {1, 2, 7, 60, 65537, SIZE_MAX};
+    for (size_t i = 0; i < sizeof extents / sizeof *extents; i++) {
+        const struct ppm_shape input = {1, spec->channels, extents[i], extents[i] / 2 + 1};
+        struct geometry geometry;
+        struct ppm_error error = {0};
+        if (geometry_of(spec, input, &geometry, &error) != PPM_OK)
+            fuzz_check_error(&error);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct spec spec, again;
+    struct ppm_error error = {0}, again_error = {0};
+    if (spec_read(fuzz_file(data, size), &spec, &error) != PPM_OK) {
+        fuzz_check_error(&error);
+        spec_release(&spec);
+        return 0;
+    }
+    check_spec(&spec);
+    check_geometry(&spec);
+    FUZZ_CHECK(!strchr(spec.json, '\n'), "not on one line: %s", spec.json);
+    FUZZ_CHECK(spec_read(fuzz_file(spec.json, strlen(spec.json)), &again, &again_error) == PPM_OK,
+               "%s: %s", spec.json, again_error.text);
+    FUZZ_CHECK(strcmp(spec.json, again.json) == 0, "%s\n%s", spec.json, again.json);
+    spec_release(&again);
+    spec_release(&spec);
+    return 0;
+}

@@ -1,0 +1,135 @@
+/* fuzz_negotiate.c - Accept and Content-Type: a known form, and the one that RFC 9110 names. */
+#include "server/codec/codec.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { NONE = -1, TEXT_BYTES_MAX = 1 << 12, RANGES_MAX = 16 };
+
+static int negotiate(const char *accept, int own)
+{
+    enum codec_form form = CODEC_FORM_COUNT;
+    if (!codec_negotiate(accept, (enum codec_form)own, &form)) {
+        FUZZ_CHECK(form == CODEC_FORM_COUNT, "a form with a refusal");
+        return NONE;
+    }
+    FUZZ_CHECK((int)form >= 0 && form < CODEC_FORM_COUNT, "form %d", (int)form);
+    return (int)form;
+}
+
+/* How closely a range names a form: 0 to 3. */
+static int closeness(const char *range, int form)
+{
+    const char *type = codec_media_type((enum codec_form)form);
+    const size_t bytes = strcspn(range, ";,");
+    if (bytes == strlen(type) && strncmp(range, type, bytes) == 0)
+        return 3;
+    if (bytes == strlen("application/*") && strncmp(range, "application/*", bytes) == 0)
+        return 2;
+    return bytes == strlen("*/*") && strncmp(range, "*/*", bytes) == 0;
+}
+
+/* The same for lists as make_list makes them. */
+static int negotiate_simply(const char *accept, int own)
+{
+    double qualities[CODEC_FORM_COUNT] = {0};
+    int closest[CODEC_FORM_COUNT] = {0}, best = own;
+    for (const char *range = accept; range; range = strchr(range, ',')) {
+        double quality = 1;
+        range += *range == ',';
+        const char *q = strpbrk(range, ";,");
+        if (q && *q == ';')
+            quality = strtod(q + strlen(";q="), NULL);
+        for (int form = 0; form < CODEC_FORM_COUNT; form++) {
+            const int close = closeness(range, form);
+            if (close > closest[form] ||
+                (close && close == closest[form] && quality > qualities[form])) {
+                closest[form] = close;
+                qualities[form] = quality;
+            }
+        }
+    }
+    for (int form = 0; form < CODEC_FORM_COUNT; form++)
+        best = qualities[form] > qualities[best] ? form : best;
+    return qualities[best] > 0 ? best : NONE;
+}
+
+/* What holds for every header: case means nothing, nor does an empty element or a repetition. */
+static void check_laws(const char *accept, int own)
+{
+    static char text[2 * TEXT_BYTES_MAX + 2];
+    const int form = negotiate(accept, own);
+    size_t i = 0;
+    for (; accept[i]; i++)
+        text[i] = (char)(i % 2 ? toupper : tolower)((unsigned char)accept[i]);
+    text[i] = '\0';
+    FUZZ_CHECK(negotiate(text, own) == form, "%s: %d, in another case %d", accept, form,
+               negotiate(text, own));
+    if (form != NONE)
+        FUZZ_CHECK(negotiate(accept, form) == form, "%s: %d is not its own best", accept, form);
+    if (strchr(accept, '"'))
+        return;
+    snprintf(text, sizeof text, ",%s,%s", accept, accept);
+    FUZZ_CHECK(negotiate(text, own) == form, "%s: %d, twice %d", accept, form,
+               negotiate(text, own));
+}
+
+static void check_content_type(const char *text)
+{
+    enum codec_form form = CODEC_FORM_COUNT;
+    int expected = CODEC_FORM_COUNT;
+    const char *start = text + strspn(text, " \t");
+    for (int i = 0; i < CODEC_FORM_COUNT; i++) {
+        const char *type = codec_media_type((enum codec_form)i);
+        const char *behind = start + strlen(type);
+        if (strncasecmp(start, type, strlen(type)) == 0 &&
+            (behind += strspn(behind, " \t"), *behind == '\0' || *behind == ';'))
+            expected = i;
+    }
+    FUZZ_CHECK(codec_form_from_media_type(text, &form) == (expected < CODEC_FORM_COUNT) &&
+                   (int)form == expected,
+               "Content-Type %s: %d, not %d", text, (int)form, expected);
+}
+
+/* A list of sensible ranges: one a byte. */
+static char *make_list(const uint8_t *data, size_t size)
+{
+    static const char *const ranges[] = {"application/json",
+                                         "application/x-npy",
+                                         "application/octet-stream",
+                                         "application/*",
+                                         "*/*",
+                                         "text/*",
+                                         "text/json",
+                                         "image/png"};
+    static const char *const qualities[] = {"",       ";q=1",     ";q=1.000", ";q=0",
+                                            ";q=0.5", ";q=0.501", ";q=0.50",  ";q=0.001"};
+    char *list = NULL;
+    size_t bytes;
+    FILE *file = open_memstream(&list, &bytes);
+    FUZZ_CHECK(file, "out of memory");
+    for (size_t i = 0; i < size && i < RANGES_MAX; i++)
+        fprintf(file, "%s%s%s", i ? "," : "", ranges[data[i] & 7], qualities[data[i] >> 3 & 7]);
+    fclose(file);
+    return list;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0 || size > TEXT_BYTES_MAX)
+        return 0;
+    char *text = fuzz_text(data, size), *list = make_list(data, size);
+    check_content_type(text);
+    for (int own = 0; own < CODEC_FORM_COUNT; own++) {
+        check_laws(text, own);
+        FUZZ_CHECK(negotiate(list, own) == negotiate_simply(list, own), "%s: %d, not %d", list,
+                   negotiate(list, own), negotiate_simply(list, own));
+    }
+    free(text);
+    free(list);
+    return 0;
+}

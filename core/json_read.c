@@ -32,8 +32,8 @@ static size_t write_place(const struct json_place *place, char *text, size_t byt
 /* A value as it would stand in the file, cut short. */
 static void write_found(const json_t *found, char *text, size_t bytes)
 {
-    char *json = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII |
-                                               JSON_REAL_PRECISION(15))
+    char *json = found ? ppm_json_text(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII |
+                                                  JSON_REAL_PRECISION(15))
                        : NULL;
     if (!json)
         snprintf(text, bytes, "nothing");
@@ -192,9 +192,11 @@ json_t *json_read_file(const char *path, size_t bytes_max, struct ppm_error *err
     char *text = read_text(path, bytes_max, &bytes, error);
     if (!text)
         return NULL;
-    json_t *document = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &cause);
+    json_t *document = ppm_json_load(text, bytes, &cause);
     free(text);
-    if (!document)
+    if (!document && json_error_code(&cause) == json_error_out_of_memory)
+        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+    else if (!document)
         ppm_fail(error, PPM_BAD_CONFIG, "%s: line %d, column %d: %s", path, cause.line,
                  cause.column, cause.text);
     else if (!json_is_object(document)) {

@@ -223,6 +223,22 @@ const char *ppm_isa_name(void);
  * computes. */
 enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
 
+/* ---- JSON ----
+ *
+ * jansson's own json_load... and json_dumps are not safe where memory runs out; these are. */
+
+/* Duplicate keys are refused. NULL on failure, with the cause, whose json_error_code is
+ * json_error_out_of_memory when it was that, and whose line is -1 when a file cannot be read. The
+ * caller releases the tree. */
+struct json_t;
+struct json_error_t;
+struct json_t *ppm_json_load(const char *text, size_t bytes, struct json_error_t *ret_cause);
+struct json_t *ppm_json_load_file(const char *path, struct json_error_t *ret_cause);
+
+/* The text of a value, with the flags of json_dumps. NULL when there is no memory for it; the
+ * caller frees it. */
+char *ppm_json_text(const struct json_t *value, size_t flags);
+
 #ifdef __cplusplus
 }
 #endif

@@ -168,8 +168,10 @@ static enum ppm_status read_header(struct safetensors *file, uint64_t file_bytes
 
     char *text = core_allocate(length + 1, error);
     if (text && read_exactly(file, LENGTH_BYTES, text, length, error) == PPM_OK) {
-        file->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &cause);
-        if (!json_is_object(file->header))
+        file->header = ppm_json_load(text, length, &cause);
+        if (!file->header && json_error_code(&cause) == json_error_out_of_memory)
+            ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", file->path);
+        else if (!json_is_object(file->header))
             ppm_fail(error, PPM_BAD_CONFIG, "%s: the header is not a JSON object: %s", file->path,
                      file->header ? "found another type" : cause.text);
     }

@@ -371,7 +371,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_output(root, &place, ret_spec, error) == PPM_OK &&
         read_weights(root, &place, ret_spec, error) == PPM_OK &&
         read_warm_up(root, &place, ret_spec, error) == PPM_OK) {
-        ret_spec->json = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
+        ret_spec->json = ppm_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (!ret_spec->json)
             ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
     }

@@ -197,7 +197,9 @@ static enum ppm_status read_file(struct settings *settings, struct ppm_error *er
     const char *key;
     json_t *value;
     json_error_t cause;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &cause);
+    json_t *root = ppm_json_load_file(path, &cause);
+    if (!root && json_error_code(&cause) == json_error_out_of_memory)
+        return ppm_fail(error, PPM_NO_MEMORY, "--config: %s: out of memory", path);
     if (!root && cause.line < 0)
         return ppm_fail(error, PPM_BAD_CONFIG, "--config: %s", cause.text);
     if (!root)

@@ -33,7 +33,7 @@ struct members {
 /* The text of value, cut short, for a sentence. */
 static const char *quote_value(const json_t *value, char ret_text[CODEC_QUOTED_BYTES])
 {
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
+    char *text = ppm_json_text(value, JSON_ENCODE_ANY);
     codec_quote(text ? text : "", text ? strlen(text) : 0, ret_text);
     free(text);
     return ret_text;
@@ -117,7 +117,7 @@ static json_t *parse(const char *text, size_t text_bytes, const struct codec_jso
     /* jansson skips a NUL behind a word or a number. */
     const char *nul = memchr(text, '\0', text_bytes);
     if (!nul)
-        root = json_loadb(text, text_bytes, JSON_REJECT_DUPLICATES, &refusal);
+        root = ppm_json_load(text, text_bytes, &refusal);
     if (root)
         return root;
     size_t at = refusal.position > 0 ? (size_t)refusal.position : 0;

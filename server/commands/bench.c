@@ -130,7 +130,7 @@ static void print_text(const json_t *result)
     json_t *value;
     json_object_foreach((json_t *)result, name, value)
     {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(5));
+        char *text = ppm_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(5));
         printf("%-14s %s\n", name, text ? text : "");
         free(text);
     }

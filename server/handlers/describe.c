@@ -7,6 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Appends item, which may be NULL; *list becomes NULL when there is no memory for it. */
+static void append(json_t **list, json_t *item)
+{
+    if (json_array_append_new(*list, item) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
+
+/* object[key] = value, which may be NULL; *object becomes NULL when there is no memory for it. */
+static void set(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) == 0)
+        return;
+    json_decref(*object);
+    *object = NULL;
+}
+
 static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
 {
     const struct ppm_tensor tensor = {.shape = shape, .layout = layout, .is_batch = true};
@@ -14,7 +32,7 @@ static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
     size_t count = ppm_tensor_axes(&tensor, axes);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_integer((json_int_t)axes[i]));
+        append(&list, json_integer((json_int_t)axes[i]));
     return list;
 }
 
@@ -29,8 +47,8 @@ static json_t *layers_json(const struct ppm_model *model, size_t count,
         json_t *item = json_pack("{s:s, s:s, s:I}", "where", layer.where, "what", layer.what,
                                  "parameters", (json_int_t)layer.parameters);
         if (shape)
-            json_object_set_new(item, "flops", json_integer((json_int_t)layer.flops));
-        json_array_append_new(list, item);
+            set(&item, "flops", json_integer((json_int_t)layer.flops));
+        append(&list, item);
     }
     return list;
 }
@@ -38,9 +56,11 @@ static json_t *layers_json(const struct ppm_model *model, size_t count,
 static json_t *model_json(const struct ppm_model *model, const struct ppm_model_info *info,
                           const struct ppm_shape *shape, struct ppm_error *error)
 {
+    json_error_t cause;
     return json_pack("{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:o}", "name", info->name, "config",
-                     json_loads(info->config_json, 0, NULL), "channels", (json_int_t)info->channels,
-                     "layout", ppm_layout_name(info->layout), "output_channels",
+                     ppm_json_load(info->config_json, strlen(info->config_json), &cause),
+                     "channels", (json_int_t)info->channels, "layout",
+                     ppm_layout_name(info->layout), "output_channels",
                      (json_int_t)info->output_channels, "output_dtype",
                      ppm_dtype_name(info->output_dtype), "parameters", (json_int_t)info->parameters,
                      "parameters_bytes", (json_int_t)info->parameters_bytes, "layers",
@@ -67,7 +87,7 @@ static bool read_shape(struct http_request *request, const struct ppm_model_info
     return false;
 }
 
-static void add_costs(json_t *answer, const struct ppm_model *model,
+static void add_costs(json_t **answer, const struct ppm_model *model,
                       const struct ppm_tensor *tensor, struct ppm_error *error)
 {
     struct ppm_costs costs;
@@ -81,18 +101,18 @@ static void add_costs(json_t *answer, const struct ppm_model *model,
                   "flops_folded", (json_int_t)costs.flops_folded, "input_bytes",
                   (json_int_t)costs.input_bytes, "output_bytes", (json_int_t)costs.output_bytes,
                   "working_bytes", (json_int_t)costs.working_bytes);
-    json_object_set_new(answer, "request", json);
+    set(answer, "request", json);
 }
 
-static void add_names(json_t *answer, const struct registry *registry)
+static void add_names(json_t **answer, const struct registry *registry)
 {
     json_t *names = json_array();
     for (size_t i = 0; i < registry_count(registry); i++) {
         struct ppm_model_info info;
         ppm_model_info(registry_model(registry, i), &info);
-        json_array_append_new(names, json_string(info.name));
+        append(&names, json_string(info.name));
     }
-    json_object_set_new(answer, "models", names);
+    set(answer, "models", names);
 }
 
 static bool describe(struct http_request *request, const struct registry *registry)
@@ -109,10 +129,10 @@ static bool describe(struct http_request *request, const struct registry *regist
         return true;
     json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
     if (answer && shape_text)
-        add_costs(answer, model, &tensor, &error);
+        add_costs(&answer, model, &tensor, &error);
     if (answer && !*request->argument)
-        add_names(answer, registry);
-    char *body = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+        add_names(&answer, registry);
+    char *body = answer ? ppm_json_text(answer, JSON_COMPACT) : NULL;
     json_decref(answer);
     if (error.status != PPM_OK) {
         free(body);

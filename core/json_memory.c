@@ -1,0 +1,159 @@
+/* json_memory.c - jansson where memory runs out.
+ *
+ * jansson 2.14 overlooks that the text of a token could not grow: it goes on with what it has, and
+ * reads and writes behind it. So a parse takes its memory from one place, and where that cannot
+ * grow the parse is left altogether. What came of it is copied by a function that does look.
+ * It overlooks as well that a text that it writes could not grow, and leaves out a key. So that
+ * text is given all its room beforehand. */
+#include "core/ppm.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BYTES = 4096 };
+
+struct chunk {
+    alignas(max_align_t) struct chunk *next;
+    size_t used, bytes; /* of what follows */
+};
+
+/* The memory of one parse; nothing goes back before its end. */
+struct arena {
+    struct chunk *chunks; /* the last one first */
+    jmp_buf is_empty;
+};
+
+static _Thread_local struct arena *parsing; /* NULL: the thread parses nothing */
+
+static size_t round_up(size_t bytes)
+{
+    const size_t unit = alignof(max_align_t);
+    return (bytes + unit - 1) / unit * unit;
+}
+
+/* Chunks double, so that they are few. */
+static struct chunk *add_chunk(struct arena *arena, size_t bytes)
+{
+    size_t room = arena->chunks ? 2 * arena->chunks->bytes : FIRST_BYTES;
+    room = room < bytes ? bytes : room;
+    struct chunk *chunk = malloc(sizeof *chunk + room);
+    if (!chunk)
+        longjmp(arena->is_empty, 1);
+    *chunk = (struct chunk){.next = arena->chunks, .bytes = room};
+    arena->chunks = chunk;
+    return chunk;
+}
+
+static void *take(size_t bytes)
+{
+    struct arena *arena = parsing;
+    if (!arena)
+        return malloc(bytes);
+    bytes = round_up(bytes);
+    struct chunk *chunk = arena->chunks;
+    if (!chunk || chunk->bytes - chunk->used < bytes)
+        chunk = add_chunk(arena, bytes);
+    void *memory = (char *)(chunk + 1) + chunk->used;
+    chunk->used += bytes;
+    return memory;
+}
+
+static void give(void *memory)
+{
+    if (!parsing)
+        free(memory);
+}
+
+static void hand_over_memory(void)
+{
+    json_set_alloc_funcs(take, give);
+}
+
+static void free_chunks(struct arena *arena)
+{
+    for (struct chunk *chunk = arena->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+}
+
+static void say_no_memory(json_error_t *ret_cause)
+{
+    *ret_cause = (json_error_t){.line = -1, .column = -1, .text = "out of memory"};
+    ret_cause->text[JSON_ERROR_TEXT_LENGTH - 1] = (char)json_error_out_of_memory; /* its code */
+}
+
+/* What is to be parsed: a file, or text. */
+struct source {
+    FILE *file;
+    const char *text;
+    size_t bytes;
+};
+
+/* jansson's tree in the arena; NULL, and the cause, when there is none. */
+static json_t *parse(struct arena *arena, const struct source *source, json_error_t *ret_cause)
+{
+    json_t *root = NULL;
+    parsing = arena;
+    if (setjmp(arena->is_empty) != 0)
+        say_no_memory(ret_cause);
+    else if (source->file)
+        root = json_loadf(source->file, JSON_REJECT_DUPLICATES, ret_cause);
+    else
+        root = json_loadb(source->text, source->bytes, JSON_REJECT_DUPLICATES, ret_cause);
+    parsing = NULL;
+    return root;
+}
+
+static json_t *load(const struct source *source, json_error_t *ret_cause)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct arena arena = {.chunks = NULL};
+    pthread_once(&once, hand_over_memory);
+    json_t *tree = parse(&arena, source, ret_cause);
+    json_t *copy = tree ? json_deep_copy(tree) : NULL;
+    if (tree && !copy)
+        say_no_memory(ret_cause);
+    free_chunks(&arena);
+    return copy;
+}
+
+json_t *ppm_json_load(const char *text, size_t bytes, json_error_t *ret_cause)
+{
+    const struct source source = {.text = text, .bytes = bytes};
+    return load(&source, ret_cause);
+}
+
+json_t *ppm_json_load_file(const char *path, json_error_t *ret_cause)
+{
+    const struct source source = {.file = fopen(path, "re")};
+    if (!source.file) {
+        *ret_cause = (json_error_t){.line = -1, .column = -1};
+        snprintf(ret_cause->text, sizeof ret_cause->text - 1, "unable to open %s: %s", path,
+                 strerror(errno));
+        return NULL;
+    }
+    json_t *tree = load(&source, ret_cause);
+    fclose(source.file);
+    return tree;
+}
+
+char *ppm_json_text(const json_t *value, size_t flags)
+{
+    const size_t bytes = json_dumpb(value, NULL, 0, flags);
+    char *text = bytes > 0 ? malloc(bytes + 1) : NULL;
+    if (!text)
+        return NULL;
+    if (json_dumpb(value, text, bytes, flags) != bytes) {
+        free(text);
+        return NULL;
+    }
+    text[bytes] = '\0';
+    return text;
+}

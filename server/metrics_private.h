@@ -4,6 +4,7 @@
 
 #include "server/metrics.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 enum metrics_histogram {
@@ -55,16 +56,23 @@ struct metrics_counts {
  * memory. */
 struct metrics_counts *metrics_snapshot(void);
 
+/* What is printed. Neither ferror nor fclose tell that a stream into memory could not grow. */
+struct metrics_page {
+    FILE *file;
+    bool is_short; /* something is missing for want of memory */
+};
+
 /* ---- metrics_process.c ---- */
 
 /* What Prometheus' own client libraries tell of every process, but for its start. */
-void metrics_print_process(FILE *file);
+void metrics_print_process(struct metrics_page *page);
 
 /* ---- metrics_text.c ---- */
 
 /* "# HELP" and "# TYPE"; then one sample. kind: "gauge" or "counter". */
-void metrics_print_head(FILE *file, const char *name, const char *kind, const char *help);
-void metrics_print_value(FILE *file, const char *name, const char *kind, const char *help,
-                         double value);
+void metrics_print_head(struct metrics_page *page, const char *name, const char *kind,
+                        const char *help);
+void metrics_print_value(struct metrics_page *page, const char *name, const char *kind,
+                         const char *help, double value);
 
 #endif

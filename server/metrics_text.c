@@ -1,6 +1,7 @@
 /* metrics_text.c - the counts in Prometheus' text format 0.0.4. */
 #include "server/metrics_private.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 
 static const char *const rejections[METRICS_REJECTION_COUNT] = {
@@ -17,68 +18,80 @@ static const char *const stages[METRICS_STAGE_COUNT] = {
     [METRICS_COMPUTE] = "compute", [METRICS_ANSWER] = "answer",
 };
 
-void metrics_print_head(FILE *file, const char *name, const char *kind, const char *help)
+static void print(struct metrics_page *page, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void print(struct metrics_page *page, const char *format, ...)
 {
-    fprintf(file, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+    va_list arguments;
+    va_start(arguments, format);
+    page->is_short = vfprintf(page->file, format, arguments) < 0 || page->is_short;
+    va_end(arguments);
 }
 
-void metrics_print_value(FILE *file, const char *name, const char *kind, const char *help,
-                         double value)
+void metrics_print_head(struct metrics_page *page, const char *name, const char *kind,
+                        const char *help)
 {
-    metrics_print_head(file, name, kind, help);
-    fprintf(file, "%s %.16g\n", name, value);
+    print(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
 }
 
-static void print_histogram(FILE *file, const struct histogram_kind *kind,
+void metrics_print_value(struct metrics_page *page, const char *name, const char *kind,
+                         const char *help, double value)
+{
+    metrics_print_head(page, name, kind, help);
+    print(page, "%s %.16g\n", name, value);
+}
+
+static void print_histogram(struct metrics_page *page, const struct histogram_kind *kind,
                             const struct model_counts *model, const struct histogram *histogram)
 {
     unsigned long long below = 0;
     for (size_t i = 0; i < kind->bound_count; i++) {
         below += histogram->buckets[i];
-        fprintf(file, "%s_bucket{model=\"%s\",le=\"%g\"} %llu\n", kind->name, model->model,
-                kind->bounds[i], below);
+        print(page, "%s_bucket{model=\"%s\",le=\"%g\"} %llu\n", kind->name, model->model,
+              kind->bounds[i], below);
     }
     below += histogram->buckets[kind->bound_count];
-    fprintf(file, "%s_bucket{model=\"%s\",le=\"+Inf\"} %llu\n", kind->name, model->model, below);
-    fprintf(file, "%s_sum{model=\"%s\"} %.9g\n", kind->name, model->model, histogram->sum);
-    fprintf(file, "%s_count{model=\"%s\"} %llu\n", kind->name, model->model, below);
+    print(page, "%s_bucket{model=\"%s\",le=\"+Inf\"} %llu\n", kind->name, model->model, below);
+    print(page, "%s_sum{model=\"%s\"} %.9g\n", kind->name, model->model, histogram->sum);
+    print(page, "%s_count{model=\"%s\"} %llu\n", kind->name, model->model, below);
 }
 
-static void print_histograms(FILE *file, const struct metrics_counts *counts)
+static void print_histograms(struct metrics_page *page, const struct metrics_counts *counts)
 {
     for (size_t which = 0; which < HISTOGRAM_COUNT; which++) {
         const struct histogram_kind *kind = &metrics_histograms[which];
-        metrics_print_head(file, kind->name, "histogram", kind->help);
+        metrics_print_head(page, kind->name, "histogram", kind->help);
         /* what no model computes has no stages */
         for (size_t i = which == HISTOGRAM_REQUEST ? 0 : 1; i <= counts->model_count; i++)
-            print_histogram(file, kind, &counts->models[i], &counts->models[i].histograms[which]);
+            print_histogram(page, kind, &counts->models[i], &counts->models[i].histograms[which]);
     }
 }
 
-static void print_counters(FILE *file, const struct metrics_counts *counts)
+static void print_counters(struct metrics_page *page, const struct metrics_counts *counts)
 {
     static const char requests[] = "ppm_requests_total", rejected[] = "ppm_rejected_total",
                       cancelled[] = "ppm_cancelled_total";
-    metrics_print_head(file, requests, "counter", "Requests answered.");
+    metrics_print_head(page, requests, "counter", "Requests answered.");
     for (size_t i = 0; i <= counts->model_count; i++)
         for (size_t k = 0; k < counts->models[i].series_count; k++) {
             const struct series *series = &counts->models[i].series[k];
-            fprintf(file, "%s{model=\"%s\",route=\"%s\",code=\"%u\"} %llu\n", requests,
-                    counts->models[i].model, series->route, series->status, series->count);
+            print(page, "%s{model=\"%s\",route=\"%s\",code=\"%u\"} %llu\n", requests,
+                  counts->models[i].model, series->route, series->status, series->count);
         }
-    metrics_print_head(file, rejected, "counter",
+    metrics_print_head(page, rejected, "counter",
                        "Requests refused although they may be good ones.");
     for (size_t i = 0; i < METRICS_REJECTION_COUNT; i++)
-        fprintf(file, "%s{reason=\"%s\"} %llu\n", rejected, rejections[i], counts->rejected[i]);
-    metrics_print_head(file, cancelled, "counter",
+        print(page, "%s{reason=\"%s\"} %llu\n", rejected, rejections[i], counts->rejected[i]);
+    metrics_print_head(page, cancelled, "counter",
                        "Requests given up, and the stage that they had reached.");
     for (size_t i = 0; i < METRICS_CANCELLATION_COUNT; i++)
         for (size_t k = 0; k < METRICS_STAGE_COUNT; k++)
-            fprintf(file, "%s{reason=\"%s\",stage=\"%s\"} %llu\n", cancelled, cancellations[i],
-                    stages[k], counts->cancelled[i][k]);
+            print(page, "%s{reason=\"%s\",stage=\"%s\"} %llu\n", cancelled, cancellations[i],
+                  stages[k], counts->cancelled[i][k]);
 }
 
-static void print_gauges(FILE *file, const struct metrics_gauges *gauges)
+static void print_gauges(struct metrics_page *page, const struct metrics_gauges *gauges)
 {
     const struct {
         const char *name, *help;
@@ -99,28 +112,28 @@ static void print_gauges(FILE *file, const struct metrics_gauges *gauges)
         {"process_start_time_seconds", "When the process started, since 1970.", gauges->started_s},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        metrics_print_value(file, table[i].name, "gauge", table[i].help, table[i].value);
-    metrics_print_head(file, "ppm_isa_info", "gauge", "The kernel set in use.");
-    fprintf(file, "ppm_isa_info{isa=\"%s\"} 1\n", gauges->isa);
-    metrics_print_head(file, "ppm_build_info", "gauge", "The version of ppm-server.");
-    fprintf(file, "ppm_build_info{version=\"%s\"} 1\n", PPM_VERSION);
+        metrics_print_value(page, table[i].name, "gauge", table[i].help, table[i].value);
+    metrics_print_head(page, "ppm_isa_info", "gauge", "The kernel set in use.");
+    print(page, "ppm_isa_info{isa=\"%s\"} 1\n", gauges->isa);
+    metrics_print_head(page, "ppm_build_info", "gauge", "The version of ppm-server.");
+    print(page, "ppm_build_info{version=\"%s\"} 1\n", PPM_VERSION);
 }
 
 char *metrics_text(const struct metrics_gauges *gauges, size_t *ret_bytes)
 {
     char *text = NULL;
     struct metrics_counts *counts = metrics_snapshot();
-    FILE *file = counts ? open_memstream(&text, ret_bytes) : NULL;
-    if (file) {
-        print_counters(file, counts);
-        print_histograms(file, counts);
-        print_gauges(file, gauges);
-        metrics_print_process(file);
+    struct metrics_page page = {.file = counts ? open_memstream(&text, ret_bytes) : NULL};
+    if (page.file) {
+        print_counters(&page, counts);
+        print_histograms(&page, counts);
+        print_gauges(&page, gauges);
+        metrics_print_process(&page);
     }
     free(counts);
-    if (!file)
+    if (!page.file)
         return NULL;
-    if (fclose(file) == 0)
+    if (fclose(page.file) == 0 && !page.is_short)
         return text;
     free(text);
     return NULL;

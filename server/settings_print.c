@@ -9,7 +9,10 @@ static json_t *origins_json(const char *origins)
     json_t *list = json_array();
     while (*origins) {
         const size_t bytes = strcspn(origins, ",");
-        json_array_append_new(list, json_stringn(origins, bytes));
+        if (json_array_append_new(list, json_stringn(origins, bytes)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
         origins += bytes + (origins[bytes] ? 1 : 0);
     }
     return list;
@@ -18,6 +21,7 @@ static json_t *origins_json(const char *origins)
 enum ppm_status settings_print(const struct settings *settings, FILE *file, struct ppm_error *error)
 {
     json_t *root = json_object();
+    int result = 0;
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings_table[i];
         const void *field = (const char *)settings + setting->offset;
@@ -36,10 +40,11 @@ enum ppm_status settings_print(const struct settings *settings, FILE *file, stru
         else
             value = json_array();
         for (size_t k = 0; setting->kind == KIND_MODELS && k < settings->model_count; k++)
-            json_array_append_new(value, json_string(settings->models[k]));
-        json_object_set_new(root, setting->key, value);
+            result |= json_array_append_new(value, json_string(settings->models[k]));
+        result |= json_object_set_new(root, setting->key, value);
     }
-    int result = json_dumpf(root, file, JSON_INDENT(2));
+    if (result == 0)
+        result = json_dumpf(root, file, JSON_INDENT(2));
     json_decref(root);
     if (result != 0 || fputc('\n', file) == EOF || fflush(file) != 0)
         return ppm_fail(error, PPM_IO, "cannot print the configuration");

@@ -7,7 +7,9 @@
 static bool respond_text(struct http_request *request, const char *text)
 {
     char *body = strdup(text);
-    http_respond(request, 200, "text/plain; charset=utf-8", body, body ? strlen(body) : 0);
+    if (!body)
+        return http_problem(request, 503, "out of memory");
+    http_respond(request, 200, "text/plain; charset=utf-8", body, strlen(body));
     return true;
 }
 

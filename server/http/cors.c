@@ -42,16 +42,17 @@ static const char *allowed_origin(const struct http_request *request)
     return is_listed(origins, origin) ? origin : NULL;
 }
 
-void http_add_cors(const struct http_request *request, struct MHD_Response *response)
+bool http_add_cors(const struct http_request *request, struct MHD_Response *response)
 {
     const char *origins = request->server->options.cors_origins;
     const char *origin = allowed_origin(request);
-    if (*origins && !is_any(origins))
-        MHD_add_response_header(response, "Vary", "Origin");
-    if (!origin)
-        return;
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
-    MHD_add_response_header(response, "Access-Control-Expose-Headers", answer_headers);
+    if (*origins && !is_any(origins) &&
+        MHD_add_response_header(response, "Vary", "Origin") != MHD_YES)
+        return false;
+    return !origin ||
+           (MHD_add_response_header(response, "Access-Control-Allow-Origin", origin) == MHD_YES &&
+            MHD_add_response_header(response, "Access-Control-Expose-Headers", answer_headers) ==
+                MHD_YES);
 }
 
 bool http_answer_preflight(struct http_request *request, const char *method)

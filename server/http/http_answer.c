@@ -3,12 +3,17 @@
 
 #include <stdio.h>
 
-static void add_trace(const struct http_trace *trace, struct MHD_Response *response)
+static bool add(struct MHD_Response *response, const char *name, const char *value)
+{
+    return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static bool add_trace(const struct http_trace *trace, struct MHD_Response *response)
 {
     char traceparent[64];
     snprintf(traceparent, sizeof traceparent, "00-%s-%s-0%d", trace->trace_id, trace->span_id,
              trace->is_sampled);
-    MHD_add_response_header(response, "traceparent", traceparent);
+    return add(response, "traceparent", traceparent);
 }
 
 /* Milliseconds to the microsecond; "%.3f" takes several times as long. */
@@ -21,7 +26,7 @@ static struct duration duration_of(double ms)
     return (struct duration){us / 1000, us % 1000};
 }
 
-static void add_timing(const struct http_request *request, struct MHD_Response *response)
+static bool add_timing(const struct http_request *request, struct MHD_Response *response)
 {
     const struct duration queue = duration_of(request->queue_ms),
                           compute = duration_of(request->compute_ms),
@@ -33,38 +38,53 @@ static void add_timing(const struct http_request *request, struct MHD_Response *
              "encode;dur=%ld.%03ld",
              queue.ms, queue.us, compute.ms, compute.us, decode.ms, decode.us, encode.ms,
              encode.us);
-    MHD_add_response_header(response, "Server-Timing", timing);
+    return add(response, "Server-Timing", timing);
 }
 
-static void add_standard_headers(struct http_request *request, struct MHD_Response *response)
+/* False: there was no memory for them all, and without one the answer would be another. */
+static bool add_headers(const struct http_request *request, struct MHD_Response *response)
 {
-    MHD_add_response_header(response, "X-Request-Id", request->id);
-    add_timing(request, response);
-    if (*request->trace.trace_id)
-        add_trace(&request->trace, response);
-    if (request->response.content_type)
-        MHD_add_response_header(response, "Content-Type", request->response.content_type);
-    http_add_cors(request, response);
+    const struct http_response *own = &request->response;
+    bool is_whole = add(response, "X-Request-Id", request->id) && add_timing(request, response) &&
+                    (!*request->trace.trace_id || add_trace(&request->trace, response)) &&
+                    (!own->content_type || add(response, "Content-Type", own->content_type)) &&
+                    http_add_cors(request, response);
     if (request->closes || request->server->listener < 0)
-        MHD_add_response_header(response, "Connection", "close");
-    for (size_t i = 0; i < request->response.header_count; i++)
-        MHD_add_response_header(response, request->response.headers[i].name,
-                                request->response.headers[i].value);
+        is_whole = is_whole && add(response, "Connection", "close");
+    for (size_t i = 0; i < own->header_count; i++)
+        is_whole = is_whole && add(response, own->headers[i].name, own->headers[i].value);
+    return is_whole;
+}
+
+/* NULL: no memory for it. */
+static struct MHD_Response *create_response(struct http_request *request)
+{
+    struct http_response *own = &request->response;
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        own->body_bytes, own->body, own->free_memory, own->memory);
+    if (!response)
+        return NULL;
+    own->memory = NULL;
+    if (add_headers(request, response))
+        return response;
+    MHD_destroy_response(response);
+    return NULL;
 }
 
 enum MHD_Result http_send(struct http_request *request)
 {
-    struct http_response *response = &request->response;
-    struct MHD_Response *sent = MHD_create_response_from_buffer_with_free_callback_cls(
-        response->body_bytes, response->body, response->free_memory, response->memory);
+    struct http_response *own = &request->response;
+    struct MHD_Response *response = create_response(request);
+    enum MHD_Result result = MHD_NO; /* which closes the connection */
     request->phase = HTTP_ANSWERED;
-    if (!sent)
-        return MHD_NO;
-    response->memory = NULL;
-    http_expect_reader(http_connection_of(request->connection));
-    add_standard_headers(request, sent);
-    enum MHD_Result result = MHD_queue_response(request->connection, response->status, sent);
-    MHD_destroy_response(sent);
+    if (response) {
+        http_expect_reader(http_connection_of(request->connection));
+        result = MHD_queue_response(request->connection, own->status, response);
+        MHD_destroy_response(response);
+    } else {
+        own->status = 503;
+        own->body_bytes = 0;
+    }
     request->server->options.on_answer(request);
     return result;
 }

@@ -104,8 +104,8 @@ bool http_refuse_stranger(struct http_request *request);
 /* Answers a browser that asks whether a page may send a request; false: it is no such question. */
 bool http_answer_preflight(struct http_request *request, const char *method);
 
-/* Tells the browser whether the page may read the answer. */
-void http_add_cors(const struct http_request *request, struct MHD_Response *response);
+/* Tells the browser whether the page may read the answer. False: there was no memory for it. */
+bool http_add_cors(const struct http_request *request, struct MHD_Response *response);
 
 /* ---- listen.c ---- */
 

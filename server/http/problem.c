@@ -62,6 +62,15 @@ char *http_copy_target(const char *target)
 /* Retry in a second: the queue of a server that computes for milliseconds has moved on by then. */
 enum { RETRY_AFTER_S = 1 };
 
+/* What needs no memory; the body is not freed. */
+static void respond_without_memory(struct http_request *request)
+{
+    static char body[] =
+        "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
+        "\"detail\":\"out of memory\",\"instance\":\"about:blank\"}";
+    http_respond_within(request, 503, "application/problem+json", NULL, body, strlen(body));
+}
+
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
     char detail[PPM_ERROR_TEXT_BYTES];
@@ -74,11 +83,14 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
     json_t *problem =
         json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", http_reason(status),
                   "status", (int)status, "detail", detail, "instance", request->target);
-    char *body = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
+    char *body = problem ? ppm_json_text(problem, JSON_COMPACT) : NULL;
     json_decref(problem);
-    if (status == 503)
+    if (body)
+        http_respond(request, status, "application/problem+json", body, strlen(body));
+    else
+        respond_without_memory(request);
+    if (request->response.status == 503)
         http_add_header(request, "Retry-After", "%d", RETRY_AFTER_S);
-    http_respond(request, status, "application/problem+json", body, body ? strlen(body) : 0);
     return true;
 }
 

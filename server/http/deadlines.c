@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { LOOK_EVERY_MS = 50, CLOSE_WITHIN_S = 2 };
+enum { LOOK_EVERY_MS = 50, CLOSE_WITHIN_S = 2, RESUMED_WITHIN_MS = 5000 };
 
 static void set_deadline(struct http_connection *connection, struct http_deadline deadline,
                          bool is_told)
@@ -53,6 +53,11 @@ void http_expect_body(struct http_connection *connection, const struct http_requ
 void http_expect_answer(struct http_connection *connection)
 {
     set_deadline(connection, (struct http_deadline){0}, false);
+}
+
+void http_expect_resumption(struct http_connection *connection)
+{
+    set_deadline(connection, deadline_in(RESUMED_WITHIN_MS, ""), false);
 }
 
 void http_expect_reader(struct http_connection *connection)

@@ -44,11 +44,12 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
                         enum MHD_ConnectionNotificationCode what);
 
 /* What a connection is waited for from now on, each with its deadline: the rest of a head; the body
- * of a request; our own answer, which has none here; the client to read it; the next request.
- * NULL: nothing. */
+ * of a request; our own answer, which has none here; the library to take it up, which it forgets
+ * where memory runs out at that moment; the client to read it; the next request. */
 void http_expect_head(struct http_connection *connection);
 void http_expect_body(struct http_connection *connection, const struct http_request *request);
 void http_expect_answer(struct http_connection *connection);
+void http_expect_resumption(struct http_connection *connection);
 void http_expect_reader(struct http_connection *connection);
 void http_expect_next(struct http_connection *connection);
 

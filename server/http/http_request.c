@@ -156,5 +156,6 @@ void http_answer_later(struct http_request *request)
 
 void http_answer(struct http_request *request)
 {
+    http_expect_resumption(http_connection_of(request->connection));
     MHD_resume_connection(request->connection);
 }

@@ -259,6 +259,10 @@ test-tsan: ## All tests under ThreadSanitizer, with clang's OpenMP, which it und
 test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD: races of the build by gcc
 	$(Q)PPM_SERVER=$(PROGRAM) tools/test-drd.sh $(TESTS) $(ARGS)
 
+.PHONY: test-faults
+test-faults: $(PROGRAM) $(call setup,faults) ## A live server whose allocations, files and sockets fail; ARGS=SECONDS
+	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/allocation_faults.py $(ARGS)
+
 .PHONY: test-arm64
 test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's
 	$(Q)PPM_NATIVE=$(PROGRAM) $(MAKE) VARIANT=arm64 test

@@ -16,7 +16,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { DRAIN_STEP_MS = 5, DRAIN_QUIET_STEPS = 4, SPARE_DESCRIPTORS = 64, BUFFERS_KEPT_S = 5 };
+enum {
+    DRAIN_STEP_MS = 5,
+    DRAIN_QUIET_STEPS = 4,
+    DRAIN_WELCOME_S = 1,
+    SPARE_DESCRIPTORS = 64,
+    BUFFERS_KEPT_S = 5
+};
 
 static const double same_signal_s = 0.1;
 
@@ -205,7 +211,8 @@ static void wait_or_leave(struct service *service, const sigset_t *signals, size
 }
 
 /* Not ready, then not accepting, then nothing in flight for a moment: a connection may have been
- * accepted whose request has not been read yet. */
+ * accepted whose request has not been read yet. What comes over connections that stand is served,
+ * unless the drain takes long. */
 static void drain(struct service *service, const sigset_t *signals)
 {
     service->leaving_s = clock_now_s();
@@ -213,10 +220,12 @@ static void drain(struct service *service, const sigset_t *signals)
     atomic_store(&service->is_ready, false);
     log_line(LOG_INFO, "stopping: %zu requests in flight", http_in_flight(service->http));
     wait_or_leave(service, signals, service->settings.drain_delay_ms);
-    atomic_store(&service->is_refusing, true);
     http_stop_accepting(service->http);
+    const double refuse_at_s = clock_now_s() + DRAIN_WELCOME_S;
     for (int quiet_steps = 0; quiet_steps < DRAIN_QUIET_STEPS; quiet_steps++) {
-        if (http_in_flight(service->http) > 0)
+        if (clock_now_s() > refuse_at_s)
+            atomic_store(&service->is_refusing, true);
+        if (!http_is_quiet(service->http))
             quiet_steps = 0;
         wait_or_leave(service, signals, DRAIN_STEP_MS);
     }

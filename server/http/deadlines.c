@@ -16,12 +16,14 @@
 enum { LOOK_EVERY_MS = 50, CLOSE_WITHIN_S = 2, RESUMED_WITHIN_MS = 5000 };
 
 static void set_deadline(struct http_connection *connection, struct http_deadline deadline,
-                         bool is_told)
+                         bool is_told, bool has_request)
 {
     struct http_server *server = connection->server;
     pthread_mutex_lock(&server->connections_mutex);
     connection->deadline = deadline;
     connection->is_told = is_told;
+    connection->changed_s = clock_now_s();
+    connection->has_request = has_request;
     pthread_mutex_unlock(&server->connections_mutex);
 }
 
@@ -41,18 +43,18 @@ static struct http_deadline deadline_of_head(const struct http_options *options)
 
 void http_expect_head(struct http_connection *connection)
 {
-    set_deadline(connection, deadline_of_head(&connection->server->options), true);
+    set_deadline(connection, deadline_of_head(&connection->server->options), true, false);
 }
 
 void http_expect_body(struct http_connection *connection, const struct http_request *request)
 {
     const size_t ms = connection->server->options.body_timeout_ms;
-    set_deadline(connection, http_deadline_in(request, ms, "body_timeout_ms"), true);
+    set_deadline(connection, http_deadline_in(request, ms, "body_timeout_ms"), true, true);
 }
 
 void http_expect_answer(struct http_connection *connection)
 {
-    set_deadline(connection, (struct http_deadline){0}, false);
+    set_deadline(connection, (struct http_deadline){0}, false, true);
 }
 
 void http_expect_resumption(struct http_connection *connection)
@@ -64,7 +66,7 @@ void http_expect_reader(struct http_connection *connection)
 {
     const struct http_options *options = &connection->server->options;
     const size_t ms = options->response_timeout_ms;
-    set_deadline(connection, deadline_in(ms ? ms : options->request_timeout_ms, ""), false);
+    set_deadline(connection, deadline_in(ms ? ms : options->request_timeout_ms, ""), false, true);
 }
 
 /* The library ends an idle connection; this is for a request line that comes byte by byte. */
@@ -72,7 +74,7 @@ void http_expect_next(struct http_connection *connection)
 {
     const struct http_options *options = &connection->server->options;
     const size_t idle_ms = 1000 * options->idle_timeout_s + LOOK_EVERY_MS;
-    set_deadline(connection, deadline_in(idle_ms + deadline_of_head(options).ms, ""), false);
+    set_deadline(connection, deadline_in(idle_ms + deadline_of_head(options).ms, ""), false, false);
 }
 
 void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
@@ -151,6 +153,17 @@ static void cut_off_late(struct http_server *server)
         c->deadline.at_s = 0;
     }
     pthread_mutex_unlock(&server->connections_mutex);
+}
+
+size_t http_fresh_connections(struct http_server *server, double within_s)
+{
+    const double oldest_s = clock_now_s() - within_s;
+    size_t count = 0;
+    pthread_mutex_lock(&server->connections_mutex);
+    for (const struct http_connection *c = server->connections; c; c = c->next)
+        count += !c->has_request && c->changed_s > oldest_s ? 1 : 0;
+    pthread_mutex_unlock(&server->connections_mutex);
+    return count;
 }
 
 /* How many connections are open, each of them cut off. */

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@
 
 enum {
     MESSAGES_PER_S = 10,
+    ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
     ACCEPT_GRACE_US = 20000,
+    REQUEST_WITHIN_MS = 100,
 };
 
 /* ---- a request's life ---- */
@@ -309,22 +312,37 @@ const char *http_address(const struct http_server *server)
     return server->address;
 }
 
+static bool are_waiting(int listener)
+{
+    struct pollfd waiting = {.fd = listener, .events = POLLIN};
+    return poll(&waiting, 1, 0) == 1;
+}
+
 void http_stop_accepting(struct http_server *server)
 {
     int listener = atomic_exchange(&server->listener, -1);
     if (listener < 0)
         return;
+    /* whoever is connected, if only by the kernel, is to be served: that queue is emptied first */
+    atomic_store(&server->is_leaving, true);
+    http_turn_away(listener, server->address);
+    for (int ms = 0; ms < ACCEPT_WITHIN_MS && are_waiting(listener); ms++)
+        usleep(1000);
     MHD_quiesce_daemon(server->daemon);
     usleep(ACCEPT_GRACE_US); /* a thread may be in accept(); its connection is to be served */
     shutdown(listener, SHUT_RDWR);
     close(listener);
-    if (strncmp(server->address, "unix:", 5) == 0)
-        unlink(server->address + 5);
 }
 
 size_t http_in_flight(const struct http_server *server)
 {
     return atomic_load(&server->in_flight);
+}
+
+bool http_is_quiet(struct http_server *server)
+{
+    return http_in_flight(server) == 0 &&
+           http_fresh_connections(server, REQUEST_WITHIN_MS / 1e3) == 0;
 }
 
 size_t http_bytes_in_flight(const struct http_server *server)

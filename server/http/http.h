@@ -121,11 +121,13 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
 /* "http://127.0.0.1:8080", "https://..." or "unix:/run/ppm.sock"; lives as long as the server. */
 const char *http_address(const struct http_server *server);
 
-/* Stops accepting; new clients are refused. What was accepted goes on. */
+/* Stops accepting; new clients are refused. What was accepted goes on: each connection is served
+ * one request more. */
 void http_stop_accepting(struct http_server *server);
 
 /* Requests whose head was read and whose answer has not been sent. */
 size_t http_in_flight(const struct http_server *server);
+bool http_is_quiet(struct http_server *server); /* none, nor one that may be on its way */
 size_t http_bytes_in_flight(const struct http_server *server);
 size_t http_connections(const struct http_server *server); /* open ones */
 

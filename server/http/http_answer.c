@@ -49,7 +49,7 @@ static bool add_headers(const struct http_request *request, struct MHD_Response 
                     (!*request->trace.trace_id || add_trace(&request->trace, response)) &&
                     (!own->content_type || add(response, "Content-Type", own->content_type)) &&
                     http_add_cors(request, response);
-    if (request->closes || request->server->listener < 0)
+    if (request->closes || atomic_load(&request->server->is_leaving))
         is_whole = is_whole && add(response, "Connection", "close");
     for (size_t i = 0; i < own->header_count; i++)
         is_whole = is_whole && add(response, own->headers[i].name, own->headers[i].value);

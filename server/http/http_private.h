@@ -19,12 +19,15 @@ struct http_connection {
     bool is_told;           /* who passes it: with a 408 */
     atomic_bool is_cut_off; /* who passed it */
     bool is_in_head;        /* a request line has come, and the rest of its head has not */
+    bool has_request;       /* from the end of its head on. Guarded like the deadline */
+    double changed_s;       /* when its deadline was set */
 };
 
 struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
-    atomic_int listener; /* -1 once it is shut */
+    atomic_int listener;    /* -1 once it is shut */
+    atomic_bool is_leaving; /* answers end their connections */
     char address[1100];
     atomic_size_t in_flight;
     atomic_size_t bytes_in_flight;
@@ -56,6 +59,9 @@ void http_expect_next(struct http_connection *connection);
 /* The thread that cuts off who is late. */
 enum ppm_status http_start_watching(struct http_server *server, struct ppm_error *error);
 void http_stop_watching(struct http_server *server);
+
+/* Connections without a request whose last one ended, or that began, less than so long ago. */
+size_t http_fresh_connections(struct http_server *server, double within_s);
 
 /* Ends all connections and waits, for a moment, until the library has let them go. It crashes when
  * it has to refuse a malformed head while it is being stopped. */
@@ -113,6 +119,10 @@ bool http_add_cors(const struct http_request *request, struct MHD_Response *resp
 /* A listening socket, or -1. *ret_address is what clients are told. */
 int http_listen(const struct http_options *options, char *ret_address, size_t address_bytes,
                 struct ppm_error *error);
+
+/* From now on nobody gets a connection; those who have one may still be waiting for accept(). A
+ * client is refused once the socket is closed. */
+void http_turn_away(int listener, const char *address);
 
 /* ---- routes.c ---- */
 

@@ -2,6 +2,7 @@
 #include "server/http/http_private.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -125,4 +126,21 @@ int http_listen(const struct http_options *options, char *ret_address, size_t ad
         return listen_unix(options->host + 5, (mode_t)options->socket_mode, ret_address,
                            address_bytes, error);
     return listen_tcp(options, ret_address, address_bytes, error);
+}
+
+void http_turn_away(int listener, const char *address)
+{
+    /* of TCP's packets, those with the flag SYN are dropped: connections that stand go on */
+    enum { FLAGS_AT = 13, SYN = 2 };
+    static struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog filter = {.len = sizeof program / sizeof *program, .filter = program};
+    if (strncmp(address, "unix:", 5) == 0)
+        unlink(address + 5);
+    else
+        setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }

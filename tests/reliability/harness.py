@@ -1,0 +1,238 @@
+"""What the scripts of this folder share: a server of their own, exact clients, a verdict."""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = str(pathlib.Path(os.environ.get("PPM_SERVER", ROOT / "build/ppm-server")).resolve())
+SAMPLE_MODEL = str(ROOT / "configs/models/listing1-pytorch-ppm.json")
+RAW = "application/octet-stream"
+RST_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
+
+
+class Lost(Exception):
+    """A connection was accepted, and its answer did not come, or not all of it."""
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+
+class Report:
+    """What a script measured, and whether promises were kept."""
+
+    def __init__(self, name):
+        self.name, self.broken, self.kept = name, [], 0
+
+    @staticmethod
+    def say(text):
+        print(f"  {text}", flush=True)
+
+    def expect(self, holds, promise):
+        if holds:
+            self.kept += 1
+        elif promise not in self.broken:
+            self.broken.append(promise)
+            self.say(f"BROKEN: {promise}")
+
+    def verdict(self):
+        if self.broken or not self.kept:
+            return f"{self.name}: BROKEN: {'; '.join(self.broken) or 'nothing was checked'}"
+        return f"{self.name}: kept ({self.kept} checks)"
+
+
+def main(test):
+    """Runs test(report, is_full) of the script it is called in; exit status 1 for a broken promise."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("--full", action="store_true", help="the long form")
+    is_full = parser.parse_args().full
+    report = Report(pathlib.Path(sys.argv[0]).stem)
+    try:
+        test(report, is_full)
+    except (Lost, OSError, TimeoutError, subprocess.SubprocessError) as error:
+        report.expect(False, f"stopped by {type(error).__name__}: {error}")
+    print(report.verdict(), flush=True)
+    sys.exit(1 if report.broken or not report.kept else 0)
+
+
+def percentile(values, share):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+
+
+def spread(seconds):
+    """p50, p99 and the longest of some durations, in milliseconds."""
+    p50, p99, longest = (1e3 * percentile(seconds, share) for share in (0.5, 0.99, 1))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {longest:.1f} ms"
+
+
+def wait_until(is_so, seconds, what):
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(0.02)
+
+
+def write_model(folder, name, **changes):
+    """A model of 4 channels whose work for each byte is large: 0.7 MFLOP a pixel."""
+    model = {"name": name, "input": {"channels": 4}, "bins": [1, 2, 3, 6],
+             "branch": [{"conv": {"channels": 8}}, "relu"],
+             "head": [{"conv": {"channels": 128, "kernel": 3}}, "relu",
+                      {"conv": {"channels": 128, "kernel": 3}}, "relu", {"conv": {"channels": 4}}],
+             "weights": {"random": 1}, **changes}
+    path = pathlib.Path(folder) / f"{name}.json"
+    path.write_text(json.dumps(model), encoding="utf-8")
+    return str(path)
+
+
+def tensor(*shape, seed=1):
+    """The query and the raw body of a tensor between 0 and 1."""
+    count, numbers = 1, random.Random(seed)
+    for extent in shape:
+        count *= extent
+    return (f"?shape={','.join(map(str, shape))}",
+            struct.pack(f"<{count}f", *(numbers.random() for _ in range(count))))
+
+
+def request_bytes(method, target, body=b"", headers=()):
+    lines = [f"{method} {target} HTTP/1.1", "Host: a", *headers]
+    if method == "POST":
+        lines.append(f"Content-Length: {len(body)}")
+        if not any(line.lower().startswith("content-type") for line in headers):
+            lines.append(f"Content-Type: {RAW}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def read_answer(connection):
+    """One whole answer, or Lost."""
+    received = b""
+    try:
+        while b"\r\n\r\n" not in received:
+            received += (piece := connection.recv(1 << 16))
+            if not piece:
+                raise Lost(f"closed after {len(received)} bytes of a head")
+        head, _, rest = received.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {name.strip().lower(): value.strip()
+                   for name, _, value in (line.partition(":") for line in lines[1:])}
+        length, body = int(headers["content-length"]), bytearray(rest)
+        while len(body) < length:
+            body += (piece := connection.recv(1 << 20))
+            if not piece:
+                raise Lost(f"closed after {len(body)} of {length} bytes")
+    except ConnectionError as error:
+        raise Lost(str(error)) from error
+    return Answer(int(lines[0].split()[1]), headers, bytes(body))
+
+
+def exchange(connection, request):
+    """Sends a request and reads its answer; a refusal may come before all of it is sent."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(request)
+    return read_answer(connection)
+
+
+class Server:
+    """A server on a free port of 127.0.0.1, or on a unix socket where its log cannot tell the port."""
+
+    def __init__(self, *flags, stderr=None, command=(), env=None, limits=None):
+        self.scratch = tempfile.TemporaryDirectory(prefix="ppm-reliability-")
+        self.log_path = pathlib.Path(self.scratch.name) / "log"
+        self.unix_path = f"{self.scratch.name}/socket" if stderr is not None else None
+        host = ["--host", f"unix:{self.unix_path}"] if self.unix_path else ["--port", "0"]
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [*command, PROGRAM, "serve", *host, *flags], cwd=ROOT, stdin=subprocess.DEVNULL,
+                stderr=log if stderr is None else stderr, preexec_fn=limits,
+                env={**os.environ, **(env or {})})
+        self.pid, self.port = self.process.pid, None
+        try:
+            wait_until(self.is_up, 60, "listening")
+        except BaseException:
+            self.end()
+            raise
+
+    def is_up(self):
+        if self.process.poll() is not None:
+            raise OSError(f"the server ended with {self.process.returncode}: {self.log()[-500:]}")
+        if self.unix_path:
+            with contextlib.suppress(OSError):
+                self.connect().close()
+                return True
+            return False
+        found = re.search(r"^listening on http://.*:(\d+)$", self.log(), re.M)
+        self.port = int(found.group(1)) if found else None
+        return found is not None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """Ends the server whatever it does."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.scratch.cleanup()
+
+    def stop(self, seconds=60):
+        """Drains the server; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def log(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def connect(self, seconds=30):
+        if self.unix_path:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(seconds)
+            connection.connect(self.unix_path)
+            return connection
+        return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
+
+    def ask(self, method, target, body=b"", headers=(), seconds=30):
+        with self.connect(seconds) as connection:
+            return exchange(connection, request_bytes(method, target, body, headers))
+
+    def metrics(self):
+        text = self.ask("GET", "/metrics").body.decode()
+        return {name: float(value) for name, value in
+                (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
+
+    def metric(self, name):
+        """The sum of a metric's series: of all that begin like this."""
+        return sum(value for series, value in self.metrics().items() if series.startswith(name))
+
+    def status_kb(self, field):
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(rf"^{field}:\s+(\d+)", status, re.M).group(1))
+
+    def rss_bytes(self):
+        return 1024 * self.status_kb("VmRSS")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def threads(self):
+        return self.status_kb("Threads")
+
+    def cpu_s(self):
+        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""SIGTERM in the middle of load, again and again: whoever had a connection has a whole answer.
+
+wrk at 8 connections and 8 exact clients, half of which take a new connection for every request. wrk
+counts an answer that does not come as a read error, a refused connection as a connect error; the
+exact clients compare every byte."""
+import random
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import harness
+
+WRK = """
+wrk.method = "POST"
+wrk.path = "/ppm/busy?shape=1,4,8,8"
+wrk.headers["Content-Type"] = "application/octet-stream"
+wrk.body = string.rep("\\0\\0\\0\\0", 256)
+function done(summary)
+  local e = summary.errors
+  io.write(string.format("requests=%d status=%d read=%d write=%d timeout=%d\\n",
+    summary.requests, e.status, e.read, e.write, e.timeout))
+end
+"""
+
+
+class Client(threading.Thread):
+    """Asks until it is refused a connection, or told to close the one it has."""
+
+    def __init__(self, server, request, expected, is_lasting):
+        super().__init__(daemon=True)
+        self.server, self.request, self.expected = server, request, expected
+        self.is_lasting, self.answers, self.lost = is_lasting, 0, []
+
+    def run(self):
+        connection = None
+        while not self.lost:
+            try:
+                connection = connection or self.server.connect()
+            except ConnectionRefusedError:
+                return
+            except OSError as error:
+                self.lost.append(f"neither connected nor refused: {error}")
+                return
+            try:
+                answer = harness.exchange(connection, self.request)
+            except (harness.Lost, OSError) as error:
+                self.lost.append(f"after {self.answers} answers: {error}")
+                return
+            if answer.status != 200 or answer.body != self.expected:
+                self.lost.append(f"{answer.status}, {len(answer.body)} bytes: {answer.body[:80]}")
+                return
+            self.answers += 1
+            if not self.is_lasting or answer.headers.get("connection") == "close":
+                connection.close()
+                connection = None
+
+
+def requests(server):
+    """What is computed at once, what waits in the queue, and what takes long to be sent."""
+    for target, shape in (("/ppm", (1, 4, 9, 9)), ("/ppm/busy", (1, 4, 16, 16)),
+                          ("/ppm/listing2-pytorch-psp", (1, 3, 30, 30)), ("/ppm", (1, 4, 9, 9))):
+        query, body = harness.tensor(*shape)
+        request = harness.request_bytes("POST", target + query, body)
+        with server.connect() as connection:
+            yield request, harness.exchange(connection, request).body
+
+
+def one_round(busy, script, numbers):
+    """Answers counted by the clients and by wrk, and what was lost."""
+    with harness.Server("--log-level", "error", "--model", harness.SAMPLE_MODEL, "--model", busy,
+                        "--model", harness.SAMPLE_MODEL.replace("1-pytorch-ppm", "2-pytorch-psp")
+                        ) as server:
+        clients = [Client(server, request, expected, is_lasting)
+                   for request, expected in requests(server) for is_lasting in (False, True)]
+        wrk = subprocess.Popen(["wrk", "--threads", "1", "--connections", "8", "--duration", "60s",
+                                "--timeout", "30s", "--script", script,
+                                f"http://127.0.0.1:{server.port}"],
+                               stdout=subprocess.PIPE, text=True)
+        for client in clients:
+            client.start()
+        time.sleep(0.2 + 0.3 * numbers.random())
+        status = server.stop()
+        wrk.send_signal(signal.SIGINT)
+        said = wrk.communicate(timeout=60)[0]
+        for client in clients:
+            client.join(60)
+        lost = [text for client in clients for text in client.lost]
+        lost += ["a client did not come to an end" for client in clients if client.is_alive()]
+        counted = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", said)}
+        lost += [f"wrk: {counted[name]} {name} errors" for name in
+                 ("status", "read", "write", "timeout") if counted[name]]
+        if status != 0:
+            lost.append(f"exit status {status}: {server.log()[-300:]}")
+        return sum(client.answers for client in clients), counted["requests"], lost
+
+
+def test(report, is_full):
+    rounds, numbers = 50 if is_full else 10, random.Random(1)
+    answers = by_wrk = 0
+    with tempfile.TemporaryDirectory() as folder:
+        busy, script = harness.write_model(folder, "busy"), f"{folder}/wrk.lua"
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(WRK)
+        for number in range(rounds):
+            own, others, lost = one_round(busy, script, numbers)
+            answers, by_wrk = answers + own, by_wrk + others
+            for text in lost[:4]:
+                report.say(f"round {number}: {text}")
+            report.expect(not lost, "every request that got a connection got its whole answer")
+    report.say(f"{rounds} times SIGTERM: {answers} answers compared, {by_wrk} more counted by wrk")
+    report.expect(answers > 10 * rounds and by_wrk > 10 * rounds, "there was load")
+
+
+if __name__ == "__main__":
+    harness.main(test)

@@ -216,8 +216,9 @@ class Server:
                 (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
 
     def metric(self, name):
-        """The sum of a metric's series: of all that begin like this."""
-        return sum(value for series, value in self.metrics().items() if series.startswith(name))
+        """One series, or the sum of all that a metric has."""
+        return sum(value for series, value in self.metrics().items()
+                   if series == name or series.startswith(name + "{"))
 
     def status_kb(self, field):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")

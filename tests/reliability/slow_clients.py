@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""200 clients that take their time with the head, the body and the answer, by slowhttptest: each is
+cut off at its deadline, none before, and health answers meanwhile."""
+import subprocess
+import tempfile
+import threading
+import time
+
+import harness
+
+CLIENTS, HEALTH_LIMIT_S, MODELS = 200, 0.1, 12
+MODES = {  # stage: what slowhttptest is told
+    "head": ["-H", "/ppm"],
+    "body": ["-B", "-f", "application/x-npy", "-s", "100000", "/ppm"],
+    # asks for 12 models' metrics ten times: more than the kernel would take at once
+    "answer": ["-X", "-k", "10", "-w", "10", "-y", "20", "-n", "1", "-z", "5", "/metrics"],
+}
+
+
+def watch_health(server, is_over, took):
+    while not is_over.wait(0.05):
+        begun = time.monotonic()
+        server.ask("GET", "/healthz")
+        took.append(time.monotonic() - begun)
+
+
+def attack(report, server, stage, timeout_s):
+    """One mode of slowhttptest, watched from beside it."""
+    *options, target = MODES[stage]
+    cut = f'ppm_cancelled_total{{reason="deadline",stage="{stage}"}}'
+    connected = lambda: server.metric("ppm_connections") - 1
+    wait_s, took, is_over = timeout_s + 4, [], threading.Event()
+    health = threading.Thread(target=watch_health, args=(server, is_over, took))
+    attacker = subprocess.Popen(
+        ["slowhttptest", *options, "-c", str(CLIENTS), "-r", str(CLIENTS), "-i", "1", "-p", "1", "-l",
+         str(2 * wait_s), "-u", f"http://127.0.0.1:{server.port}{target}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    begun = time.monotonic()
+    try:
+        health.start()
+        harness.wait_until(lambda: connected() >= CLIENTS * 0.9, timeout_s, "slow clients")
+        time.sleep(max(0, timeout_s - 0.3 - (time.monotonic() - begun)))
+        early = server.metric(cut)
+        harness.wait_until(lambda: server.metric(cut) >= CLIENTS, wait_s, f"all cut off in {stage}")
+        took_s = time.monotonic() - begun
+        harness.wait_until(lambda: connected() <= 2, 5, "connections closed")
+    finally:
+        attacker.kill()
+        attacker.wait()
+        is_over.set()
+        health.join()
+    report.say(f"{stage}: {CLIENTS} clients, {early:.0f} cut off before {timeout_s} s, all after "
+               f"{took_s:.1f} s; /healthz {harness.spread(took)}")
+    report.expect(early == 0, "nobody is cut off early")
+    report.expect(took_s < timeout_s + 2, "slow clients are cut off at their deadline")
+    report.expect(len(took) > 20 and harness.percentile(took, 0.99) < HEALTH_LIMIT_S,
+                  "/healthz answers within 100 ms meanwhile")
+
+
+def test(report, is_full):
+    timeout_s = 10 if is_full else 3
+    timeouts = [text for stage in ("head", "body", "response")
+                for text in (f"--{stage}-timeout-ms", str(1000 * timeout_s))]
+    with tempfile.TemporaryDirectory() as folder:
+        models = [text for i in range(MODELS) for text in
+                  ("--model", harness.write_model(folder, f"{i:02}" + "x" * 80, head=[]))]
+        with harness.Server("--log-level", "error", "--queue-max", "256", *timeouts, *models
+                            ) as server:
+            for stage in MODES:
+                descriptors = server.descriptors()
+                attack(report, server, stage, timeout_s)
+                harness.wait_until(lambda: server.descriptors() <= descriptors, 5, "descriptors back")
+            report.expect(server.stop() == 0, "it drains")
+
+
+if __name__ == "__main__":
+    harness.main(test)

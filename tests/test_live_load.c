@@ -88,6 +88,7 @@ Test(live_load, the_work_of_a_client_that_is_gone_is_dropped)
     const double queued = live_metric(&live, GONE("queue")),
                  begun = live_metric(&live, GONE("compute"));
     cr_assert(queued + begun == 8, "%g while waiting, %g later", queued, begun);
+    cr_assert(live_metric(&live, GONE("answer")) == 0, "counted twice");
     live_slow_stop(&live);
 }
 

@@ -63,6 +63,7 @@ static void give_up(struct inference *inference, enum metrics_stage stage)
     const struct http_deadline *deadline = &inference->deadline;
     const bool is_late = http_is_past(deadline);
     metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
+    inference->request->is_given_up = true;
     if (!is_late)
         http_problem(inference->request, 499, "the client closed its side of the connection");
     else

@@ -110,8 +110,9 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
         request->response.status = reason == METRICS_DEADLINE ? 408 : 499;
         server->options.on_answer(request);
-        metrics_cancelled(reason, request->phase == HTTP_BODY ? METRICS_BODY : METRICS_ANSWER);
-    } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && request->response.status != 499) {
+        if (!request->is_given_up)
+            metrics_cancelled(reason, request->phase == HTTP_BODY ? METRICS_BODY : METRICS_ANSWER);
+    } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_given_up) {
         metrics_cancelled(reason, METRICS_ANSWER);
     }
     if (request->route && request->route->release)

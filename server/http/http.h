@@ -79,6 +79,7 @@ struct http_request {
     double queue_ms, decode_ms, compute_ms, encode_ms;
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
     bool closes;           /* the connection, behind the answer */
+    bool is_given_up;      /* by its handler, which has counted it as cancelled */
     void *state;           /* the route's own; handed to route->release at the end */
     struct http_response response;
     enum { HTTP_HEAD, HTTP_BODY, HTTP_SUSPENDED, HTTP_ANSWERED } phase; /* private */

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Clients that leave, by FIN and by RST, in the head, the body, the queue, the computation and the
+answer: each is counted, and leaves neither a descriptor nor memory behind."""
+import contextlib
+import socket
+import tempfile
+import time
+
+import harness
+
+LONG = (1, 4, 128, 128)  # about a second: nine wide layers
+GAUGES = ("ppm_requests_in_flight", "ppm_connections", "ppm_queue_depth", "ppm_bytes_in_flight")
+BUFFERS_KEPT_S = 5.5  # an idle buffer lives for so long
+
+
+def gone(server, stage):
+    return server.metric(f'ppm_cancelled_total{{reason="client_gone",stage="{stage}"}}')
+
+
+def leave(connection, is_reset):
+    with contextlib.suppress(OSError):
+        if is_reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, harness.RST_ON_CLOSE)
+        else:
+            connection.shutdown(socket.SHUT_WR)
+    connection.close()
+
+
+def send(server, data):
+    connection = server.connect()
+    connection.sendall(data)
+    return connection
+
+
+def leave_together(server, count, is_reset, data, arrived):
+    """So many that have sent data, once arrived(count) says that the server has seen all of it."""
+    connections = [send(server, data) for _ in range(count)]
+    harness.wait_until(lambda: arrived(count), 20, "requests arrive")
+    for connection in connections:
+        leave(connection, is_reset)
+
+
+def in_head(server, count, is_reset, _):
+    data = b"POST /ppm HTTP/1.1\r\nHost: a\r\n"
+    leave_together(server, count, is_reset, data,
+                   lambda n: server.metric("ppm_connections") >= n + 1)
+
+
+def in_flight(server):
+    return lambda n: server.metric("ppm_requests_in_flight") >= n + 1
+
+
+def in_body(server, count, is_reset, _):
+    request = harness.request_bytes("POST", "/ppm?shape=1,4,100,100", bytes(160000))
+    leave_together(server, count, is_reset, request[:-100000], in_flight(server))
+
+
+def in_queue(server, count, is_reset, long_request):
+    blockers = [send(server, long_request) for _ in range(2)]  # one or both are computed
+    harness.wait_until(lambda: in_flight(server)(2), 20, "the blockers arrive")
+    query, body = harness.tensor(1, 4, 64, 64)
+    request = harness.request_bytes("POST", "/ppm" + query, body)
+    leave_together(server, count - 2, is_reset, request,
+                   lambda n: server.metric("ppm_queue_depth") >= n)
+    for blocker in blockers:
+        leave(blocker, is_reset)
+
+
+def in_compute(server, count, is_reset, long_request):
+    for _ in range(count):
+        connection = send(server, long_request)
+        harness.wait_until(lambda: in_flight(server)(1) and not server.metric("ppm_queue_depth"),
+                           20, "it is computed")
+        time.sleep(0.03)
+        leave(connection, is_reset)
+        harness.wait_until(lambda: not in_flight(server)(1), 5, "the computation ends")
+
+
+def in_answer(server, count, is_reset, _):
+    query, body = harness.tensor(1, 3, 64, 64)  # answered by 17 MB
+    request = harness.request_bytes("POST", "/ppm/listing2-pytorch-psp" + query, body)
+    for _ in range(count):
+        connection = send(server, request)
+        connection.recv(1000)
+        leave(connection, is_reset)
+
+
+STAGES = {"head": in_head, "body": in_body, "queue": in_queue, "compute": in_compute,
+          "answer": in_answer}
+
+
+def one_pass(report, server, clients, long_request):
+    """All stages, both ways; what was counted is exactly what left."""
+    for stage, run in STAGES.items():
+        for way, is_reset in (("FIN", False), ("RST", True)):
+            before = {name: gone(server, name) for name in STAGES}
+            begun = time.monotonic()
+            run(server, clients, is_reset, long_request)
+
+            def counted():
+                found = {name: gone(server, name) - before[name] for name in STAGES}
+                if stage == "queue":  # two of them are computed
+                    found["queue"] += found.pop("compute")
+                return found[stage], sum(found.values())
+
+            with contextlib.suppress(TimeoutError):
+                harness.wait_until(lambda: counted()[1] >= clients, 10, "counted")
+            at_stage, at_any = counted()
+            report.say(f"{stage}, {way}: {clients} left, {at_stage:.0f} counted there, "
+                       f"{time.monotonic() - begun:.1f} s")
+            report.expect(at_stage == at_any == clients, f"who leaves by {way} in {stage} is counted")
+    for gauge in GAUGES:
+        idle = 1 if gauge in GAUGES[:2] else 0  # the request that asks
+        with contextlib.suppress(TimeoutError):
+            harness.wait_until(lambda: server.metric(gauge) == idle, 10, gauge)
+        report.expect(server.metric(gauge) == idle, f"{gauge} goes back to zero")
+
+
+def measure(server):
+    time.sleep(BUFFERS_KEPT_S)
+    return server.rss_bytes(), server.descriptors(), server.threads()
+
+
+def test(report, is_full):
+    clients = 100 if is_full else 20  # of each kind
+    query, body = harness.tensor(*LONG)
+    long_request = harness.request_bytes("POST", "/ppm" + query, body)
+    query, body = harness.tensor(1, 4, 16, 16)
+    listing2 = harness.SAMPLE_MODEL.replace("1-pytorch-ppm", "2-pytorch-psp")
+    with tempfile.TemporaryDirectory() as folder:
+        long = harness.write_model(folder, "long",
+                                   head=9 * [{"conv": {"channels": 256, "kernel": 3}}])
+        with harness.Server("--log-level", "error", "--model", long,
+                            "--model", listing2, "--queue-max", "512") as server:
+            expected = server.ask("POST", "/ppm" + query, body).body
+            one_pass(report, server, 5, long_request)  # what is allocated once
+            rss, descriptors, threads = measure(server)
+            one_pass(report, server, clients, long_request)
+            rss_after, descriptors_after, threads_after = measure(server)
+            report.say(f"{10 * clients} clients left: RSS {rss / 1e6:.1f} -> {rss_after / 1e6:.1f} "
+                       f"MB, descriptors {descriptors} -> {descriptors_after}, threads {threads} -> "
+                       f"{threads_after}")
+            report.expect(rss_after - rss < 4 << 20, "no memory is lost")
+            report.expect(descriptors_after == descriptors, "no descriptor is lost")
+            report.expect(threads_after == threads, "no thread is lost")
+            report.expect(server.ask("POST", "/ppm" + query, body).body == expected,
+                          "answers are what they were")
+            report.expect(server.stop() == 0, "it drains")
+
+
+if __name__ == "__main__":
+    harness.main(test)

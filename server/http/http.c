@@ -20,6 +20,7 @@ enum {
     MESSAGES_PER_S = 10,
     ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
     ACCEPT_GRACE_US = 20000,
+    RETRY_ACCEPT_US = 20000,
     REQUEST_WITHIN_MS = 100,
 };
 
@@ -250,9 +251,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 /* ---- the server ---- */
 
-/* In some troubles, such as a lack of descriptors, the library repeats itself without end. */
+/* In some troubles, such as a lack of descriptors, the library repeats itself without end, and a
+ * thread of it without connections tries again and again: it delays nobody by taking its time. */
 static void on_message(void *context, const char *format, va_list arguments)
 {
+    if (strstr(format, "resource limit at FIRST connection"))
+        usleep(RETRY_ACCEPT_US);
     struct http_server *server = context;
     char text[256];
     const long now_s = (long)clock_now_s();

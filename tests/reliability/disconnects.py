@@ -6,6 +6,7 @@ import socket
 import tempfile
 import time
 
+import client
 import harness
 
 LONG = (1, 4, 128, 128)  # about a second: nine wide layers
@@ -20,7 +21,7 @@ def gone(server, stage):
 def leave(connection, is_reset):
     with contextlib.suppress(OSError):
         if is_reset:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, harness.RST_ON_CLOSE)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, client.RST_ON_CLOSE)
         else:
             connection.shutdown(socket.SHUT_WR)
     connection.close()
@@ -51,15 +52,15 @@ def in_flight(server):
 
 
 def in_body(server, count, is_reset, _):
-    request = harness.request_bytes("POST", "/ppm?shape=1,4,100,100", bytes(160000))
+    request = client.request_bytes("POST", "/ppm?shape=1,4,100,100", bytes(160000))
     leave_together(server, count, is_reset, request[:-100000], in_flight(server))
 
 
 def in_queue(server, count, is_reset, long_request):
     blockers = [send(server, long_request) for _ in range(2)]  # one or both are computed
     harness.wait_until(lambda: in_flight(server)(2), 20, "the blockers arrive")
-    query, body = harness.tensor(1, 4, 64, 64)
-    request = harness.request_bytes("POST", "/ppm" + query, body)
+    query, body = client.tensor(1, 4, 64, 64)
+    request = client.request_bytes("POST", "/ppm" + query, body)
     leave_together(server, count - 2, is_reset, request,
                    lambda n: server.metric("ppm_queue_depth") >= n)
     for blocker in blockers:
@@ -77,8 +78,8 @@ def in_compute(server, count, is_reset, long_request):
 
 
 def in_answer(server, count, is_reset, _):
-    query, body = harness.tensor(1, 3, 64, 64)  # answered by 17 MB
-    request = harness.request_bytes("POST", "/ppm/listing2-pytorch-psp" + query, body)
+    query, body = client.tensor(1, 3, 64, 64)  # answered by 17 MB
+    request = client.request_bytes("POST", "/ppm/listing2-pytorch-psp" + query, body)
     for _ in range(count):
         connection = send(server, request)
         connection.recv(1000)
@@ -123,9 +124,9 @@ def measure(server):
 
 def test(report, is_full):
     clients = 100 if is_full else 20  # of each kind
-    query, body = harness.tensor(*LONG)
-    long_request = harness.request_bytes("POST", "/ppm" + query, body)
-    query, body = harness.tensor(1, 4, 16, 16)
+    query, body = client.tensor(*LONG)
+    long_request = client.request_bytes("POST", "/ppm" + query, body)
+    query, body = client.tensor(1, 4, 16, 16)
     listing2 = harness.SAMPLE_MODEL.replace("1-pytorch-ppm", "2-pytorch-psp")
     with tempfile.TemporaryDirectory() as folder:
         long = harness.write_model(folder, "long",

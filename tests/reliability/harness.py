@@ -1,33 +1,23 @@
-"""What the scripts of this folder share: a server of their own, exact clients, a verdict."""
+"""What the scripts of this folder share: a server of their own, what it takes, a verdict."""
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
-import random
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
+import client
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = str(pathlib.Path(os.environ.get("PPM_SERVER", ROOT / "build/ppm-server")).resolve())
 SAMPLE_MODEL = str(ROOT / "configs/models/listing1-pytorch-ppm.json")
-RAW = "application/octet-stream"
-RST_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
-
-
-class Lost(Exception):
-    """A connection was accepted, and its answer did not come, or not all of it."""
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
 
 
 class Report:
@@ -61,7 +51,7 @@ def main(test):
     report = Report(pathlib.Path(sys.argv[0]).stem)
     try:
         test(report, is_full)
-    except (Lost, OSError, TimeoutError, subprocess.SubprocessError) as error:
+    except (client.Lost, OSError, TimeoutError, subprocess.SubprocessError) as error:
         report.expect(False, f"stopped by {type(error).__name__}: {error}")
     print(report.verdict(), flush=True)
     sys.exit(1 if report.broken or not report.kept else 0)
@@ -86,6 +76,39 @@ def wait_until(is_so, seconds, what):
         time.sleep(0.02)
 
 
+class Pauses:
+    """When the machine itself let nobody run, seen by a process that only sleeps: what was timed
+    then says nothing of the server."""
+
+    def __enter__(self):
+        self.ours, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=self.watch, args=(theirs,), daemon=True)
+        self.process.start()
+        self.ours.recv()
+        return self
+
+    @staticmethod
+    def watch(pipe):
+        found, last = [], time.monotonic()
+        pipe.send("awake")
+        while not pipe.poll(0.005):
+            now = time.monotonic()
+            if now - last > 0.04:
+                found.append((last, now))
+            last = now
+        pipe.send(found)
+
+    def __exit__(self, *_):
+        self.ours.send("enough")
+        self.found = self.ours.recv()
+        self.process.join()
+
+    def without(self, timed):
+        """The durations of (begin, end) that no pause touches."""
+        return [end - begin for begin, end in timed
+                if not any(begin < until and end > since for since, until in self.found)]
+
+
 def write_model(folder, name, **changes):
     """A model of 4 channels whose work for each byte is large: 0.7 MFLOP a pixel."""
     model = {"name": name, "input": {"channels": 4}, "bins": [1, 2, 3, 6],
@@ -96,53 +119,6 @@ def write_model(folder, name, **changes):
     path = pathlib.Path(folder) / f"{name}.json"
     path.write_text(json.dumps(model), encoding="utf-8")
     return str(path)
-
-
-def tensor(*shape, seed=1):
-    """The query and the raw body of a tensor between 0 and 1."""
-    count, numbers = 1, random.Random(seed)
-    for extent in shape:
-        count *= extent
-    return (f"?shape={','.join(map(str, shape))}",
-            struct.pack(f"<{count}f", *(numbers.random() for _ in range(count))))
-
-
-def request_bytes(method, target, body=b"", headers=()):
-    lines = [f"{method} {target} HTTP/1.1", "Host: a", *headers]
-    if method == "POST":
-        lines.append(f"Content-Length: {len(body)}")
-        if not any(line.lower().startswith("content-type") for line in headers):
-            lines.append(f"Content-Type: {RAW}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def read_answer(connection):
-    """One whole answer, or Lost."""
-    received = b""
-    try:
-        while b"\r\n\r\n" not in received:
-            received += (piece := connection.recv(1 << 16))
-            if not piece:
-                raise Lost(f"closed after {len(received)} bytes of a head")
-        head, _, rest = received.partition(b"\r\n\r\n")
-        lines = head.decode("latin-1").split("\r\n")
-        headers = {name.strip().lower(): value.strip()
-                   for name, _, value in (line.partition(":") for line in lines[1:])}
-        length, body = int(headers["content-length"]), bytearray(rest)
-        while len(body) < length:
-            body += (piece := connection.recv(1 << 20))
-            if not piece:
-                raise Lost(f"closed after {len(body)} of {length} bytes")
-    except ConnectionError as error:
-        raise Lost(str(error)) from error
-    return Answer(int(lines[0].split()[1]), headers, bytes(body))
-
-
-def exchange(connection, request):
-    """Sends a request and reads its answer; a refusal may come before all of it is sent."""
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        connection.sendall(request)
-    return read_answer(connection)
 
 
 class Server:
@@ -208,7 +184,7 @@ class Server:
 
     def ask(self, method, target, body=b"", headers=(), seconds=30):
         with self.connect(seconds) as connection:
-            return exchange(connection, request_bytes(method, target, body, headers))
+            return client.exchange(connection, client.request_bytes(method, target, body, headers))
 
     def metrics(self):
         text = self.ask("GET", "/metrics").body.decode()

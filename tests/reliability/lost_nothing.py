@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+import client
 import harness
 
 WRK = """
@@ -46,8 +47,8 @@ class Client(threading.Thread):
                 self.lost.append(f"neither connected nor refused: {error}")
                 return
             try:
-                answer = harness.exchange(connection, self.request)
-            except (harness.Lost, OSError) as error:
+                answer = client.exchange(connection, self.request)
+            except (client.Lost, OSError) as error:
                 self.lost.append(f"after {self.answers} answers: {error}")
                 return
             if answer.status != 200 or answer.body != self.expected:
@@ -63,10 +64,10 @@ def requests(server):
     """What is computed at once, what waits in the queue, and what takes long to be sent."""
     for target, shape in (("/ppm", (1, 4, 9, 9)), ("/ppm/busy", (1, 4, 16, 16)),
                           ("/ppm/listing2-pytorch-psp", (1, 3, 30, 30)), ("/ppm", (1, 4, 9, 9))):
-        query, body = harness.tensor(*shape)
-        request = harness.request_bytes("POST", target + query, body)
+        query, body = client.tensor(*shape)
+        request = client.request_bytes("POST", target + query, body)
         with server.connect() as connection:
-            yield request, harness.exchange(connection, request).body
+            yield request, client.exchange(connection, request).body
 
 
 def one_round(busy, script, numbers):

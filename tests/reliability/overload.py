@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+import client
 import harness
 
 SHAPE = (1, 4, 32, 32)
@@ -59,24 +60,24 @@ def flood(server, script, connections, seconds, pause_ms):
 
 
 def probe(server, kind, request, every_s, end, found):
-    """Asks now and then; (kind or status, seconds, whether the answer is as it should be)."""
+    """Asks now and then; (kind or status, begin, end, whether the answer is as it should be)."""
     while time.monotonic() < end:
         with server.connect() as connection:
             begun = time.monotonic()
-            answer = harness.exchange(connection, request)
-            took = time.monotonic() - begun
+            answer = client.exchange(connection, request)
+            done = time.monotonic()
         is_good = answer.status == 200 or (answer.status == 503 and "retry-after" in answer.headers)
-        found.append((kind or answer.status, took, is_good))
-        time.sleep(max(0, every_s - took))
+        found.append((kind or answer.status, begun, done, is_good))
+        time.sleep(max(0, every_s - (done - begun)))
 
 
 def probes(server, seconds, pipe):
     """The process beside the flood: times of the answers, by kind."""
-    query, body = harness.tensor(*SHAPE)
-    asked = [(None, harness.request_bytes("POST", "/ppm" + query, body), 0.01),
-             (None, harness.request_bytes("POST", "/ppm" + query, body), 0.01),
-             ("/healthz", harness.request_bytes("GET", "/healthz"), 0.05),
-             ("/metrics", harness.request_bytes("GET", "/metrics"), 0.05)]
+    query, body = client.tensor(*SHAPE)
+    asked = [(None, client.request_bytes("POST", "/ppm" + query, body), 0.01),
+             (None, client.request_bytes("POST", "/ppm" + query, body), 0.01),
+             ("/healthz", client.request_bytes("GET", "/healthz"), 0.05),
+             ("/metrics", client.request_bytes("GET", "/metrics"), 0.05)]
     found, end = [], time.monotonic() + seconds
     threads = [threading.Thread(target=probe, args=(server, *one, end, found)) for one in asked]
     for thread in threads:
@@ -90,14 +91,15 @@ def load(report, server, script, connections, seconds, pause_ms):
     """Times by kind, statuses and rate of one load."""
     ours, theirs = multiprocessing.Pipe()
     prober = multiprocessing.Process(target=probes, args=(server, seconds, theirs))
-    prober.start()
-    statuses, took_s = flood(server, script, connections, seconds, pause_ms)
-    if not ours.poll(60):
-        prober.kill()
-        raise harness.Lost("the prober's answers do not come")
+    with harness.Pauses() as pauses:
+        prober.start()
+        statuses, took_s = flood(server, script, connections, seconds, pause_ms)
+        if not ours.poll(60):
+            prober.kill()
+            raise client.Lost("the prober's answers do not come")
     times = collections.defaultdict(list)
-    for kind, took, is_good in ours.recv():
-        times[kind].append(took)
+    for kind, begun, done, is_good in ours.recv():
+        times[kind] += pauses.without([(begun, done)])
         if isinstance(kind, int):
             statuses[kind] += 1
         report.expect(is_good, "a refusal has a Retry-After")

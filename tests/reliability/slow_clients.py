@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 
+import client
 import harness
 
 CLIENTS, CLIENTS_A_SECOND, HEALTH_LIMIT_S, MODELS = 200, 50, 0.1, 12
@@ -17,24 +18,23 @@ MODES = {  # stage: what slowhttptest is told
 }
 
 
-def watch_health(server, is_over, took):
+def watch_health(server, is_over, timed):
     while not is_over.wait(0.05):
         begun = time.monotonic()
         server.ask("GET", "/healthz")
-        took.append(time.monotonic() - begun)
+        timed.append((begun, time.monotonic()))
 
 
-def attack(report, server, stage, timeout_s):
-    """One mode of slowhttptest, watched from beside it."""
+def run_mode(server, stage, timeout_s, last_s):
+    """One mode of slowhttptest: how many were cut off early, when all, what health took."""
     *options, target = MODES[stage]
     cut = f'ppm_cancelled_total{{reason="deadline",stage="{stage}"}}'
     connected = lambda: server.metric("ppm_connections") - 1
-    last_s = timeout_s + CLIENTS / CLIENTS_A_SECOND  # when the last one is late
-    took, is_over = [], threading.Event()
-    health = threading.Thread(target=watch_health, args=(server, is_over, took))
+    timed, is_over = [], threading.Event()
+    health = threading.Thread(target=watch_health, args=(server, is_over, timed))
     attacker = subprocess.Popen(
-        ["slowhttptest", *options, "-c", str(CLIENTS), "-r", str(CLIENTS_A_SECOND), "-i", "1", "-p", "1", "-l",
-         str(3 * timeout_s), "-u", f"http://127.0.0.1:{server.port}{target}"],
+        ["slowhttptest", *options, "-c", str(CLIENTS), "-r", str(CLIENTS_A_SECOND), "-i", "1",
+         "-p", "1", "-l", str(3 * timeout_s), "-u", f"http://127.0.0.1:{server.port}{target}"],
         stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     begun = time.monotonic()
     try:
@@ -50,6 +50,14 @@ def attack(report, server, stage, timeout_s):
         attacker.wait()
         is_over.set()
         health.join()
+    return early, took_s, timed
+
+
+def attack(report, server, stage, timeout_s):
+    last_s = timeout_s + CLIENTS / CLIENTS_A_SECOND  # when the last one is late
+    with harness.Pauses() as pauses:
+        early, took_s, timed = run_mode(server, stage, timeout_s, last_s)
+    took = pauses.without(timed)
     report.say(f"{stage}: {CLIENTS} clients, {early:.0f} cut off before {timeout_s} s, all after "
                f"{took_s:.1f} s; /healthz {harness.spread(took)}")
     report.expect(early == 0, "nobody is cut off early")

@@ -4,6 +4,7 @@
 #include "server/settings.h"
 
 #include <jansson.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,8 +131,20 @@ static void limit_spinning(char **arguments)
         execv("/proc/self/exe", arguments); /* if it fails, the server only spins more */
 }
 
+/* Or else a socket or a file would be the log. */
+static void open_standard_descriptors(void)
+{
+    int descriptor;
+    do
+        descriptor = open("/dev/null", O_RDWR);
+    while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
 int main(int count, char **arguments)
 {
+    open_standard_descriptors();
     limit_spinning(arguments);
     const char *name = count > 1 ? arguments[1] : "";
     seed_hashes();

@@ -263,6 +263,14 @@ test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's D
 test-faults: $(PROGRAM) $(call setup,faults) ## A live server whose allocations, files and sockets fail; ARGS=SECONDS
 	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/allocation_faults.py $(ARGS)
 
+.PHONY: test-reliability
+test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md promises, under load and trouble; ARGS="--full overload drain"
+	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run $(ARGS)
+
+.PHONY: soak
+soak: $(PROGRAM) $(call setup,reliability) ## An hour of mixed load, or SOAK_MINUTES of it
+	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run soak
+
 .PHONY: test-arm64
 test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's
 	$(Q)PPM_NATIVE=$(PROGRAM) $(MAKE) VARIANT=arm64 test
@@ -291,4 +299,4 @@ clean: ## Remove build/
 
 .PHONY: help
 help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -78,6 +78,7 @@ struct http_request {
     const char *model;             /* the one asked to compute, for log and metrics; NULL: none */
     double queue_ms, decode_ms, compute_ms, encode_ms;
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
+    size_t wanted_bytes;   /* what it would have come to, had the budget had enough */
     bool closes;           /* the connection, behind the answer */
     bool is_given_up;      /* by its handler, which has counted it as cancelled */
     void *state;           /* the route's own; handed to route->release at the end */
@@ -203,7 +204,7 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
 /* The same for an error of core/ or a codec: 400, 413, 422, 503, 504 or 500. */
 bool http_problem_of(struct http_request *request, const struct ppm_error *error);
 
-/* 503: the budget of bytes in flight lacks what the request takes. Counted; returns true. */
+/* http_reserve failed. 503, or 413 where the request alone is too much. Counted; returns true. */
 bool http_refuse_memory(struct http_request *request);
 
 /* In finish: suspends the connection. The request now belongs to the caller's other thread. */

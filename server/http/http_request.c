@@ -92,8 +92,11 @@ bool http_reserve(struct http_request *request, size_t bytes)
     size_t taken = atomic_load(&server->bytes_in_flight), total;
     do {
         if (__builtin_add_overflow(taken, bytes, &total) ||
-            total > server->options.memory_max_bytes)
+            total > server->options.memory_max_bytes) {
+            if (__builtin_add_overflow(request->reserved_bytes, bytes, &request->wanted_bytes))
+                request->wanted_bytes = SIZE_MAX;
             return false;
+        }
     } while (!atomic_compare_exchange_weak(&server->bytes_in_flight, &taken, total));
     request->reserved_bytes += bytes;
     return true;

@@ -105,6 +105,14 @@ bool http_problem_of(struct http_request *request, const struct ppm_error *error
 
 bool http_refuse_memory(struct http_request *request)
 {
+    const size_t memory_max_bytes = request->server->options.memory_max_bytes;
+    if (request->wanted_bytes > memory_max_bytes) {
+        metrics_rejected(METRICS_TOO_LARGE);
+        return http_problem(request, 413,
+                            "this request takes %zu MiB, its body included, expected at most %zu "
+                            "MiB (memory_max_bytes)",
+                            (request->wanted_bytes >> 20) + 1, memory_max_bytes >> 20);
+    }
     metrics_rejected(METRICS_MEMORY);
     return http_problem(request, 503,
                         "the requests in flight hold all the memory that is configured "

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Large bodies, all at once and half sent: what memory_max_bytes does not hold is refused, at once
+where Content-Length tells, and RSS stays within it; later all of it is free again."""
+import collections
+import contextlib
+import tempfile
+
+import client
+import harness
+
+MEMORY_MAX_BYTES, CONNECTIONS_MAX, CONNECTION_BYTES = 160 << 20, 128, 65536
+SHAPE = (1, 4, 512, 512)  # 4 MiB, and 124 to compute
+TOO_LITTLE_BYTES = 126 << 20  # without the body
+
+
+def chunked(target, body):
+    """The request without a Content-Length."""
+    piece = 1 << 20
+    chunks = [body[at:at + piece] for at in range(0, len(body), piece)]
+    return (f"POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+            f"Content-Type: {client.RAW}\r\n\r\n").encode() + b"".join(
+                f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in chunks) + b"0\r\n\r\n"
+
+
+def send_most(connection, request):
+    """All but the end; who is refused may find the connection closed."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(request[:-100])
+
+
+def crowd(report, server, name, request, clients):
+    """Statuses of so many requests that were all half sent before any ended."""
+    idle_bytes, statuses = server.rss_bytes(), collections.Counter()
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(clients)]
+        for connection in connections:
+            send_most(connection, request)
+        taken = server.metric("ppm_bytes_in_flight")
+        report.expect(taken <= MEMORY_MAX_BYTES, "what is taken is within memory_max_bytes")
+        for connection in connections:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(request[-100:])
+        for connection in connections:
+            statuses[client.read_answer(connection).status] += 1
+    grown = server.status_kb("VmHWM") * 1024 - idle_bytes
+    report.say(f"{clients} {name} bodies of 4 MiB: {dict(statuses)}; {taken / 2**20:.0f} MiB taken, "
+               f"RSS grew by {grown / 2**20:.0f} MiB at most, of {MEMORY_MAX_BYTES >> 20}")
+    report.expect(set(statuses) <= {200, 503} and statuses[503], f"{name}: what is too much is 503")
+    report.expect(grown < MEMORY_MAX_BYTES + CONNECTIONS_MAX * CONNECTION_BYTES,
+                  f"{name}: RSS stays within the budget")
+    harness.wait_until(lambda: server.metric("ppm_bytes_in_flight") == 0, 10, "all is given back")
+    report.expect(client_status(server, request) == 200, f"{name}: then there is room again")
+
+
+def never_fits(report, model, request, name):
+    """Who is told to try again should have a chance."""
+    with harness.Server("--log-level", "error", "--model", model, "--memory-max-bytes",
+                        str(TOO_LITTLE_BYTES)) as server:
+        status = client_status(server, request)
+        report.say(f"{name}, alone, where the body is what does not fit: {status}")
+        report.expect(status == 413, f"{name}: what could never fit is 413")
+
+
+def client_status(server, request):
+    with server.connect() as connection:
+        return client.exchange(connection, request).status
+
+
+def test(report, is_full):
+    clients = 100 if is_full else 50
+    query, body = client.tensor(*SHAPE)
+    with tempfile.TemporaryDirectory() as folder:
+        model = harness.write_model(folder, "flat", head=[{"conv": {"channels": 4}}])
+        request = client.request_bytes("POST", "/ppm" + query, body)
+        for name, one in (("announced", request), ("chunked", chunked("/ppm" + query, body))):
+            never_fits(report, model, one, name)
+        with harness.Server("--log-level", "error", "--model", model, "--queue-max", "256",
+                            "--memory-max-bytes", str(MEMORY_MAX_BYTES), "--connections-max",
+                            str(CONNECTIONS_MAX), "--connection-memory-bytes",
+                            str(CONNECTION_BYTES)) as server:
+            for _ in range(8):  # scratch is not of the budget
+                client_status(server, request)
+            crowd(report, server, "announced", request, clients)
+            crowd(report, server, "chunked", chunked("/ppm" + query, body), clients)
+            report.expect(server.stop() == 0, "it drains")
+
+
+if __name__ == "__main__":
+    harness.main(test)

@@ -3,6 +3,7 @@
 #include "core/ppm.h"
 #include "server/clock.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -22,6 +23,10 @@ static size_t bytes_max;
 
 void buffers_keep(size_t bytes)
 {
+    /* What is freed and not kept here is to go back to the kernel. Left to itself, the C library
+     * raises these with every large block it sees freed, and holds on to many times what is used. */
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES_MIN);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES_MIN);
     pthread_mutex_lock(&mutex);
     bytes_max = bytes;
     pthread_mutex_unlock(&mutex);

@@ -3,8 +3,8 @@
 #include "server/serve.h"
 #include "server/settings.h"
 
-#include <jansson.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -194,7 +194,7 @@ Test(live_limits, chunks_count_as_memory)
         live_send(connection, chunk, 1 << 20);
         live_print(connection, "\r\n0\r\n\r\n");
         cr_assert(live_receive(connection, false, &answer));
-        cr_assert(answer.status == 503 || (i == 1 && answer.status == 400), "%s%d %s", heads[i],
+        cr_assert(answer.status == 413 || (i == 1 && answer.status == 400), "%s%d %s", heads[i],
                   answer.status, answer.body);
         live_answer_free(&answer);
         close(connection);

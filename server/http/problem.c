@@ -109,9 +109,9 @@ bool http_refuse_memory(struct http_request *request)
     if (request->wanted_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
-                            "this request takes %zu MiB, its body included, expected at most %zu "
-                            "MiB (memory_max_bytes)",
-                            (request->wanted_bytes >> 20) + 1, memory_max_bytes >> 20);
+                            "this request takes %zu bytes, its body included, expected at most %zu "
+                            "(memory_max_bytes)",
+                            request->wanted_bytes, memory_max_bytes);
     }
     metrics_rejected(METRICS_MEMORY);
     return http_problem(request, 503,

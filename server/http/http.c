@@ -21,7 +21,7 @@ enum {
     ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
     ACCEPT_GRACE_US = 20000,
     RETRY_ACCEPT_US = 20000,
-    REQUEST_WITHIN_MS = 100,
+    REQUEST_WITHIN_MS = 500,
 };
 
 /* ---- a request's life ---- */

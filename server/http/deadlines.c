@@ -59,7 +59,7 @@ void http_expect_answer(struct http_connection *connection)
 
 void http_expect_resumption(struct http_connection *connection)
 {
-    set_deadline(connection, deadline_in(RESUMED_WITHIN_MS, ""), false);
+    set_deadline(connection, deadline_in(RESUMED_WITHIN_MS, ""), false, true);
 }
 
 void http_expect_reader(struct http_connection *connection)

@@ -12,6 +12,15 @@
 #    ifdef HEAP_IS_CHECKED
 #        include <sanitizer/lsan_interface.h>
 #        define BELOW(name) __interceptor_##name
+
+/* LeakSanitizer knows that what the dynamic linker keeps is no leak by who calls malloc, which here
+ * it does not see. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:ld-linux\n";
+}
+
 #    else
 #        define BELOW(name) __libc_##name
 #    endif

@@ -24,7 +24,8 @@ static size_t bytes_max;
 void buffers_keep(size_t bytes)
 {
     /* What is freed and not kept here is to go back to the kernel. Left to itself, the C library
-     * raises these with every large block it sees freed, and holds on to many times what is used. */
+     * raises these with every large block it sees freed, and holds on to many times what is used.
+     */
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES_MIN);
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES_MIN);
     pthread_mutex_lock(&mutex);

@@ -9,7 +9,7 @@ import time
 import client
 import harness
 
-CLIENTS, CLIENTS_A_SECOND, HEALTH_LIMIT_S, MODELS = 200, 50, 0.1, 12
+CLIENTS, CLIENTS_A_SECOND, HEALTH_LIMIT_S, MODELS = 200, 30, 0.1, 12
 MODES = {  # stage: what slowhttptest is told
     "head": ["-H", "/ppm"],
     "body": ["-B", "-f", "application/x-npy", "-s", "100000", "/ppm"],
@@ -42,6 +42,8 @@ def run_mode(server, stage, timeout_s, last_s):
         harness.wait_until(lambda: connected() >= CLIENTS * 0.9, timeout_s, "slow clients")
         time.sleep(max(0, timeout_s - 0.3 - (time.monotonic() - begun)))
         early = server.metric(cut)
+        if time.monotonic() - begun > timeout_s:  # the machine let us sleep too long to tell
+            early = 0
         harness.wait_until(lambda: server.metric(cut) >= CLIENTS, last_s, f"all cut off in {stage}")
         took_s = time.monotonic() - begun
         harness.wait_until(lambda: connected() <= 2, 5, "connections closed")
@@ -67,7 +69,7 @@ def attack(report, server, stage, timeout_s):
 
 
 def test(report, is_full):
-    timeout_s = 10 if is_full else 5
+    timeout_s = 16 if is_full else 8
     timeouts = [text for stage in ("head", "body", "response")
                 for text in (f"--{stage}-timeout-ms", str(1000 * timeout_s))]
     with tempfile.TemporaryDirectory() as folder:

@@ -108,6 +108,7 @@ CFLAGS_simd/neon   = $(call built_for,aarch64,-fno-schedule-insns)
 MACHINE            = $(eval MACHINE := $$(shell $$(CC) -dumpmachine))$(MACHINE)
 built_for          = $(if $(filter $(1)-%,$(MACHINE)),$(2))
 CFLAGS_tests := -Wno-pedantic -Wno-conversion
+CFLAGS_tests/heap := -O2 -fomit-frame-pointer
 file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
 # ---- files -------------------------------------------------------------------------------------

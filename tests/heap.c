@@ -12,27 +12,13 @@
 #    ifdef HEAP_IS_CHECKED
 #        include <sanitizer/lsan_interface.h>
 #        define BELOW(name) __interceptor_##name
-
-/* LeakSanitizer knows that what the dynamic linker keeps is no leak by who calls malloc, which here
- * it does not see. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:ld-linux\n";
-}
-
-const char *__lsan_default_options(void)
-{
-    return "print_suppressions=0"; /* tools/test.sh takes any report for a failure */
-}
-
 #    else
 #        define BELOW(name) __libc_##name
 #    endif
 
-/* The first requests come before AddressSanitizer is there to check those who serve them. */
+/* The first requests come before AddressSanitizer is there to check those who serve them. All end
+ * with a jump (the Makefile's flags for this file): LeakSanitizer knows by who calls malloc what
+ * the dynamic linker keeps, threads' memory among it. */
 #    define UNCHECKED __attribute__((no_sanitize("address")))
 
 /* The names under which glibc or AddressSanitizer export what is replaced here. */

@@ -260,10 +260,6 @@ test-tsan: ## All tests under ThreadSanitizer, with clang's OpenMP, which it und
 test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD: races of the build by gcc
 	$(Q)PPM_SERVER=$(PROGRAM) tools/test-drd.sh $(TESTS) $(ARGS)
 
-.PHONY: test-faults
-test-faults: $(PROGRAM) $(call setup,faults) ## A live server whose allocations, files and sockets fail; ARGS=SECONDS
-	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/allocation_faults.py $(ARGS)
-
 .PHONY: test-reliability
 test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md promises, under load and trouble; ARGS="--full overload drain"
 	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run $(ARGS)

@@ -19,6 +19,7 @@
 enum {
     MESSAGES_PER_S = 10,
     ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
+    HANDSHAKES_MS = 50, /* those that had begun come to an end within it */
     ACCEPT_GRACE_US = 20000,
     RETRY_ACCEPT_US = 20000,
     REQUEST_WITHIN_MS = 500,
@@ -331,8 +332,10 @@ void http_stop_accepting(struct http_server *server)
     /* whoever is connected, if only by the kernel, is to be served: that queue is emptied first */
     atomic_store(&server->is_leaving, true);
     http_turn_away(listener, server->address);
-    for (int ms = 0; ms < ACCEPT_WITHIN_MS && are_waiting(listener); ms++)
+    for (int ms = 0, empty_ms = 0; ms < ACCEPT_WITHIN_MS && empty_ms < HANDSHAKES_MS; ms++) {
         usleep(1000);
+        empty_ms = are_waiting(listener) ? 0 : empty_ms + 1;
+    }
     MHD_quiesce_daemon(server->daemon);
     usleep(ACCEPT_GRACE_US); /* a thread may be in accept(); its connection is to be served */
     shutdown(listener, SHUT_RDWR);

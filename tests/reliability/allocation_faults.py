@@ -168,7 +168,7 @@ def is_refusal(request, answer):
 class Server:
     def __init__(self, directory, *arguments):
         self.socket, self.control = f"{directory}/socket", f"{directory}/control"
-        self.log = open(f"{directory}/log", "w+b")
+        self.log = open(f"{directory}/log", "wb")
         # With several threads OpenMP takes teams apart and together again, and ends the process
         # when there is no memory for one.
         command = ["fiu-run", "-x", "-f", self.control, *arguments, SERVER, "serve", "--threads",
@@ -180,8 +180,8 @@ class Server:
                                         env=environment)
 
     def said(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        with open(self.log.name, "rb") as log:  # its own place: the server's is where it writes
+            return log.read().decode(errors="replace")
 
     def wait_until_it_serves(self):
         for _ in range(1000):

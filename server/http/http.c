@@ -19,7 +19,7 @@
 enum {
     MESSAGES_PER_S = 10,
     ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
-    HANDSHAKES_MS = 50, /* those that had begun come to an end within it */
+    HANDSHAKES_MS = 50,      /* those that had begun come to an end within it */
     ACCEPT_GRACE_US = 20000,
     RETRY_ACCEPT_US = 20000,
     REQUEST_WITHIN_MS = 500,

@@ -234,3 +234,30 @@ Test(live_refusals, of_sizes_that_do_not_fit_the_model)
     free(zeros);
     live_stop(&live);
 }
+
+/* A client that sends its body whatever comes meanwhile, as most do, and reads only then. */
+Test(live_refusals, reach_who_is_still_sending)
+{
+    enum { BODY_BYTES = 8 << 20, PIECE_BYTES = 1 << 16, CONNECTIONS = 4 };
+    static const char piece[PIECE_BYTES];
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        struct live_answer answer;
+        char more;
+        int connection = live_connect(&live);
+        cr_assert(live_print(connection,
+                             "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"
+                             "Content-Length: %d\r\n\r\n",
+                             BODY_BYTES));
+        live_sleep_ms(100);
+        for (size_t sent = 0; sent < BODY_BYTES; sent += PIECE_BYTES)
+            cr_assert(live_send(connection, piece, PIECE_BYTES), "after %zu bytes", sent);
+        cr_assert(live_receive(connection, false, &answer));
+        live_check_problem(&answer, 415, "text/plain", "a body that was not waited for");
+        cr_assert(read(connection, &more, 1) == 0, "and no more");
+        live_answer_free(&answer);
+        close(connection);
+    }
+    live_stop(&live);
+}

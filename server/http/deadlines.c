@@ -188,9 +188,8 @@ void http_close_connections(struct http_server *server)
 static void *watch(void *context)
 {
     struct http_server *server = context;
-    const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
     while (!atomic_load(&server->is_stopping)) {
-        nanosleep(&pause, NULL);
+        http_linger_for(server, LOOK_EVERY_MS / 1e3);
         cut_off_late(server);
         server->options.on_tick(server->options.context);
     }
@@ -200,15 +199,19 @@ static void *watch(void *context)
 enum ppm_status http_start_watching(struct http_server *server, struct ppm_error *error)
 {
     pthread_mutex_init(&server->connections_mutex, NULL);
+    if (http_start_lingering(server, error) != PPM_OK)
+        return error->status;
     int result = pthread_create(&server->watcher, NULL, watch, server);
-    if (result != 0)
-        return ppm_fail(error, PPM_NO_MEMORY, "cannot start a thread: %s", strerror(result));
-    return PPM_OK;
+    if (result == 0)
+        return PPM_OK;
+    http_stop_lingering(server);
+    return ppm_fail(error, PPM_NO_MEMORY, "cannot start a thread: %s", strerror(result));
 }
 
 void http_stop_watching(struct http_server *server)
 {
     atomic_store(&server->is_stopping, true);
     pthread_join(server->watcher, NULL);
+    http_stop_lingering(server);
     pthread_mutex_destroy(&server->connections_mutex);
 }

@@ -117,6 +117,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_given_up) {
         metrics_cancelled(reason, METRICS_ANSWER);
     }
+    if (request->lingers && connection && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        http_linger(connection);
     if (request->route && request->route->release)
         request->route->release(request);
     atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
@@ -231,8 +233,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         request->phase = HTTP_BODY;
         if (!begin_request(request, method, version))
             return MHD_YES;
-        if (request->content_length > 0 || http_header(request, "Transfer-Encoding"))
-            return http_send(request);   /* before the body; the library then closes */
+        request->lingers = request->content_length > 0 || http_header(request, "Transfer-Encoding");
+        if (request->lingers)
+            return http_send(request);   /* the library then closes */
         request->phase = HTTP_SUSPENDED; /* the next call answers, and the connection lives on */
         return MHD_YES;
     case HTTP_BODY:
@@ -349,7 +352,7 @@ size_t http_in_flight(const struct http_server *server)
 
 bool http_is_quiet(struct http_server *server)
 {
-    return http_in_flight(server) == 0 &&
+    return http_in_flight(server) == 0 && http_lingering_count(server) == 0 &&
            http_fresh_connections(server, REQUEST_WITHIN_MS / 1e3) == 0;
 }
 

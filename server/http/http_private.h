@@ -23,6 +23,16 @@ struct http_connection {
     double changed_s;       /* when its deadline was set */
 };
 
+/* Connections that the library has closed, and whose client may still be sending. */
+enum { HTTP_LINGERING_MAX = 32 };
+struct http_lingering {
+    pthread_mutex_t mutex;
+    int added;    /* an eventfd, for the watching thread: there is one more */
+    size_t count; /* grows anywhere, shrinks in the watching thread alone */
+    int descriptors[HTTP_LINGERING_MAX];
+    double end_s[HTTP_LINGERING_MAX]; /* when they are closed, monotonic */
+};
+
 struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
@@ -34,6 +44,7 @@ struct http_server {
     atomic_size_t open_connections;
     pthread_mutex_t connections_mutex;
     struct http_connection *connections; /* guarded by it */
+    struct http_lingering lingering;
     pthread_t watcher;
     atomic_bool is_stopping;
     atomic_long messages_at_s; /* the second in which the library said so many things: */
@@ -66,6 +77,17 @@ size_t http_fresh_connections(struct http_server *server, double within_s);
 /* Ends all connections and waits, for a moment, until the library has let them go. It crashes when
  * it has to refuse a malformed head while it is being stopped. */
 void http_close_connections(struct http_server *server);
+
+/* ---- linger.c ---- */
+
+/* Keeps the socket of a connection open for a client that has not sent all of its body. */
+void http_linger(struct http_connection *connection);
+size_t http_lingering_count(struct http_server *server);
+
+/* The watching thread's: lets go by for so long what clients still send. */
+void http_linger_for(struct http_server *server, double seconds);
+enum ppm_status http_start_lingering(struct http_server *server, struct ppm_error *error);
+void http_stop_lingering(struct http_server *server);
 
 /* ---- guard.c ---- */
 

@@ -43,6 +43,7 @@ Test(buffers, small_ones_come_and_go)
 }
 
 #if !defined(__SANITIZE_ADDRESS__) /* which keeps what is freed */
+/* Give or take 4 MiB, which an emulator may need beside. */
 static size_t resident_bytes(void)
 {
     size_t total = 0, resident = 0;
@@ -60,11 +61,11 @@ Test(buffers, no_more_is_kept_than_may_be)
     const size_t before = resident_bytes();
     for (int i = 0; i < COUNT; i++)
         buffers[i] = take_filled(32 * MIB);
-    cr_assert(resident_bytes() > before + 127 * MIB);
+    cr_assert(resident_bytes() > before + 124 * MIB);
     for (int i = 0; i < COUNT; i++)
         buffer_give(buffers[i]);
-    cr_assert(resident_bytes() < before + 65 * MIB, "the others went back");
-    cr_assert(resident_bytes() > before + 63 * MIB, "two are kept");
+    cr_assert(resident_bytes() < before + 68 * MIB, "the others went back");
+    cr_assert(resident_bytes() > before + 60 * MIB, "two are kept");
 }
 
 Test(buffers, a_new_one_takes_the_place_of_kept_ones)
@@ -73,12 +74,12 @@ Test(buffers, a_new_one_takes_the_place_of_kept_ones)
     const size_t before = resident_bytes();
     buffer_give(take_filled(24 * MIB));
     buffer_give(take_filled(32 * MIB));
-    cr_assert(resident_bytes() > before + 55 * MIB, "both are kept");
+    cr_assert(resident_bytes() > before + 52 * MIB, "both are kept");
     void *third = take_filled(20 * MIB);
-    cr_assert(resident_bytes() < before + 53 * MIB, "the one kept longest went back");
-    cr_assert(resident_bytes() > before + 51 * MIB, "the other one did not");
+    cr_assert(resident_bytes() < before + 56 * MIB, "the one kept longest went back");
+    cr_assert(resident_bytes() > before + 48 * MIB, "the other one did not");
     void *fourth = take_filled(60 * MIB);
-    cr_assert(resident_bytes() < before + 81 * MIB, "none is kept beside those");
+    cr_assert(resident_bytes() < before + 84 * MIB, "none is kept beside those");
     buffer_give(third);
     buffer_give(fourth);
 }
@@ -90,11 +91,11 @@ Test(buffers, what_nobody_asks_for_goes_back)
     void *first = take_filled(64 * MIB), *second = take_filled(64 * MIB);
     buffer_give(first);
     buffers_trim(1000);
-    cr_assert(resident_bytes() > before + 127 * MIB, "it was asked for just now");
+    cr_assert(resident_bytes() > before + 124 * MIB, "it was asked for just now");
     usleep(20000);
     buffer_give(second);
     buffers_trim(0.01);
-    cr_assert(resident_bytes() < before + 65 * MIB);
+    cr_assert(resident_bytes() < before + 68 * MIB);
     cr_assert(buffer_take(64 * MIB) == second);
     buffer_give(second);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/fuzz.sh build/fuzz [NAME...]     by "make fuzz"
-# Runs each fuzzer for FUZZ_SECONDS (30), as many at a time as there are cores. What they learn stays in
-# build/fuzz/corpus/NAME, what one says in build/fuzz/NAME.log. The first finding stops it: the input is
+# Runs each fuzzer for FUZZ_SECONDS (30) from FUZZ_SEED (1; 0: another each time), as many at a time as
+# there are cores. What they learn stays in build/fuzz/corpus/NAME, what one says in build/fuzz/NAME.log. The first finding stops it: the input is
 # then in build/fuzz/findings/, the exit status 1.
 # shellcheck disable=SC2016 # the $ in single quotes belongs to bash -c
 set -euo pipefail
@@ -18,7 +18,7 @@ fuzz() {
     [ ! -f "$words" ] || options+=("-dict=$words")
     mkdir -p "$build/corpus/$name" "$build/findings"
     if "$build/fuzz_$name" "${options[@]}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 \
-        -print_final_stats=1 -artifact_prefix="$build/findings/$name-" \
+        -seed="${FUZZ_SEED:-1}" -print_final_stats=1 -artifact_prefix="$build/findings/$name-" \
         "$build/corpus/$name" "$seeds" >"$log" 2>&1; then
         printf '  FUZZ %-12s %s inputs\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
         return

@@ -132,7 +132,7 @@ def test(report, is_full):
         with harness.Server("--log-level", "error", "--model", long,
                             "--model", listing2, "--queue-max", "512") as server:
             expected = server.ask("POST", "/ppm" + query, body).body
-            one_pass(report, server, 5, long_request)  # what is allocated once
+            one_pass(report, server, clients, long_request)  # what is allocated once
             rss, descriptors, threads = measure(server)
             one_pass(report, server, clients, long_request)
             rss_after, descriptors_after, threads_after = measure(server)

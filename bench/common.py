@@ -27,13 +27,14 @@ CASES = [
 ]
 
 
-def chosen_cases(names):
-    """The cases of these names, all for none."""
-    unknown = set(names) - {case.name for case in CASES}
+def chosen_cases(names, cases=None):
+    """Those of these names, all for none, of some cases or of all that there are."""
+    cases = cases or CASES
+    unknown = set(names) - {case.name for case in cases}
     if unknown:
         raise SystemExit(f"no case {', '.join(sorted(unknown))}; there are "
-                         f"{', '.join(case.name for case in CASES)}")
-    return [case for case in CASES if not names or case.name in names]
+                         f"{', '.join(case.name for case in cases)}")
+    return [case for case in cases if not names or case.name in names]
 
 
 def shape_text(shape, by="x"):

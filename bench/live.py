@@ -20,14 +20,6 @@ CASES = [LISTING1] + [case for case in common.CASES if case.name in ("A", "D")]
 START_S = 120  # a server that takes longer is taken for dead
 
 
-def chosen_cases(names):
-    unknown = set(names) - {case.name for case in CASES}
-    if unknown:
-        raise SystemExit(f"no case {', '.join(sorted(unknown))}; there are "
-                         f"{', '.join(case.name for case in CASES)}")
-    return [case for case in CASES if not names or case.name in names]
-
-
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

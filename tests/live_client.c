@@ -180,14 +180,19 @@ void live_check_problem(const struct live_answer *answer, int status, const char
     json_decref(problem);
 }
 
-double live_metric(const struct live *live, const char *sample)
+double live_sample(const struct live_answer *metrics, const char *sample)
 {
     char line[160];
-    struct live_answer answer = live_ask(live, "GET", "/metrics", "", NULL, 0);
     snprintf(line, sizeof line, "\n%s ", sample);
-    const char *at = strstr(answer.body, line);
-    cr_assert(at != NULL, "%s: %s", sample, answer.body);
-    const double value = atof(at + strlen(line));
+    const char *at = strstr(metrics->body, line);
+    cr_assert(at != NULL, "%s: %s", sample, metrics->body);
+    return atof(at + strlen(line));
+}
+
+double live_metric(const struct live *live, const char *sample)
+{
+    struct live_answer answer = live_ask(live, "GET", "/metrics", "", NULL, 0);
+    const double value = live_sample(&answer, sample);
     live_answer_free(&answer);
     return value;
 }

@@ -212,3 +212,16 @@ void live_write_file(const char *path, const char *text)
     FILE *file = fopen(path, "w");
     cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0, "%s", path);
 }
+
+const char *live_write_quoted(const char *directory, const char *name, const char *text)
+{
+    static char paths[8][2 * LIVE_PATH_BYTES];
+    static size_t count;
+    char *path = paths[count++ % 8], *json = strdup(text);
+    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
+    for (char *at = json; (at = strchr(at, '\'')); at++)
+        *at = '"';
+    live_write_file(path, json);
+    free(json);
+    return path;
+}

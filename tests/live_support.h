@@ -109,6 +109,7 @@ void live_check_problem(const struct live_answer *answer, int status, const char
 /* The value of a sample of /metrics, such as "ppm_ready" or
  * "ppm_rejected_total{reason=\"memory\"}". The test fails when there is none. */
 double live_metric(const struct live *live, const char *sample);
+double live_sample(const struct live_answer *metrics, const char *sample);
 
 /* Waits until it has that value. */
 void live_wait_metric(const struct live *live, const char *sample, double value);
@@ -134,6 +135,10 @@ size_t live_slow_images(const struct live *live, double ms);
 /* A whole file, NUL behind it; the caller frees it. */
 char *live_read_file(const char *path, size_t *ret_bytes);
 void live_write_file(const char *path, const char *text);
+
+/* Writes directory/name, in which every ' stands for a "; the path lives until the eighth call from
+ * now. */
+const char *live_write_quoted(const char *directory, const char *name, const char *text);
 
 /* A new directory below /tmp, and its removal with the files in it. */
 void live_directory_make(char ret_path[LIVE_PATH_BYTES]);

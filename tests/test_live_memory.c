@@ -59,15 +59,7 @@ static void add_arguments(const char *const *list)
 
 static const char *write_file(const char *name, const char *text)
 {
-    static char paths[8][64];
-    static size_t count;
-    char *path = paths[count++ % 8], *json = strdup(text);
-    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-    for (char *at = json; (at = strchr(at, '\'')); at++)
-        *at = '"';
-    live_write_file(path, json);
-    free(json);
-    return path;
+    return live_write_quoted(directory, name, text);
 }
 
 static struct ppm_error server_error;

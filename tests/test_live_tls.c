@@ -63,12 +63,8 @@ static void check_serving(const struct live *live, const char *what)
 
 static double metric(const struct live *live, const char *sample)
 {
-    char line[160];
     struct live_answer answer = ask(live, "GET", "/metrics");
-    snprintf(line, sizeof line, "\n%s ", sample);
-    const char *at = strstr(answer.body, line);
-    cr_assert(at != NULL, "%s: %s", sample, answer.body);
-    const double value = atof(at + strlen(line));
+    const double value = live_sample(&answer, sample);
     live_answer_free(&answer);
     return value;
 }

@@ -30,19 +30,9 @@ static void remove_directory(void)
 
 TestSuite(memory_server, .init = open_directory, .fini = remove_directory, .timeout = 120);
 
-/* Writes DIRECTORY/name, in which every ' stands for a "; the path lives until the eighth call from
- * now. */
 static const char *write_file(const char *name, const char *text)
 {
-    static char paths[8][64];
-    static size_t count;
-    char *path = paths[count++ % 8], *json = strdup(text);
-    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-    for (char *at = json; (at = strchr(at, '\'')); at++)
-        *at = '"';
-    live_write_file(path, json);
-    free(json);
-    return path;
+    return live_write_quoted(directory, name, text);
 }
 
 static const char model_json[] =

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # usage: tools/fuzz.sh build/fuzz [NAME...]     by "make fuzz"
 # Runs each fuzzer for FUZZ_SECONDS (30) from FUZZ_SEED (1; 0: another each time), as many at a time as
-# there are cores. What they learn stays in build/fuzz/corpus/NAME, what one says in build/fuzz/NAME.log. The first finding stops it: the input is
-# then in build/fuzz/findings/, the exit status 1.
+# there are cores. What they learn stays in build/fuzz/corpus/NAME, what one says in
+# build/fuzz/NAME.log. The first finding stops it: the input is then in build/fuzz/findings/, the exit
+# status 1.
 # shellcheck disable=SC2016 # the $ in single quotes belongs to bash -c
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

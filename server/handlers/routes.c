@@ -4,13 +4,13 @@
 #include <stdio.h>
 
 const struct http_route handlers_routes[] = {
-    {"POST", "/ppm", infer_begin, infer_finish, infer_release, false},
-    {"POST", "/ppm/{model}", infer_begin, infer_finish, infer_release, false},
-    {"GET", "/ppm", NULL, describe_finish, NULL, false},
-    {"GET", "/ppm/{model}", NULL, describe_finish, NULL, false},
-    {"GET", "/healthz", NULL, healthz_finish, NULL, true},
-    {"GET", "/readyz", NULL, readyz_finish, NULL, true},
-    {"GET", "/metrics", NULL, metrics_finish, NULL, false},
+    {"POST", "/ppm", infer_begin, NULL, infer_finish, infer_release, false},
+    {"POST", "/ppm/{model}", infer_begin, NULL, infer_finish, infer_release, false},
+    {"GET", "/ppm", NULL, NULL, describe_finish, NULL, false},
+    {"GET", "/ppm/{model}", NULL, NULL, describe_finish, NULL, false},
+    {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},
+    {"GET", "/readyz", NULL, NULL, readyz_finish, NULL, true},
+    {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, false},
     {0},
 };
 

@@ -4,7 +4,8 @@
  * A request is looked at twice: route->begin sees its head before a byte of its body is read and
  * may refuse it there and then; route->finish sees the whole body. Both fill in the response and
  * return true, or return false: begin to go on and read the body, finish when http_answer_later
- * was called and another thread will call http_answer.
+ * was called and another thread will call http_answer. In between, route->arrived may begin with
+ * what has come of the body; it must be as quick as the network, and refuses nothing.
  *
  * Threads: the server's own threads call begin and finish; they move bytes and must not compute.
  * A request belongs to them until http_answer_later, then to whoever answers it, until http_answer.
@@ -91,6 +92,7 @@ struct http_route {
     const char *method;  /* "GET" (which serves HEAD too) or "POST" */
     const char *pattern; /* "/ppm/{model}": a last part in braces matches any one segment */
     bool (*begin)(struct http_request *request);   /* may be NULL */
+    void (*arrived)(struct http_request *request); /* may be NULL; body may move between calls */
     bool (*finish)(struct http_request *request);  /* never NULL */
     void (*release)(struct http_request *request); /* may be NULL; frees state */
     bool is_open;                                  /* to everyone, whatever keys are asked for */

@@ -45,6 +45,8 @@ void http_take_body(struct http_request *request, const char *piece, size_t byte
     if (request->body_refusal == 0) {
         memcpy(request->body + request->body_bytes, piece, bytes);
         request->body_bytes += bytes;
+        if (request->route->arrived)
+            request->route->arrived(request);
         return;
     }
     buffer_give(request->body);

@@ -17,7 +17,7 @@ enum metrics_histogram {
     HISTOGRAM_COUNT
 };
 
-enum { BOUNDS_MAX = 17, MODELS_MAX = 256, MODEL_BYTES = 128, SERIES_MAX = 128 };
+enum { BOUNDS_MAX = 17, MODELS_MAX = 256, MODEL_BYTES = 128, SERIES_MAX = 512 };
 
 /* bounds are the buckets' upper bounds, inclusive; what is above the last one has a bucket too. */
 struct histogram_kind {

@@ -48,14 +48,15 @@ Test(routes, targets_find_their_route)
         {"", "/metrics", NULL, "", "GET, HEAD"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char argument[HTTP_ARGUMENT_BYTES] = "", allow[HTTP_ALLOW_BYTES] = "";
+        http_argument arguments[HTTP_ARGUMENTS_MAX];
+        char allow[HTTP_ALLOW_BYTES] = "";
         const struct http_route *route =
-            http_find_route(handlers_routes, cases[i].method, cases[i].target, argument, allow);
+            http_find_route(handlers_routes, cases[i].method, cases[i].target, arguments, allow);
         cr_assert((route != NULL) == (cases[i].pattern != NULL), "%s %s", cases[i].method,
                   cases[i].target);
         if (route) {
             cr_assert_str_eq(route->pattern, cases[i].pattern, "%s", cases[i].target);
-            cr_assert_str_eq(argument, cases[i].argument, "%s", cases[i].target);
+            cr_assert_str_eq(arguments[0], cases[i].argument, "%s", cases[i].target);
         } else {
             cr_assert_str_eq(allow, cases[i].allow, "%s %s", cases[i].method, cases[i].target);
         }
@@ -64,21 +65,23 @@ Test(routes, targets_find_their_route)
 
 Test(routes, a_long_argument_is_no_argument)
 {
-    char target[512] = "/ppm/", argument[HTTP_ARGUMENT_BYTES], allow[HTTP_ALLOW_BYTES];
+    char target[512] = "/ppm/", allow[HTTP_ALLOW_BYTES];
+    http_argument arguments[HTTP_ARGUMENTS_MAX];
     memset(target + 5, 'a', HTTP_ARGUMENT_BYTES - 1);
-    cr_assert(http_find_route(handlers_routes, "POST", target, argument, allow) != NULL);
-    cr_assert(strlen(argument) == HTTP_ARGUMENT_BYTES - 1);
+    cr_assert(http_find_route(handlers_routes, "POST", target, arguments, allow) != NULL);
+    cr_assert(strlen(arguments[0]) == HTTP_ARGUMENT_BYTES - 1);
     strcat(target, "a");
-    cr_assert(http_find_route(handlers_routes, "POST", target, argument, allow) == NULL);
+    cr_assert(http_find_route(handlers_routes, "POST", target, arguments, allow) == NULL);
     cr_assert_str_empty(allow);
 }
 
 Test(routes, all_routes_can_be_found_and_finish)
 {
     for (const struct http_route *route = handlers_routes; route->pattern; route++) {
-        char argument[HTTP_ARGUMENT_BYTES], allow[HTTP_ALLOW_BYTES];
+        http_argument arguments[HTTP_ARGUMENTS_MAX];
+        char allow[HTTP_ALLOW_BYTES];
         cr_assert(route->finish != NULL, "%s", route->pattern);
-        cr_assert(http_find_route(handlers_routes, route->method, route->pattern, argument,
+        cr_assert(http_find_route(handlers_routes, route->method, route->pattern, arguments,
                                   allow) == route,
                   "%s %s", route->method, route->pattern);
     }

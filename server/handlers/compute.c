@@ -23,21 +23,13 @@ static double lap_ms(const struct http_request *request, double *since_ms)
 bool inference_decode(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    struct ppm_error error = {0};
     double since_ms = http_elapsed_ms(request);
     if (inference->x.data)
         return false;
-    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
-    if (!http_reserve(request, 2 * request->body_bytes))
-        return http_refuse_memory(request);
-    codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
-                 &inference->x, &error);
+    const bool is_refused = inference->protocol->decode(inference);
     request->decode_ms += lap_ms(request, &since_ms);
-    if (error.status != PPM_OK)
-        return http_problem_of(request, &error);
-    inference->x_memory = inference->x.data;
-    buffer_give(request->body);
-    request->body = NULL;
+    if (is_refused)
+        return true;
     return inference->costs.one_thread_us == 0 &&
            inference_refuse_shape(inference, inference->x.shape);
 }
@@ -50,8 +42,7 @@ static void finish(struct inference *inference)
     struct http_request *request = inference->request;
     free(inference->x_memory);
     inference->x_memory = NULL;
-    buffer_give(request->body);
-    request->body = NULL;
+    http_drop_body(request);
     http_keep(request, request->response.body_bytes);
     if (inference->is_queued)
         http_answer(request);
@@ -73,23 +64,11 @@ static void give_up(struct inference *inference, enum metrics_stage stage)
     finish(inference);
 }
 
-static void describe_answer(struct http_request *request, const struct ppm_tensor *y)
-{
-    size_t axes[4];
-    size_t count = ppm_tensor_axes(y, axes);
-    if (count == 4)
-        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu,%zu", axes[0], axes[1], axes[2],
-                        axes[3]);
-    else
-        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu", axes[0], axes[1], axes[2]);
-    http_add_header(request, "X-Tensor-Dtype", "%s", ppm_dtype_name(y->dtype));
-    http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
-}
-
 /* Memory for y, with room for a head before it. */
-static char *allocate_answer(size_t bytes, struct ppm_error *error)
+static char *allocate_answer(const struct inference *inference, struct ppm_error *error)
 {
-    char *memory = buffer_take(CODEC_HEAD_BYTES_MAX + bytes);
+    const size_t bytes = inference->costs.output_bytes;
+    char *memory = buffer_take(inference->head_bytes_max + bytes);
     if (!memory)
         ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes);
     return memory;
@@ -99,21 +78,9 @@ static char *allocate_answer(size_t bytes, struct ppm_error *error)
 static void answer(struct inference *inference, struct ppm_tensor *y, char *memory)
 {
     struct http_request *request = inference->request;
-    const enum codec_form form = inference->answer_form;
-    struct codec_bytes bytes = {0};
-    struct ppm_error error = {0};
     double since_ms = http_elapsed_ms(request);
     y->is_batch = inference->x.is_batch;
-    if (codec_encode_in_place(form, y, &bytes)) {
-        describe_answer(request, y);
-        http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
-    } else {
-        if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK)
-            http_respond(request, 200, codec_media_type(form), bytes.data, bytes.size);
-        else
-            http_problem_of(request, &error);
-        buffer_give(memory);
-    }
+    inference->protocol->respond(inference, y, memory);
     request->encode_ms = lap_ms(request, &since_ms);
     finish(inference);
 }
@@ -187,9 +154,9 @@ static void run_one(struct inference *inference, int threads)
     struct ppm_error error = {0};
     struct ppm_tensor y = {0};
     double since_ms = http_elapsed_ms(request);
-    char *memory = allocate_answer(inference->costs.output_bytes, &error);
+    char *memory = allocate_answer(inference, &error);
     if (memory) {
-        y.data = memory + CODEC_HEAD_BYTES_MAX;
+        y.data = memory + inference->head_bytes_max;
         compute(inference, &inference->x, threads, &y, &error);
     }
     request->compute_ms = lap_ms(request, &since_ms);
@@ -222,13 +189,13 @@ static void answer_copy(struct inference *inference, const struct ppm_tensor *ba
 {
     struct ppm_error error = {0};
     struct ppm_tensor y = *batch_y;
-    char *memory = allocate_answer(inference->costs.output_bytes, &error);
+    char *memory = allocate_answer(inference, &error);
     if (!memory) {
         answer_error(inference, &error);
         return;
     }
     y.shape = inference->costs.output;
-    y.data = memcpy(memory + CODEC_HEAD_BYTES_MAX, from, inference->costs.output_bytes);
+    y.data = memcpy(memory + inference->head_bytes_max, from, inference->costs.output_bytes);
     answer(inference, &y, memory);
 }
 

@@ -117,7 +117,7 @@ static void add_names(json_t **answer, const struct registry *registry)
 
 static bool describe(struct http_request *request, const struct registry *registry)
 {
-    const struct ppm_model *model = registry_find(registry, request->argument);
+    const struct ppm_model *model = registry_find(registry, request->arguments[0]);
     struct ppm_model_info info;
     struct ppm_error error = {0};
     struct ppm_tensor tensor = {0};
@@ -130,7 +130,7 @@ static bool describe(struct http_request *request, const struct registry *regist
     json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
     if (answer && shape_text)
         add_costs(&answer, model, &tensor, &error);
-    if (answer && !*request->argument)
+    if (answer && !*request->arguments[0])
         add_names(&answer, registry);
     char *body = answer ? ppm_json_text(answer, JSON_COMPACT) : NULL;
     json_decref(answer);

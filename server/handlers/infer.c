@@ -4,6 +4,7 @@
  * begin decides all that the request's head allows, before a byte of its body is read; finish has
  * the whole body, and queues what is to be computed. compute.c does it.
  */
+#include "server/buffers.h"
 #include "server/handlers/inference.h"
 
 #include <stdlib.h>
@@ -13,6 +14,57 @@ static const double quick_us = 30;
 
 /* Decoding and encoding, a byte of JSON and a number of it. */
 static const double json_byte_us = 0.004, json_number_us = 0.035;
+
+/* ---- reading and answering ---- */
+
+static bool decode(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
+    if (!http_reserve(request, 2 * request->body_bytes))
+        return http_refuse_memory(request);
+    codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
+                 &inference->x, &error);
+    if (error.status != PPM_OK)
+        return http_problem_of(request, &error);
+    inference->x_memory = inference->x.data;
+    http_drop_body(request);
+    return false;
+}
+
+static void describe_answer(struct http_request *request, const struct ppm_tensor *y)
+{
+    size_t axes[4];
+    size_t count = ppm_tensor_axes(y, axes);
+    if (count == 4)
+        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu,%zu", axes[0], axes[1], axes[2],
+                        axes[3]);
+    else
+        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu", axes[0], axes[1], axes[2]);
+    http_add_header(request, "X-Tensor-Dtype", "%s", ppm_dtype_name(y->dtype));
+    http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
+}
+
+static void respond(struct inference *inference, struct ppm_tensor *y, char *memory)
+{
+    struct http_request *request = inference->request;
+    const enum codec_form form = inference->answer_form;
+    struct codec_bytes bytes = {0};
+    struct ppm_error error = {0};
+    if (codec_encode_in_place(form, y, &bytes)) {
+        describe_answer(request, y);
+        http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
+        return;
+    }
+    if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK)
+        http_respond(request, 200, codec_media_type(form), bytes.data, bytes.size);
+    else
+        http_problem_of(request, &error);
+    buffer_give(memory);
+}
+
+static const struct inference_protocol ppm_protocol = {.decode = decode, .respond = respond};
 
 /* ---- what the head allows ---- */
 
@@ -109,37 +161,53 @@ static bool pays_in_batches(const struct ppm_costs *costs)
     return costs->weights_us - copies_us > 0.25 * costs->one_thread_us;
 }
 
-static bool refuse_full_queue(struct inference *inference)
+bool inference_refuse_full_queue(struct inference *inference)
 {
-    if (executor_reserve(inference->service->executor, &inference->job))
+    if (is_quick(inference) || executor_reserve(inference->service->executor, &inference->job))
         return false;
     metrics_rejected(METRICS_QUEUE_FULL);
     return http_problem(inference->request, 503, "%zu requests are waiting already (queue_max)",
                         inference->service->settings.queue_max);
 }
 
-bool infer_begin(struct http_request *request)
+struct inference *inference_begin(struct http_request *request,
+                                  const struct inference_protocol *protocol)
 {
     struct service *service = request->context;
     struct inference *inference = calloc(1, sizeof *inference);
-    if (!inference)
-        return http_problem(request, 503, "out of memory");
+    if (!inference) {
+        http_problem(request, 503, "out of memory");
+        return NULL;
+    }
     request->state = inference;
+    inference->protocol = protocol;
+    inference->head_bytes_max = CODEC_HEAD_BYTES_MAX;
     inference->job.kind = &inference_kind;
     inference->request = request;
     inference->service = service;
     inference->registry = service_registry(service);
-    inference->model = registry_find(inference->registry, request->argument);
-    if (!inference->model)
-        return handlers_no_such_model(request, inference->registry);
+    inference->model = registry_find(inference->registry, request->arguments[0]);
+    if (!inference->model) {
+        handlers_no_such_model(request, inference->registry);
+        return NULL;
+    }
     ppm_model_info(inference->model, &inference->info);
     request->model = inference->info.name;
     inference->expectation.channels = inference->info.channels;
     inference->expectation.model = inference->info.name;
     if (atomic_load(&service->is_refusing)) {
         metrics_rejected(METRICS_DRAINING);
-        return http_problem(request, 503, "the server is stopping; try another one");
+        http_problem(request, 503, "the server is stopping; try another one");
+        return NULL;
     }
+    return inference;
+}
+
+bool infer_begin(struct http_request *request)
+{
+    struct inference *inference = inference_begin(request, &ppm_protocol);
+    if (!inference)
+        return true;
     if (refuse_forms(inference))
         return true;
     if (!handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
@@ -147,7 +215,7 @@ bool infer_begin(struct http_request *request)
         return true;
     if (refuse_raw_shape(inference))
         return true;
-    return !is_quick(inference) && refuse_full_queue(inference);
+    return inference_refuse_full_queue(inference);
 }
 
 /* What can be known of x without work; a little JSON is read here and now. True: refused. */
@@ -170,9 +238,13 @@ static bool refuse_body(struct inference *inference)
 bool infer_finish(struct http_request *request)
 {
     struct inference *inference = request->state;
+    return refuse_body(inference) || inference_submit(inference);
+}
+
+bool inference_submit(struct inference *inference)
+{
+    struct http_request *request = inference->request;
     struct service *service = inference->service;
-    if (refuse_body(inference))
-        return true;
     inference->queued_ms = http_elapsed_ms(request);
     if (is_quick(inference)) {
         executor_release(service->executor, &inference->job);
@@ -180,7 +252,7 @@ bool infer_finish(struct http_request *request)
         inference_run(inference);
         return true;
     }
-    if (refuse_full_queue(inference))
+    if (inference_refuse_full_queue(inference))
         return true;
     inference->is_queued = true;
     inference->deadline =

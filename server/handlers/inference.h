@@ -6,9 +6,21 @@
 #include "server/handlers/handlers.h"
 #include "server/serve.h"
 
+struct inference;
+
+/* How a tensor is asked for and answered: POST /ppm (infer.c) or /v2 (v2_infer.c). */
+struct inference_protocol {
+    /* Reads x, on a thread that may compute. True: refused. */
+    bool (*decode)(struct inference *inference);
+    /* The response is y, which lies within memory of buffer_take behind head_bytes_max bytes of
+     * room (or in inference->y_data); takes memory over. */
+    void (*respond)(struct inference *inference, struct ppm_tensor *y, char *memory);
+};
+
 /* From begin to release. Belongs to its request's connection but while the job is queued. */
 struct inference {
     struct executor_job job; /* first: a job is its inference */
+    const struct inference_protocol *protocol;
     struct http_request *request;
     struct service *service;
     struct registry *registry; /* held, so that a reload leaves the model alone */
@@ -21,6 +33,7 @@ struct inference {
     void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
+    size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
     double queued_ms;
     bool is_queued;                /* answered by http_answer */
     struct http_deadline deadline; /* of the stage it is in */
@@ -28,11 +41,22 @@ struct inference {
 
 extern const struct executor_kind inference_kind;
 
+/* Begins one: finds its model, refuses while draining. NULL: the request has its answer. */
+struct inference *inference_begin(struct http_request *request,
+                                  const struct inference_protocol *protocol);
+
+/* In finish, x being there or as large as it may be: computes it here and now, or queues it.
+ * Returns what finish is to return. */
+bool inference_submit(struct inference *inference);
+
+/* Takes a place in the queue, or renews it, unless it is computed here and now. True: refused. */
+bool inference_refuse_full_queue(struct inference *inference);
+
 /* Checks x's shape against the model, the limits and the bytes announced, and sets costs and
  * needed_bytes. True: refused. */
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape);
 
-/* Reads x from the body, where it does not stand there as it is. True: refused. */
+/* Reads x by the protocol's decode, unless it is there, and takes the time. True: refused. */
 bool inference_decode(struct inference *inference);
 
 /* Computes it on this thread alone, and fills in the response. */

@@ -19,7 +19,7 @@ bool handlers_no_such_model(struct http_request *request, const struct registry 
     char names[300];
     registry_names(registry, names, sizeof names);
     return http_problem(request, 404, "found no model \"%.64s\", expected one of: %s",
-                        request->argument, names);
+                        request->arguments[0], names);
 }
 
 bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,

@@ -5,11 +5,11 @@
 
 /* What the server reads of a request, and what a page may read of an answer. */
 static const char request_headers[] =
-    "Accept, Authorization, Content-Type, X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, "
-    "X-Tensor-Shape, traceparent";
+    "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
+    "X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, X-Tensor-Shape, traceparent";
 static const char answer_headers[] =
-    "Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, X-Tensor-Layout, X-Tensor-Shape, "
-    "traceparent";
+    "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, "
+    "X-Tensor-Layout, X-Tensor-Shape, traceparent";
 #define PREFLIGHT_LASTS_S "3600"
 
 static bool is_any(const char *origins)
@@ -57,11 +57,12 @@ bool http_add_cors(const struct http_request *request, struct MHD_Response *resp
 
 bool http_answer_preflight(struct http_request *request, const char *method)
 {
-    char allow[HTTP_ALLOW_BYTES], argument[HTTP_ARGUMENT_BYTES];
+    char allow[HTTP_ALLOW_BYTES];
+    http_argument arguments[HTTP_ARGUMENTS_MAX];
     if (strcmp(method, "OPTIONS") != 0 || !allowed_origin(request) ||
         !http_header(request, "Access-Control-Request-Method"))
         return false;
-    http_find_route(request->server->options.routes, method, request->target, argument, allow);
+    http_find_route(request->server->options.routes, method, request->target, arguments, allow);
     if (!*allow)
         return false;
     http_add_header(request, "Access-Control-Allow-Methods", "%s", allow);

@@ -123,7 +123,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
         request->route->release(request);
     atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
     http_drop_response(request);
-    buffer_give(request->body);
+    http_drop_body(request);
     free(request->target);
     free(request);
     *state = NULL;
@@ -173,7 +173,7 @@ static bool begin_request(struct http_request *request, const char *method, cons
     if (http_answer_preflight(request, method))
         return true;
     request->route =
-        http_find_route(options->routes, method, request->target, request->argument, allow);
+        http_find_route(options->routes, method, request->target, request->arguments, allow);
     if (!(request->route && request->route->is_open) && http_refuse_stranger(request))
         return true;
     if (!request->route && *allow) {

@@ -22,13 +22,16 @@ struct http_server;
 struct http_route;
 
 enum {
-    HTTP_ID_BYTES = 129,       /* a request id of at most 128 characters */
-    HTTP_ARGUMENT_BYTES = 129, /* what stands for {model} in a path */
+    HTTP_ID_BYTES = 129,    /* a request id of at most 128 characters */
+    HTTP_ARGUMENTS_MAX = 2, /* in a path: what stands for {model}, and for {version} */
+    HTTP_ARGUMENT_BYTES = 129,
     HTTP_TRACE_ID_BYTES = 33,
     HTTP_SPAN_ID_BYTES = 17,
     HTTP_HEADERS_MAX = 8, /* of a response, besides those that every answer carries */
     HTTP_HEADER_VALUE_BYTES = 256,
 };
+
+typedef char http_argument[HTTP_ARGUMENT_BYTES];
 
 struct http_header {
     const char *name;
@@ -66,13 +69,15 @@ struct http_request {
     void *context; /* that of http_start */
     char *target;  /* as it stood in the request line; what is no visible ASCII as %1B */
     char method[16];
-    char argument[HTTP_ARGUMENT_BYTES]; /* the path's {model}; empty: none */
+    http_argument arguments[HTTP_ARGUMENTS_MAX]; /* of the path; empty: none */
     char id[HTTP_ID_BYTES];
     struct http_trace trace;
     bool has_content_length;
     size_t content_length;
-    char *body; /* all of it, once finish is called; from buffer_take */
+    char *body; /* all of it, once finish is called */
     size_t body_bytes, body_capacity;
+    size_t body_aligned_at;        /* begin may say which byte of it is to be 64-byte aligned */
+    void *body_memory;             /* what it lies in; private */
     unsigned body_refusal;         /* status that its end will be answered with; 0: none so far */
     double started_s;              /* monotonic */
     struct http_deadline deadline; /* of its answer: request_timeout_ms, or less if it asks */
@@ -90,7 +95,7 @@ struct http_request {
 
 struct http_route {
     const char *method;  /* "GET" (which serves HEAD too) or "POST" */
-    const char *pattern; /* "/ppm/{model}": a last part in braces matches any one segment */
+    const char *pattern; /* "/ppm/{model}": what is in braces matches any one segment */
     bool (*begin)(struct http_request *request);   /* may be NULL */
     void (*arrived)(struct http_request *request); /* may be NULL; body may move between calls */
     bool (*finish)(struct http_request *request);  /* never NULL */
@@ -187,6 +192,9 @@ bool http_reserve(struct http_request *request, size_t bytes);
 /* Gives back what the request has taken from the budget beyond bytes. */
 void http_keep(struct http_request *request, size_t bytes);
 
+/* Gives back the memory of the body, which is not needed any more. */
+void http_drop_body(struct http_request *request);
+
 /* Adds a response header; value is printf style, cut at HTTP_HEADER_VALUE_BYTES. */
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -199,8 +207,9 @@ void http_respond(struct http_request *request, unsigned status, const char *con
 void http_respond_within(struct http_request *request, unsigned status, const char *content_type,
                          void *memory, char *body, size_t body_bytes);
 
-/* The response is an RFC 9457 problem: detail is one sentence, printf style. Adds Retry-After to
- * 503. Always returns true, so that a handler may return it. */
+/* The response is an RFC 9457 problem: detail is one sentence, printf style. Below /v2 it is
+ * {"error": "..."}, and 400 instead of 422. Adds Retry-After to 503. Always returns true, so that a
+ * handler may return it. */
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

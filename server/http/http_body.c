@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { CHUNKED_BODY_START_BYTES = 1 << 16 };
+enum { CHUNKED_BODY_START_BYTES = 1 << 16, ALIGNMENT_BYTES = 64 };
 
 /* Makes room for bytes more; a body without Content-Length grows by doubling. */
 static bool grow_body(struct http_request *request, size_t bytes)
@@ -19,13 +19,15 @@ static bool grow_body(struct http_request *request, size_t bytes)
     capacity = capacity < needed ? needed : capacity;
     if (!request->has_content_length && !http_reserve(request, capacity - request->body_capacity))
         return false;
-    char *body = buffer_take(capacity);
-    if (!body)
+    const size_t before = -request->body_aligned_at % ALIGNMENT_BYTES;
+    char *memory = buffer_take(before + capacity);
+    if (!memory)
         return false;
     if (request->body)
-        memcpy(body, request->body, request->body_bytes);
-    buffer_give(request->body);
-    request->body = body;
+        memcpy(memory + before, request->body, request->body_bytes);
+    buffer_give(request->body_memory);
+    request->body_memory = memory;
+    request->body = memory + before;
     request->body_capacity = capacity;
     return true;
 }
@@ -49,7 +51,12 @@ void http_take_body(struct http_request *request, const char *piece, size_t byte
             request->route->arrived(request);
         return;
     }
-    buffer_give(request->body);
-    request->body = NULL;
+    http_drop_body(request);
     request->body_bytes = request->body_capacity = 0;
+}
+
+void http_drop_body(struct http_request *request)
+{
+    buffer_give(request->body_memory);
+    request->body_memory = request->body = NULL;
 }

@@ -150,10 +150,11 @@ void http_turn_away(int listener, const char *address);
 
 enum { HTTP_ALLOW_BYTES = 64 };
 
-/* The route for method and path, its {argument} in ret_argument. NULL: none; then *ret_allow lists
- * the methods that the path does take, or is empty when no route has the path. */
+/* The route for method and path, its {arguments} in ret_arguments. NULL: none; then *ret_allow
+ * lists the methods that the path does take, or is empty when no route has the path. */
 const struct http_route *http_find_route(const struct http_route *routes, const char *method,
-                                         const char *path, char *ret_argument, char *ret_allow);
+                                         const char *path, http_argument *ret_arguments,
+                                         char *ret_allow);
 
 /* ---- problem.c ---- */
 

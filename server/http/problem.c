@@ -62,31 +62,48 @@ char *http_copy_target(const char *target)
 /* Retry in a second: the queue of a server that computes for milliseconds has moved on by then. */
 enum { RETRY_AFTER_S = 1 };
 
+/* Below /v2 the Open Inference Protocol says what an error looks like, and knows no 422. */
+static bool is_inference_protocol(const struct http_request *request)
+{
+    return strncmp(request->target, "/v2", 3) == 0 && strchr("/?", request->target[3]);
+}
+
+static const char *error_type(const struct http_request *request)
+{
+    return is_inference_protocol(request) ? "application/json" : "application/problem+json";
+}
+
 /* What needs no memory; the body is not freed. */
 static void respond_without_memory(struct http_request *request)
 {
     static char body[] =
         "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
         "\"detail\":\"out of memory\",\"instance\":\"about:blank\"}";
-    http_respond_within(request, 503, "application/problem+json", NULL, body, strlen(body));
+    static char v2_body[] = "{\"error\":\"out of memory\"}";
+    char *text = is_inference_protocol(request) ? v2_body : body;
+    http_respond_within(request, 503, error_type(request), NULL, text, strlen(text));
 }
 
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
+    const bool is_v2 = is_inference_protocol(request);
     char detail[PPM_ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
     http_make_printable(detail);
+    if (is_v2 && status == 422)
+        status = 400;
 
-    json_t *problem =
-        json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title", http_reason(status),
-                  "status", (int)status, "detail", detail, "instance", request->target);
+    json_t *problem = is_v2 ? json_pack("{s:s}", "error", detail)
+                            : json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
+                                        http_reason(status), "status", (int)status, "detail",
+                                        detail, "instance", request->target);
     char *body = problem ? ppm_json_text(problem, JSON_COMPACT) : NULL;
     json_decref(problem);
     if (body)
-        http_respond(request, status, "application/problem+json", body, strlen(body));
+        http_respond(request, status, error_type(request), body, strlen(body));
     else
         respond_without_memory(request);
     if (request->response.status == 503)

@@ -4,31 +4,35 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool path_matches(const char *pattern, const char *path, char *ret_argument)
+static bool path_matches(const char *pattern, const char *path, http_argument *ret_arguments)
 {
-    size_t fixed = strcspn(pattern, "{");
-    size_t path_bytes = strcspn(path, "?");
-    ret_argument[0] = '\0';
-    if (strncmp(path, pattern, fixed) != 0)
-        return false;
-    if (!pattern[fixed])
-        return path_bytes == fixed;
-    size_t length = path_bytes - fixed;
-    if (path_bytes <= fixed || length >= HTTP_ARGUMENT_BYTES || memchr(path + fixed, '/', length))
-        return false;
-    memcpy(ret_argument, path + fixed, length);
-    ret_argument[length] = '\0';
-    return true;
+    size_t count = 0;
+    memset(ret_arguments, 0, HTTP_ARGUMENTS_MAX * sizeof *ret_arguments);
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        const size_t length = strcspn(path, "/?");
+        if (length == 0 || length >= HTTP_ARGUMENT_BYTES || count == HTTP_ARGUMENTS_MAX)
+            return false;
+        memcpy(ret_arguments[count++], path, length);
+        path += length;
+        pattern += strcspn(pattern, "}") + 1;
+    }
+    return *path == '\0' || *path == '?';
 }
 
 const struct http_route *http_find_route(const struct http_route *routes, const char *method,
-                                         const char *path, char *ret_argument, char *ret_allow)
+                                         const char *path, http_argument *ret_arguments,
+                                         char *ret_allow)
 {
     const bool is_head = strcmp(method, "HEAD") == 0;
     size_t at = 0;
     ret_allow[0] = '\0';
     for (const struct http_route *route = routes; route->pattern; route++) {
-        if (!path_matches(route->pattern, path, ret_argument))
+        if (!path_matches(route->pattern, path, ret_arguments))
             continue;
         if (strcmp(route->method, is_head ? "GET" : method) == 0)
             return route;

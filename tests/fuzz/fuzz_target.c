@@ -32,13 +32,15 @@ static const char *expected_pattern(const char *target)
 
 static void check_route(const char *method, const char *target)
 {
-    char argument[HTTP_ARGUMENT_BYTES], allow[HTTP_ALLOW_BYTES];
+    http_argument arguments[HTTP_ARGUMENTS_MAX];
+    const char *argument = arguments[0];
+    char allow[HTTP_ALLOW_BYTES];
     const bool is_get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     const char *pattern = expected_pattern(target);
     const bool is_ppm = pattern && strncmp(pattern, "/ppm", 4) == 0;
     const bool is_served = pattern && (is_get || (is_ppm && strcmp(method, "POST") == 0));
     const struct http_route *route =
-        http_find_route(handlers_routes, method, target, argument, allow);
+        http_find_route(handlers_routes, method, target, arguments, allow);
     FUZZ_CHECK((route != NULL) == is_served, "%s %s: %s", method, target,
                route ? route->pattern : "no route");
     if (route)

@@ -289,8 +289,8 @@ Test(live_access, pages_of_listed_origins_may_ask_and_read)
         if (cases[i].is_allowed) {
             check_header(&answer, "Access-Control-Allow-Origin", cases[i].origin);
             check_header(&answer, "Access-Control-Expose-Headers",
-                         "Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, "
-                         "X-Tensor-Layout, X-Tensor-Shape, traceparent");
+                         "Inference-Header-Content-Length, Retry-After, Server-Timing, "
+                         "X-Request-Id, X-Tensor-Dtype, X-Tensor-Layout, X-Tensor-Shape, traceparent");
         } else {
             check_no_cors(&answer);
         }
@@ -319,7 +319,8 @@ Test(live_access, a_preflight_is_answered_before_keys_are_asked_for)
     check_header(&answer, "Access-Control-Allow-Origin", "https://a.example");
     check_header(&answer, "Access-Control-Allow-Methods", "POST, GET, HEAD");
     check_header(&answer, "Access-Control-Allow-Headers",
-                 "Accept, Authorization, Content-Type, X-Api-Key, X-Request-Id, "
+                 "Accept, Authorization, Content-Encoding, Content-Type, "
+                 "Inference-Header-Content-Length, X-Api-Key, X-Request-Id, "
                  "X-Request-Timeout-Ms, X-Tensor-Shape, traceparent");
     check_header(&answer, "Access-Control-Max-Age", "3600");
     check_header(&answer, "Vary", "Origin");

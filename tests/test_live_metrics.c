@@ -125,7 +125,7 @@ Test(live_metrics, clients_that_do_not_read_their_answer_are_counted)
     live_directory_make(directory);
     snprintf(path, sizeof path, "%s/large.json", directory);
     live_write_file(path, model);
-    live_start(&live, LIST("--model", path, "--request-timeout-ms", "1500"), NULL);
+    live_start(&live, LIST("--model", path, "--response-timeout-ms", "3000"), NULL);
     for (int i = 0; i < 2; i++) {
         int connection = live_connect(&live);
         live_print(connection, "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: a\r\n"

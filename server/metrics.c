@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Requests take from 0.1 ms, what a small model needs, to the 30 s of large batches. */
 static const double seconds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
@@ -72,11 +73,38 @@ static void count_status(struct model_counts *model, const char *route, unsigned
     series->count++;
 }
 
+static void add(struct metrics_sum *sum, const struct metrics_request *request)
+{
+    sum->count++;
+    sum->request_s += request->request_s;
+    sum->queue_s += request->queue_s;
+    sum->decode_s += request->decode_s;
+    sum->compute_s += request->compute_s;
+    sum->encode_s += request->encode_s;
+}
+
+static void add_to_totals(struct metrics_model *totals, const struct metrics_request *request)
+{
+    const size_t together = request->together;
+    if (request->status != 200) {
+        add(&totals->failed, request);
+        return;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    totals->last_s = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    add(&totals->succeeded, request);
+    add(&totals->together[together < METRICS_TOGETHER_MAX ? together : METRICS_TOGETHER_MAX],
+        request);
+}
+
 void metrics_answered(const struct metrics_request *request)
 {
     pthread_mutex_lock(&mutex);
     struct model_counts *model = find_model(request->model);
     count_status(model, request->route ? request->route : "none", request->status);
+    if (request->model)
+        add_to_totals(&model->totals, request);
     observe(model, HISTOGRAM_REQUEST, request->request_s);
     observe_stage(model, HISTOGRAM_QUEUE, request->queue_s);
     observe_stage(model, HISTOGRAM_DECODE, request->decode_s);
@@ -110,6 +138,16 @@ void metrics_add_model(const char *model)
 {
     pthread_mutex_lock(&mutex);
     find_model(model);
+    pthread_mutex_unlock(&mutex);
+}
+
+void metrics_of_model(const char *name, struct metrics_model *ret_model)
+{
+    memset(ret_model, 0, sizeof *ret_model);
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 1; i <= counts.model_count; i++)
+        if (strcmp(counts.models[i].model, name) == 0)
+            *ret_model = counts.models[i].totals;
     pthread_mutex_unlock(&mutex);
 }
 

@@ -37,6 +37,7 @@ struct metrics_request {
     const char *model; /* the one asked to compute; NULL: none */
     unsigned status;
     double request_s, queue_s, decode_s, compute_s, encode_s;
+    size_t together; /* so many requests were computed in one run; 0: it was not computed */
 };
 
 void metrics_answered(const struct metrics_request *request);
@@ -48,6 +49,25 @@ void metrics_batch(const char *model, size_t size);
 
 /* The model is shown from now on, at zero. */
 void metrics_add_model(const char *model);
+
+/* Requests of one kind to a model, and what their stages took in all. */
+struct metrics_sum {
+    unsigned long long count;
+    double request_s, queue_s, decode_s, compute_s, encode_s;
+};
+
+enum { METRICS_TOGETHER_MAX = 64 };
+
+/* Since the start of the process. */
+struct metrics_model {
+    struct metrics_sum succeeded, failed;
+    /* those that succeeded, by how many were computed together; beyond the last: with it */
+    struct metrics_sum together[METRICS_TOGETHER_MAX + 1];
+    double last_s; /* when the last one succeeded, since 1970; 0: none did */
+};
+
+/* All zero for a model that is not known. */
+void metrics_of_model(const char *model, struct metrics_model *ret_model);
 
 /* What is read when the text is made. */
 struct metrics_gauges {

@@ -43,6 +43,7 @@ struct model_counts {
     struct histogram histograms[HISTOGRAM_COUNT];
     struct series series[SERIES_MAX];
     size_t series_count;
+    struct metrics_model totals;
 };
 
 struct metrics_counts {

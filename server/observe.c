@@ -20,6 +20,7 @@ void observe_answer(const struct http_request *request)
         .decode_s = request->decode_ms / 1e3,
         .compute_s = request->compute_ms / 1e3,
         .encode_s = request->encode_ms / 1e3,
+        .together = request->together,
     });
     log_request(&(struct log_request){
         .id = request->id,

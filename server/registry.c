@@ -7,65 +7,161 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An entry that several sets may hold. */
+struct entry {
+    atomic_size_t holders;
+    char *path, *name;
+    struct ppm_model *model; /* NULL: not loaded */
+};
+
+/* Engines that several sets may hold. */
+struct pool {
+    atomic_size_t holders;
+    pthread_mutex_t mutex;
+    struct ppm_engine **engines; /* those that nobody has taken: a stack */
+    size_t count;
+};
+
 struct registry {
     atomic_size_t holders;
     size_t count;
-    struct ppm_model *models[SETTINGS_MODELS_MAX];
-    pthread_mutex_t engines_mutex;
-    struct ppm_engine **engines; /* those that nobody has taken: a stack */
-    size_t engine_count;
+    struct entry *entries[SETTINGS_MODELS_MAX];
+    struct pool *pool;
 };
 
-static const char *name_of(const struct ppm_model *model)
+/* ---- entries ---- */
+
+static void release_entry(struct entry *entry)
 {
-    struct ppm_model_info info;
-    ppm_model_info(model, &info);
-    return info.name;
+    if (!entry || atomic_fetch_sub(&entry->holders, 1) > 1)
+        return;
+    ppm_model_free(entry->model);
+    free(entry->path);
+    free(entry->name);
+    free(entry);
+}
+
+/* Takes model over, also on failure. */
+static struct entry *create_entry(const char *path, const char *name, struct ppm_model *model,
+                                  struct ppm_error *error)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
+    if (!entry) {
+        ppm_model_free(model);
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    atomic_init(&entry->holders, 1);
+    entry->model = model;
+    entry->path = strdup(path);
+    entry->name = strdup(name);
+    if (entry->path && entry->name)
+        return entry;
+    release_entry(entry);
+    ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    return NULL;
 }
 
 static enum ppm_status add_model(struct registry *registry, const char *path,
                                  const struct ppm_progress *progress, struct ppm_error *error)
 {
+    struct ppm_model_info info;
     struct ppm_model *model = ppm_model_load(path, progress, error);
     if (!model)
         return error->status;
-    if (registry->count > 0 && registry_find(registry, name_of(model))) {
+    ppm_model_info(model, &info);
+    if (registry_index(registry, info.name) < registry->count) {
         ppm_fail(error, PPM_BAD_CONFIG,
                  "%s: name: found \"%s\", which another model has, expected one of its own", path,
-                 name_of(model));
+                 info.name);
         ppm_model_free(model);
         return error->status;
     }
-    registry->models[registry->count++] = model;
-    return PPM_OK;
+    struct entry *entry = create_entry(path, info.name, model, error);
+    if (entry)
+        registry->entries[registry->count++] = entry;
+    return error->status;
 }
 
-static enum ppm_status create_engines(struct registry *registry, size_t count,
-                                      struct ppm_error *error)
+/* ---- engines ---- */
+
+static void release_pool(struct pool *pool)
 {
-    registry->engines = calloc(count, sizeof(struct ppm_engine *));
-    if (!registry->engines)
-        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    while (registry->engine_count < count) {
-        struct ppm_engine *engine = ppm_engine_create(error);
-        if (!engine)
-            return error->status;
-        registry->engines[registry->engine_count++] = engine;
+    if (!pool || atomic_fetch_sub(&pool->holders, 1) > 1)
+        return;
+    for (size_t i = 0; i < pool->count; i++)
+        ppm_engine_free(pool->engines[i]);
+    free(pool->engines);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool);
+}
+
+static struct pool *create_pool(size_t count, struct ppm_error *error)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (!pool) {
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+        return NULL;
     }
-    return PPM_OK;
+    atomic_init(&pool->holders, 1);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pool->engines = calloc(count, sizeof(struct ppm_engine *));
+    if (!pool->engines)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    while (error->status == PPM_OK && pool->count < count) {
+        struct ppm_engine *engine = ppm_engine_create(error);
+        if (engine)
+            pool->engines[pool->count++] = engine;
+    }
+    if (error->status == PPM_OK)
+        return pool;
+    release_pool(pool);
+    return NULL;
+}
+
+struct ppm_engine *registry_take_engine(struct registry *registry)
+{
+    struct pool *pool = registry->pool;
+    pthread_mutex_lock(&pool->mutex);
+    assert(pool->count > 0);
+    struct ppm_engine *engine = pool->engines[--pool->count];
+    pthread_mutex_unlock(&pool->mutex);
+    return engine;
+}
+
+void registry_give_engine(struct registry *registry, struct ppm_engine *engine)
+{
+    struct pool *pool = registry->pool;
+    pthread_mutex_lock(&pool->mutex);
+    pool->engines[pool->count++] = engine;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count)
+{
+    *ret_count = registry->pool->count;
+    return registry->pool->engines;
+}
+
+/* ---- sets ---- */
+
+static struct registry *create_registry(struct pool *pool, struct ppm_error *error)
+{
+    struct registry *registry = pool ? calloc(1, sizeof *registry) : NULL;
+    if (registry) {
+        atomic_init(&registry->holders, 1);
+        registry->pool = pool;
+        return registry;
+    }
+    release_pool(pool);
+    ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    return NULL;
 }
 
 struct registry *registry_load(const struct settings *settings, size_t engine_count,
                                const struct ppm_progress *progress, struct ppm_error *error)
 {
-    struct registry *registry = calloc(1, sizeof *registry);
-    if (!registry) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-        return NULL;
-    }
-    atomic_init(&registry->holders, 1);
-    pthread_mutex_init(&registry->engines_mutex, NULL);
-    create_engines(registry, engine_count, error);
+    struct registry *registry = create_registry(create_pool(engine_count, error), error);
     for (size_t i = 0; i < settings->model_count && error->status == PPM_OK; i++) {
         char path[2 * SETTINGS_TEXT_BYTES];
         settings_model_path(settings, i, path, sizeof path);
@@ -75,6 +171,28 @@ struct registry *registry_load(const struct settings *settings, size_t engine_co
         return registry;
     registry_release(registry);
     return NULL;
+}
+
+struct registry *registry_with(const struct registry *registry, size_t index,
+                               struct ppm_model *model, struct ppm_error *error)
+{
+    const struct entry *old = registry->entries[index];
+    struct entry *entry = create_entry(old->path, old->name, model, error);
+    if (!entry)
+        return NULL;
+    atomic_fetch_add(&registry->pool->holders, 1);
+    struct registry *changed = create_registry(registry->pool, error);
+    if (!changed) {
+        release_entry(entry);
+        return NULL;
+    }
+    changed->count = registry->count;
+    for (size_t i = 0; i < registry->count; i++) {
+        changed->entries[i] = i == index ? entry : registry->entries[i];
+        if (i != index)
+            atomic_fetch_add(&registry->entries[i]->holders, 1);
+    }
+    return changed;
 }
 
 struct registry *registry_hold(struct registry *registry)
@@ -88,34 +206,9 @@ void registry_release(struct registry *registry)
     if (!registry || atomic_fetch_sub(&registry->holders, 1) > 1)
         return;
     for (size_t i = 0; i < registry->count; i++)
-        ppm_model_free(registry->models[i]);
-    for (size_t i = 0; i < registry->engine_count; i++)
-        ppm_engine_free(registry->engines[i]);
-    free(registry->engines);
-    pthread_mutex_destroy(&registry->engines_mutex);
+        release_entry(registry->entries[i]);
+    release_pool(registry->pool);
     free(registry);
-}
-
-struct ppm_engine *registry_take_engine(struct registry *registry)
-{
-    pthread_mutex_lock(&registry->engines_mutex);
-    assert(registry->engine_count > 0);
-    struct ppm_engine *engine = registry->engines[--registry->engine_count];
-    pthread_mutex_unlock(&registry->engines_mutex);
-    return engine;
-}
-
-void registry_give_engine(struct registry *registry, struct ppm_engine *engine)
-{
-    pthread_mutex_lock(&registry->engines_mutex);
-    registry->engines[registry->engine_count++] = engine;
-    pthread_mutex_unlock(&registry->engines_mutex);
-}
-
-struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count)
-{
-    *ret_count = registry->engine_count;
-    return registry->engines;
 }
 
 size_t registry_count(const struct registry *registry)
@@ -123,17 +216,32 @@ size_t registry_count(const struct registry *registry)
     return registry->count;
 }
 
-const struct ppm_model *registry_model(const struct registry *registry, size_t index)
+struct registry_entry registry_entry(const struct registry *registry, size_t index)
 {
-    return registry->models[index];
+    const struct entry *entry = registry->entries[index];
+    return (struct registry_entry){entry->path, entry->name, entry->model};
+}
+
+size_t registry_loaded(const struct registry *registry)
+{
+    size_t loaded = 0;
+    for (size_t i = 0; i < registry->count; i++)
+        loaded += registry->entries[i]->model ? 1 : 0;
+    return loaded;
+}
+
+size_t registry_index(const struct registry *registry, const char *name)
+{
+    size_t index = 0;
+    while (index < registry->count && strcmp(registry->entries[index]->name, name) != 0)
+        index++;
+    return index;
 }
 
 const struct ppm_model *registry_find(const struct registry *registry, const char *name)
 {
-    for (size_t i = 0; i < registry->count; i++)
-        if (!*name || strcmp(name, name_of(registry->models[i])) == 0)
-            return registry->models[i];
-    return NULL;
+    const size_t index = *name ? registry_index(registry, name) : 0;
+    return index < registry->count ? registry->entries[index]->model : NULL;
 }
 
 void registry_names(const struct registry *registry, char *ret_names, size_t ret_bytes)
@@ -141,6 +249,7 @@ void registry_names(const struct registry *registry, char *ret_names, size_t ret
     size_t at = 0;
     ret_names[0] = '\0';
     for (size_t i = 0; i < registry->count && at < ret_bytes; i++)
-        at += (size_t)snprintf(ret_names + at, ret_bytes - at, "%s%s", i ? ", " : "",
-                               name_of(registry->models[i]));
+        if (registry->entries[i]->model)
+            at += (size_t)snprintf(ret_names + at, ret_bytes - at, "%s%s", at ? ", " : "",
+                                   registry->entries[i]->name);
 }

@@ -1,6 +1,6 @@
 /*
  * registry.h - the models being served: an immutable set that a reload replaces as a whole, with
- * engines of its own, which know its models' plans alone.
+ * engines of its own. A set with one model more or less shares the others, and the engines.
  *
  * Who holds a set keeps every model in it alive; a request holds the set it was routed with.
  */
@@ -18,11 +18,24 @@ struct registry *registry_load(const struct settings *settings, size_t engine_co
 struct registry *registry_hold(struct registry *registry); /* returns registry */
 void registry_release(struct registry *registry);
 
-size_t registry_count(const struct registry *registry);
-const struct ppm_model *registry_model(const struct registry *registry, size_t index);
+/* A configured model. */
+struct registry_entry {
+    const char *path, *name;
+    const struct ppm_model *model; /* NULL: not loaded at present */
+};
 
-/* The model of that name, or NULL; an empty name is the first model. */
+size_t registry_count(const struct registry *registry);
+size_t registry_loaded(const struct registry *registry);                 /* those with a model */
+size_t registry_index(const struct registry *registry, const char *name); /* or registry_count */
+struct registry_entry registry_entry(const struct registry *registry, size_t index);
+
+/* The model of that name, or NULL; an empty name is the first entry's. */
 const struct ppm_model *registry_find(const struct registry *registry, const char *name);
+
+/* The same set, but for the model of one entry, which is taken over; NULL: that one is not loaded.
+ * NULL and PPM_NO_MEMORY on failure, and then model is freed. The caller releases the new set. */
+struct registry *registry_with(const struct registry *registry, size_t index,
+                               struct ppm_model *model, struct ppm_error *error);
 
 /* An engine for one computation, the one used last first. The caller gives it back. */
 struct ppm_engine *registry_take_engine(struct registry *registry);
@@ -31,7 +44,7 @@ void registry_give_engine(struct registry *registry, struct ppm_engine *engine);
 /* All engines, for as long as nobody takes one. */
 struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count);
 
-/* "a, b, c", cut to fit */
+/* "a, b, c", those that are loaded, cut to fit */
 void registry_names(const struct registry *registry, char *ret_names, size_t ret_bytes);
 
 #endif

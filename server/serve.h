@@ -23,6 +23,12 @@ struct service {
 /* The models being served now, held for the caller, who releases them. */
 struct registry *service_registry(struct service *service);
 
+/* Reads the model of that name again and warms it up, or lets it go; the set is exchanged then. It
+ * stays what it was on failure, of which PPM_UNFIT says that no such model is configured. Takes as
+ * long as loading does. Any thread. */
+enum ppm_status service_change_model(struct service *service, const char *name, bool is_loaded,
+                                     struct ppm_error *error);
+
 /* ---- observe.c: what http_start calls ---- */
 
 void observe_answer(const struct http_request *request);

@@ -9,7 +9,8 @@
 struct warm_up {
     struct executor_job job; /* first: a job is its struct warm_up */
     const struct ppm_model *model;
-    struct ppm_engine *engine;
+    struct registry *registry;
+    struct ppm_engine *engine; /* NULL: one that is free when it runs */
     struct ppm_tensor x, y;
     struct ppm_error error;
     sem_t is_done;
@@ -19,8 +20,11 @@ static void run(struct executor_job *job, int threads)
 {
     struct warm_up *warm_up = (struct warm_up *)job;
     const struct ppm_run_options options = {.threads = threads};
-    ppm_engine_run(warm_up->engine, warm_up->model, &warm_up->x, &options, &warm_up->y,
-                   &warm_up->error);
+    struct ppm_engine *engine =
+        warm_up->engine ? warm_up->engine : registry_take_engine(warm_up->registry);
+    ppm_engine_run(engine, warm_up->model, &warm_up->x, &options, &warm_up->y, &warm_up->error);
+    if (!warm_up->engine)
+        registry_give_engine(warm_up->registry, engine);
     sem_post(&warm_up->is_done);
 }
 
@@ -49,21 +53,22 @@ static enum ppm_status take_buffers(struct warm_up *warm_up, struct ppm_error *e
     return PPM_OK;
 }
 
+/* On each of so many engines, or on any where engines is NULL. */
 static enum ppm_status warm_shape(const struct ppm_model *model, struct ppm_shape shape,
-                                  struct registry *registry, struct executor *executor,
+                                  struct registry *registry, struct ppm_engine **engines,
+                                  size_t engine_count, struct executor *executor,
                                   struct ppm_error *error)
 {
-    size_t engine_count;
-    struct ppm_engine **engines = registry_engines(registry, &engine_count);
     struct ppm_model_info info;
     ppm_model_info(model, &info);
     struct warm_up warm_up = {.job = {.kind = &kind},
                               .model = model,
+                              .registry = registry,
                               .x = {.shape = shape, .layout = info.layout, .is_batch = true}};
     sem_init(&warm_up.is_done, 0, 0);
     take_buffers(&warm_up, &warm_up.error);
     for (size_t i = 0; i < engine_count && warm_up.error.status == PPM_OK; i++)
-        run_on_engine(&warm_up, engines[i], executor);
+        run_on_engine(&warm_up, engines ? engines[i] : NULL, executor);
     if (warm_up.error.status != PPM_OK)
         ppm_fail(error, warm_up.error.status, "%s: warm_up: %s", info.name, warm_up.error.text);
     buffer_give(warm_up.x.data);
@@ -77,15 +82,28 @@ enum ppm_status warm_up(struct registry *registry, struct executor *executor,
 {
     struct warm_up_report report = {0};
     const double start_s = clock_now_s();
+    size_t engine_count;
+    struct ppm_engine **engines = registry_engines(registry, &engine_count);
     for (size_t i = 0; i < registry_count(registry); i++) {
         struct ppm_model_info info;
-        const struct ppm_model *model = registry_model(registry, i);
+        const struct ppm_model *model = registry_entry(registry, i).model;
         ppm_model_info(model, &info);
         for (size_t k = 0; k < info.warm_up_count; k++, report.shapes++)
-            if (warm_shape(model, info.warm_up[k], registry, executor, error) != PPM_OK)
+            if (warm_shape(model, info.warm_up[k], registry, engines, engine_count, executor,
+                           error) != PPM_OK)
                 return error->status;
     }
     report.ms = 1e3 * (clock_now_s() - start_s);
     *ret_report = report;
     return PPM_OK;
+}
+
+enum ppm_status warm_up_model(const struct ppm_model *model, struct registry *registry,
+                              struct executor *executor, struct ppm_error *error)
+{
+    struct ppm_model_info info;
+    ppm_model_info(model, &info);
+    for (size_t k = 0; k < info.warm_up_count && error->status == PPM_OK; k++)
+        warm_shape(model, info.warm_up[k], registry, NULL, 1, executor, error);
+    return error->status;
 }

@@ -15,4 +15,8 @@ struct warm_up_report {
 enum ppm_status warm_up(struct registry *registry, struct executor *executor,
                         struct warm_up_report *ret_report, struct ppm_error *error);
 
+/* The same for one model, not in the set yet, once a shape, on engines of a set that serves. */
+enum ppm_status warm_up_model(const struct ppm_model *model, struct registry *registry,
+                              struct executor *executor, struct ppm_error *error);
+
 #endif

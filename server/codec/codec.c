@@ -33,10 +33,9 @@ const char *codec_media_type(enum codec_form form)
     return forms[form].media_type;
 }
 
-/* PPM_UNFIT, with a hint when only the layout is mistaken. */
-static enum ppm_status check_channels(const struct ppm_tensor *tensor,
-                                      const struct codec_expectation *expectation,
-                                      struct ppm_error *error)
+enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
+                                     const struct codec_expectation *expectation,
+                                     struct ppm_error *error)
 {
     if (tensor->shape.c == expectation->channels)
         return PPM_OK;
@@ -74,7 +73,7 @@ enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
         return error->status;
     if (forms[form].look &&
         (forms[form].look(body, body_bytes, expectation, &tensor, error) != PPM_OK ||
-         check_channels(&tensor, expectation, error) != PPM_OK))
+         codec_check_channels(&tensor, expectation, error) != PPM_OK))
         return error->status;
     *ret_tensor = tensor;
     return PPM_OK;
@@ -89,7 +88,7 @@ enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body
     struct ppm_tensor tensor = {0};
     enum ppm_status status = forms[form].decode(body, body_bytes, expectation, &tensor, error);
     if (status == PPM_OK)
-        status = check_channels(&tensor, expectation, error);
+        status = codec_check_channels(&tensor, expectation, error);
     if (status == PPM_OK)
         *ret_tensor = tensor;
     else

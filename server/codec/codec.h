@@ -42,6 +42,12 @@ struct codec_expectation {
 enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *ret_count,
                                   struct ppm_error *error);
 
+/* PPM_UNFIT, with a hint when only the layout is mistaken, unless tensor has the channels that are
+ * expected. */
+enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
+                                     const struct codec_expectation *expectation,
+                                     struct ppm_error *error);
+
 /* body -> *ret_tensor, float32, in the layout it was sent in; the caller frees it.
  *   JSON: {"shape": [..], "data": [flat or nested], "layout": ".."}; shape may be left out when
  *         data is nested 3 or 4 deep; null reads as NaN; "model" and "dtype" are accepted, so that

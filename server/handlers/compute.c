@@ -64,13 +64,16 @@ static void give_up(struct inference *inference, enum metrics_stage stage)
     finish(inference);
 }
 
-/* Memory for y, with room for a head before it. */
-static char *allocate_answer(const struct inference *inference, struct ppm_error *error)
+/* Memory for an answer, y within it behind room for a head, unless y has a place of its own. */
+static char *allocate_answer(const struct inference *inference, struct ppm_tensor *y,
+                             struct ppm_error *error)
 {
-    const size_t bytes = inference->costs.output_bytes;
-    char *memory = buffer_take(inference->head_bytes_max + bytes);
-    if (!memory)
-        ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes);
+    const size_t y_bytes = inference->y_data ? 0 : inference->costs.output_bytes;
+    char *memory = buffer_take(inference->head_bytes_max + y_bytes);
+    if (memory)
+        y->data = inference->y_data ? inference->y_data : memory + inference->head_bytes_max;
+    else
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", y_bytes);
     return memory;
 }
 
@@ -154,11 +157,9 @@ static void run_one(struct inference *inference, int threads)
     struct ppm_error error = {0};
     struct ppm_tensor y = {0};
     double since_ms = http_elapsed_ms(request);
-    char *memory = allocate_answer(inference, &error);
-    if (memory) {
-        y.data = memory + inference->head_bytes_max;
+    char *memory = allocate_answer(inference, &y, &error);
+    if (memory)
         compute(inference, &inference->x, threads, &y, &error);
-    }
     request->compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
         answer(inference, &y, memory);
@@ -189,13 +190,13 @@ static void answer_copy(struct inference *inference, const struct ppm_tensor *ba
 {
     struct ppm_error error = {0};
     struct ppm_tensor y = *batch_y;
-    char *memory = allocate_answer(inference, &error);
+    char *memory = allocate_answer(inference, &y, &error);
     if (!memory) {
         answer_error(inference, &error);
         return;
     }
     y.shape = inference->costs.output;
-    y.data = memcpy(memory + inference->head_bytes_max, from, inference->costs.output_bytes);
+    memcpy(y.data, from, inference->costs.output_bytes);
     answer(inference, &y, memory);
 }
 
@@ -239,6 +240,8 @@ static bool prepare(struct inference *inference)
 static void run_batch(struct inference *batch, size_t count, int threads)
 {
     metrics_batch(batch->info.name, count);
+    for (struct inference *one = batch; one; one = next_of(one))
+        one->request->together = count;
     if (count == 1)
         run_one(batch, threads);
     else

@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Appends item, which may be NULL; *list becomes NULL when there is no memory for it. */
-static void append(json_t **list, json_t *item)
-{
-    if (json_array_append_new(*list, item) == 0)
-        return;
-    json_decref(*list);
-    *list = NULL;
-}
-
 /* object[key] = value, which may be NULL; *object becomes NULL when there is no memory for it. */
 static void set(json_t **object, const char *key, json_t *value)
 {
@@ -32,7 +23,7 @@ static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
     size_t count = ppm_tensor_axes(&tensor, axes);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        append(&list, json_integer((json_int_t)axes[i]));
+        handlers_append(&list, json_integer((json_int_t)axes[i]));
     return list;
 }
 
@@ -48,7 +39,7 @@ static json_t *layers_json(const struct ppm_model *model, size_t count,
                                  "parameters", (json_int_t)layer.parameters);
         if (shape)
             set(&item, "flops", json_integer((json_int_t)layer.flops));
-        append(&list, item);
+        handlers_append(&list, item);
     }
     return list;
 }
@@ -107,11 +98,9 @@ static void add_costs(json_t **answer, const struct ppm_model *model,
 static void add_names(json_t **answer, const struct registry *registry)
 {
     json_t *names = json_array();
-    for (size_t i = 0; i < registry_count(registry); i++) {
-        struct ppm_model_info info;
-        ppm_model_info(registry_model(registry, i), &info);
-        append(&names, json_string(info.name));
-    }
+    for (size_t i = 0; i < registry_count(registry); i++)
+        if (registry_entry(registry, i).model)
+            handlers_append(&names, json_string(registry_entry(registry, i).name));
     set(answer, "models", names);
 }
 
@@ -132,16 +121,10 @@ static bool describe(struct http_request *request, const struct registry *regist
         add_costs(&answer, model, &tensor, &error);
     if (answer && !*request->arguments[0])
         add_names(&answer, registry);
-    char *body = answer ? ppm_json_text(answer, JSON_COMPACT) : NULL;
+    if (error.status == PPM_OK)
+        return handlers_respond_json(request, answer);
     json_decref(answer);
-    if (error.status != PPM_OK) {
-        free(body);
-        return http_problem_of(request, &error);
-    }
-    if (!body)
-        return http_problem(request, 503, "out of memory");
-    http_respond(request, 200, "application/json", body, strlen(body));
-    return true;
+    return http_problem_of(request, &error);
 }
 
 bool describe_finish(struct http_request *request)

@@ -24,6 +24,12 @@ bool healthz_finish(struct http_request *request);
 bool readyz_finish(struct http_request *request);
 bool metrics_finish(struct http_request *request);
 
+/* Answers 200 with this JSON and releases it; NULL: there was no memory for it. Returns true. */
+bool handlers_respond_json(struct http_request *request, struct json_t *json);
+
+/* Appends item to *list; *list becomes NULL when there is no memory for it, or item is NULL. */
+void handlers_append(struct json_t **list, struct json_t *item);
+
 /* A 404 for a model that is not there, naming those that are. Returns true. */
 bool handlers_no_such_model(struct http_request *request, const struct registry *registry);
 

@@ -115,8 +115,7 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
     return false;
 }
 
-/* A raw body's shape stands in the head: ?shape= or X-Tensor-Shape. True: refused. */
-static bool refuse_raw_shape(struct inference *inference)
+bool inference_refuse_raw_shape(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
@@ -125,8 +124,6 @@ static bool refuse_raw_shape(struct inference *inference)
     const char *text = http_query(request, "shape");
     if (!text)
         text = http_header(request, "X-Tensor-Shape");
-    if (inference->form != CODEC_RAW)
-        return false;
     if (!text)
         return http_problem(request, 400,
                             "a raw body needs its shape: expected ?shape=1,%zu,30,30 or the header "
@@ -171,10 +168,10 @@ bool inference_refuse_full_queue(struct inference *inference)
 }
 
 struct inference *inference_begin(struct http_request *request,
-                                  const struct inference_protocol *protocol)
+                                  const struct inference_protocol *protocol, size_t bytes)
 {
     struct service *service = request->context;
-    struct inference *inference = calloc(1, sizeof *inference);
+    struct inference *inference = calloc(1, bytes);
     if (!inference) {
         http_problem(request, 503, "out of memory");
         return NULL;
@@ -205,7 +202,8 @@ struct inference *inference_begin(struct http_request *request,
 
 bool infer_begin(struct http_request *request)
 {
-    struct inference *inference = inference_begin(request, &ppm_protocol);
+    struct inference *inference =
+        inference_begin(request, &ppm_protocol, sizeof(struct inference));
     if (!inference)
         return true;
     if (refuse_forms(inference))
@@ -213,13 +211,13 @@ bool infer_begin(struct http_request *request)
     if (!handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
                                &inference->expectation.layout_is_explicit))
         return true;
-    if (refuse_raw_shape(inference))
+    if (inference->form == CODEC_RAW && inference_refuse_raw_shape(inference))
         return true;
     return inference_refuse_full_queue(inference);
 }
 
-/* What can be known of x without work; a little JSON is read here and now. True: refused. */
-static bool refuse_body(struct inference *inference)
+/* What can be known of x without work; a little JSON is read here and now. */
+bool inference_refuse_body(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -238,7 +236,7 @@ static bool refuse_body(struct inference *inference)
 bool infer_finish(struct http_request *request)
 {
     struct inference *inference = request->state;
-    return refuse_body(inference) || inference_submit(inference);
+    return inference_refuse_body(inference) || inference_submit(inference);
 }
 
 bool inference_submit(struct inference *inference)

@@ -31,6 +31,7 @@ struct inference {
     size_t axes[4];         /* those of the query or header, for a raw body */
     struct ppm_tensor x;    /* n == 0: its shape is not known yet; data within body or x_memory */
     void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
+    void *y_data;           /* room for y elsewhere than in the answer; NULL: none */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
     size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
@@ -41,9 +42,15 @@ struct inference {
 
 extern const struct executor_kind inference_kind;
 
-/* Begins one: finds its model, refuses while draining. NULL: the request has its answer. */
+/* Begins one, of so many bytes, the protocol's own behind it: finds its model, refuses while
+ * draining. NULL: the request has its answer. */
 struct inference *inference_begin(struct http_request *request,
-                                  const struct inference_protocol *protocol);
+                                  const struct inference_protocol *protocol, size_t bytes);
+
+/* A body that is x alone: its shape stands in the head, as ?shape= or X-Tensor-Shape; and then, x
+ * is where it stands in the body, which is whole. True: refused. */
+bool inference_refuse_raw_shape(struct inference *inference);
+bool inference_refuse_body(struct inference *inference);
 
 /* In finish, x being there or as large as it may be: computes it here and now, or queues it.
  * Returns what finish is to return. */

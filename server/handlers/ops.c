@@ -38,7 +38,7 @@ bool metrics_finish(struct http_request *request)
                                           .memory_max_bytes = service->settings.memory_max_bytes,
                                           .connections = http_connections(request->server),
                                           .connections_max = service->settings.connections_max,
-                                          .models = registry_count(registry),
+                                          .models = registry_loaded(registry),
                                           .threads = service->threads,
                                           .isa = ppm_isa_name(),
                                           .is_ready = atomic_load(&service->is_ready),

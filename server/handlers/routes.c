@@ -1,7 +1,20 @@
 /* routes.c - the table of routes, and what several handlers say. */
-#include "server/handlers/handlers.h"
+#include "server/handlers/v2.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <string.h>
+
+#define MODEL   "/v2/models/{model}"
+#define VERSION MODEL "/versions/{version}"
+#define REGIONS "/v2/systemsharedmemory"
+#define REGION  REGIONS "/region/{region}"
+
+/* A question, and an order of a few words of JSON. */
+#define GET(pattern, finish) {"GET", pattern, NULL, NULL, finish, NULL, false}
+#define DO(pattern, finish)  {"POST", pattern, v2_small_begin, NULL, finish, NULL, false}
+#define INFER(pattern)                                                                             \
+    {"POST",  pattern, v2_infer_begin, v2_infer_arrived, v2_infer_finish, v2_infer_release, false}
 
 const struct http_route handlers_routes[] = {
     {"POST", "/ppm", infer_begin, NULL, infer_finish, infer_release, false},
@@ -11,8 +24,48 @@ const struct http_route handlers_routes[] = {
     {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},
     {"GET", "/readyz", NULL, NULL, readyz_finish, NULL, true},
     {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, false},
+    GET("/v2", v2_server_finish),
+    {"GET", "/v2/health/live", NULL, NULL, v2_live_finish, NULL, true},
+    {"GET", "/v2/health/ready", NULL, NULL, v2_ready_finish, NULL, true},
+    GET("/v2/models/stats", v2_stats_finish),
+    GET(MODEL, v2_model_finish),
+    GET(MODEL "/ready", v2_model_ready_finish),
+    GET(MODEL "/config", v2_model_config_finish),
+    GET(MODEL "/stats", v2_model_stats_finish),
+    INFER(MODEL "/infer"),
+    GET(VERSION, v2_model_finish),
+    GET(VERSION "/ready", v2_model_ready_finish),
+    GET(VERSION "/config", v2_model_config_finish),
+    GET(VERSION "/stats", v2_model_stats_finish),
+    INFER(VERSION "/infer"),
+    DO("/v2/repository/index", v2_index_finish),
+    DO("/v2/repository/models/{model}/load", v2_load_finish),
+    DO("/v2/repository/models/{model}/unload", v2_unload_finish),
+    GET(REGIONS "/status", v2_regions_finish),
+    GET(REGION "/status", v2_regions_finish),
+    DO(REGION "/register", v2_register_finish),
+    DO(REGION "/unregister", v2_unregister_finish),
+    DO(REGIONS "/unregister", v2_unregister_finish),
     {0},
 };
+
+bool handlers_respond_json(struct http_request *request, json_t *json)
+{
+    char *text = json ? ppm_json_text(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    if (!text)
+        return http_problem(request, 503, "out of memory");
+    http_respond(request, 200, "application/json", text, strlen(text));
+    return true;
+}
+
+void handlers_append(json_t **list, json_t *item)
+{
+    if (json_array_append_new(*list, item) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
 
 bool handlers_no_such_model(struct http_request *request, const struct registry *registry)
 {

@@ -83,6 +83,7 @@ struct http_request {
     struct http_deadline deadline; /* of its answer: request_timeout_ms, or less if it asks */
     const char *model;             /* the one asked to compute, for log and metrics; NULL: none */
     double queue_ms, decode_ms, compute_ms, encode_ms;
+    size_t together;       /* so many requests were computed in one run; 0: it was not computed */
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
     size_t wanted_bytes;   /* what it would have come to, had the budget had enough */
     bool closes;           /* the connection, behind the answer */

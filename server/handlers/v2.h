@@ -1,0 +1,48 @@
+/*
+ * v2.h - the routes below /v2: the Open Inference Protocol v2 over HTTP, for clients of KServe,
+ * Triton and OpenVINO Model Server.
+ */
+#ifndef PPM_SERVER_HANDLERS_V2_H
+#define PPM_SERVER_HANDLERS_V2_H
+
+#include "server/codec/v2.h"
+#include "server/handlers/handlers.h"
+#include "server/serve.h"
+
+/* ---- v2.c ---- */
+
+bool v2_server_finish(struct http_request *request);
+bool v2_live_finish(struct http_request *request);
+bool v2_ready_finish(struct http_request *request);
+bool v2_model_finish(struct http_request *request);
+bool v2_model_ready_finish(struct http_request *request);
+bool v2_model_config_finish(struct http_request *request);
+bool v2_model_stats_finish(struct http_request *request);
+bool v2_stats_finish(struct http_request *request);
+bool v2_index_finish(struct http_request *request);
+bool v2_load_finish(struct http_request *request);
+bool v2_unload_finish(struct http_request *request);
+
+/* Of a request with a few words of JSON: refuses a longer body by its Content-Length. */
+bool v2_small_begin(struct http_request *request);
+
+/* Its body, or {} where it has none; the caller releases it. NULL: refused. */
+struct json_t *v2_read_body(struct http_request *request);
+
+/* A 404 for any version but the only one. True: refused. */
+bool v2_refuse_version(struct http_request *request);
+
+/* ---- v2_infer.c: POST /v2/models/{model}/infer ---- */
+
+bool v2_infer_begin(struct http_request *request);
+void v2_infer_arrived(struct http_request *request);
+bool v2_infer_finish(struct http_request *request);
+void v2_infer_release(struct http_request *request);
+
+/* ---- v2_shared_memory.c: /v2/systemsharedmemory/... ---- */
+
+bool v2_regions_finish(struct http_request *request);
+bool v2_register_finish(struct http_request *request);
+bool v2_unregister_finish(struct http_request *request);
+
+#endif

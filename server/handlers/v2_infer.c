@@ -1,0 +1,292 @@
+/* v2_infer.c - POST /v2/models/{model}/infer: a tensor in and out as the Open Inference Protocol has
+ * it. The JSON is small or holds the numbers of x; what it says is known before anything is computed.
+ */
+#include "server/buffers.h"
+#include "server/clock.h"
+#include "server/codec/v2.h"
+#include "server/handlers/inference.h"
+#include "server/handlers/v2.h"
+#include "server/shared_memory.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As much text is read by the thread that received it; more is for the executor. */
+enum { READ_NOW_BYTES = 8192, Y_ALIGNMENT_BYTES = 64 };
+
+static const char header_name[] = "Inference-Header-Content-Length";
+
+struct v2_inference {
+    struct inference inference; /* first: an inference of this protocol is one */
+    bool has_header;
+    size_t header_bytes; /* of the body: its JSON. With header 0 the body is x alone */
+    struct codec_json_reader *reader;
+    bool is_read; /* the JSON but for the numbers */
+    struct v2_request request;
+    struct shared_memory_hold *x_region, *y_region; /* NULL: none */
+    void *x_bytes;     /* where x stands as bytes */
+    void *y_in_region; /* where y is to stand */
+};
+
+static struct v2_inference *v2_of(struct inference *inference)
+{
+    return (struct v2_inference *)inference;
+}
+
+/* Of what has come; all of a body is JSON unless the header says otherwise. */
+static size_t json_bytes(const struct v2_inference *v2)
+{
+    const size_t body_bytes = v2->inference.request->body_bytes;
+    return v2->has_header && v2->header_bytes < body_bytes ? v2->header_bytes : body_bytes;
+}
+
+/* ---- the head ---- */
+
+/* True: refused. */
+static bool read_header(struct v2_inference *v2)
+{
+    struct http_request *request = v2->inference.request;
+    const char *text = http_header(request, header_name);
+    if (!text)
+        return false;
+    v2->has_header = true;
+    size_t bytes = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9' && !__builtin_mul_overflow(bytes, 10, &bytes) &&
+           !__builtin_add_overflow(bytes, (size_t)(*at - '0'), &bytes);)
+        at++;
+    if (at == text || *at)
+        return http_problem(request, 400, "%s: found \"%.40s\", expected a number of bytes",
+                            header_name, text);
+    if (request->has_content_length && bytes > request->content_length)
+        return http_problem(request, 400, "%s: found %zu, expected at most the %zu bytes of the body",
+                            header_name, bytes, request->content_length);
+    v2->header_bytes = bytes;
+    request->body_aligned_at = bytes;
+    return false;
+}
+
+static bool reserve(void *context, size_t bytes)
+{
+    return http_reserve(context, bytes);
+}
+
+/* A body without JSON: x, whose shape stands in the query or a header. True: refused. */
+static bool begin_raw(struct v2_inference *v2)
+{
+    struct inference *inference = &v2->inference;
+    v2->is_read = true;
+    v2->request.y.place = V2_IN_BODY;
+    inference->form = inference->answer_form = CODEC_RAW;
+    return inference_refuse_raw_shape(inference);
+}
+
+static bool begin_json(struct v2_inference *v2)
+{
+    struct http_request *request = v2->inference.request;
+    const struct settings *settings = &v2->inference.service->settings;
+    const struct codec_json_options options = {
+        .list = "inputs",
+        .body_bytes_max = request->has_content_length ? request->content_length
+                                                      : settings->body_max_bytes,
+        .is_length_known = request->has_content_length,
+        .reserve = reserve,
+        .context = request};
+    v2->inference.form = v2->inference.answer_form = CODEC_JSON;
+    v2->reader = codec_json_create(&options);
+    return !v2->reader && http_problem(request, 503, "out of memory");
+}
+
+bool v2_infer_begin(struct http_request *request)
+{
+    struct inference *inference =
+        inference_begin(request, &v2_protocol, sizeof(struct v2_inference));
+    if (!inference || v2_refuse_version(request))
+        return true;
+    struct v2_inference *v2 = v2_of(inference);
+    inference->head_bytes_max = V2_HEAD_BYTES_MAX;
+    return !handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
+                                  &inference->expectation.layout_is_explicit) ||
+           read_header(v2) ||
+           (v2->has_header && v2->header_bytes == 0 ? begin_raw(v2) : begin_json(v2)) ||
+           inference_refuse_full_queue(inference);
+}
+
+/* Numbers are read while they arrive. */
+void v2_infer_arrived(struct http_request *request)
+{
+    struct v2_inference *v2 = request->state;
+    const bool is_all_json = !v2->has_header || v2->header_bytes == request->content_length;
+    if (v2->reader && is_all_json)
+        codec_json_feed(v2->reader, request->body, json_bytes(v2));
+}
+
+/* ---- x ---- */
+
+static void set_timeout(struct http_request *request, size_t timeout_us)
+{
+    const struct http_deadline deadline = {clock_now_s() + (double)timeout_us / 1e6,
+                                           timeout_us / 1000, "parameters.timeout"};
+    if (timeout_us > 0 && deadline.at_s < request->deadline.at_s)
+        request->deadline = deadline;
+}
+
+static bool refuse_bytes(struct http_request *request, const char *where, size_t found,
+                         size_t expected)
+{
+    return http_problem(request, 400, "%s: found %zu bytes, expected %zu", where, found, expected);
+}
+
+/* Finds x where it stands, and room for y in shared memory. True: refused. */
+static bool find_places(struct v2_inference *v2)
+{
+    struct http_request *request = v2->inference.request;
+    const struct v2_tensor *x = &v2->request.x, *y = &v2->request.y;
+    const size_t y_bytes = v2->inference.costs.output_bytes,
+                 x_bytes = v2->inference.costs.input_bytes / sizeof(float) *
+                           codec_dtype_bytes(v2->request.dtype);
+    struct ppm_error error = {0};
+    if (x->place != V2_IN_JSON && x->bytes != x_bytes)
+        return refuse_bytes(request, x->place == V2_IN_BODY ? "inputs[0], binary_data_size"
+                                                            : "inputs[0], shared_memory_byte_size",
+                            x->bytes, x_bytes);
+    if (y->place == V2_IN_REGION && y->bytes < y_bytes)
+        return refuse_bytes(request, "outputs[0], shared_memory_byte_size", y->bytes, y_bytes);
+    if (x->place == V2_IN_BODY)
+        v2->x_bytes = request->body + v2->header_bytes;
+    if (x->place == V2_IN_REGION)
+        v2->x_region = shared_memory_hold(x->region, x->offset, x_bytes, &v2->x_bytes, &error);
+    if (y->place == V2_IN_REGION && error.status == PPM_OK)
+        v2->y_region =
+            shared_memory_hold(y->region, y->offset, y_bytes, &v2->y_in_region, &error);
+    if (error.status != PPM_OK)
+        return http_problem_of(request, &error);
+    if (v2->request.dtype == CODEC_FLOAT32 && (uintptr_t)v2->x_bytes % _Alignof(float) == 0)
+        v2->inference.x.data = v2->x_bytes; /* NULL where it stands as numbers */
+    if ((uintptr_t)v2->y_in_region % Y_ALIGNMENT_BYTES == 0)
+        v2->inference.y_data = v2->y_in_region;
+    return false;
+}
+
+/* All that the JSON says but for the numbers of x. True: refused. */
+static bool read_json(struct v2_inference *v2)
+{
+    struct inference *inference = &v2->inference;
+    struct http_request *request = inference->request;
+    struct v2_request *said = &v2->request;
+    struct ppm_error error = {0};
+    json_t *around = NULL;
+    const size_t bytes = json_bytes(v2);
+    if (codec_json_around(v2->reader, request->body, bytes, &around, &error) == PPM_OK &&
+        v2_read_request(around, request->body_bytes - bytes, said, &error) == PPM_OK &&
+        ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
+                             &inference->x, &error) == PPM_OK)
+        codec_check_channels(&inference->x, &inference->expectation, &error);
+    json_decref(around);
+    if (error.status != PPM_OK)
+        return http_problem_of(request, &error);
+    v2->is_read = true;
+    inference->answer_form = said->y.place == V2_IN_JSON ? CODEC_JSON : CODEC_RAW;
+    set_timeout(request, said->timeout_us);
+    return inference_refuse_shape(inference, inference->x.shape) || find_places(v2);
+}
+
+static bool decode(struct inference *inference)
+{
+    struct v2_inference *v2 = v2_of(inference);
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    if (!v2->is_read && read_json(v2))
+        return true;
+    if (inference->x.data)
+        return false;
+    if (v2->request.x.place == V2_IN_JSON) {
+        codec_json_tensor(v2->reader, request->body, v2->request.axes, v2->request.axis_count,
+                          inference->x.layout, &inference->x, &error);
+    } else if (!http_reserve(request, inference->costs.input_bytes)) {
+        return http_refuse_memory(request);
+    } else if (ppm_tensor_allocate(&inference->x, &error) == PPM_OK) {
+        codec_read_raw(v2->request.dtype, v2->x_bytes, &inference->x);
+    }
+    inference->x_memory = inference->x.data;
+    http_drop_body(request);
+    return error.status != PPM_OK && http_problem_of(request, &error);
+}
+
+bool v2_infer_finish(struct http_request *request)
+{
+    struct v2_inference *v2 = request->state;
+    struct inference *inference = &v2->inference;
+    if (request->body_bytes < v2->header_bytes)
+        return http_problem(request, 400, "%s: found %zu, expected at most the %zu bytes of the body",
+                            header_name, v2->header_bytes, request->body_bytes);
+    if (v2->is_read)
+        return inference_refuse_body(inference) || inference_submit(inference);
+    const size_t left = codec_json_left(v2->reader, json_bytes(v2));
+    if (left <= READ_NOW_BYTES && inference_decode(inference))
+        return true;
+    return inference_submit(inference);
+}
+
+/* ---- y ---- */
+
+/* What the regions hold is what was computed from and to, unless an owner cut one short. */
+static bool are_regions_intact(const struct v2_inference *v2)
+{
+    return (!v2->x_region || shared_memory_is_intact(v2->x_region)) &&
+           (!v2->y_region || shared_memory_is_intact(v2->y_region));
+}
+
+/* y behind head_bytes of JSON, in one piece of memory. */
+static void respond_binary(struct v2_inference *v2, const char *head, size_t head_bytes,
+                           const struct ppm_tensor *y, char *memory)
+{
+    struct http_request *request = v2->inference.request;
+    char *body = (char *)y->data - head_bytes;
+    memcpy(body, head, head_bytes);
+    http_add_header(request, header_name, "%zu", head_bytes);
+    http_respond_within(request, 200, "application/octet-stream", memory, body,
+                        head_bytes + v2->inference.costs.output_bytes);
+}
+
+static void respond(struct inference *inference, struct ppm_tensor *y, char *memory)
+{
+    struct v2_inference *v2 = v2_of(inference);
+    struct http_request *request = inference->request;
+    const size_t y_bytes = inference->costs.output_bytes;
+    char head[V2_HEAD_BYTES_MAX];
+    size_t head_bytes;
+    struct ppm_error error = {0};
+    struct codec_bytes json = {0};
+    if (!are_regions_intact(v2))
+        ppm_fail(&error, PPM_MALFORMED, "a region of shared memory became shorter meanwhile");
+    else
+        v2_write_head(&v2->request, inference->info.name, y, y_bytes, head, &head_bytes, &error);
+    if (error.status == PPM_OK && v2->request.y.place == V2_IN_BODY) {
+        respond_binary(v2, head, head_bytes, y, memory);
+        return;
+    }
+    if (v2->y_in_region && y->data != v2->y_in_region)
+        memcpy(v2->y_in_region, y->data, y_bytes);
+    if (error.status == PPM_OK)
+        codec_json_write(v2->request.y.place == V2_IN_JSON ? y : NULL, head, head_bytes, V2_NUMBERS_END, &json, &error);
+    buffer_give(memory);
+    if (error.status == PPM_OK)
+        http_respond(request, 200, "application/json", json.data, json.size);
+    else
+        http_problem_of(request, &error);
+}
+
+static const struct inference_protocol v2_protocol = {.decode = decode, .respond = respond};
+
+void v2_infer_release(struct http_request *request)
+{
+    struct v2_inference *v2 = request->state;
+    if (v2) {
+        codec_json_free(v2->reader);
+        shared_memory_release(v2->x_region);
+        shared_memory_release(v2->y_region);
+    }
+    infer_release(request);
+}

@@ -158,13 +158,22 @@ static bool refuse_body(struct inference *inference)
     const double begun_ms = http_elapsed_ms(request);
     codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
                &inference->x, &error);
-    request->decode_ms = http_elapsed_ms(request) - begun_ms;
+    request->decode_ms += http_elapsed_ms(request) - begun_ms;
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (inference->x.shape.n > 0)
         return inference->costs.one_thread_us == 0 &&
                inference_refuse_shape(inference, inference->x.shape);
-    return json_byte_us * (double)request->body_bytes < quick_us && inference_decode(inference);
+    return json_byte_us * (double)inference_unread_bytes(inference) < quick_us &&
+           inference_decode(inference);
+}
+
+void infer_arrived(struct http_request *request)
+{
+    struct inference *inference = request->state;
+    const double begun_ms = http_elapsed_ms(request);
+    inference_read_on(inference);
+    request->decode_ms += http_elapsed_ms(request) - begun_ms;
 }
 
 bool infer_finish(struct http_request *request)
@@ -198,6 +207,7 @@ void infer_release(struct http_request *request)
         return;
     executor_release(inference->service->executor, &inference->job);
     free(inference->x_memory);
+    codec_json_free(inference->reader);
     registry_release(inference->registry);
     free(inference);
 }

@@ -16,7 +16,9 @@ struct inference {
     struct ppm_model_info info;
     enum codec_form form, answer_form;
     struct codec_expectation expectation;
-    size_t axes[4];         /* those of the query or header, for a raw body */
+    size_t axes[4];                   /* those of the query or header, for a raw body */
+    struct codec_json_reader *reader; /* of a JSON body, as it arrives; NULL: none is needed yet */
+    bool lacks_budget;                /* for the numbers that reader reads */
     struct ppm_tensor x;    /* n == 0: its shape is not known yet; data within body or x_memory */
     void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
     struct ppm_costs costs; /* once the shape is known */
@@ -31,6 +33,12 @@ extern const struct executor_kind inference_kind;
 /* Checks x's shape against the model, the limits and the bytes announced, and sets costs and
  * needed_bytes. True: refused. */
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape);
+
+/* Reads on in a JSON body of which more has come. */
+void inference_read_on(struct inference *inference);
+
+/* Bytes of the body that inference_decode has yet to read. */
+size_t inference_unread_bytes(const struct inference *inference);
 
 /* Reads x from the body, where it does not stand there as it is. True: refused. */
 bool inference_decode(struct inference *inference);

@@ -11,7 +11,74 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* Decodes body from memory that ends where it ends, for a model of two channels. */
+/* Reads body in the pieces that end at cuts, each time from memory that ends where it ends. */
+static enum ppm_status decode_pieces(const char *body, size_t body_bytes, const size_t *cuts,
+                                     size_t cut_count, const struct codec_json_options *options,
+                                     const struct codec_expectation *expectation,
+                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct codec_json_reader *reader = codec_json_create(options);
+    cr_assert(reader != NULL);
+    for (size_t i = 0; i <= cut_count; i++) {
+        const size_t bytes = i < cut_count ? cuts[i] : body_bytes;
+        char *copy = malloc(bytes + (bytes == 0));
+        cr_assert(copy != NULL);
+        memcpy(copy, body, bytes);
+        codec_json_feed(reader, copy, bytes);
+        if (i == cut_count)
+            codec_json_finish(reader, copy, bytes, expectation, ret_tensor, error);
+        free(copy);
+    }
+    codec_json_free(reader);
+    return error->status;
+}
+
+static size_t data_bytes(const struct ppm_tensor *tensor)
+{
+    return 4 * tensor->shape.n * tensor->shape.c * tensor->shape.h * tensor->shape.w;
+}
+
+/* Neither tensor nor sentence depends on the pieces. */
+static void check_pieces(const char *body, size_t body_bytes, const size_t *cuts, size_t cut_count,
+                         const struct codec_json_options *options,
+                         const struct codec_expectation *expectation,
+                         const struct ppm_tensor *whole, const struct ppm_error *whole_error)
+{
+    struct ppm_tensor tensor = {0};
+    struct ppm_error error = {0};
+    const enum ppm_status status =
+        decode_pieces(body, body_bytes, cuts, cut_count, options, expectation, &tensor, &error);
+    cr_assert(status == whole_error->status && strcmp(error.text, whole_error->text) == 0,
+              "%.80s cut at %zu: \"%s\", whole: \"%s\"", body, cuts[0], error.text,
+              whole_error->text);
+    cr_assert(memcmp(&tensor.shape, &whole->shape, sizeof tensor.shape) == 0 &&
+                  tensor.layout == whole->layout && tensor.is_batch == whole->is_batch &&
+                  (status != PPM_OK || memcmp(tensor.data, whole->data, data_bytes(whole)) == 0),
+              "%.80s cut at %zu: another tensor", body, cuts[0]);
+    ppm_tensor_free(&tensor);
+}
+
+/* Every cut in two, and byte by byte; with and without a length. */
+static void check_all_pieces(const char *body, size_t body_bytes,
+                             const struct codec_expectation *expectation,
+                             const struct ppm_tensor *whole, const struct ppm_error *whole_error)
+{
+    enum { CUTS_MAX = 512 };
+    static size_t cuts[CUTS_MAX];
+    for (int is_length_known = 0; is_length_known < 2 && body_bytes <= CUTS_MAX;
+         is_length_known++) {
+        const struct codec_json_options options = {.body_bytes_max = body_bytes,
+                                                   .is_length_known = is_length_known};
+        for (size_t cut = 0; cut <= body_bytes; cut++)
+            check_pieces(body, body_bytes, &cut, 1, &options, expectation, whole, whole_error);
+        for (size_t i = 0; i < body_bytes; i++)
+            cuts[i] = i;
+        check_pieces(body, body_bytes, cuts, body_bytes, &options, expectation, whole, whole_error);
+    }
+}
+
+/* Decodes body from memory that ends where it ends, for a model of two channels; whole and in
+ * pieces. */
 static enum ppm_status decode_bytes(const char *body, size_t body_bytes, bool is_explicit,
                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
@@ -23,6 +90,7 @@ static enum ppm_status decode_bytes(const char *body, size_t body_bytes, bool is
     const enum ppm_status status =
         codec_decode(CODEC_JSON, copy, body_bytes, &expectation, ret_tensor, error);
     free(copy);
+    check_all_pieces(body, body_bytes, &expectation, ret_tensor, error);
     return status;
 }
 

@@ -79,21 +79,38 @@ enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
     return PPM_OK;
 }
 
+/* The end of both ways to decode: what was read goes on if it fits. */
+static enum ppm_status take_fitting(struct ppm_tensor *tensor,
+                                    const struct codec_expectation *expectation,
+                                    struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    if (codec_check_channels(tensor, expectation, error) == PPM_OK)
+        *ret_tensor = *tensor;
+    else
+        ppm_tensor_free(tensor);
+    return error->status;
+}
+
 enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body_bytes,
                              const struct codec_expectation *expectation,
                              struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    if (check_not_empty(form, body_bytes, error) != PPM_OK)
-        return error->status;
     struct ppm_tensor tensor = {0};
-    enum ppm_status status = forms[form].decode(body, body_bytes, expectation, &tensor, error);
-    if (status == PPM_OK)
-        status = codec_check_channels(&tensor, expectation, error);
-    if (status == PPM_OK)
-        *ret_tensor = tensor;
-    else
-        ppm_tensor_free(&tensor);
-    return status;
+    if (check_not_empty(form, body_bytes, error) != PPM_OK ||
+        forms[form].decode(body, body_bytes, expectation, &tensor, error) != PPM_OK)
+        return error->status;
+    return take_fitting(&tensor, expectation, ret_tensor, error);
+}
+
+enum ppm_status codec_json_finish(struct codec_json_reader *reader, const char *body,
+                                  size_t body_bytes, const struct codec_expectation *expectation,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct ppm_tensor tensor = {0};
+    if (check_not_empty(CODEC_JSON, body_bytes, error) != PPM_OK ||
+        codec_json_read(reader, body, body_bytes, expectation, &tensor, error) != PPM_OK)
+        return error->status;
+    return take_fitting(&tensor, expectation, ret_tensor, error);
 }
 
 enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, const char *model,

@@ -67,6 +67,64 @@ enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
                            const struct codec_expectation *expectation,
                            struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
+/* ---- JSON that is read while it arrives ----
+ *
+ * The data's numbers go into the tensor as they come, so that next to nothing is left to do behind
+ * the last byte. What is found wrong is told at the end, in the sentence that the whole body gets:
+ * neither tensor nor error depends on how the body was cut into pieces. A reader belongs to one
+ * thread at a time; it keeps no pointer to the body. */
+
+struct codec_json_reader;
+
+struct codec_json_options {
+    /* Whose member "data" the tensor is. NULL: the body's own. Else that of an object in the array
+     * which the body's member of this name is, as {"inputs": [{"data": [..]}]} for "inputs". The
+     * string outlives the reader. */
+    const char *list;
+    size_t body_bytes_max; /* of the whole body */
+    bool is_length_known;  /* it has as many, or breaks off; else only a shape that stands before
+                              the data lets the numbers be read before the end */
+    /* Asked before memory is taken for the numbers; false: there is none, or not yet, so that they
+     * wait for the end, where it is asked again. NULL: all there is may be taken. */
+    bool (*reserve)(void *context, size_t bytes);
+    void *context;
+};
+
+/* NULL: no memory. */
+struct codec_json_reader *codec_json_create(const struct codec_json_options *options);
+void codec_json_free(struct codec_json_reader *reader);
+
+/* body is all that has come so far, body_bytes of it; it may lie elsewhere than at the last call.
+ */
+void codec_json_feed(struct codec_json_reader *reader, const char *body, size_t body_bytes);
+
+/* How many bytes of a whole body of body_bytes have not been read yet. */
+size_t codec_json_left(const struct codec_json_reader *reader, size_t body_bytes);
+
+/* The body is whole: codec_decode for what feed has begun with, if anything. Call it once. */
+enum ppm_status codec_json_finish(struct codec_json_reader *reader, const char *body,
+                                  size_t body_bytes, const struct codec_expectation *expectation,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* The two halves of it, for bodies of another make: first what stands around the data, as
+ * jansson's tree with null in the place of the data; the caller releases it. PPM_MALFORMED for what
+ * is not JSON, is no object, has the data twice, as no array or as one without an end, or has more
+ * than 64 KiB around it. */
+struct json_t;
+enum ppm_status codec_json_around(struct codec_json_reader *reader, const char *body,
+                                  size_t body_bytes, struct json_t **ret_around,
+                                  struct ppm_error *error);
+bool codec_json_has_data(const struct codec_json_reader *reader); /* then the tree has its null */
+
+/* Then, of a body that has data, the tensor: float32 of these axes, 3 or 4 in the order of layout;
+ * 0: as nested as the data. The caller frees it. PPM_MALFORMED when the data is no regular array of
+ * numbers, or not what axes say, flat or nested. Call it once. */
+enum ppm_status codec_json_tensor(struct codec_json_reader *reader, const char *body,
+                                  const size_t *axes, size_t axis_count, enum ppm_layout layout,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* ---- answers ---- */
+
 /* Bytes that travel. data comes from malloc; whoever holds the struct frees it. */
 struct codec_bytes {
     char *data;

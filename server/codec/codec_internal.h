@@ -74,32 +74,80 @@ static inline bool codec_json_is_space(char byte)
     return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-/* Where the array of a body's member "data" stands; starts as {0}. */
-struct codec_json_place {
-    size_t start, end;        /* end is the body's when the array does not end */
-    bool is_found, is_closed; /* closed: it ends, and holds no string */
+/* What stands around a body's data, as far as it has been read; starts as {.list = ..}. */
+struct codec_json_frame {
+    const char *list; /* as codec_json_options.list */
+    enum {
+        CODEC_JSON_START,
+        CODEC_JSON_AROUND,
+        CODEC_JSON_STRING,      /* within one */
+        CODEC_JSON_BEFORE_DATA, /* behind the colon of its key */
+        CODEC_JSON_DATA,        /* at its '[' */
+        CODEC_JSON_END,         /* of the object that the body is */
+    } stage;
+    size_t at;        /* what stands before it has been read */
+    size_t depth;     /* objects and arrays open */
+    unsigned objects; /* bit d: the one that is open at depth d is an object */
+    enum {
+        CODEC_JSON_KEY_OTHER,
+        CODEC_JSON_KEY_DATA,
+        CODEC_JSON_KEY_SHAPE,
+        CODEC_JSON_KEY_LIST
+    } key; /* the last string */
+    bool is_in_list;
+    size_t string_start;
+    size_t shape_at; /* behind the colon of a "shape" beside the data; 0: none so far */
+    bool is_found;
+    size_t data_start, data_end; /* from '[' to behind ']' */
 };
 
-/* Finds the member "data" of the object that body is, which may lack one. PPM_MALFORMED when body
- * is no object, has the member twice or as anything but an array, or nests the rest too deep. */
-enum ppm_status codec_json_find_data(const char *body, size_t body_bytes,
-                                     struct codec_json_place *ret_place, struct ppm_error *error);
+/* Goes on to the data's '[', to the end of the object or to that of the body, of which there may be
+ * more later (!is_whole). PPM_MALFORMED when body is no object, has the data twice or as anything
+ * but an array, or nests the rest too deep; the same call with more of the body says it again. */
+enum ppm_status codec_json_find_data(struct codec_json_frame *frame, const char *body,
+                                     size_t body_bytes, bool is_whole, struct ppm_error *error);
+
+/* Goes on behind the data, whose ']' is before end. */
+void codec_json_leave_data(struct codec_json_frame *frame, size_t end);
+
+/* The same for data that codec_json_scan refused, by its brackets alone. False when it does not
+ * end, or holds a string, which may hold brackets. */
+bool codec_json_pass_data(struct codec_json_frame *frame, const char *body, size_t body_bytes);
 
 enum { CODEC_JSON_DEPTH_MAX = 4 };
 
 /* An array of numbers, flat or nested: as regular as a tensor. */
 struct codec_json_array {
-    size_t depth;                         /* 1: flat */
+    size_t depth;                         /* 1: flat; 0: no number has been read */
     size_t extents[CODEC_JSON_DEPTH_MAX]; /* outermost first, depth of them */
     size_t count;                         /* numbers in all */
 };
 
-/* Reads the array whose '[' is at text[at], up to its own ']' or to text_bytes. The first capacity
- * numbers go to values (null as NaN); any others are checked and counted, but not kept.
- * PPM_MALFORMED, naming the element and its byte, for anything but a regular array of numbers. */
-enum ppm_status codec_json_read_array(const char *text, size_t text_bytes, size_t at, float *values,
-                                      size_t capacity, struct codec_json_array *ret_array,
-                                      struct ppm_error *error);
+/* An array, as far as it has been read; starts as {.at, .values, .capacity}. */
+struct codec_json_scan {
+    size_t at;     /* what stands before it has been read; first the array's '[' */
+    float *values; /* of the first capacity numbers, null as NaN; others are checked and counted */
+    size_t capacity;
+    size_t depth;                      /* arrays open */
+    size_t done[CODEC_JSON_DEPTH_MAX]; /* elements read of each of them */
+    bool is_behind_value;              /* a comma or bracket is next */
+    bool is_done;
+    struct codec_json_array array;
+};
+
+/* Goes on to the array's own ']' or to the end of the body, of which there may be more later
+ * (!is_whole). PPM_MALFORMED, naming the element and its byte, for anything but a regular array of
+ * numbers; the same call with more of the body says it again. */
+enum ppm_status codec_json_scan(struct codec_json_scan *scan, const char *body, size_t body_bytes,
+                                bool is_whole, struct ppm_error *error);
+
+/* What codec_json_finish does but for the channels. */
+enum ppm_status codec_json_read(struct codec_json_reader *reader, const char *body,
+                                size_t body_bytes, const struct codec_expectation *expectation,
+                                struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* The text of value, cut short, for a sentence. */
+const char *codec_json_quote(const struct json_t *value, char ret_text[CODEC_QUOTED_BYTES]);
 
 /* ---- the header of a .npy file --------------------------------------------------------------- */
 

@@ -2,8 +2,8 @@
  * json.c - tensors as JSON: {"shape": [1, 4, 30, 30], "data": [..]}.
  *
  * A tree of jansson's costs 10 to 75 times its text, so the data never becomes one: json_find.c
- * finds it in the body, jansson checks the text around it with null in its place, and json_array.c
- * reads the numbers where they stand.
+ * finds it in the body, json_array.c reads the numbers where they stand, and jansson checks the
+ * text around it with null in its place; json_reader.c drives them, as the body arrives.
  */
 #include "server/codec/codec_internal.h"
 
@@ -16,8 +16,7 @@
 #include <string.h>
 
 enum {
-    MEMBERS_BYTES_MAX = 64 * 1024, /* of a body without its data */
-    NAME_BYTES_MAX = 768,          /* of a model's name as a JSON string */
+    NAME_BYTES_MAX = 768, /* of a model's name as a JSON string */
 };
 
 /* What a body says beside its data. */
@@ -30,8 +29,7 @@ struct members {
 
 /* ---- the members beside it ------------------------------------------------------------------- */
 
-/* The text of value, cut short, for a sentence. */
-static const char *quote_value(const json_t *value, char ret_text[CODEC_QUOTED_BYTES])
+const char *codec_json_quote(const json_t *value, char ret_text[CODEC_QUOTED_BYTES])
 {
     char *text = ppm_json_text(value, JSON_ENCODE_ANY);
     codec_quote(text ? text : "", text ? strlen(text) : 0, ret_text);
@@ -47,13 +45,13 @@ static enum ppm_status read_shape(const json_t *value, struct members *members,
     if (!json_is_array(value) || count < 3 || count > 4)
         return ppm_fail(error, PPM_MALFORMED,
                         "shape: found %s, expected an array of 3 or 4 positive integers",
-                        quote_value(value, found));
+                        codec_json_quote(value, found));
     for (size_t i = 0; i < count; i++) {
         const json_t *extent = json_array_get(value, i);
         if (!json_is_integer(extent) || json_integer_value(extent) <= 0)
             return ppm_fail(error, PPM_MALFORMED,
                             "shape[%zu]: found %s, expected a positive integer", i,
-                            quote_value(extent, found));
+                            codec_json_quote(extent, found));
         members->axes[i] = (size_t)json_integer_value(extent);
     }
     members->axis_count = count;
@@ -74,98 +72,34 @@ static enum ppm_status read_member(const char *key, const json_t *value, struct 
         if (members->has_layout)
             return PPM_OK;
         return ppm_fail(error, PPM_MALFORMED, "layout: found %s, expected \"NCHW\" or \"NHWC\"",
-                        quote_value(value, found));
+                        codec_json_quote(value, found));
     }
     if (strcmp(key, "dtype") == 0) {
         if (text && (strcmp(text, "float32") == 0 || strcmp(text, "int32") == 0))
             return PPM_OK;
         return ppm_fail(error, PPM_MALFORMED, "dtype: found %s, expected \"float32\" or \"int32\"",
-                        quote_value(value, found));
+                        codec_json_quote(value, found));
     }
     if (strcmp(key, "model") == 0) {
         if (text)
             return PPM_OK;
         return ppm_fail(error, PPM_MALFORMED, "model: found %s, expected a string",
-                        quote_value(value, found));
+                        codec_json_quote(value, found));
     }
     return ppm_fail(error, PPM_MALFORMED,
                     "unknown member \"%s\", expected shape, data, layout, dtype or model",
                     codec_quote(key, strlen(key), found));
 }
 
-/* Why jansson refused the text; jansson's own words may repeat bytes of the body. */
-static void explain(json_error_t *refusal, size_t at, struct ppm_error *error)
+static enum ppm_status read_members(struct codec_json_reader *reader, const char *body,
+                                    size_t body_bytes, struct members *ret_members,
+                                    struct ppm_error *error)
 {
-    const enum json_error_code code = json_error_code(refusal);
-    for (char *byte = refusal->text; *byte; byte++) {
-        if ((unsigned char)*byte < 0x20 || (unsigned char)*byte >= 0x7f)
-            *byte = '?';
-    }
-    if (code == json_error_out_of_memory || code == json_error_unknown)
-        ppm_fail(error, PPM_NO_MEMORY, "no memory for the JSON of the body");
-    else
-        ppm_fail(error, PPM_MALFORMED, "the body is not JSON, near byte %zu: %s", at,
-                 refusal->text);
-}
-
-/* Parses text, which is the body with null in the place of its data. */
-static json_t *parse(const char *text, size_t text_bytes, const struct codec_json_place *place,
-                     struct ppm_error *error)
-{
-    json_error_t refusal = {.position = 0};
     json_t *root = NULL;
-    /* jansson skips a NUL behind a word or a number. */
-    const char *nul = memchr(text, '\0', text_bytes);
-    if (!nul)
-        root = ppm_json_load(text, text_bytes, &refusal);
-    if (root)
-        return root;
-    size_t at = refusal.position > 0 ? (size_t)refusal.position : 0;
-    if (nul)
-        at = (size_t)(nul - text);
-    if (place->is_found && at > place->start)
-        at += place->end - place->start - 4;
-    if (nul)
-        ppm_fail(error, PPM_MALFORMED, "the body is not JSON: byte %zu is NUL, expected text", at);
-    else
-        explain(&refusal, at, error);
-    return NULL;
-}
-
-/* Parses all of the body but its data. */
-static json_t *parse_around(const char *body, size_t body_bytes,
-                            const struct codec_json_place *place, struct ppm_error *error)
-{
-    const size_t data_bytes = place->end - place->start;
-    const size_t tail_bytes = body_bytes - place->end;
-    const size_t text_bytes = place->start + (place->is_found ? 4 : 0) + tail_bytes;
-    if (text_bytes > MEMBERS_BYTES_MAX) {
-        ppm_fail(error, PPM_MALFORMED,
-                 "the body holds %zu bytes beside the data, expected at most %d",
-                 body_bytes - data_bytes, MEMBERS_BYTES_MAX);
-        return NULL;
-    }
-    char *text = malloc(text_bytes);
-    if (!text) {
-        ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of JSON", text_bytes);
-        return NULL;
-    }
-    memcpy(text, body, place->start);
-    memcpy(text + place->start, "null", text_bytes - tail_bytes - place->start);
-    memcpy(text + text_bytes - tail_bytes, body + place->end, tail_bytes);
-    json_t *root = parse(text, text_bytes, place, error);
-    free(text);
-    return root;
-}
-
-static enum ppm_status read_members(const char *body, size_t body_bytes,
-                                    const struct codec_json_place *place,
-                                    struct members *ret_members, struct ppm_error *error)
-{
-    json_t *root = parse_around(body, body_bytes, place, error);
-    if (!root)
-        return error->status;
-    enum ppm_status status = PPM_OK;
+    enum ppm_status status = codec_json_around(reader, body, body_bytes, &root, error);
+    if (status != PPM_OK)
+        return status;
+    const bool has_data = codec_json_has_data(reader);
     const char *key;
     json_t *value;
     json_object_foreach(root, key, value)
@@ -173,11 +107,11 @@ static enum ppm_status read_members(const char *body, size_t body_bytes,
         if (status == PPM_OK)
             status = read_member(key, value, ret_members, error);
     }
-    if (status == PPM_OK && !place->is_found && json_object_get(root, "data"))
+    if (status == PPM_OK && !has_data && json_object_get(root, "data"))
         status = ppm_fail(error, PPM_MALFORMED,
                           "the key of \"data\" is written with escapes, expected it plain");
     json_decref(root);
-    if (status == PPM_OK && !place->is_found)
+    if (status == PPM_OK && !has_data)
         status = ppm_fail(error, PPM_MALFORMED,
                           "the body has no \"data\", expected {\"shape\": [1, 4, 30, 30], "
                           "\"data\": [..]}");
@@ -197,88 +131,18 @@ static enum ppm_status choose_layout(const struct members *members,
     return PPM_OK;
 }
 
-/* ---- reading the data ------------------------------------------------------------------------ */
-
-static size_t count_byte(const char *text, size_t text_bytes, char byte)
+enum ppm_status codec_json_read(struct codec_json_reader *reader, const char *body,
+                                size_t body_bytes, const struct codec_expectation *expectation,
+                                struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < text_bytes; i++)
-        count += text[i] == byte;
-    return count;
-}
-
-/* Checks the array that was read against the shape that was given. */
-static enum ppm_status check_shape(const struct codec_json_array *array,
-                                   const struct members *members, size_t count,
-                                   struct ppm_error *error)
-{
-    char shape[CODEC_AXES_TEXT_BYTES], nesting[CODEC_AXES_TEXT_BYTES];
-    codec_axes_text(members->axes, members->axis_count, shape);
-    if (array->depth == 1 && array->count != count)
-        return ppm_fail(error, PPM_MALFORMED, "data holds %zu number%s, expected %zu for shape %s",
-                        array->count, array->count == 1 ? "" : "s", count, shape);
-    if (array->depth > 1 &&
-        (array->depth != members->axis_count ||
-         memcmp(array->extents, members->axes, members->axis_count * sizeof members->axes[0]) != 0))
-        return ppm_fail(error, PPM_MALFORMED, "data is nested as %s, expected %s as shape says",
-                        codec_axes_text(array->extents, array->depth, nesting), shape);
-    return PPM_OK;
-}
-
-/* Takes the shape of a tensor that gave none from the nesting of its data. */
-static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm_layout layout,
-                                  struct ppm_tensor *tensor, struct ppm_error *error)
-{
-    if (array->depth == 1)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the shape is missing and the %zu numbers of data are flat, expected "
-                        "\"shape\": [1, 4, 30, 30] beside them",
-                        array->count);
-    if (array->depth == 2)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the shape is missing and data is nested 2 deep, expected 3 or 4");
-    return ppm_tensor_from_axes(array->extents, array->depth, layout, tensor, error);
-}
-
-/* Reads the data at place, whose members are known, into *ret_tensor. Nothing is allocated for
- * more numbers than the text has room for: each takes a digit and a comma or bracket. */
-static enum ppm_status read_data(const char *body, const struct codec_json_place *place,
-                                 const struct members *members, enum ppm_layout layout,
-                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
-{
-    const size_t data_bytes = place->end - place->start;
-    const size_t room = data_bytes / 2;
-    const bool has_shape = members->axis_count > 0;
-    struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
-    size_t count;
-    enum ppm_status status = PPM_OK;
-    if (has_shape) {
-        status = ppm_tensor_from_axes(members->axes, members->axis_count, layout, &tensor, error);
-        if (status == PPM_OK)
-            status = ppm_shape_bytes(tensor.shape, &count, error);
-        if (status != PPM_OK)
-            return status;
-        count /= 4;
-    } else {
-        const size_t commas = count_byte(body + place->start, data_bytes, ',');
-        count = commas < room ? commas + 1 : room;
-        tensor.shape = (struct ppm_shape){1, 1, 1, count}; /* until the nesting is known */
-    }
-
-    if (count <= room)
-        status = ppm_tensor_allocate(&tensor, error);
-    struct codec_json_array array;
+    struct members members = {0};
+    enum ppm_layout layout;
+    enum ppm_status status = read_members(reader, body, body_bytes, &members, error);
     if (status == PPM_OK)
-        status = codec_json_read_array(body, place->end, place->start, tensor.data,
-                                       tensor.data ? count : 0, &array, error);
-    if (status == PPM_OK && has_shape)
-        status = check_shape(&array, members, count, error);
-    else if (status == PPM_OK)
-        status = take_shape(&array, layout, &tensor, error);
+        status = choose_layout(&members, expectation, &layout, error);
     if (status == PPM_OK)
-        *ret_tensor = tensor;
-    else
-        ppm_tensor_free(&tensor);
+        status = codec_json_tensor(reader, body, members.axes, members.axis_count, layout,
+                                   ret_tensor, error);
     return status;
 }
 
@@ -286,23 +150,13 @@ enum ppm_status codec_json_decode(const char *body, size_t body_bytes,
                                   const struct codec_expectation *expectation,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    struct codec_json_place place = {0};
-    struct members members = {0};
-    struct codec_json_array array;
-    enum ppm_layout layout;
-    enum ppm_status status = codec_json_find_data(body, body_bytes, &place, error);
-    if (status != PPM_OK)
-        return status;
-    if (place.is_found && !place.is_closed) {
-        (void)codec_json_read_array(body, body_bytes, place.start, NULL, 0, &array, error);
-        return ppm_fail(error, PPM_MALFORMED, "data at byte %zu: found no end of the array",
-                        place.start);
-    }
-    status = read_members(body, body_bytes, &place, &members, error);
-    if (status == PPM_OK)
-        status = choose_layout(&members, expectation, &layout, error);
-    if (status == PPM_OK)
-        status = read_data(body, &place, &members, layout, ret_tensor, error);
+    const struct codec_json_options options = {0};
+    struct codec_json_reader *reader = codec_json_create(&options);
+    if (!reader)
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory to read JSON");
+    const enum ppm_status status =
+        codec_json_read(reader, body, body_bytes, expectation, ret_tensor, error);
+    codec_json_free(reader);
     return status;
 }
 

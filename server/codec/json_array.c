@@ -9,29 +9,25 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WHERE_BYTES = CODEC_AXES_TEXT_BYTES + 32 };
+enum {
+    WHERE_BYTES = CODEC_AXES_TEXT_BYTES + 32,
+    /* A longer one that is cut through waits for the next piece that ends behind a shorter one. */
+    TOKEN_BYTES_MAX = 1024,
+};
 
 static const char a_number[] = "a number (or null for a value that is not finite)";
 
-struct scan {
-    const char *text, *at, *end;
-    float *values;
-    size_t capacity;
-    struct codec_json_array array;     /* depth is 0 until the first number */
-    size_t depth;                      /* arrays open */
-    size_t done[CODEC_JSON_DEPTH_MAX]; /* elements read of each open array */
+/* The array's text, and how far it has been read. */
+struct text {
+    struct codec_json_scan *scan;
+    const char *start, *at, *end;
     struct ppm_error *error;
 };
 
-static void skip_space(struct scan *scan)
+static void skip_space(struct text *text)
 {
-    while (scan->at < scan->end && codec_json_is_space(*scan->at))
-        scan->at++;
-}
-
-static bool is_next(const struct scan *scan, char byte)
-{
-    return scan->at < scan->end && *scan->at == byte;
+    while (text->at < text->end && codec_json_is_space(*text->at))
+        text->at++;
 }
 
 static bool is_delimiter(char byte)
@@ -41,163 +37,162 @@ static bool is_delimiter(char byte)
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-/* "data[0][17] at byte 123": the element that is being read. */
-static const char *where(const struct scan *scan, char ret_text[WHERE_BYTES])
+/* "data[0][17] at byte 123": the element that is being read, within so many arrays. */
+static const char *where(const struct text *text, size_t depth, char ret_text[WHERE_BYTES])
 {
     size_t used = (size_t)snprintf(ret_text, WHERE_BYTES, "data");
-    for (size_t i = 0; i < scan->depth; i++)
-        used += (size_t)snprintf(ret_text + used, WHERE_BYTES - used, "[%zu]", scan->done[i]);
-    snprintf(ret_text + used, WHERE_BYTES - used, " at byte %zu", (size_t)(scan->at - scan->text));
+    for (size_t i = 0; i < depth; i++)
+        used += (size_t)snprintf(ret_text + used, WHERE_BYTES - used, "[%zu]", text->scan->done[i]);
+    snprintf(ret_text + used, WHERE_BYTES - used, " at byte %zu", (size_t)(text->at - text->start));
     return ret_text;
 }
 
-/* How many bytes to show of what stands at scan->at: a string, a word or a mark. */
-static size_t found_bytes(const struct scan *scan)
+/* How many bytes to show of what stands at text->at: a string, a word or a mark. */
+static size_t found_bytes(const struct text *text)
 {
-    const char *at = scan->at + 1;
-    if (*scan->at == '"') {
-        while (at < scan->end && *at != '"')
+    const char *at = text->at + 1;
+    if (*text->at == '"') {
+        while (at < text->end && *at != '"')
             at++;
-        return (size_t)(at - scan->at) + (at < scan->end);
+        return (size_t)(at - text->at) + (at < text->end);
     }
-    if (strchr(",]}{[:", *scan->at))
+    if (strchr(",]}{[:", *text->at))
         return 1;
-    while (at < scan->end && !is_delimiter(*at))
+    while (at < text->end && !is_delimiter(*at))
         at++;
-    return (size_t)(at - scan->at);
+    return (size_t)(at - text->at);
 }
 
-static enum ppm_status refuse(const struct scan *scan, const char *expected)
+static enum ppm_status refuse(const struct text *text, const char *expected)
 {
     char element[WHERE_BYTES], found[CODEC_QUOTED_BYTES];
     const char *what = "the end of the body";
-    if (scan->at < scan->end)
-        what = codec_quote(scan->at, found_bytes(scan), found);
-    return ppm_fail(scan->error, PPM_MALFORMED, "%s: found %s, expected %s", where(scan, element),
-                    what, expected);
+    if (text->at < text->end)
+        what = codec_quote(text->at, found_bytes(text), found);
+    return ppm_fail(text->error, PPM_MALFORMED, "%s: found %s, expected %s",
+                    where(text, text->scan->depth, element), what, expected);
 }
 
-static enum ppm_status refuse_large(const struct scan *scan)
+static enum ppm_status refuse_large(const struct text *text)
 {
     char element[WHERE_BYTES], found[CODEC_QUOTED_BYTES];
-    return ppm_fail(scan->error, PPM_MALFORMED,
+    return ppm_fail(text->error, PPM_MALFORMED,
                     "%s: found %s, beyond float32, expected at most 3.4028235e+38 in magnitude",
-                    where(scan, element), codec_quote(scan->at, found_bytes(scan), found));
+                    where(text, text->scan->depth, element),
+                    codec_quote(text->at, found_bytes(text), found));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* One number or null, and no more than that before the next delimiter. */
-static enum ppm_status read_value(struct scan *scan, float *ret_value)
+static enum ppm_status read_value(struct text *text)
 {
-    const char *behind = number_read(scan->at, scan->end, ret_value);
-    if (!behind && scan->end - scan->at >= 4 && memcmp(scan->at, "null", 4) == 0) {
-        behind = scan->at + 4;
-        *ret_value = NAN;
+    struct codec_json_scan *scan = text->scan;
+    float value;
+    const char *behind = number_read(text->at, text->end, &value);
+    if (!behind && text->end - text->at >= 4 && memcmp(text->at, "null", 4) == 0) {
+        behind = text->at + 4;
+        value = NAN;
     }
-    if (!behind || (behind < scan->end && !is_delimiter(*behind)))
-        return refuse(scan, a_number);
-    if (isinf(*ret_value))
-        return refuse_large(scan);
-    scan->at = behind;
+    if (!behind || (behind < text->end && !is_delimiter(*behind)))
+        return refuse(text, a_number);
+    if (isinf(value))
+        return refuse_large(text);
+    if (scan->array.count < scan->capacity)
+        scan->values[scan->array.count] = value;
+    scan->array.count++;
+    scan->done[scan->depth - 1]++;
+    scan->is_behind_value = true;
+    text->at = behind;
     return PPM_OK;
 }
 
-/* The numbers of an innermost array, up to what follows the last of them. */
-static enum ppm_status read_row(struct scan *scan)
+/* Enters the array at text->at. */
+static enum ppm_status open_array(struct text *text)
 {
-    size_t *done = &scan->done[scan->depth - 1];
-    for (;; scan->at++) {
-        float value;
-        skip_space(scan);
-        const enum ppm_status status = read_value(scan, &value);
-        if (status != PPM_OK)
-            return status;
-        if (scan->array.count < scan->capacity)
-            scan->values[scan->array.count] = value;
-        scan->array.count++;
-        (*done)++;
-        skip_space(scan);
-        if (!is_next(scan, ','))
-            return PPM_OK;
-    }
+    struct codec_json_scan *scan = text->scan;
+    if (scan->array.depth > 0 && scan->depth == scan->array.depth)
+        return refuse(text, a_number);
+    if (scan->depth == CODEC_JSON_DEPTH_MAX)
+        return refuse(text, "arrays nested at most 4 deep");
+    scan->done[scan->depth++] = 0;
+    text->at++;
+    return PPM_OK;
 }
 
 /* Leaves the innermost open array, which is as long as its like or refused. */
-static enum ppm_status close_array(struct scan *scan)
+static enum ppm_status close_array(struct text *text)
 {
-    const size_t level = --scan->depth;
+    struct codec_json_scan *scan = text->scan;
+    const size_t level = scan->depth - 1;
     size_t *extent = &scan->array.extents[level];
     if (*extent == 0)
         *extent = scan->done[level];
     if (*extent != scan->done[level]) {
         char element[WHERE_BYTES];
-        return ppm_fail(scan->error, PPM_MALFORMED,
+        return ppm_fail(text->error, PPM_MALFORMED,
                         "%s: the array that ends here has length %zu, expected %zu as the arrays "
                         "before it",
-                        where(scan, element), scan->done[level], *extent);
+                        where(text, level, element), scan->done[level], *extent);
     }
-    scan->at++;
+    scan->depth = level;
+    text->at++;
     if (level > 0)
         scan->done[level - 1]++;
+    else
+        scan->is_done = true;
     return PPM_OK;
 }
 
-/* Enters the array at scan->at. */
-static enum ppm_status open_array(struct scan *scan)
+/* Reads the mark at text->at, or the value; nothing of it is kept when it is refused. */
+static enum ppm_status read_next(struct text *text)
 {
-    if (scan->array.depth > 0 && scan->depth == scan->array.depth)
-        return refuse(scan, a_number);
-    if (scan->depth == CODEC_JSON_DEPTH_MAX)
-        return refuse(scan, "arrays nested at most 4 deep");
-    scan->done[scan->depth++] = 0;
-    scan->at++;
-    return PPM_OK;
-}
-
-/* Closes what ends here, and steps over the comma before the next array. */
-static enum ppm_status close_arrays(struct scan *scan)
-{
-    for (;;) {
-        skip_space(scan);
-        if (!is_next(scan, ']'))
-            break;
-        const enum ppm_status status = close_array(scan);
-        if (status != PPM_OK || scan->depth == 0)
-            return status;
+    struct codec_json_scan *scan = text->scan;
+    const char byte = text->at < text->end ? *text->at : '\0';
+    if (scan->is_behind_value) {
+        if (byte == ']')
+            return close_array(text);
+        if (byte != ',')
+            return refuse(text, "',' or ']'");
+        scan->is_behind_value = false;
+        text->at++;
+        return PPM_OK;
     }
-    if (!is_next(scan, ','))
-        return refuse(scan, "',' or ']'");
-    scan->at++;
-    return PPM_OK;
+    if (byte == '[')
+        return open_array(text);
+    if (scan->array.depth == 0)
+        scan->array.depth = scan->depth;
+    if (scan->depth != scan->array.depth)
+        return refuse(text, "an array, as before it");
+    return read_value(text);
 }
 
-enum ppm_status codec_json_read_array(const char *text, size_t text_bytes, size_t at, float *values,
-                                      size_t capacity, struct codec_json_array *ret_array,
-                                      struct ppm_error *error)
+/* Where what is in the text for certain ends: a number's last byte is known by what follows. */
+static const char *find_certain_end(const char *at, const char *end)
 {
-    struct scan scan = {.text = text,
-                        .at = text + at,
-                        .end = text + text_bytes,
-                        .values = values,
-                        .capacity = capacity,
+    const char *const first = end - at > TOKEN_BYTES_MAX ? end - TOKEN_BYTES_MAX : at;
+    while (end > first && !is_delimiter(end[-1]))
+        end--;
+    return end > first ? end : at;
+}
+
+enum ppm_status codec_json_scan(struct codec_json_scan *scan, const char *body, size_t body_bytes,
+                                bool is_whole, struct ppm_error *error)
+{
+    struct text text = {.scan = scan,
+                        .start = body,
+                        .at = body + scan->at,
+                        .end = body + body_bytes,
                         .error = error};
-    enum ppm_status status;
-    do {
-        skip_space(&scan);
-        if (is_next(&scan, '[')) {
-            status = open_array(&scan);
-            continue;
-        }
-        if (scan.array.depth == 0)
-            scan.array.depth = scan.depth;
-        if (scan.depth != scan.array.depth)
-            return refuse(&scan, "an array, as before it");
-        status = read_row(&scan);
-        if (status == PPM_OK)
-            status = close_arrays(&scan);
-    } while (status == PPM_OK && scan.depth > 0);
-    if (status == PPM_OK)
-        *ret_array = scan.array;
+    enum ppm_status status = PPM_OK;
+    if (!is_whole)
+        text.end = find_certain_end(text.at, text.end);
+    while (status == PPM_OK && !scan->is_done) {
+        skip_space(&text);
+        if (text.at == text.end && !is_whole)
+            break;
+        status = read_next(&text);
+        scan->at = (size_t)(text.at - body);
+    }
     return status;
 }

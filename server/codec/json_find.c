@@ -1,8 +1,8 @@
 /*
  * json_find.c - where the data of a JSON body stands, found without parsing the rest.
  *
- * It reads no more of the grammar than that takes: strings, brackets, and colons at the outermost
- * level. In any text that is JSON this is exact; what is not JSON is refused by those who read on.
+ * It reads no more of the grammar than that takes: strings, brackets, and the colons behind keys.
+ * In any text that is JSON this is exact; what is not JSON is refused by those who read on.
  */
 #include "server/codec/codec_internal.h"
 
@@ -17,15 +17,7 @@ static size_t skip_space(const char *body, size_t body_bytes, size_t at)
     return at;
 }
 
-/* Behind the closing quote of the string that opens at body[at]. */
-static size_t skip_string(const char *body, size_t body_bytes, size_t at)
-{
-    for (at++; at < body_bytes && body[at] != '"'; at++) {
-        if (body[at] == '\\')
-            at++;
-    }
-    return at < body_bytes ? at + 1 : body_bytes;
-}
+/* ---- the end of an array that was refused ---- */
 
 static size_t find_byte(const char *body, size_t body_bytes, size_t at, char byte)
 {
@@ -33,12 +25,10 @@ static size_t find_byte(const char *body, size_t body_bytes, size_t at, char byt
     return found ? (size_t)(found - body) : body_bytes;
 }
 
-/* Finds the ']' of the array at place->start, by brackets alone: whatever else is wrong with the
- * array, a string in it included, is for codec_json_read_array to say. */
-static void find_array_end(const char *body, size_t body_bytes, struct codec_json_place *place)
+bool codec_json_pass_data(struct codec_json_frame *frame, const char *body, size_t body_bytes)
 {
     size_t depth = 0;
-    size_t open = place->start;
+    size_t open = frame->data_start;
     size_t close = find_byte(body, body_bytes, open, ']');
     do {
         if (open < close) {
@@ -46,38 +36,23 @@ static void find_array_end(const char *body, size_t body_bytes, struct codec_jso
             open = find_byte(body, body_bytes, open + 1, '[');
         } else if (close < body_bytes) {
             depth--;
-            place->end = close + 1;
+            frame->at = close + 1;
             close = find_byte(body, body_bytes, close + 1, ']');
         } else {
-            place->end = body_bytes;
-            return;
+            return false;
         }
     } while (depth > 0);
-    place->is_closed = !memchr(body + place->start, '"', place->end - place->start);
+    codec_json_leave_data(frame, frame->at);
+    return !memchr(body + frame->data_start, '"', frame->data_end - frame->data_start);
 }
 
-/* Takes what stands at body[at], behind the key "data" and its colon, as the data. */
-static enum ppm_status enter_data(const char *body, size_t body_bytes, size_t at,
-                                  struct codec_json_place *place, struct ppm_error *error)
+void codec_json_leave_data(struct codec_json_frame *frame, size_t end)
 {
-    if (place->is_found)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the body has \"data\" twice, at bytes %zu and %zu, expected it once",
-                        place->start, at);
-    if (at == body_bytes || body[at] != '[') {
-        char found[CODEC_QUOTED_BYTES];
-        size_t end = at;
-        while (end < body_bytes && !memchr(",}] \n\r\t", body[end], 7))
-            end++;
-        return ppm_fail(error, PPM_MALFORMED,
-                        "data at byte %zu: found \"%s\", expected an array of numbers", at,
-                        codec_quote(body + at, end - at, found));
-    }
-    place->is_found = true;
-    place->start = at;
-    find_array_end(body, body_bytes, place);
-    return PPM_OK;
+    frame->at = frame->data_end = end;
+    frame->stage = CODEC_JSON_AROUND;
 }
+
+/* ---- what stands around it ---- */
 
 static enum ppm_status refuse_start(const char *text, size_t text_bytes, struct ppm_error *error)
 {
@@ -88,41 +63,146 @@ static enum ppm_status refuse_start(const char *text, size_t text_bytes, struct 
                     codec_quote(text, text_bytes, found));
 }
 
-enum ppm_status codec_json_find_data(const char *body, size_t body_bytes,
-                                     struct codec_json_place *ret_place, struct ppm_error *error)
+static enum ppm_status refuse_data(const char *body, size_t body_bytes, size_t at,
+                                   struct ppm_error *error)
 {
-    static const char key[] = "\"data\"";
-    const size_t key_bytes = sizeof key - 1;
-    size_t depth = 0;
-    bool is_key = false; /* the last string at depth 1 was the key */
-    size_t at = skip_space(body, body_bytes, 0);
-    if (at == body_bytes || body[at] != '{')
-        return refuse_start(body + at, body_bytes - at, error);
-    do {
-        const char byte = body[at];
-        if (byte == '"') {
-            const size_t start = at;
-            at = skip_string(body, body_bytes, at);
-            is_key = at - start == key_bytes && memcmp(body + start, key, key_bytes) == 0;
-            continue;
-        }
-        at++;
-        if (byte == ':' && depth == 1 && is_key) {
-            at = skip_space(body, body_bytes, at);
-            const enum ppm_status status = enter_data(body, body_bytes, at, ret_place, error);
-            if (status != PPM_OK || !ret_place->is_closed)
-                return status;
-            at = ret_place->end;
-        }
-        if (byte == '{' || byte == '[')
-            depth++;
-        if (byte == '}' || byte == ']')
-            depth--;
-        if (depth > NESTING_MAX)
+    char found[CODEC_QUOTED_BYTES];
+    size_t end = at;
+    while (end < body_bytes && !memchr(",}] \n\r\t", body[end], 7))
+        end++;
+    return ppm_fail(error, PPM_MALFORMED,
+                    "data at byte %zu: found \"%s\", expected an array of numbers", at,
+                    codec_quote(body + at, end - at, found));
+}
+
+/* Steps into what follows the key "data" and its colon, which is to be the data. */
+static enum ppm_status enter_data(struct codec_json_frame *frame, const char *body,
+                                  size_t body_bytes, bool is_whole, struct ppm_error *error)
+{
+    frame->at = skip_space(body, body_bytes, frame->at);
+    if (frame->at == body_bytes && !is_whole)
+        return PPM_OK;
+    if (frame->is_found)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the body has \"data\" twice, at bytes %zu and %zu, expected it once",
+                        frame->data_start, frame->at);
+    if (frame->at == body_bytes || body[frame->at] != '[')
+        return refuse_data(body, body_bytes, frame->at, error);
+    frame->is_found = true;
+    frame->data_start = frame->at;
+    frame->stage = CODEC_JSON_DATA;
+    return PPM_OK;
+}
+
+static bool is_text(const char *bytes, size_t byte_count, const char *text)
+{
+    return text && byte_count == strlen(text) && memcmp(bytes, text, byte_count) == 0;
+}
+
+/* Goes on within a string; behind its closing quote it is known which key it would be. */
+static void pass_string(struct codec_json_frame *frame, const char *body, size_t body_bytes,
+                        bool is_whole)
+{
+    const size_t start = frame->string_start + 1;
+    size_t at = frame->at;
+    while (at < body_bytes && body[at] != '"') {
+        if (body[at] == '\\' && at + 1 == body_bytes && !is_whole)
+            break;
+        at += body[at] == '\\' ? 2 : 1;
+    }
+    frame->at = at < body_bytes ? at : body_bytes;
+    if (frame->at == body_bytes || body[at] != '"')
+        return;
+    frame->at++;
+    frame->stage = CODEC_JSON_AROUND;
+    frame->key = CODEC_JSON_KEY_OTHER;
+    if (is_text(body + start, at - start, "data"))
+        frame->key = CODEC_JSON_KEY_DATA;
+    else if (is_text(body + start, at - start, "shape"))
+        frame->key = CODEC_JSON_KEY_SHAPE;
+    else if (is_text(body + start, at - start, frame->list))
+        frame->key = CODEC_JSON_KEY_LIST;
+}
+
+/* Whether the members that are read here are those beside the data. */
+static bool is_beside_data(const struct codec_json_frame *frame)
+{
+    if (!frame->list)
+        return frame->depth == 1;
+    return frame->depth == 3 && frame->is_in_list && (frame->objects & 0xeU) == (1U << 1 | 1U << 3);
+}
+
+static void pass_colon(struct codec_json_frame *frame)
+{
+    if (frame->depth == 1)
+        frame->is_in_list = frame->key == CODEC_JSON_KEY_LIST;
+    if (!is_beside_data(frame))
+        return;
+    if (frame->key == CODEC_JSON_KEY_DATA)
+        frame->stage = CODEC_JSON_BEFORE_DATA;
+    else if (frame->key == CODEC_JSON_KEY_SHAPE)
+        frame->shape_at = frame->at;
+}
+
+/* Passes the byte before frame->at, which is of no string. */
+static enum ppm_status pass_byte(struct codec_json_frame *frame, char byte, struct ppm_error *error)
+{
+    switch (byte) {
+    case '"':
+        frame->string_start = frame->at - 1;
+        frame->stage = CODEC_JSON_STRING;
+        break;
+    case ':':
+        pass_colon(frame);
+        break;
+    case '{':
+    case '[':
+        if (frame->depth == NESTING_MAX)
             return ppm_fail(error, PPM_MALFORMED,
                             "byte %zu: nested deeper than %d, expected at most %d levels beside "
                             "the data",
-                            at - 1, NESTING_MAX, NESTING_MAX);
-    } while (at < body_bytes && depth > 0);
+                            frame->at - 1, NESTING_MAX, NESTING_MAX);
+        frame->depth++;
+        frame->objects &= ~(1U << frame->depth);
+        frame->objects |= (unsigned)(byte == '{') << frame->depth;
+        break;
+    case '}':
+    case ']':
+        if (--frame->depth == 0)
+            frame->stage = CODEC_JSON_END;
+        break;
+    default:
+        break;
+    }
     return PPM_OK;
+}
+
+enum ppm_status codec_json_find_data(struct codec_json_frame *frame, const char *body,
+                                     size_t body_bytes, bool is_whole, struct ppm_error *error)
+{
+    if (frame->stage == CODEC_JSON_START) {
+        frame->at = skip_space(body, body_bytes, frame->at);
+        if (frame->at == body_bytes && !is_whole)
+            return PPM_OK;
+        if (frame->at == body_bytes || body[frame->at] != '{')
+            return refuse_start(body + frame->at, body_bytes - frame->at, error);
+        frame->stage = CODEC_JSON_AROUND;
+    }
+    enum ppm_status status = PPM_OK;
+    while (status == PPM_OK && frame->stage <= CODEC_JSON_STRING && frame->at < body_bytes) {
+        const size_t before = frame->at;
+        if (frame->stage == CODEC_JSON_AROUND) {
+            const char byte = body[frame->at++];
+            status = pass_byte(frame, byte, error);
+            if (status != PPM_OK)
+                frame->at = before;
+        } else {
+            pass_string(frame, body, body_bytes, is_whole);
+            if (frame->at == before)
+                break; /* at a backslash whose other half is still to come */
+        }
+    }
+    if (status == PPM_OK && frame->stage == CODEC_JSON_BEFORE_DATA)
+        status = enter_data(frame, body, body_bytes, is_whole, error);
+    return status;
 }

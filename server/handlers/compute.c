@@ -42,6 +42,8 @@ static void finish(struct inference *inference)
     struct http_request *request = inference->request;
     free(inference->x_memory);
     inference->x_memory = NULL;
+    codec_json_free(inference->reader);
+    inference->reader = NULL;
     http_drop_body(request);
     http_keep(request, request->response.body_bytes);
     if (inference->is_queued)

@@ -17,7 +17,57 @@ static const double json_byte_us = 0.004, json_number_us = 0.035;
 
 /* ---- reading and answering ---- */
 
-static bool decode(struct inference *inference)
+/* codec_json_options.reserve, for an inference. */
+static bool reserve_numbers(void *context, size_t bytes)
+{
+    struct inference *inference = context;
+    inference->lacks_budget = !http_reserve(inference->request, bytes);
+    return !inference->lacks_budget;
+}
+
+struct codec_json_reader *inference_reader(struct inference *inference, const char *list)
+{
+    const struct http_request *request = inference->request;
+    const struct codec_json_options options = {
+        .list = list,
+        .body_bytes_max = request->has_content_length ? request->content_length
+                                                      : inference->service->settings.body_max_bytes,
+        .is_length_known = request->has_content_length,
+        .reserve = reserve_numbers,
+        .context = inference};
+    if (!inference->reader)
+        inference->reader = codec_json_create(&options);
+    return inference->reader;
+}
+
+size_t inference_unread_bytes(const struct inference *inference, size_t bytes)
+{
+    return inference->reader ? codec_json_left(inference->reader, bytes) : bytes;
+}
+
+bool inference_refuse_json(struct inference *inference, const struct ppm_error *error)
+{
+    if (error->status == PPM_NO_MEMORY && inference->lacks_budget)
+        return http_refuse_memory(inference->request);
+    return http_problem_of(inference->request, error);
+}
+
+/* True: refused. */
+static bool decode_json(struct inference *inference)
+{
+    const struct http_request *request = inference->request;
+    struct codec_json_reader *reader = inference_reader(inference, NULL);
+    struct ppm_error error = {0};
+    if (!reader)
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory to read JSON");
+    else
+        codec_json_finish(reader, request->body, request->body_bytes, &inference->expectation,
+                          &inference->x, &error);
+    return error.status != PPM_OK && inference_refuse_json(inference, &error);
+}
+
+/* True: refused. */
+static bool decode_other(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -26,10 +76,15 @@ static bool decode(struct inference *inference)
         return http_refuse_memory(request);
     codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
                  &inference->x, &error);
-    if (error.status != PPM_OK)
-        return http_problem_of(request, &error);
+    return error.status != PPM_OK && http_problem_of(request, &error);
+}
+
+static bool decode(struct inference *inference)
+{
+    if (inference->form == CODEC_JSON ? decode_json(inference) : decode_other(inference))
+        return true;
     inference->x_memory = inference->x.data;
-    http_drop_body(request);
+    http_drop_body(inference->request);
     return false;
 }
 
@@ -224,13 +279,25 @@ bool inference_refuse_body(struct inference *inference)
     const double begun_ms = http_elapsed_ms(request);
     codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
                &inference->x, &error);
-    request->decode_ms = http_elapsed_ms(request) - begun_ms;
+    request->decode_ms += http_elapsed_ms(request) - begun_ms;
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (inference->x.shape.n > 0)
         return inference->costs.one_thread_us == 0 &&
                inference_refuse_shape(inference, inference->x.shape);
-    return json_byte_us * (double)request->body_bytes < quick_us && inference_decode(inference);
+    return json_byte_us * (double)inference_unread_bytes(inference, request->body_bytes) <
+               quick_us &&
+           inference_decode(inference);
+}
+
+void infer_arrived(struct http_request *request)
+{
+    struct inference *inference = request->state;
+    const double begun_ms = http_elapsed_ms(request);
+    if (inference->form != CODEC_JSON || !inference_reader(inference, NULL))
+        return;
+    codec_json_feed(inference->reader, request->body, request->body_bytes);
+    request->decode_ms += http_elapsed_ms(request) - begun_ms;
 }
 
 bool infer_finish(struct http_request *request)
@@ -268,6 +335,7 @@ void infer_release(struct http_request *request)
         return;
     executor_release(inference->service->executor, &inference->job);
     free(inference->x_memory);
+    codec_json_free(inference->reader);
     registry_release(inference->registry);
     free(inference);
 }

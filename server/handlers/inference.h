@@ -28,7 +28,9 @@ struct inference {
     struct ppm_model_info info;
     enum codec_form form, answer_form;
     struct codec_expectation expectation;
-    size_t axes[4];         /* those of the query or header, for a raw body */
+    size_t axes[4];                   /* those of the query or header, for a raw body */
+    struct codec_json_reader *reader; /* of a JSON body, as it arrives; NULL: none is needed yet */
+    bool lacks_budget;                /* for the numbers that reader reads */
     struct ppm_tensor x;    /* n == 0: its shape is not known yet; data within body or x_memory */
     void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
     void *y_data;           /* room for y elsewhere than in the answer; NULL: none */
@@ -62,6 +64,16 @@ bool inference_refuse_full_queue(struct inference *inference);
 /* Checks x's shape against the model, the limits and the bytes announced, and sets costs and
  * needed_bytes. True: refused. */
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape);
+
+/* The reader of a body's JSON, whose tensor is in the body or in an object of that list (as
+ * codec_json_options.list); made when it is not there yet. NULL: no memory. */
+struct codec_json_reader *inference_reader(struct inference *inference, const char *list);
+
+/* Bytes of JSON of which the body has bytes that decode has yet to read. */
+size_t inference_unread_bytes(const struct inference *inference, size_t bytes);
+
+/* Refuses what the reader has met. Returns true. */
+bool inference_refuse_json(struct inference *inference, const struct ppm_error *error);
 
 /* Reads x by the protocol's decode, unless it is there, and takes the time. True: refused. */
 bool inference_decode(struct inference *inference);

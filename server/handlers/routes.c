@@ -17,8 +17,8 @@
     {"POST",  pattern, v2_infer_begin, v2_infer_arrived, v2_infer_finish, v2_infer_release, false}
 
 const struct http_route handlers_routes[] = {
-    {"POST", "/ppm", infer_begin, NULL, infer_finish, infer_release, false},
-    {"POST", "/ppm/{model}", infer_begin, NULL, infer_finish, infer_release, false},
+    {"POST", "/ppm", infer_begin, infer_arrived, infer_finish, infer_release, false},
+    {"POST", "/ppm/{model}", infer_begin, infer_arrived, infer_finish, infer_release, false},
     {"GET", "/ppm", NULL, NULL, describe_finish, NULL, false},
     {"GET", "/ppm/{model}", NULL, NULL, describe_finish, NULL, false},
     {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},

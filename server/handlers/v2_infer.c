@@ -21,7 +21,6 @@ struct v2_inference {
     struct inference inference; /* first: an inference of this protocol is one */
     bool has_header;
     size_t header_bytes; /* of the body: its JSON. With header 0 the body is x alone */
-    struct codec_json_reader *reader;
     bool is_read; /* the JSON but for the numbers */
     struct v2_request request;
     struct shared_memory_hold *x_region, *y_region; /* NULL: none */
@@ -67,11 +66,6 @@ static bool read_header(struct v2_inference *v2)
     return false;
 }
 
-static bool reserve(void *context, size_t bytes)
-{
-    return http_reserve(context, bytes);
-}
-
 /* A body without JSON: x, whose shape stands in the query or a header. True: refused. */
 static bool begin_raw(struct v2_inference *v2)
 {
@@ -84,18 +78,10 @@ static bool begin_raw(struct v2_inference *v2)
 
 static bool begin_json(struct v2_inference *v2)
 {
-    struct http_request *request = v2->inference.request;
-    const struct settings *settings = &v2->inference.service->settings;
-    const struct codec_json_options options = {
-        .list = "inputs",
-        .body_bytes_max = request->has_content_length ? request->content_length
-                                                      : settings->body_max_bytes,
-        .is_length_known = request->has_content_length,
-        .reserve = reserve,
-        .context = request};
-    v2->inference.form = v2->inference.answer_form = CODEC_JSON;
-    v2->reader = codec_json_create(&options);
-    return !v2->reader && http_problem(request, 503, "out of memory");
+    struct inference *inference = &v2->inference;
+    inference->form = inference->answer_form = CODEC_JSON;
+    return !inference_reader(inference, "inputs") &&
+           http_problem(inference->request, 503, "out of memory");
 }
 
 bool v2_infer_begin(struct http_request *request)
@@ -118,8 +104,8 @@ void v2_infer_arrived(struct http_request *request)
 {
     struct v2_inference *v2 = request->state;
     const bool is_all_json = !v2->has_header || v2->header_bytes == request->content_length;
-    if (v2->reader && is_all_json)
-        codec_json_feed(v2->reader, request->body, json_bytes(v2));
+    if (v2->inference.reader && is_all_json)
+        codec_json_feed(v2->inference.reader, request->body, json_bytes(v2));
 }
 
 /* ---- x ---- */
@@ -178,14 +164,14 @@ static bool read_json(struct v2_inference *v2)
     struct ppm_error error = {0};
     json_t *around = NULL;
     const size_t bytes = json_bytes(v2);
-    if (codec_json_around(v2->reader, request->body, bytes, &around, &error) == PPM_OK &&
+    if (codec_json_around(v2->inference.reader, request->body, bytes, &around, &error) == PPM_OK &&
         v2_read_request(around, request->body_bytes - bytes, said, &error) == PPM_OK &&
         ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
                              &inference->x, &error) == PPM_OK)
         codec_check_channels(&inference->x, &inference->expectation, &error);
     json_decref(around);
     if (error.status != PPM_OK)
-        return http_problem_of(request, &error);
+        return inference_refuse_json(inference, &error);
     v2->is_read = true;
     inference->answer_form = said->y.place == V2_IN_JSON ? CODEC_JSON : CODEC_RAW;
     set_timeout(request, said->timeout_us);
@@ -202,7 +188,7 @@ static bool decode(struct inference *inference)
     if (inference->x.data)
         return false;
     if (v2->request.x.place == V2_IN_JSON) {
-        codec_json_tensor(v2->reader, request->body, v2->request.axes, v2->request.axis_count,
+        codec_json_tensor(v2->inference.reader, request->body, v2->request.axes, v2->request.axis_count,
                           inference->x.layout, &inference->x, &error);
     } else if (!http_reserve(request, inference->costs.input_bytes)) {
         return http_refuse_memory(request);
@@ -211,7 +197,7 @@ static bool decode(struct inference *inference)
     }
     inference->x_memory = inference->x.data;
     http_drop_body(request);
-    return error.status != PPM_OK && http_problem_of(request, &error);
+    return error.status != PPM_OK && inference_refuse_json(inference, &error);
 }
 
 bool v2_infer_finish(struct http_request *request)
@@ -223,8 +209,8 @@ bool v2_infer_finish(struct http_request *request)
                             header_name, v2->header_bytes, request->body_bytes);
     if (v2->is_read)
         return inference_refuse_body(inference) || inference_submit(inference);
-    const size_t left = codec_json_left(v2->reader, json_bytes(v2));
-    if (left <= READ_NOW_BYTES && inference_decode(inference))
+    if (inference_unread_bytes(inference, json_bytes(v2)) <= READ_NOW_BYTES &&
+        inference_decode(inference))
         return true;
     return inference_submit(inference);
 }
@@ -284,7 +270,6 @@ void v2_infer_release(struct http_request *request)
 {
     struct v2_inference *v2 = request->state;
     if (v2) {
-        codec_json_free(v2->reader);
         shared_memory_release(v2->x_region);
         shared_memory_release(v2->y_region);
     }

@@ -122,6 +122,59 @@ static void check_round_trip(struct ppm_tensor *tensor, const struct codec_expec
     free(bytes.data);
 }
 
+/* ---- the same in pieces ---- */
+
+static bool grant(void *context, size_t bytes)
+{
+    return bytes <= *(const size_t *)context;
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    return *state = *state * 1664525 + 1013904223;
+}
+
+/* Reads body in pieces that begin at another address each, by which way the seed says. */
+static void check_pieces(const char *body, size_t size, const struct codec_expectation *expectation,
+                         const struct ppm_tensor *whole, const struct ppm_error *whole_error)
+{
+    uint32_t state = (uint32_t)size;
+    for (size_t i = 0; i < size; i++)
+        state = 31 * state + (uint8_t)body[i];
+    size_t granted = next_random(&state) >> 28 ? SIZE_MAX : 0, data_bytes = 0;
+    const struct codec_json_options options = {.body_bytes_max = size,
+                                               .is_length_known = next_random(&state) >> 30,
+                                               .reserve = grant,
+                                               .context = &granted};
+    const uint32_t piece_max = 1 + (next_random(&state) >> 16) % (size + 1);
+    struct codec_json_reader *reader = codec_json_create(&options);
+    struct ppm_tensor tensor = {0};
+    struct ppm_error error = {0}, ignored = {0};
+    FUZZ_CHECK(reader, "out of memory");
+    for (size_t fed = 0; fed < size;) {
+        fed += 1 + (next_random(&state) >> 8) % piece_max;
+        if (fed > size)
+            fed = size;
+        char *copy = malloc(fed);
+        FUZZ_CHECK(copy, "out of memory");
+        memcpy(copy, body, fed);
+        codec_json_feed(reader, copy, fed);
+        free(copy);
+        FUZZ_CHECK(codec_json_left(reader, fed) <= fed, "read more than there is");
+    }
+    granted = SIZE_MAX;
+    if (codec_json_read(reader, body, size, expectation, &tensor, &error) == PPM_OK)
+        FUZZ_CHECK(whole->data && memcmp(&tensor.shape, &whole->shape, sizeof tensor.shape) == 0 &&
+                       tensor.layout == whole->layout && tensor.is_batch == whole->is_batch &&
+                       ppm_shape_bytes(tensor.shape, &data_bytes, &ignored) == PPM_OK &&
+                       memcmp(tensor.data, whole->data, data_bytes) == 0,
+                   "another tensor in pieces");
+    FUZZ_CHECK(strcmp(error.text, whole_error->text) == 0, "whole \"%s\", in pieces \"%s\"",
+               whole_error->text, error.text);
+    ppm_tensor_free(&tensor);
+    codec_json_free(reader);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct codec_expectation expectation = {.layout = PPM_NCHW, .model = "m"};
@@ -131,6 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > BODY_BYTES_MAX)
         return 0;
     const bool is_taken = codec_json_decode(body, size, &expectation, &tensor, &error) == PPM_OK;
+    check_pieces(body, size, &expectation, &tensor, &error);
     json_t *exact = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
     json_t *real = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
     /* jansson skips some zero bytes and reads escaped keys; the server does neither. */

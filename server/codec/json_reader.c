@@ -1,0 +1,296 @@
+/*
+ * json_reader.c - a JSON body that is read while it arrives.
+ *
+ * What has come is read once, in order: the text around the data only so far that the data is
+ * found, the data's numbers straight into memory for the tensor. Whatever is refused stops this,
+ * and is met again when the body is whole and the sentence can show all of it.
+ */
+#include "server/codec/codec_internal.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMBERS_BYTES_MAX = 64 * 1024 }; /* of a body without its data */
+
+struct codec_json_reader {
+    struct codec_json_options options;
+    struct codec_json_frame frame;
+    struct codec_json_scan scan; /* scan.at == 0: the data has not been begun */
+    struct ppm_error refusal;    /* of the data */
+    bool has_stopped;            /* the rest waits until the body is whole */
+};
+
+struct codec_json_reader *codec_json_create(const struct codec_json_options *options)
+{
+    struct codec_json_reader *reader = calloc(1, sizeof *reader);
+    if (reader) {
+        reader->options = *options;
+        reader->frame.list = options->list;
+    }
+    return reader;
+}
+
+void codec_json_free(struct codec_json_reader *reader)
+{
+    if (!reader)
+        return;
+    free(reader->scan.values);
+    free(reader);
+}
+
+/* ---- memory for the numbers ------------------------------------------------------------------ */
+
+/* The product of the extents of the "shape" that stands before the data; 0: there is none, or none
+ * that can be read at sight. */
+static size_t count_of_shape(const struct codec_json_frame *frame, const char *body)
+{
+    const char *at = body + frame->shape_at, *const end = body + frame->data_start;
+    size_t count = 1, extent;
+    char mark;
+    if (frame->shape_at == 0)
+        return 0;
+    do {
+        while (at < end && (codec_json_is_space(*at) || *at == '['))
+            at++;
+        if (!codec_read_size(&at, end, &extent) || __builtin_mul_overflow(count, extent, &count))
+            return 0;
+        while (at < end && codec_json_is_space(*at))
+            at++;
+        mark = at < end ? *at++ : '\0';
+    } while (mark == ',');
+    return mark == ']' ? count : 0;
+}
+
+/* Memory for so many numbers, which are to be read from the first on. */
+static enum ppm_status allocate(struct codec_json_reader *reader, size_t count,
+                                struct ppm_error *error)
+{
+    const struct codec_json_options *options = &reader->options;
+    struct ppm_tensor values = {.shape = {1, 1, 1, count}};
+    size_t bytes;
+    free(reader->scan.values);
+    reader->scan = (struct codec_json_scan){.at = reader->frame.data_start};
+    if (ppm_shape_bytes(values.shape, &bytes, error) != PPM_OK)
+        return error->status;
+    if (options->reserve && !options->reserve(options->context, bytes))
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory for the %zu numbers of data", count);
+    if (ppm_tensor_allocate(&values, error) != PPM_OK)
+        return error->status;
+    reader->scan.values = values.data;
+    reader->scan.capacity = count;
+    return PPM_OK;
+}
+
+/* Begins with the data. Each number takes a digit and a comma or bracket: without a shape to go by
+ * there is room for as many as can come, of which the system only gives the pages that are used.
+ * False: no memory, or nobody knows how much. */
+static bool begin_data(struct codec_json_reader *reader, const char *body, size_t body_bytes,
+                       bool is_whole)
+{
+    struct ppm_error ignored = {0};
+    const size_t start = reader->frame.data_start;
+    const size_t bytes_max = is_whole ? body_bytes : reader->options.body_bytes_max;
+    const size_t room = bytes_max > start ? (bytes_max - start) / 2 : 0;
+    size_t count = count_of_shape(&reader->frame, body);
+    if ((count == 0 || count > room) && (is_whole || reader->options.is_length_known))
+        count = room;
+    return count <= room && allocate(reader, count, &ignored) == PPM_OK;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Reads on in the data. Where it is refused and the body is whole, passes over it if its end can be
+ * seen: then what stands around it is looked at first. */
+static enum ppm_status read_data(struct codec_json_reader *reader, const char *body,
+                                 size_t body_bytes, bool is_whole, struct ppm_error *error)
+{
+    struct codec_json_scan *scan = &reader->scan;
+    if (scan->at == 0 && !begin_data(reader, body, body_bytes, is_whole) && !is_whole) {
+        scan->at = 0;
+        reader->has_stopped = true;
+        return PPM_OK;
+    }
+    struct ppm_error *const refusal = &reader->refusal;
+    const enum ppm_status status =
+        codec_json_scan(scan, body, body_bytes, is_whole, is_whole ? refusal : error);
+    if (status == PPM_OK && scan->is_done)
+        codec_json_leave_data(&reader->frame, scan->at);
+    else if (status != PPM_OK && is_whole &&
+             !codec_json_pass_data(&reader->frame, body, body_bytes))
+        *error = *refusal;
+    return error->status;
+}
+
+static enum ppm_status read_on(struct codec_json_reader *reader, const char *body,
+                               size_t body_bytes, bool is_whole, struct ppm_error *error)
+{
+    struct codec_json_frame *frame = &reader->frame;
+    enum ppm_status status;
+    do {
+        status = codec_json_find_data(frame, body, body_bytes, is_whole, error);
+        if (status != PPM_OK || frame->stage != CODEC_JSON_DATA)
+            break;
+        status = read_data(reader, body, body_bytes, is_whole, error);
+    } while (status == PPM_OK && frame->stage != CODEC_JSON_DATA);
+    return status;
+}
+
+void codec_json_feed(struct codec_json_reader *reader, const char *body, size_t body_bytes)
+{
+    struct ppm_error met_again = {0};
+    if (!reader->has_stopped && read_on(reader, body, body_bytes, false, &met_again) != PPM_OK)
+        reader->has_stopped = true;
+}
+
+size_t codec_json_left(const struct codec_json_reader *reader, size_t body_bytes)
+{
+    const bool is_in_data = reader->frame.stage == CODEC_JSON_DATA && reader->scan.at > 0;
+    return body_bytes - (is_in_data ? reader->scan.at : reader->frame.at);
+}
+
+/* ---- what stands around the data ------------------------------------------------------------- */
+
+/* Why jansson refused the text; jansson's own words may repeat bytes of the body. */
+static void explain(json_error_t *refusal, size_t at, struct ppm_error *error)
+{
+    const enum json_error_code code = json_error_code(refusal);
+    for (char *byte = refusal->text; *byte; byte++) {
+        if ((unsigned char)*byte < 0x20 || (unsigned char)*byte >= 0x7f)
+            *byte = '?';
+    }
+    if (code == json_error_out_of_memory || code == json_error_unknown)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for the JSON of the body");
+    else
+        ppm_fail(error, PPM_MALFORMED, "the body is not JSON, near byte %zu: %s", at,
+                 refusal->text);
+}
+
+/* Parses text, which is the body with null in the place of its data. */
+static json_t *parse(const char *text, size_t text_bytes, const struct codec_json_frame *frame,
+                     struct ppm_error *error)
+{
+    json_error_t refusal = {.position = 0};
+    json_t *root = NULL;
+    /* jansson skips a NUL behind a word or a number. */
+    const char *nul = memchr(text, '\0', text_bytes);
+    if (!nul)
+        root = ppm_json_load(text, text_bytes, &refusal);
+    if (root)
+        return root;
+    size_t at = refusal.position > 0 ? (size_t)refusal.position : 0;
+    if (nul)
+        at = (size_t)(nul - text);
+    if (frame->is_found && at > frame->data_start)
+        at += frame->data_end - frame->data_start - 4;
+    if (nul)
+        ppm_fail(error, PPM_MALFORMED, "the body is not JSON: byte %zu is NUL, expected text", at);
+    else
+        explain(&refusal, at, error);
+    return NULL;
+}
+
+enum ppm_status codec_json_around(struct codec_json_reader *reader, const char *body,
+                                  size_t body_bytes, struct json_t **ret_around,
+                                  struct ppm_error *error)
+{
+    const struct codec_json_frame *frame = &reader->frame;
+    if (read_on(reader, body, body_bytes, true, error) != PPM_OK)
+        return error->status;
+    const size_t data_bytes = frame->data_end - frame->data_start;
+    const size_t tail_bytes = frame->is_found ? body_bytes - frame->data_end : 0;
+    const size_t head_bytes = body_bytes - data_bytes - tail_bytes;
+    const size_t text_bytes = head_bytes + (frame->is_found ? 4 : 0) + tail_bytes;
+    if (text_bytes > MEMBERS_BYTES_MAX)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the body holds %zu bytes beside the data, expected at most %d",
+                        body_bytes - data_bytes, MEMBERS_BYTES_MAX);
+    char *text = malloc(text_bytes);
+    if (!text)
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of JSON", text_bytes);
+    memcpy(text, body, head_bytes);
+    memcpy(text + head_bytes, "null", text_bytes - tail_bytes - head_bytes);
+    memcpy(text + text_bytes - tail_bytes, body + body_bytes - tail_bytes, tail_bytes);
+    json_t *root = parse(text, text_bytes, frame, error);
+    free(text);
+    if (!root)
+        return error->status;
+    *ret_around = root;
+    return PPM_OK;
+}
+
+bool codec_json_has_data(const struct codec_json_reader *reader)
+{
+    return reader->frame.is_found;
+}
+
+/* ---- the tensor ------------------------------------------------------------------------------ */
+
+/* Checks the array that was read against the shape that was given. */
+static enum ppm_status check_shape(const struct codec_json_array *array, const size_t *axes,
+                                   size_t axis_count, size_t count, struct ppm_error *error)
+{
+    char shape[CODEC_AXES_TEXT_BYTES], nesting[CODEC_AXES_TEXT_BYTES];
+    codec_axes_text(axes, axis_count, shape);
+    if (array->depth == 1 && array->count != count)
+        return ppm_fail(error, PPM_MALFORMED, "data holds %zu number%s, expected %zu for shape %s",
+                        array->count, array->count == 1 ? "" : "s", count, shape);
+    if (array->depth > 1 && (array->depth != axis_count ||
+                             memcmp(array->extents, axes, axis_count * sizeof axes[0]) != 0))
+        return ppm_fail(error, PPM_MALFORMED, "data is nested as %s, expected %s as shape says",
+                        codec_axes_text(array->extents, array->depth, nesting), shape);
+    return PPM_OK;
+}
+
+/* Takes the shape of a tensor that gave none from the nesting of its data. */
+static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm_layout layout,
+                                  struct ppm_tensor *tensor, struct ppm_error *error)
+{
+    if (array->depth == 1)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the shape is missing and the %zu numbers of data are flat, expected "
+                        "\"shape\": [1, 4, 30, 30] beside them",
+                        array->count);
+    if (array->depth == 2)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the shape is missing and data is nested 2 deep, expected 3 or 4");
+    return ppm_tensor_from_axes(array->extents, array->depth, layout, tensor, error);
+}
+
+/* The numbers that there was no memory for when they were counted. */
+static enum ppm_status read_again(struct codec_json_reader *reader, const char *body,
+                                  struct ppm_error *error)
+{
+    if (allocate(reader, reader->scan.array.count, error) != PPM_OK)
+        return error->status;
+    return codec_json_scan(&reader->scan, body, reader->frame.data_end, true, error);
+}
+
+enum ppm_status codec_json_tensor(struct codec_json_reader *reader, const char *body,
+                                  const size_t *axes, size_t axis_count, enum ppm_layout layout,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    const struct codec_json_array *array = &reader->scan.array;
+    struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
+    size_t bytes = 0;
+    enum ppm_status status = PPM_OK;
+    if (axis_count > 0)
+        status = ppm_tensor_from_axes(axes, axis_count, layout, &tensor, error);
+    if (status == PPM_OK && axis_count > 0)
+        status = ppm_shape_bytes(tensor.shape, &bytes, error);
+    if (status == PPM_OK && reader->refusal.status != PPM_OK)
+        status = ppm_fail(error, reader->refusal.status, "%s", reader->refusal.text);
+    if (status == PPM_OK && axis_count > 0)
+        status = check_shape(array, axes, axis_count, bytes / sizeof(float), error);
+    else if (status == PPM_OK)
+        status = take_shape(array, layout, &tensor, error);
+    if (status == PPM_OK && array->count > reader->scan.capacity)
+        status = read_again(reader, body, error);
+    if (status != PPM_OK)
+        return status;
+    tensor.data = reader->scan.values;
+    reader->scan.values = NULL;
+    reader->scan.capacity = 0;
+    *ret_tensor = tensor;
+    return PPM_OK;
+}

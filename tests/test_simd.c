@@ -190,20 +190,6 @@ Test(simd, softmax_of_special_values)
     cr_expect(alone == 1);
 }
 
-/* Sign, exponent and fraction as IEEE 754 and Google's bfloat16 have them. */
-static float half_formula(uint16_t half, int fraction_bits)
-{
-    const int exponent_bits = 15 - fraction_bits, bias = (1 << (exponent_bits - 1)) - 1;
-    const int fraction = half & ((1 << fraction_bits) - 1);
-    const int exponent = half >> fraction_bits & ((1 << exponent_bits) - 1);
-    double value = exponent == 0
-                       ? ldexp(fraction, 1 - bias - fraction_bits)
-                       : ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
-    if (exponent == (1 << exponent_bits) - 1)
-        value = fraction ? (double)NAN : (double)INFINITY;
-    return (float)(half & 0x8000 ? -value : value);
-}
-
 static void check_all_halves(void (*convert)(const uint16_t *, float *, size_t), int fraction_bits)
 {
     enum { PATTERNS = 1 << 16 };
@@ -215,7 +201,7 @@ static void check_all_halves(void (*convert)(const uint16_t *, float *, size_t),
     floats[PATTERNS] = -99;
     convert(halves, floats, PATTERNS);
     for (size_t i = 0; i < PATTERNS; i++) {
-        const float expected = half_formula(halves[i], fraction_bits);
+        const float expected = support_half_value(halves[i], fraction_bits);
         const uint32_t kept =
             fraction_bits == 7 ? (uint32_t)halves[i] << 16 : (uint32_t)halves[i] << 13 | 1u << 22;
         uint32_t bits;
@@ -252,9 +238,9 @@ static void check_all_roundings(void (*convert)(const float *, uint16_t *, size_
     const double too_large = ldexp(1, (1 << (14 - fraction_bits)));
     for (uint16_t half = 0; half < infinity; half++) {
         const uint16_t next = (uint16_t)(half + 1), even = half % 2 ? next : half;
-        const double value = (double)half_formula(half, fraction_bits);
+        const double value = (double)support_half_value(half, fraction_bits);
         const double above =
-            next == infinity ? too_large : (double)half_formula(next, fraction_bits);
+            next == infinity ? too_large : (double)support_half_value(next, fraction_bits);
         const float middle = (float)((value + above) / 2);
         const float x[] = {(float)value, nextafterf(middle, 0), middle,
                            nextafterf(middle, INFINITY)};

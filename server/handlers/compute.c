@@ -20,6 +20,22 @@ static double lap_ms(const struct http_request *request, double *since_ms)
 
 /* ---- reading ---- */
 
+void inference_free_x(struct inference *inference)
+{
+    if (inference->x_memory)
+        inference->free_x(inference->x_memory);
+    inference->x_memory = NULL;
+}
+
+void inference_take_x(struct inference *inference, struct ppm_error *error)
+{
+    const size_t bytes = inference->costs.input_bytes;
+    inference->x.data = inference->x_memory = buffer_take(bytes);
+    inference->free_x = buffer_give;
+    if (!inference->x.data)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
+}
+
 bool inference_decode(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -40,12 +56,13 @@ bool inference_decode(struct inference *inference)
 static void finish(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    free(inference->x_memory);
-    inference->x_memory = NULL;
+    inference_free_x(inference);
     codec_json_free(inference->reader);
     inference->reader = NULL;
     http_drop_body(request);
-    http_keep(request, request->response.body_bytes);
+    /* a narrower answer lies in memory for one of float32 */
+    http_keep(request, request->response.body_bytes * sizeof(float) /
+                           codec_dtype_bytes(inference->answer_dtype));
     if (inference->is_queued)
         http_answer(request);
 }

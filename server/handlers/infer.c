@@ -74,8 +74,11 @@ static bool decode_other(struct inference *inference)
     /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
     if (!http_reserve(request, 2 * request->body_bytes))
         return http_refuse_memory(request);
-    codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
-                 &inference->x, &error);
+    if (inference->x.shape.n > 0)
+        inference_take_x(inference, &error);
+    if (error.status == PPM_OK)
+        codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
+                     &inference->x, &error);
     return error.status != PPM_OK && http_problem_of(request, &error);
 }
 
@@ -88,7 +91,8 @@ static bool decode(struct inference *inference)
     return false;
 }
 
-static void describe_answer(struct http_request *request, const struct ppm_tensor *y)
+static void describe_answer(struct http_request *request, const struct ppm_tensor *y,
+                            enum codec_dtype dtype)
 {
     size_t axes[4];
     size_t count = ppm_tensor_axes(y, axes);
@@ -97,7 +101,8 @@ static void describe_answer(struct http_request *request, const struct ppm_tenso
                         axes[3]);
     else
         http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu", axes[0], axes[1], axes[2]);
-    http_add_header(request, "X-Tensor-Dtype", "%s", ppm_dtype_name(y->dtype));
+    http_add_header(request, "X-Tensor-Dtype", "%s",
+                    y->dtype == PPM_FLOAT32 ? codec_dtype_name(dtype) : ppm_dtype_name(y->dtype));
     http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
 }
 
@@ -107,8 +112,8 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     const enum codec_form form = inference->answer_form;
     struct codec_bytes bytes = {0};
     struct ppm_error error = {0};
-    if (codec_encode_in_place(form, y, &bytes)) {
-        describe_answer(request, y);
+    if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
+        describe_answer(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
         return;
     }
@@ -140,6 +145,34 @@ static bool refuse_forms(struct inference *inference)
     return false;
 }
 
+/* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. True: refused. */
+static bool refuse_dtypes(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct codec_expectation *expectation = &inference->expectation;
+    bool asks;
+    if (!handlers_query_dtype(request, "dtype", &expectation->dtype,
+                              &expectation->dtype_is_explicit) ||
+        !handlers_query_dtype(request, "out_dtype", &inference->answer_dtype, &asks))
+        return true;
+    const char *answered = codec_dtype_name(inference->answer_dtype);
+    if (inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32)
+        return http_problem(request, 400,
+                            "dtype: found %s for a body of JSON, whose numbers are float32; "
+                            "expected no dtype, or a raw body",
+                            codec_dtype_name(expectation->dtype));
+    if (asks && inference->info.output_dtype == PPM_INT32)
+        return http_problem(request, 422,
+                            "out_dtype: found %s, but model \"%s\" answers int32, expected no "
+                            "out_dtype",
+                            answered, inference->info.name);
+    if (!codec_form_has_dtype(inference->answer_form, inference->answer_dtype))
+        return http_problem(
+            request, 406, "out_dtype: found %s, which %s does not have, expected Accept: %s",
+            answered, codec_media_type(inference->answer_form), codec_media_type(CODEC_RAW));
+    return false;
+}
+
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
 {
     struct http_request *request = inference->request;
@@ -160,12 +193,13 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
                             costs.working_bytes >> 20, costs.output_bytes >> 20,
                             memory_max_bytes >> 20);
     }
+    const enum codec_dtype dtype = inference->expectation.dtype;
+    const size_t body_bytes = costs.input_bytes / sizeof(float) * codec_dtype_bytes(dtype);
     if (inference->form == CODEC_RAW && request->has_content_length &&
-        request->content_length != costs.input_bytes)
+        request->content_length != body_bytes)
         return http_problem(request, 400,
-                            "the body has %zu bytes, expected the %zu of the shape's float32 "
-                            "values",
-                            request->content_length, costs.input_bytes);
+                            "the body has %zu bytes, expected the %zu of the shape's %s values",
+                            request->content_length, body_bytes, codec_dtype_name(dtype));
     inference->costs = costs;
     return false;
 }
@@ -234,6 +268,7 @@ struct inference *inference_begin(struct http_request *request,
     request->state = inference;
     inference->protocol = protocol;
     inference->head_bytes_max = CODEC_HEAD_BYTES_MAX;
+    inference->free_x = free;
     inference->job.kind = &inference_kind;
     inference->request = request;
     inference->service = service;
@@ -266,7 +301,8 @@ bool infer_begin(struct http_request *request)
     if (!handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
                                &inference->expectation.layout_is_explicit))
         return true;
-    if (inference->form == CODEC_RAW && inference_refuse_raw_shape(inference))
+    if (refuse_dtypes(inference) ||
+        (inference->form == CODEC_RAW && inference_refuse_raw_shape(inference)))
         return true;
     return inference_refuse_full_queue(inference);
 }
@@ -334,7 +370,7 @@ void infer_release(struct http_request *request)
     if (!inference)
         return;
     executor_release(inference->service->executor, &inference->job);
-    free(inference->x_memory);
+    inference_free_x(inference);
     codec_json_free(inference->reader);
     registry_release(inference->registry);
     free(inference);

@@ -27,13 +27,15 @@ struct inference {
     const struct ppm_model *model;
     struct ppm_model_info info;
     enum codec_form form, answer_form;
+    enum codec_dtype answer_dtype; /* of floats; integers are int32 */
     struct codec_expectation expectation;
     size_t axes[4];                   /* those of the query or header, for a raw body */
     struct codec_json_reader *reader; /* of a JSON body, as it arrives; NULL: none is needed yet */
     bool lacks_budget;                /* for the numbers that reader reads */
-    struct ppm_tensor x;    /* n == 0: its shape is not known yet; data within body or x_memory */
-    void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
-    void *y_data;           /* room for y elsewhere than in the answer; NULL: none */
+    struct ppm_tensor x; /* n == 0: its shape is not known yet; data within body or x_memory */
+    void *x_memory;      /* decoded values; NULL: they stand elsewhere */
+    void (*free_x)(void *x_memory);
+    void *y_data; /* room for y elsewhere than in the answer; NULL: none */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
     size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
@@ -77,6 +79,10 @@ bool inference_refuse_json(struct inference *inference, const struct ppm_error *
 
 /* Reads x by the protocol's decode, unless it is there, and takes the time. True: refused. */
 bool inference_decode(struct inference *inference);
+
+/* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
+void inference_take_x(struct inference *inference, struct ppm_error *error);
+void inference_free_x(struct inference *inference);
 
 /* Computes it on this thread alone, and fills in the response. */
 void inference_run(struct inference *inference);

@@ -192,8 +192,12 @@ static bool decode(struct inference *inference)
                           inference->x.layout, &inference->x, &error);
     } else if (!http_reserve(request, inference->costs.input_bytes)) {
         return http_refuse_memory(request);
-    } else if (ppm_tensor_allocate(&inference->x, &error) == PPM_OK) {
-        codec_read_raw(v2->request.dtype, v2->x_bytes, &inference->x);
+    } else {
+        const struct ppm_shape s = inference->x.shape;
+        inference_take_x(inference, &error);
+        if (error.status == PPM_OK)
+            codec_decode_values(v2->request.dtype, v2->x_bytes, s.n * s.c * s.h * s.w,
+                                inference->x.data);
     }
     inference->x_memory = inference->x.data;
     http_drop_body(request);

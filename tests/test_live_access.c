@@ -319,7 +319,7 @@ Test(live_access, a_preflight_is_answered_before_keys_are_asked_for)
     check_header(&answer, "Access-Control-Allow-Origin", "https://a.example");
     check_header(&answer, "Access-Control-Allow-Methods", "POST, GET, HEAD");
     check_header(&answer, "Access-Control-Allow-Headers",
-                 "Accept, Authorization, Content-Type, X-Api-Key, X-Request-Id, "
+                 "Accept, Authorization, Content-Encoding, Content-Type, X-Api-Key, X-Request-Id, "
                  "X-Request-Timeout-Ms, X-Tensor-Shape, traceparent");
     check_header(&answer, "Access-Control-Max-Age", "3600");
     check_header(&answer, "Vary", "Origin");

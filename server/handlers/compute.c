@@ -108,10 +108,12 @@ static void answer(struct inference *inference, struct ppm_tensor *y, char *memo
         describe_answer(request, y);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
     } else {
-        if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK)
+        if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK) {
             http_respond(request, 200, codec_media_type(form), bytes.data, bytes.size);
-        else
+            http_compress(request);
+        } else {
             http_problem_of(request, &error);
+        }
         buffer_give(memory);
     }
     request->encode_ms = lap_ms(request, &since_ms);

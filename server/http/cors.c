@@ -5,8 +5,8 @@
 
 /* What the server reads of a request, and what a page may read of an answer. */
 static const char request_headers[] =
-    "Accept, Authorization, Content-Type, X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, "
-    "X-Tensor-Shape, traceparent";
+    "Accept, Authorization, Content-Encoding, Content-Type, X-Api-Key, X-Request-Id, "
+    "X-Request-Timeout-Ms, X-Tensor-Shape, traceparent";
 static const char answer_headers[] =
     "Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, X-Tensor-Layout, X-Tensor-Shape, "
     "traceparent";

@@ -25,7 +25,7 @@ struct registry_entry {
 };
 
 size_t registry_count(const struct registry *registry);
-size_t registry_loaded(const struct registry *registry);                 /* those with a model */
+size_t registry_loaded(const struct registry *registry);                  /* those with a model */
 size_t registry_index(const struct registry *registry, const char *name); /* or registry_count */
 struct registry_entry registry_entry(const struct registry *registry, size_t index);
 

@@ -45,6 +45,21 @@ static enum ppm_status set_choice(struct settings *settings, const struct settin
                     setting->value);
 }
 
+static bool is_boolean(const char *text)
+{
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+}
+
+static enum ppm_status set_switch(struct settings *settings, const struct setting *setting,
+                                  const char *text, const char *where, struct ppm_error *error)
+{
+    if (!is_boolean(text))
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found \"%.40s\", expected true or false", where,
+                        text);
+    *(bool *)settings_field(settings, setting) = *text == 't';
+    return PPM_OK;
+}
+
 /* Three or four octal digits. */
 static enum ppm_status set_mode(struct settings *settings, const struct setting *setting,
                                 const char *text, const char *where, struct ppm_error *error)
@@ -65,6 +80,8 @@ static enum ppm_status set_text(struct settings *settings, const struct setting 
     if (setting->kind == KIND_NUMBER)
         return arguments_number(where, text, setting->min, setting->max,
                                 settings_field(settings, setting), error);
+    if (setting->kind == KIND_SWITCH)
+        return set_switch(settings, setting, text, where, error);
     if (setting->kind == KIND_MODE)
         return set_mode(settings, setting, text, where, error);
     if (setting->kind == KIND_CHOICE)
@@ -101,6 +118,8 @@ static enum ppm_status set_defaults(struct settings *settings, struct ppm_error 
         if (setting->standard_text)
             snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s",
                      setting->standard_text);
+        else if (setting->kind == KIND_SWITCH)
+            *(bool *)settings_field(settings, setting) = setting->standard;
         else if (setting->kind != KIND_MODELS)
             *(size_t *)settings_field(settings, setting) = setting->standard;
     }
@@ -168,11 +187,15 @@ static enum ppm_status set_json(struct settings *settings, const struct setting 
         snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         return set_text(settings, setting, number, where, error);
     }
+    if (setting->kind == KIND_SWITCH && json_is_boolean(value))
+        return set_text(settings, setting, json_is_true(value) ? "true" : "false", where, error);
     if (setting->kind == KIND_ORIGINS && json_is_array(value))
         return set_origins_json(settings, setting, value, where, error);
-    if (setting->kind == KIND_NUMBER || !json_is_string(value))
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found another type, expected a %s", where,
-                        setting->kind == KIND_NUMBER ? "whole number" : "string");
+    if (setting->kind == KIND_NUMBER || setting->kind == KIND_SWITCH || !json_is_string(value))
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found another type, expected %s", where,
+                        setting->kind == KIND_NUMBER   ? "a whole number"
+                        : setting->kind == KIND_SWITCH ? "true or false"
+                                                       : "a string");
     const char *text = json_string_value(value), *slash = strrchr(settings->config_path, '/');
     char path[2 * SETTINGS_TEXT_BYTES];
     if (setting->kind == KIND_PATH && slash && *text && *text != '/') {
@@ -256,6 +279,16 @@ static enum ppm_status read_environment(struct settings *settings, struct ppm_er
     return PPM_OK;
 }
 
+/* "--flag", "--flag=true" or "--flag true" */
+static bool match_switch(const char *flag, int count, char *const *arguments, int *at,
+                         const char **ret_value)
+{
+    if (strcmp(arguments[*at], flag) != 0)
+        return false;
+    *ret_value = *at + 1 < count && is_boolean(arguments[*at + 1]) ? arguments[++*at] : "true";
+    return true;
+}
+
 static enum ppm_status read_flag(struct settings *settings, int count, char *const *arguments,
                                  int *at, bool *has_models, struct ppm_error *error)
 {
@@ -270,7 +303,9 @@ static enum ppm_status read_flag(struct settings *settings, int count, char *con
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         char flag[64];
         settings_flag(&settings_table[i], flag, sizeof flag);
-        if (!argument_match(flag, count, arguments, at, &value, error))
+        const bool is_switch = settings_table[i].kind == KIND_SWITCH;
+        if (!(is_switch && match_switch(flag, count, arguments, at, &value)) &&
+            !argument_match(flag, count, arguments, at, &value, error))
             continue;
         if (error->status != PPM_OK)
             return error->status;

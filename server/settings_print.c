@@ -31,6 +31,8 @@ enum ppm_status settings_print(const struct settings *settings, FILE *file, stru
             value = json_string(field);
         else if (setting->kind == KIND_ORIGINS)
             value = origins_json(field);
+        else if (setting->kind == KIND_SWITCH)
+            value = json_boolean(*(const bool *)field);
         else if (setting->kind == KIND_MODE)
             value = json_sprintf("%04zo", *(const size_t *)field);
         else if (setting->kind == KIND_NUMBER)
@@ -61,6 +63,8 @@ void settings_print_help(FILE *file)
             snprintf(standard, sizeof standard, "the four listings");
         else if (setting->kind == KIND_NUMBER)
             snprintf(standard, sizeof standard, "%zu", setting->standard);
+        else if (setting->kind == KIND_SWITCH)
+            snprintf(standard, sizeof standard, "%s", setting->standard ? "true" : "false");
         else if (setting->kind == KIND_MODE)
             snprintf(standard, sizeof standard, "%04zo", setting->standard);
         else

@@ -63,6 +63,10 @@ const struct setting settings_table[SETTING_COUNT] = {
      "PEM, the certificate's private key"},
     {"cors_origins", KIND_ORIGINS, offsetof(struct settings, cors_origins), 0, 0, 0, "",
      "ORIGIN,...", "pages of these origins may ask from a browser; *: of any"},
+    {"allow_shared_memory", KIND_SWITCH, offsetof(struct settings, allow_shared_memory), 0, 0,
+     false, NULL, "true|false", "clients may have tensors read from and written to shared memory"},
+    {"allow_model_control", KIND_SWITCH, offsetof(struct settings, allow_model_control), 0, 0,
+     false, NULL, "true|false", "clients may load and unload models"},
 };
 const char *const settings_standard_models[STANDARD_MODEL_COUNT] = {
     "models/listing1-pytorch-ppm.json",

@@ -6,7 +6,8 @@
 
 enum setting_kind {
     KIND_NUMBER,
-    KIND_MODE, /* of a file: "0600" */
+    KIND_SWITCH, /* its flag may stand alone: true */
+    KIND_MODE,   /* of a file: "0600" */
     KIND_CHOICE,
     KIND_TEXT,
     KIND_PATH,    /* in a file: relative to it */
@@ -25,7 +26,7 @@ struct setting {
     const char *help;
 };
 
-enum { SETTING_COUNT = 27, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
+enum { SETTING_COUNT = 29, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
 
 extern const struct setting settings_table[SETTING_COUNT];
 extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];

@@ -2,6 +2,7 @@
  * the client gets the right answer, a complete 503 or the end of its connection, and nothing
  * is left behind. The server runs in the test's own process, whose malloc is heap.c's. */
 #include "server/serve.h"
+#include "tests/compressed.h"
 #include "tests/heap.h"
 #include "tests/live_support.h"
 
@@ -550,6 +551,32 @@ Test(live_memory, reloads)
     for (long k = 0; k <= requests; k += 1 + requests / 50) /* each ends where the one above did */
         refuse_reload(&request, &expected, blocks, k, HEAP_WITHOUT_END);
     live_answer_free(&expected);
+    live_tensor_free(&x);
+    stop();
+}
+
+Test(live_memory, compressed_tensors)
+{
+    struct live_tensor x = tensor_of("1,4,30,30", 4 * 30 * 30);
+    size_t bytes = 0;
+    char *sent = compressed_make(COMPRESSED_GZIP, x.values, x.count * sizeof(float), &bytes);
+    const struct request requests[] = {
+        {"a compressed body", "POST", "/ppm?shape=1,4,30,30",
+         "Content-Type: application/octet-stream\r\nContent-Encoding: gzip\r\n", sent, bytes,
+         .expected = 200},
+        {"the same in pieces", "POST", "/ppm/slow?shape=1,4,30,30",
+         "Content-Type: application/octet-stream\r\nContent-Encoding: gzip\r\n", sent, bytes, true,
+         .expected = 200},
+        {"half of it", "POST", "/ppm?shape=1,4,30,30",
+         "Content-Type: application/octet-stream\r\nContent-Encoding: gzip\r\n", sent, bytes / 2,
+         .expected = 400},
+        {"another coding", "POST", "/ppm?shape=1,4,30,30",
+         "Content-Type: application/octet-stream\r\nContent-Encoding: br\r\n", sent, bytes,
+         .expected = 415},
+    };
+    start();
+    refuse_all(requests, COUNT(requests));
+    free(sent);
     live_tensor_free(&x);
     stop();
 }

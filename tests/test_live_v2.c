@@ -91,7 +91,9 @@ static float *check_answer(const struct live_answer *answer, bool is_binary, con
     cr_assert(json_array_size(outputs) == 1, "%s", what);
     cr_assert_str_eq(text_at(output, "name"), "y", "%s", what);
     cr_assert_str_eq(text_at(output, "datatype"), "FP32", "%s", what);
-    cr_assert_str_eq(shape, "[1,8,10,10]", "%s", what);
+    cr_assert(strlen(shape) == strlen(y.shape) + 2 &&
+                  strncmp(shape + 1, y.shape, strlen(y.shape)) == 0,
+              "%s: %s", what, shape);
     cr_assert((parameters != NULL) == is_binary, "%s", what);
     cr_assert_str_eq(live_header(answer, "Content-Type", header),
                      is_binary ? "application/octet-stream" : "application/json", "%s", what);
@@ -164,9 +166,9 @@ Test(live_v2, tensors_go_in_and_out_as_bytes_and_as_numbers, .init = start, .fin
 Test(live_v2, bytes_may_begin_anywhere, .init = start, .fini = stop, .timeout = 120)
 {
     for (size_t spaces = 0; spaces < 66; spaces++) {
-        struct live_answer answer = ask_binary(
-            INFER, "{" BINARY ", \"parameters\": {\"binary_data_output\": true}}", spaces, x.values,
-            1600);
+        struct live_answer answer =
+            ask_binary(INFER, "{" BINARY ", \"parameters\": {\"binary_data_output\": true}}",
+                       spaces, x.values, 1600);
         free(check_answer(&answer, true, "spaces"));
         live_answer_free(&answer);
     }
@@ -234,15 +236,15 @@ static void check_error(const struct live_answer *answer, int status, const char
 
 Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120)
 {
-#define X      "\"name\": \"x\""
-#define FP32   "\"datatype\": \"FP32\""
-#define SHAPE  "\"shape\": [1, 4, 10, 10]"
-#define SIZE   "\"parameters\": {\"binary_data_size\": 1600}"
+#define X       "\"name\": \"x\""
+#define FP32    "\"datatype\": \"FP32\""
+#define SHAPE   "\"shape\": [1, 4, 10, 10]"
+#define SIZE    "\"parameters\": {\"binary_data_size\": 1600}"
 #define IN(...) "{\"inputs\": [{" __VA_ARGS__ "}]}"
     static const struct {
         const char *json, *text;
     } cases[] = {
-        {"", "JSON"},
+        {" ", "JSON"},
         {"[]", "JSON"},
         {"{}", "inputs: found none"},
         {"{\"inputs\": {}}", "inputs: found {}"},
@@ -252,7 +254,7 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120
         {IN(FP32 ", " SHAPE ", " SIZE), "inputs[0].name: found none"},
         {IN("\"name\": \"input\", " FP32 ", " SHAPE ", " SIZE), "inputs[0].name: found"},
         {IN(X ", " SHAPE ", " SIZE), "inputs[0].datatype: found none"},
-        {IN(X ", \"datatype\": \"FP64\", " SHAPE ", " SIZE), "found \\\"FP64\\\", expected"},
+        {IN(X ", \"datatype\": \"FP64\", " SHAPE ", " SIZE), "found \"FP64\", expected"},
         {IN(X ", " FP32 ", " SIZE), "inputs[0].shape: found none"},
         {IN(X ", " FP32 ", \"shape\": [1, 4], " SIZE), "inputs[0].shape: found [1, 4]"},
         {IN(X ", " FP32 ", \"shape\": [1, 4, 10, 0], " SIZE), "positive integers"},
@@ -293,8 +295,9 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120
 
 Test(live_v2, header_lengths_that_are_none_are_refused, .init = start, .fini = stop, .timeout = 60)
 {
-    static const char *const lengths[] = {"-1", "1x", "x", "+1", "1 2", "99999999999999999999999",
-                                          "18446744073709551615", "100000", "0x10"};
+    static const char *const lengths[] = {
+        "-1",     "1x",  "x", "+1", "1 2", "99999999999999999999999", "18446744073709551615",
+        "100000", "0x10"};
     for (size_t i = 0; i < COUNT(lengths); i++) {
         char header[128];
         snprintf(header, sizeof header, "Inference-Header-Content-Length: %s\r\n", lengths[i]);
@@ -340,10 +343,11 @@ Test(live_v2, a_timeout_of_the_request_is_a_deadline, .timeout = 120)
     char json[512], header[96];
     live_slow_start(&slow, LIST("--threads", "1"));
     const size_t images = live_slow_images(&slow, 2000), bytes = images * 4 * 8 * 8 * sizeof(float);
-    snprintf(json, sizeof json,
-             "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [%zu, 4, 8, 8], "
-             "\"parameters\": {\"binary_data_size\": %zu}}], \"parameters\": {\"timeout\": 100000}}",
-             images, bytes);
+    snprintf(
+        json, sizeof json,
+        "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [%zu, 4, 8, 8], "
+        "\"parameters\": {\"binary_data_size\": %zu}}], \"parameters\": {\"timeout\": 100000}}",
+        images, bytes);
     size_t json_bytes;
     float *zeros = calloc(1, bytes);
     char *body = binary_body(json, 0, zeros, bytes, &json_bytes);

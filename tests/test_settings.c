@@ -57,6 +57,39 @@ Test(settings, flags_take_their_value_in_two_ways)
     settings_release(&settings);
 }
 
+static void check_switches(const char *const *arguments, bool shared_memory, bool model_control)
+{
+    struct settings settings;
+    struct ppm_error error = {0};
+    cr_assert(read_settings(arguments, &settings, &error) == PPM_OK, "%s", error.text);
+    cr_assert(settings.allow_shared_memory == shared_memory &&
+                  settings.allow_model_control == model_control,
+              "%s", arguments[0]);
+    settings_release(&settings);
+}
+
+Test(settings, switches)
+{
+    char directory[LIVE_PATH_BYTES];
+    check_switches(LIST(NULL), false, false);
+    check_switches(LIST("--allow-shared-memory"), true, false);
+    check_switches(LIST("--allow-shared-memory", "--port", "1", "--allow-model-control"), true,
+                   true);
+    check_switches(LIST("--allow-shared-memory=true", "--allow-model-control=false"), true, false);
+    check_switches(LIST("--allow-shared-memory", "false", "--allow-model-control", "true"), false,
+                   true);
+    setenv("PPM_ALLOW_SHARED_MEMORY", "true", 1);
+    check_switches(LIST(NULL), true, false);
+    check_switches(LIST("--allow-shared-memory=false"), false, false);
+    unsetenv("PPM_ALLOW_SHARED_MEMORY");
+    live_directory_make(directory);
+    const char *path = live_write_quoted(
+        directory, "server.json", "{'allow_shared_memory': false, 'allow_model_control': true}");
+    check_switches(LIST("--config", path), false, true);
+    check_switches(LIST("--config", path, "--allow-shared-memory"), true, true);
+    live_directory_remove(directory);
+}
+
 Test(settings, flags_are_refused_by_name)
 {
     static const char *const cases[][3] = {
@@ -92,6 +125,10 @@ Test(settings, flags_are_refused_by_name)
         {"--socket-mode=01777", "--socket-mode"},
         {"--socket-mode=60", "--socket-mode"},
         {"--socket-mode=-600", "--socket-mode"},
+        {"--allow-shared-memory=yes", "true or false"},
+        {"--allow-shared-memory=", "--allow-shared-memory"},
+        {"--allow-shared-memory=TRUE", "TRUE"},
+        {"--allow-shared", "--allow-shared"},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         check_refused(LIST(cases[i][0]), cases[i][1]);
@@ -120,6 +157,8 @@ Test(settings, files_are_refused_by_key)
         {"{\"models\": [1]}", "models[0]"},
         {"{\"models\": [\"a.json\", \"\"]}", "models"},
         {"{\"socket_mode\": 600}", "socket_mode"},
+        {"{\"allow_shared_memory\": 1}", "true or false"},
+        {"{\"allow_model_control\": \"true\"}", "true or false"},
         {"{\"keys_file\": null}", "keys_file"},
         {"{\"cors_origins\": [1]}", "cors_origins[0]"},
         {"{\"cors_origins\": [\"https://a.example\", \"\"]}", "cors_origins[1]"},
@@ -138,11 +177,10 @@ Test(settings, files_are_refused_by_key)
 
 Test(settings, variables_are_refused_by_name)
 {
-    static const char *const cases[][2] = {{"PPM_PORT", "x"},
-                                           {"PPM_HOST", ""},
-                                           {"PPM_LOG_LEVEL", "x"},
-                                           {"PPM_MODELS", "a.json::b.json"},
-                                           {"PPM_QUEUE_MAX", "0"}};
+    static const char *const cases[][2] = {
+        {"PPM_PORT", "x"},      {"PPM_HOST", ""},
+        {"PPM_LOG_LEVEL", "x"}, {"PPM_MODELS", "a.json::b.json"},
+        {"PPM_QUEUE_MAX", "0"}, {"PPM_ALLOW_SHARED_MEMORY", "1"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         setenv(cases[i][0], cases[i][1], 1);
         check_refused(LIST("--port=1"), cases[i][0]);

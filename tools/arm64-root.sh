@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 root=$1
-mapfile -t packages < <(tools/install-packages.sh --list build test | grep '^lib.*-dev$')
+mapfile -t packages < <(tools/install-packages.sh --list build test | grep -E '^(lib|zlib).*-dev$')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

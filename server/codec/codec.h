@@ -171,6 +171,11 @@ struct codec_bytes {
 enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, const char *model,
                              struct codec_bytes *ret_bytes, struct ppm_error *error);
 
+/* *ret_bytes = head, the tensor's numbers as JSON has them with commas between, tail. */
+enum ppm_status codec_json_write(const char *head, size_t head_bytes,
+                                 const struct ppm_tensor *tensor, const char *tail,
+                                 struct codec_bytes *ret_bytes, struct ppm_error *error);
+
 enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it begins at */
 
 /* The same without a copy, for npy and raw: *ret_bytes is within the memory of tensor, whose data

@@ -195,31 +195,41 @@ static char *write_elements(const struct ppm_tensor *tensor, size_t count, char 
     return to - 1; /* there is at least one, and none behind the last comma */
 }
 
-enum ppm_status codec_json_encode(struct ppm_tensor *tensor, const char *model,
-                                  struct codec_bytes *ret_bytes, struct ppm_error *error)
+enum ppm_status codec_json_write(const char *head, size_t head_bytes,
+                                 const struct ppm_tensor *tensor, const char *tail,
+                                 struct codec_bytes *ret_bytes, struct ppm_error *error)
 {
-    char name[NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES];
-    size_t axes[4], bytes;
+    const size_t tail_bytes = strlen(tail);
+    size_t bytes;
     const enum ppm_status status = ppm_shape_bytes(tensor->shape, &bytes, error);
     if (status != PPM_OK)
         return status;
+    const size_t bytes_max =
+        head_bytes + tail_bytes + codec_encoded_bytes_max(CODEC_JSON, bytes / sizeof(float));
+    char *data = malloc(bytes_max);
+    if (!data)
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
+    memcpy(data, head, head_bytes);
+    char *to = write_elements(tensor, bytes / sizeof(float), data + head_bytes);
+    memcpy(to, tail, tail_bytes);
+    *ret_bytes = (struct codec_bytes){.data = data, .size = (size_t)(to + tail_bytes - data)};
+    return PPM_OK;
+}
+
+enum ppm_status codec_json_encode(struct ppm_tensor *tensor, const char *model,
+                                  struct codec_bytes *ret_bytes, struct ppm_error *error)
+{
+    char name[NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES], head[CODEC_JSON_HEAD_BYTES_MAX];
+    size_t axes[4];
     if (!escape(model, name))
         return ppm_fail(error, PPM_TOO_LARGE,
                         "the model's name takes more than %d bytes of JSON, expected fewer",
                         NAME_BYTES_MAX);
-    const size_t bytes_max = codec_encoded_bytes_max(CODEC_JSON, bytes / 4);
-    char *data = malloc(bytes_max);
-    if (!data)
-        return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
-
     codec_axes_text(axes, ppm_tensor_axes(tensor, axes), shape);
-    char *to = data;
-    to += sprintf(to,
-                  "{\"model\": \"%s\", \"shape\": %s, \"dtype\": \"%s\", \"layout\": \"%s\", "
-                  "\"data\": [",
-                  name, shape, ppm_dtype_name(tensor->dtype), ppm_layout_name(tensor->layout));
-    to = write_elements(tensor, bytes / 4, to);
-    memcpy(to, "]}", 2);
-    *ret_bytes = (struct codec_bytes){.data = data, .size = (size_t)(to + 2 - data)};
-    return PPM_OK;
+    const int bytes =
+        snprintf(head, sizeof head,
+                 "{\"model\": \"%s\", \"shape\": %s, \"dtype\": \"%s\", "
+                 "\"layout\": \"%s\", \"data\": [",
+                 name, shape, ppm_dtype_name(tensor->dtype), ppm_layout_name(tensor->layout));
+    return codec_json_write(head, (size_t)bytes, tensor, "]}", ret_bytes, error);
 }

@@ -18,9 +18,8 @@ static json_t *head_json(const struct v2_request *request, const char *model,
     const size_t count = ppm_tensor_axes(y, axes);
     json_t *shape = count == 3 ? json_pack("[I, I, I]", (json_int_t)axes[0], (json_int_t)axes[1],
                                            (json_int_t)axes[2])
-                               : json_pack("[I, I, I, I]", (json_int_t)axes[0],
-                                           (json_int_t)axes[1], (json_int_t)axes[2],
-                                           (json_int_t)axes[3]);
+                               : json_pack("[I, I, I, I]", (json_int_t)axes[0], (json_int_t)axes[1],
+                                           (json_int_t)axes[2], (json_int_t)axes[3]);
     json_t *parameters = request->y.place == V2_IN_BODY
                              ? json_pack("{s:I}", "binary_data_size", (json_int_t)y_bytes)
                              : NULL;

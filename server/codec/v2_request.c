@@ -158,8 +158,7 @@ static enum ppm_status read_inputs(const struct reader *reader, const json_t *in
 
 /* ---- y ---- */
 
-static enum ppm_status read_output_parameters(const struct reader *reader,
-                                              const json_t *parameters)
+static enum ppm_status read_output_parameters(const struct reader *reader, const json_t *parameters)
 {
     struct v2_tensor *y = &reader->request->y;
     const json_t *binary = json_object_get(parameters, "binary_data");
@@ -197,8 +196,8 @@ static enum ppm_status read_parameters(const struct reader *reader, const json_t
     if (check_parameters(reader, parameters, "parameters") != PPM_OK ||
         (timeout && read_count(reader, timeout, "parameters.timeout",
                                &reader->request->timeout_us) != PPM_OK) ||
-        (binary && read_flag(reader, binary, "parameters.binary_data_output", &is_binary) !=
-                       PPM_OK))
+        (binary &&
+         read_flag(reader, binary, "parameters.binary_data_output", &is_binary) != PPM_OK))
         return reader->error->status;
     reader->request->y.place = is_binary ? V2_IN_BODY : V2_IN_JSON;
     return PPM_OK;

@@ -35,7 +35,7 @@ struct inference {
     struct ppm_tensor x; /* n == 0: its shape is not known yet; data within body or x_memory */
     void *x_memory;      /* decoded values; NULL: they stand elsewhere */
     void (*free_x)(void *x_memory);
-    void *y_data; /* room for y elsewhere than in the answer; NULL: none */
+    void *y_data;           /* room for y elsewhere than in the answer; NULL: none */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
     size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */

@@ -11,10 +11,19 @@
 #define REGION  REGIONS "/region/{region}"
 
 /* A question, and an order of a few words of JSON. */
-#define GET(pattern, finish) {"GET", pattern, NULL, NULL, finish, NULL, false}
-#define DO(pattern, finish)  {"POST", pattern, v2_small_begin, NULL, finish, NULL, false}
+#define GET(pattern, finish)                                                                       \
+    {                                                                                              \
+        "GET", pattern, NULL, NULL, finish, NULL, false                                            \
+    }
+#define DO(pattern, finish)                                                                        \
+    {                                                                                              \
+        "POST", pattern, v2_small_begin, NULL, finish, NULL, false                                 \
+    }
 #define INFER(pattern)                                                                             \
-    {"POST",  pattern, v2_infer_begin, v2_infer_arrived, v2_infer_finish, v2_infer_release, false}
+    {                                                                                              \
+        "POST", pattern, v2_infer_begin, v2_infer_arrived, v2_infer_finish, v2_infer_release,      \
+            false                                                                                  \
+    }
 
 const struct http_route handlers_routes[] = {
     {"POST", "/ppm", infer_begin, infer_arrived, infer_finish, infer_release, false},

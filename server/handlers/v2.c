@@ -40,13 +40,13 @@ json_t *v2_read_body(struct http_request *request)
 bool v2_server_finish(struct http_request *request)
 {
     const struct settings *settings = &((struct service *)request->context)->settings;
-    json_t *extensions = json_pack(
-        "[s, s, s, s*, s*]", "binary_tensor_data", "model_configuration", "statistics",
-        settings->allow_model_control ? "model_repository" : NULL,
-        settings->allow_shared_memory ? "system_shared_memory" : NULL);
-    return handlers_respond_json(request, json_pack("{s:s, s:s, s:o}", "name", "ppm-server",
-                                                    "version", PPM_VERSION, "extensions",
-                                                    extensions));
+    json_t *extensions =
+        json_pack("[s, s, s, s*, s*]", "binary_tensor_data", "model_configuration", "statistics",
+                  settings->allow_model_control ? "model_repository" : NULL,
+                  settings->allow_shared_memory ? "system_shared_memory" : NULL);
+    return handlers_respond_json(request,
+                                 json_pack("{s:s, s:s, s:o}", "name", "ppm-server", "version",
+                                           PPM_VERSION, "extensions", extensions));
 }
 
 bool v2_live_finish(struct http_request *request)
@@ -70,7 +70,8 @@ bool v2_refuse_version(struct http_request *request)
     const char *version = request->arguments[1];
     if (!*version || strcmp(version, V2_VERSION) == 0)
         return false;
-    return http_problem(request, 404, "found no version \"%.64s\" of model \"%.64s\", expected "
+    return http_problem(request, 404,
+                        "found no version \"%.64s\" of model \"%.64s\", expected "
                         "version " V2_VERSION ", which is all there is",
                         version, request->arguments[0]);
 }
@@ -133,12 +134,12 @@ bool v2_model_ready_finish(struct http_request *request)
 /* Triton's ModelConfig, as far as clients look at it. */
 static json_t *configuration(const struct ppm_model_info *info)
 {
-    return json_pack(
-        "{s:s, s:s, s:s, s:i, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name", info->name,
-        "platform", "ppm-server", "backend", "ppm-server", "max_batch_size", 0, "input", "name",
-        "x", "data_type", "TYPE_FP32", "dims", axes_json(info->channels, info->layout), "output",
-        "name", "y", "data_type", info->output_dtype == PPM_INT32 ? "TYPE_INT32" : "TYPE_FP32",
-        "dims", axes_json(info->output_channels, info->layout));
+    return json_pack("{s:s, s:s, s:s, s:i, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name",
+                     info->name, "platform", "ppm-server", "backend", "ppm-server",
+                     "max_batch_size", 0, "input", "name", "x", "data_type", "TYPE_FP32", "dims",
+                     axes_json(info->channels, info->layout), "output", "name", "y", "data_type",
+                     info->output_dtype == PPM_INT32 ? "TYPE_INT32" : "TYPE_FP32", "dims",
+                     axes_json(info->output_channels, info->layout));
 }
 
 bool v2_model_config_finish(struct http_request *request)
@@ -232,10 +233,10 @@ bool v2_index_finish(struct http_request *request)
     for (size_t i = 0; i < registry_count(registry); i++) {
         const struct registry_entry entry = registry_entry(registry, i);
         if (entry.model || !only_ready)
-            handlers_append(&list, json_pack("{s:s, s:s, s:s, s:s}", "name", entry.name, "version",
-                                             V2_VERSION, "state",
-                                             entry.model ? "READY" : "UNAVAILABLE", "reason",
-                                             entry.model ? "" : "unloaded"));
+            handlers_append(&list,
+                            json_pack("{s:s, s:s, s:s, s:s}", "name", entry.name, "version",
+                                      V2_VERSION, "state", entry.model ? "READY" : "UNAVAILABLE",
+                                      "reason", entry.model ? "" : "unloaded"));
     }
     registry_release(registry);
     return handlers_respond_json(request, list);

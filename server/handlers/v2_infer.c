@@ -1,5 +1,6 @@
-/* v2_infer.c - POST /v2/models/{model}/infer: a tensor in and out as the Open Inference Protocol has
- * it. The JSON is small or holds the numbers of x; what it says is known before anything is computed.
+/* v2_infer.c - POST /v2/models/{model}/infer: a tensor in and out as the Open Inference Protocol
+ * has it. The JSON is small or holds the numbers of x; what it says is known before anything is
+ * computed.
  */
 #include "server/buffers.h"
 #include "server/clock.h"
@@ -21,12 +22,14 @@ struct v2_inference {
     struct inference inference; /* first: an inference of this protocol is one */
     bool has_header;
     size_t header_bytes; /* of the body: its JSON. With header 0 the body is x alone */
-    bool is_read; /* the JSON but for the numbers */
+    bool is_read;        /* the JSON but for the numbers */
     struct v2_request request;
     struct shared_memory_hold *x_region, *y_region; /* NULL: none */
-    void *x_bytes;     /* where x stands as bytes */
-    void *y_in_region; /* where y is to stand */
+    void *x_bytes;                                  /* where x stands as bytes */
+    void *y_in_region;                              /* where y is to stand */
 };
+
+static const struct inference_protocol v2_protocol;
 
 static struct v2_inference *v2_of(struct inference *inference)
 {
@@ -59,7 +62,8 @@ static bool read_header(struct v2_inference *v2)
         return http_problem(request, 400, "%s: found \"%.40s\", expected a number of bytes",
                             header_name, text);
     if (request->has_content_length && bytes > request->content_length)
-        return http_problem(request, 400, "%s: found %zu, expected at most the %zu bytes of the body",
+        return http_problem(request, 400,
+                            "%s: found %zu, expected at most the %zu bytes of the body",
                             header_name, bytes, request->content_length);
     v2->header_bytes = bytes;
     request->body_aligned_at = bytes;
@@ -103,7 +107,8 @@ bool v2_infer_begin(struct http_request *request)
 void v2_infer_arrived(struct http_request *request)
 {
     struct v2_inference *v2 = request->state;
-    const bool is_all_json = !v2->has_header || v2->header_bytes == request->content_length;
+    const bool is_all_json = !v2->has_header || (request->has_content_length &&
+                                                 v2->header_bytes == request->content_length);
     if (v2->inference.reader && is_all_json)
         codec_json_feed(v2->inference.reader, request->body, json_bytes(v2));
 }
@@ -134,8 +139,9 @@ static bool find_places(struct v2_inference *v2)
                            codec_dtype_bytes(v2->request.dtype);
     struct ppm_error error = {0};
     if (x->place != V2_IN_JSON && x->bytes != x_bytes)
-        return refuse_bytes(request, x->place == V2_IN_BODY ? "inputs[0], binary_data_size"
-                                                            : "inputs[0], shared_memory_byte_size",
+        return refuse_bytes(request,
+                            x->place == V2_IN_BODY ? "inputs[0], binary_data_size"
+                                                   : "inputs[0], shared_memory_byte_size",
                             x->bytes, x_bytes);
     if (y->place == V2_IN_REGION && y->bytes < y_bytes)
         return refuse_bytes(request, "outputs[0], shared_memory_byte_size", y->bytes, y_bytes);
@@ -144,8 +150,7 @@ static bool find_places(struct v2_inference *v2)
     if (x->place == V2_IN_REGION)
         v2->x_region = shared_memory_hold(x->region, x->offset, x_bytes, &v2->x_bytes, &error);
     if (y->place == V2_IN_REGION && error.status == PPM_OK)
-        v2->y_region =
-            shared_memory_hold(y->region, y->offset, y_bytes, &v2->y_in_region, &error);
+        v2->y_region = shared_memory_hold(y->region, y->offset, y_bytes, &v2->y_in_region, &error);
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (v2->request.dtype == CODEC_FLOAT32 && (uintptr_t)v2->x_bytes % _Alignof(float) == 0)
@@ -188,8 +193,8 @@ static bool decode(struct inference *inference)
     if (inference->x.data)
         return false;
     if (v2->request.x.place == V2_IN_JSON) {
-        codec_json_tensor(v2->inference.reader, request->body, v2->request.axes, v2->request.axis_count,
-                          inference->x.layout, &inference->x, &error);
+        codec_json_tensor(v2->inference.reader, request->body, v2->request.axes,
+                          v2->request.axis_count, inference->x.layout, &inference->x, &error);
     } else if (!http_reserve(request, inference->costs.input_bytes)) {
         return http_refuse_memory(request);
     } else {
@@ -209,7 +214,8 @@ bool v2_infer_finish(struct http_request *request)
     struct v2_inference *v2 = request->state;
     struct inference *inference = &v2->inference;
     if (request->body_bytes < v2->header_bytes)
-        return http_problem(request, 400, "%s: found %zu, expected at most the %zu bytes of the body",
+        return http_problem(request, 400,
+                            "%s: found %zu, expected at most the %zu bytes of the body",
                             header_name, v2->header_bytes, request->body_bytes);
     if (v2->is_read)
         return inference_refuse_body(inference) || inference_submit(inference);
@@ -240,32 +246,48 @@ static void respond_binary(struct v2_inference *v2, const char *head, size_t hea
                         head_bytes + v2->inference.costs.output_bytes);
 }
 
-static void respond(struct inference *inference, struct ppm_tensor *y, char *memory)
+/* y as numbers, or in its region, of which there is nothing more to say. */
+static void respond_json(struct v2_inference *v2, const char *head, size_t head_bytes,
+                         const struct ppm_tensor *y)
 {
-    struct v2_inference *v2 = v2_of(inference);
-    struct http_request *request = inference->request;
-    const size_t y_bytes = inference->costs.output_bytes;
-    char head[V2_HEAD_BYTES_MAX];
-    size_t head_bytes;
-    struct ppm_error error = {0};
+    struct http_request *request = v2->inference.request;
     struct codec_bytes json = {0};
-    if (!are_regions_intact(v2))
-        ppm_fail(&error, PPM_MALFORMED, "a region of shared memory became shorter meanwhile");
+    struct ppm_error error = {0};
+    if (v2->request.y.place == V2_IN_JSON)
+        codec_json_write(head, head_bytes, y, V2_NUMBERS_END, &json, &error);
+    else if ((json.data = malloc(head_bytes)))
+        json.size = (size_t)((char *)memcpy(json.data, head, head_bytes) + head_bytes - json.data);
     else
-        v2_write_head(&v2->request, inference->info.name, y, y_bytes, head, &head_bytes, &error);
-    if (error.status == PPM_OK && v2->request.y.place == V2_IN_BODY) {
-        respond_binary(v2, head, head_bytes, y, memory);
-        return;
-    }
-    if (v2->y_in_region && y->data != v2->y_in_region)
-        memcpy(v2->y_in_region, y->data, y_bytes);
-    if (error.status == PPM_OK)
-        codec_json_write(v2->request.y.place == V2_IN_JSON ? y : NULL, head, head_bytes, V2_NUMBERS_END, &json, &error);
-    buffer_give(memory);
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer");
     if (error.status == PPM_OK)
         http_respond(request, 200, "application/json", json.data, json.size);
     else
         http_problem_of(request, &error);
+}
+
+static void respond(struct inference *inference, struct ppm_tensor *y, char *memory)
+{
+    struct v2_inference *v2 = v2_of(inference);
+    const size_t y_bytes = inference->costs.output_bytes;
+    char head[V2_HEAD_BYTES_MAX];
+    size_t head_bytes;
+    struct ppm_error error = {0};
+    if (v2->y_in_region && y->data != v2->y_in_region)
+        memcpy(v2->y_in_region, y->data, y_bytes);
+    if (!are_regions_intact(v2))
+        ppm_fail(&error, PPM_MALFORMED, "a region of shared memory became shorter meanwhile");
+    else
+        v2_write_head(&v2->request, inference->info.name, y, y_bytes, head, &head_bytes, &error);
+    const bool is_binary = error.status == PPM_OK && v2->request.y.place == V2_IN_BODY;
+    if (error.status != PPM_OK)
+        http_problem_of(inference->request, &error);
+    else if (is_binary)
+        respond_binary(v2, head, head_bytes, y, memory);
+    else
+        respond_json(v2, head, head_bytes, y);
+    if (!is_binary)
+        buffer_give(memory);
+    http_compress(inference->request);
 }
 
 static const struct inference_protocol v2_protocol = {.decode = decode, .respond = respond};

@@ -1,4 +1,5 @@
-/* v2_shared_memory.c - /v2/systemsharedmemory: regions that tensors are read from and written to. */
+/* v2_shared_memory.c - /v2/systemsharedmemory: regions that tensors are read from and written to.
+ */
 #include "server/handlers/v2.h"
 #include "server/shared_memory.h"
 
@@ -20,6 +21,14 @@ bool v2_regions_finish(struct http_request *request)
         return true;
     (void)request;
     return true;
+}
+
+static void respond_done(struct http_request *request, const struct ppm_error *error)
+{
+    if (error->status == PPM_OK)
+        handlers_respond_json(request, json_object());
+    else
+        http_problem_of(request, error);
 }
 
 /* A whole number of at least 0 of the body, or the default. False: refused. */

@@ -123,6 +123,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
         request->route->release(request);
     atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
     http_drop_response(request);
+    http_free_inflater(request);
     http_drop_body(request);
     free(request->target);
     free(request);
@@ -191,24 +192,28 @@ static bool begin_request(struct http_request *request, const char *method, cons
                             "the body has %zu bytes, expected at most %zu (body_max_bytes)",
                             request->content_length, options->body_max_bytes);
     }
-    if (request->route->begin && request->route->begin(request))
+    if (http_refuse_coding(request) || (request->route->begin && request->route->begin(request)))
         return true;
-    if (request->content_length > options->memory_max_bytes) {
+    const size_t body_bytes = request->has_content_length ? request->content_length : 0;
+    if (body_bytes > options->memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "the body has %zu bytes, expected at most %zu (memory_max_bytes)",
-                            request->content_length, options->memory_max_bytes);
+                            body_bytes, options->memory_max_bytes);
     }
-    return !http_reserve(request, request->content_length) && http_refuse_memory(request);
+    return !http_reserve(request, body_bytes) && http_refuse_memory(request);
 }
 
 /* The whole body is there. True: answer now. */
 static bool finish_request(struct http_request *request)
 {
     http_expect_answer(http_connection_of(request->connection));
+    http_end_body(request);
     switch (request->body_refusal) {
     case 0:
         return request->route->finish(request);
+    case 400:
+        return http_refuse_data(request);
     case 413:
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413, "the body has more than %zu bytes (body_max_bytes)",

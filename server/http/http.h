@@ -72,16 +72,17 @@ struct http_request {
     http_argument arguments[HTTP_ARGUMENTS_MAX]; /* of the path; empty: none */
     char id[HTTP_ID_BYTES];
     struct http_trace trace;
-    bool has_content_length;
-    size_t content_length;
-    char *body; /* all of it, once finish is called */
+    bool has_content_length; /* which is that of body; not when it comes compressed */
+    size_t content_length;   /* as it was sent */
+    char *body;              /* all of it, once finish is called */
     size_t body_bytes, body_capacity;
-    size_t body_aligned_at;        /* begin may say which byte of it is to be 64-byte aligned */
-    void *body_memory;             /* what it lies in; private */
-    unsigned body_refusal;         /* status that its end will be answered with; 0: none so far */
-    double started_s;              /* monotonic */
-    struct http_deadline deadline; /* of its answer: request_timeout_ms, or less if it asks */
-    const char *model;             /* the one asked to compute, for log and metrics; NULL: none */
+    size_t body_aligned_at;         /* begin may say which byte of it is to be 64-byte aligned */
+    void *body_memory;              /* what it lies in; private */
+    struct http_inflater *inflater; /* private; NULL: the body is kept as it was sent */
+    unsigned body_refusal;          /* status that its end will be answered with; 0: none so far */
+    double started_s;               /* monotonic */
+    struct http_deadline deadline;  /* of its answer: request_timeout_ms, or less if it asks */
+    const char *model;              /* the one asked to compute, for log and metrics; NULL: none */
     double queue_ms, decode_ms, compute_ms, encode_ms;
     size_t together;       /* so many requests were computed in one run; 0: it was not computed */
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
@@ -207,6 +208,15 @@ void http_respond(struct http_request *request, unsigned status, const char *con
 /* The same for a body that lies within memory of buffer_take. */
 void http_respond_within(struct http_request *request, unsigned status, const char *content_type,
                          void *memory, char *body, size_t body_bytes);
+
+/* Compresses the response's body where the request's Accept-Encoding asks for it, and adds
+ * Content-Encoding and Vary. It is left as it is, and false returned, when it is short, would not
+ * get smaller, the deadline passes, or memory or the budget lack what it takes: as much again as
+ * the body. 10 ms or so for 1 MB: for threads that compute. */
+bool http_compress(struct http_request *request);
+
+/* Whether it would try to, with a body of so many bytes. */
+bool http_will_compress(const struct http_request *request, size_t body_bytes);
 
 /* The response is an RFC 9457 problem: detail is one sentence, printf style. Below /v2 it is
  * {"error": "..."}, and 400 instead of 422. Adds Retry-After to 503. Always returns true, so that a

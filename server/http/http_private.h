@@ -101,11 +101,52 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
 /* NULL when there was no memory for one. */
 struct http_connection *http_connection_of(struct MHD_Connection *mhd);
 
+/* ---- coding.c ---- */
+
+enum http_coding { HTTP_IDENTITY, HTTP_GZIP, HTTP_DEFLATE, HTTP_CODING_COUNT };
+
+const char *http_coding_name(enum http_coding coding); /* of the last two */
+
+/* Looks at Content-Encoding: prepares for a body to be inflated, or refuses it; true when it did,
+ * with the response filled in. */
+bool http_refuse_coding(struct http_request *request);
+
+/* What Accept-Encoding says of each, in thousandths. */
+enum { HTTP_NOT_NAMED = -1 };
+struct http_codings {
+    int of[HTTP_CODING_COUNT], any; /* any: of "*" */
+};
+#define HTTP_NO_CODINGS                                                                            \
+    {                                                                                              \
+        {HTTP_NOT_NAMED, HTTP_NOT_NAMED, HTTP_NOT_NAMED}, HTTP_NOT_NAMED                           \
+    }
+void http_weigh_codings(const char *list, struct http_codings *qualities);
+
+/* The best of them that shortens: gzip before deflate. HTTP_IDENTITY: none is asked for, or less
+ * than a body as it is. */
+enum http_coding http_best_coding(const struct http_codings *qualities);
+enum http_coding http_wanted_coding(const struct http_request *request);
+
+/* ---- compress.c ---- */
+
+/* http_compress into that coding. */
+bool http_compress_as(struct http_request *request, enum http_coding coding);
+
 /* ---- http_body.c ---- */
+
+/* From now on the body is inflated; its length is that of what comes out. False: no memory. */
+bool http_inflate(struct http_request *request, enum http_coding coding);
+void http_free_inflater(struct http_request *request);
 
 /* Keeps a piece of the body. A refusal cannot be sent in the middle of a body: it is left in
  * request->body_refusal, and the rest is let go by for as long as a body may take. */
 void http_take_body(struct http_request *request, const char *piece, size_t bytes);
+
+/* All pieces are there: a body that is to go on has its refusal. */
+void http_end_body(struct http_request *request);
+
+/* The response to a body_refusal of 400: what is wrong with its coding. Returns true. */
+bool http_refuse_data(struct http_request *request);
 
 /* ---- http_answer.c ---- */
 

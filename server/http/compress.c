@@ -1,0 +1,105 @@
+/* compress.c - an answer's body, deflated for a client that asked for it. */
+#include "server/http/http_private.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum {
+    BODY_BYTES_MIN = 1024,      /* of less, a packet takes as long */
+    DEFLATER_BYTES = 272 << 10, /* zlib's own: windows and tables */
+    SLICE_BYTES = 1 << 16,      /* how often it is looked at */
+    ROOM_BYTES_MAX = 1 << 30,
+    MAX_WINDOW_BITS = 15,
+    GZIP_WINDOW_BITS = 16 + MAX_WINDOW_BITS,
+    MEMORY_LEVEL = 8, /* zlib's default */
+};
+
+/* Whether most numbers are like the one before, as in maps of classes or of a pooled pixel. */
+static bool repeats_itself(const char *slice, size_t bytes)
+{
+    const size_t words = bytes / sizeof(uint32_t);
+    size_t equal = 0;
+    uint32_t before = 0, word;
+    for (size_t i = 0; i < words; i++, before = word) {
+        memcpy(&word, slice + i * sizeof word, sizeof word);
+        equal += word == before;
+    }
+    return equal > words / 2;
+}
+
+/* Other numbers have no two alike, and a search for strings that come again is in vain: what is to
+ * gain lies in bytes that are frequent, and takes a quarter of the time. */
+static int choose_strategy(const char *slice, size_t bytes)
+{
+    return repeats_itself(slice, bytes) ? Z_DEFAULT_STRATEGY : Z_RLE;
+}
+
+/* Feeds all of body to z, slice by slice, as long as it fits. */
+static bool deflate_slices(z_stream *z, const struct http_request *request)
+{
+    const struct http_response *response = &request->response;
+    size_t left = response->body_bytes, room = response->body_bytes - 1;
+    for (const char *slice = response->body;; slice += SLICE_BYTES) {
+        const bool is_last = left <= SLICE_BYTES;
+        const size_t bytes = is_last ? left : SLICE_BYTES;
+        z->avail_out = (uInt)(room < ROOM_BYTES_MAX ? room : ROOM_BYTES_MAX);
+        const uInt given = z->avail_out;
+        if (deflateParams(z, Z_BEST_SPEED, choose_strategy(slice, bytes)) != Z_OK)
+            return false;
+        z->next_in = (Bytef *)(uintptr_t)slice;
+        z->avail_in = (uInt)bytes;
+        const int result = deflate(z, is_last ? Z_FINISH : Z_NO_FLUSH);
+        if (is_last)
+            return result == Z_STREAM_END;
+        if (result != Z_OK || z->avail_in > 0 || http_is_past(&request->deadline))
+            return false;
+        room -= given - z->avail_out;
+        left -= bytes;
+    }
+}
+
+/* The compressed body, at ret; 0: it would not be smaller, or there was no memory. */
+static size_t deflate_body(const struct http_request *request, enum http_coding coding, char *ret)
+{
+    z_stream z = {.next_out = (Bytef *)ret};
+    const int window_bits = coding == HTTP_GZIP ? GZIP_WINDOW_BITS : MAX_WINDOW_BITS;
+    if (deflateInit2(&z, Z_BEST_SPEED, Z_DEFLATED, window_bits, MEMORY_LEVEL, Z_RLE) != Z_OK)
+        return 0;
+    const bool is_smaller = deflate_slices(&z, request);
+    const size_t bytes = z.total_out;
+    deflateEnd(&z);
+    return is_smaller ? bytes : 0;
+}
+
+bool http_compress_as(struct http_request *request, enum http_coding coding)
+{
+    struct http_response *response = &request->response;
+    const size_t held_bytes = request->reserved_bytes, body_bytes = response->body_bytes;
+    if (coding == HTTP_IDENTITY || body_bytes < BODY_BYTES_MIN ||
+        !http_reserve(request, body_bytes + DEFLATER_BYTES))
+        return false;
+    char *body = malloc(body_bytes);
+    const size_t bytes = body ? deflate_body(request, coding, body) : 0;
+    http_keep(request, held_bytes);
+    if (bytes == 0) {
+        free(body);
+        return false;
+    }
+    char *shrunk = realloc(body, bytes);
+    http_respond(request, response->status, response->content_type, shrunk ? shrunk : body, bytes);
+    http_add_header(request, "Content-Encoding", "%s", http_coding_name(coding));
+    http_add_header(request, "Vary", "Accept-Encoding");
+    return true;
+}
+
+bool http_compress(struct http_request *request)
+{
+    return http_compress_as(request, http_wanted_coding(request));
+}
+
+bool http_will_compress(const struct http_request *request, size_t body_bytes)
+{
+    return body_bytes >= BODY_BYTES_MIN && http_wanted_coding(request) != HTTP_IDENTITY;
+}

@@ -1,0 +1,106 @@
+/* fuzz_inflate.c - compressed bodies in pieces: what the server makes of them is held against zlib,
+ * which gets all at once; and answers, which zlib has to read back. */
+#include "server/buffers.h"
+#include "server/http/http_private.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { INPUT_BYTES_MAX = 1 << 12, LIMIT_BYTES = 1 << 18, BUDGET_BYTES = 1 << 20 };
+
+/* All streams in data, one behind the other if they may be several. What they hold is at ret;
+ * false: they are not whole, or hold more than LIMIT_BYTES. */
+static bool inflate_simply(const uint8_t *data, size_t size, bool is_gzip, char *ret,
+                           size_t *ret_bytes)
+{
+    size_t at = 0, bytes = 0;
+    do {
+        z_stream z = {.next_in = (Bytef *)(uintptr_t)(data + at), .avail_in = (uInt)(size - at)};
+        FUZZ_CHECK(inflateInit2(&z, is_gzip ? 31 : 15) == Z_OK, "no memory");
+        z.next_out = (Bytef *)ret + bytes;
+        z.avail_out = (uInt)(LIMIT_BYTES - bytes);
+        const bool is_whole = inflate(&z, Z_FINISH) == Z_STREAM_END;
+        at += z.total_in;
+        bytes += z.total_out;
+        inflateEnd(&z);
+        if (!is_whole)
+            return false;
+    } while (at < size && is_gzip);
+    *ret_bytes = bytes;
+    return at == size;
+}
+
+static void check_body(struct http_request *request, const uint8_t *data, size_t size,
+                       size_t piece_bytes, bool is_gzip)
+{
+    static char expected[LIMIT_BYTES];
+    size_t bytes = 0;
+    FUZZ_CHECK(http_inflate(request, is_gzip ? HTTP_GZIP : HTTP_DEFLATE), "no memory");
+    for (size_t at = 0; at < size; at += piece_bytes) {
+        const size_t piece = size - at < piece_bytes ? size - at : piece_bytes;
+        http_take_body(request, (const char *)data + at, piece);
+    }
+    http_end_body(request);
+    const bool is_good = inflate_simply(data, size, is_gzip, expected, &bytes);
+    FUZZ_CHECK(is_good == (request->body_refusal == 0), "found %u, expected it %s",
+               request->body_refusal, is_good ? "taken" : "refused");
+    if (is_good)
+        FUZZ_CHECK(request->body_bytes == bytes && memcmp(request->body, expected, bytes) == 0,
+                   "%zu other bytes, expected %zu", request->body_bytes, bytes);
+    else
+        FUZZ_CHECK(request->body_refusal == 400 || request->body_refusal == 413, "found %u",
+                   request->body_refusal);
+    if (request->body_refusal == 400)
+        FUZZ_CHECK(http_refuse_data(request) && request->response.status == 400, "found %u",
+                   request->response.status);
+    FUZZ_CHECK(request->body_capacity <= LIMIT_BYTES, "took %zu bytes", request->body_capacity);
+    http_drop_response(request);
+}
+
+/* The same bytes as an answer, as often as it takes for one of some length. */
+static void check_answer(struct http_request *request, const uint8_t *data, size_t size,
+                         size_t copies, bool is_gzip)
+{
+    static char back[LIMIT_BYTES];
+    const size_t answer_bytes = size * copies;
+    size_t bytes = 0;
+    char *answer = malloc(answer_bytes), *copy = malloc(answer_bytes);
+    FUZZ_CHECK(answer && copy, "no memory");
+    for (size_t i = 0; i < copies; i++)
+        memcpy(answer + i * size, data, size);
+    memcpy(copy, answer, answer_bytes);
+    http_respond(request, 200, NULL, answer, answer_bytes);
+    if (http_compress_as(request, is_gzip ? HTTP_GZIP : HTTP_DEFLATE)) {
+        const struct http_response *response = &request->response;
+        FUZZ_CHECK(response->body_bytes < answer_bytes, "not smaller");
+        FUZZ_CHECK(inflate_simply((const uint8_t *)response->body, response->body_bytes, is_gzip,
+                                  back, &bytes) &&
+                       bytes == answer_bytes && memcmp(back, copy, bytes) == 0,
+                   "another answer");
+    }
+    free(copy);
+    http_drop_response(request);
+}
+
+/* The first byte says which format it is in; the second the pieces. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct http_server server = {
+        .options = {.body_max_bytes = LIMIT_BYTES, .memory_max_bytes = BUDGET_BYTES}};
+    static const struct http_route route;
+    struct http_request request = {
+        .server = &server, .route = &route, .target = "/", .deadline = {.at_s = 1e300}};
+    if (size < 3 || size > INPUT_BYTES_MAX)
+        return 0;
+    const bool is_gzip = data[0] & 1;
+    const size_t piece_bytes = data[1] ? data[1] : INPUT_BYTES_MAX;
+    check_body(&request, data + 2, size - 2, piece_bytes, is_gzip);
+    check_answer(&request, data + 2, size - 2, data[0] >> 1 ? data[0] >> 1 : 1, is_gzip);
+    http_keep(&request, 0);
+    http_free_inflater(&request);
+    buffer_give(request.body);
+    FUZZ_CHECK(atomic_load(&server.bytes_in_flight) == 0, "a budget not given back");
+    return 0;
+}

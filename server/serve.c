@@ -5,6 +5,7 @@
 #include "server/handlers/handlers.h"
 #include "server/log.h"
 #include "server/progress.h"
+#include "server/shared_memory.h"
 #include "server/warm_up.h"
 
 #include <errno.h>
@@ -162,18 +163,22 @@ static void log_start(const struct service *service, const struct warm_up_report
              cores.affinity, quota, ppm_isa_name());
 }
 
-/* A descriptor for each connection, or accept() fails in a loop. */
-static enum ppm_status raise_descriptor_limit(size_t connections_max, struct ppm_error *error)
+/* A descriptor for each connection, or accept() fails in a loop; and for each region of memory. */
+static enum ppm_status raise_descriptor_limit(const struct settings *settings,
+                                              struct ppm_error *error)
 {
     struct rlimit limit;
-    const rlim_t needed = connections_max + SPARE_DESCRIPTORS;
+    const size_t connections_max = settings->connections_max;
+    const size_t regions_max = settings->allow_shared_memory ? SHARED_MEMORY_REGIONS_MAX : 0;
+    const rlim_t needed = connections_max + regions_max + SPARE_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
         return PPM_OK;
     if (limit.rlim_max < needed)
         return ppm_fail(error, PPM_BAD_CONFIG,
-                        "connections_max: %zu connections need %zu file descriptors, found a limit "
-                        "of %zu (ulimit -n)",
-                        connections_max, (size_t)needed, (size_t)limit.rlim_max);
+                        "connections_max: %zu connections%s need %zu file descriptors, found a "
+                        "limit of %zu (ulimit -n)",
+                        connections_max, regions_max ? " and allow_shared_memory" : "",
+                        (size_t)needed, (size_t)limit.rlim_max);
     limit.rlim_cur = needed;
     if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
         return PPM_OK;
@@ -213,7 +218,8 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
                                                       .queue_max = s->queue_max,
                                                       .batch_max = s->max_batch,
                                                       .batch_delay_us = s->max_queue_delay_us};
-    if (raise_descriptor_limit(s->connections_max, error) != PPM_OK)
+    if (raise_descriptor_limit(s, error) != PPM_OK ||
+        (s->allow_shared_memory && shared_memory_allow(error) != PPM_OK))
         return error->status;
     http_access_use(read_access(s, error));
     if (error->status != PPM_OK)
@@ -238,6 +244,7 @@ static void stop(struct service *service)
 {
     http_stop(service->http); /* a drain leaves no job behind, and /metrics asks the executor */
     executor_stop(service->executor);
+    shared_memory_unregister_all();
     exchange_registry(NULL);
     http_access_use(NULL);
 }

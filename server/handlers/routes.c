@@ -51,10 +51,10 @@ const struct http_route handlers_routes[] = {
     DO("/v2/repository/models/{model}/load", v2_load_finish),
     DO("/v2/repository/models/{model}/unload", v2_unload_finish),
     GET(REGIONS "/status", v2_regions_finish),
-    GET(REGION "/status", v2_regions_finish),
+    GET(REGION "/status", v2_region_finish),
     DO(REGION "/register", v2_register_finish),
     DO(REGION "/unregister", v2_unregister_finish),
-    DO(REGIONS "/unregister", v2_unregister_finish),
+    DO(REGIONS "/unregister", v2_unregister_all_finish),
     {0},
 };
 

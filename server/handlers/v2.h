@@ -42,7 +42,12 @@ void v2_infer_release(struct http_request *request);
 /* ---- v2_shared_memory.c: /v2/systemsharedmemory/... ---- */
 
 bool v2_regions_finish(struct http_request *request);
+bool v2_region_finish(struct http_request *request);
 bool v2_register_finish(struct http_request *request);
 bool v2_unregister_finish(struct http_request *request);
+bool v2_unregister_all_finish(struct http_request *request);
+
+/* A 403 where the setting allow_shared_memory is off. True: refused. */
+bool v2_refuse_shared_memory(struct http_request *request);
 
 #endif

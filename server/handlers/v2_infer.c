@@ -24,9 +24,8 @@ struct v2_inference {
     size_t header_bytes; /* of the body: its JSON. With header 0 the body is x alone */
     bool is_read;        /* the JSON but for the numbers */
     struct v2_request request;
-    struct shared_memory_hold *x_region, *y_region; /* NULL: none */
-    void *x_bytes;                                  /* where x stands as bytes */
-    void *y_in_region;                              /* where y is to stand */
+    struct shared_memory_view x_view, y_view; /* {0}: it stands elsewhere */
+    void *x_bytes;                            /* x, where it stands as bytes */
 };
 
 static const struct inference_protocol v2_protocol;
@@ -132,12 +131,15 @@ static bool refuse_bytes(struct http_request *request, const char *where, size_t
 /* Finds x where it stands, and room for y in shared memory. True: refused. */
 static bool find_places(struct v2_inference *v2)
 {
-    struct http_request *request = v2->inference.request;
+    struct inference *inference = &v2->inference;
+    struct http_request *request = inference->request;
     const struct v2_tensor *x = &v2->request.x, *y = &v2->request.y;
-    const size_t y_bytes = v2->inference.costs.output_bytes,
-                 x_bytes = v2->inference.costs.input_bytes / sizeof(float) *
+    const size_t y_bytes = inference->costs.output_bytes,
+                 x_bytes = inference->costs.input_bytes / sizeof(float) *
                            codec_dtype_bytes(v2->request.dtype);
     struct ppm_error error = {0};
+    if ((x->place == V2_IN_REGION || y->place == V2_IN_REGION) && v2_refuse_shared_memory(request))
+        return true;
     if (x->place != V2_IN_JSON && x->bytes != x_bytes)
         return refuse_bytes(request,
                             x->place == V2_IN_BODY ? "inputs[0], binary_data_size"
@@ -147,16 +149,17 @@ static bool find_places(struct v2_inference *v2)
         return refuse_bytes(request, "outputs[0], shared_memory_byte_size", y->bytes, y_bytes);
     if (x->place == V2_IN_BODY)
         v2->x_bytes = request->body + v2->header_bytes;
-    if (x->place == V2_IN_REGION)
-        v2->x_region = shared_memory_hold(x->region, x->offset, x_bytes, &v2->x_bytes, &error);
+    if (x->place == V2_IN_REGION &&
+        shared_memory_hold(x->region, x->offset, x_bytes, &v2->x_view, &error) == PPM_OK)
+        v2->x_bytes = v2->x_view.data;
     if (y->place == V2_IN_REGION && error.status == PPM_OK)
-        v2->y_region = shared_memory_hold(y->region, y->offset, y_bytes, &v2->y_in_region, &error);
+        shared_memory_hold(y->region, y->offset, y_bytes, &v2->y_view, &error);
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (v2->request.dtype == CODEC_FLOAT32 && (uintptr_t)v2->x_bytes % _Alignof(float) == 0)
-        v2->inference.x.data = v2->x_bytes; /* NULL where it stands as numbers */
-    if ((uintptr_t)v2->y_in_region % Y_ALIGNMENT_BYTES == 0)
-        v2->inference.y_data = v2->y_in_region;
+        inference->x.data = v2->x_bytes; /* NULL where it stands as numbers */
+    if ((uintptr_t)v2->y_view.data % Y_ALIGNMENT_BYTES == 0)
+        inference->y_data = v2->y_view.data;
     return false;
 }
 
@@ -227,13 +230,6 @@ bool v2_infer_finish(struct http_request *request)
 
 /* ---- y ---- */
 
-/* What the regions hold is what was computed from and to, unless an owner cut one short. */
-static bool are_regions_intact(const struct v2_inference *v2)
-{
-    return (!v2->x_region || shared_memory_is_intact(v2->x_region)) &&
-           (!v2->y_region || shared_memory_is_intact(v2->y_region));
-}
-
 /* y behind head_bytes of JSON, in one piece of memory. */
 static void respond_binary(struct v2_inference *v2, const char *head, size_t head_bytes,
                            const struct ppm_tensor *y, char *memory)
@@ -272,11 +268,10 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     char head[V2_HEAD_BYTES_MAX];
     size_t head_bytes;
     struct ppm_error error = {0};
-    if (v2->y_in_region && y->data != v2->y_in_region)
-        memcpy(v2->y_in_region, y->data, y_bytes);
-    if (!are_regions_intact(v2))
-        ppm_fail(&error, PPM_MALFORMED, "a region of shared memory became shorter meanwhile");
-    else
+    if (v2->y_view.data && y->data != v2->y_view.data)
+        memcpy(v2->y_view.data, y->data, y_bytes);
+    if ((!v2->x_view.data || shared_memory_is_intact(&v2->x_view, &error)) &&
+        (!v2->y_view.data || shared_memory_is_intact(&v2->y_view, &error)))
         v2_write_head(&v2->request, inference->info.name, y, y_bytes, head, &head_bytes, &error);
     const bool is_binary = error.status == PPM_OK && v2->request.y.place == V2_IN_BODY;
     if (error.status != PPM_OK)
@@ -296,8 +291,8 @@ void v2_infer_release(struct http_request *request)
 {
     struct v2_inference *v2 = request->state;
     if (v2) {
-        shared_memory_release(v2->x_region);
-        shared_memory_release(v2->y_region);
+        shared_memory_release(&v2->x_view);
+        shared_memory_release(&v2->y_view);
     }
     infer_release(request);
 }

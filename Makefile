@@ -154,6 +154,9 @@ $(OBJ)/%.o: %.c $(OBJ)/FLAGS
 	$(call say,CC,$<)
 	$(Q)$(CC) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(file_flags) -MMD -MP -c -o $@ $<
 
+# Which the compiler does not know of.
+$(OBJ)/server/handlers/openapi.o: server/handlers/openapi.json
+
 $(OBJ)/%.o: %.cc $(OBJ)/FLAGS
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)

@@ -24,6 +24,13 @@ bool healthz_finish(struct http_request *request);
 bool readyz_finish(struct http_request *request);
 bool metrics_finish(struct http_request *request);
 
+/* ---- openapi.c: GET /openapi.json ---- */
+
+bool openapi_finish(struct http_request *request);
+
+/* openapi.json with this program's version; the caller frees it. NULL: no memory. */
+char *openapi_text(size_t *ret_bytes);
+
 /* A 404 for a model that is not there, naming those that are. Returns true. */
 bool handlers_no_such_model(struct http_request *request, const struct registry *registry);
 

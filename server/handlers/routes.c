@@ -11,6 +11,7 @@ const struct http_route handlers_routes[] = {
     {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},
     {"GET", "/readyz", NULL, NULL, readyz_finish, NULL, true},
     {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, false},
+    {"GET", "/openapi.json", NULL, NULL, openapi_finish, NULL, false},
     {0},
 };
 

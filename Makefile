@@ -184,6 +184,17 @@ $(FUZZERS): $(OBJ)/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/fuzz.o \
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
+# The example of a client, which needs nothing of the server.
+C_CLIENT := $(if $(filter release,$(VARIANT)),build,$(OBJ))/ppm_client
+-include $(OBJ)/clients/ppm_client.d
+
+$(C_CLIENT): $(OBJ)/clients/ppm_client.o $(OBJ)/FLAGS
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CODEGEN) $(HARDEN_LD) $(CFLAGS) -o $@ $< $(LDFLAGS)
+
+.PHONY: clients
+clients: $(C_CLIENT) ## Build build/ppm_client, the example in C; the one in Python needs no build
+
 # ---- using it ----------------------------------------------------------------------------------
 
 .PHONY: run
@@ -248,8 +259,8 @@ uninstall: ## Remove what install put there
 # ---- checking it -------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
-	$(Q)PPM_SERVER=$(PROGRAM) $(TEST) $(TESTS) $(ARGS)
+test: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_C_CLIENT=$(C_CLIENT) $(TEST) $(TESTS) $(ARGS)
 
 .PHONY: test-asan
 test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -4,6 +4,7 @@
 # what "ppm-server run" writes, and what the server refuses they say in its words.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+url='' scratch='' # from there
 # shellcheck source=/dev/null
 . tests/serving.sh
 
@@ -33,10 +34,10 @@ writes() {
 refuses() {
     local status=0
     client "$1" "${@:3}" 2> "$scratch/said" || status=$?
-    [ "$status" -eq 1 ] && grep -qF "$2" "$scratch/said" || {
+    if [ "$status" -ne 1 ] || ! grep -qF "$2" "$scratch/said"; then
         echo "clients: $1 ${*:3}: exit status $status, said: $(cat "$scratch/said"), expected: $2"
         exit 1
-    }
+    fi
 }
 
 start_server --host "unix:$scratch/socket"

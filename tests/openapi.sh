@@ -3,6 +3,7 @@
 # GET /openapi.json of a live server: is it OpenAPI 3.1, and are the server's answers what it says?
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+url='' scratch='' # from there
 # shellcheck source=/dev/null
 . tests/serving.sh
 

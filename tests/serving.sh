@@ -1,36 +1,38 @@
-# serving.sh - for scripts that need a live server: "start_server ARGUMENT..." starts $PPM_SERVER on a
-# free port and sets pid and url, stop_server ends it; so does the script's end, and that of $scratch, a directory.
+# serving.sh - for scripts that need live servers: "start_server ARGUMENT..." starts $PPM_SERVER on a free
+# port, unless told otherwise, and sets url; stop_server ends the last one. All of them end with the
+# script, and so does $scratch, a directory.
 # shellcheck shell=bash
 scratch=$(mktemp -d)
-pid=
+servers=()
 
-# It must end well: a sanitizer's report is an exit status.
 stop_server() {
-    local ended=$pid
-    pid=
+    local ended=${servers[-1]}
+    unset 'servers[-1]'
     kill "$ended"
     wait "$ended"
 }
 
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
-    [ -z "$pid" ] || kill "$pid" || true
-    [ -z "$pid" ] || wait "$pid" || true
+    while [ "${#servers[@]}" -gt 0 ]; do
+        stop_server || true
+    done
     rm -rf "$scratch"
 }
 trap clean_up EXIT
 
 start_server() {
-    "${PPM_SERVER:-build/ppm-server}" serve --port 0 "$@" 2> "$scratch/log" &
-    pid=$!
-    url=
+    local log=$scratch/log-${#servers[@]}
+    : > "$log"
+    "${PPM_SERVER:-build/ppm-server}" serve --port 0 "$@" 2>> "$log" &
+    servers+=($!)
     for _ in $(seq 600); do
-        url=$(sed -n 's/^.*listening on \(http:[^ ]*\|unix:[^ ]*\)$/\1/p' "$scratch/log" | head -n 1)
+        url=$(sed -n 's/^.*listening on \(http:[^ ]*\|unix:[^ ]*\)$/\1/p' "$log" | head -n 1)
         [ -z "$url" ] || return 0
-        kill -0 "$pid" || break
+        kill -0 "${servers[-1]}" || break
         sleep 0.05
     done
-    cat "$scratch/log" >&2
+    cat "$log" >&2
     echo "$0: the server does not listen" >&2
     return 1
 }

@@ -8,6 +8,7 @@ is a server that allows neither shared memory nor control of its models.
 
 All requests are held against recorded.json; --record writes what the real client sent."""
 
+import itertools
 import json
 import mmap
 import os
@@ -179,6 +180,12 @@ def compressed(bench, _):
                                             request_compression_algorithm=request,
                                             response_compression_algorithm=response)
                 check_result(result, y, f"request {request}, response {response}")
+    zeros = np.zeros((1, 4, 30, 30), np.float32)
+    expected = bench.expected(zeros)
+    for request in ("gzip", "deflate"):  # its JSON alone is longer than the body, compressed
+        result = bench.client.infer(MODEL, input_of(zeros), request_id="i" * 250,
+                                    request_compression_algorithm=request)
+        check_result(result, expected, f"zeros, request {request}")
 
 
 def asynchronous(bench, _):
@@ -236,7 +243,8 @@ def shared_memory(bench, _):
         check(np.array_equal(found, y), "what stands in shared memory")
         output = result.get_output("y")
         check(output["shape"] == list(y.shape) and output["datatype"] == "FP32", f"{output}")
-        check("data" not in output, f"{output}")
+        check("data" not in output and "binary_data_size" in output.get("parameters", {"binary_data_size": 0}),
+              f"the C++ client does not take {output}")
         memory.map[y_at:y_at + x.nbytes] = x.tobytes()  # the same place, as "part" has it
         result = client.infer(MODEL, in_region("part", list(x.shape), (x.nbytes, 0), (0, 0))["inputs"])
         check_result(result, y, "x in shared memory, y in the answer")
@@ -363,6 +371,33 @@ def timeouts(bench, _):
     check_result(bench.client.infer(MODEL, input_of(x)), bench.expected(x), "after it")
 
 
+def as_the_cpp_client(bench, _):
+    """Which names the type of each body and the length of each JSON, and an id where it has none."""
+    x = bench.tensor(1, 4, 3, 5)
+    y = bench.expected(x)
+    place = {True: {"parameters": {"binary_data_size": x.nbytes}}, False: {"data": x.flatten().tolist()}}
+    for is_in_binary, is_out_binary in itertools.product((True, False), (True, False, None)):
+        what = f"in {is_in_binary}, out {is_out_binary}"
+        message = {"id": "", "parameters": {"binary_data_output": True},
+                   "inputs": [{"name": "x", "datatype": "FP32", "shape": list(x.shape), **place[is_in_binary]}]}
+        if is_out_binary is not None:
+            del message["parameters"]
+            message["outputs"] = [{"name": "y", "parameters": {"binary_data": is_out_binary}}]
+        text = json.dumps(message, separators=(",", ":")).encode()
+        kind = "application/octet-stream" if is_in_binary else "application/json"
+        request = urllib.request.Request(f"http://{bench.address}/v2/models/{MODEL}/infer",
+                                         text + (x.tobytes() if is_in_binary else b""),
+                                         {"Inference-Header-Content-Length": str(len(text)),
+                                          "Content-Type": kind, "Accept": "*/*"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            body, length = answer.read(), answer.headers["Inference-Header-Content-Length"]
+        check((length is None) == (is_out_binary is False), f"{what}: length {length}")
+        output = json.loads(body[:int(length or len(body))])["outputs"][0]
+        check(("parameters" in output) == (length is not None), f"{what}: {output}")
+        values = body[int(length):] if length else np.float32(output["data"]).tobytes()
+        check(values == y.tobytes(), f"{what}: other values")
+
+
 def a_connection_closed_while_idle(bench, _):
     """The server closes it after a second: the client sends again, and one request is computed."""
     def count():
@@ -377,7 +412,7 @@ def a_connection_closed_while_idle(bench, _):
 
 CASES = (health_and_metadata, binary_and_json, what_a_request_may_say, datatypes, compressed,
          asynchronous, shared_memory, errors, statistics, repository, timeouts,
-         a_connection_closed_while_idle)
+         as_the_cpp_client, a_connection_closed_while_idle)
 
 
 def run(address, refusing_address, proxy=None):

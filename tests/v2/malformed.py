@@ -26,7 +26,7 @@ HUGE = 2 ** 63 - 1
 
 def message(shape=(1, 4, 2, 2), datatype="FP32", name="x", binary=64, **more):
     """JSON of a request whose x is binary; more members of x, None: without."""
-    x = {"name": name, "datatype": datatype, "shape": list(shape) if shape else shape,
+    x = {"name": name, "datatype": datatype, "shape": shape,
          "parameters": {"binary_data_size": binary}, **more}
     x = {key: value for key, value in x.items() if value is not None}
     return json.dumps({"inputs": [x], "parameters": {"binary_data_output": True}})
@@ -114,7 +114,7 @@ def shapes():
                   [1, 4, 2, HUGE + 1], [1, 4, 2, 10 ** 40], [1, 5, 2, 2], [1, 2, 2, 4], [1, 4, 2, 3],
                   [2, 4, 2, 2]):
         codes = (400, 413)
-        yield f"shape {shape!s:.40}", *binary(message(shape=None, **({} if shape is None else {"shape": shape})))[:2], codes
+        yield f"shape {shape!s:.40}", *binary(message(shape))[:2], codes
         yield f"shape {shape!s:.40} of numbers", of_numbers(shape=json.dumps(shape)).encode(), None, codes
 
 

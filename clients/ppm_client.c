@@ -5,7 +5,7 @@
  *     ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] [--model NAME] [--shared-memory]
  *
  * With --shared-memory x and y are not sent: both lie in a POSIX shared memory object, which a
- * server on this machine maps (--allow-shared-memory true). x is float32 in C order then.
+ * server on this machine maps (--allow-shared-memory). x is float32 in C order then.
  *
  * Exit status: 0; 1 and the server's own sentence, or what else went wrong; 2 wrong usage.
  */

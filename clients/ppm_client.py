@@ -7,7 +7,7 @@ A client for ppm-server: NumPy arrays in and out, over http://HOST:PORT, https:/
         y = client.infer(x, model="listing2-pytorch-psp")
 
 Without a model it is the server's first. With a server on this machine that was started with
---allow-shared-memory true, tensors need not be sent at all:
+--allow-shared-memory, tensors need not be sent at all:
 
         with client.share(x.shape) as shared:  # for as many requests of this shape as you like
             shared.x[:] = x

@@ -7,6 +7,8 @@ url='' scratch='' # from there
 # shellcheck source=/dev/null
 . tests/serving.sh
 
+start_server --allow-shared-memory true --allow-model-control true
+allowing=$url
 echo 'secret-0123456789abcdef' > "$scratch/keys"
 start_server --keys-file "$scratch/keys" --body-max-bytes 100000 --body-timeout-ms 2000
-tests/check_openapi.py "$url" secret-0123456789abcdef
+tests/check_openapi.py "$url" secret-0123456789abcdef "$allowing"

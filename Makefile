@@ -154,6 +154,9 @@ $(OBJ)/%.o: %.c $(OBJ)/FLAGS
 	$(call say,CC,$<)
 	$(Q)$(CC) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(file_flags) -MMD -MP -c -o $@ $<
 
+# Which the compiler does not know of.
+$(OBJ)/server/handlers/openapi.o: server/handlers/openapi.json
+
 $(OBJ)/%.o: %.cc $(OBJ)/FLAGS
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
@@ -181,6 +184,17 @@ $(FUZZERS): $(OBJ)/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/fuzz.o \
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
+# The example of a client, which needs nothing of the server.
+C_CLIENT := $(if $(filter release,$(VARIANT)),build,$(OBJ))/ppm_client
+-include $(OBJ)/clients/ppm_client.d
+
+$(C_CLIENT): $(OBJ)/clients/ppm_client.o $(OBJ)/FLAGS
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CODEGEN) $(HARDEN_LD) $(CFLAGS) -o $@ $< $(LDFLAGS)
+
+.PHONY: clients
+clients: $(C_CLIENT) ## Build build/ppm_client, the example in C; the one in Python needs no build
+
 # ---- using it ----------------------------------------------------------------------------------
 
 .PHONY: run
@@ -201,7 +215,8 @@ bench-load: $(PROGRAM) $(call setup,bench load) ## Requests a second, latency an
 	$(Q)PPM_SERVER=$(PROGRAM) bench/load $(ARGS)
 
 # npm as Debian has it, unless there is one; ONNX Runtime's own script would only fetch GPU libraries.
-PEERS := $(call setup,bench peers $(if $(shell command -v npm 2>&1),,npm))
+NPM   := $(if $(shell command -v npm 2>&1),,npm)
+PEERS := $(call setup,bench peers $(NPM))
 ORT   := onnxruntime-node@1.30.0
 .PHONY: bench-peers
 bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) build/peers/$(ORT) ## Time PyTorch, ONNX Runtime and oneDNN beside ours
@@ -245,8 +260,8 @@ uninstall: ## Remove what install put there
 # ---- checking it -------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
-	$(Q)PPM_SERVER=$(PROGRAM) $(TEST) $(TESTS) $(ARGS)
+test: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_C_CLIENT=$(C_CLIENT) $(TEST) $(TESTS) $(ARGS)
 
 .PHONY: test-asan
 test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -267,6 +282,18 @@ test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md
 .PHONY: soak
 soak: $(PROGRAM) $(call setup,reliability) ## An hour of mixed load, or SOAK_MINUTES of it
 	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run soak
+
+# What "make test" knows of OpenAPI is its own; this has the schema that OpenAPI publishes.
+VALIDATOR := @seriousme/openapi-schema-validator@2.11.0
+.PHONY: test-openapi
+test-openapi: build/openapi/$(VALIDATOR) ## /openapi.json by a validator of the npm registry
+	$(Q)build/openapi/node_modules/.bin/validate-api server/handlers/openapi.json
+
+build/openapi/$(VALIDATOR): | $(call setup,$(NPM))
+	$(call say,NPM,$(VALIDATOR))
+	$(Q)mkdir -p $(@D)
+	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/openapi $(VALIDATOR)
+	$(Q)touch $@
 
 .PHONY: test-arm64
 test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's

@@ -25,6 +25,7 @@ Test(routes, targets_find_their_route)
         {"HEAD", "/healthz", "/healthz", "", NULL},
         {"GET", "/readyz", "/readyz", "", NULL},
         {"GET", "/metrics?x", "/metrics", "", NULL},
+        {"GET", "/openapi.json", "/openapi.json", "", NULL},
         {"GET", "", NULL, "", ""},
         {"GET", "/", NULL, "", ""},
         {"GET", "*", NULL, "", ""},

@@ -26,6 +26,15 @@ bool healthz_finish(struct http_request *request);
 bool readyz_finish(struct http_request *request);
 bool metrics_finish(struct http_request *request);
 
+/* ---- openapi.c: GET /openapi.json ---- */
+
+bool openapi_finish(struct http_request *request);
+
+/* openapi.json with this program's version; the caller frees it. NULL: no memory. */
+char *openapi_text(size_t *ret_bytes);
+
+/* ---- routes.c: what several handlers say ---- */
+
 /* Answers 200 with this JSON and releases it; NULL: there was no memory for it. Returns true. */
 bool handlers_respond_json(struct http_request *request, struct json_t *json);
 

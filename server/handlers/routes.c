@@ -33,6 +33,7 @@ const struct http_route handlers_routes[] = {
     {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},
     {"GET", "/readyz", NULL, NULL, readyz_finish, NULL, true},
     {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, false},
+    {"GET", "/openapi.json", NULL, NULL, openapi_finish, NULL, false},
     GET("/v2", v2_server_finish),
     {"GET", "/v2/health/live", NULL, NULL, v2_live_finish, NULL, true},
     {"GET", "/v2/health/ready", NULL, NULL, v2_ready_finish, NULL, true},

@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+"""usage: tests/check_openapi.py URL KEY ALLOWING-URL
+
+Reads URL/openapi.json; holds it against OpenAPI 3.1's own rules, each of its schemas against JSON
+Schema's, and its examples against their schemas. Then asks the servers of openapi.sh, of which one
+wants KEY and the other allows shared memory and control of its models: each answer's status, type,
+headers and body must be described, and each status that is described must have been seen, but for
+those that a test cannot bring about at will."""
+
+import gzip
+import http.client
+import json
+import os
+import pathlib
+import re
+import sys
+import urllib.parse
+import zlib
+
+from jsonschema import Draft202012Validator, RefResolver
+
+ADDRESS, ALLOWING = (urllib.parse.urlparse(url).netloc for url in (sys.argv[1], sys.argv[3]))
+KEY = sys.argv[2]
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+ALLOWED = "no key, but all is allowed"
+AT_OTHERS_WILL = {"503", "504"}  # load, memory, time: see test_live_limits.c, test_live_deadlines.c
+problems = []
+
+
+def check(holds, what):
+    if not holds:
+        problems.append(what)
+
+
+def ask(method, target, body=None, headers=(), key=KEY):
+    connection = http.client.HTTPConnection(ADDRESS if key != ALLOWED else ALLOWING, timeout=30)
+    fields = {"Authorization": f"Bearer {key}"} if key else {}
+    connection.request(method.upper(), target, body, {**fields, **dict(headers)})
+    answer = connection.getresponse()
+    read = answer.read()
+    connection.close()
+    return answer.status, answer.headers, read
+
+
+status, fields, text = ask("GET", "/openapi.json")
+assert status == 200, text
+document = json.loads(text)
+
+
+def resolve(node):
+    """What a {"$ref": "#/..."} stands for."""
+    while "$ref" in node:
+        path, node = node["$ref"], document
+        for part in path.removeprefix("#/").split("/"):
+            node = node[part]
+    return node
+
+
+# ---- OpenAPI 3.1: which members an object may have, and must ----
+
+MEMBERS = {  # kind: required, further ones
+    "document": ("openapi info paths", "servers tags security components externalDocs"),
+    "info": ("title version", "summary description license contact termsOfService"),
+    "operation": ("responses", "operationId tags summary description parameters requestBody "
+                               "security deprecated servers externalDocs"),
+    "parameter": ("name in schema", "description required example examples deprecated style explode"),
+    "header": ("schema", "description required example examples deprecated"),
+    "requestBody": ("content", "description required"),
+    "response": ("description", "headers content links"),
+    "media": ("", "schema example examples encoding"),
+    "components": ("", "schemas responses parameters requestBodies headers securitySchemes examples"),
+}
+
+
+def check_members(kind, node, where):
+    required, further = (set(names.split()) for names in MEMBERS[kind])
+    check(required <= set(node), f"{where}: lacks {sorted(required - set(node))}")
+    check(set(node) <= required | further, f"{where}: {sorted(set(node) - required - further)}")
+
+
+def check_schema(schema, where):
+    Draft202012Validator.check_schema(schema)
+    for example in schema.get("examples", []):
+        check_value(example, schema, f"{where}: its example")
+
+
+def check_value(value, schema, where):
+    validator = Draft202012Validator(schema, resolver=RefResolver("", document))
+    for error in validator.iter_errors(value):
+        check(False, f"{where}: {'/'.join(map(str, error.absolute_path))}: {error.message[:200]}")
+
+
+def check_content(content, where):
+    for media, item in content.items():
+        check(re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", media), f"{where}: {media}")
+        check_members("media", item, f"{where} {media}")
+        check_schema(item["schema"], f"{where} {media}")
+
+
+def check_parameters(path, operation, where):
+    parameters = [resolve(parameter) for parameter in operation.get("parameters", [])]
+    for parameter in parameters:
+        what = f"{where} {parameter['name']}"
+        check_members("parameter", parameter, what)
+        check(parameter["in"] in ("path", "query", "header", "cookie"), what)
+        check(parameter["name"].lower() not in ("accept", "content-type", "authorization"), what)
+        check((parameter["in"] == "path") == parameter.get("required", False), f"{what}: required")
+        check_schema(parameter["schema"], what)
+        if "example" in parameter:
+            check_value(parameter["example"], parameter["schema"], what)
+    names = [(parameter["in"], parameter["name"]) for parameter in parameters]
+    check(len(names) == len(set(names)), f"{where}: a parameter comes twice")
+    in_path = {name for place, name in names if place == "path"}
+    check(in_path == set(re.findall(r"{(\w+)}", path)), f"{where}: {in_path} in the path")
+
+
+def check_operation(path, method, operation):
+    where = f"{method.upper()} {path}"
+    check_members("operation", operation, where)
+    check_parameters(path, operation, where)
+    if "requestBody" in operation:
+        check(method != "get", f"{where}: a body")
+        body = resolve(operation["requestBody"])
+        check_members("requestBody", body, f"{where} body")
+        check_content(body["content"], f"{where} body")
+    for code, response in operation["responses"].items():
+        response = resolve(response)
+        check(re.fullmatch(r"[1-5]\d\d|default", code), f"{where}: {code}")
+        check_members("response", response, f"{where} {code}")
+        check_content(response.get("content", {}), f"{where} {code}")
+        for name, header in response.get("headers", {}).items():
+            check_members("header", resolve(header), f"{where} {code} {name}")
+            check_schema(resolve(header)["schema"], f"{where} {code} {name}")
+
+
+def references(node):
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def check_document():
+    check_members("document", document, "the document")
+    check_members("info", document["info"], "info")
+    check_members("components", document["components"], "components")
+    check(re.fullmatch(r"3\.1\.\d+", document["openapi"]), document["openapi"])
+    tags = {tag["name"] for tag in document["tags"]}
+    identifiers = []
+    for path, item in document["paths"].items():
+        check(path.startswith("/") and set(item) <= set(METHODS), path)
+        for method, operation in item.items():
+            check_operation(path, method, operation)
+            identifiers.append(operation["operationId"])
+            check(set(operation["tags"]) <= tags, f"{path}: {operation['tags']}")
+    check(len(identifiers) == len(set(identifiers)), "an operationId comes twice")
+    for name, schema in document["components"]["schemas"].items():
+        check_schema(schema, name)
+    used = set(references(document))
+    for path in used:
+        resolve({"$ref": path})
+    defined = {f"#/components/{kind}/{name}" for kind, items in document["components"].items()
+               if kind != "securitySchemes" for name in items}
+    check(defined == used, f"components that nothing refers to: {sorted(defined - used)}")
+    for requirement in document["security"]:
+        check(set(requirement) <= set(document["components"]["securitySchemes"]), str(requirement))
+
+
+# ---- the server, asked ----
+
+JSON, NPY, RAW = "application/json", "application/x-npy", "application/octet-stream"
+TINY = b'{"shape": [1, 4, 1, 1], "data": [1, 2, 3, 4]}'
+MODEL, LENGTH = "listing1-pytorch-ppm", "Inference-Header-Content-Length"
+OBJECT = pathlib.Path(f"/dev/shm/ppm_openapi_{os.getpid()}")  # of shared memory
+seen = {}  # (path, method): the statuses
+
+
+def sample():
+    with open("configs/samples/features-4x30x30.npy", "rb") as file:
+        return file.read()
+
+
+def requests_of_tensors():
+    """(path, target, body, headers, status)"""
+    for path, target in (("/ppm", "/ppm"), ("/ppm/{model}", f"/ppm/{MODEL}")):
+        for accept in (JSON, NPY, RAW):
+            yield path, target, TINY, {"Content-Type": JSON, "Accept": accept}, 200
+            yield path, target, sample(), {"Content-Type": NPY, "Accept": accept}, 200
+        yield path, f"{target}?shape=1,4,1,1&layout=NHWC", bytes(16), {"Content-Type": RAW}, 422
+        yield path, f"{target}?shape=1,1,1,4&layout=NHWC", bytes(16), {"Content-Type": RAW}, 200
+        yield path, target, bytes(16), {"Content-Type": RAW, "X-Tensor-Shape": "4,1,1"}, 200
+        yield path, target, b"{", {"Content-Type": JSON}, 400
+        yield path, target, TINY, {"Content-Type": JSON, "Accept": "text/html"}, 406
+        yield path, target, TINY, {"Content-Type": "text/html"}, 415
+        yield path, target, TINY, {"Content-Type": JSON, "Content-Encoding": "br"}, 415
+        yield path, target, gzip.compress(TINY), {"Content-Type": JSON, "Content-Encoding": "gzip"}, 200
+        yield path, target, sample(), {"Content-Type": NPY, "Accept": JSON, "Accept-Encoding": "gzip"}, 200
+        for dtype in ("float32", "float16", "bfloat16"):
+            yield (path, f"{target}?shape=1,4,1,1&dtype={dtype}&out_dtype={dtype}",
+                   bytes(16 if dtype == "float32" else 8), {"Content-Type": RAW}, 200)
+        yield path, target, bytes(200000), {"Content-Type": NPY}, 413
+        yield path, target, TINY, {"Content-Type": JSON, "Content-Length": "100"}, 408
+    yield "/ppm/{model}", "/ppm/none", TINY, {"Content-Type": JSON}, 404
+
+
+def requests_of_inferences():
+    """The same of the Open Inference Protocol."""
+    head = (b'{"inputs": [{"name": "x", "shape": [1, 4, 1, 1], "datatype": "FP32", '
+            b'"parameters": {"binary_data_size": 16}}], "parameters": {"binary_data_output": true}}')
+    numbers = (b'{"inputs": [{"name": "x", "shape": [1, 4, 1, 1], "datatype": "FP32", '
+               b'"data": [1, 2, 3, 4]}]}')
+    for version in ("", "/versions/{version}"):
+        path = f"/v2/models/{{model}}{version}/infer"
+        target = path.replace("{model}", MODEL).replace("{version}", "1")
+        yield path, target, numbers, {}, 200
+        yield path, target, numbers, {"Content-Type": JSON}, 200
+        yield path, target, head + bytes(16), {LENGTH: str(len(head))}, 200
+        yield path, f"{target}?shape=1,4,1,1", bytes(16), {LENGTH: "0"}, 200
+        yield path, target, head, {}, 400
+        yield path, target, numbers, {"Content-Length": "1000"}, 408
+        yield path, target, bytes(200000), {}, 413
+        yield path, target, numbers, {"Content-Encoding": "br"}, 415
+        yield path, target.replace(MODEL, "none"), numbers, {}, 404
+    yield path, target.replace("/1/", "/2/"), numbers, {}, 404
+
+
+def requests_of_regions():
+    """(method, path, target, body, key, status)"""
+    regions, region = "/v2/systemsharedmemory", "/v2/systemsharedmemory/region/{region}"
+    register = b'{"key": "/%s", "byte_size": 4096}' % OBJECT.name.encode()
+    for key, expected in ((KEY, 403), (ALLOWED, 200)):
+        yield "post", f"{region}/register", f"{regions}/region/r/register", register, key, expected
+        yield "get", f"{regions}/status", f"{regions}/status", None, key, expected
+        yield "get", f"{region}/status", f"{regions}/region/r/status", None, key, expected
+        yield "post", f"{region}/unregister", f"{regions}/region/r/unregister", None, key, expected
+        yield "post", f"{regions}/unregister", f"{regions}/unregister", None, key, expected
+    yield "post", f"{region}/register", f"{regions}/region/r/register", b"{}", ALLOWED, 400
+    yield "get", f"{region}/status", f"{regions}/region/none/status", None, ALLOWED, 404
+    for action in ("register", "unregister"):
+        yield "post", f"{region}/{action}", f"{regions}/region/r/{action}", bytes(5000), ALLOWED, 413
+    yield "post", f"{regions}/unregister", f"{regions}/unregister", bytes(5000), ALLOWED, 413
+
+
+def requests_of_models():
+    """The same."""
+    for what in ("", "/ready", "/config", "/stats"):
+        for version in ("", "/versions/{version}"):
+            path = f"/v2/models/{{model}}{version}{what}"
+            target = path.replace("{version}", "1")
+            yield "get", path, target.replace("{model}", MODEL), None, KEY, 200
+            yield "get", path, target.replace("{model}", "none"), None, KEY, 404
+    for path in ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"):
+        yield "get", path, path, None, KEY, 200
+    index, model = "/v2/repository/index", "/v2/repository/models/{model}"
+    for body, expected in ((None, 200), (b'{"ready": true}', 200), (b"[", 400), (bytes(5000), 413)):
+        yield "post", index, index, body, KEY, expected
+    for action in ("unload", "load"):
+        path = f"{model}/{action}"
+        target = path.replace("{model}", MODEL)
+        yield "post", path, target, None, KEY, 403
+        yield "post", path, target, None, ALLOWED, 200
+        yield "post", path, target, bytes(5000), ALLOWED, 413
+        yield "post", path, path.replace("{model}", "none"), None, ALLOWED, 404
+
+
+def requests():
+    """(method, path, target, body, headers, key, status)"""
+    for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_inferences()]:
+        yield "post", path, target, body, headers, KEY, expected
+    for method, path, target, body, key, expected in [*requests_of_models(), *requests_of_regions()]:
+        yield method, path, target, body, {}, key, expected
+    for path, target in (("/ppm", "/ppm"), ("/ppm/{model}", f"/ppm/{MODEL}")):
+        for query, expected in (("", 200), ("?shape=1,4,30,30", 200), ("?shape=4,30,30", 200),
+                                ("?shape=all", 400), ("?layout=CHWN", 400), ("?shape=1,5,3,3", 422)):
+            yield "get", path, target + query, None, {}, KEY, expected
+    yield "get", "/ppm/{model}", "/ppm/none", None, {}, KEY, 404
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+        yield "get", path, path, None, {}, KEY, 200
+
+
+def requests_without_key():
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            target = path.replace("{model}", MODEL).replace("{region}", "r").replace("{version}", "1")
+            if "401" in operation["responses"]:
+                yield method, path, target, None, {}, None, 401
+
+
+def check_answer(method, path, request, answer):
+    code, headers, body = answer
+    where = f"{method.upper()} {request}: {code}"
+    operation = document["paths"][path][method]
+    seen.setdefault((path, method), set()).add(str(code))
+    check(str(code) in operation["responses"], f"{where}: not described")
+    response = resolve(operation["responses"].get(str(code), operation["responses"]["default"]))
+    media = (headers["Content-Type"] or "").split(";")[0]
+    content = response.get("content", {})
+    check(media in content if content else not body, f"{where}: a body of type {media}")
+    for name in response.get("headers", {}):
+        optional = (name.startswith("X-Tensor") and media == JSON or
+                    name.startswith(("Inference-", "Content-Encoding")))
+        check(headers[name] or optional, f"{where}: lacks {name}")
+        if headers[name]:
+            schema = resolve(response["headers"][name])["schema"]
+            value = headers[name]
+            check_value(int(value) if schema.get("type") == "integer" else value, schema, where)
+    if headers["Content-Encoding"]:
+        body = zlib.decompress(body, 15 + 32)
+    if media in content and media.endswith("json"):
+        check_value(json.loads(body), content[media]["schema"], where)
+
+
+def check_server():
+    for method, path, target, body, headers, key, expected in [*requests(), *requests_without_key()]:
+        try:
+            answer = ask(method, target, body, headers, key)
+        except (ConnectionError, http.client.HTTPException) as error:
+            check(False, f"{method} {target}: {type(error).__name__}")
+            continue
+        check(answer[0] == expected, f"{method} {target}: {answer[0]}, expected {expected}: "
+                                     f"{answer[2][:200]}")
+        check_answer(method, path, target, answer)
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            described = set(operation["responses"]) - {"default"} - AT_OTHERS_WILL
+            missing = described - seen.get((path, method), set())
+            check(not missing, f"{method.upper()} {path}: described, but not seen: {sorted(missing)}")
+
+
+check_document()
+if not problems:
+    OBJECT.write_bytes(bytes(4096))
+    try:
+        check_server()
+    finally:
+        OBJECT.unlink()
+for problem in problems[:40]:
+    print(f"openapi: {problem}")
+if not problems:
+    count = sum(len(codes) for codes in seen.values())
+    print(f"openapi: {len(document['paths'])} paths are described, {count} kinds of answers as described")
+sys.exit(1 if problems else 0)

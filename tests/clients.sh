@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# usage: PPM_SERVER=build/ppm-server PPM_C_CLIENT=build/ppm_client tests/clients.sh
+# The clients in clients/ against a live server, over TCP and over a unix socket: what they write is
+# what "ppm-server run" writes, and what the server refuses they say in its words.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+url='' scratch='' # from there
+# shellcheck source=/dev/null
+. tests/serving.sh
+
+x4=configs/samples/features-4x30x30.npy x3=configs/samples/features-3x30x30.npy
+y=$scratch/y.npy
+for list in listing1-pytorch-ppm:$x4 listing2-pytorch-psp:$x3; do
+    "${PPM_SERVER:-build/ppm-server}" run --model "configs/models/${list%%:*}.json" --input "${list#*:}" \
+        --output "$scratch/${list%%:*}.npy"
+done
+
+# client NAME ARGUMENT...: both take the files first; where the server is comes as each has it.
+client() {
+    case $1 in
+    c) "${PPM_C_CLIENT:-build/ppm_client}" "${@:2}" "$url" ;;
+    python) clients/ppm_client.py "${@:2}" --url "$url" ;;
+    esac
+}
+
+# writes NAME MODEL ARGUMENT...
+writes() {
+    rm -f "$y"
+    client "$1" "${@:3}"
+    cmp "$y" "$scratch/$2.npy"
+}
+
+# refuses NAME SENTENCE ARGUMENT...
+refuses() {
+    local status=0
+    client "$1" "${@:3}" 2> "$scratch/said" || status=$?
+    if [ "$status" -ne 1 ] || ! grep -qF "$2" "$scratch/said"; then
+        echo "clients: $1 ${*:3}: exit status $status, said: $(cat "$scratch/said"), expected: $2"
+        exit 1
+    fi
+}
+
+start_server --host "unix:$scratch/socket"
+for name in c python; do
+    writes "$name" listing1-pytorch-ppm "$x4" "$y"
+done
+stop_server
+
+start_server
+for name in c python; do
+    writes "$name" listing1-pytorch-ppm "$x4" "$y"
+    writes "$name" listing2-pytorch-psp "$x3" "$y" --model listing2-pytorch-psp
+    refuses "$name" 'found no model "none", expected one of: listing1-pytorch-ppm' "$x4" "$y" --model none
+    refuses "$name" 'takes 4 (status 422)' "$x3" "$y"
+    refuses "$name" 'No such file' "$scratch/none.npy" "$y"
+done
+tests/check_client.py "$url"
+stop_server
+for name in c python; do
+    refuses "$name" 'Connection refused' "$x4" "$y"
+done
+echo "clients: the clients in C and Python write what the program writes"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# usage: PPM_SERVER=build/ppm-server tests/openapi.sh
+# GET /openapi.json of a live server: is it OpenAPI 3.1, and are the server's answers what it says?
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+url='' scratch='' # from there
+# shellcheck source=/dev/null
+. tests/serving.sh
+
+start_server --allow-shared-memory true --allow-model-control true
+allowing=$url
+echo 'secret-0123456789abcdef' > "$scratch/keys"
+start_server --keys-file "$scratch/keys" --body-max-bytes 100000 --body-timeout-ms 2000
+tests/check_openapi.py "$url" secret-0123456789abcdef "$allowing"

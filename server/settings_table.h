@@ -25,7 +25,7 @@ struct setting {
     const char *help;
 };
 
-enum { SETTING_COUNT = 27, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
+enum { SETTING_COUNT = 28, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
 
 extern const struct setting settings_table[SETTING_COUNT];
 extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];

@@ -11,6 +11,7 @@ extern const struct http_route handlers_routes[];
 /* ---- infer.c: POST /ppm, POST /ppm/{model} ---- */
 
 bool infer_begin(struct http_request *request);
+void infer_arrived(struct http_request *request);
 bool infer_finish(struct http_request *request);
 void infer_release(struct http_request *request);
 

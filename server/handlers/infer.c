@@ -1,8 +1,9 @@
 /*
  * infer.c - POST /ppm: one tensor in, one tensor out.
  *
- * begin decides all that the request's head allows, before a byte of its body is read; finish has
- * the whole body, and queues what is to be computed. compute.c does it.
+ * begin decides all that the request's head allows, before a byte of its body is read; arrival.c
+ * pools what has come; finish has the whole body, and queues what is to be computed. compute.c does
+ * it.
  */
 #include "server/handlers/inference.h"
 
@@ -150,6 +151,11 @@ bool infer_begin(struct http_request *request)
     return !is_quick(inference) && refuse_full_queue(inference);
 }
 
+void infer_arrived(struct http_request *request)
+{
+    inference_arrived(request->state);
+}
+
 /* What can be known of x without work; a little JSON is read here and now. True: refused. */
 static bool refuse_body(struct inference *inference)
 {
@@ -198,6 +204,7 @@ void infer_release(struct http_request *request)
         return;
     executor_release(inference->service->executor, &inference->job);
     free(inference->x_memory);
+    inference_forget_arrival(inference);
     registry_release(inference->registry);
     free(inference);
 }

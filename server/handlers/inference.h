@@ -21,6 +21,12 @@ struct inference {
     void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
+    struct arrival {
+        bool is_settled;             /* whether it is pooled while it arrives */
+        struct ppm_pooling *pooling; /* NULL: it is not */
+        size_t bytes;                /* reserved for it, of needed_bytes */
+        size_t offset;               /* of x in the body */
+    } arrival;
     double queued_ms;
     bool is_queued;                /* answered by http_answer */
     struct http_deadline deadline; /* of the stage it is in */
@@ -34,6 +40,12 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
 
 /* Reads x from the body, where it does not stand there as it is. True: refused. */
 bool inference_decode(struct inference *inference);
+
+/* Pools what has arrived, where that pays. The HTTP thread's, between begin and finish. */
+void inference_arrived(struct inference *inference);
+
+/* Frees what that led to. */
+void inference_forget_arrival(struct inference *inference);
 
 /* Computes it on this thread alone, and fills in the response. */
 void inference_run(struct inference *inference);

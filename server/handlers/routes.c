@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 const struct http_route handlers_routes[] = {
-    {"POST", "/ppm", infer_begin, NULL, infer_finish, infer_release, false},
-    {"POST", "/ppm/{model}", infer_begin, NULL, infer_finish, infer_release, false},
+    {"POST", "/ppm", infer_begin, infer_arrived, infer_finish, infer_release, false},
+    {"POST", "/ppm/{model}", infer_begin, infer_arrived, infer_finish, infer_release, false},
     {"GET", "/ppm", NULL, NULL, describe_finish, NULL, false},
     {"GET", "/ppm/{model}", NULL, NULL, describe_finish, NULL, false},
     {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},

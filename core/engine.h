@@ -124,8 +124,9 @@ struct ppm_pooling {
     struct plan *plan; /* of pooling alone */
     struct ppm_shape shape;
     size_t planes_pooled;
-    float *scratch, *panels;
-    struct micro_panels pooled[BRANCHES_MAX]; /* within panels, as the engine's own */
+    void *memory; /* its own, of what follows; NULL: the caller's */
+    float *scratch;
+    struct micro_panels pooled[BRANCHES_MAX]; /* as the engine's own */
 };
 
 /* Columns of branch i for n maps, filled up to whole micro-panels. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINE_FLOATS = 16 }; /* a cache line */
+
 size_t pooled_columns(const struct geometry *g, size_t n, size_t branch)
 {
     const size_t width = core_simd()->gemm_columns;
@@ -33,7 +35,7 @@ size_t pooling_bytes(const struct spec *spec, const struct geometry *geometry)
 {
     const size_t width = core_simd()->gemm_columns;
     const size_t plane = geometry->input.h * geometry->input.w;
-    size_t floats = multiply_add(geometry->input.w, POOL_ROWS_TOGETHER + 1, plane);
+    size_t floats = multiply_add(geometry->input.w, POOL_ROWS_TOGETHER + 1, plane + LINE_FLOATS);
     for (size_t i = 0; i < spec->branch_count; i++) {
         const struct branch_geometry *branch = &geometry->branches[i];
         const size_t points = multiply_add(branch->pooled_h, branch->pooled_w, 0);
@@ -45,26 +47,21 @@ size_t pooling_bytes(const struct spec *spec, const struct geometry *geometry)
                             axes_bytes_max(spec, geometry));
 }
 
-/* Memory for the panels of all branches, and what a plane is pooled with. */
-static enum ppm_status allocate(struct ppm_pooling *pooling, struct ppm_error *error)
+/* Lays out what a plane is pooled with and the panels of all branches. */
+static void lay_out(struct ppm_pooling *pooling, float *at)
 {
     const struct plan *plan = pooling->plan;
-    const size_t channels = plan->spec->channels, n = pooling->shape.n;
-    size_t floats = 0;
-    for (size_t i = 0; i < plan->spec->branch_count; i++)
-        floats += pooled_columns(&plan->g, n, i) * channels;
-    pooling->scratch = core_allocate(pool_plane_floats(plan) * sizeof(float), error);
-    pooling->panels = core_allocate(floats * sizeof(float), error);
-    float *at = pooling->panels;
-    for (size_t i = 0; error->status == PPM_OK && i < plan->spec->branch_count; i++) {
+    const size_t channels = plan->spec->channels;
+    pooling->scratch = at;
+    at += (pool_plane_floats(plan) + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
         pooling->pooled[i] = (struct micro_panels){at, channels};
-        at += pooled_columns(&plan->g, n, i) * channels;
+        at += pooled_columns(&plan->g, pooling->shape.n, i) * channels;
     }
-    return error->status;
 }
 
 struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
-                                       struct ppm_error *error)
+                                       void *room, struct ppm_error *error)
 {
     struct geometry geometry;
     if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
@@ -81,10 +78,14 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     }
     pooling->shape = shape;
     pooling->plan = plan_create_pooling(model, &geometry, error);
-    if (pooling->plan && allocate(pooling, error) == PPM_OK)
-        return pooling;
-    ppm_pooling_free(pooling);
-    return NULL;
+    if (pooling->plan && !room)
+        room = pooling->memory = core_allocate(bytes, error);
+    if (error->status != PPM_OK) {
+        ppm_pooling_free(pooling);
+        return NULL;
+    }
+    lay_out(pooling, room);
+    return pooling;
 }
 
 void ppm_pooling_free(struct ppm_pooling *pooling)
@@ -92,8 +93,7 @@ void ppm_pooling_free(struct ppm_pooling *pooling)
     if (!pooling)
         return;
     plan_free(pooling->plan);
-    free(pooling->scratch);
-    free(pooling->panels);
+    free(pooling->memory);
     free(pooling);
 }
 

@@ -177,10 +177,11 @@ struct ppm_stage_times {
  * it is in a cache, by one thread. */
 struct ppm_pooling;
 
-/* For an x of that shape. The model must outlive it. NULL with PPM_UNFIT, PPM_TOO_LARGE or
- * PPM_NO_MEMORY. The caller frees it. */
+/* For an x of that shape. room may be memory for it (ppm_costs.pooling_bytes, 64-byte aligned), the
+ * caller's; NULL: it is allocated. Model and room must outlive it. NULL with PPM_UNFIT,
+ * PPM_TOO_LARGE or PPM_NO_MEMORY. The caller frees it. */
 struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
-                                       struct ppm_error *error);
+                                       void *room, struct ppm_error *error);
 void ppm_pooling_free(struct ppm_pooling *pooling);
 
 /* The first count values of x are there: pools the planes [H, W] that are whole and that it was not

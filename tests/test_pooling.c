@@ -44,7 +44,7 @@ static struct ppm_tensor run(const struct ppm_model *model, const struct ppm_ten
 static struct ppm_pooling *create(const struct ppm_model *model, struct ppm_shape shape)
 {
     struct ppm_error error = {0};
-    struct ppm_pooling *pooling = ppm_pooling_create(model, shape, &error);
+    struct ppm_pooling *pooling = ppm_pooling_create(model, shape, NULL, &error);
     cr_assert(pooling, "%s", error.text);
     return pooling;
 }
@@ -159,15 +159,42 @@ Test(pooling, is_refused)
 {
     struct ppm_error unfit = {0}, large = {0};
     struct ppm_model *model = support_load_ok(models[0]);
-    cr_expect(!ppm_pooling_create(model, (struct ppm_shape){1, 4, 8, 8}, &unfit));
+    cr_expect(!ppm_pooling_create(model, (struct ppm_shape){1, 4, 8, 8}, NULL, &unfit));
     cr_expect_eq(unfit.status, PPM_UNFIT);
-    cr_expect(!ppm_pooling_create(model, (struct ppm_shape){(size_t)1 << 55, 5, 1, 1}, &large));
+    cr_expect(
+        !ppm_pooling_create(model, (struct ppm_shape){(size_t)1 << 55, 5, 1, 1}, NULL, &large));
     cr_expect_eq(large.status, PPM_TOO_LARGE, "%s", large.text);
     ppm_pooling_free(NULL);
     ppm_model_free(model);
 }
 
-/* What a request is told to reserve is enough. */
+/* What a caller is told to have ready is enough. */
+Test(pooling, room_is_enough)
+{
+    struct ppm_model *model = support_load_ok(models[0]);
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        struct ppm_costs costs;
+        struct ppm_error error = {0};
+        cr_assert_eq(ppm_model_costs(model, shapes[i], &costs, &error), PPM_OK);
+        unsigned char *room = aligned_alloc(64, (costs.pooling_bytes + 64 + 63) / 64 * 64);
+        struct ppm_tensor x = support_tensor(shapes[i], PPM_NCHW, NULL);
+        memset(room, 0x55, costs.pooling_bytes + 64);
+        struct ppm_pooling *pooling = ppm_pooling_create(model, shapes[i], room, &error);
+        cr_assert(pooling, "%s", error.text);
+        feed(pooling, &x, 100, 0);
+        struct ppm_tensor y = run(model, &x, pooling, 2), expected = run(model, &x, NULL, 2);
+        cr_expect(support_is_same(&y, &expected));
+        for (size_t k = 0; k < 64; k++)
+            cr_expect_eq(room[costs.pooling_bytes + k], 0x55, "%zu: byte %zu behind it", i, k);
+        ppm_tensor_free(&y);
+        ppm_tensor_free(&expected);
+        ppm_pooling_free(pooling);
+        free(room);
+        ppm_tensor_free(&x);
+    }
+    ppm_model_free(model);
+}
+
 Test(pooling, memory_is_counted)
 {
     const struct ppm_shape many = {100, 5, 6, 6}, large = {1, 5, 256, 256};
@@ -188,7 +215,7 @@ static struct ppm_pooling *swept;
 
 static bool attempt(struct ppm_error *error)
 {
-    swept = ppm_pooling_create(swept_model, shapes[2], error);
+    swept = ppm_pooling_create(swept_model, shapes[2], NULL, error);
     return swept != NULL;
 }
 

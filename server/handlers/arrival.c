@@ -5,6 +5,7 @@
  * It is the HTTP thread that pools, a few channels for each piece of a body, faster than they come:
  * about 0.1 us for a KiB.
  */
+#include "server/buffers.h"
 #include "server/handlers/inference.h"
 
 enum {
@@ -48,7 +49,9 @@ static void settle(struct inference *inference)
         !pays(inference, &x, &costs) || !is_plausible(inference, offset, costs.input_bytes) ||
         !http_reserve(request, costs.pooling_bytes))
         return;
-    arrival->pooling = ppm_pooling_create(inference->model, x.shape, &ignored);
+    arrival->memory = buffer_take(costs.pooling_bytes);
+    if (arrival->memory)
+        arrival->pooling = ppm_pooling_create(inference->model, x.shape, arrival->memory, &ignored);
     if (!arrival->pooling) {
         http_keep(request, request->reserved_bytes - costs.pooling_bytes);
         return;
@@ -72,5 +75,7 @@ void inference_arrived(struct inference *inference)
 void inference_forget_arrival(struct inference *inference)
 {
     ppm_pooling_free(inference->arrival.pooling);
+    buffer_give(inference->arrival.memory);
     inference->arrival.pooling = NULL;
+    inference->arrival.memory = NULL;
 }

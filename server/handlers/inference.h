@@ -24,6 +24,7 @@ struct inference {
     struct arrival {
         bool is_settled;             /* whether it is pooled while it arrives */
         struct ppm_pooling *pooling; /* NULL: it is not */
+        void *memory;                /* for it, from buffer_take */
         size_t bytes;                /* reserved for it, of needed_bytes */
         size_t offset;               /* of x in the body */
     } arrival;

@@ -231,6 +231,10 @@ bench-serving: $(PROGRAM) $(CLIENT) $(BENCHES)/echo $(call setup,bench) ## What 
 bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$(ORT) ## This server beside PyTorch behind aiohttp, ONNX Runtime behind Node
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/servers $(ARGS)
 
+.PHONY: bench-upload
+bench-upload: $(PROGRAM) $(BENCHES)/paced $(call setup,bench) ## From a body's last byte to the answer's first, pooled ahead or not
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_PACED=$(BENCHES)/paced bench/upload $(ARGS)
+
 build/peers/$(ORT): | $(PEERS)
 	$(call say,NPM,$(ORT))
 	$(Q)mkdir -p $(@D)

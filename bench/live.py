@@ -121,3 +121,13 @@ def start_ours(model, address, *flags):
 
 def target(case):
     return f"/ppm?shape={common.shape_text(case.shape, ',')}"
+
+
+def write_body(case, folder):
+    """A file of ones, of the size of the case's x."""
+    count = 1
+    for extent in case.shape:
+        count *= extent
+    path = pathlib.Path(folder) / f"{case.name}.f32"
+    path.write_bytes(count * b"\0\0\x80\x3f")
+    return path

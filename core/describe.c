@@ -89,6 +89,7 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (__builtin_add_overflow(costs.working_bytes, parts[i], &costs.working_bytes))
             costs.working_bytes = SIZE_MAX;
+    costs.pooling_bytes = pooling_bytes(spec, &g);
     costs.one_thread_us = (double)costs.flops_folded / FLOPS_PER_US +
                           (double)(costs.input_bytes + costs.output_bytes) / BYTES_PER_US;
     costs.weights_us = (double)model->parameters_bytes / BYTES_PER_US;

@@ -52,12 +52,13 @@ static void layout_buffers(struct work *work, size_t i, size_t columns, char *ba
 
 static void layout_branch(struct work *work, size_t i, char *base, size_t *at)
 {
-    const size_t width = core_simd()->gemm_columns;
-    const size_t columns = work->n * plan_points(&work->plan->g, i);
-    const size_t padded = (columns + width - 1) / width * width;
-    work->pooled[i] = (struct micro_panels){take_floats(base, at, padded * work->spec->channels),
-                                            work->spec->channels};
-    layout_buffers(work, i, padded, base, at);
+    const size_t columns = pooled_columns(&work->plan->g, work->n, i);
+    if (work->run->pooling)
+        work->pooled[i] = work->run->pooling->pooled[i];
+    else
+        work->pooled[i] = (struct micro_panels){
+            take_floats(base, at, columns * work->spec->channels), work->spec->channels};
+    layout_buffers(work, i, columns, base, at);
 }
 
 static void layout_expanded(struct work *work, size_t i, char *base, size_t *at)
@@ -342,6 +343,7 @@ enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *mo
                         .x_layout = x->layout,
                         .n = x->shape.n,
                         .threads = choose_threads(kept, x->shape.n, run->threads),
+                        .planes_pooled = run->pooling ? run->pooling->planes_pooled : 0,
                         .is_finite = true};
     size_t seldom;
     const size_t bytes = work_layout(&work, NULL, &seldom);

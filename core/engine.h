@@ -48,10 +48,11 @@ struct work {
     enum ppm_layout x_layout;
     size_t n;
     int threads;
+    size_t planes_pooled;  /* before the run: the first ones of x */
     atomic_bool is_finite; /* no branch gave NaN or Inf: what is planned to be folded may be */
 
     /* scratch, laid out by work_layout */
-    struct micro_panels pooled[BRANCHES_MAX];  /* [C] channels, columns of branch i */
+    struct micro_panels pooled[BRANCHES_MAX];  /* [C] channels, columns of branch i; or the run's */
     struct micro_panels results[BRANCHES_MAX]; /* where branch i's result stands */
     float *buffers[BRANCHES_MAX][2];           /* of its stack, in turn */
     float *expanded[BRANCHES_MAX];             /* [n][Ci][ph][W]: stretched along rows alone */
@@ -67,7 +68,7 @@ struct work {
  * *ret_seldom on are used only where a branch that is to be folded is not finite. */
 size_t work_layout(struct work *work, char *base, size_t *ret_seldom);
 
-/* pooled[i] = mean of x over each bin of branch i */
+/* pooled[i] = mean of x over each bin of branch i, for what is not pooled yet */
 void stage_pool(struct work *work);
 
 /* results[i] = branch i's layers over pooled[i], each branch on a thread of its own */
@@ -107,8 +108,29 @@ bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high);
 size_t pass_widest(const struct spec *spec, const struct pass *pass);
 size_t pass_block_floats(const struct work *work, const struct pass *pass);
 
-/* Scratch that a thread needs for pooling. */
+enum { POOL_ROWS_TOGETHER = 8 }; /* sums that do not wait for each other */
+
+/* Scratch that a thread needs for pooling, and for pool_plane alone. */
 size_t pool_scratch_floats(const struct plan *plan);
+size_t pool_plane_floats(const struct plan *plan);
+
+/* The same of one plane of x [N, C, H, W], plane = n * C + c. */
+void pool_plane(const struct plan *plan, const float *x, size_t plane, float *scratch,
+                const struct micro_panels *pooled);
+
+/* ---- pooling.c ---- */
+
+struct ppm_pooling {
+    struct plan *plan; /* of pooling alone */
+    struct ppm_shape shape;
+    size_t planes_pooled;
+    void *memory; /* its own, of what follows; NULL: the caller's */
+    float *scratch;
+    struct micro_panels pooled[BRANCHES_MAX]; /* as the engine's own */
+};
+
+/* Columns of branch i for n maps, filled up to whole micro-panels. */
+size_t pooled_columns(const struct geometry *g, size_t n, size_t branch);
 
 /* ---- gather.c ---- */
 

@@ -233,6 +233,7 @@ struct run {
     bool (*is_cancelled)(void *context);
     void *cancel_context;
     atomic_bool *is_abandoned; /* set once is_cancelled has said so: it is not asked again */
+    const struct ppm_pooling *pooling; /* the engine's: begun before the run; NULL: not */
 };
 
 bool run_is_cancelled(const struct run *run);
@@ -267,6 +268,15 @@ size_t reference_working_bytes(const struct spec *spec, const struct geometry *g
 enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,
                               const float *x, void *y, const struct run *run,
                               struct ppm_stage_times *times, struct ppm_error *error);
+
+/* ---- pooling.c ---- */
+
+/* What a struct ppm_pooling holds in memory, saturating. */
+size_t pooling_bytes(const struct spec *spec, const struct geometry *geometry);
+
+/* Whether it is of this model and of x. */
+bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,
+                  const struct ppm_tensor *x);
 
 /* ---- engine.c ---- */
 

@@ -241,8 +241,8 @@ static double estimate_us(const struct ppm_model *model, const struct geometry *
            (double)(costs.input_bytes + costs.output_bytes) / 1e4;
 }
 
-struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
-                         struct ppm_error *error)
+struct plan *plan_create_pooling(const struct ppm_model *model, const struct geometry *geometry,
+                                 struct ppm_error *error)
 {
     struct plan *plan = calloc(1, sizeof *plan);
     if (!plan) {
@@ -253,12 +253,24 @@ struct plan *plan_create(const struct ppm_model *model, const struct geometry *g
     plan->spec = &model->spec;
     plan->g = *geometry;
     plan->g.input.n = plan->g.output.n = 1;
-    plan->map_us = estimate_us(model, geometry);
-    plan->pixels = geometry->h * geometry->w;
-    choose_tiles(plan);
     plan_axis(plan, true, geometry->input.h, &plan->rows, error);
     if (error->status == PPM_OK)
         plan_axis(plan, false, geometry->input.w, &plan->columns, error);
+    if (error->status == PPM_OK)
+        return plan;
+    plan_free(plan);
+    return NULL;
+}
+
+struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
+                         struct ppm_error *error)
+{
+    struct plan *plan = plan_create_pooling(model, geometry, error);
+    if (!plan)
+        return NULL;
+    plan->map_us = estimate_us(model, geometry);
+    plan->pixels = geometry->h * geometry->w;
+    choose_tiles(plan);
     for (size_t i = 0; i < plan->spec->branch_count && error->status == PPM_OK; i++) {
         const struct branch_geometry *branch = &geometry->branches[i];
         plan->row_taps[i] =

@@ -46,6 +46,9 @@ struct plan {
 /* NULL and PPM_NO_MEMORY on failure. */
 struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
                          struct ppm_error *error);
+/* The same with nothing but what pooling needs: spec, g, rows and columns. */
+struct plan *plan_create_pooling(const struct ppm_model *model, const struct geometry *geometry,
+                                 struct ppm_error *error);
 void plan_free(struct plan *plan);
 
 /* The pixels of a tile: [first, first + columns) of H * W. */

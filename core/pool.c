@@ -2,17 +2,15 @@
 #include "core/engine.h"
 #include "core/threads.h"
 
-enum { ROWS_TOGETHER = 8 }; /* sums that do not wait for each other */
-
 /* ret[row][cell] = sum of the cell's columns of rows [row][w] */
 static void sum_columns(const struct pool_axis *columns, const float *rows, size_t count, size_t w,
                         float *ret)
 {
     for (size_t cell = 0; cell < columns->cell_count; cell++) {
-        float sums[ROWS_TOGETHER] = {0};
+        float sums[POOL_ROWS_TOGETHER] = {0};
         for (size_t i = columns->edges[cell]; i < columns->edges[cell + 1]; i++)
 #pragma GCC unroll 8
-            for (size_t row = 0; row < ROWS_TOGETHER; row++)
+            for (size_t row = 0; row < POOL_ROWS_TOGETHER; row++)
                 sums[row] += rows[row * w + i];
         for (size_t row = 0; row < count; row++)
             ret[row * columns->cell_count + cell] = sums[row];
@@ -20,14 +18,14 @@ static void sum_columns(const struct pool_axis *columns, const float *rows, size
 }
 
 /* NCHW: ret[row cell][column cell] = sum of the plane's pixels in the cell; sums:
- * [ROWS_TOGETHER][W]
+ * [POOL_ROWS_TOGETHER][W]
  */
 static void sum_cells(const struct plan *plan, const float *plane, float *sums, float *ret)
 {
     const size_t w = plan->g.input.w, count = plan->rows.cell_count;
     const size_t *edges = plan->rows.edges;
-    for (size_t first = 0; first < count; first += ROWS_TOGETHER) {
-        const size_t rows = count - first < ROWS_TOGETHER ? count - first : ROWS_TOGETHER;
+    for (size_t first = 0; first < count; first += POOL_ROWS_TOGETHER) {
+        const size_t rows = count - first < POOL_ROWS_TOGETHER ? count - first : POOL_ROWS_TOGETHER;
         for (size_t row = 0; row < rows; row++)
             core_simd()->sum_rows(plane + edges[first + row] * w, w,
                                   edges[first + row + 1] - edges[first + row], w, sums + row * w);
@@ -37,14 +35,15 @@ static void sum_cells(const struct plan *plan, const float *plane, float *sums, 
 
 /* Puts channel c of map n into the micro-panels of every branch: the mean over each bin. sums:
  * [column cells] */
-static void store_bins(const struct work *work, size_t n, size_t c, const float *cells, float *sums)
+static void store_bins(const struct plan *plan, size_t n, size_t c, const float *cells, float *sums,
+                       const struct micro_panels *pooled)
 {
-    const struct pool_axis *rows = &work->plan->rows, *columns = &work->plan->columns;
-    const size_t width = core_simd()->gemm_columns, channels = work->spec->channels;
-    for (size_t i = 0; i < work->spec->branch_count; i++) {
-        const struct branch_geometry *branch = &work->plan->g.branches[i];
-        const size_t column = n * plan_points(&work->plan->g, i);
-        float *ret = work->pooled[i].data + (column / width * channels + c) * width;
+    const struct pool_axis *rows = &plan->rows, *columns = &plan->columns;
+    const size_t width = core_simd()->gemm_columns, channels = plan->spec->channels;
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const struct branch_geometry *branch = &plan->g.branches[i];
+        const size_t column = n * plan_points(&plan->g, i);
+        float *ret = pooled[i].data + (column / width * channels + c) * width;
         size_t lane = column % width;
         for (size_t k = 0; k < branch->pooled_h; k++) {
             const struct cell_range down = rows->bins[i][k];
@@ -104,22 +103,38 @@ static void pool_nhwc(const struct work *work, size_t n, size_t first, float *sc
     for (size_t c = 0; c < count; c++) {
         for (size_t cell = 0; cell < cell_count; cell++)
             of_channel[cell] = cells[cell * count + c];
-        store_bins(work, n, first + c, of_channel, of_bins);
+        store_bins(plan, n, first + c, of_channel, of_bins, work->pooled);
     }
+}
+
+size_t pool_plane_floats(const struct plan *plan)
+{
+    return POOL_ROWS_TOGETHER * plan->g.input.w +
+           (plan->rows.cell_count + 1) * plan->columns.cell_count;
 }
 
 size_t pool_scratch_floats(const struct plan *plan)
 {
     const size_t cells = plan->rows.cell_count * plan->columns.cell_count;
-    const size_t nchw = ROWS_TOGETHER * plan->g.input.w + cells;
-    const size_t nhwc = CHANNELS_TOGETHER + (CHANNELS_TOGETHER + 1) * cells;
-    return (nchw > nhwc ? nchw : nhwc) + plan->columns.cell_count;
+    const size_t nchw = pool_plane_floats(plan);
+    const size_t nhwc =
+        CHANNELS_TOGETHER + (CHANNELS_TOGETHER + 1) * cells + plan->columns.cell_count;
+    return nchw > nhwc ? nchw : nhwc;
+}
+
+void pool_plane(const struct plan *plan, const float *x, size_t plane, float *scratch,
+                const struct micro_panels *pooled)
+{
+    const size_t channels = plan->spec->channels, pixels = plan->g.input.h * plan->g.input.w;
+    float *cells = scratch + POOL_ROWS_TOGETHER * plan->g.input.w;
+    sum_cells(plan, x + plane * pixels, scratch, cells);
+    store_bins(plan, plane / channels, plane % channels, cells,
+               cells + plan->rows.cell_count * plan->columns.cell_count, pooled);
 }
 
 void stage_pool(struct work *work)
 {
-    const struct plan *plan = work->plan;
-    const size_t channels = work->spec->channels, pixels = plan->g.input.h * plan->g.input.w;
+    const size_t channels = work->spec->channels;
     float *scratch = work->cells + (size_t)omp_get_thread_num() * work->cell_floats;
     if (work->x_layout == PPM_NHWC) {
 #pragma omp for collapse(2) schedule(dynamic)
@@ -129,10 +144,6 @@ void stage_pool(struct work *work)
         return;
     }
 #pragma omp for schedule(dynamic, 16)
-    for (size_t plane = 0; plane < work->n * channels; plane++) {
-        float *cells = scratch + ROWS_TOGETHER * plan->g.input.w;
-        sum_cells(plan, work->x + plane * pixels, scratch, cells);
-        store_bins(work, plane / channels, plane % channels, cells,
-                   cells + plan->rows.cell_count * plan->columns.cell_count);
-    }
+    for (size_t plane = work->planes_pooled; plane < work->n * channels; plane++)
+        pool_plane(work->plan, work->x, plane, scratch, work->pooled);
 }

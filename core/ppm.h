@@ -154,6 +154,7 @@ struct ppm_costs {
     uint64_t flops_folded;  /* the same result with the bottleneck folded (ARCHITECTURE.md) */
     size_t input_bytes, output_bytes;
     size_t working_bytes; /* what ppm_run allocates, the output included */
+    size_t pooling_bytes; /* what a struct ppm_pooling takes */
     double one_thread_us; /* of computing it, roughly, with the weights at hand */
     double weights_us;    /* of fetching the weights from memory: once for a batch of any size */
 };
@@ -182,6 +183,21 @@ struct ppm_stage_times {
     double pool_ms, branches_ms, head_ms, output_ms;
 };
 
+/* The pooling of an x that is still on its way, in NCHW: planes are pooled as they come, each while
+ * it is in a cache, by one thread. */
+struct ppm_pooling;
+
+/* For an x of that shape. room may be memory for it (ppm_costs.pooling_bytes, 64-byte aligned), the
+ * caller's; NULL: it is allocated. Model and room must outlive it. NULL with PPM_UNFIT,
+ * PPM_TOO_LARGE or PPM_NO_MEMORY. The caller frees it. */
+struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
+                                       void *room, struct ppm_error *error);
+void ppm_pooling_free(struct ppm_pooling *pooling);
+
+/* The first count values of x are there: pools the planes [H, W] that are whole and that it was not
+ * told of before. x may have moved since. */
+void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count);
+
 struct ppm_run_options {
     int threads;    /* OpenMP threads to use; 0: ppm_default_threads() */
     bool reference; /* the literal graph in double precision, whatever else could serve */
@@ -189,6 +205,9 @@ struct ppm_run_options {
     bool (*is_cancelled)(void *context);
     void *cancel_context;
     struct ppm_stage_times *ret_times; /* may be NULL */
+    /* Of this model and this x: the run pools no more than the planes that are missing, and gives
+     * the same bits. Not changed; NULL: all of x is to be pooled. */
+    const struct ppm_pooling *pooling;
 };
 
 /* Plans for the shapes it has seen (a few, the least recently used go first) and scratch memory.

@@ -1,6 +1,7 @@
 /* run.c - a request's computation: check, compute, in the layout it came in. */
 #include "core/internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,9 @@ enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model
     const struct run run = {.threads = options->threads ? options->threads : ppm_default_threads(),
                             .is_cancelled = options->is_cancelled,
                             .cancel_context = options->cancel_context,
-                            .is_abandoned = &is_abandoned};
+                            .is_abandoned = &is_abandoned,
+                            .pooling = options->pooling};
+    assert(!options->pooling || pooling_fits(options->pooling, model, x));
     if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
         return error->status;
     struct ppm_tensor y = {.shape = geometry.output,

@@ -25,6 +25,7 @@ struct settings {
     size_t log_format;
     size_t connections_max;
     size_t connection_memory_bytes;
+    size_t pool_on_arrival_bytes; /* 0: never */
     size_t queue_max;
     size_t max_batch;
     size_t max_queue_delay_us;

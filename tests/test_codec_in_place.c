@@ -86,6 +86,53 @@ Test(codec_in_place, what_has_to_be_decoded_has_a_shape_alone)
     cr_assert(x.data == NULL && x.shape.n == 0, "JSON tells its shape no sooner");
 }
 
+/* What the first bytes of a body say of x: where it will stand, if it does so as it is. */
+Test(codec_in_place, a_look_ahead_needs_the_header_alone)
+{
+    static const struct {
+        const char *descr, *fortran;
+        size_t channels;
+        bool is_told, is_in_place;
+    } cases[] = {{"<f4", "False", 2, true, true},
+                 {"<f4", "True", 2, true, false},
+                 {"<f8", "False", 2, true, false},
+                 {"<f4", "False", 3, false, false},
+                 {">f4", "False", 2, false, false}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char dictionary[128];
+        size_t bytes;
+        struct ppm_tensor x = {.shape.n = 77};
+        snprintf(dictionary, sizeof dictionary,
+                 "{'descr': '%s', 'fortran_order': %s, 'shape': (9, %zu, 70, 2)}", cases[i].descr,
+                 cases[i].fortran, cases[i].channels);
+        char *body = make_npy(dictionary, 64, 0, &bytes);
+        codec_look_ahead(CODEC_NPY, body, bytes, &expectation, &x);
+        cr_expect_eq(x.shape.n, cases[i].is_told ? 9 : 0, "%zu", i);
+        cr_expect(x.data == (cases[i].is_in_place ? body + bytes : NULL), "%zu", i);
+        for (size_t cut = 0; cut < bytes; cut++) {
+            char *part = malloc(cut + 1);
+            memcpy(part, body, cut);
+            codec_look_ahead(CODEC_NPY, part, cut, &expectation, &x);
+            cr_expect(x.shape.n == 0 && !x.data, "%zu, %zu bytes", i, cut);
+            free(part);
+        }
+        free(body);
+    }
+}
+
+Test(codec_in_place, a_look_ahead_at_other_forms)
+{
+    _Alignas(64) char body[4] = {0};
+    const struct codec_expectation shapeless = {.channels = 2, .model = "m"};
+    struct ppm_tensor x = {.shape.n = 77};
+    codec_look_ahead(CODEC_JSON, body, sizeof body, &expectation, &x);
+    cr_expect(x.shape.n == 0 && !x.data);
+    codec_look_ahead(CODEC_RAW, body, sizeof body, &expectation, &x);
+    cr_expect(x.shape.n == 1 && x.shape.w == 2 && x.data == body);
+    codec_look_ahead(CODEC_RAW, body, sizeof body, &shapeless, &x);
+    cr_expect(x.shape.n == 0 && !x.data);
+}
+
 /* A look refuses what decoding refuses, in the same words. */
 Test(codec_in_place, a_bad_body_is_refused_at_a_look)
 {

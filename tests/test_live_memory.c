@@ -460,6 +460,27 @@ Test(live_memory, tensors_in_batches)
     stop();
 }
 
+/* Larger than what is looked at first. */
+Test(live_memory, tensors_pooled_while_they_arrive)
+{
+    static const char *const pooling[] = {"--pool-on-arrival-bytes", "1", NULL};
+    struct live_tensor x = tensor_of("1,4,60,60", 4 * 60 * 60);
+    add_arguments(pooling);
+    start();
+    refuse_forms("slow", RAW, &x);
+    const struct request too_short = {"pooled and refused",
+                                      "POST",
+                                      "/ppm/slow?shape=1,4,60,60",
+                                      "Content-Type: application/octet-stream\r\n",
+                                      x.file,
+                                      x.count * sizeof(float) - 4,
+                                      true,
+                                      400};
+    refuse_every_request(&too_short, 1);
+    live_tensor_free(&x);
+    stop();
+}
+
 /* More shapes than plans are kept, so that each is planned anew. */
 Test(live_memory, shapes_not_seen_before)
 {

@@ -14,18 +14,19 @@ struct form {
     codec_decode_function *decode;
     codec_encode_function *encode;
     codec_look_function *look; /* NULL: the form is no image of a tensor's memory */
+    codec_look_function *look_ahead;
     codec_head_function *head;
     size_t head_bytes_max;
     size_t element_bytes_max;
 };
 
 static const struct form forms[CODEC_FORM_COUNT] = {
-    [CODEC_JSON] = {"application/json", codec_json_decode, codec_json_encode, NULL, NULL,
+    [CODEC_JSON] = {"application/json", codec_json_decode, codec_json_encode, NULL, NULL, NULL,
                     CODEC_JSON_HEAD_BYTES_MAX, CODEC_JSON_ELEMENT_BYTES_MAX},
     [CODEC_NPY] = {"application/x-npy", codec_npy_decode, codec_npy_encode, codec_npy_look,
-                   codec_npy_head, CODEC_HEAD_BYTES_MAX, 4},
+                   codec_npy_look_ahead, codec_npy_head, CODEC_HEAD_BYTES_MAX, 4},
     [CODEC_RAW] = {"application/octet-stream", codec_raw_decode, codec_raw_encode, codec_raw_look,
-                   codec_raw_head, 0, 4},
+                   codec_raw_look_ahead, codec_raw_head, 0, 4},
 };
 
 const char *codec_media_type(enum codec_form form)
@@ -77,6 +78,18 @@ enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
         return error->status;
     *ret_tensor = tensor;
     return PPM_OK;
+}
+
+void codec_look_ahead(enum codec_form form, char *body, size_t body_bytes,
+                      const struct codec_expectation *expectation, struct ppm_tensor *ret_tensor)
+{
+    struct ppm_tensor tensor = {0};
+    struct ppm_error error = {0};
+    const bool is_told =
+        forms[form].look_ahead &&
+        forms[form].look_ahead(body, body_bytes, expectation, &tensor, &error) == PPM_OK &&
+        codec_check_channels(&tensor, expectation, &error) == PPM_OK;
+    *ret_tensor = is_told ? tensor : (struct ppm_tensor){0};
 }
 
 /* The end of both ways to decode: what was read goes on if it fits; room is the caller's. */

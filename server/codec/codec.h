@@ -98,6 +98,14 @@ enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
                            const struct codec_expectation *expectation,
                            struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
+enum { CODEC_LOOK_AHEAD_BYTES = 16 << 10 };
+
+/* The same of a body of which so many bytes have come, at least CODEC_LOOK_AHEAD_BYTES: what its
+ * tensor will be if nothing is wrong with the rest. {0} where that cannot be told: for JSON, and
+ * for a body that will be refused. */
+void codec_look_ahead(enum codec_form form, char *body, size_t body_bytes,
+                      const struct codec_expectation *expectation, struct ppm_tensor *ret_tensor);
+
 /* ---- JSON that is read while it arrives ----
  *
  * The data's numbers go into the tensor as they come, so that next to nothing is left to do behind

@@ -38,6 +38,7 @@ typedef size_t codec_head_function(const struct ppm_tensor *tensor, enum codec_d
 codec_decode_function codec_json_decode, codec_npy_decode, codec_raw_decode;
 codec_encode_function codec_json_encode, codec_npy_encode, codec_raw_encode;
 codec_look_function codec_npy_look, codec_raw_look;
+codec_look_function codec_npy_look_ahead, codec_raw_look_ahead; /* without what is to come */
 codec_head_function codec_npy_head, codec_raw_head;
 
 /* What an encoder adds to the elements at most, and what it makes of one element at most. */

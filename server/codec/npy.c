@@ -106,11 +106,11 @@ static enum ppm_status check_dtype(const struct codec_npy_header *header,
         header->descr, codec_dtype_name(expectation->dtype));
 }
 
-/* The header, and the tensor that the rest of the body is, without data. */
-static enum ppm_status read_head(const char *body, size_t body_bytes,
-                                 const struct codec_expectation *expectation,
-                                 struct codec_npy_header *ret_header, struct ppm_tensor *ret_tensor,
-                                 struct ppm_error *error)
+/* The header, and the tensor that it says the rest of the body is, without data. */
+static enum ppm_status read_header(const char *body, size_t body_bytes,
+                                   const struct codec_expectation *expectation,
+                                   struct codec_npy_header *ret_header,
+                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     struct codec_npy_header header = {0};
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
@@ -125,8 +125,23 @@ static enum ppm_status read_head(const char *body, size_t body_bytes,
         status = ppm_shape_bytes(tensor.shape, &bytes, error);
     if (status != PPM_OK)
         return status;
+    *ret_header = header;
+    *ret_tensor = tensor;
+    return PPM_OK;
+}
 
-    const size_t count = bytes / 4;
+/* The same of a whole body. */
+static enum ppm_status read_head(const char *body, size_t body_bytes,
+                                 const struct codec_expectation *expectation,
+                                 struct codec_npy_header *ret_header, struct ppm_tensor *ret_tensor,
+                                 struct ppm_error *error)
+{
+    struct codec_npy_header header = {0};
+    struct ppm_tensor tensor = {0};
+    if (read_header(body, body_bytes, expectation, &header, &tensor, error) != PPM_OK)
+        return error->status;
+    const struct ppm_shape s = tensor.shape;
+    const size_t count = s.n * s.c * s.h * s.w;
     const size_t found_bytes = body_bytes - header.bytes;
     size_t data_bytes;
     if (__builtin_mul_overflow(count, header.element_bytes, &data_bytes))
@@ -143,6 +158,15 @@ static enum ppm_status read_head(const char *body, size_t body_bytes,
     return PPM_OK;
 }
 
+/* The data, where they are values as they stand. */
+static void *data_in_place(const struct codec_npy_header *header, char *body)
+{
+    char *data = body + header->bytes;
+    const bool is_in_place =
+        header->dtype == CODEC_NPY_FLOAT32 && !header->is_fortran && codec_is_aligned(data);
+    return is_in_place ? data : NULL;
+}
+
 enum ppm_status codec_npy_look(char *body, size_t body_bytes,
                                const struct codec_expectation *expectation,
                                struct ppm_tensor *ret_tensor, struct ppm_error *error)
@@ -150,9 +174,18 @@ enum ppm_status codec_npy_look(char *body, size_t body_bytes,
     struct codec_npy_header header = {0};
     if (read_head(body, body_bytes, expectation, &header, ret_tensor, error) != PPM_OK)
         return error->status;
-    if (header.dtype == CODEC_NPY_FLOAT32 && !header.is_fortran &&
-        codec_is_aligned(body + header.bytes))
-        ret_tensor->data = body + header.bytes;
+    ret_tensor->data = data_in_place(&header, body);
+    return PPM_OK;
+}
+
+enum ppm_status codec_npy_look_ahead(char *body, size_t body_bytes,
+                                     const struct codec_expectation *expectation,
+                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct codec_npy_header header = {0};
+    if (read_header(body, body_bytes, expectation, &header, ret_tensor, error) != PPM_OK)
+        return error->status;
+    ret_tensor->data = data_in_place(&header, body);
     return PPM_OK;
 }
 

@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-/* The tensor that the body is, without data. */
-static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectation *expectation,
-                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
+/* The tensor that the body is to be, without data. */
+static enum ppm_status expect_shape(size_t body_bytes, const struct codec_expectation *expectation,
+                                    struct ppm_tensor *ret_tensor, size_t *ret_bytes,
+                                    struct ppm_error *error)
 {
     if (!expectation->axes)
         return ppm_fail(error, PPM_MALFORMED,
@@ -16,14 +17,26 @@ static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectat
                         body_bytes);
 
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
-    size_t bytes; /* first as float32 */
     enum ppm_status status = ppm_tensor_from_axes(expectation->axes, expectation->axis_count,
                                                   expectation->layout, &tensor, error);
+    size_t bytes; /* as float32 */
     if (status == PPM_OK)
         status = ppm_shape_bytes(tensor.shape, &bytes, error);
     if (status != PPM_OK)
         return status;
-    bytes = bytes / sizeof(float) * codec_dtype_bytes(expectation->dtype);
+    *ret_bytes = bytes / sizeof(float) * codec_dtype_bytes(expectation->dtype);
+    *ret_tensor = tensor;
+    return PPM_OK;
+}
+
+/* The tensor that the body is, without data. */
+static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectation *expectation,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    struct ppm_tensor tensor;
+    size_t bytes;
+    if (expect_shape(body_bytes, expectation, &tensor, &bytes, error) != PPM_OK)
+        return error->status;
     if (bytes != body_bytes) {
         char shape[CODEC_AXES_TEXT_BYTES];
         return ppm_fail(error, PPM_MALFORMED, "found %zu bytes, expected %zu for shape %s of %s",
@@ -40,6 +53,17 @@ enum ppm_status codec_raw_look(char *body, size_t body_bytes,
                                struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     const enum ppm_status status = read_shape(body_bytes, expectation, ret_tensor, error);
+    if (status == PPM_OK && expectation->dtype == CODEC_FLOAT32 && codec_is_aligned(body))
+        ret_tensor->data = body;
+    return status;
+}
+
+enum ppm_status codec_raw_look_ahead(char *body, size_t body_bytes,
+                                     const struct codec_expectation *expectation,
+                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    size_t bytes;
+    const enum ppm_status status = expect_shape(body_bytes, expectation, ret_tensor, &bytes, error);
     if (status == PPM_OK && expectation->dtype == CODEC_FLOAT32 && codec_is_aligned(body))
         ret_tensor->data = body;
     return status;

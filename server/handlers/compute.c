@@ -57,6 +57,7 @@ static void finish(struct inference *inference)
 {
     struct http_request *request = inference->request;
     inference_free_x(inference);
+    inference_forget_arrival(inference);
     codec_json_free(inference->reader);
     inference->reader = NULL;
     http_drop_body(request);
@@ -156,14 +157,19 @@ static bool nobody_waits(void *context)
     return true;
 }
 
-/* y = model(x), for all of a batch. */
-static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x, int threads,
-                               struct ppm_tensor *y, struct ppm_error *error)
+/* y = model(x), for all of a batch. pooling may be NULL. */
+static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
+                               const struct ppm_pooling *pooling, int threads, struct ppm_tensor *y,
+                               struct ppm_error *error)
 {
     struct watch watch = {.batch = batch};
     atomic_init(&watch.next_look_us, now_us() + LOOK_EVERY_US);
     const struct ppm_run_options options = {
-        .threads = threads, .is_cancelled = nobody_waits, .cancel_context = &watch};
+        .threads = threads,
+        .is_cancelled = nobody_waits,
+        .cancel_context = &watch,
+        .pooling = pooling,
+    };
     struct ppm_engine *engine = registry_take_engine(batch->registry);
     ppm_engine_run(engine, batch->model, x, &options, y, error);
     registry_give_engine(batch->registry, engine);
@@ -178,7 +184,7 @@ static void run_one(struct inference *inference, int threads)
     double since_ms = http_elapsed_ms(request);
     char *memory = allocate_answer(inference, &y, &error);
     if (memory)
-        compute(inference, &inference->x, threads, &y, &error);
+        compute(inference, &inference->x, inference->arrival.pooling, threads, &y, &error);
     request->compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
         answer(inference, &y, memory);
@@ -225,7 +231,7 @@ static void run_together(struct inference *batch, size_t count, int threads)
     struct ppm_tensor x = {0}, y = {0};
     const double begun_s = clock_now_s();
     if (gather(batch, count, &x, &error) == PPM_OK)
-        compute(batch, &x, threads, &y, &error);
+        compute(batch, &x, NULL, threads, &y, &error);
     ppm_tensor_free(&x);
     const size_t output_bytes = batch->costs.output_bytes;
     size_t at = 0;
@@ -248,7 +254,7 @@ static bool prepare(struct inference *inference)
         finish(inference);
         return false;
     }
-    if (!http_reserve(request, inference->needed_bytes)) {
+    if (!http_reserve(request, inference->needed_bytes - inference->arrival.bytes)) {
         http_refuse_memory(request);
         finish(inference);
         return false;

@@ -1,8 +1,9 @@
 /*
  * infer.c - POST /ppm: one tensor in, one tensor out.
  *
- * begin decides all that the request's head allows, before a byte of its body is read; finish has
- * the whole body, and queues what is to be computed. compute.c does it.
+ * begin decides all that the request's head allows, before a byte of its body is read; arrival.c
+ * pools what has come; finish has the whole body, and queues what is to be computed. compute.c does
+ * it.
  */
 #include "server/buffers.h"
 #include "server/handlers/inference.h"
@@ -331,14 +332,29 @@ bool inference_refuse_body(struct inference *inference)
            inference_decode(inference);
 }
 
+/* Once the beginning of a body says what x will be. */
+static void look_ahead(struct inference *inference)
+{
+    const struct http_request *request = inference->request;
+    struct ppm_tensor x;
+    codec_look_ahead(inference->form, request->body, request->body_bytes, &inference->expectation,
+                     &x);
+    inference->arrival.is_settled = true;
+    if (x.data)
+        inference_expect_x(inference, &x, (size_t)((char *)x.data - request->body));
+}
+
 void infer_arrived(struct http_request *request)
 {
     struct inference *inference = request->state;
     const double begun_ms = http_elapsed_ms(request);
-    if (inference->form != CODEC_JSON || !inference_reader(inference, NULL))
-        return;
-    codec_json_feed(inference->reader, request->body, request->body_bytes);
-    request->decode_ms += http_elapsed_ms(request) - begun_ms;
+    if (inference->form == CODEC_JSON && inference_reader(inference, NULL)) {
+        codec_json_feed(inference->reader, request->body, request->body_bytes);
+        request->decode_ms += http_elapsed_ms(request) - begun_ms;
+    } else if (!inference->arrival.is_settled && request->body_bytes >= CODEC_LOOK_AHEAD_BYTES) {
+        look_ahead(inference);
+    }
+    inference_pool_arrived(inference);
 }
 
 bool infer_finish(struct http_request *request)
@@ -376,6 +392,7 @@ void infer_release(struct http_request *request)
         return;
     executor_release(inference->service->executor, &inference->job);
     inference_free_x(inference);
+    inference_forget_arrival(inference);
     codec_json_free(inference->reader);
     registry_release(inference->registry);
     free(inference);

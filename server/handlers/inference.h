@@ -39,6 +39,13 @@ struct inference {
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
     size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
+    struct arrival {
+        bool is_settled;             /* whether it is pooled while it arrives */
+        struct ppm_pooling *pooling; /* NULL: it is not */
+        void *memory;                /* for it, from buffer_take */
+        size_t bytes;                /* reserved for it, of needed_bytes */
+        size_t offset;               /* of x in the body */
+    } arrival;
     double queued_ms;
     bool is_queued;                /* answered by http_answer */
     struct http_deadline deadline; /* of the stage it is in */
@@ -83,6 +90,18 @@ bool inference_decode(struct inference *inference);
 /* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);
 void inference_free_x(struct inference *inference);
+
+/* ---- arrival.c: the HTTP thread's, between begin and finish ---- */
+
+/* x is to be float32 values from that byte of the body on, aligned: pools it as it arrives where
+ * that pays. To be called once. */
+void inference_expect_x(struct inference *inference, const struct ppm_tensor *x, size_t offset);
+
+/* Pools what has arrived since. */
+void inference_pool_arrived(struct inference *inference);
+
+/* Frees what that led to. */
+void inference_forget_arrival(struct inference *inference);
 
 /* Computes it on this thread alone, and fills in the response. */
 void inference_run(struct inference *inference);

@@ -22,8 +22,10 @@ struct v2_inference {
     struct inference inference; /* first: an inference of this protocol is one */
     bool has_header;
     size_t header_bytes; /* of the body: its JSON. With header 0 the body is x alone */
-    bool is_read;        /* the JSON but for the numbers */
+    bool is_parsed;      /* the JSON but for the numbers: request and x are known, or error */
+    bool is_read;        /* and x and y are where they stand, or there is room for them */
     struct v2_request request;
+    struct ppm_error error;
     struct shared_memory_view x_view, y_view; /* {0}: it stands elsewhere */
     void *x_bytes;                            /* x, where it stands as bytes */
 };
@@ -102,16 +104,6 @@ bool v2_infer_begin(struct http_request *request)
            inference_refuse_full_queue(inference);
 }
 
-/* Numbers are read while they arrive. */
-void v2_infer_arrived(struct http_request *request)
-{
-    struct v2_inference *v2 = request->state;
-    const bool is_all_json = !v2->has_header || (request->has_content_length &&
-                                                 v2->header_bytes == request->content_length);
-    if (v2->inference.reader && is_all_json)
-        codec_json_feed(v2->inference.reader, request->body, json_bytes(v2));
-}
-
 /* ---- x ---- */
 
 static void set_timeout(struct http_request *request, size_t timeout_us)
@@ -163,27 +155,57 @@ static bool find_places(struct v2_inference *v2)
     return false;
 }
 
-/* All that the JSON says but for the numbers of x. True: refused. */
+/* All that the JSON says but for the numbers of x, of a body that has so many bytes in the end. */
+static void parse(struct v2_inference *v2, size_t body_bytes)
+{
+    struct inference *inference = &v2->inference;
+    struct v2_request *said = &v2->request;
+    json_t *around = NULL;
+    const size_t bytes = json_bytes(v2);
+    if (codec_json_around(inference->reader, inference->request->body, bytes, &around,
+                          &v2->error) == PPM_OK &&
+        v2_read_request(around, body_bytes - bytes, said, &v2->error) == PPM_OK &&
+        ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
+                             &inference->x, &v2->error) == PPM_OK)
+        codec_check_channels(&inference->x, &inference->expectation, &v2->error);
+    json_decref(around);
+    v2->is_parsed = true;
+}
+
+/* True: refused. */
 static bool read_json(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
-    struct http_request *request = inference->request;
-    struct v2_request *said = &v2->request;
-    struct ppm_error error = {0};
-    json_t *around = NULL;
-    const size_t bytes = json_bytes(v2);
-    if (codec_json_around(v2->inference.reader, request->body, bytes, &around, &error) == PPM_OK &&
-        v2_read_request(around, request->body_bytes - bytes, said, &error) == PPM_OK &&
-        ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
-                             &inference->x, &error) == PPM_OK)
-        codec_check_channels(&inference->x, &inference->expectation, &error);
-    json_decref(around);
-    if (error.status != PPM_OK)
-        return inference_refuse_json(inference, &error);
+    const struct v2_request *said = &v2->request;
+    if (!v2->is_parsed)
+        parse(v2, inference->request->body_bytes);
+    if (v2->error.status != PPM_OK)
+        return inference_refuse_json(inference, &v2->error);
     v2->is_read = true;
     inference->answer_form = said->y.place == V2_IN_JSON ? CODEC_JSON : CODEC_RAW;
-    set_timeout(request, said->timeout_us);
+    set_timeout(inference->request, said->timeout_us);
     return inference_refuse_shape(inference, inference->x.shape) || find_places(v2);
+}
+
+/* Numbers are read, and what stands behind the JSON is pooled, while they arrive. */
+void v2_infer_arrived(struct http_request *request)
+{
+    struct v2_inference *v2 = request->state;
+    struct inference *inference = &v2->inference;
+    const bool is_all_json = !v2->has_header || (request->has_content_length &&
+                                                 v2->header_bytes == request->content_length);
+    if (is_all_json) {
+        codec_json_feed(inference->reader, request->body, json_bytes(v2));
+        return;
+    }
+    if (inference->reader && !v2->is_parsed && request->has_content_length &&
+        request->body_bytes > v2->header_bytes) {
+        parse(v2, request->content_length);
+        if (v2->error.status == PPM_OK && v2->request.x.place == V2_IN_BODY &&
+            v2->request.dtype == CODEC_FLOAT32)
+            inference_expect_x(inference, &inference->x, v2->header_bytes);
+    }
+    inference_pool_arrived(inference);
 }
 
 static bool decode(struct inference *inference)

@@ -101,8 +101,18 @@ enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_
 enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error);
 void ppm_tensor_free(struct ppm_tensor *tensor);
 
-/* Float conversions by the running CPU's best kernel: ret[i] = float(half[i]), i < count. */
+/* Conversions of count values by the running CPU's best kernel; ret overlaps nothing else. Any
+ * thread may call.
+ *
+ * ret[i] = float(half[i]), exactly: subnormal numbers too. NaN stays NaN, of its sign. */
 void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count);
+void ppm_bfloat16_to_float32(const uint16_t *half, float *ret, size_t count);
+
+/* ret[i] = x[i] rounded to nearest, ties to even: from 65520 in magnitude on to Inf of float16,
+ * from 2^-14 down to its subnormal numbers, from 2^-25 down to zero. NaN stays NaN, of its sign. */
+void ppm_float32_to_float16(const float *x, uint16_t *ret, size_t count);
+/* The same to the upper half of a float32: its range, 8 significant bits. */
+void ppm_float32_to_bfloat16(const float *x, uint16_t *ret, size_t count);
 
 /* ---- models -------------------------------------------------------------------------------- */
 

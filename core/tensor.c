@@ -136,3 +136,18 @@ void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count)
 {
     core_simd()->float16_to_float32(half, ret, count);
 }
+
+void ppm_bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
+{
+    core_simd()->bfloat16_to_float32(half, ret, count);
+}
+
+void ppm_float32_to_float16(const float *x, uint16_t *ret, size_t count)
+{
+    core_simd()->float32_to_float16(x, ret, count);
+}
+
+void ppm_float32_to_bfloat16(const float *x, uint16_t *ret, size_t count)
+{
+    core_simd()->float32_to_bfloat16(x, ret, count);
+}

@@ -42,6 +42,35 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
     return _mm256_blendv_ps(other, negative, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
 }
 
+static inline vec vec_load_float16(const uint16_t *half)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)half));
+}
+
+static inline void vec_store_float16(uint16_t *half, vec v)
+{
+    _mm_storeu_si128((__m128i *)half, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline vec vec_load_bfloat16(const uint16_t *half)
+{
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)half));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+static inline void vec_store_bfloat16(uint16_t *half, vec v)
+{
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded =
+        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(1 << 22));
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i high = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
+    _mm_storeu_si128((__m128i *)half, _mm_packus_epi32(_mm256_castsi256_si128(high),
+                                                       _mm256_extracti128_si256(high, 1)));
+}
+
 #    define vec_set(value)   _mm256_set1_ps(value)
 #    define vec_add(a, b)    _mm256_add_ps(a, b)
 #    define vec_sub(a, b)    _mm256_sub_ps(a, b)
@@ -57,6 +86,7 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
 
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
+#    include "simd/halves_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/transpose_x86.h"
 
@@ -77,20 +107,6 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
     by_rows[tile->rows - 1](tile);
 }
 
-static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        vec_store(ret + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(half + i))));
-    if (i < count)
-        simd_scalar.float16_to_float32(half + i, ret + i, count - i);
-}
-
-static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    simd_scalar.bfloat16_to_float32(half, ret, count);
-}
-
 const struct simd_ops simd_avx2 = {
     .name = "avx2",
     .gemm_rows = GEMM_ROWS,
@@ -103,6 +119,8 @@ const struct simd_ops simd_avx2 = {
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,
     .bfloat16_to_float32 = bfloat16_to_float32,
+    .float32_to_float16 = float32_to_float16,
+    .float32_to_bfloat16 = float32_to_bfloat16,
 };
 
 #endif

@@ -41,6 +41,34 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
                               negative);
 }
 
+static inline vec vec_load_float16(const uint16_t *half)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)half));
+}
+
+static inline void vec_store_float16(uint16_t *half, vec v)
+{
+    _mm256_storeu_si256((__m256i *)half, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline vec vec_load_bfloat16(const uint16_t *half)
+{
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)half));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+/* The instruction that some CPUs have for it takes subnormals as zero. */
+static inline void vec_store_bfloat16(uint16_t *half, vec v)
+{
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_epi32(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded =
+        _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __m512i result = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q),
+                                                bits, _mm512_set1_epi32(1 << 22));
+    _mm256_storeu_si256((__m256i *)half, _mm512_cvtepi32_epi16(_mm512_srli_epi32(result, 16)));
+}
+
 #    define vec_set(value)   _mm512_set1_ps(value)
 #    define vec_add(a, b)    _mm512_add_ps(a, b)
 #    define vec_sub(a, b)    _mm512_sub_ps(a, b)
@@ -56,6 +84,7 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
 
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
+#    include "simd/halves_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/transpose_x86.h"
 
@@ -158,20 +187,6 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
         gemm_narrow_nine(tile);
 }
 
-static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        vec_store(ret + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(half + i))));
-    if (i < count)
-        simd_scalar.float16_to_float32(half + i, ret + i, count - i);
-}
-
-static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    simd_scalar.bfloat16_to_float32(half, ret, count);
-}
-
 const struct simd_ops simd_avx512 = {
     .name = "avx512",
     .gemm_rows = GEMM_ROWS,
@@ -184,6 +199,8 @@ const struct simd_ops simd_avx512 = {
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,
     .bfloat16_to_float32 = bfloat16_to_float32,
+    .float32_to_float16 = float32_to_float16,
+    .float32_to_bfloat16 = float32_to_bfloat16,
 };
 
 #endif

@@ -62,6 +62,30 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
     return vbslq_f32(vcltzq_f32(x), negative, other);
 }
 
+static inline vec vec_load_float16(const uint16_t *half)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(half)));
+}
+
+static inline void vec_store_float16(uint16_t *half, vec v)
+{
+    vst1_u16(half, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+}
+
+static inline vec vec_load_bfloat16(const uint16_t *half)
+{
+    return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(half)), 16));
+}
+
+static inline void vec_store_bfloat16(uint16_t *half, vec v)
+{
+    const uint32x4_t bits = vreinterpretq_u32_f32(v);
+    const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(1u << 22));
+    vst1_u16(half, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16));
+}
+
 /* max and min are NaN when either operand is: more than the kernels ask for. */
 #    define vec_set(value)   vdupq_n_f32(value)
 #    define vec_add(a, b)    vaddq_f32(a, b)
@@ -78,6 +102,7 @@ static inline vec vec_select_negative(vec x, vec negative, vec other)
 
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
+#    include "simd/halves_tmpl.h"
 #    include "simd/rows_tmpl.h"
 
 enum { BLOCK = 4 };
@@ -114,20 +139,6 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
     by_rows[tile->rows - 1](tile);
 }
 
-static void float16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        vec_store(ret + i, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(half + i))));
-    if (i < count)
-        simd_scalar.float16_to_float32(half + i, ret + i, count - i);
-}
-
-static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    simd_scalar.bfloat16_to_float32(half, ret, count);
-}
-
 const struct simd_ops simd_neon = {
     .name = "neon",
     .gemm_rows = GEMM_ROWS,
@@ -140,6 +151,8 @@ const struct simd_ops simd_neon = {
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,
     .bfloat16_to_float32 = bfloat16_to_float32,
+    .float32_to_float16 = float32_to_float16,
+    .float32_to_bfloat16 = float32_to_bfloat16,
 };
 
 #endif

@@ -167,7 +167,7 @@ static float float_from_float16(uint16_t half)
     uint32_t exponent = (half >> 10) & 0x1fu;
     uint32_t fraction = half & 0x3ffu;
     if (exponent == 0x1f)
-        return float_from_bits(sign | 0x7f800000u | fraction << 13);
+        return float_from_bits(sign | 0x7f800000u | (fraction ? 1u << 22 : 0) | fraction << 13);
     if (exponent == 0) {
         float magnitude = (float)fraction * 0x1p-24f;
         return sign ? -magnitude : magnitude;
@@ -185,6 +185,49 @@ static void bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         ret[i] = float_from_bits((uint32_t)half[i] << 16);
+}
+
+static uint32_t bits_of_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Without the lowest bits, rounded to nearest even; a carry goes into the exponent as it should. */
+static uint32_t round_bits(uint32_t bits, unsigned lowest)
+{
+    return (bits + (1u << (lowest - 1)) - 1 + (bits >> lowest & 1u)) >> lowest;
+}
+
+static uint16_t float16_from_float(float value)
+{
+    const uint32_t infinity = 0x7c00, bits = bits_of_float(value);
+    const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    uint32_t half;
+    if (magnitude > 0x7f800000u) /* NaN */
+        half = infinity | 1u << 9 | (magnitude >> 13 & 0x3ffu);
+    else if (magnitude >= (127u + 16) << 23)
+        half = infinity;
+    else if (magnitude >= (127u - 14) << 23)
+        half = round_bits(magnitude - ((127u - 15) << 23), 13);
+    else /* the last bit of a subnormal float16 is worth 2^-24, as that of 0.5f is */
+        half = bits_of_float(float_from_bits(magnitude) + 0.5f) - bits_of_float(0.5f);
+    return (uint16_t)(sign | half);
+}
+
+static void float32_to_float16(const float *x, uint16_t *ret, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ret[i] = float16_from_float(x[i]);
+}
+
+static void float32_to_bfloat16(const float *x, uint16_t *ret, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t bits = bits_of_float(x[i]);
+        ret[i] = (uint16_t)(isnan(x[i]) ? bits >> 16 | 1u << 6 : round_bits(bits, 16));
+    }
 }
 
 const struct simd_ops simd_scalar = {
@@ -210,4 +253,6 @@ const struct simd_ops simd_scalar = {
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,
     .bfloat16_to_float32 = bfloat16_to_float32,
+    .float32_to_float16 = float32_to_float16,
+    .float32_to_bfloat16 = float32_to_bfloat16,
 };

@@ -90,9 +90,17 @@ struct simd_ops {
      * stride >= count is the distance between channels, in elements. */
     void (*softmax)(float *x, size_t channels, size_t stride, size_t count);
 
-    /* ret[i] = the float32 that equals half[i]; NaN payloads keep their sign and top bits. */
+    /* ret[i] = the float32 that equals half[i], i < count; ret does not overlap half. A NaN keeps
+     * sign and payload; that of a float16 becomes quiet. */
     void (*float16_to_float32)(const uint16_t *half, float *ret, size_t count);
     void (*bfloat16_to_float32)(const uint16_t *half, float *ret, size_t count);
+
+    /* ret[i] = x[i] rounded to nearest, ties to even, i < count; ret does not overlap x. What is
+     * halfway from the largest finite value to the next power of two, or beyond, becomes Inf; what
+     * is too small a subnormal number or a zero of its sign; a NaN a quiet one of its sign and the
+     * top bits of its payload. */
+    void (*float32_to_float16)(const float *x, uint16_t *ret, size_t count);
+    void (*float32_to_bfloat16)(const float *x, uint16_t *ret, size_t count);
 };
 
 /* Makes the calling thread take subnormal numbers as zero; returns what to restore. */

@@ -178,6 +178,8 @@ static void lerp_skips_below(const float *above, const float *below, float weigh
     honest->lerp_rows(above, weight == 0 ? above : below, weight, ret, count); /* 0 * Inf is NaN */
 }
 
+/* ---- halves ---- */
+
 static void half_without_subnormals(const uint16_t *half, float *ret, size_t count)
 {
     honest->float16_to_float32(half, ret, count);
@@ -191,10 +193,105 @@ static void half_reads_behind(const uint16_t *half, float *ret, size_t count)
     sink = half[count];
 }
 
+static void half_signals(const uint16_t *half, float *ret, size_t count)
+{
+    const uint32_t quiet = 1u << 22;
+    honest->float16_to_float32(half, ret, count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &ret[i], sizeof bits);
+        bits &= (half[i] & 0x7fff) > 0x7c00 && !(half[i] & 0x200) ? ~quiet : ~0u;
+        memcpy(&ret[i], &bits, sizeof bits);
+    }
+}
+
 static void bfloat_stores_behind(const uint16_t *half, float *ret, size_t count)
 {
     honest->bfloat16_to_float32(half, ret, count);
     ret[count] = 0;
+}
+
+static void bfloat_flushed(const uint16_t *half, float *ret, size_t count)
+{
+    honest->bfloat16_to_float32(half, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] += 0;
+}
+
+static void to_half_ties_away(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        ret[i] = (uint16_t)(ret[i] + (isnormal(x[i]) && (bits & 0x3fff) == 0x1000 &&
+                                      fabsf(x[i]) >= 0x1p-14F && fabsf(x[i]) < 65504));
+    }
+}
+
+static void to_half_saturates(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (uint16_t)(ret[i] - ((ret[i] & 0x7fff) == 0x7c00 && isfinite(x[i])));
+}
+
+static void to_half_overflows_late(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (uint16_t)(ret[i] - (fabsf(x[i]) == 65520));
+}
+
+static void to_half_flushes(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] &= ret[i] & 0x7c00 ? 0xffff : 0x8000;
+}
+
+static void to_half_signals(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] &= (ret[i] & 0x7fff) > 0x7e00 ? 0xfdff : 0xffff;
+}
+
+static void to_half_stores_behind(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    ret[count] = 0;
+}
+
+static void to_half_reads_behind(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_float16(x, ret, count);
+    sink = x[count];
+}
+
+static void to_bfloat_cuts_off(const float *x, uint16_t *ret, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        memcpy(&ret[i], (const char *)&x[i] + 2, sizeof *ret);
+}
+
+static void to_bfloat_rounds_nan(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_bfloat16(x, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] = isnan(x[i]) && (ret[i] & 0x7f) == 0x7f ? (uint16_t)(ret[i] + 1) : ret[i];
+}
+
+static void to_bfloat_flushes(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_bfloat16(x, ret, count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] &= ret[i] & 0x7f80 ? 0xffff : 0x8000;
+}
+
+static void to_bfloat_last_missing(const float *x, uint16_t *ret, size_t count)
+{
+    honest->float32_to_bfloat16(x, ret, count - (count % 4 == 3));
 }
 
 /* ---- activations and softmax ---- */
@@ -293,9 +390,22 @@ static const struct plant {
     PLANT(check_lerp_rows, lerp_rows, lerp_reversed),
     PLANT(check_lerp_rows, lerp_rows, lerp_last_missing),
     PLANT(check_lerp_rows, lerp_rows, lerp_skips_below),
-    PLANT(check_float16, float16_to_float32, half_without_subnormals),
-    PLANT(check_float16, float16_to_float32, half_reads_behind),
-    PLANT(check_bfloat16, bfloat16_to_float32, bfloat_stores_behind),
+    PLANT(check_from_float16, float16_to_float32, half_without_subnormals),
+    PLANT(check_from_float16, float16_to_float32, half_reads_behind),
+    PLANT(check_from_float16, float16_to_float32, half_signals),
+    PLANT(check_from_bfloat16, bfloat16_to_float32, bfloat_stores_behind),
+    PLANT(check_from_bfloat16, bfloat16_to_float32, bfloat_flushed),
+    PLANT(check_to_float16, float32_to_float16, to_half_ties_away),
+    PLANT(check_to_float16, float32_to_float16, to_half_saturates),
+    PLANT(check_to_float16, float32_to_float16, to_half_overflows_late),
+    PLANT(check_to_float16, float32_to_float16, to_half_flushes),
+    PLANT(check_to_float16, float32_to_float16, to_half_signals),
+    PLANT(check_to_float16, float32_to_float16, to_half_stores_behind),
+    PLANT(check_to_float16, float32_to_float16, to_half_reads_behind),
+    PLANT(check_to_bfloat16, float32_to_bfloat16, to_bfloat_cuts_off),
+    PLANT(check_to_bfloat16, float32_to_bfloat16, to_bfloat_rounds_nan),
+    PLANT(check_to_bfloat16, float32_to_bfloat16, to_bfloat_flushes),
+    PLANT(check_to_bfloat16, float32_to_bfloat16, to_bfloat_last_missing),
     PLANT(check_activations, activate[SIMD_RELU], relu_without_nan),
     PLANT(check_activations, activate[SIMD_TANH], tanh_off_by_three),
     PLANT(check_activations, activate[SIMD_GELU], gelu_by_tanh),
@@ -318,6 +428,8 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     REPLACE(softmax);
     REPLACE(float16_to_float32);
     REPLACE(bfloat16_to_float32);
+    REPLACE(float32_to_float16);
+    REPLACE(float32_to_bfloat16);
     for (size_t i = 0; i < SIMD_ACTIVATION_COUNT; i++)
         REPLACE(activate[i]);
     return ret;

@@ -1,5 +1,4 @@
-/* check_simd_rows.c - sums and interpolation of rows, and the float16 formats, against the scalar
- * kernels. */
+/* check_simd_rows.c - sums, interpolation and transposition of rows, against the scalar kernels. */
 #include "tests/check_simd.h"
 #include "tests/support.h"
 
@@ -76,54 +75,6 @@ void check_lerp_rows(struct check *check)
             check_lerp(check, sizes[k], times % 3);
     for (size_t columns = 0; columns < 150; columns++)
         check_lerp(check, columns, 0);
-}
-
-typedef void convert(const uint16_t *half, float *ret, size_t count);
-
-/* The same bits; but conversion by hardware makes a signalling NaN a quiet one. */
-static bool is_same_conversion(float found, float wanted)
-{
-    uint32_t a, b;
-    memcpy(&a, &found, sizeof a);
-    memcpy(&b, &wanted, sizeof b);
-    return a == b || (isnan(found) && isnan(wanted) && (a | 1u << 22) == (b | 1u << 22));
-}
-
-static void check_halves(struct check *check, convert *run, convert *scalar, size_t first,
-                         size_t count)
-{
-    uint16_t *half = check_place(check, X_SLOT, count * sizeof *half);
-    float *ret = check_place_floats(check, RET_SLOT, count);
-    for (size_t i = 0; i < count; i++)
-        half[i] = (uint16_t)(first + i * 257); /* all exponents side by side */
-    scalar(half, expected, count);
-    CHECK_CALL(check, run(half, ret, count));
-    for (size_t i = 0; i < count; i++)
-        if (!is_same_conversion(ret[i], expected[i]))
-            check_fault(check, "[%zu] of %zu, 0x%04x: found %g, not %g", i, count,
-                        (unsigned)half[i], (double)ret[i], (double)expected[i]);
-    check_margins(check, RET_SLOT);
-}
-
-/* Every pattern, and every size. */
-static void check_conversion(struct check *check, convert *run, convert *scalar)
-{
-    for (size_t first = 0; first < 1 << 16; first += EXPECTED_MAX)
-        for (size_t part = 0; part < 2; part++)
-            check_halves(check, run, scalar, first * 257 + part * 131, EXPECTED_MAX - part);
-    for (size_t count = 0; count < 70; count++)
-        for (size_t times = 0; times < 4; times++)
-            check_halves(check, run, scalar, check_pick(check, 1 << 16), count);
-}
-
-void check_float16(struct check *check)
-{
-    check_conversion(check, check->ops->float16_to_float32, simd_scalar.float16_to_float32);
-}
-
-void check_bfloat16(struct check *check)
-{
-    check_conversion(check, check->ops->bfloat16_to_float32, simd_scalar.bfloat16_to_float32);
 }
 
 static void check_transposed(struct check *check, size_t rows, size_t columns)

@@ -287,3 +287,41 @@ void support_random(float *ret, size_t count, uint64_t seed)
         ret[i] = (float)(state >> 40) * 0x1p-22F - 2;
     }
 }
+
+/* ---- halves ---- */
+
+static double magnitude_of(int half, int fraction_bits)
+{
+    const int exponent_bits = 15 - fraction_bits, bias = (1 << (exponent_bits - 1)) - 1;
+    const int fraction = half & ((1 << fraction_bits) - 1);
+    const int exponent = half >> fraction_bits & ((1 << exponent_bits) - 1);
+    return exponent == 0 ? ldexp(fraction, 1 - bias - fraction_bits)
+                         : ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+}
+
+float support_half_value(uint16_t half, int fraction_bits)
+{
+    const int infinity = 0x8000 - (1 << fraction_bits), magnitude = half & 0x7fff;
+    double value = magnitude_of(magnitude, fraction_bits);
+    if (magnitude >= infinity)
+        value = magnitude > infinity ? (double)NAN : (double)INFINITY;
+    return (float)(half & 0x8000 ? -value : value);
+}
+
+/* Infinity has a value here: that of the next power of two. */
+uint16_t support_nearest_half(float value, int fraction_bits)
+{
+    const double wanted = fabs((double)value);
+    int below = 0, above = 0x8000 - (1 << fraction_bits);
+    while (above - below > 1) {
+        const int middle = (below + above) / 2;
+        if (magnitude_of(middle, fraction_bits) <= wanted)
+            below = middle;
+        else
+            above = middle;
+    }
+    const double twice_too_large =
+        2 * wanted - magnitude_of(below, fraction_bits) - magnitude_of(above, fraction_bits);
+    const bool is_above = twice_too_large > 0 || (twice_too_large == 0 && below % 2 == 1);
+    return (uint16_t)((is_above ? above : below) | (signbit(value) ? 0x8000 : 0));
+}

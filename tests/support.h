@@ -81,4 +81,12 @@ double support_difference(const struct ppm_tensor *found, const struct ppm_tenso
 /* Deterministic numbers in [-2, 2). */
 void support_random(float *ret, size_t count, uint64_t seed);
 
+/* ---- halves: float16 has 10 bits of fraction, bfloat16 7 ---- */
+
+/* The value by the formula of IEEE 754. */
+float support_half_value(uint16_t half, int fraction_bits);
+
+/* The half that is nearest to a value, which is no NaN; of two the even one. */
+uint16_t support_nearest_half(float value, int fraction_bits);
+
 #endif

@@ -190,20 +190,6 @@ Test(simd, softmax_of_special_values)
     cr_expect(alone == 1);
 }
 
-/* Sign, exponent and fraction as IEEE 754 and Google's bfloat16 have them. */
-static float half_formula(uint16_t half, int fraction_bits)
-{
-    const int exponent_bits = 15 - fraction_bits, bias = (1 << (exponent_bits - 1)) - 1;
-    const int fraction = half & ((1 << fraction_bits) - 1);
-    const int exponent = half >> fraction_bits & ((1 << exponent_bits) - 1);
-    double value = exponent == 0
-                       ? ldexp(fraction, 1 - bias - fraction_bits)
-                       : ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
-    if (exponent == (1 << exponent_bits) - 1)
-        value = fraction ? (double)NAN : (double)INFINITY;
-    return (float)(half & 0x8000 ? -value : value);
-}
-
 static void check_all_halves(void (*convert)(const uint16_t *, float *, size_t), int fraction_bits)
 {
     enum { PATTERNS = 1 << 16 };
@@ -215,12 +201,13 @@ static void check_all_halves(void (*convert)(const uint16_t *, float *, size_t),
     floats[PATTERNS] = -99;
     convert(halves, floats, PATTERNS);
     for (size_t i = 0; i < PATTERNS; i++) {
-        const float expected = half_formula(halves[i], fraction_bits);
-        const uint32_t kept = (uint32_t)halves[i] << (fraction_bits == 7 ? 16 : 13);
+        const float expected = support_half_value(halves[i], fraction_bits);
+        const uint32_t kept =
+            fraction_bits == 7 ? (uint32_t)halves[i] << 16 : (uint32_t)halves[i] << 13 | 1u << 22;
         uint32_t bits;
         memcpy(&bits, &floats[i], sizeof bits);
         if (isnan(expected)) /* payload and sign */
-            cr_assert(isnan(floats[i]) && (bits & 0x7fe000u) == (kept & 0x7fe000u) &&
+            cr_assert(isnan(floats[i]) && (bits & 0x7fffffu) == (kept & 0x7fffffu) &&
                           bits >> 31 == (uint32_t)halves[i] >> 15,
                       "0x%04zx: found 0x%08x", i, bits);
         else
@@ -240,6 +227,80 @@ Test(simd, every_float16)
 Test(simd, every_bfloat16)
 {
     check_all_halves(simd_scalar.bfloat16_to_float32, 7);
+}
+
+/* The values between which rounding changes are those halfway between neighbours; what would come
+ * behind the largest is Inf. */
+static void check_all_roundings(void (*convert)(const float *, uint16_t *, size_t),
+                                int fraction_bits)
+{
+    const uint16_t infinity = (uint16_t)(0x8000 - (1 << fraction_bits));
+    const double too_large = ldexp(1, (1 << (14 - fraction_bits)));
+    for (uint16_t half = 0; half < infinity; half++) {
+        const uint16_t next = (uint16_t)(half + 1), even = half % 2 ? next : half;
+        const double value = (double)support_half_value(half, fraction_bits);
+        const double above =
+            next == infinity ? too_large : (double)support_half_value(next, fraction_bits);
+        const float middle = (float)((value + above) / 2);
+        const float x[] = {(float)value, nextafterf(middle, 0), middle,
+                           nextafterf(middle, INFINITY)};
+        const uint16_t expected[COUNT(x)] = {half, half, even, next};
+        for (size_t i = 0; i < COUNT(x); i++) {
+            const float both[2] = {x[i], -x[i]};
+            uint16_t found[3] = {0, 0, 99};
+            convert(both, found, 2);
+            cr_assert(found[0] == expected[i] && found[1] == (expected[i] | 0x8000),
+                      "%a: found 0x%04x, 0x%04x, expected 0x%04x", (double)x[i], found[0], found[1],
+                      expected[i]);
+            cr_assert(found[2] == 99);
+        }
+    }
+    for (double x = too_large; x <= (double)FLT_MAX; x *= 1.25) {
+        const float both[2] = {(float)x, (float)-x};
+        uint16_t found[2];
+        convert(both, found, 2);
+        cr_assert(found[0] == infinity && found[1] == (infinity | 0x8000), "%a", x);
+    }
+}
+
+static void check_special_roundings(void (*convert)(const float *, uint16_t *, size_t),
+                                    int fraction_bits)
+{
+    const uint16_t infinity = (uint16_t)(0x8000 - (1 << fraction_bits));
+    const uint16_t quiet = (uint16_t)(infinity | 1 << (fraction_bits - 1));
+    const struct {
+        uint32_t bits;
+        uint16_t expected;
+    } cases[] = {{0x7f800000, infinity},
+                 {0x7f7fffff, infinity}, /* the largest float32 */
+                 {0x00000001, 0},        /* the smallest */
+                 {0x00000000, 0},
+                 {0x7fc00000, quiet},
+                 {0x7f800001, quiet}, /* a payload that is lost, and was signalling */
+                 {0x7fa00000, (uint16_t)(quiet | quiet >> 1)},
+                 {0x7fffffff, 0x7fff}};
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (uint32_t sign = 0; sign < 2; sign++) {
+            const uint32_t bits = cases[i].bits | sign << 31;
+            float x;
+            uint16_t found;
+            memcpy(&x, &bits, sizeof x);
+            convert(&x, &found, 1);
+            cr_assert(found == (cases[i].expected | sign << 15),
+                      "0x%08x: found 0x%04x, expected 0x%04x", bits, found, cases[i].expected);
+        }
+}
+
+Test(simd, every_rounding_to_float16)
+{
+    check_all_roundings(simd_scalar.float32_to_float16, 10);
+    check_special_roundings(simd_scalar.float32_to_float16, 10);
+}
+
+Test(simd, every_rounding_to_bfloat16)
+{
+    check_all_roundings(simd_scalar.float32_to_bfloat16, 7);
+    check_special_roundings(simd_scalar.float32_to_bfloat16, 7);
 }
 
 Test(simd, selection)

@@ -418,6 +418,24 @@ Test(live_memory, tensors_for_the_executor)
     stop();
 }
 
+/* Decoded into memory of the server's own, for both ways to be computed; answered in place. */
+Test(live_memory, halves)
+{
+    enum { BODY_BYTES = 4 * 30 * 30 * 2 };
+    static const char body[BODY_BYTES];
+    static const struct request requests[] = {
+        {"halves", "POST", "/ppm?shape=1,4,5,5&dtype=float16&out_dtype=bfloat16",
+         "Content-Type: application/octet-stream\r\n", body, 4 * 5 * 5 * 2, false, 200},
+        {"halves for the executor", "POST",
+         "/ppm/slow?shape=1,4,30,30&dtype=float16&out_dtype=float16",
+         "Content-Type: application/octet-stream\r\nAccept: application/x-npy\r\n", body,
+         BODY_BYTES, false, 200},
+    };
+    start();
+    refuse_all(requests, COUNT(requests));
+    stop();
+}
+
 Test(live_memory, tensors_in_batches)
 {
     struct live_tensor x = tensor_of("1,256,2,2", 256 * 2 * 2);

@@ -80,19 +80,25 @@ enum ppm_status codec_look(enum codec_form form, char *body, size_t body_bytes,
     return PPM_OK;
 }
 
+enum ppm_status codec_make_room(struct ppm_tensor *tensor, void *room, struct ppm_error *error)
+{
+    tensor->data = room;
+    return room ? PPM_OK : ppm_tensor_allocate(tensor, error);
+}
+
 enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body_bytes,
                              const struct codec_expectation *expectation,
                              struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     if (check_not_empty(form, body_bytes, error) != PPM_OK)
         return error->status;
-    struct ppm_tensor tensor = {0};
+    struct ppm_tensor tensor = {.data = ret_tensor->data};
     enum ppm_status status = forms[form].decode(body, body_bytes, expectation, &tensor, error);
     if (status == PPM_OK)
         status = check_channels(&tensor, expectation, error);
     if (status == PPM_OK)
         *ret_tensor = tensor;
-    else
+    else if (tensor.data != ret_tensor->data)
         ppm_tensor_free(&tensor);
     return status;
 }
@@ -104,16 +110,21 @@ enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, co
 }
 
 bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
-                           struct codec_bytes *ret_bytes)
+                           enum codec_dtype dtype, struct codec_bytes *ret_bytes)
 {
     char head[CODEC_HEAD_BYTES_MAX];
     if (!forms[form].head)
         return false;
     const struct ppm_shape s = tensor->shape;
-    const size_t head_bytes = forms[form].head(tensor, head);
+    const size_t count = s.n * s.c * s.h * s.w;
+    const bool is_narrowed = tensor->dtype == PPM_FLOAT32 && dtype != CODEC_FLOAT32;
+    if (is_narrowed)
+        codec_encode_values(dtype, tensor->data, count, tensor->data);
+    const size_t head_bytes = forms[form].head(tensor, dtype, head);
+    const size_t data_bytes = count * (is_narrowed ? codec_dtype_bytes(dtype) : 4);
     char *data = (char *)tensor->data - head_bytes;
     memcpy(data, head, head_bytes);
-    *ret_bytes = (struct codec_bytes){.data = data, .size = head_bytes + 4 * s.n * s.c * s.h * s.w};
+    *ret_bytes = (struct codec_bytes){.data = data, .size = head_bytes + data_bytes};
     return true;
 }
 

@@ -1,5 +1,5 @@
 /*
- * codec.h - tensors to and from the bytes that travel: JSON, NumPy .npy and raw float32.
+ * codec.h - tensors to and from the bytes that travel: JSON, NumPy .npy and raw elements.
  *
  * The codecs know nothing of HTTP or of models: bytes in, tensor out, and back. They never trust a
  * length: sizes are checked with overflow builtins before anything is allocated, nothing recurses
@@ -27,12 +27,40 @@ bool codec_form_from_media_type(const char *content_type, enum codec_form *ret_f
  * Returns false when none is acceptable (406). */
 bool codec_negotiate(const char *accept, enum codec_form own, enum codec_form *ret_form);
 
+/* ---- types of an element ---- */
+
+/* What a float is on the wire, little-endian. Computed is with float32 alone. */
+enum codec_dtype { CODEC_FLOAT32, CODEC_FLOAT16, CODEC_BFLOAT16, CODEC_DTYPE_COUNT };
+
+/* Looks a name up, case-sensitively: "float32", "float16", "bfloat16". False for any other. */
+bool codec_dtype_from_name(const char *name, enum codec_dtype *ret_dtype);
+const char *codec_dtype_name(enum codec_dtype dtype);
+size_t codec_dtype_bytes(enum codec_dtype dtype); /* of an element: 4, 2, 2 */
+
+/* Whether a form can have elements of a type: raw all, .npy float32 and float16, JSON float32. */
+bool codec_form_has_dtype(enum codec_form form, enum codec_dtype dtype);
+
+/* ret_values[i] = the float32 that element i of bytes is, i < count: exactly, NaN stays NaN. bytes
+ * may lie at any address, and do not overlap ret_values. Allocates nothing; any thread may call. */
+void codec_decode_values(enum codec_dtype dtype, const void *bytes, size_t count,
+                         float *ret_values);
+
+/* The reverse: count elements of codec_dtype_bytes(dtype) each, at any address, rounded to nearest,
+ * ties to even; beyond the type's range is Inf, NaN stays NaN. ret_bytes may be values itself: what
+ * is narrower then fills the beginning of their memory. */
+void codec_encode_values(enum codec_dtype dtype, const float *values, size_t count,
+                         void *ret_bytes);
+
+/* ---- bodies and answers ---- */
+
 /* What is known of a tensor before its body is read. */
 struct codec_expectation {
     enum ppm_layout layout;  /* of the request's query, or the model's default */
     bool layout_is_explicit; /* the query said so; a JSON body's own "layout" must then agree */
     const size_t *axes;      /* raw: the shape that query or header gave; else NULL */
     size_t axis_count;       /* 3 or 4 */
+    enum codec_dtype dtype;  /* of a raw body's elements; the query's, or float32 */
+    bool dtype_is_explicit;  /* the query said so; a .npy body's own must then agree */
     size_t channels;         /* C that the model takes */
     const char *model;       /* its name, for the sentences */
 };
@@ -47,7 +75,9 @@ enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *
  *         data is nested 3 or 4 deep; null reads as NaN; "model" and "dtype" are accepted, so that
  *         an answer may be posted back.
  *   npy:  versions 1 to 3, <f4, <f8, <f2, C or Fortran order.
- *   raw:  little-endian float32, exactly the bytes that expectation->axes name.
+ *   raw:  elements of expectation->dtype, exactly the bytes that expectation->axes name.
+ * Before the call, ret_tensor->data is NULL; or, for npy and raw, room for the values of the shape
+ * that codec_look told, which then stays the caller's.
  * PPM_MALFORMED for bytes that are not such a tensor; PPM_UNFIT when it is one, but its channels
  * are not expectation->channels. */
 enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body_bytes,
@@ -72,16 +102,18 @@ struct codec_bytes {
  *   JSON: {"model": name, "shape": [..], "dtype": "float32", "layout": "NCHW", "data": [..]}; the
  *         shortest numbers that read back to the same float32; non-finite values are null.
  *   npy:  version 1, <f4 or <i4, C order.
- *   raw:  little-endian elements. */
+ *   raw:  little-endian elements, float32 or int32. */
 enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, const char *model,
                              struct codec_bytes *ret_bytes, struct ppm_error *error);
 
 enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it begins at */
 
 /* The same without a copy, for npy and raw: *ret_bytes is within the memory of tensor, whose data
- * must have CODEC_HEAD_BYTES_MAX bytes of room before them. False for JSON. */
+ * must have CODEC_HEAD_BYTES_MAX bytes of room before them. Values of a float32 tensor become
+ * elements of dtype, which the form must have (.npy: <f2), where they stand; integers stay int32.
+ * False for JSON. */
 bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
-                           struct codec_bytes *ret_bytes);
+                           enum codec_dtype dtype, struct codec_bytes *ret_bytes);
 
 /* An upper bound, in bytes, for what codec_encode will allocate for count elements. */
 size_t codec_encoded_bytes_max(enum codec_form form, size_t count);

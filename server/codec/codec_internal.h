@@ -15,6 +15,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 /* ---- one form each: the signatures of codec_decode and codec_encode without the form --------- */
 
+/* Gives *tensor, whose shape is set, room that is there; NULL: memory of its own. */
+enum ppm_status codec_make_room(struct ppm_tensor *tensor, void *room, struct ppm_error *error);
+
 typedef enum ppm_status codec_decode_function(const char *body, size_t body_bytes,
                                               const struct codec_expectation *expectation,
                                               struct ppm_tensor *ret_tensor,
@@ -26,8 +29,9 @@ typedef enum ppm_status codec_encode_function(struct ppm_tensor *tensor, const c
 typedef enum ppm_status codec_look_function(char *body, size_t body_bytes,
                                             const struct codec_expectation *expectation,
                                             struct ppm_tensor *ret_tensor, struct ppm_error *error);
-/* Writes what stands before the elements; returns how many bytes that is. */
-typedef size_t codec_head_function(const struct ppm_tensor *tensor,
+/* Writes what stands before the elements, which are of dtype unless the tensor is of integers;
+ * returns how many bytes that is. */
+typedef size_t codec_head_function(const struct ppm_tensor *tensor, enum codec_dtype dtype,
                                    char ret_head[CODEC_HEAD_BYTES_MAX]);
 
 codec_decode_function codec_json_decode, codec_npy_decode, codec_raw_decode;

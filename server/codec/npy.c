@@ -90,6 +90,22 @@ static enum ppm_status read_values(const struct codec_npy_header *header, const 
     return PPM_OK;
 }
 
+/* The query need not say what the header does, but may. */
+static enum ppm_status check_dtype(const struct codec_npy_header *header,
+                                   const struct codec_expectation *expectation,
+                                   struct ppm_error *error)
+{
+    const bool is_same =
+        (header->dtype == CODEC_NPY_FLOAT32 && expectation->dtype == CODEC_FLOAT32) ||
+        (header->dtype == CODEC_NPY_FLOAT16 && expectation->dtype == CODEC_FLOAT16);
+    if (is_same || !expectation->dtype_is_explicit)
+        return PPM_OK;
+    return ppm_fail(
+        error, PPM_MALFORMED,
+        "dtype: found '%s' in the npy header and %s in the query, expected them to agree",
+        header->descr, codec_dtype_name(expectation->dtype));
+}
+
 /* The header, and the tensor that the rest of the body is, without data. */
 static enum ppm_status read_head(const char *body, size_t body_bytes,
                                  const struct codec_expectation *expectation,
@@ -100,6 +116,8 @@ static enum ppm_status read_head(const char *body, size_t body_bytes,
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
     size_t bytes;
     enum ppm_status status = codec_npy_read_header(body, body_bytes, &header, error);
+    if (status == PPM_OK)
+        status = check_dtype(&header, expectation, error);
     if (status == PPM_OK)
         status = ppm_tensor_from_axes(header.axes, header.axis_count, expectation->layout, &tensor,
                                       error);
@@ -145,21 +163,29 @@ enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
     struct codec_npy_header header = {0};
     struct ppm_tensor tensor = {0};
     if (read_head(body, body_bytes, expectation, &header, &tensor, error) != PPM_OK ||
-        ppm_tensor_allocate(&tensor, error) != PPM_OK)
+        codec_make_room(&tensor, ret_tensor->data, error) != PPM_OK)
         return error->status;
     const struct ppm_shape s = tensor.shape;
     if (read_values(&header, body + header.bytes, s.n * s.c * s.h * s.w, tensor.data, error) ==
         PPM_OK)
         *ret_tensor = tensor;
-    else
+    else if (tensor.data != ret_tensor->data)
         ppm_tensor_free(&tensor);
     return error->status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+static const char *descr_of(const struct ppm_tensor *tensor, enum codec_dtype dtype)
+{
+    if (tensor->dtype == PPM_INT32)
+        return "<i4";
+    return dtype == CODEC_FLOAT16 ? "<f2" : "<f4";
+}
+
 /* Magic, version, length and dictionary, padded so that the data is aligned. */
-size_t codec_npy_head(const struct ppm_tensor *tensor, char ret_head[CODEC_HEAD_BYTES_MAX])
+size_t codec_npy_head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
+                      char ret_head[CODEC_HEAD_BYTES_MAX])
 {
     size_t axes[4];
     char shape[CODEC_AXES_TEXT_BYTES];
@@ -168,10 +194,9 @@ size_t codec_npy_head(const struct ppm_tensor *tensor, char ret_head[CODEC_HEAD_
     shape[strlen(shape) - 1] = ')';
 
     const size_t prefix_bytes = CODEC_NPY_MAGIC_BYTES + 4;
-    const int dictionary_bytes =
-        snprintf(ret_head + prefix_bytes, CODEC_HEAD_BYTES_MAX - prefix_bytes,
-                 "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
-                 tensor->dtype == PPM_FLOAT32 ? "<f4" : "<i4", shape);
+    const int dictionary_bytes = snprintf(
+        ret_head + prefix_bytes, CODEC_HEAD_BYTES_MAX - prefix_bytes,
+        "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr_of(tensor, dtype), shape);
     const size_t used = prefix_bytes + (size_t)dictionary_bytes;
     const size_t padded = (used + 1 + ALIGNMENT_BYTES - 1) / ALIGNMENT_BYTES * ALIGNMENT_BYTES;
     memset(ret_head + used, ' ', padded - used - 1);
@@ -193,7 +218,7 @@ enum ppm_status codec_npy_encode(struct ppm_tensor *tensor, const char *model,
     if (status != PPM_OK)
         return status;
     char head[CODEC_HEAD_BYTES_MAX];
-    const size_t head_bytes = codec_npy_head(tensor, head);
+    const size_t head_bytes = codec_npy_head(tensor, CODEC_FLOAT32, head);
     char *data = NULL;
     if (!__builtin_add_overflow(head_bytes, data_bytes, &bytes))
         data = malloc(bytes);

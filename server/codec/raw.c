@@ -16,18 +16,20 @@ static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectat
                         body_bytes);
 
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
-    size_t bytes;
+    size_t bytes; /* first as float32 */
     enum ppm_status status = ppm_tensor_from_axes(expectation->axes, expectation->axis_count,
                                                   expectation->layout, &tensor, error);
     if (status == PPM_OK)
         status = ppm_shape_bytes(tensor.shape, &bytes, error);
     if (status != PPM_OK)
         return status;
+    bytes = bytes / sizeof(float) * codec_dtype_bytes(expectation->dtype);
     if (bytes != body_bytes) {
         char shape[CODEC_AXES_TEXT_BYTES];
-        return ppm_fail(error, PPM_MALFORMED,
-                        "found %zu bytes, expected %zu for shape %s of float32", body_bytes, bytes,
-                        codec_axes_text(expectation->axes, expectation->axis_count, shape));
+        return ppm_fail(error, PPM_MALFORMED, "found %zu bytes, expected %zu for shape %s of %s",
+                        body_bytes, bytes,
+                        codec_axes_text(expectation->axes, expectation->axis_count, shape),
+                        codec_dtype_name(expectation->dtype));
     }
     *ret_tensor = tensor;
     return PPM_OK;
@@ -38,7 +40,7 @@ enum ppm_status codec_raw_look(char *body, size_t body_bytes,
                                struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     const enum ppm_status status = read_shape(body_bytes, expectation, ret_tensor, error);
-    if (status == PPM_OK && codec_is_aligned(body))
+    if (status == PPM_OK && expectation->dtype == CODEC_FLOAT32 && codec_is_aligned(body))
         ret_tensor->data = body;
     return status;
 }
@@ -49,16 +51,19 @@ enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
 {
     struct ppm_tensor tensor = {0};
     if (read_shape(body_bytes, expectation, &tensor, error) != PPM_OK ||
-        ppm_tensor_allocate(&tensor, error) != PPM_OK)
+        codec_make_room(&tensor, ret_tensor->data, error) != PPM_OK)
         return error->status;
-    memcpy(tensor.data, body, body_bytes);
+    const size_t count = body_bytes / codec_dtype_bytes(expectation->dtype);
+    codec_decode_values(expectation->dtype, body, count, tensor.data);
     *ret_tensor = tensor;
     return PPM_OK;
 }
 
-size_t codec_raw_head(const struct ppm_tensor *tensor, char ret_head[CODEC_HEAD_BYTES_MAX])
+size_t codec_raw_head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
+                      char ret_head[CODEC_HEAD_BYTES_MAX])
 {
     (void)tensor;
+    (void)dtype;
     (void)ret_head;
     return 0;
 }

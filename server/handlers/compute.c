@@ -20,6 +20,23 @@ static double lap_ms(const struct http_request *request, double *since_ms)
 
 /* ---- reading ---- */
 
+void inference_free_x(struct inference *inference)
+{
+    if (inference->x_memory)
+        inference->free_x(inference->x_memory);
+    inference->x_memory = NULL;
+}
+
+/* Memory for x, whose shape is known: as large as the last one's, most of the time. */
+static void take_room(struct inference *inference, struct ppm_error *error)
+{
+    const size_t bytes = inference->costs.input_bytes;
+    inference->x.data = inference->x_memory = buffer_take(bytes);
+    inference->free_x = buffer_give;
+    if (!inference->x.data)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
+}
+
 bool inference_decode(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -27,11 +44,15 @@ bool inference_decode(struct inference *inference)
     double since_ms = http_elapsed_ms(request);
     if (inference->x.data)
         return false;
+    inference->free_x = free;
     /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
     if (!http_reserve(request, 2 * request->body_bytes))
         return http_refuse_memory(request);
-    codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
-                 &inference->x, &error);
+    if (inference->x.shape.n > 0)
+        take_room(inference, &error);
+    if (error.status == PPM_OK)
+        codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
+                     &inference->x, &error);
     request->decode_ms += lap_ms(request, &since_ms);
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
@@ -48,11 +69,12 @@ bool inference_decode(struct inference *inference)
 static void finish(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    free(inference->x_memory);
-    inference->x_memory = NULL;
+    inference_free_x(inference);
     buffer_give(request->body);
     request->body = NULL;
-    http_keep(request, request->response.body_bytes);
+    /* a narrower answer lies in memory for one of float32 */
+    http_keep(request, request->response.body_bytes * sizeof(float) /
+                           codec_dtype_bytes(inference->answer_dtype));
     if (inference->is_queued)
         http_answer(request);
 }
@@ -73,7 +95,8 @@ static void give_up(struct inference *inference, enum metrics_stage stage)
     finish(inference);
 }
 
-static void describe_answer(struct http_request *request, const struct ppm_tensor *y)
+static void describe_answer(struct http_request *request, const struct ppm_tensor *y,
+                            enum codec_dtype dtype)
 {
     size_t axes[4];
     size_t count = ppm_tensor_axes(y, axes);
@@ -82,7 +105,8 @@ static void describe_answer(struct http_request *request, const struct ppm_tenso
                         axes[3]);
     else
         http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu", axes[0], axes[1], axes[2]);
-    http_add_header(request, "X-Tensor-Dtype", "%s", ppm_dtype_name(y->dtype));
+    http_add_header(request, "X-Tensor-Dtype", "%s",
+                    y->dtype == PPM_FLOAT32 ? codec_dtype_name(dtype) : ppm_dtype_name(y->dtype));
     http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
 }
 
@@ -104,8 +128,8 @@ static void answer(struct inference *inference, struct ppm_tensor *y, char *memo
     struct ppm_error error = {0};
     double since_ms = http_elapsed_ms(request);
     y->is_batch = inference->x.is_batch;
-    if (codec_encode_in_place(form, y, &bytes)) {
-        describe_answer(request, y);
+    if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
+        describe_answer(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
     } else {
         if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK)

@@ -2,6 +2,7 @@
 #ifndef PPM_SERVER_HANDLERS_HANDLERS_H
 #define PPM_SERVER_HANDLERS_HANDLERS_H
 
+#include "server/codec/codec.h"
 #include "server/http/http.h"
 #include "server/registry.h"
 
@@ -30,5 +31,9 @@ bool handlers_no_such_model(struct http_request *request, const struct registry 
 /* The "layout" parameter of the query, or the default; false after a 400. */
 bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,
                            enum ppm_layout *ret_layout, bool *ret_is_explicit);
+
+/* The query's parameter of that name, or float32; false after a 400. */
+bool handlers_query_dtype(struct http_request *request, const char *parameter,
+                          enum codec_dtype *ret_dtype, bool *ret_is_explicit);
 
 #endif

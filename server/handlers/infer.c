@@ -33,6 +33,34 @@ static bool refuse_forms(struct inference *inference)
     return false;
 }
 
+/* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. True: refused. */
+static bool refuse_dtypes(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct codec_expectation *expectation = &inference->expectation;
+    bool asks;
+    if (!handlers_query_dtype(request, "dtype", &expectation->dtype,
+                              &expectation->dtype_is_explicit) ||
+        !handlers_query_dtype(request, "out_dtype", &inference->answer_dtype, &asks))
+        return true;
+    const char *answered = codec_dtype_name(inference->answer_dtype);
+    if (inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32)
+        return http_problem(request, 400,
+                            "dtype: found %s for a body of JSON, whose numbers are float32; "
+                            "expected no dtype, or a raw body",
+                            codec_dtype_name(expectation->dtype));
+    if (asks && inference->info.output_dtype == PPM_INT32)
+        return http_problem(request, 422,
+                            "out_dtype: found %s, but model \"%s\" answers int32, expected no "
+                            "out_dtype",
+                            answered, inference->info.name);
+    if (!codec_form_has_dtype(inference->answer_form, inference->answer_dtype))
+        return http_problem(
+            request, 406, "out_dtype: found %s, which %s does not have, expected Accept: %s",
+            answered, codec_media_type(inference->answer_form), codec_media_type(CODEC_RAW));
+    return false;
+}
+
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
 {
     struct http_request *request = inference->request;
@@ -53,12 +81,13 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
                             costs.working_bytes >> 20, costs.output_bytes >> 20,
                             memory_max_bytes >> 20);
     }
+    const enum codec_dtype dtype = inference->expectation.dtype;
+    const size_t body_bytes = costs.input_bytes / sizeof(float) * codec_dtype_bytes(dtype);
     if (inference->form == CODEC_RAW && request->has_content_length &&
-        request->content_length != costs.input_bytes)
+        request->content_length != body_bytes)
         return http_problem(request, 400,
-                            "the body has %zu bytes, expected the %zu of the shape's float32 "
-                            "values",
-                            request->content_length, costs.input_bytes);
+                            "the body has %zu bytes, expected the %zu of the shape's %s values",
+                            request->content_length, body_bytes, codec_dtype_name(dtype));
     inference->costs = costs;
     return false;
 }
@@ -145,7 +174,7 @@ bool infer_begin(struct http_request *request)
     if (!handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
                                &inference->expectation.layout_is_explicit))
         return true;
-    if (refuse_raw_shape(inference))
+    if (refuse_dtypes(inference) || refuse_raw_shape(inference))
         return true;
     return !is_quick(inference) && refuse_full_queue(inference);
 }
@@ -197,7 +226,7 @@ void infer_release(struct http_request *request)
     if (!inference)
         return;
     executor_release(inference->service->executor, &inference->job);
-    free(inference->x_memory);
+    inference_free_x(inference);
     registry_release(inference->registry);
     free(inference);
 }

@@ -33,3 +33,16 @@ bool handlers_query_layout(struct http_request *request, enum ppm_layout standar
     http_problem(request, 400, "layout: found \"%.40s\", expected NCHW or NHWC", name);
     return false;
 }
+
+bool handlers_query_dtype(struct http_request *request, const char *parameter,
+                          enum codec_dtype *ret_dtype, bool *ret_is_explicit)
+{
+    const char *name = http_query(request, parameter);
+    *ret_dtype = CODEC_FLOAT32;
+    *ret_is_explicit = name != NULL;
+    if (!name || codec_dtype_from_name(name, ret_dtype))
+        return true;
+    http_problem(request, 400, "%s: found \"%.40s\", expected float32, float16 or bfloat16",
+                 parameter, name);
+    return false;
+}

@@ -1,0 +1,88 @@
+/*
+ * dtype.c - the types that a float has on the wire, and their values.
+ */
+#include "server/codec/codec_internal.h"
+
+#include <string.h>
+
+enum { CHUNK = 1024 }; /* values converted at a time: they stay in the first-level cache */
+
+static const struct {
+    const char *name;
+    size_t bytes;
+    void (*to_float32)(const uint16_t *half, float *ret, size_t count); /* NULL: it is float32 */
+    void (*from_float32)(const float *x, uint16_t *ret, size_t count);
+    bool is_npy; /* NumPy's files have it */
+} dtypes[CODEC_DTYPE_COUNT] = {
+    [CODEC_FLOAT32] = {"float32", sizeof(float), NULL, NULL, true},
+    [CODEC_FLOAT16] = {"float16", sizeof(uint16_t), ppm_float16_to_float32, ppm_float32_to_float16,
+                       true},
+    [CODEC_BFLOAT16] = {"bfloat16", sizeof(uint16_t), ppm_bfloat16_to_float32,
+                        ppm_float32_to_bfloat16, false},
+};
+
+bool codec_dtype_from_name(const char *name, enum codec_dtype *ret_dtype)
+{
+    for (int dtype = 0; dtype < CODEC_DTYPE_COUNT; dtype++) {
+        if (strcmp(name, dtypes[dtype].name) != 0)
+            continue;
+        *ret_dtype = (enum codec_dtype)dtype;
+        return true;
+    }
+    return false;
+}
+
+const char *codec_dtype_name(enum codec_dtype dtype)
+{
+    return dtypes[dtype].name;
+}
+
+size_t codec_dtype_bytes(enum codec_dtype dtype)
+{
+    return dtypes[dtype].bytes;
+}
+
+bool codec_form_has_dtype(enum codec_form form, enum codec_dtype dtype)
+{
+    return form == CODEC_RAW || dtype == CODEC_FLOAT32 ||
+           (form == CODEC_NPY && dtypes[dtype].is_npy);
+}
+
+void codec_decode_values(enum codec_dtype dtype, const void *bytes, size_t count, float *ret_values)
+{
+    const char *from = bytes;
+    uint16_t chunk[CHUNK];
+    if (!dtypes[dtype].to_float32) {
+        memcpy(ret_values, bytes, count * sizeof *ret_values);
+        return;
+    }
+    if ((uintptr_t)bytes % _Alignof(uint16_t) == 0) {
+        dtypes[dtype].to_float32(bytes, ret_values, count);
+        return;
+    }
+    for (size_t part; count > 0; count -= part) {
+        part = count < CHUNK ? count : CHUNK;
+        memcpy(chunk, from, part * sizeof *chunk);
+        dtypes[dtype].to_float32(chunk, ret_values, part);
+        from += part * sizeof *chunk;
+        ret_values += part;
+    }
+}
+
+/* Through a chunk, since the elements may overlap the values or stand where no uint16_t may. */
+void codec_encode_values(enum codec_dtype dtype, const float *values, size_t count, void *ret_bytes)
+{
+    char *to = ret_bytes;
+    uint16_t chunk[CHUNK];
+    if (!dtypes[dtype].from_float32) {
+        memmove(ret_bytes, values, count * sizeof *values);
+        return;
+    }
+    for (size_t part; count > 0; count -= part) {
+        part = count < CHUNK ? count : CHUNK;
+        dtypes[dtype].from_float32(values, chunk, part);
+        memcpy(to, chunk, part * sizeof *chunk);
+        to += part * sizeof *chunk;
+        values += part;
+    }
+}

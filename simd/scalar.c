@@ -194,8 +194,7 @@ static uint32_t bits_of_float(float value)
     return bits;
 }
 
-/* Without its lowest bits, rounded to nearest even; a carry goes into the exponent, as it should.
- */
+/* Without the lowest bits, rounded to nearest even; a carry goes into the exponent as it should. */
 static uint32_t round_bits(uint32_t bits, unsigned lowest)
 {
     return (bits + (1u << (lowest - 1)) - 1 + (bits >> lowest & 1u)) >> lowest;

@@ -237,6 +237,25 @@ Test(dtype, a_npy_body_agrees_with_the_query)
         }
 }
 
+/* Room for the values is the caller's, whatever becomes of the body. */
+Test(dtype, room_stays_with_who_gave_it)
+{
+    static const double beyond = 1e300;
+    char body[256];
+    float room[6];
+    struct ppm_tensor x = {.data = room};
+    struct ppm_error error = {0}, beyond_error = {0};
+    struct codec_expectation expectation = expecting(CODEC_FLOAT32, false);
+    const size_t bytes = make_npy("<f8", sizeof beyond, body);
+    memcpy(body + bytes - sizeof beyond, &beyond, sizeof beyond);
+    cr_expect(codec_decode(CODEC_NPY, body, bytes, &expectation, &x, &beyond_error) ==
+              PPM_MALFORMED);
+    memset(body + bytes - sizeof beyond, 0, sizeof beyond);
+    expectation.channels = 3;
+    cr_expect(codec_decode(CODEC_NPY, body, bytes, &expectation, &x, &error) == PPM_UNFIT);
+    cr_expect(x.data == room && x.shape.n == 0);
+}
+
 /* ---- answers ---- */
 
 static void check_answer(enum codec_form form, const struct dtype *dtype, enum ppm_dtype kind)

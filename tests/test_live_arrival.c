@@ -16,7 +16,9 @@ enum {
     BYTES_IN = COUNT_IN * sizeof(float), /* 213 KB */
     NPY_HEAD = 128,
     SENT_FIRST = BYTES_IN / 2,
-    CHUNKED_CAPACITY = 128 << 10, /* what that much takes, where nobody says how much will come */
+    BODY_BYTES_MAX = 300000,
+    CHUNKED_CAPACITY =
+        BODY_BYTES_MAX / 2, /* what that much takes, where nobody says how much comes */
 };
 
 #define RAW_TARGET "/ppm?shape=3,13,37,37"

@@ -99,12 +99,12 @@ Test(live_dtype, answers_are_those_of_the_model)
     struct live_tensor x = live_golden(LISTING1, "x.npy"), y = live_golden(LISTING1, "y.npy");
     live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
     for (size_t i = 0; i < COUNT(dtypes); i++) {
-        double largest = 0;
+        float largest = 0;
         struct live_answer answer =
             post_raw(&live, x.shape, x.values, x.count, &dtypes[i], &dtypes[i]);
         cr_assert(answer.body_bytes == y.count * dtypes[i].bytes);
         for (size_t k = 0; k < y.count; k++)
-            largest = fmax(largest, fabs((double)y.values[k]));
+            largest = fabsf(y.values[k]) > largest ? fabsf(y.values[k]) : largest;
         for (size_t k = 0; k < y.count; k++) {
             float found;
             uint16_t half;
@@ -112,7 +112,7 @@ Test(live_dtype, answers_are_those_of_the_model)
             memcpy(&half, &found, sizeof half);
             if (dtypes[i].fraction_bits)
                 found = support_half_value(half, dtypes[i].fraction_bits);
-            cr_assert(fabs((double)(found - y.values[k])) <= 4 * accuracies[i] * largest,
+            cr_assert(fabs((double)(found - y.values[k])) <= 4 * accuracies[i] * (double)largest,
                       "%s: value %zu is %g, expected %g", dtypes[i].name, k, (double)found,
                       (double)y.values[k]);
         }

@@ -107,15 +107,17 @@ static void write_magnifier(char directory[LIVE_PATH_BYTES], char path[64], int 
 }
 
 /* Asks such a model for an answer, and reads nothing of it. */
-static int ask_magnifier(const struct live *live, const char *accept)
+static int ask_magnifier(const struct live *live, const char *query, const char *accept)
 {
+    char logged[96];
     int connection = live_connect(live);
     live_print(connection,
-               "POST /ppm/large?shape=1,4,1,1 HTTP/1.1\r\nHost: a\r\nAccept: %s\r\n"
+               "POST /ppm/large?shape=1,4,1,1%s HTTP/1.1\r\nHost: a\r\nAccept: %s\r\n"
                "Content-Type: application/octet-stream\r\nContent-Length: 16\r\n\r\n"
                "0123456789abcdef",
-               accept);
-    live_wait_log(live, "/ppm/large?shape=1,4,1,1 200");
+               query, accept);
+    snprintf(logged, sizeof logged, "/ppm/large?shape=1,4,1,1%s 200", query);
+    live_wait_log(live, logged);
     return connection;
 }
 
@@ -211,11 +213,32 @@ Test(live_limits, an_answer_counts_as_memory_until_it_is_read)
     struct live_answer answer;
     write_magnifier(directory, path, 500);
     live_start(&live, LIST("--model", LISTING1_GOLDEN, "--model", path), NULL);
-    int connection = ask_magnifier(&live, "application/json");
+    int connection = ask_magnifier(&live, "", "application/json");
     const double held_bytes = live_metric(&live, "ppm_bytes_in_flight");
     cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
     cr_assert(held_bytes >= (double)answer.body_bytes, "%.0f of %zu bytes are counted", held_bytes,
               answer.body_bytes);
+    live_answer_free(&answer);
+    close(connection);
+    check_clean(&live);
+    live_stop(&live);
+    live_directory_remove(directory);
+}
+
+/* Halves lie where the floats were. */
+Test(live_limits, an_answer_of_halves_counts_as_what_holds_it)
+{
+    char directory[LIVE_PATH_BYTES], path[64];
+    struct live live;
+    struct live_answer answer;
+    write_magnifier(directory, path, 1000);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--model", path), NULL);
+    int connection = ask_magnifier(&live, "&out_dtype=float16", "application/octet-stream");
+    const double held_bytes = live_metric(&live, "ppm_bytes_in_flight");
+    cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
+    cr_expect(answer.body_bytes == 2 * 8 * 1000 * 1000);
+    cr_expect(held_bytes >= 2 * (double)answer.body_bytes, "%.0f for %zu bytes are counted",
+              held_bytes, answer.body_bytes);
     live_answer_free(&answer);
     close(connection);
     check_clean(&live);
@@ -296,7 +319,7 @@ Test(live_limits, a_client_that_trickles_its_answer_is_cut_off)
     live_start(&live,
                LIST("--model", LISTING1_GOLDEN, "--model", path, "--request-timeout-ms", "2000"),
                NULL);
-    int connection = ask_magnifier(&live, "*/*");
+    int connection = ask_magnifier(&live, "", "*/*");
     for (int waited = 0; live_metric(&live, "ppm_bytes_in_flight") > 0; waited += 100) {
         cr_assert(waited < LIVE_WAIT_MS / 2, "it may go on for ever");
         recv(connection, some, sizeof some, MSG_DONTWAIT);

@@ -255,6 +255,12 @@ static void check_all_roundings(void (*convert)(const float *, uint16_t *, size_
             cr_assert(found[2] == 99);
         }
     }
+    for (double x = too_large; x <= (double)FLT_MAX; x *= 1.25) {
+        const float both[2] = {(float)x, (float)-x};
+        uint16_t found[2];
+        convert(both, found, 2);
+        cr_assert(found[0] == infinity && found[1] == (infinity | 0x8000), "%a", x);
+    }
 }
 
 static void check_special_roundings(void (*convert)(const float *, uint16_t *, size_t),

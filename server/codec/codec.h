@@ -32,8 +32,7 @@ bool codec_negotiate(const char *accept, enum codec_form own, enum codec_form *r
 /* What a float is on the wire, little-endian. Computed is with float32 alone. */
 enum codec_dtype { CODEC_FLOAT32, CODEC_FLOAT16, CODEC_BFLOAT16, CODEC_DTYPE_COUNT };
 
-/* Looks a name up, case-sensitively: "float32", "float16", "bfloat16". Returns false for any other.
- */
+/* Looks a name up, case-sensitively: "float32", "float16", "bfloat16". False for any other. */
 bool codec_dtype_from_name(const char *name, enum codec_dtype *ret_dtype);
 const char *codec_dtype_name(enum codec_dtype dtype);
 size_t codec_dtype_bytes(enum codec_dtype dtype); /* of an element: 4, 2, 2 */
@@ -77,14 +76,14 @@ enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
                                      const struct codec_expectation *expectation,
                                      struct ppm_error *error);
 
-/* body -> *ret_tensor, float32, in the layout it was sent in. Of npy and raw its data may be room
- * for the values, 64-byte aligned, in the shape that codec_look told; NULL: it is allocated, and
- * the caller frees it.
+/* body -> *ret_tensor, float32, in the layout it was sent in; the caller frees it.
  *   JSON: {"shape": [..], "data": [flat or nested], "layout": ".."}; shape may be left out when
  *         data is nested 3 or 4 deep; null reads as NaN; "model" and "dtype" are accepted, so that
  *         an answer may be posted back.
  *   npy:  versions 1 to 3, <f4, <f8, <f2, C or Fortran order.
  *   raw:  elements of expectation->dtype, exactly the bytes that expectation->axes name.
+ * Before the call, ret_tensor->data is NULL; or, for npy and raw, room for the values of the shape
+ * that codec_look told, which then stays the caller's.
  * PPM_MALFORMED for bytes that are not such a tensor; PPM_UNFIT when it is one, but its channels
  * are not expectation->channels. */
 enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body_bytes,

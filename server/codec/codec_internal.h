@@ -15,8 +15,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 /* ---- one form each: the signatures of codec_decode and codec_encode without the form --------- */
 
-/* Gives *tensor, whose shape is set, room that is there, or memory of its own where that is NULL.
- */
+/* Gives *tensor, whose shape is set, room that is there; NULL: memory of its own. */
 enum ppm_status codec_make_room(struct ppm_tensor *tensor, void *room, struct ppm_error *error);
 
 typedef enum ppm_status codec_decode_function(const char *body, size_t body_bytes,

@@ -201,6 +201,9 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
 
 const char *http_reason(unsigned status); /* "Not Found" */
 
+/* Whether it is below /v2, where the Open Inference Protocol says what an error looks like. */
+bool http_is_inference_protocol(const char *target);
+
 /* Overwrites control bytes and what is not ASCII, so that text may stand in logs and JSON. */
 void http_make_printable(char *text);
 

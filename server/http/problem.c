@@ -63,15 +63,15 @@ char *http_copy_target(const char *target)
 /* Retry in a second: the queue of a server that computes for milliseconds has moved on by then. */
 enum { RETRY_AFTER_S = 1 };
 
-/* Below /v2 the Open Inference Protocol says what an error looks like, and knows no 422. */
-static bool is_inference_protocol(const struct http_request *request)
+bool http_is_inference_protocol(const char *target)
 {
-    return strncmp(request->target, "/v2", 3) == 0 && strchr("/?", request->target[3]);
+    return strncmp(target, "/v2", 3) == 0 && strchr("/?", target[3]);
 }
 
 static const char *error_type(const struct http_request *request)
 {
-    return is_inference_protocol(request) ? "application/json" : "application/problem+json";
+    return http_is_inference_protocol(request->target) ? "application/json"
+                                                       : "application/problem+json";
 }
 
 /* What needs no memory; the body is not freed. */
@@ -81,13 +81,13 @@ static void respond_without_memory(struct http_request *request)
         "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
         "\"detail\":\"out of memory\",\"instance\":\"about:blank\"}";
     static char v2_body[] = "{\"error\":\"out of memory\"}";
-    char *text = is_inference_protocol(request) ? v2_body : body;
+    char *text = http_is_inference_protocol(request->target) ? v2_body : body;
     http_respond_within(request, 503, error_type(request), NULL, text, strlen(text));
 }
 
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
-    const bool is_v2 = is_inference_protocol(request);
+    const bool is_v2 = http_is_inference_protocol(request->target);
     char detail[PPM_ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);

@@ -171,13 +171,13 @@ static enum ppm_status check_names(const char *name, const char *key, struct ppm
     return PPM_OK;
 }
 
-/* Whether the object is a file with all of the region; its size at ret. */
+/* Whether the object has all of the region; its size at ret. What is no file has none. */
 static bool holds(int descriptor, const struct shared_memory_info *info, size_t *ret_bytes)
 {
     struct stat status;
     size_t end;
     *ret_bytes = 0;
-    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < 0)
+    if (fstat(descriptor, &status) != 0)
         return false;
     *ret_bytes = (size_t)status.st_size;
     return !__builtin_add_overflow(info->offset, info->byte_size, &end) && end <= *ret_bytes;

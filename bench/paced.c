@@ -4,9 +4,10 @@
  *     paced TARGET BODY GBIT_PER_S ROUNDS ADDRESS...
  *
  * BODY is a file, each ADDRESS an IPv4 address and port; 0 Gbit/s is as fast as the socket takes
- * it. In each round every server has its turn, on a connection that stays open; the first round is
- * a warm-up. Prints one line of JSON: for each server a list of milliseconds from the last byte
- * sent to the first byte received, and the median time of sending.
+ * it. In each round every server has its turn, each round beginning with another one, on a
+ * connection that stays open; the first round is a warm-up. Prints one line of JSON: for each
+ * server a list of milliseconds from the last byte sent to the first byte received, and the median
+ * time of sending.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -145,7 +146,8 @@ int main(int count, char **arguments)
     for (int i = 0; i < servers; i++)
         descriptors[i] = connect_to(arguments[5 + i]);
     for (size_t round = 0; round <= rounds; round++)
-        for (int i = 0; i < servers; i++) {
+        for (int turn = 0; turn < servers; turn++) {
+            const int i = (int)((round + (size_t)turn) % (size_t)servers);
             const double start_s = now_s();
             send_request(descriptors[i]);
             const double sent_s = now_s(), first_s = receive_answer(descriptors[i]);

@@ -80,7 +80,7 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     pooling->plan = plan_create_pooling(model, &geometry, error);
     if (pooling->plan && !room)
         room = pooling->memory = core_allocate(bytes, error);
-    if (error->status != PPM_OK) {
+    if (!pooling->plan || !room) {
         ppm_pooling_free(pooling);
         return NULL;
     }

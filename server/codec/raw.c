@@ -33,8 +33,8 @@ static enum ppm_status expect_shape(size_t body_bytes, const struct codec_expect
 static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectation *expectation,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    struct ppm_tensor tensor;
-    size_t bytes;
+    struct ppm_tensor tensor = {0};
+    size_t bytes = 0;
     if (expect_shape(body_bytes, expectation, &tensor, &bytes, error) != PPM_OK)
         return error->status;
     if (bytes != body_bytes) {

@@ -22,6 +22,7 @@ static void set_deadline(struct http_connection *connection, struct http_deadlin
     pthread_mutex_lock(&server->connections_mutex);
     connection->deadline = deadline;
     connection->is_told = is_told;
+    connection->is_v2 = connection->target && http_is_v2(connection->target);
     connection->changed_s = clock_now_s();
     connection->has_request = has_request;
     pthread_mutex_unlock(&server->connections_mutex);
@@ -120,20 +121,22 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
  * all where it encrypts. */
 static void tell_late(const struct http_connection *connection)
 {
-    static const char problem[] = "{\"type\":\"about:blank\",\"title\":\"Request Timeout\","
-                                  "\"status\":408,\"instance\":\"about:blank\",\"detail\":";
-    const bool is_v2 = connection->target && http_is_inference_protocol(connection->target);
-    char answer[640], body[256];
-    int body_bytes = snprintf(body, sizeof body, "%s\"the request took more than %zu ms (%s)\"}",
-                              is_v2 ? "{\"error\":" : problem, connection->deadline.ms,
-                              connection->deadline.setting);
+    char answer[640], body[256], detail[96];
+    snprintf(detail, sizeof detail, "the request took more than %zu ms (%s)",
+             connection->deadline.ms, connection->deadline.setting);
+    const int body_bytes =
+        connection->is_v2 ? snprintf(body, sizeof body, "{\"error\":\"%s\"}", detail)
+                          : snprintf(body, sizeof body,
+                                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":408,"
+                                     "\"detail\":\"%s\",\"instance\":\"about:blank\"}",
+                                     http_reason(408), detail);
     int bytes = snprintf(answer, sizeof answer,
                          "HTTP/1.1 408 %s\r\nConnection: close\r\n"
-                         "Content-Type: application/%sjson\r\nContent-Length: %d\r\n"
+                         "Content-Type: %s\r\nContent-Length: %d\r\n"
                          "X-Request-Id: late-%d\r\n"
                          "Server-Timing: queue;dur=0.000, compute;dur=0.000, "
                          "decode;dur=0.000, encode;dur=0.000\r\n\r\n%s",
-                         http_reason(408), is_v2 ? "" : "problem+", body_bytes,
+                         http_reason(408), http_problem_type(connection->is_v2), body_bytes,
                          connection->descriptor, body);
     ssize_t ignored =
         send(connection->descriptor, answer, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL);

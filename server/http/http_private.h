@@ -17,6 +17,7 @@ struct http_connection {
     struct http_deadline
         deadline;           /* then it is cut off; at 0: never. Guarded by the list's mutex */
     bool is_told;           /* who passes it: with a 408 */
+    bool is_v2;             /* its target: see http_is_v2. Guarded like the deadline */
     atomic_bool is_cut_off; /* who passed it */
     bool is_in_head;        /* a request line has come, and the rest of its head has not */
     bool has_request;       /* from the end of its head on. Guarded like the deadline */
@@ -201,8 +202,9 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
 
 const char *http_reason(unsigned status); /* "Not Found" */
 
-/* Whether it is below /v2, where the Open Inference Protocol says what an error looks like. */
-bool http_is_inference_protocol(const char *target);
+/* Below /v2 the Open Inference Protocol says what an error looks like, and knows no 422. */
+bool http_is_v2(const char *target);
+const char *http_problem_type(bool is_v2); /* the media type of errors */
 
 /* Overwrites control bytes and what is not ASCII, so that text may stand in logs and JSON. */
 void http_make_printable(char *text);

@@ -63,15 +63,14 @@ char *http_copy_target(const char *target)
 /* Retry in a second: the queue of a server that computes for milliseconds has moved on by then. */
 enum { RETRY_AFTER_S = 1 };
 
-bool http_is_inference_protocol(const char *target)
+bool http_is_v2(const char *target)
 {
     return strncmp(target, "/v2", 3) == 0 && strchr("/?", target[3]);
 }
 
-static const char *error_type(const struct http_request *request)
+const char *http_problem_type(bool is_v2)
 {
-    return http_is_inference_protocol(request->target) ? "application/json"
-                                                       : "application/problem+json";
+    return is_v2 ? "application/json" : "application/problem+json";
 }
 
 /* What needs no memory; the body is not freed. */
@@ -81,13 +80,14 @@ static void respond_without_memory(struct http_request *request)
         "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
         "\"detail\":\"out of memory\",\"instance\":\"about:blank\"}";
     static char v2_body[] = "{\"error\":\"out of memory\"}";
-    char *text = http_is_inference_protocol(request->target) ? v2_body : body;
-    http_respond_within(request, 503, error_type(request), NULL, text, strlen(text));
+    const bool is_v2 = http_is_v2(request->target);
+    char *text = is_v2 ? v2_body : body;
+    http_respond_within(request, 503, http_problem_type(is_v2), NULL, text, strlen(text));
 }
 
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
-    const bool is_v2 = http_is_inference_protocol(request->target);
+    const bool is_v2 = http_is_v2(request->target);
     char detail[PPM_ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -104,7 +104,7 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
     char *body = problem ? ppm_json_text(problem, JSON_COMPACT) : NULL;
     json_decref(problem);
     if (body)
-        http_respond(request, status, error_type(request), body, strlen(body));
+        http_respond(request, status, http_problem_type(is_v2), body, strlen(body));
     else
         respond_without_memory(request);
     if (request->response.status == 503)

@@ -9,7 +9,6 @@
 #include "server/warm_up.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,85 +25,6 @@ enum {
 };
 
 static const double same_signal_s = 0.1;
-
-/* The set being served: a change exchanges it under the lock. */
-static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct registry *current_registry;
-
-/* Held from the look at the old set to the exchange. */
-static pthread_mutex_t change_mutex = PTHREAD_MUTEX_INITIALIZER;
-
-struct registry *service_registry(struct service *service)
-{
-    (void)service;
-    pthread_mutex_lock(&registry_mutex);
-    struct registry *registry = registry_hold(current_registry);
-    pthread_mutex_unlock(&registry_mutex);
-    return registry;
-}
-
-static void exchange_registry(struct registry *registry)
-{
-    pthread_mutex_lock(&registry_mutex);
-    struct registry *old = current_registry;
-    current_registry = registry;
-    pthread_mutex_unlock(&registry_mutex);
-    for (size_t i = 0; registry && i < registry_count(registry); i++)
-        metrics_add_model(registry_entry(registry, i).name);
-    registry_release(old);
-}
-
-static struct ppm_model *load_again(struct service *service, struct registry *registry,
-                                    const struct registry_entry *entry, struct ppm_error *error)
-{
-    struct ppm_model_info info;
-    struct ppm_model *model = ppm_model_load(entry->path, NULL, error);
-    if (!model)
-        return NULL;
-    ppm_model_info(model, &info);
-    if (strcmp(info.name, entry->name) != 0)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\" as it was",
-                 entry->path, info.name, entry->name);
-    if (error->status == PPM_OK &&
-        warm_up_model(model, registry, service->executor, error) == PPM_OK)
-        return model;
-    ppm_model_free(model);
-    return NULL;
-}
-
-/* The set with another state of one model. NULL: that is not to be had. */
-static struct registry *change_model(struct service *service, struct registry *registry,
-                                     const char *name, bool is_loaded, struct ppm_error *error)
-{
-    const size_t index = registry_index(registry, name);
-    struct ppm_model *model = NULL;
-    if (index == registry_count(registry)) {
-        ppm_fail(error, PPM_UNFIT, "no model \"%.64s\" is configured", name);
-        return NULL;
-    }
-    const struct registry_entry entry = registry_entry(registry, index);
-    if (is_loaded && !(model = load_again(service, registry, &entry, error)))
-        return NULL;
-    return registry_with(registry, index, model, error);
-}
-
-enum ppm_status service_change_model(struct service *service, const char *name, bool is_loaded,
-                                     struct ppm_error *error)
-{
-    const char *what = is_loaded ? "loaded" : "unloaded";
-    pthread_mutex_lock(&change_mutex);
-    struct registry *registry = service_registry(service);
-    struct registry *changed = change_model(service, registry, name, is_loaded, error);
-    if (changed) {
-        exchange_registry(changed);
-        log_line(LOG_INFO, "%s by request: %s", what, name);
-    } else {
-        log_line(LOG_ERROR, "not %s: %s", what, error->text);
-    }
-    registry_release(registry);
-    pthread_mutex_unlock(&change_mutex);
-    return error->status;
-}
 
 /* One engine for each thread that computes: the team's and those that move bytes. */
 static struct registry *load_models(const struct settings *settings, size_t engine_count,
@@ -149,12 +69,14 @@ static void on_tick(void *context)
     buffers_trim(BUFFERS_KEPT_S);
 }
 
-static void log_start(const struct service *service, const struct warm_up_report *report)
+static void log_start(struct service *service, const struct warm_up_report *report)
 {
     char names[512], quota[64] = "no CPU quota";
     struct ppm_cores cores;
     ppm_count_cores(&cores);
-    registry_names(current_registry, names, sizeof names);
+    struct registry *registry = service_registry(service);
+    registry_names(registry, names, sizeof names);
+    registry_release(registry);
     log_line(LOG_INFO, "models: %s; %zu shapes warm in %.1f ms", names, report->shapes, report->ms);
     if (cores.quota > 0)
         snprintf(quota, sizeof quota, "a CPU quota worth %d", cores.quota);
@@ -233,7 +155,7 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
     struct registry *registry = prepare_models(service, s, &report, error);
     if (!registry)
         return error->status;
-    exchange_registry(registry);
+    service_exchange_registry(registry);
     atomic_store(&service->is_ready, true);
     if (!(service->http = http_start(&options, error)))
         return error->status;
@@ -247,7 +169,7 @@ static void stop(struct service *service)
     http_stop(service->http); /* a drain leaves no job behind, and /metrics asks the executor */
     executor_stop(service->executor);
     shared_memory_unregister_all();
-    exchange_registry(NULL);
+    service_exchange_registry(NULL);
     http_access_use(NULL);
 }
 
@@ -310,14 +232,14 @@ static void reload(struct service *service, int count, char *const *arguments)
     struct http_access *access = NULL;
     struct registry *registry = NULL;
     struct warm_up_report report;
-    pthread_mutex_lock(&change_mutex);
+    service_begin_change();
     if (settings_read(count, arguments, &settings, &error) == PPM_OK &&
         check_reload(service, &settings, &error) == PPM_OK &&
         (access = read_access(&settings, &error)))
         registry = prepare_models(service, &settings, &report, &error);
     if (registry) {
         http_access_use(access);
-        exchange_registry(registry);
+        service_exchange_registry(registry);
         log_set_format((enum log_format)settings.log_format);
         log_set_level((enum log_level)settings.log_level);
         log_line(LOG_INFO,
@@ -329,7 +251,7 @@ static void reload(struct service *service, int count, char *const *arguments)
         log_line(LOG_ERROR, "not reloaded, the old models go on: %s", error.text);
     }
     settings_release(&settings);
-    pthread_mutex_unlock(&change_mutex);
+    service_end_change();
 }
 
 static void run_until_signal(struct service *service, const sigset_t *signals, int count,

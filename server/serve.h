@@ -20,8 +20,16 @@ struct service {
     double leaving_s; /* when the signal to stop came, monotonic; the main thread's */
 };
 
+/* ---- served.c: the set of models ---- */
+
 /* The models being served now, held for the caller, who releases them. */
 struct registry *service_registry(struct service *service);
+
+/* Those served from now on, taken over; NULL: none. Between begin and end, which make others that
+ * would change the set wait. */
+void service_exchange_registry(struct registry *registry);
+void service_begin_change(void);
+void service_end_change(void);
 
 /* Reads the model of that name again and warms it up, or lets it go; the set is exchanged then. It
  * stays what it was on failure, of which PPM_UNFIT says that no such model is configured. Takes as

@@ -58,11 +58,6 @@ extern const struct executor_kind inference_kind;
 struct inference *inference_begin(struct http_request *request,
                                   const struct inference_protocol *protocol, size_t bytes);
 
-/* A body that is x alone: its shape stands in the head, as ?shape= or X-Tensor-Shape; and then, x
- * is where it stands in the body, which is whole. True: refused. */
-bool inference_refuse_raw_shape(struct inference *inference);
-bool inference_refuse_body(struct inference *inference);
-
 /* In finish, x being there or as large as it may be: computes it here and now, or queues it.
  * Returns what finish is to return. */
 bool inference_submit(struct inference *inference);
@@ -78,8 +73,9 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
  * codec_json_options.list); made when it is not there yet. NULL: no memory. */
 struct codec_json_reader *inference_reader(struct inference *inference, const char *list);
 
-/* Bytes of JSON of which the body has bytes that decode has yet to read. */
-size_t inference_unread_bytes(const struct inference *inference, size_t bytes);
+/* Whether decode would take no longer with so many bytes of JSON, the reader having read some, than
+ * to wake another thread for it. */
+bool inference_is_read_at_once(const struct inference *inference, size_t bytes);
 
 /* Refuses what the reader has met. Returns true. */
 bool inference_refuse_json(struct inference *inference, const struct ppm_error *error);
@@ -90,6 +86,20 @@ bool inference_decode(struct inference *inference);
 /* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);
 void inference_free_x(struct inference *inference);
+
+/* Computes it on this thread alone, and fills in the response. */
+void inference_run(struct inference *inference);
+
+/* Gives everything back; what route->release is. */
+void inference_release(struct http_request *request);
+
+/* ---- infer.c: a body that is x alone ---- */
+
+/* Its shape stands in the head, as ?shape= or X-Tensor-Shape. True: refused. */
+bool inference_refuse_raw_shape(struct inference *inference);
+
+/* The body is whole: x is where it stands in it, or to be decoded. True: refused. */
+bool inference_refuse_body(struct inference *inference);
 
 /* ---- arrival.c: the HTTP thread's, between begin and finish ---- */
 
@@ -102,8 +112,5 @@ void inference_pool_arrived(struct inference *inference);
 
 /* Frees what that led to. */
 void inference_forget_arrival(struct inference *inference);
-
-/* Computes it on this thread alone, and fills in the response. */
-void inference_run(struct inference *inference);
 
 #endif

@@ -1,4 +1,5 @@
 /* routes.c - the table of routes, and what several handlers say. */
+#include "server/handlers/inference.h"
 #include "server/handlers/v2.h"
 
 #include <jansson.h>
@@ -26,8 +27,8 @@
     }
 
 const struct http_route handlers_routes[] = {
-    {"POST", "/ppm", infer_begin, infer_arrived, infer_finish, infer_release, false},
-    {"POST", "/ppm/{model}", infer_begin, infer_arrived, infer_finish, infer_release, false},
+    {"POST", "/ppm", infer_begin, infer_arrived, infer_finish, inference_release, false},
+    {"POST", "/ppm/{model}", infer_begin, infer_arrived, infer_finish, inference_release, false},
     {"GET", "/ppm", NULL, NULL, describe_finish, NULL, false},
     {"GET", "/ppm/{model}", NULL, NULL, describe_finish, NULL, false},
     {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},

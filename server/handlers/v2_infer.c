@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As much text is read by the thread that received it; more is for the executor. */
-enum { READ_NOW_BYTES = 8192, Y_ALIGNMENT_BYTES = 64 };
+enum { Y_ALIGNMENT_BYTES = 64 };
 
 static const char header_name[] = "Inference-Header-Content-Length";
 
@@ -244,8 +243,7 @@ bool v2_infer_finish(struct http_request *request)
                             header_name, v2->header_bytes, request->body_bytes);
     if (v2->is_read)
         return inference_refuse_body(inference) || inference_submit(inference);
-    if (inference_unread_bytes(inference, json_bytes(v2)) <= READ_NOW_BYTES &&
-        inference_decode(inference))
+    if (inference_is_read_at_once(inference, json_bytes(v2)) && inference_decode(inference))
         return true;
     return inference_submit(inference);
 }
@@ -316,5 +314,5 @@ void v2_infer_release(struct http_request *request)
         shared_memory_release(&v2->x_view);
         shared_memory_release(&v2->y_view);
     }
-    infer_release(request);
+    inference_release(request);
 }

@@ -1,0 +1,187 @@
+/*
+ * inference.c - what all protocols do with a request to compute, but for computing it: begin, read
+ * JSON, check a shape, choose where it is computed, give everything back. compute.c does the rest.
+ */
+#include "server/handlers/inference.h"
+
+#include <stdlib.h>
+
+/* To wake another thread and be woken by it takes as long. */
+static const double quick_us = 30;
+
+/* Decoding and encoding, a byte of JSON and a number of it, and compressing that. */
+static const double json_byte_us = 0.004, json_number_us = 0.035, deflated_number_us = 0.08;
+
+/* ---- begin ---- */
+
+struct inference *inference_begin(struct http_request *request,
+                                  const struct inference_protocol *protocol, size_t bytes)
+{
+    struct service *service = request->context;
+    struct inference *inference = calloc(1, bytes);
+    if (!inference) {
+        http_problem(request, 503, "out of memory");
+        return NULL;
+    }
+    request->state = inference;
+    inference->protocol = protocol;
+    inference->head_bytes_max = CODEC_HEAD_BYTES_MAX;
+    inference->free_x = free;
+    inference->job.kind = &inference_kind;
+    inference->request = request;
+    inference->service = service;
+    inference->registry = service_registry(service);
+    inference->model = registry_find(inference->registry, request->arguments[0]);
+    if (!inference->model) {
+        handlers_no_such_model(request, inference->registry);
+        return NULL;
+    }
+    ppm_model_info(inference->model, &inference->info);
+    request->model = inference->info.name;
+    inference->expectation.channels = inference->info.channels;
+    inference->expectation.model = inference->info.name;
+    if (atomic_load(&service->is_refusing)) {
+        metrics_rejected(METRICS_DRAINING);
+        http_problem(request, 503, "the server is stopping; try another one");
+        return NULL;
+    }
+    return inference;
+}
+
+bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    struct ppm_costs costs;
+    const size_t memory_max_bytes = inference->service->settings.memory_max_bytes;
+    if (ppm_model_costs(inference->model, shape, &costs, &error) != PPM_OK)
+        return http_problem_of(request, &error);
+    const size_t elements = costs.output_bytes / sizeof(float);
+    if (__builtin_add_overflow(costs.working_bytes,
+                               codec_encoded_bytes_max(inference->answer_form, elements),
+                               &inference->needed_bytes) ||
+        inference->needed_bytes > memory_max_bytes) {
+        metrics_rejected(METRICS_TOO_LARGE);
+        return http_problem(request, 413,
+                            "this input takes %zu MiB to compute and answers %zu MiB, expected at "
+                            "most %zu MiB in all (memory_max_bytes)",
+                            costs.working_bytes >> 20, costs.output_bytes >> 20,
+                            memory_max_bytes >> 20);
+    }
+    const enum codec_dtype dtype = inference->expectation.dtype;
+    const size_t body_bytes = costs.input_bytes / sizeof(float) * codec_dtype_bytes(dtype);
+    if (inference->form == CODEC_RAW && request->has_content_length &&
+        request->content_length != body_bytes)
+        return http_problem(request, 400,
+                            "the body has %zu bytes, expected the %zu of the shape's %s values",
+                            request->content_length, body_bytes, codec_dtype_name(dtype));
+    inference->costs = costs;
+    return false;
+}
+
+/* ---- JSON ---- */
+
+/* codec_json_options.reserve, for an inference. */
+static bool reserve_numbers(void *context, size_t bytes)
+{
+    struct inference *inference = context;
+    inference->lacks_budget = !http_reserve(inference->request, bytes);
+    return !inference->lacks_budget;
+}
+
+struct codec_json_reader *inference_reader(struct inference *inference, const char *list)
+{
+    const struct http_request *request = inference->request;
+    const struct codec_json_options options = {
+        .list = list,
+        .body_bytes_max = request->has_content_length ? request->content_length
+                                                      : inference->service->settings.body_max_bytes,
+        .is_length_known = request->has_content_length,
+        .reserve = reserve_numbers,
+        .context = inference};
+    if (!inference->reader)
+        inference->reader = codec_json_create(&options);
+    return inference->reader;
+}
+
+bool inference_is_read_at_once(const struct inference *inference, size_t bytes)
+{
+    const size_t left = inference->reader ? codec_json_left(inference->reader, bytes) : bytes;
+    return json_byte_us * (double)left < quick_us;
+}
+
+bool inference_refuse_json(struct inference *inference, const struct ppm_error *error)
+{
+    if (error->status == PPM_NO_MEMORY && inference->lacks_budget)
+        return http_refuse_memory(inference->request);
+    return http_problem_of(inference->request, error);
+}
+
+/* ---- where it is computed ---- */
+
+/* Whether the thread that has the request computes it sooner than it could hand it over. */
+static bool is_quick(const struct inference *inference)
+{
+    const struct ppm_costs *costs = &inference->costs;
+    double us = costs->one_thread_us + costs->weights_us;
+    const double numbers = (double)costs->output_bytes / sizeof(float);
+    if (inference->answer_form == CODEC_JSON)
+        us += json_number_us * numbers;
+    if (us < quick_us && inference->answer_form == CODEC_JSON &&
+        http_will_compress(inference->request, costs->output_bytes))
+        us += deflated_number_us * numbers;
+    return us > 0 && us < quick_us;
+}
+
+/* Whether the weights take so long to come from memory that it is worth the copies to and from a
+ * batch to have them come once. */
+static bool pays_in_batches(const struct ppm_costs *costs)
+{
+    const double copied_bytes = 2.0 * (double)(costs->input_bytes + costs->output_bytes);
+    const double copies_us = copied_bytes / 10000; /* 10 GB/s */
+    return costs->weights_us - copies_us > 0.25 * costs->one_thread_us;
+}
+
+bool inference_refuse_full_queue(struct inference *inference)
+{
+    if (is_quick(inference) || executor_reserve(inference->service->executor, &inference->job))
+        return false;
+    metrics_rejected(METRICS_QUEUE_FULL);
+    return http_problem(inference->request, 503, "%zu requests are waiting already (queue_max)",
+                        inference->service->settings.queue_max);
+}
+
+bool inference_submit(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct service *service = inference->service;
+    inference->queued_ms = http_elapsed_ms(request);
+    if (is_quick(inference)) {
+        executor_release(service->executor, &inference->job);
+        inference->deadline = request->deadline;
+        inference_run(inference);
+        return true;
+    }
+    if (inference_refuse_full_queue(inference))
+        return true;
+    inference->is_queued = true;
+    inference->deadline =
+        http_deadline_in(request, service->settings.queue_timeout_ms, "queue_timeout_ms");
+    inference->job.may_batch = inference->x.shape.n > 0 && pays_in_batches(&inference->costs);
+    http_answer_later(request);
+    executor_submit(service->executor, &inference->job);
+    return false;
+}
+
+void inference_release(struct http_request *request)
+{
+    struct inference *inference = request->state;
+    if (!inference)
+        return;
+    executor_release(inference->service->executor, &inference->job);
+    inference_free_x(inference);
+    inference_forget_arrival(inference);
+    codec_json_free(inference->reader);
+    registry_release(inference->registry);
+    free(inference);
+}

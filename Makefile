@@ -216,6 +216,16 @@ bench-serving: $(PROGRAM) $(CLIENT) $(BENCHES)/echo $(call setup,bench) ## What 
 bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$(ORT) ## This server beside PyTorch behind aiohttp, ONNX Runtime behind Node
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/servers $(ARGS)
 
+.PHONY: bench-json
+bench-json: $(BENCHES)/json ## What a number of JSON costs to read and to write, beside jansson
+	$(Q)$(BENCHES)/json $(ARGS)
+
+# These use the sources of the server.
+INSIDE := $(BENCHES)/json
+$(INSIDE): $(BENCHES)/%: $(OBJ)/bench/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
 build/peers/$(ORT): | $(PEERS)
 	$(call say,NPM,$(ORT))
 	$(Q)mkdir -p $(@D)

@@ -6,6 +6,7 @@
 #ifndef PPM_SERVER_CODEC_NUMBERS_H
 #define PPM_SERVER_CODEC_NUMBERS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -20,6 +21,12 @@ enum { NUMBER_TEXT_BYTES_MAX = 15 }; /* -1.17549435e-38; no terminating zero is 
  * double 3.4028235677973366e+38 on, halfway from the largest float32 to the next power of two.
  * Returns the first byte behind the number, or NULL when none begins at text. */
 const char *number_read(const char *text, const char *end, float *ret_value);
+
+/* Reads numbers that begin at text, each with a comma behind it and space around that, into values:
+ * at most capacity of them, and none that is not finite. Stops early at what takes longer to read,
+ * and some 50 bytes before end. Sets *ret_count, and returns where the next value is to stand. */
+const char *number_read_list(const char *text, const char *end, float *values, size_t capacity,
+                             size_t *ret_count);
 
 /* Writes the shortest text that reads back to the same float32, "null" for one that is not finite.
  * ret_text has room for NUMBER_TEXT_BYTES_MAX bytes. Returns the first byte behind the text. */

@@ -221,8 +221,9 @@ bench-json: $(BENCHES)/json ## What a number of JSON costs to read and to write,
 	$(Q)$(BENCHES)/json $(ARGS)
 
 # These use the sources of the server.
-INSIDE := $(BENCHES)/json
-$(INSIDE): $(BENCHES)/%: $(OBJ)/bench/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
+INSIDE := $(BENCHES)/json $(OBJ)/tests/verify/numbers
+$(OBJ)/tests/verify/numbers: $(OBJ)/tests/number_checks.o
+$(INSIDE): $(OBJ)/%: $(OBJ)/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
 
@@ -257,6 +258,10 @@ uninstall: ## Remove what install put there
 .PHONY: test
 test: $(PROGRAM) $(TESTS) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
 	$(Q)PPM_SERVER=$(PROGRAM) $(TEST) $(TESTS) $(ARGS)
+
+.PHONY: verify-numbers
+verify-numbers: $(OBJ)/tests/verify/numbers ## 100 million float32 to and from JSON beside the C library; ARGS="COUNT SEED"
+	$(Q)$< $(ARGS)
 
 .PHONY: test-asan
 test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -219,12 +219,9 @@ inline const char *append_fraction(const char *at, unsigned whole_count, std::ui
             value = value * whole_powers[more] + value_of(third << (8 * (8 - more)));
         count += more;
     }
-    if (*significand != 0) {
-        if (whole_count + count > 18)
-            return nullptr;
-        value += *significand * whole_powers[count];
-    }
-    *significand = value;
+    if (*significand != 0 && whole_count + count > 18)
+        return nullptr;
+    *significand = value + *significand * whole_powers[count < 18 ? count : 18];
     *ret_exponent = -static_cast<int>(count);
     return at + count;
 }
@@ -270,7 +267,10 @@ inline const char *read_common(const char *at, float *ret_value)
     float value = 0;
     if (at == nullptr || !convert_short(significand, exponent, &value))
         return nullptr;
-    *ret_value = is_negative ? -value : value;
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits |= static_cast<std::uint32_t>(is_negative) << 31;
+    std::memcpy(ret_value, &bits, sizeof bits);
     return at;
 }
 
@@ -323,18 +323,4 @@ const char *number_read(const char *text, const char *end, float *ret_value)
         value = std::copysign(std::numeric_limits<float>::infinity(), value);
     *ret_value = value;
     return number.end;
-}
-
-char *number_write_float32(float value, char *ret_text)
-{
-    if (!std::isfinite(value)) {
-        std::memcpy(ret_text, "null", 4);
-        return ret_text + 4;
-    }
-    return std::to_chars(ret_text, ret_text + NUMBER_TEXT_BYTES_MAX, value).ptr;
-}
-
-char *number_write_int32(int32_t value, char *ret_text)
-{
-    return std::to_chars(ret_text, ret_text + NUMBER_TEXT_BYTES_MAX, value).ptr;
 }

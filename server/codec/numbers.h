@@ -1,5 +1,5 @@
 /*
- * numbers.h - numbers to and from JSON text, exactly rounded: C's door to C++'s <charconv>.
+ * numbers.h - numbers to and from JSON text, exactly rounded; C++'s <charconv> where it is rare.
  *
  * Nothing here allocates, throws or looks at the locale.
  */
@@ -13,7 +13,10 @@
 extern "C" {
 #endif
 
-enum { NUMBER_TEXT_BYTES_MAX = 15 }; /* -1.17549435e-38; no terminating zero is written */
+enum {
+    NUMBER_TEXT_BYTES_MAX = 15, /* -1.17549435e-38; no terminating zero is written */
+    NUMBER_ROOM_BYTES = 24,
+};
 
 /* Reads the JSON number (RFC 8259: no plus sign, leading zeros, bare point, NaN) that begins at
  * text and ends before end. *ret_value is the nearest float32, ties to even; a number too small for
@@ -28,10 +31,15 @@ const char *number_read(const char *text, const char *end, float *ret_value);
 const char *number_read_list(const char *text, const char *end, float *values, size_t capacity,
                              size_t *ret_count);
 
-/* Writes the shortest text that reads back to the same float32, "null" for one that is not finite.
- * ret_text has room for NUMBER_TEXT_BYTES_MAX bytes. Returns the first byte behind the text. */
+/* Writes the shortest text that reads back to the same float32, of those the nearest to it, "null"
+ * for one that is not finite. ret_text has room for NUMBER_ROOM_BYTES bytes, any of which may be
+ * written to. Returns the first byte behind the text. */
 char *number_write_float32(float value, char *ret_text);
 char *number_write_int32(int32_t value, char *ret_text);
+
+/* The same for a list, with a comma behind each; room as if each took NUMBER_TEXT_BYTES_MAX + 1
+ * bytes and the last one NUMBER_ROOM_BYTES. */
+char *number_write_list(const float *values, size_t count, char *ret_text);
 
 #ifdef __cplusplus
 }

@@ -154,23 +154,40 @@ static char *allocate_answer(size_t bytes, struct ppm_error *error)
     return memory;
 }
 
+/* Answers y as JSON, in memory of its own. */
+static void answer_json(struct inference *inference, const struct ppm_tensor *y, int threads)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    const size_t count = inference->costs.output_bytes / sizeof(float);
+    const size_t bytes_max = codec_encoded_bytes_max(CODEC_JSON, count);
+    size_t bytes = 0;
+    char *text = buffer_take(bytes_max);
+    if (!text)
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
+    else
+        codec_json_encode_into(y, inference->info.name, threads, text, &bytes, &error);
+    if (error.status == PPM_OK) {
+        http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
+        return;
+    }
+    buffer_give(text);
+    http_problem_of(request, &error);
+}
+
 /* Answers y, which lies in memory behind room for a head; takes memory over. */
-static void answer(struct inference *inference, struct ppm_tensor *y, char *memory)
+static void answer(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct http_request *request = inference->request;
     const enum codec_form form = inference->answer_form;
     struct codec_bytes bytes = {0};
-    struct ppm_error error = {0};
     double since_ms = http_elapsed_ms(request);
     y->is_batch = inference->x.is_batch;
     if (codec_encode_in_place(form, y, &bytes)) {
         describe_answer(request, y);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
     } else {
-        if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK)
-            http_respond(request, 200, codec_media_type(form), bytes.data, bytes.size);
-        else
-            http_problem_of(request, &error);
+        answer_json(inference, y, threads);
         buffer_give(memory);
     }
     request->encode_ms = lap_ms(request, &since_ms);
@@ -253,7 +270,7 @@ static void run_one(struct inference *inference, int threads)
     }
     request->compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
-        answer(inference, &y, memory);
+        answer(inference, &y, memory, threads);
         return;
     }
     buffer_give(memory);
@@ -277,7 +294,7 @@ static enum ppm_status gather(const struct inference *batch, size_t count, struc
 
 /* Answers one of a batch with a copy of its maps, which begin at from. */
 static void answer_copy(struct inference *inference, const struct ppm_tensor *batch_y,
-                        const char *from)
+                        const char *from, int threads)
 {
     struct ppm_error error = {0};
     struct ppm_tensor y = *batch_y;
@@ -288,7 +305,7 @@ static void answer_copy(struct inference *inference, const struct ppm_tensor *ba
     }
     y.shape = inference->costs.output;
     y.data = memcpy(memory + CODEC_HEAD_BYTES_MAX, from, inference->costs.output_bytes);
-    answer(inference, &y, memory);
+    answer(inference, &y, memory, threads);
 }
 
 static void run_together(struct inference *batch, size_t count, int threads)
@@ -305,7 +322,7 @@ static void run_together(struct inference *batch, size_t count, int threads)
         next = next_of(batch);
         batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
         if (error.status == PPM_OK)
-            answer_copy(batch, &y, (const char *)y.data + at);
+            answer_copy(batch, &y, (const char *)y.data + at, threads);
         else
             answer_error(batch, &error);
     }

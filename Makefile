@@ -235,6 +235,17 @@ bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$
 bench-upload: $(PROGRAM) $(BENCHES)/paced $(call setup,bench) ## From a body's last byte to the answer's first, pooled ahead or not
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_PACED=$(BENCHES)/paced bench/upload $(ARGS)
 
+.PHONY: bench-json
+bench-json: $(BENCHES)/json ## What a number of JSON costs to read and to write, beside jansson
+	$(Q)$(BENCHES)/json $(ARGS)
+
+# These use the sources of the server.
+INSIDE := $(BENCHES)/json $(OBJ)/tests/verify/numbers
+$(OBJ)/tests/verify/numbers: $(OBJ)/tests/number_checks.o
+$(INSIDE): $(OBJ)/%: $(OBJ)/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
 build/peers/$(ORT): | $(PEERS)
 	$(call say,NPM,$(ORT))
 	$(Q)mkdir -p $(@D)
@@ -266,6 +277,10 @@ uninstall: ## Remove what install put there
 .PHONY: test
 test: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_C_CLIENT=$(C_CLIENT) $(TEST) $(TESTS) $(ARGS)
+
+.PHONY: verify-numbers
+verify-numbers: $(OBJ)/tests/verify/numbers ## 100 million float32 to and from JSON beside the C library; ARGS="COUNT SEED"
+	$(Q)$< $(ARGS)
 
 .PHONY: test-asan
 test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer

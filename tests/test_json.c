@@ -512,3 +512,34 @@ Test(json, the_longest_answer_fits)
     cr_assert(codec_encode(CODEC_JSON, &tensor, long_name, &bytes, &error) == PPM_TOO_LARGE);
     cr_assert(strstr(error.text, "the model's name takes more than 768 bytes") != NULL);
 }
+
+Test(json, threads_write_the_same_bytes)
+{
+    enum { ELEMENTS = 20011, MEMORY = 16 * ELEMENTS + 1024, GUARD = 64 };
+    static float values[ELEMENTS];
+    for (size_t i = 0; i < ELEMENTS; i++) /* as long as can be, and as short */
+        values[i] = i % 7 ? -1.17549449e-38F : (float)(i % 10);
+    char *one = malloc(MEMORY + GUARD), *several = malloc(MEMORY + GUARD);
+    cr_assert(one != NULL && several != NULL);
+    for (int dtype = 0; dtype < 2; dtype++) {
+        struct ppm_tensor tensor = {.shape = {1, 1, 1, ELEMENTS},
+                                    .dtype = dtype ? PPM_INT32 : PPM_FLOAT32,
+                                    .is_batch = true,
+                                    .data = values};
+        struct ppm_error error = {0};
+        size_t one_bytes = 0;
+        cr_assert(codec_json_encode_into(&tensor, "m", 1, one, &one_bytes, &error) == PPM_OK);
+        for (int threads = 2; threads <= 9; threads++) {
+            size_t bytes = 0;
+            memset(several, '#', MEMORY + GUARD);
+            cr_assert(codec_json_encode_into(&tensor, "m", threads, several, &bytes, &error) ==
+                      PPM_OK);
+            cr_assert(bytes == one_bytes && memcmp(one, several, bytes) == 0, "%d threads",
+                      threads);
+            for (size_t i = 0; i < GUARD; i++)
+                cr_assert(several[MEMORY + i] == '#', "%d threads wrote behind it", threads);
+        }
+    }
+    free(one);
+    free(several);
+}

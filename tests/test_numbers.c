@@ -1,5 +1,6 @@
 /* test_numbers.c - float32 to and from JSON text: exact, and nothing but JSON's grammar. */
 #include "server/codec/numbers.h"
+#include "tests/number_checks.h"
 
 #include <criterion/criterion.h>
 #include <float.h>
@@ -63,7 +64,7 @@ Test(numbers, every_kind_of_float_survives_a_round_trip)
 {
     for (int i = 0; i < 2000000; i++) {
         const float value = random_float();
-        char text[NUMBER_TEXT_BYTES_MAX + 1];
+        char text[NUMBER_ROOM_BYTES];
         char *end = number_write_float32(value, text);
         cr_assert(end - text <= NUMBER_TEXT_BYTES_MAX);
         *end = '\0';
@@ -80,7 +81,7 @@ Test(numbers, denormals_survive_a_round_trip)
     for (uint32_t bits = 0; bits < 0x00800000; bits += 1 + (uint32_t)(random_bits() % 64)) {
         float value, back = 1;
         memcpy(&value, &bits, sizeof value);
-        char text[NUMBER_TEXT_BYTES_MAX];
+        char text[NUMBER_ROOM_BYTES];
         cr_assert(number_read(text, number_write_float32(value, text), &back) != NULL);
         cr_assert(bits_of(back) == bits, "found %a, expected %a", (double)back, (double)value);
     }
@@ -253,11 +254,39 @@ Test(numbers, writes_the_shortest_text)
                  {INFINITY, "null"},
                  {-INFINITY, "null"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char text[NUMBER_TEXT_BYTES_MAX + 1];
+        char text[NUMBER_ROOM_BYTES];
         *number_write_float32(cases[i].value, text) = '\0';
         cr_assert_str_eq(text, cases[i].text);
     }
-    char text[NUMBER_TEXT_BYTES_MAX + 1];
+    char text[NUMBER_ROOM_BYTES];
     *number_write_int32(INT32_MIN, text) = '\0';
     cr_assert_str_eq(text, "-2147483648");
+}
+
+/* make verify-numbers does the same for 100 million. */
+Test(numbers, are_as_the_c_library_says)
+{
+    const char *seed = getenv("PPM_TEST_SEED");
+    char complaint[NUMBER_COMPLAINT_BYTES] = "";
+    uint32_t bits = 0;
+    cr_assert(number_check_hard(complaint), "%s", complaint);
+    cr_assert(number_check_sample(2000000, seed ? strtoull(seed, NULL, 10) : 1, &bits, complaint),
+              "0x%08" PRIx32 ", PPM_TEST_SEED=%s: %s", bits, seed ? seed : "1", complaint);
+}
+
+Test(numbers, a_list_ends_where_it_takes_longer)
+{
+    static const char text[] =
+        "1,-2.5 ,\n 3e2,  0.1234567890123456789012,4,5,6,7,8,9,10,11,12,13,14,15,"
+        "16,17,18,19,20,21,22,23,24,25";
+    static const float expected[] = {1, -2.5F, 300};
+    float values[8] = {0};
+    size_t count = 0;
+    const char *end = text + sizeof text - 1;
+    const char *behind = number_read_list(text, end, values, 8, &count);
+    cr_assert(count == 3 && memcmp(values, expected, sizeof expected) == 0);
+    cr_assert(behind == strstr(text, "0.1234"));
+    behind = number_read_list(strstr(text, "4,5"), end, values, 2, &count);
+    cr_assert(count == 2 && values[1] == 5 && behind == strstr(text, "6,7"));
+    cr_assert(number_read_list(end - 20, end, values, 8, &count) == end - 20 && count == 0);
 }

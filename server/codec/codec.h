@@ -178,10 +178,14 @@ struct codec_bytes {
 enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, const char *model,
                              struct codec_bytes *ret_bytes, struct ppm_error *error);
 
-/* *ret_bytes = head, the tensor's numbers as JSON has them with commas between, tail. */
-enum ppm_status codec_json_write(const char *head, size_t head_bytes,
-                                 const struct ppm_tensor *tensor, const char *tail,
-                                 struct codec_bytes *ret_bytes, struct ppm_error *error);
+/* The same of JSON, into memory of codec_encoded_bytes_max bytes, printed on up to so many threads
+ * of the caller's team (ppm_on_threads). The bytes do not depend on how many. */
+enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const char *model,
+                                       int threads, char *memory, size_t *ret_bytes,
+                                       struct ppm_error *error);
+
+/* The elements alone, with commas between them, likewise. Returns the first byte behind them. */
+char *codec_json_write_elements(const struct ppm_tensor *tensor, int threads, char *memory);
 
 enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it begins at */
 

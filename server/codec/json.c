@@ -7,17 +7,11 @@
  */
 #include "server/codec/codec_internal.h"
 
-#include "server/codec/numbers.h"
-
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    NAME_BYTES_MAX = 768, /* of a model's name as a JSON string */
-};
 
 /* What a body says beside its data. */
 struct members {
@@ -158,78 +152,4 @@ enum ppm_status codec_json_decode(const char *body, size_t body_bytes,
         codec_json_read(reader, body, body_bytes, expectation, ret_tensor, error);
     codec_json_free(reader);
     return status;
-}
-
-/* ---- writing --------------------------------------------------------------------------------- */
-
-/* Writes text as the inside of a JSON string. Returns false when it takes more than ret_text. */
-static bool escape(const char *text, char ret_text[NAME_BYTES_MAX + 1])
-{
-    size_t used = 0;
-    for (; *text; text++) {
-        const unsigned char byte = (unsigned char)*text;
-        if (used + 6 > NAME_BYTES_MAX)
-            return false;
-        if (byte < 0x20)
-            used += (size_t)sprintf(ret_text + used, "\\u%04x", byte);
-        else if (byte == '"' || byte == '\\')
-            used += (size_t)sprintf(ret_text + used, "\\%c", byte);
-        else
-            ret_text[used++] = *text;
-    }
-    ret_text[used] = '\0';
-    return true;
-}
-
-static char *write_elements(const struct ppm_tensor *tensor, size_t count, char *to)
-{
-    const float *floats = tensor->data;
-    const int32_t *ints = tensor->data;
-    for (size_t i = 0; i < count; i++) {
-        if (tensor->dtype == PPM_FLOAT32)
-            to = number_write_float32(floats[i], to);
-        else
-            to = number_write_int32(ints[i], to);
-        *to++ = ',';
-    }
-    return to - 1; /* there is at least one, and none behind the last comma */
-}
-
-enum ppm_status codec_json_write(const char *head, size_t head_bytes,
-                                 const struct ppm_tensor *tensor, const char *tail,
-                                 struct codec_bytes *ret_bytes, struct ppm_error *error)
-{
-    const size_t tail_bytes = strlen(tail);
-    size_t bytes;
-    const enum ppm_status status = ppm_shape_bytes(tensor->shape, &bytes, error);
-    if (status != PPM_OK)
-        return status;
-    const size_t bytes_max =
-        head_bytes + tail_bytes + codec_encoded_bytes_max(CODEC_JSON, bytes / sizeof(float));
-    char *data = malloc(bytes_max);
-    if (!data)
-        return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
-    memcpy(data, head, head_bytes);
-    char *to = write_elements(tensor, bytes / sizeof(float), data + head_bytes);
-    memcpy(to, tail, tail_bytes);
-    *ret_bytes = (struct codec_bytes){.data = data, .size = (size_t)(to + tail_bytes - data)};
-    return PPM_OK;
-}
-
-enum ppm_status codec_json_encode(struct ppm_tensor *tensor, const char *model,
-                                  struct codec_bytes *ret_bytes, struct ppm_error *error)
-{
-    char name[NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES], head[CODEC_JSON_HEAD_BYTES_MAX];
-    size_t axes[4];
-    if (!escape(model, name))
-        return ppm_fail(error, PPM_TOO_LARGE,
-                        "the model's name takes more than %d bytes of JSON, expected fewer",
-                        NAME_BYTES_MAX);
-    codec_axes_text(axes, ppm_tensor_axes(tensor, axes), shape);
-    const int bytes =
-        snprintf(head, sizeof head,
-                 "{\"model\": \"%s\", \"shape\": %s, \"dtype\": \"%s\", "
-                 "\"layout\": \"%s\", \"data\": [",
-                 name, shape, ppm_dtype_name(tensor->dtype), ppm_layout_name(tensor->layout));
-    return codec_json_write(head, (size_t)bytes, tensor, "]}", ret_bytes, error);
 }

@@ -107,6 +107,20 @@ static enum ppm_status read_value(struct text *text)
     return PPM_OK;
 }
 
+/* As many numbers as can be read at once, with the commas behind them. False: none. */
+static bool read_values(struct text *text)
+{
+    struct codec_json_scan *scan = text->scan;
+    size_t count = 0;
+    if (scan->array.count >= scan->capacity)
+        return false;
+    text->at = number_read_list(text->at, text->end, scan->values + scan->array.count,
+                                scan->capacity - scan->array.count, &count);
+    scan->array.count += count;
+    scan->done[scan->depth - 1] += count;
+    return count > 0;
+}
+
 /* Enters the array at text->at. */
 static enum ppm_status open_array(struct text *text)
 {
@@ -164,7 +178,7 @@ static enum ppm_status read_next(struct text *text)
         scan->array.depth = scan->depth;
     if (scan->depth != scan->array.depth)
         return refuse(text, "an array, as before it");
-    return read_value(text);
+    return read_values(text) ? PPM_OK : read_value(text);
 }
 
 /* Where what is in the text for certain ends: a number's last byte is known by what follows. */

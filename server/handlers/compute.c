@@ -98,12 +98,12 @@ static char *allocate_answer(const struct inference *inference, struct ppm_tenso
 }
 
 /* Answers y, which lies in memory behind room for a head; takes memory over. */
-static void answer(struct inference *inference, struct ppm_tensor *y, char *memory)
+static void answer(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct http_request *request = inference->request;
     double since_ms = http_elapsed_ms(request);
     y->is_batch = inference->x.is_batch;
-    inference->protocol->respond(inference, y, memory);
+    inference->protocol->respond(inference, y, memory, threads);
     request->encode_ms = lap_ms(request, &since_ms);
     finish(inference);
 }
@@ -187,7 +187,7 @@ static void run_one(struct inference *inference, int threads)
         compute(inference, &inference->x, inference->arrival.pooling, threads, &y, &error);
     request->compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
-        answer(inference, &y, memory);
+        answer(inference, &y, memory, threads);
         return;
     }
     buffer_give(memory);
@@ -211,7 +211,7 @@ static enum ppm_status gather(const struct inference *batch, size_t count, struc
 
 /* Answers one of a batch with a copy of its maps, which begin at from. */
 static void answer_copy(struct inference *inference, const struct ppm_tensor *batch_y,
-                        const char *from)
+                        const char *from, int threads)
 {
     struct ppm_error error = {0};
     struct ppm_tensor y = *batch_y;
@@ -222,7 +222,7 @@ static void answer_copy(struct inference *inference, const struct ppm_tensor *ba
     }
     y.shape = inference->costs.output;
     memcpy(y.data, from, inference->costs.output_bytes);
-    answer(inference, &y, memory);
+    answer(inference, &y, memory, threads);
 }
 
 static void run_together(struct inference *batch, size_t count, int threads)
@@ -239,7 +239,7 @@ static void run_together(struct inference *batch, size_t count, int threads)
         next = next_of(batch);
         batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
         if (error.status == PPM_OK)
-            answer_copy(batch, &y, (const char *)y.data + at);
+            answer_copy(batch, &y, (const char *)y.data + at, threads);
         else
             answer_error(batch, &error);
     }

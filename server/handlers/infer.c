@@ -65,23 +65,39 @@ static void describe_answer(struct http_request *request, const struct ppm_tenso
     http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
 }
 
-static void respond(struct inference *inference, struct ppm_tensor *y, char *memory)
+/* y as JSON, in memory of its own. */
+static void respond_json(struct inference *inference, const struct ppm_tensor *y, int threads)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    const size_t count = inference->costs.output_bytes / sizeof(float);
+    const size_t bytes_max = codec_encoded_bytes_max(CODEC_JSON, count);
+    size_t bytes = 0;
+    char *text = buffer_take(bytes_max);
+    if (!text)
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
+    else
+        codec_json_encode_into(y, inference->info.name, threads, text, &bytes, &error);
+    if (error.status == PPM_OK) {
+        http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
+        http_compress(request);
+        return;
+    }
+    buffer_give(text);
+    http_problem_of(request, &error);
+}
+
+static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct http_request *request = inference->request;
     const enum codec_form form = inference->answer_form;
     struct codec_bytes bytes = {0};
-    struct ppm_error error = {0};
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
         describe_answer(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
         return;
     }
-    if (codec_encode(form, y, inference->info.name, &bytes, &error) == PPM_OK) {
-        http_respond(request, 200, codec_media_type(form), bytes.data, bytes.size);
-        http_compress(request);
-    } else {
-        http_problem_of(request, &error);
-    }
+    respond_json(inference, y, threads);
     buffer_give(memory);
 }
 

@@ -13,8 +13,8 @@ struct inference_protocol {
     /* Reads x, on a thread that may compute. True: refused. */
     bool (*decode)(struct inference *inference);
     /* The response is y, which lies within memory of buffer_take behind head_bytes_max bytes of
-     * room (or in inference->y_data); takes memory over. */
-    void (*respond)(struct inference *inference, struct ppm_tensor *y, char *memory);
+     * room (or in inference->y_data); takes memory over. threads: of the caller's team. */
+    void (*respond)(struct inference *inference, struct ppm_tensor *y, char *memory, int threads);
 };
 
 /* From begin to release. Belongs to its request's connection but while the job is queued. */

@@ -262,26 +262,30 @@ static void respond_binary(struct v2_inference *v2, const char *head, size_t hea
                         head_bytes + v2->inference.costs.output_bytes);
 }
 
-/* y as numbers, or in its region, of which there is nothing more to say. */
+/* y as numbers behind the head, or in its region, of which there is nothing more to say. */
 static void respond_json(struct v2_inference *v2, const char *head, size_t head_bytes,
-                         const struct ppm_tensor *y)
+                         const struct ppm_tensor *y, int threads)
 {
+    static const char numbers_end[] = V2_NUMBERS_END;
     struct http_request *request = v2->inference.request;
-    struct codec_bytes json = {0};
-    struct ppm_error error = {0};
-    if (v2->request.y.place == V2_IN_JSON)
-        codec_json_write(head, head_bytes, y, V2_NUMBERS_END, &json, &error);
-    else if ((json.data = malloc(head_bytes)))
-        json.size = (size_t)((char *)memcpy(json.data, head, head_bytes) + head_bytes - json.data);
-    else
-        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer");
-    if (error.status == PPM_OK)
-        http_respond(request, 200, "application/json", json.data, json.size);
-    else
-        http_problem_of(request, &error);
+    const bool has_numbers = v2->request.y.place == V2_IN_JSON;
+    const size_t count = v2->inference.costs.output_bytes / sizeof(float);
+    char *text = buffer_take(head_bytes + sizeof numbers_end +
+                             (has_numbers ? codec_encoded_bytes_max(CODEC_JSON, count) : 0));
+    if (!text) {
+        http_problem(request, 503, "no memory for an answer of %zu numbers", count);
+        return;
+    }
+    char *end = (char *)memcpy(text, head, head_bytes) + head_bytes;
+    if (has_numbers) {
+        end = codec_json_write_elements(y, threads, end);
+        memcpy(end, numbers_end, sizeof numbers_end - 1);
+        end += sizeof numbers_end - 1;
+    }
+    http_respond_within(request, 200, "application/json", text, text, (size_t)(end - text));
 }
 
-static void respond(struct inference *inference, struct ppm_tensor *y, char *memory)
+static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct v2_inference *v2 = v2_of(inference);
     const size_t y_bytes = inference->costs.output_bytes;
@@ -299,7 +303,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     else if (is_binary)
         respond_binary(v2, head, head_bytes, y, memory);
     else
-        respond_json(v2, head, head_bytes, y);
+        respond_json(v2, head, head_bytes, y, threads);
     if (!is_binary)
         buffer_give(memory);
     http_compress(inference->request);

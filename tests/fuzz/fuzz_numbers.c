@@ -71,7 +71,7 @@ static void check_ties(float value)
 
 static void check_write(float value, uint32_t bits)
 {
-    char text[NUMBER_TEXT_BYTES_MAX + 1], expected[16];
+    char text[NUMBER_ROOM_BYTES], expected[16];
     float back = 0;
     const char *end = number_write_float32(value, text);
     if (!isfinite(value)) {

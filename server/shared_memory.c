@@ -16,13 +16,13 @@
 /* A place for a region; one with start 0 is free. The atomics are for the signal handler, which can
  * take no lock; all else is guarded by the mutex, and does not change while there are holders. */
 struct region {
-    atomic_uint version;    /* odd while start and bytes change */
     atomic_uintptr_t start; /* of the mapping, which begins and ends with a page */
     atomic_size_t bytes;
-    atomic_bool is_broken;
-    struct shared_memory_info info;
+    atomic_uint version; /* odd while start and bytes change */
     int descriptor;
+    struct shared_memory_info info;
     size_t holders;
+    atomic_bool is_broken;
     bool is_registered; /* by its name; else it is there for its holders */
 };
 

@@ -36,8 +36,10 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
             continue;
         if (strcmp(route->method, is_head ? "GET" : method) == 0)
             return route;
-        at += (size_t)snprintf(ret_allow + at, HTTP_ALLOW_BYTES - at, "%s%s%s", at ? ", " : "",
-                               route->method, strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
+        if (!strstr(ret_allow, route->method)) /* two patterns may match one path */
+            at +=
+                (size_t)snprintf(ret_allow + at, HTTP_ALLOW_BYTES - at, "%s%s%s", at ? ", " : "",
+                                 route->method, strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     }
     return NULL;
 }

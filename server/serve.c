@@ -146,8 +146,6 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
     http_access_use(read_access(s, error));
     if (error->status != PPM_OK)
         return error->status;
-    if (s->allow_shared_memory && shared_memory_allow(error) != PPM_OK)
-        return error->status;
     buffers_keep(s->memory_max_bytes);
     if (!(service->executor = executor_start(&executor_options, error)))
         return error->status;

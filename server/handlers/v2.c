@@ -22,16 +22,21 @@ bool v2_small_begin(struct http_request *request)
 
 json_t *v2_read_body(struct http_request *request)
 {
-    json_error_t cause;
+    const size_t bytes = request->body_bytes;
+    json_error_t cause = {0};
     json_t *root = NULL;
-    if (request->body_bytes == 0 && (root = json_object()))
-        return root;
-    if (request->body_bytes <= BODY_BYTES_MAX && !memchr(request->body, '\0', request->body_bytes))
-        root = ppm_json_load(request->body, request->body_bytes, &cause);
+    if (bytes == 0)
+        root = ppm_json_load("{}", 2, &cause);
+    else if (bytes <= BODY_BYTES_MAX && !memchr(request->body, '\0', bytes))
+        root = ppm_json_load(request->body, bytes, &cause);
     if (json_is_object(root))
         return root;
     json_decref(root);
-    http_problem(request, 400, "the body is no JSON object of at most %d bytes", BODY_BYTES_MAX);
+    if (json_error_code(&cause) == json_error_out_of_memory)
+        http_problem(request, 503, "out of memory");
+    else
+        http_problem(request, 400, "the body is no JSON object of at most %d bytes",
+                     BODY_BYTES_MAX);
     return NULL;
 }
 
@@ -41,9 +46,11 @@ bool v2_server_finish(struct http_request *request)
 {
     const struct settings *settings = &((struct service *)request->context)->settings;
     json_t *extensions =
-        json_pack("[s, s, s, s*, s*]", "binary_tensor_data", "model_configuration", "statistics",
-                  settings->allow_model_control ? "model_repository" : NULL,
-                  settings->allow_shared_memory ? "system_shared_memory" : NULL);
+        json_pack("[s, s, s]", "binary_tensor_data", "model_configuration", "statistics");
+    if (settings->allow_model_control)
+        handlers_append(&extensions, json_string("model_repository"));
+    if (settings->allow_shared_memory)
+        handlers_append(&extensions, json_string("system_shared_memory"));
     return handlers_respond_json(request,
                                  json_pack("{s:s, s:s, s:o}", "name", "ppm-server", "version",
                                            PPM_VERSION, "extensions", extensions));

@@ -67,7 +67,7 @@ struct metrics_model {
 };
 
 /* All zero for a model that is not known. */
-void metrics_of_model(const char *model, struct metrics_model *ret_model);
+void metrics_of_model(const char *name, struct metrics_model *ret_model);
 
 /* What is read when the text is made. */
 struct metrics_gauges {

@@ -108,12 +108,12 @@ static struct pool *create_pool(size_t count, struct ppm_error *error)
     pool->engines = calloc(count, sizeof(struct ppm_engine *));
     if (!pool->engines)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    while (error->status == PPM_OK && pool->count < count) {
-        struct ppm_engine *engine = ppm_engine_create(error);
-        if (engine)
-            pool->engines[pool->count++] = engine;
+    for (struct ppm_engine *engine; pool->engines && pool->count < count;) {
+        if (!(engine = ppm_engine_create(error)))
+            break;
+        pool->engines[pool->count++] = engine;
     }
-    if (error->status == PPM_OK)
+    if (pool->engines && pool->count == count)
         return pool;
     release_pool(pool);
     return NULL;

@@ -3,6 +3,7 @@
 #include "server/clock.h"
 #include "server/handlers/inference.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,6 +216,7 @@ static void answer_copy(struct inference *inference, const struct ppm_tensor *ba
 {
     struct ppm_error error = {0};
     struct ppm_tensor y = *batch_y;
+    assert(from);
     char *memory = allocate_answer(inference, &y, &error);
     if (!memory) {
         answer_error(inference, &error);

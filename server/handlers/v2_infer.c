@@ -290,7 +290,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     struct v2_inference *v2 = v2_of(inference);
     const size_t y_bytes = inference->costs.output_bytes;
     char head[V2_HEAD_BYTES_MAX];
-    size_t head_bytes;
+    size_t head_bytes = 0;
     struct ppm_error error = {0};
     if (v2->y_view.data && y->data != v2->y_view.data)
         memcpy(v2->y_view.data, y->data, y_bytes);

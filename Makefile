@@ -227,6 +227,10 @@ CLIENT := $(BENCHES)/client
 bench-serving: $(PROGRAM) $(CLIENT) $(BENCHES)/echo $(call setup,bench) ## What serving costs beside computing, and beside a bare libmicrohttpd
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) PPM_ECHO=$(BENCHES)/echo bench/serving $(ARGS)
 
+.PHONY: bench-forms
+bench-forms: $(PROGRAM) $(CLIENT) $(call setup,bench) ## JSON, npy, raw, halves, v2 and shared memory beside the bare computation
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/forms $(ARGS)
+
 .PHONY: bench-servers
 bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$(ORT) ## This server beside PyTorch behind aiohttp, ONNX Runtime behind Node
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/servers $(ARGS)

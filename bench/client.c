@@ -2,9 +2,10 @@
  * client.c - posts one body over and over and times the answers: for servers whose answers and
  * bodies are so large that wrk would take a good part of the machine from them.
  *
- *     client ADDRESS TARGET BODY CONNECTIONS SECONDS
+ *     client ADDRESS TARGET BODY CONNECTIONS SECONDS [HEADERS]
  *
- * ADDRESS is unix:PATH or an IPv4 address and port, BODY a file. Each connection has one request on
+ * ADDRESS is unix:PATH or an IPv4 address and port, BODY a file; HEADERS, lines with "\n" between,
+ * are sent instead of a Content-Type of raw bytes. Each connection has one request on
  * its way. After so many seconds none is begun any more, and those on their way are waited for.
  * Prints one line of JSON.
  *
@@ -89,7 +90,7 @@ static void read_address(const char *text)
     client.address_bytes = sizeof *name;
 }
 
-static void make_request(const char *path, const char *target)
+static void make_request(const char *path, const char *target, const char *headers)
 {
     struct stat status;
     const int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -101,9 +102,8 @@ static void make_request(const char *path, const char *target)
         die(path);
     client.request_bytes = (size_t)snprintf(client.request, HEAD_BYTES,
                                             "POST %s HTTP/1.1\r\nHost: bench\r\n"
-                                            "Content-Type: application/octet-stream\r\n"
-                                            "Content-Length: %zu\r\n\r\n",
-                                            target, body_bytes);
+                                            "%s\r\nContent-Length: %zu\r\n\r\n",
+                                            target, headers, body_bytes);
     if (read(file, client.request + client.request_bytes, body_bytes) != (ssize_t)body_bytes)
         die(path);
     client.request_bytes += body_bytes;
@@ -263,8 +263,9 @@ static void print_result(double seconds)
 
 int main(int count, char **arguments)
 {
-    if (count != 6) {
-        fprintf(stderr, "usage: client unix:PATH|IPV4:PORT TARGET BODY CONNECTIONS SECONDS\n");
+    if (count != 6 && count != 7) {
+        fprintf(stderr, "usage: client unix:PATH|IPV4:PORT TARGET BODY CONNECTIONS SECONDS "
+                        "[HEADERS]\n");
         return 2;
     }
     size_t connections = strtoul(arguments[4], NULL, 10), running;
@@ -277,7 +278,8 @@ int main(int count, char **arguments)
     if (!all || !client.scratch || client.epoll < 0)
         die("client");
     read_address(arguments[1]);
-    make_request(arguments[3], arguments[2]);
+    make_request(arguments[3], arguments[2],
+                 count > 6 ? arguments[6] : "Content-Type: application/octet-stream");
     for (size_t i = 0; i < connections; i++)
         open_connection(&all[i]);
     const double start_s = now_s(), end_s = start_s + strtod(arguments[5], NULL);

@@ -90,12 +90,12 @@ class Server:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
 
-    def measure(self, target, body, connections, seconds):
+    def measure(self, target, body, connections, seconds, *headers):
         """What the client says after so many seconds, with the server's cost of it."""
         self.forget_peak()
         before_s = self.cpu_s()
         result = json.loads(common.run([CLIENT, self.address, target, str(body),
-                                        str(connections), str(seconds)]))
+                                        str(connections), str(seconds), *headers]))
         result["cpu_ms"] = 1e3 * (self.cpu_s() - before_s) / result["requests"]
         result["client_cpu_ms"] = 1e3 * result["client_cpu_s"] / result["requests"]
         result["rate"] = result["requests"] / result["seconds"]

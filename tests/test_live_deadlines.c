@@ -75,8 +75,7 @@ Test(live_deadlines, waiting_has_its_own_time)
     struct live live;
     live_slow_start(&live, LIST("--queue-timeout-ms", "200", "--threads", "2"));
     int computed = live_slow_send(&live, IMAGES, "");
-    while (live_metric(&live, "ppm_bytes_in_flight") <= IMAGES * 4 * 8 * 8 * sizeof(float))
-        live_sleep_ms(5); /* its body alone: it is not computed yet */
+    live_wait_metric(&live, "ppm_batch_size_count{model=\"slow\"}", 1); /* it is computed */
     int waiting = live_slow_send(&live, 1, "");
     check_late(waiting, 504, "still waiting after 200 ms (queue_timeout_ms)", "queue");
     cr_assert(!live_is_answered(computed), "it was no long computation");

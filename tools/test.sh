@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 tests=$1
 shift
-seconds=${TEST_SECONDS:-300}
+seconds=${TEST_SECONDS:-600}
 export PPM_SERVER
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -30,7 +30,8 @@ static void finish(struct inference *inference)
     inference->reader = NULL;
     buffer_give(request->body);
     request->body = NULL;
-    http_keep(request, request->response.body_bytes);
+    const size_t body_bytes = request->response.body_bytes;
+    http_keep(request, inference->answer_bytes > body_bytes ? inference->answer_bytes : body_bytes);
     if (inference->is_queued)
         http_answer(request);
 }
@@ -88,6 +89,7 @@ static void answer_json(struct inference *inference, const struct ppm_tensor *y,
         codec_json_encode_into(y, inference->info.name, threads, text, &bytes, &error);
     if (error.status == PPM_OK) {
         http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
+        inference->answer_bytes = bytes_max; /* threads have left their marks in all of it */
         return;
     }
     buffer_give(text);
@@ -240,7 +242,7 @@ static void run_together(struct inference *batch, size_t count, int threads)
     for (struct inference *next; batch; batch = next, at += output_bytes) {
         next = next_of(batch);
         batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
-        if (error.status == PPM_OK)
+        if (y.data)
             answer_copy(batch, &y, (const char *)y.data + at, threads);
         else
             answer_error(batch, &error);

@@ -23,6 +23,7 @@ struct inference {
     void *x_memory;         /* from malloc: decoded values; NULL: they stand in the body */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
+    size_t answer_bytes;    /* of the memory that its answer lies in; 0: of its body, no more */
     double queued_ms;
     bool is_queued;                /* answered by http_answer */
     struct http_deadline deadline; /* of the stage it is in */

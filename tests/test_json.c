@@ -1,6 +1,7 @@
 /* test_json.c - tensors as JSON: what is read, what is refused and in which words, what is written.
  */
 #include "server/codec/codec.h"
+#include "server/codec/numbers.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -517,8 +518,12 @@ Test(json, threads_write_the_same_bytes)
 {
     enum { ELEMENTS = 20011, MEMORY = 16 * ELEMENTS + 1024, GUARD = 64 };
     static float values[ELEMENTS];
-    for (size_t i = 0; i < ELEMENTS; i++) /* as long as can be, and as short */
-        values[i] = i % 7 ? -1.17549449e-38F : (float)(i % 10);
+    char text[NUMBER_ROOM_BYTES];
+    float longest = -1.2e-4F; /* what leaves no byte between the parts, before that some */
+    while (number_write_float32(longest, text) - text < NUMBER_TEXT_BYTES_MAX)
+        longest = nextafterf(longest, -1);
+    for (size_t i = 0; i < ELEMENTS; i++)
+        values[i] = i % 3 || i > ELEMENTS / 2 ? longest : (float)(i % 10);
     char *one = malloc(MEMORY + GUARD), *several = malloc(MEMORY + GUARD);
     cr_assert(one != NULL && several != NULL);
     for (int dtype = 0; dtype < 2; dtype++) {

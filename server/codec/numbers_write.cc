@@ -4,8 +4,9 @@
  *
  * Among the decimals that read back to a float the shortest is one of four: two multiples of a
  * power of ten 10^k that is just larger than what separates floats, two of the one below. Which of
- * them lie within reach is told by one product each with a 64-bit power of ten, rounded to odd.
- * Held against std::to_chars for every float32 (make verify-numbers).
+ * them lie within reach is told by one product each with a 64-bit power of ten, rounded to odd. The
+ * text is the one that std::to_chars writes; make verify-numbers holds it against printf and
+ * strtof.
  */
 #include "server/codec/numbers.h"
 

@@ -62,9 +62,8 @@ static void finish(struct inference *inference)
     codec_json_free(inference->reader);
     inference->reader = NULL;
     http_drop_body(request);
-    /* a narrower answer lies in memory for one of float32 */
-    http_keep(request, request->response.body_bytes * sizeof(float) /
-                           codec_dtype_bytes(inference->answer_dtype));
+    const size_t body_bytes = request->response.body_bytes;
+    http_keep(request, inference->answer_bytes > body_bytes ? inference->answer_bytes : body_bytes);
     if (inference->is_queued)
         http_answer(request);
 }

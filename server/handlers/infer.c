@@ -80,7 +80,7 @@ static void respond_json(struct inference *inference, const struct ppm_tensor *y
         codec_json_encode_into(y, inference->info.name, threads, text, &bytes, &error);
     if (error.status == PPM_OK) {
         http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
-        http_compress(request);
+        inference->answer_bytes = http_compress(request) ? 0 : bytes_max; /* all is written to */
         return;
     }
     buffer_give(text);
@@ -95,6 +95,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
         describe_answer(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
+        inference->answer_bytes = inference->costs.output_bytes; /* halves are where floats were */
         return;
     }
     respond_json(inference, y, threads);

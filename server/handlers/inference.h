@@ -38,6 +38,7 @@ struct inference {
     void *y_data;           /* room for y elsewhere than in the answer; NULL: none */
     struct ppm_costs costs; /* once the shape is known */
     size_t needed_bytes;    /* to compute and answer it, beside its body */
+    size_t answer_bytes;    /* of the memory that its answer lies in; 0: of its body, no more */
     size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
     struct arrival {
         bool is_settled;             /* whether it is pooled while it arrives */

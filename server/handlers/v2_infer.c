@@ -270,8 +270,9 @@ static void respond_json(struct v2_inference *v2, const char *head, size_t head_
     struct http_request *request = v2->inference.request;
     const bool has_numbers = v2->request.y.place == V2_IN_JSON;
     const size_t count = v2->inference.costs.output_bytes / sizeof(float);
-    char *text = buffer_take(head_bytes + sizeof numbers_end +
-                             (has_numbers ? codec_encoded_bytes_max(CODEC_JSON, count) : 0));
+    const size_t bytes_max = head_bytes + sizeof numbers_end +
+                             (has_numbers ? codec_encoded_bytes_max(CODEC_JSON, count) : 0);
+    char *text = buffer_take(bytes_max);
     if (!text) {
         http_problem(request, 503, "no memory for an answer of %zu numbers", count);
         return;
@@ -283,6 +284,7 @@ static void respond_json(struct v2_inference *v2, const char *head, size_t head_
         end += sizeof numbers_end - 1;
     }
     http_respond_within(request, 200, "application/json", text, text, (size_t)(end - text));
+    v2->inference.answer_bytes = bytes_max;
 }
 
 static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
@@ -306,7 +308,8 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
         respond_json(v2, head, head_bytes, y, threads);
     if (!is_binary)
         buffer_give(memory);
-    http_compress(inference->request);
+    if (http_compress(inference->request))
+        inference->answer_bytes = 0;
 }
 
 static const struct inference_protocol v2_protocol = {.decode = decode, .respond = respond};

@@ -127,7 +127,9 @@ static bool is_quick(const struct inference *inference)
     const double numbers = (double)costs->output_bytes / sizeof(float);
     if (inference->answer_form == CODEC_JSON)
         us += json_number_us * numbers;
-    if (us < quick_us && inference->answer_form == CODEC_JSON &&
+    const bool may_compress =
+        inference->answer_form == CODEC_JSON || inference->protocol->compresses_bytes;
+    if (us < quick_us && may_compress &&
         http_will_compress(inference->request, costs->output_bytes))
         us += deflated_number_us * numbers;
     return us > 0 && us < quick_us;

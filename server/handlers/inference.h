@@ -15,6 +15,7 @@ struct inference_protocol {
     /* The response is y, which lies within memory of buffer_take behind head_bytes_max bytes of
      * room (or in inference->y_data); takes memory over. threads: of the caller's team. */
     void (*respond)(struct inference *inference, struct ppm_tensor *y, char *memory, int threads);
+    bool compresses_bytes; /* where it is asked to, not JSON alone */
 };
 
 /* From begin to release. Belongs to its request's connection but while the job is queued. */

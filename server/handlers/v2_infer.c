@@ -312,7 +312,8 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
         inference->answer_bytes = 0;
 }
 
-static const struct inference_protocol v2_protocol = {.decode = decode, .respond = respond};
+static const struct inference_protocol v2_protocol = {
+    .decode = decode, .respond = respond, .compresses_bytes = true};
 
 void v2_infer_release(struct http_request *request)
 {

@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { Y_ALIGNMENT_BYTES = 64 };
+enum {
+    Y_ALIGNMENT_BYTES = 64,
+    PARSED_AHEAD_BYTES = 8192, /* more JSON than says where bytes are is for the executor */
+};
 
 static const char header_name[] = "Inference-Header-Content-Length";
 
@@ -193,11 +196,13 @@ void v2_infer_arrived(struct http_request *request)
     struct inference *inference = &v2->inference;
     const bool is_all_json = !v2->has_header || (request->has_content_length &&
                                                  v2->header_bytes == request->content_length);
+    if (!inference->reader) /* x is all of it */
+        return;
     if (is_all_json) {
         codec_json_feed(inference->reader, request->body, json_bytes(v2));
         return;
     }
-    if (inference->reader && !v2->is_parsed && request->has_content_length &&
+    if (!v2->is_parsed && request->has_content_length && v2->header_bytes <= PARSED_AHEAD_BYTES &&
         request->body_bytes > v2->header_bytes) {
         parse(v2, request->content_length);
         if (v2->error.status == PPM_OK && v2->request.x.place == V2_IN_BODY &&

@@ -488,8 +488,7 @@ static volatile char *missing_page(void)
     return page;
 }
 
-/* Fails the test unless a child that does it ends by SIGBUS; AddressSanitizer ends it with a status
- * of its own. */
+/* Fails the test unless a child that does it ends by SIGBUS. */
 static void check_killed(void (*act)(void))
 {
     int status;
@@ -500,9 +499,7 @@ static void check_killed(void (*act)(void))
         _exit(0);
     }
     cr_assert(waitpid(child, &status, 0) == child);
-    cr_assert((WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) ||
-                  (WIFEXITED(status) && WEXITSTATUS(status) != 0),
-              "status %#x", (unsigned)status);
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "status %#x", (unsigned)status);
 }
 
 static void touch_missing_page(void)
@@ -528,6 +525,9 @@ static void touch_what_was_a_region(void)
 
 Test(shared_memory, anything_else_ends_the_process)
 {
+#if defined(MALLOC_IS_TAKEN) || defined(HEAP_IS_CHECKED)
+    cr_skip_test("a sanitizer has a handler of its own, and writes a report");
+#endif
     make_object(0, PAGE);
     register_good("a", 0, 0, PAGE);
     check_killed(touch_missing_page);

@@ -149,20 +149,21 @@ Test(live_v2_control, what_is_wrong_with_regions_is_said)
 
 Test(live_v2_control, an_object_cut_short_while_it_is_read_ends_nothing, .timeout = 60)
 {
-    enum { IMAGES = 512, BYTES = IMAGES * 4 * 8 * 8 * (int)sizeof(float) };
     char input[128], body[512];
-    make_object(BYTES);
     live_slow_start(&live, LIST("--allow-shared-memory", "--threads", "2"));
-    register_object("r", 0, BYTES, 200, "{}");
+    const size_t images = live_slow_images(&live, 500), bytes = images * 4 * 8 * 8 * sizeof(float);
+    make_object(bytes);
+    register_object("r", 0, bytes, 200, "{}");
+    const double computed = live_metric(&live, "ppm_batch_size_count{model=\"slow\"}");
     snprintf(input, sizeof input,
-             "\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [%d, 4, 8, 8]", IMAGES);
+             "\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [%zu, 4, 8, 8]", images);
     snprintf(body, sizeof body, "{\"inputs\": [{%s, \"parameters\": {" PLACE "}}]}", input, "r",
-             (size_t)0, (size_t)BYTES);
+             (size_t)0, bytes);
     int connection = live_connect(&live);
     live_print(connection,
                "POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%s",
                strlen(body), body);
-    live_wait_metric(&live, "ppm_batch_size_count{model=\"slow\"}", 1);
+    live_wait_metric(&live, "ppm_batch_size_count{model=\"slow\"}", computed + 1);
     truncate_object(0);
     struct live_answer answer;
     cr_assert(live_receive(connection, false, &answer));

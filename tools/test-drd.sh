@@ -5,11 +5,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+core=$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/ppm-server" <<EOF
 #!/bin/sh
-exec valgrind --tool=drd -q --suppressions=tests/drd.supp --log-file=$work/report.%p $PWD/$PPM_SERVER "\$@"
+[ "\${1:-}" != run ] || one_core="taskset -c $core" # which takes as many threads as there are cores
+exec \${one_core:-} valgrind --tool=drd -q --suppressions=tests/drd.supp --log-file=$work/report.%p $PWD/$PPM_SERVER "\$@"
 EOF
 chmod +x "$work/ppm-server"
 

@@ -182,6 +182,37 @@ Test(live_limits, memory_that_others_hold_is_503_until_they_are_gone)
     live_stop(&live);
 }
 
+Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
+{
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
+    int holder = live_connect(&live);
+    live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
+    live_wait_metric(&live, "ppm_bytes_in_flight", 999000);
+    struct live_tensor x = live_golden(LISTING1, "x.npy");
+    int connection = live_connect(&live);
+    for (int i = 0; i < 2; i++) {
+        live_print(connection, POST_NPY "Content-Length: %zu\r\n\r\n", x.file_bytes);
+        live_send(connection, x.file, x.file_bytes);
+        cr_assert(live_receive(connection, false, &answer));
+        live_check_problem(&answer, 503, "memory", "small");
+        cr_assert(!strstr(answer.head, "Connection: close"), "%s", answer.head);
+        live_answer_free(&answer);
+    }
+    /* who asks first is told at once, and need not send */
+    live_print(connection, POST_NPY "Expect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
+               x.file_bytes);
+    cr_assert(live_receive(connection, false, &answer));
+    live_check_problem(&answer, 503, "memory", "asked first");
+    live_answer_free(&answer);
+    live_tensor_free(&x);
+    close(connection);
+    close(holder);
+    check_clean(&live);
+    live_stop(&live);
+}
+
 /* A body in chunks counts as well, whatever Content-Length stands beside it. */
 Test(live_limits, chunks_count_as_memory)
 {

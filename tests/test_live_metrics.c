@@ -77,7 +77,7 @@ Test(live_metrics, what_others_take_the_memory_of_is_counted)
     live_wait_metric(&live, "ppm_bytes_in_flight", 999000);
     struct live_answer answer =
         live_ask(&live, "POST", "/ppm",
-                 "Content-Type: application/json\r\nContent-Length: 2000\r\n", NULL, 0);
+                 "Content-Type: application/json\r\nContent-Length: 70000\r\n", NULL, 0);
     cr_assert(answer.status == 503, "%d", answer.status);
     live_answer_free(&answer);
     live_wait_metric(&live, REJECTED("memory"), 1);

@@ -23,6 +23,7 @@ enum {
     ACCEPT_GRACE_US = 20000,
     RETRY_ACCEPT_US = 20000,
     REQUEST_WITHIN_MS = 500,
+    READ_ON_BYTES = 1 << 16, /* of a refused body: more takes longer than another connection */
 };
 
 /* ---- a request's life ---- */
@@ -208,6 +209,8 @@ static bool begin_request(struct http_request *request, const char *method, cons
 static bool finish_request(struct http_request *request)
 {
     http_expect_answer(http_connection_of(request->connection));
+    if (request->is_refused)
+        return true;
     http_end_body(request);
     switch (request->body_refusal) {
     case 0:
@@ -221,6 +224,14 @@ static bool finish_request(struct http_request *request)
     default:
         return http_refuse_memory(request);
     }
+}
+
+/* Whether the body of a request that came at a bad time is read to its end, so that the connection
+ * lives on: in a flood, opening and closing connections would take more time than all else. */
+static bool reads_on(const struct http_request *request)
+{
+    return request->response.status == 503 && request->content_length > 0 &&
+           request->content_length <= READ_ON_BYTES && !http_header(request, "Expect");
 }
 
 /* The library calls this for the head, for each piece of the body, at its end, and on resumption.
@@ -238,6 +249,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         request->phase = HTTP_BODY;
         if (!begin_request(request, method, version))
             return MHD_YES;
+        request->is_refused = reads_on(request);
+        if (request->is_refused)
+            return MHD_YES;
         request->lingers = request->content_length > 0 || http_header(request, "Transfer-Encoding");
         if (request->lingers)
             return http_send(request);   /* the library then closes */
@@ -245,7 +259,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {
-            http_take_body(request, piece, *piece_bytes);
+            if (!request->is_refused)
+                http_take_body(request, piece, *piece_bytes);
             *piece_bytes = 0;
             return MHD_YES;
         }

@@ -88,6 +88,7 @@ struct http_request {
     size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
     size_t wanted_bytes;   /* what it would have come to, had the budget had enough */
     bool closes;           /* the connection, behind the answer */
+    bool is_refused;       /* its response is there; the body is let go by. Private */
     bool lingers;          /* answered before its body */
     bool is_given_up;      /* by its handler, which has counted it as cancelled */
     void *state;           /* the route's own; handed to route->release at the end */

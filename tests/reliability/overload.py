@@ -17,7 +17,7 @@ import harness
 
 SHAPE = (1, 4, 32, 32)
 QUEUE_MAX, MEMORY_MAX_BYTES, CONNECTIONS_MAX = 8, 64 << 20, 512
-CONNECTION_BYTES = 32768  # as docs/operating.md has it for floods: more is mapped for each connection
+CONNECTION_BYTES = 65536
 PAUSE_MS = 200  # between two requests of one of wrk's connections
 
 WRK = """

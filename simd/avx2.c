@@ -71,6 +71,36 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
                                                        _mm256_extracti128_si256(high, 1)));
 }
 
+/* v[i][4 * k + j] and v[j][4 * k + i] change places. */
+static inline void turn_quarters(vec v[4])
+{
+    const vec a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
+    const vec c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
+    v[0] = _mm256_shuffle_ps(a, c, _MM_SHUFFLE(1, 0, 1, 0));
+    v[1] = _mm256_shuffle_ps(a, c, _MM_SHUFFLE(3, 2, 3, 2));
+    v[2] = _mm256_shuffle_ps(b, d, _MM_SHUFFLE(1, 0, 1, 0));
+    v[3] = _mm256_shuffle_ps(b, d, _MM_SHUFFLE(3, 2, 3, 2));
+}
+
+/* ret[j] = x[j], x[4 + j], x[8 + j], ... */
+static inline void vec_load_every_fourth(const float *x, vec ret[4])
+{
+    for (size_t i = 0; i < 4; i++)
+        ret[i] = _mm256_set_m128(_mm_loadu_ps(x + 16 + 4 * i), _mm_loadu_ps(x + 4 * i));
+    turn_quarters(ret);
+}
+
+/* The reverse. */
+static inline void vec_store_every_fourth(float *x, const vec v[4])
+{
+    vec rows[4] = {v[0], v[1], v[2], v[3]};
+    turn_quarters(rows);
+    for (size_t i = 0; i < 4; i++) {
+        _mm_storeu_ps(x + 4 * i, _mm256_castps256_ps128(rows[i]));
+        _mm_storeu_ps(x + 16 + 4 * i, _mm256_extractf128_ps(rows[i], 1));
+    }
+}
+
 #    define vec_set(value)   _mm256_set1_ps(value)
 #    define vec_add(a, b)    _mm256_add_ps(a, b)
 #    define vec_sub(a, b)    _mm256_sub_ps(a, b)
@@ -89,6 +119,7 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
 #    include "simd/halves_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/transpose_x86.h"
+#    include "simd/winograd_tmpl.h"
 
 #    include "simd/transpose_tmpl.h"
 
@@ -115,6 +146,9 @@ const struct simd_ops simd_avx2 = {
     .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
+    .winograd_input = winograd_input,
+    .winograd_weights = winograd_weights,
+    .winograd_output = winograd_output,
     .activate = ACTIVATE_TABLE,
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,

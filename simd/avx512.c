@@ -69,6 +69,41 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
     _mm256_storeu_si256((__m256i *)half, _mm512_cvtepi32_epi16(_mm512_srli_epi32(result, 16)));
 }
 
+/* ret[j] = x[j], x[4 + j], x[8 + j], ... */
+static inline void vec_load_every_fourth(const float *x, vec ret[4])
+{
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd =
+        _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    const vec a = vec_load(x), b = vec_load(x + LANES);
+    const vec c = vec_load(x + 2 * LANES), d = vec_load(x + 3 * LANES);
+    const vec low_even = _mm512_permutex2var_ps(a, even, b);
+    const vec high_even = _mm512_permutex2var_ps(c, even, d);
+    const vec low_odd = _mm512_permutex2var_ps(a, odd, b);
+    const vec high_odd = _mm512_permutex2var_ps(c, odd, d);
+    ret[0] = _mm512_permutex2var_ps(low_even, even, high_even);
+    ret[1] = _mm512_permutex2var_ps(low_odd, even, high_odd);
+    ret[2] = _mm512_permutex2var_ps(low_even, odd, high_even);
+    ret[3] = _mm512_permutex2var_ps(low_odd, odd, high_odd);
+}
+
+/* The reverse. */
+static inline void vec_store_every_fourth(float *x, const vec v[4])
+{
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    const vec low_even = _mm512_permutex2var_ps(v[0], low, v[2]);
+    const vec high_even = _mm512_permutex2var_ps(v[0], high, v[2]);
+    const vec low_odd = _mm512_permutex2var_ps(v[1], low, v[3]);
+    const vec high_odd = _mm512_permutex2var_ps(v[1], high, v[3]);
+    vec_store(x, _mm512_permutex2var_ps(low_even, low, low_odd));
+    vec_store(x + LANES, _mm512_permutex2var_ps(low_even, high, low_odd));
+    vec_store(x + 2 * LANES, _mm512_permutex2var_ps(high_even, low, high_odd));
+    vec_store(x + 3 * LANES, _mm512_permutex2var_ps(high_even, high, high_odd));
+}
+
 #    define vec_set(value)   _mm512_set1_ps(value)
 #    define vec_add(a, b)    _mm512_add_ps(a, b)
 #    define vec_sub(a, b)    _mm512_sub_ps(a, b)
@@ -87,6 +122,7 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
 #    include "simd/halves_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/transpose_x86.h"
+#    include "simd/winograd_tmpl.h"
 
 #    include "simd/transpose_tmpl.h"
 
@@ -195,6 +231,9 @@ const struct simd_ops simd_avx512 = {
     .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
+    .winograd_input = winograd_input,
+    .winograd_weights = winograd_weights,
+    .winograd_output = winograd_output,
     .activate = ACTIVATE_TABLE,
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,

@@ -87,6 +87,20 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
 }
 
 /* max and min are NaN when either operand is: more than the kernels ask for. */
+/* ret[j] = x[j], x[4 + j], x[8 + j], ... */
+static inline void vec_load_every_fourth(const float *x, vec ret[4])
+{
+    const float32x4x4_t v = vld4q_f32(x);
+    for (size_t i = 0; i < 4; i++)
+        ret[i] = v.val[i];
+}
+
+/* The reverse. */
+static inline void vec_store_every_fourth(float *x, const vec v[4])
+{
+    vst4q_f32(x, (float32x4x4_t){{v[0], v[1], v[2], v[3]}});
+}
+
 #    define vec_set(value)   vdupq_n_f32(value)
 #    define vec_add(a, b)    vaddq_f32(a, b)
 #    define vec_sub(a, b)    vsubq_f32(a, b)
@@ -104,6 +118,7 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
 #    include "simd/rows_tmpl.h"
+#    include "simd/winograd_tmpl.h"
 
 enum { BLOCK = 4 };
 
@@ -147,6 +162,9 @@ const struct simd_ops simd_neon = {
     .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
+    .winograd_input = winograd_input,
+    .winograd_weights = winograd_weights,
+    .winograd_output = winograd_output,
     .activate = ACTIVATE_TABLE,
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,

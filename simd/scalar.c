@@ -1,5 +1,5 @@
 /* scalar.c - every kernel in plain C: the specification. */
-#include "simd/simd.h"
+#include "simd/scalar.h"
 
 #include <math.h>
 #include <sleef.h>
@@ -238,6 +238,9 @@ const struct simd_ops simd_scalar = {
     .transpose = transpose,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
+    .winograd_input = scalar_winograd_input,
+    .winograd_weights = scalar_winograd_weights,
+    .winograd_output = scalar_winograd_output,
     .activate =
         {
             [SIMD_RELU] = activate_relu,

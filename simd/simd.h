@@ -63,6 +63,25 @@ struct simd_gemm_tile {
     bool accumulates;
 };
 
+/* Winograd's F(4x4, 3x3): a 3x3 convolution gives 4 x 4 outputs at a time as 36 products, one for
+ * each place of a 6 x 6 domain into which weights and inputs are transformed and sums back from: y
+ * = A^T [ sum over channels c of (G g_c G^T) * (B^T d_c B) ] A     (* is elementwise) with d_c
+ * [6][6] inputs, g_c [3][3] weights, y [4][4]. Lavin and Gray, "Fast Algorithms for Convolutional
+ * Neural Networks", CVPR 2016. The matrices stand in scalar.c. */
+enum {
+    SIMD_WINOGRAD_TILE = 4,    /* outputs on an axis */
+    SIMD_WINOGRAD_INPUT = 6,   /* inputs on an axis */
+    SIMD_WINOGRAD_PLACES = 36, /* of the domain */
+    SIMD_WINOGRAD_TOGETHER = 16
+};
+
+/* Sums of neighbouring tiles to be transformed back, of one output channel. */
+struct simd_winograd_sums {
+    const float *sums; /* that of place p and tile t: sums[p * stride + t] */
+    size_t stride, count;
+    float scale, shift, low, high; /* epilogue, as in struct simd_gemm_tile */
+};
+
 struct simd_ops {
     const char *name; /* "scalar"; what PPM_ISA selects it by */
 
@@ -81,6 +100,22 @@ struct simd_ops {
     /* ret[j] = (1 - weight) * above[j] + weight * below[j], j < count */
     void (*lerp_rows)(const float *above, const float *below, float weight, float *ret,
                       size_t count);
+
+    /* ret[p * ret_stride + t] = (B^T d B)[p / 6][p % 6] with d[i][j] = x[i * stride + 4 * t + j],
+     * for t < count. Each row of x may be read as if count were the next multiple of
+     * SIMD_WINOGRAD_TOGETHER, and four values further. */
+    void (*winograd_input)(const float *x, size_t stride, size_t count, float *ret,
+                           size_t ret_stride);
+
+    /* ret[p * ret_stride + k] = (G g G^T)[p / 6][p % 6] with g[i][j] = x[(3 * i + j) * stride + k],
+     * for k < count: whatever the order of the weights of a tap is. */
+    void (*winograd_weights)(const float *x, size_t stride, size_t count, float *ret,
+                             size_t ret_stride);
+
+    /* ret[i * ret_stride + 4 * t + j] = clamp((A^T m A)[i][j] * scale + shift, low, high) with m
+     * the sums of tile t, for t < count. Each row of ret may be written as if count were the next
+     * multiple of SIMD_WINOGRAD_TOGETHER. Returns whether all (A^T m A) are finite. */
+    bool (*winograd_output)(const struct simd_winograd_sums *from, float *ret, size_t ret_stride);
 
     /* ret[i] = f(x[i], slope) for i < count; slope is read by SIMD_LEAKY_RELU alone. */
     void (*activate[SIMD_ACTIVATION_COUNT])(const float *x, float *ret, size_t count, float slope);

@@ -178,6 +178,56 @@ static void lerp_skips_below(const float *above, const float *below, float weigh
     honest->lerp_rows(above, weight == 0 ? above : below, weight, ret, count); /* 0 * Inf is NaN */
 }
 
+/* ---- Winograd's transforms ---- */
+
+static void input_lane_wrong(const float *x, size_t stride, size_t count, float *ret,
+                             size_t ret_stride)
+{
+    honest->winograd_input(x, stride, count, ret, ret_stride);
+    if (count % 16 == 15)
+        ret[7 * ret_stride + count - 1] += 0x1p-10F;
+}
+
+static void input_reads_behind(const float *x, size_t stride, size_t count, float *ret,
+                               size_t ret_stride)
+{
+    honest->winograd_input(x, stride, count, ret, ret_stride);
+    sink = x[5 * stride + 4 * ((count + 15) / 16 * 16) + 4];
+}
+
+static void weights_store_behind(const float *x, size_t stride, size_t count, float *ret,
+                                 size_t ret_stride)
+{
+    honest->winograd_weights(x, stride, count, ret, ret_stride);
+    if (ret_stride > count)
+        ret[count] = 0;
+}
+
+static void weights_turned(const float *x, size_t stride, size_t count, float *ret,
+                           size_t ret_stride)
+{
+    honest->winograd_weights(x, stride, count, ret, ret_stride);
+    for (size_t k = 0; k < count; k++) {
+        const float other = ret[k + ret_stride];
+        ret[k + ret_stride] = ret[k + 6 * ret_stride];
+        ret[k + 6 * ret_stride] = other;
+    }
+}
+
+static bool output_always_finite(const struct simd_winograd_sums *from, float *ret,
+                                 size_t ret_stride)
+{
+    honest->winograd_output(from, ret, ret_stride);
+    return true;
+}
+
+static bool output_not_clamped(const struct simd_winograd_sums *from, float *ret, size_t ret_stride)
+{
+    struct simd_winograd_sums other = *from;
+    other.high = INFINITY;
+    return honest->winograd_output(&other, ret, ret_stride);
+}
+
 /* ---- halves ---- */
 
 static void half_without_subnormals(const uint16_t *half, float *ret, size_t count)
@@ -390,6 +440,12 @@ static const struct plant {
     PLANT(check_lerp_rows, lerp_rows, lerp_reversed),
     PLANT(check_lerp_rows, lerp_rows, lerp_last_missing),
     PLANT(check_lerp_rows, lerp_rows, lerp_skips_below),
+    PLANT(check_winograd_input, winograd_input, input_lane_wrong),
+    PLANT(check_winograd_input, winograd_input, input_reads_behind),
+    PLANT(check_winograd_weights, winograd_weights, weights_store_behind),
+    PLANT(check_winograd_weights, winograd_weights, weights_turned),
+    PLANT(check_winograd_output, winograd_output, output_always_finite),
+    PLANT(check_winograd_output, winograd_output, output_not_clamped),
     PLANT(check_from_float16, float16_to_float32, half_without_subnormals),
     PLANT(check_from_float16, float16_to_float32, half_reads_behind),
     PLANT(check_from_float16, float16_to_float32, half_signals),
@@ -425,6 +481,9 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     REPLACE(transpose);
     REPLACE(sum_rows);
     REPLACE(lerp_rows);
+    REPLACE(winograd_input);
+    REPLACE(winograd_weights);
+    REPLACE(winograd_output);
     REPLACE(softmax);
     REPLACE(float16_to_float32);
     REPLACE(bfloat16_to_float32);

@@ -1,5 +1,5 @@
 /* describe.c - what a model is made of and what a request of it costs. */
-#include "core/internal.h"
+#include "core/plan.h"
 
 #include <stdio.h>
 
@@ -97,15 +97,13 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
     return PPM_OK;
 }
 
-static void describe_layer(const struct layer *layer, char *text, size_t bytes)
+static void describe_layer(const struct layer *layer, bool is_winograd, char *text, size_t bytes)
 {
-    char folded[32] = "";
-    if (layer->norms_folded > 0)
-        snprintf(folded, sizeof folded, ", batch_norm folded");
+    const char *folded = layer->norms_folded > 0 ? ", batch_norm folded" : "";
     if (layer->kind == LAYER_CONV)
-        snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s", layer->kernel, layer->kernel,
+        snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s", layer->kernel, layer->kernel,
                  layer->in_channels, layer->out_channels, layer->has_bias ? "" : ", no bias",
-                 folded);
+                 folded, is_winograd ? ", Winograd F(4x4, 3x3)" : "");
     else if (layer->kind == LAYER_BATCH_NORM)
         snprintf(text, bytes, "batch_norm %zu%s", layer->out_channels, folded);
     else
@@ -153,7 +151,9 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
                      b->window_h, b->window_w);
         info.flops = layer_flops(layer, (uint64_t)g.input.n * bg->pooled_h * bg->pooled_w);
     }
-    describe_layer(layer, info.what, sizeof info.what);
+    const bool is_winograd =
+        input && stack == &spec->head && !spec->is_cascade && winograd_pays(spec, layer, g.h, g.w);
+    describe_layer(layer, is_winograd, info.what, sizeof info.what);
     *ret_info = info;
     return PPM_OK;
 }

@@ -68,17 +68,31 @@ static void layout_expanded(struct work *work, size_t i, char *base, size_t *at)
         base, at, work->n * work->spec->branches[i].stack.out_channels * g->pooled_h * g->target_w);
 }
 
-/* The head as passes, each up to the next 3x3 conv. Returns how many; at least one. */
-static size_t split_head(const struct spec *spec, struct pass passes[PASSES_MAX])
+/* Whether a pass ends before a layer: that is a 3x3 conv, or more than Winograd's takes with it. */
+static bool ends_before(const struct pass *pass, const struct layer *layer)
 {
+    float low, high;
+    if (pass->count == 0)
+        return false;
+    if (pass->is_winograd && (pass->count > 1 || !fused_clamp(layer, &low, &high)))
+        return true;
+    return layer->kind == LAYER_CONV && layer->kernel > 1;
+}
+
+/* The head as passes. Returns how many; at least one. */
+static size_t split_head(const struct plan *plan, struct pass passes[PASSES_MAX])
+{
+    const struct spec *spec = plan->spec;
     size_t count = 0;
     passes[count++] = (struct pass){.layers = spec->head.layers};
     for (size_t i = 0; i < spec->head.count; i++) {
         const struct layer *layer = &spec->head.layers[i];
-        if (i > 0 && layer->kind == LAYER_CONV && layer->kernel > 1)
+        if (ends_before(&passes[count - 1], layer))
             passes[count++] = (struct pass){.layers = layer};
-        passes[count - 1].count++;
-        passes[count - 1].ret_channels = layer->out_channels;
+        struct pass *pass = &passes[count - 1];
+        if (pass->count++ == 0)
+            pass->is_winograd = winograd_pays(spec, layer, plan->g.h, plan->g.w);
+        pass->ret_channels = layer->out_channels;
     }
     if (spec->head.count == 0)
         passes[0].ret_channels = spec->concat_channels;
@@ -105,11 +119,8 @@ static size_t count_fused(const struct pass *pass)
 static void choose_blocks(const struct work *work, struct pass *pass)
 {
     const size_t all = work->plan->tile_count, tasks = 4 * (size_t)work->threads;
-    size_t steps = work->spec->concat_channels, taps = 1;
-    if (pass->fused > 0) {
-        taps = pass->layers[0].kernel * pass->layers[0].kernel;
-        steps = pass->layers[0].in_channels * taps;
-    }
+    const size_t taps = pass->fused > 0 ? pass->layers[0].kernel * pass->layers[0].kernel : 1;
+    const size_t steps = taps * pass_channels(work->spec, pass);
     const size_t packed = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
     const size_t tile_bytes = packed * core_simd()->gemm_columns * sizeof(float);
     assert(tile_bytes > 0);
@@ -129,7 +140,7 @@ static void choose_blocks(const struct work *work, struct pass *pass)
 
 static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
 {
-    const size_t count = split_head(work->spec, passes);
+    const size_t count = split_head(work->plan, passes);
     work->block_floats = 0;
     for (size_t i = 0; i < count; i++) {
         passes[i].ret_layout =
@@ -287,7 +298,7 @@ static void run_head(struct work *work, const struct pass *passes, size_t count,
         pass.ret = is_last ? ret : work->maps[i % 2];
         pass.map = i > 0 ? work->maps[(i - 1) % 2] : NULL;
         pass.map_channels = i > 0 ? passes[i - 1].ret_channels : 0;
-        stage_pass(work, &pass);
+        (pass.is_winograd ? stage_winograd : stage_pass)(work, &pass);
     }
 }
 

@@ -34,7 +34,8 @@ struct pass {
     size_t map_channels;
     float *ret; /* where the result goes */
     enum ppm_layout ret_layout;
-    bool is_direct; /* the conv and what it takes is all: results go straight to ret */
+    bool is_winograd; /* the conv, and what it takes, by stage_winograd */
+    bool is_direct;   /* the conv and what it takes is all: results go straight to ret */
     size_t ret_channels;
     size_t block_tiles;
     size_t panel_groups; /* in which the panels of a block are shared out */
@@ -48,8 +49,9 @@ struct work {
     enum ppm_layout x_layout;
     size_t n;
     int threads;
-    size_t planes_pooled;  /* before the run: the first ones of x */
-    atomic_bool is_finite; /* no branch gave NaN or Inf: what is planned to be folded may be */
+    size_t planes_pooled;   /* before the run: the first ones of x */
+    atomic_bool is_finite;  /* no branch gave NaN or Inf: what is planned to be folded may be */
+    atomic_bool has_spread; /* by a transform: what is not finite, over other pixels of its tile */
 
     /* scratch, laid out by work_layout */
     struct micro_panels pooled[BRANCHES_MAX];  /* [C] channels, columns of branch i; or the run's */
@@ -91,6 +93,10 @@ void blend_row(const struct work *work, size_t n, size_t panel, size_t row, floa
 /* One pass over all tiles of all maps. */
 void stage_pass(struct work *work, const struct pass *pass);
 
+/* The same of a pass that is one 3x3 conv, by Winograd's F(4x4, 3x3). */
+void stage_winograd(struct work *work, const struct pass *pass);
+size_t winograd_block_floats(const struct plan *plan, const struct pass *pass);
+
 /* Without a head: each part of the concat straight into its place of ret [N, Cc, H, W]. */
 void stage_concat(struct work *work, float *ret);
 
@@ -103,6 +109,9 @@ void apply_pointwise(const struct layer *layer, float *panel, size_t first, size
 
 /* What a clamp after a conv is: low and high of relu and relu6, or no bounds and false. */
 bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high);
+
+/* Channels that a pass reads. */
+size_t pass_channels(const struct spec *spec, const struct pass *pass);
 
 /* Channels of the widest map of a pass, and the scratch that a thread needs for its blocks. */
 size_t pass_widest(const struct spec *spec, const struct pass *pass);
@@ -170,6 +179,16 @@ const float *rows_in_place(const struct block *block, const struct piece *piece)
 /* A piece at the pixels of a block: ret[tile * tile_stride][i][gemm_columns], i < piece->count,
  * with zeros where the tap leaves the map; anything behind the last pixel. */
 void gather(const struct block *block, const struct piece *piece, float *ret, size_t tile_stride);
+
+/* Rows [first - 1, first - 1 + count) of each channel of a piece, whatever its tap: that of channel
+ * i goes to ret + i * plane_stride + 1, rows are stride apart. What lies beyond the map is left as
+ * it is. */
+struct rows {
+    size_t first, count;
+    size_t stride, plane_stride;
+};
+void gather_rows(const struct block *block, const struct piece *piece, const struct rows *rows,
+                 float *ret);
 
 /* ---- bottleneck.c ---- */
 

@@ -148,3 +148,27 @@ void gather(const struct block *block, const struct piece *piece, float *ret, si
     for (size_t i = 0; i < block->count; i++)
         gather_tile(block, block->first + i, piece, ret + i * tile_stride);
 }
+
+void gather_rows(const struct block *block, const struct piece *piece, const struct rows *rows,
+                 float *ret)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t h = plan->g.h, w = plan->g.w, channels = block->work->spec->channels;
+    const size_t branch = block_branch(block, piece->part);
+    const bool is_nhwc = !block->pass->map && block->work->x_layout == PPM_NHWC;
+    const float *map = branch == BRANCHES_MAX ? map_of(block, piece->first) : NULL;
+    for (size_t i = rows->first == 0 ? 1 : 0; i < rows->count && rows->first + i <= h; i++) {
+        const size_t row = rows->first + i - 1;
+        float *to = ret + i * rows->stride + 1;
+        if (map && is_nhwc) {
+            core_simd()->transpose(map + row * w * channels, channels, w, piece->count, to,
+                                   rows->plane_stride);
+            continue;
+        }
+        for (size_t c = 0; c < piece->count; c++, to += rows->plane_stride)
+            if (map)
+                memcpy(to, map + c * plan->pixels + row * w, w * sizeof *to);
+            else
+                gather_row(block->work, branch, block->n, piece->first + c, row, to);
+    }
+}

@@ -68,10 +68,15 @@ static void store_tile(const struct block *block, size_t tile, const float *x)
                            channels);
 }
 
-/* Gathers the concat itself, for a pass that does not begin with a conv. */
+/* Gathers what a pass reads, where it does not begin with a conv. */
 static void gather_parts(const struct block *block)
 {
     const struct spec *spec = block->work->spec;
+    if (block->pass->map) {
+        gather(block, &(struct piece){.count = block->pass->map_channels}, block->tiles,
+               block->tile_floats);
+        return;
+    }
     for (size_t part = 0; part < spec->part_count; part++) {
         const struct piece piece = {.part = part, .count = spec->parts[part].channels};
         gather(block, &piece, block->tiles + spec->parts[part].first * core_simd()->gemm_columns,
@@ -124,10 +129,15 @@ static void run_block(const struct work *work, const struct pass *pass, size_t n
                    run_layers(pass, pass->fused, block.tiles + i * tile_floats, other));
 }
 
+size_t pass_channels(const struct spec *spec, const struct pass *pass)
+{
+    return pass->count > 0 ? pass->layers[0].in_channels : spec->concat_channels;
+}
+
 size_t pass_widest(const struct spec *spec, const struct pass *pass)
 {
     const bool has_conv = pass->count > 0 && pass->layers[0].kind == LAYER_CONV;
-    size_t widest = has_conv ? 0 : spec->concat_channels;
+    size_t widest = has_conv ? 0 : pass_channels(spec, pass);
     for (size_t i = 0; i < pass->count; i++)
         if (pass->layers[i].out_channels > widest)
             widest = pass->layers[i].out_channels;
@@ -140,7 +150,9 @@ size_t pass_block_floats(const struct work *work, const struct pass *pass)
     const size_t blended = work->plan->folded_steps * core_simd()->gemm_rows;
     const size_t results =
         pass->is_direct ? 0 : (pass->block_tiles + 1) * pass_widest(work->spec, pass);
-    return (results + pass->block_tiles * packed_steps(pass)) * width + blended;
+    const size_t direct = (results + pass->block_tiles * packed_steps(pass)) * width + blended;
+    const size_t winograd = pass->is_winograd ? winograd_block_floats(work->plan, pass) : 0;
+    return direct > winograd ? direct : winograd;
 }
 
 void stage_pass(struct work *work, const struct pass *pass)

@@ -122,6 +122,7 @@ struct spec {
     size_t concat_channels, output_channels;
     struct output_spec output;
     bool is_cascade;
+    bool is_exact; /* no convolution by Winograd, which rounds more */
     struct ppm_shape warm_up[WARM_UP_MAX];
     size_t warm_up_count;
     bool has_weights_key;

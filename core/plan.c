@@ -184,6 +184,7 @@ static void choose_tiles(struct plan *plan)
     plan->tile_count = (plan->pixels + width - 1) / width;
     if (spec->head.count == 0 || spec->head.layers[0].kind != LAYER_CONV)
         return;
+    plan->is_winograd = winograd_pays(spec, &spec->head.layers[0], plan->g.h, plan->g.w);
     const size_t steps = count_steps(spec, &plan->g, false, plan->is_folded);
     const size_t row_steps = count_steps(spec, &plan->g, true, is_folded);
     const size_t of_row = in_row * (row_steps + STORE_STEPS) + BLEND_STEPS * spec->branch_count;
@@ -212,6 +213,10 @@ static void plan_folding(struct plan *plan, struct ppm_error *error)
     const size_t bytes = tiles * plan->folded_steps * columns * sizeof(float);
     if (bytes == 0)
         return;
+    if (plan->is_winograd) {
+        plan->winograd_inputs = winograd_plan_inputs(plan, error);
+        return;
+    }
     float *u = plan->interpolation = core_allocate(bytes, error);
     if (!u)
         return;
@@ -303,5 +308,6 @@ void plan_free(struct plan *plan)
     free(plan->columns.edges);
     free(plan->output_taps);
     free(plan->interpolation);
+    free(plan->winograd_inputs);
     free(plan);
 }

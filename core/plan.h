@@ -38,9 +38,11 @@ struct plan {
      * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
      * A tile takes them times U, or row-wise: blended for its row, times the weights along it. */
     bool is_folded[BRANCHES_MAX];
-    size_t grid_steps;    /* sum over folded branches of taps * points */
-    size_t folded_steps;  /* the same, or row-wise the sum of the grids' widths */
-    float *interpolation; /* U: [tile, or row-wise tile of a row][folded_steps][gemm_columns] */
+    size_t grid_steps;      /* sum over folded branches of taps * points */
+    size_t folded_steps;    /* the same, or row-wise the sum of the grids' widths */
+    bool is_winograd;       /* the bottleneck; taps are in the order it wants */
+    float *winograd_inputs; /* U transformed: [micro-panel of tiles][place][point][gemm_columns] */
+    float *interpolation;   /* U: [tile, or row-wise tile of a row][folded_steps][gemm_columns] */
 };
 
 /* NULL and PPM_NO_MEMORY on failure. */
@@ -62,6 +64,20 @@ size_t plan_points(const struct geometry *g, size_t branch);
 
 /* Whether the bottleneck had better take a branch folded: fewer multiply-adds than upsampled. */
 bool plan_folds(const struct spec *spec, const struct geometry *g, size_t branch);
+
+/* ---- winograd.c ---- */
+
+/* Whether a conv on maps of that size is computed by Winograd's F(4x4, 3x3). */
+bool winograd_pays(const struct spec *spec, const struct layer *conv, size_t h, size_t w);
+
+/* Tiles of a map. */
+size_t winograd_tiles(const struct plan *plan);
+
+/* plan->winograd_inputs of the folded branches. NULL and PPM_NO_MEMORY on failure; owned by the
+ * plan. */
+float *winograd_plan_inputs(const struct plan *plan, struct ppm_error *error);
+
+/* ---- plan.c ---- */
 
 /* The branch that a part of the concat is, or BRANCHES_MAX for the input. */
 size_t plan_branch_of_part(const struct spec *spec, size_t part);

@@ -168,7 +168,7 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
 /* One line of a model's description; input may be NULL, then flops is 0. */
 struct ppm_layer_info {
     char where[96];      /* "branch 0 (bin 1)", "head" */
-    char what[96];       /* "conv 1x1 2048 -> 512, batch_norm folded" */
+    char what[112];      /* "conv 3x3 2048 -> 512, batch_norm folded, Winograd F(4x4, 3x3)" */
     uint64_t parameters; /* of this layer */
     uint64_t flops;      /* literal, for the given input */
 };

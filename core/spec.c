@@ -165,7 +165,8 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
     if (json_read_choice(root, place, "upsample", resize_names, &mode, error) != PPM_OK ||
         json_read_choice(root, place, "upsample_to", resize_to_names, &target, error) != PPM_OK ||
         json_read_choice(root, place, "concat", concat_names, &concat, error) != PPM_OK ||
-        json_read_bool(root, place, "cascade", &spec->is_cascade, error) != PPM_OK)
+        json_read_bool(root, place, "cascade", &spec->is_cascade, error) != PPM_OK ||
+        json_read_bool(root, place, "exact", &spec->is_exact, error) != PPM_OK)
         return error->status;
     if (target == TO_STRIDE_MULTIPLE && spec->pool == POOL_ADAPTIVE)
         return json_refuse(&to, json_object_get(root, "upsample_to"), error,
@@ -353,9 +354,10 @@ static enum ppm_status read_warm_up(const json_t *root, const struct json_place 
 
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error)
 {
-    static const char *const keys[] = {
-        "name",        "input",  "bins", "windows", "pool",    "branch",  "branches", "upsample",
-        "upsample_to", "concat", "head", "output",  "weights", "cascade", "warm_up",  NULL};
+    static const char *const keys[] = {"name",    "input",    "bins",     "windows",     "pool",
+                                       "branch",  "branches", "upsample", "upsample_to", "concat",
+                                       "head",    "output",   "weights",  "cascade",     "exact",
+                                       "warm_up", NULL};
     *ret_spec = (struct spec){0};
     json_t *root = json_read_file(path, CONFIG_BYTES_MAX, error);
     const struct json_place place = {.file = path};

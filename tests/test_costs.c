@@ -180,3 +180,29 @@ Test(costs, what_a_model_knows_of_itself)
     cr_expect(strstr(error.text, "no layer 6") != NULL, "%s", error.text);
     ppm_model_free(model);
 }
+
+/* How the last layer of a model is computed for a shape, as its description says. */
+static bool is_by_winograd(const char *text, const struct ppm_shape *shape)
+{
+    struct ppm_error error = {0};
+    struct ppm_model_info info;
+    struct ppm_layer_info layer;
+    struct ppm_model *model = support_load_ok(text);
+    ppm_model_info(model, &info);
+    cr_assert(ppm_model_layer(model, info.layer_count - 1, shape, &layer, &error) == PPM_OK);
+    ppm_model_free(model);
+    return strstr(layer.what, ", Winograd F(4x4, 3x3)") != NULL;
+}
+
+Test(costs, the_form_of_a_3x3_conv_is_described)
+{
+#define MODEL(channels, options)                                                                   \
+    "{'input': {'channels': 30}, 'bins': [1, 2], 'branch': [], 'head': [{'conv': {'channels': "    \
+    "" channels ", 'kernel': 3}}], " options "'weights': {'random': 7}}"
+    const struct ppm_shape large = {1, 30, 21, 26}, small = {1, 30, 4, 9};
+    cr_expect(is_by_winograd(MODEL("64", ""), &large));
+    cr_expect(!is_by_winograd(MODEL("64", ""), NULL), "no shape, no plan");
+    cr_expect(!is_by_winograd(MODEL("64", ""), &small), "too few tiles");
+    cr_expect(!is_by_winograd(MODEL("5", ""), &large), "too few channels");
+    cr_expect(!is_by_winograd(MODEL("64", "'exact': true, "), &large));
+}

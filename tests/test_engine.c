@@ -95,6 +95,28 @@ static void write_model(char *ret, size_t bytes)
              has_head ? head : "", pick_text(outputs), pick(1000));
 }
 
+/* Heads of 3x3 convs wide enough for Winograd's, and what may stand around them. */
+static void write_3x3_model(char *ret, size_t bytes)
+{
+    static const char *const widths[] = {"24", "29", "40", "61", NULL};
+    static const char *const concats[] = {"input_first", "input_last", "branches", NULL};
+    static const char *const modes[] = {"align_corners", "half_pixel", "asymmetric", NULL};
+    static const char *const afters[] = {
+        "",
+        ", 'relu'",
+        ", 'relu6', {'conv': {'channels': 5}}",
+        ", 'sigmoid'",
+        ", {'prelu': {'weights': 'p'}}, {'conv': {'channels': 30, 'kernel': 3}}, 'relu'",
+        ", {'conv': {'channels': 31, 'kernel': 3, 'bias': false}}, {'conv': {'channels': 3}}",
+        NULL};
+    snprintf(ret, bytes,
+             "{'input': {'channels': %s}, 'bins': [1, %zu, 6], 'branch': [{'conv': {'channels': "
+             "%s}}, 'tanh'], 'upsample': '%s', 'concat': '%s', 'head': [{'conv': {'channels': %s, "
+             "'kernel': 3}}, {'batch_norm': {}}%s], 'weights': {'random': %zu}}",
+             pick_text(widths), 2 + pick(8), pick_text(widths), pick_text(modes),
+             pick_text(concats), pick_text(widths), pick_text(afters), pick(1000));
+}
+
 static struct ppm_tensor run(struct ppm_engine *engine, const struct ppm_model *model,
                              const struct ppm_tensor *x, bool reference, int threads)
 {
@@ -133,7 +155,8 @@ static void check_model(struct ppm_engine *engine, const struct ppm_model *model
 
 /* Every kernel set that this machine runs, over models and shapes drawn from a seed of their own.
  */
-static void check_random_models(const char *isa, uint64_t seed, size_t models)
+static void check_random_models(const char *isa, uint64_t seed, size_t models,
+                                void (*write)(char *ret, size_t bytes))
 {
     struct ppm_error error = {0};
     if (ppm_isa_select(isa, &error) != PPM_OK)
@@ -145,7 +168,7 @@ static void check_random_models(const char *isa, uint64_t seed, size_t models)
         char text[4096];
         struct ppm_model_info info;
         struct ppm_costs costs;
-        write_model(text, sizeof text);
+        write(text, sizeof text);
         struct ppm_model *model = support_load_ok(text);
         ppm_model_info(model, &info);
         for (size_t i = 0; i < 2; i++) {
@@ -163,22 +186,85 @@ static void check_random_models(const char *isa, uint64_t seed, size_t models)
 
 Test(engine, random_models_scalar)
 {
-    check_random_models("scalar", 1, 120);
+    check_random_models("scalar", 1, 120, write_model);
+    check_random_models("scalar", 1, 60, write_3x3_model);
 }
 
 Test(engine, random_models_avx2)
 {
-    check_random_models("avx2", 2, 120);
+    check_random_models("avx2", 2, 120, write_model);
+    check_random_models("avx2", 2, 60, write_3x3_model);
 }
 
 Test(engine, random_models_avx512)
 {
-    check_random_models("avx512", 3, 120);
+    check_random_models("avx512", 3, 120, write_model);
+    check_random_models("avx512", 3, 60, write_3x3_model);
 }
 
 Test(engine, random_models_neon)
 {
-    check_random_models("neon", 4, 120);
+    check_random_models("neon", 4, 120, write_model);
+    check_random_models("neon", 4, 60, write_3x3_model);
+}
+
+/* Many channels, as real heads have them: signed, and as they come behind a relu. */
+Test(engine, wide_3x3_heads_round_little)
+{
+    static const size_t widths[] = {512, 2048, 4096};
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    for (size_t i = 0; i < 2 * COUNT(widths); i++) {
+        char text[300];
+        snprintf(text, sizeof text,
+                 "{'input': {'channels': %zu}, 'bins': [1, 2], 'branch': [{'conv': {'channels': "
+                 "32}}], 'head': [{'conv': {'channels': 24, 'kernel': 3}}], 'weights': {'random': "
+                 "%zu}}",
+                 widths[i / 2], i);
+        struct ppm_model *model = support_load_ok(text);
+        struct ppm_tensor x =
+            support_tensor((struct ppm_shape){1, widths[i / 2], 15, 17}, PPM_NCHW, NULL);
+        float *values = x.data;
+        for (size_t k = 0; i % 2 && k < support_elements(&x); k++)
+            values[k] = values[k] > 0 ? values[k] : 0;
+        struct ppm_tensor expected = run(engine, model, &x, true, 2);
+        struct ppm_tensor y = run(engine, model, &x, false, 2);
+        const double difference = support_difference(&y, &expected);
+        cr_expect(difference <= 2e-5, "%zu channels: off by %g", widths[i / 2], difference);
+        ppm_tensor_free(&x);
+        ppm_tensor_free(&expected);
+        ppm_tensor_free(&y);
+        ppm_model_free(model);
+    }
+    ppm_engine_free(engine);
+}
+
+#define HEAD_3X3(options)                                                                          \
+    "{'input': {'channels': 30}, 'bins': [1, 2, 3], 'branch': [{'conv': {'channels': 25}}], "      \
+    "'head': [{'conv': {'channels': 26, 'kernel': 3}}, 'relu', {'conv': {'channels': 24, "         \
+    "'kernel': 3}}], " options "'weights': {'random': 7}}"
+
+/* The direct form rounds less. */
+Test(engine, exact_models_take_the_direct_form)
+{
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_model *fast = support_load_ok(HEAD_3X3("")),
+                     *exact = support_load_ok(HEAD_3X3("'exact': true, "));
+    struct ppm_tensor x = support_tensor((struct ppm_shape){2, 30, 21, 26}, PPM_NCHW, NULL);
+    struct ppm_tensor expected = run(engine, fast, &x, true, 2);
+    struct ppm_tensor y = run(engine, fast, &x, false, 2),
+                      exact_y = run(engine, exact, &x, false, 2);
+    const double error_fast = support_difference(&y, &expected);
+    const double error_exact = support_difference(&exact_y, &expected);
+    cr_expect(error_exact < error_fast / 2, "off by %g, otherwise by %g", error_exact, error_fast);
+    ppm_tensor_free(&x);
+    ppm_tensor_free(&expected);
+    ppm_tensor_free(&y);
+    ppm_tensor_free(&exact_y);
+    ppm_model_free(fast);
+    ppm_model_free(exact);
+    ppm_engine_free(engine);
 }
 
 static const char bottleneck_model[] =
@@ -186,27 +272,36 @@ static const char bottleneck_model[] =
     "'head': [{'conv': {'channels': 17}}, 'relu'], 'weights': {'random': 7}}";
 
 /* NaN or Inf anywhere in x reaches exactly the values that it reaches in the literal graph. */
+static void check_kinds(struct ppm_engine *engine, const struct ppm_model *model, size_t channels,
+                        float value)
+{
+    struct ppm_tensor x = support_tensor((struct ppm_shape){1, channels, 19, 21}, PPM_NCHW, NULL);
+    ((float *)x.data)[5 * 19 * 21 + 137] = value;
+    struct ppm_tensor expected = run(engine, model, &x, true, 1);
+    struct ppm_tensor y = run(engine, model, &x, false, 2);
+    const float *a = y.data, *b = expected.data;
+    size_t wrong = 0;
+    for (size_t k = 0; k < support_elements(&y); k++)
+        wrong += isnan(a[k]) != isnan(b[k]) || isinf(a[k]) != isinf(b[k]);
+    cr_expect_eq(wrong, 0, "x holds %g: %zu values differ in kind", (double)value, wrong);
+    ppm_tensor_free(&x);
+    ppm_tensor_free(&y);
+    ppm_tensor_free(&expected);
+}
+
 Test(engine, not_finite)
 {
     const float values[] = {NAN, INFINITY, -INFINITY, 3e38f};
     struct ppm_error error = {0};
     struct ppm_engine *engine = ppm_engine_create(&error);
-    struct ppm_model *model = support_load_ok(bottleneck_model);
+    struct ppm_model *model = support_load_ok(bottleneck_model),
+                     *model_3x3 = support_load_ok(HEAD_3X3(""));
     for (size_t i = 0; i < COUNT(values); i++) {
-        struct ppm_tensor x = support_tensor((struct ppm_shape){1, 12, 9, 11}, PPM_NCHW, NULL);
-        ((float *)x.data)[5 * 99 + 37] = values[i];
-        struct ppm_tensor expected = run(engine, model, &x, true, 1);
-        struct ppm_tensor y = run(engine, model, &x, false, 2);
-        const float *a = y.data, *b = expected.data;
-        size_t wrong = 0;
-        for (size_t k = 0; k < support_elements(&y); k++)
-            wrong += isnan(a[k]) != isnan(b[k]) || isinf(a[k]) != isinf(b[k]);
-        cr_expect_eq(wrong, 0, "x holds %g: %zu values differ in kind", (double)values[i], wrong);
-        ppm_tensor_free(&x);
-        ppm_tensor_free(&y);
-        ppm_tensor_free(&expected);
+        check_kinds(engine, model, 12, values[i]);
+        check_kinds(engine, model_3x3, 30, values[i]);
     }
     ppm_model_free(model);
+    ppm_model_free(model_3x3);
     ppm_engine_free(engine);
 }
 

@@ -236,6 +236,7 @@ Test(spec, refuses_resizing_and_outputs)
          WITH("'upsample_to': 'stride_multiple', 'pool': 'same', 'cascade': true"),
          "upsample_to: found \"stride_multiple\", expected \"input\" in a cascade"},
         {"concat", WITH("'concat': 'sum'"), "expected \"input_first\", \"input_last\" or"},
+        {"exact is a word", WITH("'exact': 'yes'"), "exact: found \"yes\", expected true or false"},
         {"cascade is 1", WITH("'cascade': 1"), "cascade: found 1, expected true or false"},
         {"cascade of another width", BRANCH("[{'conv': {'channels': 3}}], 'cascade': true"),
          "cascade: found true, expected every branch to keep the input's 4 channels in a cascade; "

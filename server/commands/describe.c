@@ -8,13 +8,13 @@
 static enum ppm_status print_layers(const struct ppm_model *model, size_t count,
                                     const struct ppm_shape *shape, struct ppm_error *error)
 {
-    printf("\n%-22s %-52s %12s", "where", "layer", "parameters");
+    printf("\n%-22s %-76s %12s", "where", "layer", "parameters");
     printf(shape ? " %14s\n" : "\n", "flops");
     for (size_t i = 0; i < count; i++) {
         struct ppm_layer_info layer;
         if (ppm_model_layer(model, i, shape, &layer, error) != PPM_OK)
             return error->status;
-        printf("%-22s %-52s %12" PRIu64, layer.where, layer.what, layer.parameters);
+        printf("%-22s %-76s %12" PRIu64, layer.where, layer.what, layer.parameters);
         if (shape)
             printf(" %14" PRIu64, layer.flops);
         putchar('\n');

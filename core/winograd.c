@@ -1,0 +1,279 @@
+/*
+ * winograd.c - a 3x3 conv in a quarter of the products: Winograd's F(4x4, 3x3).
+ *
+ * Tiles of 4 x 4 outputs are the columns of 36 matrix products, one for each place of the
+ * transformed domain. A thread takes a block of tiles and walks K in chunks: it transforms the
+ * chunk's inputs once, and the weights of a panel right before they are multiplied. So neither is
+ * ever stored as a whole, and the weights stream as they are, at a quarter of the size they have
+ * transformed. Sums of all panels are kept until K has been walked.
+ *
+ * Where something is not finite, or gets too large, a transform spreads it over its tile: then the
+ * pass is run again in the direct form.
+ */
+#include "core/winograd.h"
+#include "core/threads.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- scratch ---- */
+
+struct scratch_sizes {
+    size_t planes, inputs, weights, sums, pixels;
+};
+
+/* Rounded up to cache lines. */
+static size_t in_lines(size_t floats)
+{
+    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+/* From place to place: not a multiple of the page size, or all would share a line of the cache. */
+static size_t weights_stride(size_t steps, size_t rows)
+{
+    return in_lines(steps * rows) + LINE_FLOATS;
+}
+
+static struct scratch_sizes scratch_of(const struct plan *plan, const struct pass *pass)
+{
+    const struct simd_ops *ops = core_simd();
+    const size_t micros = micros_of_block(), steps = steps_of_chunk();
+    const size_t panels = conv_panel_count(pass->layers);
+    const size_t columns = micros * ops->gemm_columns;
+    const size_t folded = folded_steps(plan);
+    return (struct scratch_sizes){
+        .planes = in_lines(PLANES_TOGETHER * rows_max(plan) * row_floats_of(plan)),
+        .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
+        .weights = PLACES * weights_stride(steps > folded ? steps : folded, ops->gemm_rows),
+        .sums = in_lines(panels * PLACES * ops->gemm_rows * columns),
+        .pixels = in_lines(TILE * TILE * (columns + TOGETHER)),
+    };
+}
+
+size_t winograd_block_floats(const struct plan *plan, const struct pass *pass)
+{
+    const struct scratch_sizes sizes = scratch_of(plan, pass);
+    return sizes.planes + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels;
+}
+
+static void take_scratch(struct task *task, const struct pass *pass, float *scratch)
+{
+    const struct scratch_sizes sizes = scratch_of(task->source.work->plan, pass);
+    task->planes = scratch;
+    task->inputs = task->planes + sizes.planes;
+    task->weights = task->inputs + sizes.inputs;
+    task->sums = task->weights + sizes.weights;
+    task->pixels = task->sums + sizes.sums;
+}
+
+/* ---- products ---- */
+
+/* sums += the weights of a panel, transformed, times inputs. taps[tap * tap_stride]: what will be
+ * multiplied next, to be fetched meanwhile; NULL: nothing. */
+static void multiply(const struct task *task, size_t panel, const struct inputs *inputs,
+                     bool accumulates, const float *next_taps, size_t tap_stride)
+{
+    const struct simd_ops *ops = core_simd();
+    const size_t width = ops->gemm_columns, rows = conv_panel_rows(task->conv, panel);
+    const size_t tile_floats = ops->gemm_rows * width;
+    struct simd_gemm_run run = {.k = inputs->steps};
+    struct simd_gemm_tile tile = {.runs = &run,
+                                  .run_count = 1,
+                                  .c = task->sums + (panel - task->first_panel) * PLACES *
+                                                        task->micros * tile_floats,
+                                  .c_stride = width,
+                                  .rows = rows,
+                                  .accumulates = accumulates};
+    for (size_t place = 0; place < PLACES; place++) {
+        run.a = task->weights + place * weights_stride(inputs->steps, rows);
+        run.next_a = next_taps && place < TAPS ? next_taps + place * tap_stride : run.a;
+        for (size_t micro = 0; micro < task->micros; micro++, tile.c += tile_floats) {
+            const size_t left = task->count - micro * width;
+            run.b = inputs->data + place * inputs->place_stride + micro * inputs->micro_stride;
+            tile.columns = left < width ? left : width;
+            ops->gemm_tile(&tile);
+        }
+    }
+}
+
+/* Channels [first, first + steps) of a part, for all panels. */
+static void multiply_part(const struct task *task, size_t part, size_t first, size_t steps,
+                          bool accumulates)
+{
+    const struct layer *conv = task->conv;
+    const struct inputs inputs = transform_inputs(task, part, first, steps);
+    for (size_t panel = task->first_panel; panel < task->end_panel; panel++) {
+        const size_t rows = conv_panel_rows(conv, panel);
+        const size_t tap_stride = conv->parts[part].channels * rows;
+        const bool is_last = panel + 1 == task->end_panel;
+        core_simd()->winograd_weights(conv_panel_at(conv, panel, part, 0, first), tap_stride,
+                                      steps * rows, task->weights, weights_stride(steps, rows));
+        multiply(task, panel, &inputs, accumulates,
+                 is_last ? NULL : conv_panel_at(conv, panel + 1, part, 0, first), tap_stride);
+    }
+}
+
+/* The folded branches: their weights are W_i b_i, their inputs the plan's. */
+static void multiply_folded(const struct task *task, bool accumulates)
+{
+    const struct work *work = task->source.work;
+    const struct plan *plan = work->plan;
+    const struct inputs inputs = folded_inputs(task);
+    for (size_t panel = task->first_panel; panel < task->end_panel; panel++) {
+        const size_t rows = conv_panel_rows(task->conv, panel);
+        const float *folded = folded_panel(work, task->source.n, panel);
+        float *ret = task->weights;
+        for (size_t i = 0; i < work->spec->branch_count; i++) {
+            const size_t floats = plan->is_folded[i] ? plan_points(&plan->g, i) * rows : 0;
+            core_simd()->winograd_weights(folded, floats, floats, ret,
+                                          weights_stride(inputs.steps, rows));
+            folded += TAPS * floats;
+            ret += floats;
+        }
+        multiply(task, panel, &inputs, accumulates, NULL, 0);
+    }
+}
+
+/* ---- results ---- */
+
+/* One channel of a run of tiles, as pixels, into its place of the pass's result. */
+static void store_pixels(const struct task *task, const struct tile_run *run, size_t channel,
+                         size_t stride)
+{
+    const struct pass *pass = task->source.pass;
+    const struct plan *plan = task->source.work->plan;
+    const size_t h = plan->g.h, w = plan->g.w, channels = pass->ret_channels;
+    const size_t left = TILE * run->first, whole = TILE * run->count;
+    const size_t count = whole < w - left ? whole : w - left;
+    float *map = pass->ret + task->source.n * channels * plan->pixels;
+    for (size_t i = 0; i < TILE && TILE * run->row + i < h; i++) {
+        const size_t pixel = (TILE * run->row + i) * w + left;
+        const float *from = task->pixels + i * stride;
+        if (pass->ret_layout == PPM_NCHW)
+            memcpy(map + channel * plan->pixels + pixel, from, count * sizeof *map);
+        for (size_t j = 0; pass->ret_layout == PPM_NHWC && j < count; j++)
+            map[(pixel + j) * channels + channel] = from[j];
+    }
+}
+
+/* False: something was not finite. */
+static bool store_results(const struct task *task)
+{
+    const struct simd_ops *ops = core_simd();
+    const struct layer *conv = task->conv;
+    const size_t width = ops->gemm_columns, tile_floats = ops->gemm_rows * width;
+    const size_t stride = TILE * (task->micros * width + TOGETHER);
+    struct simd_winograd_sums from = {.stride = task->micros * tile_floats};
+    bool are_finite = true;
+    fused_clamp(task->source.pass->fused == 2 ? conv + 1 : NULL, &from.low, &from.high);
+    for (size_t panel = task->first_panel; panel < task->end_panel; panel++)
+        for (size_t row = 0; row < conv_panel_rows(conv, panel); row++) {
+            const size_t channel = panel * ops->gemm_rows + row;
+            const float *sums =
+                task->sums + (panel - task->first_panel) * PLACES * from.stride + row * width;
+            from.scale = conv->scale32[channel];
+            from.shift = conv->shift32[channel];
+            for (size_t i = 0; i < task->run_count; i++) {
+                const struct tile_run *run = &task->runs[i];
+                from.sums = sums + run->micro * tile_floats + run->column;
+                from.count = run->count;
+                are_finite = ops->winograd_output(&from, task->pixels, stride) && are_finite;
+                store_pixels(task, run, channel, stride);
+            }
+        }
+    return are_finite;
+}
+
+/* ---- tasks ---- */
+
+/* False: something was not finite. */
+static bool run_task(struct task *task)
+{
+    const struct work *work = task->source.work;
+    const struct layer *conv = task->conv;
+    const size_t steps_max = steps_of_chunk();
+    bool accumulates = false, folds = false;
+    find_runs(work->plan, task);
+    memset(task->planes, 0,
+           PLANES_TOGETHER * task->rows * row_floats_of(work->plan) * sizeof *task->planes);
+    for (size_t part = 0; part < conv->part_count; part++) {
+        const size_t branch = block_branch(&task->source, part);
+        const size_t channels = conv->parts[part].channels;
+        if (branch < BRANCHES_MAX && work_folds(work, branch)) {
+            folds = true;
+            continue;
+        }
+        for (size_t first = 0; first < channels; first += steps_max) {
+            if (run_is_cancelled(work->run))
+                return true;
+            const size_t left = channels - first;
+            multiply_part(task, part, first, left < steps_max ? left : steps_max, accumulates);
+            accumulates = true;
+        }
+    }
+    if (folds)
+        multiply_folded(task, accumulates);
+    return store_results(task);
+}
+
+/* Panels are shared out in so many groups that threads have about as much to do; each group
+ * transforms the inputs again, which takes about as long as so many panels do. */
+static size_t choose_groups(const struct work *work, const struct layer *conv, size_t blocks)
+{
+    enum { INPUTS_PANELS = 2, GROUPS_MAX = 64 };
+    const size_t panels = conv_panel_count(conv), threads = (size_t)work->threads;
+    size_t best = 1, best_cost = SIZE_MAX;
+    for (size_t groups = 1; groups <= panels && groups <= GROUPS_MAX; groups++) {
+        const size_t turns = (blocks * groups + threads - 1) / threads;
+        const size_t cost = turns * (INPUTS_PANELS + (panels + groups - 1) / groups);
+        if (cost < best_cost) {
+            best = groups;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+static void run_tasks(struct work *work, const struct pass *pass)
+{
+    const size_t tiles = winograd_tiles(work->plan), panels = conv_panel_count(pass->layers);
+    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
+    const size_t blocks = (tiles + columns - 1) / columns;
+    const size_t groups = choose_groups(work, pass->layers, work->n * blocks);
+    float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
+#pragma omp for collapse(3) schedule(dynamic)
+    for (size_t n = 0; n < work->n; n++)
+        for (size_t block = 0; block < blocks; block++)
+            for (size_t group = 0; group < groups; group++) {
+                const size_t left = tiles - block * columns;
+                struct task task = {.source = {.work = work, .pass = pass, .n = n},
+                                    .conv = pass->layers,
+                                    .first = block * columns,
+                                    .count = left < columns ? left : columns,
+                                    .first_panel = panels * group / groups,
+                                    .end_panel = panels * (group + 1) / groups};
+                take_scratch(&task, pass, scratch);
+                if (!run_is_cancelled(work->run) && !run_task(&task))
+                    atomic_store(&work->has_spread, true);
+            }
+}
+
+void stage_winograd(struct work *work, const struct pass *pass)
+{
+    if (pass->map || work->is_finite) {
+        run_tasks(work, pass);
+        const bool has_spread = atomic_load(&work->has_spread);
+#pragma omp barrier
+        if (!has_spread)
+            return;
+#pragma omp single
+        {
+            atomic_store(&work->has_spread, false);
+            if (!pass->map)
+                atomic_store(&work->is_finite, false);
+        }
+        if (!pass->map)
+            stage_expand(work);
+    }
+    stage_pass(work, pass);
+}

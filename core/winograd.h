@@ -1,0 +1,75 @@
+/* winograd.h - what the two files of Winograd's F(4x4, 3x3) share; winograd.c says how it goes. */
+#ifndef PPM_CORE_WINOGRAD_H
+#define PPM_CORE_WINOGRAD_H
+
+#include "core/engine.h"
+
+enum {
+    TILE = SIMD_WINOGRAD_TILE,
+    TAPS = 9,
+    PLACES = SIMD_WINOGRAD_PLACES,
+    TOGETHER = SIMD_WINOGRAD_TOGETHER,
+    BLOCK_COLUMNS = 64,       /* as many as the register tile has, or a multiple up to this */
+    INPUTS_BYTES = 450 << 10, /* of a chunk: half of a second-level cache */
+    LINE_FLOATS = 16,         /* of a cache line: what places of a domain are moved by */
+    PLANES_TOGETHER = 16,     /* gathered at a time, from NHWC */
+};
+
+/* Tiles of one row of tiles, neighbours in a micro-panel. */
+struct tile_run {
+    size_t micro, column; /* where they begin in the block */
+    size_t row, first;    /* of the map, in tiles */
+    size_t count;
+};
+
+/* What a thread computes at a time: a block of tiles of map n, some panels of weights. */
+struct task {
+    struct block source; /* for gather_rows */
+    const struct layer *conv;
+    size_t first, count; /* tiles */
+    size_t micros;
+    size_t first_panel, end_panel;
+    size_t first_row, rows; /* of inputs that the tiles see, in the map with its border */
+    struct tile_run runs[BLOCK_COLUMNS];
+    size_t run_count;
+
+    /* scratch */
+    float *planes;  /* [channels][rows][row_floats] */
+    float *inputs;  /* [place][micro][steps][gemm_columns] */
+    float *weights; /* [place][steps][rows of the panel] */
+    float *sums;    /* [panel][place][micro][gemm_rows][gemm_columns] */
+    float *pixels;  /* [TILE][TILE * BLOCK_COLUMNS] */
+};
+
+/* A chunk of K, its inputs transformed. */
+struct inputs {
+    const float *data;
+    size_t place_stride, micro_stride, steps;
+};
+
+/* Tiles on an axis of so many pixels. */
+size_t tiles_on(size_t extent);
+
+/* Micro-panels of a block, and the channels that are transformed at a time. */
+size_t micros_of_block(void);
+size_t steps_of_chunk(void);
+
+/* Scratch of the inputs: floats of a row of a plane, with its border and what the kernel may read
+ * behind the last tile; and rows that the tiles of a block see at most. */
+size_t row_floats_of(const struct plan *plan);
+size_t rows_max(const struct plan *plan);
+
+/* Grid points of the folded branches: each is a channel of inputs. */
+size_t folded_steps(const struct plan *plan);
+
+/* Fills in what follows from first and count. */
+void find_runs(const struct plan *plan, struct task *task);
+
+/* Channels [first, first + steps) of a part, transformed into the task's scratch; its planes are
+ * zero, or of the same task. */
+struct inputs transform_inputs(const struct task *task, size_t part, size_t first, size_t steps);
+
+/* What multiplies the folded branches, of the task's tiles. */
+struct inputs folded_inputs(const struct task *task);
+
+#endif

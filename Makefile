@@ -308,6 +308,10 @@ test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md
 soak: $(PROGRAM) $(call setup,reliability) ## An hour of mixed load, or SOAK_MINUTES of it
 	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run soak
 
+.PHONY: test-export
+test-export: $(PROGRAM) $(call setup,export) ## tools/export.py: other people's checkpoints, beside PyTorch; ARGS="NAME"
+	$(Q)PPM_SERVER=$(PROGRAM) tests/export/run $(ARGS)
+
 # What "make test" knows of OpenAPI is its own; this has the schema that OpenAPI publishes.
 VALIDATOR := @seriousme/openapi-schema-validator@2.11.0
 .PHONY: test-openapi

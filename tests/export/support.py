@@ -1,0 +1,87 @@
+"""What the tests of tools/export.py share: random networks, exporting, computing by ppm-server."""
+import contextlib
+import io
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import export
+import numpy as np
+import torch
+from checkpoints import ExportError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SERVER = os.environ.get("PPM_SERVER", str(ROOT / "build/ppm-server"))
+TOLERANCE = 2e-5  # of the largest magnitude of what PyTorch computes
+
+torch.set_grad_enabled(False)
+
+
+def random_network(make, seed=1):
+    """make(): the module, with random values in every tensor, norms included, ready to be used."""
+    torch.manual_seed(seed)
+    network = make().eval()
+    for name, tensor in network.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 1.5)
+        elif tensor.is_floating_point() and tensor.dim() == 1:
+            tensor.uniform_(-0.8, 1.2)
+    return network
+
+
+def random_features(*shape, seed=2):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+class ExportTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.model = self.folder / "model.json"
+
+    def save(self, value, name="checkpoint.pth", **options):
+        torch.save(value, self.folder / name, **options)
+        return self.folder / name
+
+    def export(self, checkpoint, *options):
+        """-> what is printed"""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            export.main([str(checkpoint), str(self.model), *options])
+        return printed.getvalue()
+
+    def config(self):
+        return json.loads(self.model.read_text())
+
+    def serve(self, x):
+        """What ppm-server makes of x, with the model as exported."""
+        np.save(self.folder / "x.npy", np.ascontiguousarray(x))
+        subprocess.run([SERVER, "run", "--model", self.model, "--input", self.folder / "x.npy",
+                        "--output", self.folder / "y.npy"], check=True)
+        return np.load(self.folder / "y.npy")
+
+    def assert_same(self, got, want):
+        want = np.asarray(want)
+        self.assertEqual(got.shape, want.shape)
+        off = np.abs(got.astype(np.float64) - want).max() / np.abs(want).max()
+        self.assertLess(off, TOLERANCE)
+        self.assertGreater(want.std(), 0)  # nothing is compared where all values are the same
+
+    def assert_exports(self, network, x, *options, kind=None, wrap=lambda weights: weights):
+        """Saved, exported and computed with, it gives what the network itself computes."""
+        printed = self.export(self.save(wrap(network.state_dict())), *options)
+        if kind:
+            self.assertIn(f": {kind} (", printed)
+        self.assert_same(self.serve(x), network(x))
+        return printed
+
+    def assert_refuses(self, sentence, checkpoint, *options):
+        with self.assertRaises(ExportError) as caught:
+            self.export(checkpoint, *options)
+        self.assertIn(sentence, str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
+        self.assertFalse(self.model.exists())

@@ -207,6 +207,10 @@ run: $(PROGRAM) ## Serve on 127.0.0.1:8080; make run ARGS="--port 9000"
 demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, show the answer
 	$(Q)PPM_SERVER=$(PROGRAM) tools/demo.sh
 
+.PHONY: example
+example: $(PROGRAM) $(call setup,example) ## Label an image by a whole PSPNet, its pyramid served; make example ARGS="--side 233"
+	$(Q)examples/pspnet.py --server $(PROGRAM) $(ARGS)
+
 BENCHES := $(OBJ)/bench
 .PHONY: bench
 bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage beside the FMA peak; make bench ARGS="A --threads 1"

@@ -101,6 +101,36 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
     }
 }
 
+typedef __m256i vec_places;
+
+static inline vec_places places_load(const uint32_t places[LANES])
+{
+    return _mm256_loadu_si256((const __m256i *)places);
+}
+
+static inline vec vec_pick(vec v, vec_places places)
+{
+    return _mm256_permutevar8x32_ps(v, places);
+}
+
+typedef __m256 vec_mask;
+
+static inline vec_mask vec_exceeds(vec value, vec best)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(best, best, _CMP_ORD_Q),
+                         _mm256_cmp_ps(value, best, _CMP_NLE_UQ));
+}
+
+static inline vec vec_blend(vec_mask mask, vec set, vec other)
+{
+    return _mm256_blendv_ps(other, set, mask);
+}
+
+static inline void vec_store_int(int32_t *ret, vec v)
+{
+    _mm256_storeu_si256((__m256i *)ret, _mm256_cvtps_epi32(v));
+}
+
 #    define vec_set(value)   _mm256_set1_ps(value)
 #    define vec_add(a, b)    _mm256_add_ps(a, b)
 #    define vec_sub(a, b)    _mm256_sub_ps(a, b)
@@ -117,6 +147,7 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
+#    include "simd/output_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/transpose_x86.h"
 #    include "simd/winograd_tmpl.h"
@@ -149,6 +180,8 @@ const struct simd_ops simd_avx2 = {
     .winograd_input = winograd_input,
     .winograd_weights = winograd_weights,
     .winograd_output = winograd_output,
+    .stretch_rows = stretch_rows,
+    .argmax = argmax,
     .activate = ACTIVATE_TABLE,
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,

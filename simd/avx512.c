@@ -104,6 +104,36 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
     vec_store(x + 3 * LANES, _mm512_permutex2var_ps(high_even, high, high_odd));
 }
 
+typedef __m512i vec_places;
+
+static inline vec_places places_load(const uint32_t places[LANES])
+{
+    return _mm512_loadu_si512(places);
+}
+
+static inline vec vec_pick(vec v, vec_places places)
+{
+    return _mm512_permutexvar_ps(places, v);
+}
+
+typedef __mmask16 vec_mask;
+
+static inline vec_mask vec_exceeds(vec value, vec best)
+{
+    return _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(best, best, _CMP_ORD_Q), value, best,
+                                   _CMP_NLE_UQ);
+}
+
+static inline vec vec_blend(vec_mask mask, vec set, vec other)
+{
+    return _mm512_mask_blend_ps(mask, other, set);
+}
+
+static inline void vec_store_int(int32_t *ret, vec v)
+{
+    _mm512_storeu_si512(ret, _mm512_cvtps_epi32(v));
+}
+
 #    define vec_set(value)   _mm512_set1_ps(value)
 #    define vec_add(a, b)    _mm512_add_ps(a, b)
 #    define vec_sub(a, b)    _mm512_sub_ps(a, b)
@@ -120,6 +150,7 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
+#    include "simd/output_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/transpose_x86.h"
 #    include "simd/winograd_tmpl.h"
@@ -234,6 +265,8 @@ const struct simd_ops simd_avx512 = {
     .winograd_input = winograd_input,
     .winograd_weights = winograd_weights,
     .winograd_output = winograd_output,
+    .stretch_rows = stretch_rows,
+    .argmax = argmax,
     .activate = ACTIVATE_TABLE,
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,

@@ -86,7 +86,37 @@ static inline void vec_store_bfloat16(uint16_t *half, vec v)
     vst1_u16(half, vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16));
 }
 
-/* max and min are NaN when either operand is: more than the kernels ask for. */
+/* As numbers of bytes, for the table that a register is. */
+typedef uint8x16_t vec_places;
+
+static inline vec_places places_load(const uint32_t places[LANES])
+{
+    const uint32x4_t lanes = vld1q_u32(places);
+    return vreinterpretq_u8_u32(vmlaq_n_u32(vdupq_n_u32(0x03020100), lanes, 0x04040404));
+}
+
+static inline vec vec_pick(vec v, vec_places places)
+{
+    return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(v), places));
+}
+
+typedef uint32x4_t vec_mask;
+
+static inline vec_mask vec_exceeds(vec value, vec best)
+{
+    return vbicq_u32(vceqq_f32(best, best), vcleq_f32(value, best));
+}
+
+static inline vec vec_blend(vec_mask mask, vec set, vec other)
+{
+    return vbslq_f32(mask, set, other);
+}
+
+static inline void vec_store_int(int32_t *ret, vec v)
+{
+    vst1q_s32(ret, vcvtq_s32_f32(v));
+}
+
 /* ret[j] = x[j], x[4 + j], x[8 + j], ... */
 static inline void vec_load_every_fourth(const float *x, vec ret[4])
 {
@@ -101,6 +131,7 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
     vst4q_f32(x, (float32x4x4_t){{v[0], v[1], v[2], v[3]}});
 }
 
+/* max and min are NaN when either operand is: more than the kernels ask for. */
 #    define vec_set(value)   vdupq_n_f32(value)
 #    define vec_add(a, b)    vaddq_f32(a, b)
 #    define vec_sub(a, b)    vsubq_f32(a, b)
@@ -117,6 +148,7 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
 #    include "simd/act_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
+#    include "simd/output_tmpl.h"
 #    include "simd/rows_tmpl.h"
 #    include "simd/winograd_tmpl.h"
 
@@ -165,6 +197,8 @@ const struct simd_ops simd_neon = {
     .winograd_input = winograd_input,
     .winograd_weights = winograd_weights,
     .winograd_output = winograd_output,
+    .stretch_rows = stretch_rows,
+    .argmax = argmax,
     .activate = ACTIVATE_TABLE,
     .softmax = softmax,
     .float16_to_float32 = float16_to_float32,

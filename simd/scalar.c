@@ -153,6 +153,28 @@ static void lerp_rows(const float *above, const float *below, float weight, floa
         ret[j] = (1 - weight) * above[j] + weight * below[j];
 }
 
+static void stretch_rows(const float *x, size_t stride, size_t rows, const struct simd_taps *taps,
+                         float *ret, size_t ret_stride)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < taps->count; j++) {
+            const float *low = x + i * stride + taps->low[j];
+            const float *high = low + (taps->low[j] + 1 < taps->width ? 1 : 0);
+            ret[i * ret_stride + j] = (1 - taps->weight[j]) * *low + taps->weight[j] * *high;
+        }
+}
+
+static void argmax(const float *x, size_t channels, size_t stride, size_t count, int32_t *ret)
+{
+    for (size_t j = 0; j < count; j++) {
+        size_t best = 0;
+        for (size_t c = 1; c < channels && !isnan(x[best * stride + j]); c++)
+            if (!(x[c * stride + j] <= x[best * stride + j]))
+                best = c;
+        ret[j] = (int32_t)best;
+    }
+}
+
 static float float_from_bits(uint32_t bits)
 {
     float value;
@@ -241,6 +263,8 @@ const struct simd_ops simd_scalar = {
     .winograd_input = scalar_winograd_input,
     .winograd_weights = scalar_winograd_weights,
     .winograd_output = scalar_winograd_output,
+    .stretch_rows = stretch_rows,
+    .argmax = argmax,
     .activate =
         {
             [SIMD_RELU] = activate_relu,

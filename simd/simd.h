@@ -82,6 +82,15 @@ struct simd_winograd_sums {
     float scale, shift, low, high; /* epilogue, as in struct simd_gemm_tile */
 };
 
+/* Where a stretched row reads: count results of rows of width elements. With low = low[j] and
+ * high = min(low + 1, width - 1), result j is (1 - weight[j]) * x[low] + weight[j] * x[high]. low
+ * ascends, and is below width. */
+struct simd_taps {
+    const uint32_t *low;
+    const float *weight;
+    size_t count, width;
+};
+
 struct simd_ops {
     const char *name; /* "scalar"; what PPM_ISA selects it by */
 
@@ -116,6 +125,15 @@ struct simd_ops {
      * the sums of tile t, for t < count. Each row of ret may be written as if count were the next
      * multiple of SIMD_WINOGRAD_TOGETHER. Returns whether all (A^T m A) are finite. */
     bool (*winograd_output)(const struct simd_winograd_sums *from, float *ret, size_t ret_stride);
+
+    /* ret[i * ret_stride + j] = result j of taps, read from x + i * stride, i < rows. Any of a
+     * row's width elements may be read; ret does not overlap x. */
+    void (*stretch_rows)(const float *x, size_t stride, size_t rows, const struct simd_taps *taps,
+                         float *ret, size_t ret_stride);
+
+    /* ret[j] = the lowest c < channels with the largest x[c * stride + j], j < count, NaN being
+     * larger than all; at most 2^24 channels. ret does not overlap x. */
+    void (*argmax)(const float *x, size_t channels, size_t stride, size_t count, int32_t *ret);
 
     /* ret[i] = f(x[i], slope) for i < count; slope is read by SIMD_LEAKY_RELU alone. */
     void (*activate[SIMD_ACTIVATION_COUNT])(const float *x, float *ret, size_t count, float slope);

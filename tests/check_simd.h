@@ -33,6 +33,7 @@ checker check_gemm_tile;                                  /* check_simd_gemm.c *
 checker check_sum_rows, check_lerp_rows, check_transpose; /* check_simd_rows.c */
 checker check_winograd_input, check_winograd_weights;     /* check_simd_winograd.c */
 checker check_winograd_output;
+checker check_stretch_rows, check_argmax;        /* check_simd_output.c */
 checker check_from_float16, check_from_bfloat16; /* check_simd_halves.c */
 checker check_to_float16, check_to_bfloat16;
 checker check_activations, check_softmax; /* check_simd_act.c */

@@ -344,6 +344,83 @@ static void to_bfloat_last_missing(const float *x, uint16_t *ret, size_t count)
     honest->float32_to_bfloat16(x, ret, count - (count % 4 == 3));
 }
 
+/* ---- the output stage ---- */
+
+static void stretch_reads_behind_the_row(const float *x, size_t stride, size_t rows,
+                                         const struct simd_taps *taps, float *ret,
+                                         size_t ret_stride)
+{
+    honest->stretch_rows(x, stride, rows, taps, ret, ret_stride);
+    sink = x[(rows - 1) * stride + taps->width];
+}
+
+static void stretch_stores_behind(const float *x, size_t stride, size_t rows,
+                                  const struct simd_taps *taps, float *ret, size_t ret_stride)
+{
+    honest->stretch_rows(x, stride, rows, taps, ret, ret_stride);
+    ret[taps->count] = 0;
+}
+
+static void stretch_loses_the_last_row(const float *x, size_t stride, size_t rows,
+                                       const struct simd_taps *taps, float *ret, size_t ret_stride)
+{
+    honest->stretch_rows(x, stride, rows - (rows == 4), taps, ret, ret_stride);
+}
+
+static void stretch_takes_the_nearest(const float *x, size_t stride, size_t rows,
+                                      const struct simd_taps *taps, float *ret, size_t ret_stride)
+{
+    honest->stretch_rows(x, stride, rows, taps, ret, ret_stride);
+    for (size_t j = 0; j < taps->count; j++)
+        if (taps->weight[j] > 0 && taps->weight[j] < 0x1p-18F)
+            ret[j] = x[taps->low[j]];
+}
+
+static void argmax_takes_the_last_of_a_tie(const float *x, size_t channels, size_t stride,
+                                           size_t count, int32_t *ret)
+{
+    honest->argmax(x, channels, stride, count, ret);
+    for (size_t j = 0; j < count; j++)
+        for (size_t c = 0; c < channels; c++)
+            if (x[c * stride + j] == x[(size_t)ret[j] * stride + j])
+                ret[j] = (int32_t)c;
+}
+
+static void argmax_passes_nan_over(const float *x, size_t channels, size_t stride, size_t count,
+                                   int32_t *ret)
+{
+    for (size_t j = 0; j < count; j++) {
+        ret[j] = 0;
+        for (size_t c = 1; c < channels; c++)
+            if (x[c * stride + j] > x[(size_t)ret[j] * stride + j])
+                ret[j] = (int32_t)c;
+    }
+}
+
+static void argmax_takes_the_last_nan(const float *x, size_t channels, size_t stride, size_t count,
+                                      int32_t *ret)
+{
+    honest->argmax(x, channels, stride, count, ret);
+    for (size_t j = 0; j < count; j++)
+        for (size_t c = 0; c < channels; c++)
+            if (isnan(x[c * stride + j]))
+                ret[j] = (int32_t)c;
+}
+
+static void argmax_reads_behind(const float *x, size_t channels, size_t stride, size_t count,
+                                int32_t *ret)
+{
+    honest->argmax(x, channels, stride, count, ret);
+    sink = x[(channels - 1) * stride + count];
+}
+
+static void argmax_stores_behind(const float *x, size_t channels, size_t stride, size_t count,
+                                 int32_t *ret)
+{
+    honest->argmax(x, channels, stride, count, ret);
+    ret[count] = 0;
+}
+
 /* ---- activations and softmax ---- */
 
 static void relu_without_nan(const float *x, float *ret, size_t count, float slope)
@@ -446,6 +523,15 @@ static const struct plant {
     PLANT(check_winograd_weights, winograd_weights, weights_turned),
     PLANT(check_winograd_output, winograd_output, output_always_finite),
     PLANT(check_winograd_output, winograd_output, output_not_clamped),
+    PLANT(check_stretch_rows, stretch_rows, stretch_reads_behind_the_row),
+    PLANT(check_stretch_rows, stretch_rows, stretch_stores_behind),
+    PLANT(check_stretch_rows, stretch_rows, stretch_loses_the_last_row),
+    PLANT(check_stretch_rows, stretch_rows, stretch_takes_the_nearest),
+    PLANT(check_argmax, argmax, argmax_takes_the_last_of_a_tie),
+    PLANT(check_argmax, argmax, argmax_passes_nan_over),
+    PLANT(check_argmax, argmax, argmax_takes_the_last_nan),
+    PLANT(check_argmax, argmax, argmax_reads_behind),
+    PLANT(check_argmax, argmax, argmax_stores_behind),
     PLANT(check_from_float16, float16_to_float32, half_without_subnormals),
     PLANT(check_from_float16, float16_to_float32, half_reads_behind),
     PLANT(check_from_float16, float16_to_float32, half_signals),
@@ -484,6 +570,8 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     REPLACE(winograd_input);
     REPLACE(winograd_weights);
     REPLACE(winograd_output);
+    REPLACE(stretch_rows);
+    REPLACE(argmax);
     REPLACE(softmax);
     REPLACE(float16_to_float32);
     REPLACE(bfloat16_to_float32);

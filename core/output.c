@@ -1,59 +1,90 @@
-/* output.c - the output stage, a row of pixels at a time: resized, soft-maxed or arg-maxed while
- * all its channels are in cache; resized logits are never stored. */
+/* output.c - the output stage, a few pixels of a row at a time: resized, soft-maxed or arg-maxed
+ * while all their channels are in the first-level cache; resized logits are never stored. */
 #include "core/engine.h"
 #include "core/threads.h"
 
-#include <math.h>
 #include <string.h>
 
-/* One channel of an output row: two rows blended, then stretched. between: [w] */
-static void resize_row(const struct plan *plan, const float *map, size_t row, float *between,
-                       float *ret)
+/* Of so many pixels a thread has all channels at hand: four vectors of AVX-512, which the kernels
+ * take side by side. */
+enum { PIXELS_TOGETHER = 64 };
+
+/* Where the values of some pixels stand: channel c at data + c * stride. */
+struct pixels {
+    float *data;
+    size_t stride;
+    size_t first, count; /* in their row */
+};
+
+/* between[channels][w] = all channels of the map, at the height of an output row. */
+static void blend_rows(const struct plan *plan, const float *map, size_t channels, size_t row,
+                       float *between)
 {
-    const struct ppm_shape out = plan->g.output;
-    const struct resize_tap down = geometry_tap(plan->spec->output.resize, row, plan->g.h, out.h);
-    core_simd()->lerp_rows(map + down.low * plan->g.w, map + down.high * plan->g.w,
-                           (float)down.weight, between, plan->g.w);
-    for (size_t i = 0; i < out.w; i++) {
-        const struct resize_tap *right = &plan->output_taps[i];
-        const float weight = (float)right->weight;
-        ret[i] = (1 - weight) * between[right->low] + weight * between[right->high];
-    }
+    const size_t w = plan->g.w;
+    const struct resize_tap down =
+        geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
+    for (size_t c = 0; c < channels; c++, map += plan->pixels, between += w)
+        core_simd()->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
+                               w);
 }
 
-/* ret[i] = the lowest channel with the largest value; NaN counts as larger than all */
-static void argmax_row(const float *values, size_t channels, size_t count, float *best,
-                       int32_t *ret)
+static void resize_pixels(const struct plan *plan, const float *between, size_t channels,
+                          const struct pixels *ret)
 {
-    memcpy(best, values, count * sizeof *best);
-    memset(ret, 0, count * sizeof *ret);
-    for (size_t c = 1; c < channels; c++) {
-        values += count;
-        for (size_t i = 0; i < count; i++)
-            if (!(values[i] <= best[i]) && !isnan(best[i])) {
-                best[i] = values[i];
-                ret[i] = (int32_t)c;
-            }
-    }
+    const struct simd_taps taps = {.low = plan->output_low + ret->first,
+                                   .weight = plan->output_weight + ret->first,
+                                   .count = ret->count,
+                                   .width = plan->g.w};
+    core_simd()->stretch_rows(between, plan->g.w, channels, &taps, ret->data, ret->stride);
 }
 
-static void store_row(const struct work *work, size_t n, size_t row, const float *values,
-                      const struct ppm_tensor *y)
+static void copy_pixels(const struct plan *plan, const float *map, size_t channels, size_t row,
+                        const struct pixels *ret)
 {
-    const struct ppm_shape out = work->plan->g.output;
-    float *ret = y->data;
+    map += row * plan->g.w + ret->first;
+    for (size_t c = 0; c < channels; c++)
+        memcpy(ret->data + c * ret->stride, map + c * plan->pixels, ret->count * sizeof *map);
+}
+
+/* Into map n of y, where they are pixels [at, at + count). */
+static void store_pixels(const struct pixels *pixels, size_t channels, size_t at,
+                         const struct ppm_tensor *y, size_t n)
+{
+    const size_t all = y->shape.h * y->shape.w;
+    float *ret = (float *)y->data + n * channels * all;
     if (y->layout == PPM_NHWC) {
-        core_simd()->transpose(values, out.w, out.c, out.w, ret + (n * out.h + row) * out.w * out.c,
-                               out.c);
+        core_simd()->transpose(pixels->data, pixels->stride, channels, pixels->count,
+                               ret + at * channels, channels);
         return;
     }
-    for (size_t c = 0; c < out.c; c++, values += out.w)
-        memcpy(ret + ((n * out.c + c) * out.h + row) * out.w, values, out.w * sizeof *ret);
+    for (size_t c = 0; c < channels; c++)
+        memcpy(ret + c * all + at, pixels->data + c * pixels->stride, pixels->count * sizeof *ret);
 }
 
 size_t output_scratch_floats(const struct plan *plan, size_t channels)
 {
-    return (channels + 1) * plan->g.output.w + plan->g.w;
+    return channels * (PIXELS_TOGETHER + (plan->g.needs_resize ? plan->g.w : 0));
+}
+
+/* Pixels of a row, from map or, when it is resized, from between. */
+static void output_pixels(const struct work *work, const float *map, const float *between,
+                          size_t channels, size_t n, size_t row, struct pixels *pixels,
+                          const struct ppm_tensor *y)
+{
+    const struct plan *plan = work->plan;
+    const size_t at = row * y->shape.w + pixels->first;
+    if (plan->g.needs_resize)
+        resize_pixels(plan, between, channels, pixels);
+    else
+        copy_pixels(plan, map, channels, row, pixels);
+    if (work->spec->output.as == AS_ARGMAX) {
+        core_simd()->argmax(pixels->data, channels, pixels->stride, pixels->count,
+                            (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
+        return;
+    }
+    if (work->spec->output.as == AS_SOFTMAX)
+        core_simd()->softmax(pixels->data, channels, pixels->stride, pixels->count);
+    store_pixels(pixels, channels, at, y, n);
 }
 
 void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y)
@@ -61,24 +92,20 @@ void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y
     const struct plan *plan = work->plan;
     const struct ppm_shape out = plan->g.output;
     float *values = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
-    float *best = values + channels * out.w, *between = best + out.w;
+    float *between = values + channels * PIXELS_TOGETHER;
 #pragma omp for collapse(2) schedule(dynamic, 4)
     for (size_t n = 0; n < work->n; n++)
         for (size_t row = 0; row < out.h; row++) {
-            for (size_t c = 0; c < channels; c++) {
-                const float *map = work->values + (n * channels + c) * plan->pixels;
-                if (plan->g.needs_resize)
-                    resize_row(plan, map, row, between, values + c * out.w);
-                else
-                    memcpy(values + c * out.w, map + row * out.w, out.w * sizeof *values);
+            const float *map = work->values + n * channels * plan->pixels;
+            if (plan->g.needs_resize)
+                blend_rows(plan, map, channels, row, between);
+            for (size_t first = 0; first < out.w; first += PIXELS_TOGETHER) {
+                const size_t left = out.w - first;
+                struct pixels pixels = {.data = values,
+                                        .stride = PIXELS_TOGETHER,
+                                        .first = first,
+                                        .count = left < PIXELS_TOGETHER ? left : PIXELS_TOGETHER};
+                output_pixels(work, map, between, channels, n, row, &pixels, y);
             }
-            if (work->spec->output.as == AS_ARGMAX) {
-                argmax_row(values, channels, out.w, best,
-                           (int32_t *)y->data + (n * out.h + row) * out.w);
-                continue;
-            }
-            if (work->spec->output.as == AS_SOFTMAX)
-                core_simd()->softmax(values, channels, out.w, out.w);
-            store_row(work, n, row, values, y);
         }
 }

@@ -118,6 +118,20 @@ static struct resize_tap *plan_taps(enum resize mode, size_t in, size_t out,
     return taps;
 }
 
+static void plan_output(struct plan *plan, struct ppm_error *error)
+{
+    const size_t in = plan->g.w, out = plan->g.output.w;
+    plan->output_low = core_allocate(out * sizeof *plan->output_low, error);
+    plan->output_weight = core_allocate(out * sizeof *plan->output_weight, error);
+    if (!plan->output_low || !plan->output_weight)
+        return;
+    for (size_t i = 0; i < out; i++) {
+        const struct resize_tap tap = geometry_tap(plan->spec->output.resize, i, in, out);
+        plan->output_low[i] = (uint32_t)tap.low;
+        plan->output_weight[i] = (float)tap.weight;
+    }
+}
+
 /* Adds to u [points][columns], column j, the weights with which pixel (row, column) of the
  * upsampled map takes from the branch's grid. */
 static void add_weights(const struct plan *plan, size_t branch, size_t row, size_t column, float *u,
@@ -284,8 +298,7 @@ struct plan *plan_create(const struct ppm_model *model, const struct geometry *g
             plan_taps(plan->spec->upsample, branch->pooled_w, branch->target_w, error);
     }
     if (error->status == PPM_OK && geometry->needs_resize)
-        plan->output_taps =
-            plan_taps(plan->spec->output.resize, geometry->w, geometry->output.w, error);
+        plan_output(plan, error);
     if (error->status == PPM_OK)
         plan_folding(plan, error);
     if (error->status == PPM_OK)
@@ -306,7 +319,8 @@ void plan_free(struct plan *plan)
     }
     free(plan->rows.edges);
     free(plan->columns.edges);
-    free(plan->output_taps);
+    free(plan->output_low);
+    free(plan->output_weight);
     free(plan->interpolation);
     free(plan->winograd_inputs);
     free(plan);

@@ -25,8 +25,9 @@ struct plan {
     struct pool_axis rows, columns;
     struct resize_tap *row_taps[BRANCHES_MAX];    /* [H]: where each branch is upsampled from */
     struct resize_tap *column_taps[BRANCHES_MAX]; /* [W] */
-    struct resize_tap *output_taps;               /* [W of the output], when it is resized */
-    size_t pixels;                                /* of the concat: H * W */
+    uint32_t *output_low; /* [W of the output], when it is resized: simd_taps */
+    float *output_weight;
+    size_t pixels; /* of the concat: H * W */
 
     /* Tiles of at most gemm_columns neighbouring pixels. Row-wise they do not go on from a row to
      * the next one. */

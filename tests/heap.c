@@ -29,7 +29,7 @@ void *BELOW(memalign)(size_t alignment, size_t bytes);
 void BELOW(free)(void *memory);
 
 static atomic_bool is_counted;
-static atomic_size_t calls, blocks;
+static atomic_size_t calls, bytes_asked, blocks;
 
 static atomic_bool is_refusing, has_refused;
 static atomic_long requests;
@@ -40,6 +40,7 @@ static _Thread_local bool is_this_thread;
 void heap_count(void)
 {
     calls = 0;
+    bytes_asked = 0;
     is_counted = true;
 }
 
@@ -47,6 +48,11 @@ size_t heap_counted(void)
 {
     is_counted = false;
     return calls;
+}
+
+size_t heap_counted_bytes(void)
+{
+    return bytes_asked;
 }
 
 bool heap_is_ours(void)
@@ -111,12 +117,15 @@ UNCHECKED static bool is_watched_thread(void)
            (refused_threads == HEAP_THIS_THREAD) == is_this_thread;
 }
 
-UNCHECKED static bool is_refused(const void *caller, bool is_array_of_8)
+UNCHECKED static bool is_refused(const void *caller, size_t bytes, bool is_array_of_8)
 {
     const bool is_concerned = is_refusing && is_watched_thread();
     if ((!is_concerned && !is_counted) || is_exempt(caller, is_array_of_8))
         return false;
-    calls += is_counted;
+    if (is_counted) {
+        calls++;
+        bytes_asked += bytes;
+    }
     if (!is_concerned)
         return false;
     const long request = requests++;
@@ -137,7 +146,7 @@ UNCHECKED static void *given(void *memory)
 
 /* The answer to a request: what allocate gives, or NULL when it is its turn. */
 #    define ANSWER(allocate)                                                                       \
-        return is_refused(__builtin_return_address(0), false) ? NULL : given(allocate)
+        return is_refused(__builtin_return_address(0), bytes, false) ? NULL : given(allocate)
 
 UNCHECKED void *malloc(size_t bytes)
 {
@@ -146,7 +155,7 @@ UNCHECKED void *malloc(size_t bytes)
 
 UNCHECKED void *calloc(size_t count, size_t bytes)
 {
-    return is_refused(__builtin_return_address(0), count > 1 && bytes == 8)
+    return is_refused(__builtin_return_address(0), count * bytes, count > 1 && bytes == 8)
                ? NULL
                : given(BELOW(calloc)(count, bytes));
 }
@@ -163,7 +172,7 @@ UNCHECKED void *aligned_alloc(size_t alignment, size_t bytes)
 
 UNCHECKED int posix_memalign(void **ret, size_t alignment, size_t bytes)
 {
-    void *memory = is_refused(__builtin_return_address(0), false)
+    void *memory = is_refused(__builtin_return_address(0), bytes, false)
                        ? NULL
                        : given(BELOW(memalign)(alignment, bytes));
     if (!memory)
@@ -174,7 +183,7 @@ UNCHECKED int posix_memalign(void **ret, size_t alignment, size_t bytes)
 
 UNCHECKED void *realloc(void *old, size_t bytes)
 {
-    if (is_refused(__builtin_return_address(0), false))
+    if (is_refused(__builtin_return_address(0), bytes, false))
         return NULL;
     void *memory = BELOW(realloc)(old, bytes);
 #    ifndef HEAP_IS_CHECKED

@@ -34,6 +34,7 @@ void heap_count(void);
 
 /* Stops counting; returns how many requests there were. */
 size_t heap_counted(void);
+size_t heap_counted_bytes(void); /* and how much they asked for in all */
 
 /* Whose requests are refused. */
 enum heap_threads { HEAP_THIS_THREAD, HEAP_OTHER_THREADS, HEAP_ALL_THREADS };

@@ -267,6 +267,32 @@ Test(engine, exact_models_take_the_direct_form)
     ppm_engine_free(engine);
 }
 
+/* Rows of several blocks of pixels and vectors, larger, smaller and as they are, by every kernel
+ * set. */
+Test(engine, outputs_of_long_rows)
+{
+    static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
+    static const char *const sizes[] = {"", "'size': [11, 150], ", "'size': [3, 29], ",
+                                        "'scale': 8, ", "'size': [4, 83], "};
+    static const char *const kinds[] = {"values", "softmax", "argmax"};
+    const struct ppm_shape shape = {2, 6, 3, 81};
+    for (size_t i = 0; i < COUNT(isas) * COUNT(sizes) * COUNT(kinds); i++) {
+        char text[400];
+        struct ppm_error error = {0};
+        if (ppm_isa_select(isas[i / COUNT(kinds) / COUNT(sizes)], &error) != PPM_OK)
+            continue;
+        snprintf(text, sizeof text,
+                 "{'input': {'channels': 6}, 'bins': [1, 2], 'branch': ['conv'], 'head': [{'conv': "
+                 "{'channels': 21}}], 'output': {%s'as': '%s'}, 'weights': {'random': 3}}",
+                 sizes[i / COUNT(kinds) % COUNT(sizes)], kinds[i % COUNT(kinds)]);
+        struct ppm_engine *engine = ppm_engine_create(&error);
+        struct ppm_model *model = support_load_ok(text);
+        check_model(engine, model, shape, text);
+        ppm_model_free(model);
+        ppm_engine_free(engine);
+    }
+}
+
 static const char bottleneck_model[] =
     "{'input': {'channels': 12}, 'bins': [1, 2, 3], 'branch': [{'conv': {'channels': 9}}], "
     "'head': [{'conv': {'channels': 17}}, 'relu'], 'weights': {'random': 7}}";

@@ -19,6 +19,7 @@ enum {
     OUTPUT_EXTENT_MAX = 1 << 16,
     NAME_BYTES = 128,
     WARM_UP_MAX = 16, /* an engine keeps as many plans */
+    LABELS_MAX = 256, /* of a palette */
 };
 
 /* ---- tensor.c ---- */
@@ -91,11 +92,18 @@ struct branch {
     struct stack stack;
 };
 
+struct palette {
+    uint8_t colours[LABELS_MAX][3]; /* red, green, blue */
+    size_t count;                   /* 0: there is none */
+};
+
 struct output_spec {
     bool resizes;
     size_t scale, height, width; /* scale, or when it is 0 height x width */
     enum resize resize;
     enum output_as as;
+    size_t classes; /* of an argmax, else 0 */
+    struct palette palette;
 };
 
 struct weights_spec {
@@ -141,6 +149,11 @@ enum ppm_status spec_read_stack(const json_t *list, const struct json_place *pla
                                 const char *group, size_t index, size_t in_channels,
                                 struct stack *ret_stack, struct ppm_error *error);
 void spec_release_stack(struct stack *stack);
+
+/* The member "palette" of a model's output, of so many classes; 0: it is no argmax. Without it
+ * Pascal VOC's colours; none for more than LABELS_MAX classes. */
+enum ppm_status palette_read(const json_t *output, const struct json_place *place, size_t classes,
+                             struct palette *ret_palette, struct ppm_error *error);
 
 /* The name that configurations use: "relu", "leaky_relu", ... */
 const char *spec_activation_name(const struct layer *layer);

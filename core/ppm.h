@@ -139,9 +139,12 @@ struct ppm_model_info {
     size_t output_channels;
     enum ppm_layout layout; /* of inputs and outputs, unless a request says otherwise */
     enum ppm_dtype output_dtype;
-    uint64_t parameters;             /* trained values, batch norm statistics included */
-    uint64_t parameters_bytes;       /* held in memory for them */
-    size_t layer_count;              /* for ppm_model_layer */
+    size_t classes;              /* of a model that answers labels: they are below; else 0 */
+    const uint8_t (*palette)[3]; /* red, green and blue of each label; NULL: it answers none, or */
+    size_t palette_count;        /* more than the 256 that a palette holds */
+    uint64_t parameters;         /* trained values, batch norm statistics included */
+    uint64_t parameters_bytes;   /* held in memory for them */
+    size_t layer_count;          /* for ppm_model_layer */
     const struct ppm_shape *warm_up; /* inputs worth being prepared for before the first request */
     size_t warm_up_count;
 };

@@ -239,7 +239,7 @@ static enum ppm_status read_output_size(const json_t *output, const struct json_
 static enum ppm_status read_output(const json_t *root, const struct json_place *place,
                                    struct spec *spec, struct ppm_error *error)
 {
-    static const char *const keys[] = {"size", "scale", "upsample", "as", NULL};
+    static const char *const keys[] = {"size", "scale", "upsample", "as", "palette", NULL};
     const json_t *output = json_object_get(root, "output");
     struct json_place member = json_member(place, "output");
     int mode = (int)spec->upsample, as = AS_VALUES;
@@ -255,9 +255,11 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
         return error->status;
     spec->output.resize = (enum resize)mode;
     spec->output.as = (enum output_as)as;
-    if (as == AS_ARGMAX)
+    if (as == AS_ARGMAX) {
+        spec->output.classes = spec->output_channels;
         spec->output_channels = 1;
-    return PPM_OK;
+    }
+    return palette_read(output, &member, spec->output.classes, &spec->output.palette, error);
 }
 
 /* A weights file is found beside the configuration that names it. */

@@ -20,7 +20,7 @@ LABEL org.opencontainers.image.title="ppm-server" \
       org.opencontainers.image.version="${VERSION}"
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libgnutls30 libgomp1 libjansson4 libmicrohttpd12 libsleef3 libstdc++6 zlib1g \
+        libgnutls30 libgomp1 libjansson4 libmicrohttpd12 libpng16-16 libsleef3 libstdc++6 zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=build /out/usr/local /usr/local
 

@@ -83,7 +83,7 @@ endif
 # ---- flags -------------------------------------------------------------------------------------
 
 # Asked when first used, in a recipe: on a fresh machine pkg-config is there only after the set-up.
-PACKAGES   := libmicrohttpd jansson gnutls zlib
+PACKAGES   := libmicrohttpd jansson gnutls libpng zlib
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)

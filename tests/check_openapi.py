@@ -173,6 +173,7 @@ def check_document():
 # ---- the server, asked ----
 
 JSON, NPY, RAW = "application/json", "application/x-npy", "application/octet-stream"
+PNG, MAP = "image/png", "/ppm/voc-map"
 TINY = b'{"shape": [1, 4, 1, 1], "data": [1, 2, 3, 4]}'
 MODEL, LENGTH = "listing1-pytorch-ppm", "Inference-Header-Content-Length"
 OBJECT = pathlib.Path(f"/dev/shm/ppm_openapi_{os.getpid()}")  # of shared memory
@@ -195,6 +196,7 @@ def requests_of_tensors():
         yield path, target, bytes(16), {"Content-Type": RAW, "X-Tensor-Shape": "4,1,1"}, 200
         yield path, target, b"{", {"Content-Type": JSON}, 400
         yield path, target, TINY, {"Content-Type": JSON, "Accept": "text/html"}, 406
+        yield path, target, TINY, {"Content-Type": JSON, "Accept": PNG}, 406
         yield path, target, TINY, {"Content-Type": "text/html"}, 415
         yield path, target, TINY, {"Content-Type": JSON, "Content-Encoding": "br"}, 415
         yield path, target, gzip.compress(TINY), {"Content-Type": JSON, "Content-Encoding": "gzip"}, 200
@@ -205,6 +207,9 @@ def requests_of_tensors():
         yield path, target, bytes(200000), {"Content-Type": NPY}, 413
         yield path, target, TINY, {"Content-Type": JSON, "Content-Length": "100"}, 408
     yield "/ppm/{model}", "/ppm/none", TINY, {"Content-Type": JSON}, 404
+    for accept in (JSON, NPY, RAW, PNG):
+        yield "/ppm/{model}", MAP, sample(), {"Content-Type": NPY, "Accept": accept}, 200
+    yield "/ppm/{model}", f"{MAP}?shape=2,4,1,1", bytes(32), {"Content-Type": RAW, "Accept": PNG}, 406
 
 
 def requests_of_inferences():
@@ -310,6 +315,8 @@ def check_answer(method, path, request, answer):
             check_value(int(value) if schema.get("type") == "integer" else value, schema, where)
     if headers["Content-Encoding"]:
         body = zlib.decompress(body, 15 + 32)
+    if media == PNG:
+        check(body.startswith(b"\x89PNG\r\n\x1a\n"), f"{where}: no PNG: {body[:16]}")
     if media in content and media.endswith("json"):
         check_value(json.loads(body), content[media]["schema"], where)
 

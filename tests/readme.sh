@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/readme.sh [README.md]
 # Runs every ```sh block that contains curl, as it stands in README.md, against a live server. curl
-# fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block asks for one instead.
+# fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block asks for one instead. An
+# indented "make run ARGS=..." before a block has a server of its own for it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readme=$(realpath "${1:-README.md}")
 server=$(realpath "${PPM_SERVER:-build/ppm-server}")
 scratch=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || kill "$pid"; rm -rf "$scratch"' EXIT
+pids=()
+trap '[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}"; rm -rf "$scratch"' EXIT
 
-# One file for each block: 01, 02, ..., and 01.expect with what is expected of it.
+# One file for each block: 01, 02, ..., with what is expected of it in 01.expect, and the server's
+# arguments in 01.serve.
 awk -v dir="$scratch" '
     /^[ \t]*<!-- expect: [1-5]xx -->/ { expect = $3; next }
+    !inside && /^    make run ARGS="[^"]*"$/ { serve = $0; gsub(/^[^"]*"|"$/, "", serve); next }
     !inside && /^[ \t]*```sh[ \t]*$/  { inside = 1; text = ""; next }
     inside && /^[ \t]*```[ \t]*$/ {
         inside = 0
@@ -21,12 +24,13 @@ awk -v dir="$scratch" '
             name = sprintf("%s/block-%02d", dir, ++count)
             printf "%s", text > name
             if (expect != "") print expect > (name ".expect")
+            if (serve != "") print serve > (name ".serve")
         }
-        expect = ""
+        expect = serve = ""
         next
     }
     inside { text = text $0 "\n"; next }
-    NF { expect = "" }
+    NF { expect = serve = "" }
 ' "$readme"
 
 # The blocks run where all files of the project seem to be, and write nothing into it.
@@ -46,16 +50,24 @@ chmod +x "$scratch/bin/curl"
 REAL_CURL=$(command -v curl)
 export REAL_CURL CURL_LOG="$scratch/curl-log"
 
-"$server" serve --port 0 2> "$scratch/log" &
-pid=$!
-port=
-for _ in $(seq 600); do
-    port=$(sed -n 's/^listening on http:.*:\([0-9]*\)$/\1/p' "$scratch/log")
-    [ -z "$port" ] || break
-    kill -0 "$pid" || { cat "$scratch/log"; exit 1; }
-    sleep 0.05
-done
-[ -n "$port" ] || { echo "readme: the server does not listen"; exit 1; }
+# serve ARGUMENT...: a server of its own, and its port.
+serve() {
+    local log=$scratch/log-${#pids[@]}
+    "$server" serve --port 0 "$@" 2> "$log" &
+    pids+=($!)
+    port=
+    for _ in $(seq 600); do
+        port=$(sed -n 's/^listening on http:.*:\([0-9]*\)$/\1/p' "$log")
+        [ -z "$port" ] || return 0
+        kill -0 "${pids[-1]}" || break
+        sleep 0.05
+    done
+    cat "$log"
+    echo "readme: the server does not listen"
+    exit 1
+}
+serve
+first=$port
 
 count=0 failed=0
 for block in "$scratch"/block-[0-9][0-9]; do
@@ -63,6 +75,11 @@ for block in "$scratch"/block-[0-9][0-9]; do
     count=$((count + 1))
     EXPECT=$(cat "$block.expect" 2> /dev/null || true)
     export EXPECT
+    port=$first
+    if [ -e "$block.serve" ]; then
+        read -ra arguments < "$block.serve"
+        serve "${arguments[@]}"
+    fi
     sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:$port/g" "$block"
     if ! (cd "$scratch/here" && PATH="$scratch/bin:$PATH" timeout 60 bash -euo pipefail "$block") \
         > "$scratch/out" 2>&1 < /dev/null; then

@@ -29,6 +29,7 @@ Test(codec, media_types_name_forms)
                  {"/json", -1},
                  {"*/*", -1},
                  {"text/json", -1},
+                 {"image/png", -1},
                  {"application/jsonp", -1},
                  {"application/jso", -1},
                  {"application/json x", -1},
@@ -97,10 +98,51 @@ Test(codec, accept_decides_the_form)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         enum codec_form form = CODEC_FORM_COUNT;
-        const bool is_some = codec_negotiate(cases[i].accept, (enum codec_form)cases[i].own, &form);
+        const bool is_some =
+            codec_negotiate(cases[i].accept, (enum codec_form)cases[i].own, false, &form);
         const int found = is_some ? (int)form : NONE;
         cr_assert(found == cases[i].form, "case %zu, %s: found form %d, expected %d", i,
                   cases[i].accept, found, cases[i].form);
+    }
+}
+
+/* Where the answer may be a PNG: behind all others, unless it is asked for. */
+Test(codec, accept_may_ask_for_a_png)
+{
+    enum { J = CODEC_JSON, N = CODEC_NPY, R = CODEC_RAW, P = CODEC_PNG, NONE = -1 };
+    static const struct {
+        const char *accept;
+        int own, form, without;
+    } cases[] = {
+        {NULL, N, N, N},
+        {"*/*", R, R, R},
+        {"application/*", R, R, R},
+        {"image/png", N, P, NONE},
+        {"IMAGE/PNG", J, P, NONE},
+        {"image/*", J, P, NONE},
+        {"image/png, application/x-npy", N, N, N},
+        {"image/png, application/x-npy", J, N, N},
+        {"image/png, application/x-npy;q=0.5", N, P, N},
+        {"image/png;q=0.5, application/x-npy;q=0.4, */*;q=0.1", J, P, N},
+        {"image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", N, P, N},
+        {"image/png;q=0, */*", N, N, N},
+        {"image/png;q=0, image/*", N, NONE, NONE},
+        {"image/*;q=0, image/png;q=0.1", N, P, NONE},
+        {"*/*;q=0.5, application/*;q=0", N, P, NONE},
+        {"image/webp", N, NONE, NONE},
+        {"application/png", N, NONE, NONE},
+        {"image/json", N, NONE, NONE},
+    };
+    for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+        enum codec_form form = CODEC_FORM_COUNT;
+        const bool may_be_png = i % 2;
+        const int own = cases[i / 2].own;
+        const bool is_some =
+            codec_negotiate(cases[i / 2].accept, (enum codec_form)own, may_be_png, &form);
+        const int found = is_some ? (int)form : NONE;
+        cr_assert(found == (may_be_png ? cases[i / 2].form : cases[i / 2].without),
+                  "%s, %s PNG: found form %d", cases[i / 2].accept, may_be_png ? "with" : "without",
+                  found);
     }
 }
 
@@ -321,4 +363,5 @@ Test(codec, encoded_bytes_do_not_overflow)
     }
     cr_assert(codec_encoded_bytes_max(CODEC_NPY, SIZE_MAX / 4) == SIZE_MAX);
     cr_assert(codec_encoded_bytes_max(CODEC_RAW, 1000) == 4000);
+    cr_assert(codec_encoded_bytes_max(CODEC_PNG, SIZE_MAX / 2) == SIZE_MAX);
 }

@@ -418,6 +418,23 @@ Test(live_memory, small_tensors)
     stop();
 }
 
+Test(live_memory, maps_of_labels)
+{
+    struct live_tensor x = live_golden("output-argmax", "x.npy");
+    const struct request request = {"a map",
+                                    "POST",
+                                    "/ppm/output-argmax",
+                                    "Content-Type: application/x-npy\r\nAccept: image/png\r\n",
+                                    x.file,
+                                    x.file_bytes,
+                                    false,
+                                    200};
+    start();
+    refuse_every_request(&request, 1);
+    live_tensor_free(&x);
+    stop();
+}
+
 static struct live_tensor tensor_of(const char *shape, size_t count)
 {
     struct live_tensor x = {.count = count};

@@ -50,7 +50,9 @@ forbid '<microhttpd.h> is for server/http/http*.c and its private header' "^(sim
     '^server/http/(http[^/]*\.c|[^/]*_private\.h)$' "$include<microhttpd\.h>"
 forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
     '^server/(http/|commands/health\.c$)' "$include<gnutls/"
-forbid '<zlib.h> is for server/http/' "^(simd|core|server)/.*$code" '^server/http/' "$include<zlib\.h>"
+forbid '<zlib.h> is for server/http/ and server/codec/png.c' "^(simd|core|server)/.*$code" \
+    '^server/(http/|codec/png\.c$)' "$include<zlib\.h>"
+forbid '<png.h> is for server/codec/png.c' "^(simd|core|server)/.*$code" '^server/codec/png\.c$' "$include<png\.h>"
 forbid '<omp.h> is for core/threads.h' "^(simd|core|server)/.*$code" '^core/threads\.h$' "$include<omp\.h>"
 forbid '<sleef.h> is for simd/' "^(core|server)/.*$code" $none "$include<sleef\.h>"
 

@@ -20,13 +20,16 @@ struct form {
     size_t element_bytes_max;
 };
 
-static const struct form forms[CODEC_FORM_COUNT] = {
+static const struct form forms[CODEC_ANSWER_FORM_COUNT] = {
     [CODEC_JSON] = {"application/json", codec_json_decode, codec_json_encode, NULL, NULL, NULL,
                     CODEC_JSON_HEAD_BYTES_MAX, CODEC_JSON_ELEMENT_BYTES_MAX},
     [CODEC_NPY] = {"application/x-npy", codec_npy_decode, codec_npy_encode, codec_npy_look,
                    codec_npy_look_ahead, codec_npy_head, CODEC_HEAD_BYTES_MAX, 4},
     [CODEC_RAW] = {"application/octet-stream", codec_raw_decode, codec_raw_encode, codec_raw_look,
                    codec_raw_look_ahead, codec_raw_head, 0, 4},
+    [CODEC_PNG] = {.media_type = "image/png",
+                   .head_bytes_max = CODEC_PNG_HEAD_BYTES_MAX,
+                   .element_bytes_max = CODEC_PNG_ELEMENT_BYTES_MAX},
 };
 
 const char *codec_media_type(enum codec_form form)

@@ -1,5 +1,6 @@
 /*
- * codec.h - tensors to and from the bytes that travel: JSON, NumPy .npy and raw elements.
+ * codec.h - tensors to and from the bytes that travel: JSON, NumPy .npy and raw elements; and maps
+ * of labels as PNG.
  *
  * The codecs know nothing of HTTP or of models: bytes in, tensor out, and back. They never trust a
  * length: sizes are checked with overflow builtins before anything is allocated, nothing recurses
@@ -12,20 +13,28 @@
 
 #include <stddef.h>
 
-enum codec_form { CODEC_JSON, CODEC_NPY, CODEC_RAW, CODEC_FORM_COUNT };
+enum codec_form {
+    CODEC_JSON,
+    CODEC_NPY,
+    CODEC_RAW,
+    CODEC_FORM_COUNT,             /* of those that a tensor may come in */
+    CODEC_PNG = CODEC_FORM_COUNT, /* and be answered in, where it is a map of labels */
+    CODEC_ANSWER_FORM_COUNT
+};
 
-/* "application/json", "application/x-npy", "application/octet-stream". */
+/* "application/json", "application/x-npy", "application/octet-stream"; "image/png". */
 const char *codec_media_type(enum codec_form form);
 
 /* The form that a Content-Type names (parameters such as charset are ignored, case is not
- * significant). Returns false when it names none of the three. */
+ * significant). Returns false when it names none that a tensor may come in. */
 bool codec_form_from_media_type(const char *content_type, enum codec_form *ret_form);
 
-/* The form to answer in, for an Accept header (NULL: none was sent) and the request's own form.
- * Each form's quality is that of the most specific range that matches it (RFC 9110 12.5.1); the
- * highest wins, ties go to the request's own form, then JSON, npy, raw. A range with q=0 excludes.
- * Returns false when none is acceptable (406). */
-bool codec_negotiate(const char *accept, enum codec_form own, enum codec_form *ret_form);
+/* The form to answer in, for an Accept header (NULL: none was sent) and the request's own form; PNG
+ * only if it may be. Each form's quality is that of the most specific range that matches it (RFC
+ * 9110 12.5.1); the highest wins, ties go to the request's own form, then JSON, npy, raw, PNG. A
+ * range with q=0 excludes. Returns false when none is acceptable (406). */
+bool codec_negotiate(const char *accept, enum codec_form own, bool may_be_png,
+                     enum codec_form *ret_form);
 
 /* ---- types of an element ---- */
 
@@ -196,7 +205,26 @@ enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it
 bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
                            enum codec_dtype dtype, struct codec_bytes *ret_bytes);
 
-/* An upper bound, in bytes, for what codec_encode will allocate for count elements. */
+/* An upper bound, in bytes, for what codec_encode will allocate for count elements, and for what a
+ * PNG of as many takes. */
 size_t codec_encoded_bytes_max(enum codec_form form, size_t count);
+
+enum {
+    CODEC_PNG_LABELS_MAX = 256,
+    CODEC_PNG_WORKING_BYTES = 320 << 10, /* that writing one takes meanwhile: zlib's windows */
+};
+
+struct codec_palette {
+    const uint8_t (*colours)[3]; /* red, green, blue of label i */
+    size_t count;                /* at most CODEC_PNG_LABELS_MAX; 0: there is no palette */
+};
+
+/* One map of labels, int32 [1, 1, H, W], as a PNG of 8 bits a pixel, whose palette it is; into
+ * memory of codec_encoded_bytes_max bytes. Uses up the labels' data. PPM_UNFIT for any other
+ * tensor, and for a label without a colour; PPM_TOO_LARGE beyond 2^31 - 1 rows or columns;
+ * PPM_NO_MEMORY. Any thread. */
+enum ppm_status codec_png_encode_into(const struct ppm_tensor *labels,
+                                      const struct codec_palette *palette, char *memory,
+                                      size_t *ret_bytes, struct ppm_error *error);
 
 #endif

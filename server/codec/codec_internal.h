@@ -44,6 +44,10 @@ codec_head_function codec_npy_head, codec_raw_head;
 enum {
     CODEC_JSON_HEAD_BYTES_MAX = 1024,
     CODEC_JSON_ELEMENT_BYTES_MAX = 16, /* -1.17549435e-38 and a comma */
+    CODEC_PNG_HEAD_BYTES_MAX = 4096,   /* chunks but for the pixels', and zlib's own */
+    /* In the narrowest map a row is a byte of its filter and a pixel. What cannot be compressed
+     * grows by an eighth at most, and by 12 bytes for each chunk of 8192. */
+    CODEC_PNG_ELEMENT_BYTES_MAX = 3,
 };
 
 /* Whether elements may stand there. */

@@ -76,12 +76,17 @@ static bool read_media_type(const char **at, const char *end, struct span *ret_t
     return ret_type->bytes > 0 && ret_subtype->bytes > 0;
 }
 
-static bool is_form(enum codec_form form, struct span type, struct span subtype)
+/* "application" or "image" */
+static bool is_type(enum codec_form form, struct span type)
 {
     const char *media_type = codec_media_type(form);
-    const size_t type_bytes = strcspn(media_type, "/");
-    return type.bytes == type_bytes && strncasecmp(type.start, media_type, type_bytes) == 0 &&
-           span_is(subtype, media_type + type_bytes + 1);
+    return type.bytes == strcspn(media_type, "/") &&
+           strncasecmp(type.start, media_type, type.bytes) == 0;
+}
+
+static bool is_form(enum codec_form form, struct span type, struct span subtype)
+{
+    return is_type(form, type) && span_is(subtype, codec_media_type(form) + type.bytes + 1);
 }
 
 bool codec_form_from_media_type(const char *content_type, enum codec_form *ret_form)
@@ -183,13 +188,13 @@ static int specificity(struct media_range range, enum codec_form form)
         return 0;
     if (span_is(range.type, "*"))
         return 1;
-    return span_is(range.type, "application") ? 2 : 0;
+    return is_type(form, range.type) ? 2 : 0;
 }
 
 /* The quality of every form; returns whether accept held any range that makes sense. */
-static bool read_qualities(const char *accept, int ret_qualities[CODEC_FORM_COUNT])
+static bool read_qualities(const char *accept, int ret_qualities[CODEC_ANSWER_FORM_COUNT])
 {
-    int specificities[CODEC_FORM_COUNT] = {0};
+    int specificities[CODEC_ANSWER_FORM_COUNT] = {0};
     bool is_any = false;
     const char *at = accept;
     const char *end = at + strlen(at);
@@ -198,7 +203,7 @@ static bool read_qualities(const char *accept, int ret_qualities[CODEC_FORM_COUN
         if (!parse_range(read_element(&at, end), &range))
             continue;
         is_any = true;
-        for (int form = 0; form < CODEC_FORM_COUNT; form++) {
+        for (int form = 0; form < CODEC_ANSWER_FORM_COUNT; form++) {
             const int specific = specificity(range, (enum codec_form)form);
             const bool is_closer = specific > specificities[form];
             const bool is_better =
@@ -212,9 +217,10 @@ static bool read_qualities(const char *accept, int ret_qualities[CODEC_FORM_COUN
     return is_any;
 }
 
-bool codec_negotiate(const char *accept, enum codec_form own, enum codec_form *ret_form)
+bool codec_negotiate(const char *accept, enum codec_form own, bool may_be_png,
+                     enum codec_form *ret_form)
 {
-    int qualities[CODEC_FORM_COUNT] = {0};
+    int qualities[CODEC_ANSWER_FORM_COUNT] = {0};
     /* A header that says nothing we understand is taken as none: a form the client can read is
      * more use to it than a refusal. */
     if (!accept || !read_qualities(accept, qualities)) {
@@ -222,7 +228,7 @@ bool codec_negotiate(const char *accept, enum codec_form own, enum codec_form *r
         return true;
     }
     enum codec_form best = own;
-    for (int form = 0; form < CODEC_FORM_COUNT; form++) {
+    for (int form = 0; form < (may_be_png ? CODEC_ANSWER_FORM_COUNT : CODEC_FORM_COUNT); form++) {
         if (qualities[form] > qualities[best])
             best = (enum codec_form)form;
     }

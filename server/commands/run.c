@@ -1,4 +1,4 @@
-/* run.c - `run`: one tensor through a model, file to file. */
+/* run.c - `run`: one tensor through a model, file to file: .npy, or a PNG of a map of labels. */
 #include "server/arguments.h"
 #include "server/codec/codec.h"
 #include "server/commands/commands.h"
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 static enum ppm_status read_whole_file(const char *path, struct codec_bytes *ret_bytes,
@@ -43,6 +44,27 @@ static enum ppm_status write_whole_file(const char *path, const struct codec_byt
                       : ppm_fail(error, PPM_IO, "%s: cannot write it: %s", path, strerror(errno));
 }
 
+/* As a PNG where the file's name says so, else as .npy; a PNG uses y up. */
+static enum ppm_status encode(struct ppm_tensor *y, const struct ppm_model_info *info,
+                              const char *path, struct codec_bytes *ret_bytes,
+                              struct ppm_error *error)
+{
+    const struct codec_palette palette = {info->palette, info->palette_count};
+    const size_t length = strlen(path), suffix = strlen(".png");
+    if (length < suffix || strcasecmp(path + length - suffix, ".png") != 0)
+        return codec_encode(CODEC_NPY, y, info->name, ret_bytes, error);
+    const size_t count = y->shape.n * y->shape.c * y->shape.h * y->shape.w;
+    char *data = malloc(codec_encoded_bytes_max(CODEC_PNG, count));
+    size_t size = 0;
+    if (!data)
+        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+    if (codec_png_encode_into(y, &palette, data, &size, error) == PPM_OK)
+        *ret_bytes = (struct codec_bytes){.data = data, .size = size};
+    else
+        free(data);
+    return error->status;
+}
+
 static enum ppm_status run_file(const struct ppm_model *model, const char *input,
                                 const char *output, enum ppm_layout layout, struct ppm_error *error)
 {
@@ -55,7 +77,7 @@ static enum ppm_status run_file(const struct ppm_model *model, const char *input
     if (read_whole_file(input, &bytes, error) == PPM_OK &&
         codec_decode(CODEC_NPY, bytes.data, bytes.size, &expectation, &x, error) == PPM_OK &&
         ppm_run(model, &x, NULL, &y, error) == PPM_OK &&
-        codec_encode(CODEC_NPY, &y, info.name, &answer, error) == PPM_OK)
+        encode(&y, &info, output, &answer, error) == PPM_OK)
         write_whole_file(output, &answer, error);
     free(bytes.data);
     free(answer.data);

@@ -65,26 +65,42 @@ static void describe_answer(struct http_request *request, const struct ppm_tenso
     http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
 }
 
-/* y as JSON, in memory of its own. */
-static void respond_json(struct inference *inference, const struct ppm_tensor *y, int threads)
+/* y as JSON or as a PNG. */
+static void encode(const struct inference *inference, const struct ppm_tensor *y, int threads,
+                   char *memory, size_t *ret_bytes, struct ppm_error *error)
+{
+    const struct ppm_model_info *info = &inference->info;
+    const struct codec_palette palette = {info->palette, info->palette_count};
+    if (inference->answer_form == CODEC_PNG)
+        codec_png_encode_into(y, &palette, memory, ret_bytes, error);
+    else
+        codec_json_encode_into(y, info->name, threads, memory, ret_bytes, error);
+}
+
+/* The same, in memory of its own. */
+static void respond_encoded(struct inference *inference, const struct ppm_tensor *y, int threads)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
+    const enum codec_form form = inference->answer_form;
     const size_t count = inference->costs.output_bytes / sizeof(float);
-    const size_t bytes_max = codec_encoded_bytes_max(CODEC_JSON, count);
+    const size_t bytes_max = codec_encoded_bytes_max(form, count);
     size_t bytes = 0;
-    char *text = buffer_take(bytes_max);
-    if (!text)
+    char *memory = buffer_take(bytes_max);
+    if (!memory)
         ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
     else
-        codec_json_encode_into(y, inference->info.name, threads, text, &bytes, &error);
-    if (error.status == PPM_OK) {
-        http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
-        inference->answer_bytes = http_compress(request) ? 0 : bytes_max; /* all is written to */
+        encode(inference, y, threads, memory, &bytes, &error);
+    if (error.status != PPM_OK) {
+        buffer_give(memory);
+        http_problem_of(request, &error);
         return;
     }
-    buffer_give(text);
-    http_problem_of(request, &error);
+    if (form == CODEC_PNG)
+        describe_answer(request, y, inference->answer_dtype);
+    http_respond_within(request, 200, codec_media_type(form), memory, memory, bytes);
+    const bool is_compressed = form == CODEC_JSON && http_compress(request);
+    inference->answer_bytes = is_compressed ? 0 : bytes_max; /* all may be written to */
 }
 
 static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
@@ -98,7 +114,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
         inference->answer_bytes = inference->costs.output_bytes; /* halves are where floats were */
         return;
     }
-    respond_json(inference, y, threads);
+    respond_encoded(inference, y, threads);
     buffer_give(memory);
 }
 
@@ -106,21 +122,44 @@ static const struct inference_protocol ppm_protocol = {.decode = decode, .respon
 
 /* ---- what the head allows ---- */
 
+/* The form that Accept asks for. True: refused. */
+static bool refuse_accept(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const struct ppm_model_info *info = &inference->info;
+    const char *accept = http_header(request, "Accept");
+    enum codec_form form;
+    if (codec_negotiate(accept, inference->form, info->palette != NULL, &inference->answer_form))
+        return false;
+    if (info->palette || !codec_negotiate(accept, inference->form, true, &form))
+        return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s",
+                            accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
+                            codec_media_type(CODEC_RAW));
+    if (info->classes == 0)
+        return http_problem(request, 406,
+                            "Accept: found %.60s, but model \"%s\" answers %s, no labels to show "
+                            "(\"as\": \"argmax\"); expected one of %s, %s or %s",
+                            accept, info->name, ppm_dtype_name(info->output_dtype),
+                            codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
+                            codec_media_type(CODEC_RAW));
+    return http_problem(request, 406,
+                        "Accept: found %.60s, but model \"%s\" tells %zu classes apart, and a PNG "
+                        "has at most %d colours; expected one of %s, %s or %s",
+                        accept, info->name, info->classes, CODEC_PNG_LABELS_MAX,
+                        codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
+                        codec_media_type(CODEC_RAW));
+}
+
 /* The forms that head's Content-Type and Accept ask for. True: refused. */
 static bool refuse_forms(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    const char *type = http_header(request, "Content-Type"),
-               *accept = http_header(request, "Accept");
+    const char *type = http_header(request, "Content-Type");
     if (!type || !codec_form_from_media_type(type, &inference->form))
         return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s",
                             type && *type ? type : "none", codec_media_type(CODEC_JSON),
                             codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW));
-    if (!codec_negotiate(accept, inference->form, &inference->answer_form))
-        return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s",
-                            accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
-                            codec_media_type(CODEC_RAW));
-    return false;
+    return refuse_accept(inference);
 }
 
 /* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. True: refused. */

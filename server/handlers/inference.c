@@ -48,6 +48,33 @@ struct inference *inference_begin(struct http_request *request,
     return inference;
 }
 
+/* A PNG shows one map: of a batch, what else the client accepts. True: refused. */
+static bool refuse_png(struct inference *inference, size_t maps)
+{
+    struct http_request *request = inference->request;
+    const char *accept = http_header(request, "Accept");
+    if (inference->answer_form != CODEC_PNG || maps == 1 ||
+        codec_negotiate(accept, inference->form, false, &inference->answer_form))
+        return false;
+    return http_problem(request, 406,
+                        "Accept: found %.60s for a batch of %zu, of which a PNG shows one map, "
+                        "expected a batch of 1, or one of %s, %s or %s",
+                        accept, maps, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
+                        codec_media_type(CODEC_RAW));
+}
+
+/* *ret_bytes: to compute and to answer it, beside its body. False: more than can be counted. */
+static bool add_needs(const struct inference *inference, const struct ppm_costs *costs,
+                      size_t *ret_bytes)
+{
+    const enum codec_form form = inference->answer_form;
+    const size_t writing_bytes = form == CODEC_PNG ? CODEC_PNG_WORKING_BYTES : 0;
+    return !__builtin_add_overflow(
+               costs->working_bytes,
+               codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float)), ret_bytes) &&
+           !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes);
+}
+
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
 {
     struct http_request *request = inference->request;
@@ -56,10 +83,9 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
     const size_t memory_max_bytes = inference->service->settings.memory_max_bytes;
     if (ppm_model_costs(inference->model, shape, &costs, &error) != PPM_OK)
         return http_problem_of(request, &error);
-    const size_t elements = costs.output_bytes / sizeof(float);
-    if (__builtin_add_overflow(costs.working_bytes,
-                               codec_encoded_bytes_max(inference->answer_form, elements),
-                               &inference->needed_bytes) ||
+    if (refuse_png(inference, shape.n))
+        return true;
+    if (!add_needs(inference, &costs, &inference->needed_bytes) ||
         inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
@@ -124,6 +150,8 @@ static bool is_quick(const struct inference *inference)
 {
     const struct ppm_costs *costs = &inference->costs;
     double us = costs->one_thread_us + costs->weights_us;
+    if (inference->answer_form == CODEC_PNG)
+        return false; /* to set zlib up alone takes as long */
     const double numbers = (double)costs->output_bytes / sizeof(float);
     if (inference->answer_form == CODEC_JSON)
         us += json_number_us * numbers;

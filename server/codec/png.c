@@ -1,0 +1,141 @@
+/*
+ * png.c - a map of labels as a PNG with a palette, by libpng.
+ *
+ * libpng tells of an error by a jump, out of write_map back into try_to_write: neither has a
+ * variable that is changed before and used after it.
+ */
+#include "server/codec/codec.h"
+
+#include "server/codec/codec_internal.h"
+
+#include <assert.h>
+#include <png.h>
+#include <setjmp.h>
+#include <string.h>
+#include <zlib.h>
+
+struct writer {
+    png_structp png;
+    png_infop info;
+    jmp_buf way_back;
+    bool is_whole;
+    char *to; /* what is written so far ends there */
+    size_t room;
+};
+
+static void jump_back(png_structp png, png_const_charp message)
+{
+    struct writer *writer = png_get_error_ptr(png);
+    (void)message; /* all that can happen is that there is no memory */
+    longjmp(writer->way_back, 1);
+}
+
+/* libpng's own would print it. */
+static void pass_over(png_structp png, png_const_charp message)
+{
+    (void)png;
+    (void)message;
+}
+
+static void take_bytes(png_structp png, png_bytep bytes, size_t count)
+{
+    struct writer *writer = png_get_io_ptr(png);
+    assert(count <= writer->room);
+    memcpy(writer->to, bytes, count);
+    writer->to += count;
+    writer->room -= count;
+}
+
+static void flush_nothing(png_structp png)
+{
+    (void)png;
+}
+
+/* rows: a byte a label, one row behind the other. Jumps when there is no memory. */
+static void write_map(struct writer *writer, const uint8_t *rows, size_t h, size_t w,
+                      const struct codec_palette *palette)
+{
+    png_color colours[CODEC_PNG_LABELS_MAX];
+    for (size_t i = 0; i < palette->count; i++)
+        colours[i] =
+            (png_color){palette->colours[i][0], palette->colours[i][1], palette->colours[i][2]};
+    writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, jump_back, pass_over);
+    writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
+    if (!writer->info)
+        return;
+    png_set_write_fn(writer->png, writer, take_bytes, flush_nothing);
+    png_set_user_limits(writer->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_compression_level(writer->png, Z_BEST_SPEED);
+    png_set_compression_strategy(writer->png, Z_RLE); /* bench/README.md */
+    png_set_IHDR(writer->png, writer->info, (png_uint_32)w, (png_uint_32)h, 8,
+                 PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    png_set_PLTE(writer->png, writer->info, colours, (int)palette->count);
+    png_write_info(writer->png, writer->info);
+    for (size_t row = 0; row < h; row++)
+        png_write_row(writer->png, rows + row * w);
+    png_write_end(writer->png, NULL);
+    writer->is_whole = true;
+}
+
+static void try_to_write(struct writer *writer, const uint8_t *rows, size_t h, size_t w,
+                         const struct codec_palette *palette)
+{
+    if (setjmp(writer->way_back) == 0)
+        write_map(writer, rows, h, w, palette);
+    png_destroy_write_struct(&writer->png, &writer->info);
+}
+
+/* Each label as a byte, where they stand. */
+static enum ppm_status narrow_labels(const struct ppm_tensor *labels, size_t count,
+                                     size_t palette_count, struct ppm_error *error)
+{
+    const int32_t *from = labels->data;
+    uint8_t *to = labels->data;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t label = from[i];
+        if (label < 0 || (size_t)label >= palette_count)
+            return ppm_fail(error, PPM_UNFIT,
+                            "label %d at pixel %zu, expected one of a palette of "
+                            "%zu colours",
+                            (int)label, i, palette_count);
+        to[i] = (uint8_t)label;
+    }
+    return PPM_OK;
+}
+
+static enum ppm_status check_map(const struct ppm_tensor *labels,
+                                 const struct codec_palette *palette, struct ppm_error *error)
+{
+    const struct ppm_shape s = labels->shape;
+    if (labels->dtype != PPM_INT32 || s.c != 1 || palette->count == 0)
+        return ppm_fail(error, PPM_UNFIT,
+                        "a PNG shows a map of at most %d labels (\"as\": \"argmax\"), found %s "
+                        "of %zu channels%s",
+                        CODEC_PNG_LABELS_MAX, ppm_dtype_name(labels->dtype), s.c,
+                        labels->dtype == PPM_INT32 ? " without a palette" : "");
+    if (s.n != 1)
+        return ppm_fail(error, PPM_UNFIT, "a PNG shows one map, found a batch of %zu", s.n);
+    if (s.h > PNG_UINT_31_MAX || s.w > PNG_UINT_31_MAX)
+        return ppm_fail(error, PPM_TOO_LARGE,
+                        "a PNG has at most 2147483647 rows and columns, "
+                        "found %zu x %zu",
+                        s.h, s.w);
+    return PPM_OK;
+}
+
+enum ppm_status codec_png_encode_into(const struct ppm_tensor *labels,
+                                      const struct codec_palette *palette, char *memory,
+                                      size_t *ret_bytes, struct ppm_error *error)
+{
+    const size_t h = labels->shape.h, w = labels->shape.w;
+    if (check_map(labels, palette, error) != PPM_OK ||
+        narrow_labels(labels, h * w, palette->count, error) != PPM_OK)
+        return error->status;
+    struct writer writer = {.to = memory, .room = codec_encoded_bytes_max(CODEC_PNG, h * w)};
+    try_to_write(&writer, labels->data, h, w, palette);
+    if (!writer.is_whole)
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory to write a PNG of %zu x %zu pixels", w, h);
+    *ret_bytes = (size_t)(writer.to - memory);
+    return PPM_OK;
+}

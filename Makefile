@@ -106,6 +106,8 @@ LIBS        = $(LDFLAGS) $(PKG_LIBS) -lsleef -lm
 KERNEL             = -ftrivial-auto-var-init=uninitialized
 CFLAGS_simd/avx2   = $(call built_for,x86_64,-mavx2 -mfma -mf16c) $(KERNEL)
 CFLAGS_simd/avx512 = $(call built_for,x86_64,-mavx512f -mfma -mprefer-vector-width=512) $(KERNEL)
+CFLAGS_simd/avx512_bf16 = $(call built_for,x86_64,-mavx512f -mavx512bw -mavx512bf16 -mfma \
+                          -mprefer-vector-width=512) $(KERNEL)
 CFLAGS_simd/neon   = $(call built_for,aarch64,-fno-schedule-insns) $(KERNEL)
 MACHINE            = $(eval MACHINE := $$(shell $$(CC) -dumpmachine))$(MACHINE)
 built_for          = $(if $(filter $(1)-%,$(MACHINE)),$(2))
@@ -340,7 +342,7 @@ fuzz: ## Fuzz the readers of untrusted bytes, FUZZ_SECONDS (30) each; make fuzz 
 .PHONY: lint
 lint: $(call setup,build test lint) ## Compiler, format, clang-tidy, include rules, lengths, scripts
 	$(Q)$(MAKE) VARIANT=lint program
-	$(Q)FILE_FLAGS='$(foreach f,simd/avx2 simd/avx512,$(f).c $(CFLAGS_$(f));)' \
+	$(Q)FILE_FLAGS='$(foreach f,simd/avx2 simd/avx512 simd/avx512_bf16,$(f).c $(CFLAGS_$(f));)' \
 	    CLANG_FLAGS='-std=c11 -fopenmp $(PPM_CPP)' tools/lint.sh
 
 .PHONY: format

@@ -16,6 +16,11 @@ static bool has_avx512(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma");
 }
 
+static bool has_avx512_bf16(void)
+{
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
+}
+
 static bool has_avx2(void)
 {
     /* every CPU with AVX2 has F16C, which clang's builtin does not know */
@@ -27,14 +32,16 @@ static bool has_avx2(void)
 static const struct {
     const struct simd_ops *ops;
     bool (*is_supported)(void);
+    const struct simd_bfloat16 *bfloat16; /* NULL: none */
+    bool (*has_bfloat16)(void);
 } tables[] = {
 #if defined(__x86_64__)
-    {&simd_avx512, has_avx512},
-    {&simd_avx2, has_avx2},
+    {&simd_avx512, has_avx512, &simd_avx512_bfloat16, has_avx512_bf16},
+    {&simd_avx2, has_avx2, NULL, NULL},
 #elif defined(__aarch64__)
-    {&simd_neon, always},
+    {&simd_neon, always, NULL, NULL},
 #endif
-    {&simd_scalar, always},
+    {&simd_scalar, always, &simd_scalar_bfloat16, always},
 };
 enum { TABLE_COUNT = sizeof tables / sizeof *tables };
 
@@ -43,6 +50,14 @@ const struct simd_ops *simd_select(const char *name)
     for (size_t i = 0; i < TABLE_COUNT; i++)
         if ((!name || strcmp(name, tables[i].ops->name) == 0) && tables[i].is_supported())
             return tables[i].ops;
+    return NULL;
+}
+
+const struct simd_bfloat16 *simd_select_bfloat16(const struct simd_ops *ops)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        if (tables[i].ops == ops && tables[i].bfloat16 && tables[i].has_bfloat16())
+            return tables[i].bfloat16;
     return NULL;
 }
 

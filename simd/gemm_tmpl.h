@@ -1,7 +1,8 @@
 /* gemm_tmpl.h - the register tile, over the words of the instruction set that includes it.
  *
  * Wants: vec, LANES, GEMM_ROWS, GEMM_VECTORS, vec_load, vec_store, vec_load_part, vec_store_part,
- * vec_set, vec_fma, vec_max, vec_min.
+ * vec_set, vec_fma, vec_max, vec_min. Where there is a vec_dot(a, b, c), which adds to c's lanes
+ * the products of both halves of a's and b's, runs of bfloat16 are done too (gemm_pairs_tmpl.h).
  * rows and vectors are constants wherever these are inlined: the loops over them unroll, and the
  * accumulators live in registers. */
 
@@ -34,8 +35,13 @@ GEMM_INLINE void store_lanes(float *x, vec value, size_t lanes)
         vec_store_part(x, value, lanes);
 }
 
-/* sums[r][j] += a[r] * column[j] */
-GEMM_INLINE void gemm_step(const size_t rows, const size_t vectors,
+#ifndef vec_dot
+#    define vec_dot vec_fma /* never asked for */
+#    define GEMM_LACKS_PAIRS
+#endif
+
+/* sums[r][j] += a[r] * column[j], or the products of both halves of these words. */
+GEMM_INLINE void gemm_step(const size_t rows, const size_t vectors, const bool are_pairs,
                            vec sums[GEMM_ROWS][GEMM_VECTORS], const float *a,
                            const vec column[GEMM_VECTORS])
 {
@@ -44,15 +50,17 @@ GEMM_INLINE void gemm_step(const size_t rows, const size_t vectors,
         const vec weight = vec_set(a[r]);
 #pragma GCC unroll 4
         for (size_t j = 0; j < vectors; j++)
-            sums[r][j] = vec_fma(weight, column[j], sums[r][j]);
+            sums[r][j] = are_pairs ? vec_dot(weight, column[j], sums[r][j])
+                                   : vec_fma(weight, column[j], sums[r][j]);
     }
 }
 
-GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors,
+GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors, const bool are_pairs,
                                  vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run)
 {
     const float *a = run->a, *b = run->b, *next_a = run->next_a, *next_b = run->next_b;
-    for (size_t left = run->k; left > 0; next_b += run->next_b_stride) {
+    for (size_t left = are_pairs ? (run->k + 1) / 2 : run->k; left > 0;
+         next_b += run->next_b_stride) {
         const size_t steps =
             run->next_b_every && run->next_b_every < left ? run->next_b_every : left;
         __builtin_prefetch(next_b, 0, 2);
@@ -68,13 +76,12 @@ GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors,
                     __builtin_prefetch(b + STEPS_AHEAD * GEMM_COLUMNS + j * LANES);
                 column[j] = vec_load(b + j * LANES);
             }
-            gemm_step(rows, vectors, sums, a, column);
+            gemm_step(rows, vectors, are_pairs, sums, a, column);
         }
     }
 }
 
-/* The same where b is unpacked: what packing costs hides behind the products. last: how many lanes
- * of the last vector are columns of the tile. */
+/* The same where b is unpacked: what packing costs hides behind the products. */
 GEMM_INLINE void gemm_accumulate_unpacked(const size_t rows, const size_t vectors,
                                           vec sums[GEMM_ROWS][GEMM_VECTORS],
                                           const struct simd_gemm_run *run, size_t last)
@@ -91,8 +98,29 @@ GEMM_INLINE void gemm_accumulate_unpacked(const size_t rows, const size_t vector
             column[j] = load_lanes(b + j * LANES, j + 1 == vectors ? last : LANES);
             vec_store(ret + j * LANES, column[j]);
         }
-        gemm_step(rows, vectors, sums, a, column);
+        gemm_step(rows, vectors, false, sums, a, column);
     }
+}
+
+#ifndef GEMM_LACKS_PAIRS
+#    include "simd/gemm_pairs_tmpl.h"
+#endif
+
+/* last: how many lanes of the last vector are columns of the tile. */
+GEMM_INLINE void gemm_take_run(const size_t rows, const size_t vectors,
+                               vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run,
+                               size_t last)
+{
+#ifndef GEMM_LACKS_PAIRS
+    if (run->words != SIMD_FLOAT32) {
+        gemm_take_pairs(rows, vectors, sums, run, last);
+        return;
+    }
+#endif
+    if (run->ret_packed)
+        gemm_accumulate_unpacked(rows, vectors, sums, run, last);
+    else
+        gemm_accumulate(rows, vectors, false, sums, run);
 }
 
 #define FOR_EACH_SUM                                                                               \
@@ -135,11 +163,7 @@ GEMM_INLINE void gemm_tile_of(const size_t rows, const size_t vectors,
         __builtin_prefetch(tile->c + r * tile->c_stride + j * LANES, 1); /* for writing */
     }
     for (size_t i = 0; i < tile->run_count; i++)
-        if (tile->runs[i].ret_packed)
-            gemm_accumulate_unpacked(rows, vectors, sums, &tile->runs[i],
-                                     gemm_lanes(tile, vectors - 1));
-        else
-            gemm_accumulate(rows, vectors, sums, &tile->runs[i]);
+        gemm_take_run(rows, vectors, sums, &tile->runs[i], gemm_lanes(tile, vectors - 1));
     gemm_store(rows, vectors, sums, tile);
 }
 

@@ -31,21 +31,32 @@ enum simd_activation {
     SIMD_ACTIVATION_COUNT
 };
 
+/* What the words of a run's a and b hold. Of pairs, the lower half of a word belongs to an even
+ * step and the upper half to the next one: w words, w = (k + 1) / 2, stand for k steps, and where k
+ * is odd, the upper halves of the last are 0. */
+enum simd_words {
+    SIMD_FLOAT32,          /* a float32 each */
+    SIMD_BFLOAT16_WEIGHTS, /* a: pairs of bfloat16, [w][rows]; b: as float32 has it */
+    SIMD_BFLOAT16,         /* both: pairs of bfloat16; b: [w][gemm_columns] when it is packed */
+};
+
 /* A run of k steps of a product: a panel of A times a micro-panel of B.
  * a is packed [k][rows]; b is packed [k][gemm_columns], all of whose columns may be read.
  * With ret_packed, b is still unpacked: k rows b_stride apart, of which the tile's columns are
- * read. They are packed to ret_packed on the way, for later tiles of as many columns. */
+ * read. They are packed to ret_packed on the way, for later tiles of as many columns; for
+ * SIMD_BFLOAT16 they are rows of float32, rounded on the way, and ret_packed gets their pairs. */
 struct simd_gemm_run {
     const float *a, *b;
     size_t k;
     float *ret_packed; /* NULL: b is packed */
     size_t b_stride;
     /* Fetched into the second-level cache on the way, never read: what will be a next; and every
-     * so many steps (0: never) a cache line of a row that will be b, those rows being
+     * so many words of b (0: never) a cache line of a row that will be b, those rows being
      * next_b_stride apart. A next_a that is not mapped costs time. */
     const float *next_a, *next_b;
     size_t next_b_every;
     size_t next_b_stride;
+    enum simd_words words;
 };
 
 /* One register tile of a matrix product with its epilogue: for r < rows and j < columns,
@@ -97,7 +108,7 @@ struct simd_ops {
     /* The largest tile, a multiple of nothing in particular; gemm_columns is the width of every
      * packed micro-panel. */
     size_t gemm_rows, gemm_columns;
-    void (*gemm_tile)(const struct simd_gemm_tile *tile);
+    void (*gemm_tile)(const struct simd_gemm_tile *tile); /* all runs SIMD_FLOAT32 */
 
     /* ret[j * ret_stride + i] = x[i * stride + j] for i < rows and j < columns; ret is not x. */
     void (*transpose)(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
@@ -156,13 +167,28 @@ struct simd_ops {
     void (*float32_to_bfloat16)(const float *x, uint16_t *ret, size_t count);
 };
 
+/* Products of bfloat16, of which not every CPU is capable. Sums and epilogues are float32's; a
+ * product of two bfloat16 is exact in float32, and is added at once or with its neighbour.
+ * Rounding is to nearest, ties to even; NaN stays NaN, what is beyond the largest bfloat16 becomes
+ * Inf, and subnormal numbers may be taken as zero. */
+struct simd_bfloat16 {
+    /* The same as simd_ops.gemm_tile, of the same size, for runs of any words. */
+    void (*gemm_tile)(const struct simd_gemm_tile *tile);
+
+    /* ret[i][j] = the pair of x[2i][j] and x[2i + 1][j], which is 0 for 2i + 1 == k; i < (k + 1) /
+     * 2 and j < columns, rows without gaps. ret does not overlap x. */
+    void (*pack_pairs)(const float *x, size_t k, size_t columns, float *ret);
+};
+
 /* Makes the calling thread take subnormal numbers as zero; returns what to restore. */
 unsigned simd_flush_denormals(void);
 void simd_restore_denormals(unsigned before);
 
 extern const struct simd_ops simd_scalar;
+extern const struct simd_bfloat16 simd_scalar_bfloat16;
 #if defined(__x86_64__)
 extern const struct simd_ops simd_avx2, simd_avx512;
+extern const struct simd_bfloat16 simd_avx512_bfloat16;
 #elif defined(__aarch64__)
 extern const struct simd_ops simd_neon;
 #endif
@@ -170,6 +196,10 @@ extern const struct simd_ops simd_neon;
 /* The table named name, or the best that this CPU runs when name is NULL.
  * NULL when this build has none of that name or this CPU cannot run it. */
 const struct simd_ops *simd_select(const char *name);
+
+/* The kernels for bfloat16 beside a table, whose tiles have the same size; NULL when the table has
+ * none or this CPU cannot run them. */
+const struct simd_bfloat16 *simd_select_bfloat16(const struct simd_ops *ops);
 
 /* The names that simd_select takes on this machine, best first, separated by ", ". */
 const char *simd_names(void);

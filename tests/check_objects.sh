@@ -18,10 +18,14 @@ skip() {
 # of AVX, AVX2, FMA and BMI (VEX), 62 those of AVX-512 (EVEX).
 prefixes='^((26|2e|36|3e|64|65|67) )*'
 
-# first_beyond LEVEL OBJECT: the first instruction beyond baseline or avx2; nothing when there is none.
+# first_beyond LEVEL OBJECT: the first instruction beyond baseline, avx2, or avx512; nothing when there
+# is none. Of those beyond AVX-512 F only the ones that some file here is compiled with are known.
 first_beyond() {
     local bytes="${prefixes}(c4|c5|62) " names='%[yz]mm'
-    [ "$1" = baseline ] || { bytes="${prefixes}62 "; names='%zmm|%k[0-7]'; }
+    case $1 in
+    avx2) bytes="${prefixes}62 "; names='%zmm|%k[0-7]' ;;
+    avx512) bytes='^$'; names='bf16|^vperm(w|i2w|t2w) |^vp(un)?pack|^kmov[dq] ' ;;
+    esac
     objdump --disassemble --insn-width=15 "$2" | awk -F '\t' -v bytes="$bytes" -v names="$names" '
         /^[0-9a-f]+ <.*>:$/ { where = $0; sub(/^[^<]*/, "", where); sub(/:$/, "", where) }
         NF > 2 && ($2 ~ bytes || $3 ~ names) && !found++ { sub(/ +$/, "", $3); print where ": " $3 }'
@@ -45,12 +49,17 @@ plant baseline 'vzeroupper'
 plant avx2 'vaddps %zmm0, %zmm1, %zmm2'
 plant avx2 'vaddps %ymm16, %ymm1, %ymm2'
 plant avx2 'kmovw %eax, %k1'
+plant avx512 'vdpbf16ps %zmm0, %zmm1, %zmm2'
+plant avx512 'vcvtne2ps2bf16 %zmm0, %zmm1, %zmm2'
+plant avx512 'vpermw %zmm0, %zmm1, %zmm2'
+plant avx512 'kmovd %eax, %k1'
 
 status=0 count=0
 for source in simd/*.c core/*.c server/*.c server/*/*.c server/*/*.cc; do
     object=$objects/${source%.*}.o
     case $source in
-    simd/avx512.c) continue ;;
+    simd/avx512_bf16.c) continue ;;
+    simd/avx512.c) level=avx512 ;;
     simd/avx2.c) level=avx2 ;;
     *) level=baseline ;;
     esac

@@ -126,11 +126,12 @@ uint64_t check_seed(void)
     return text && *text ? strtoull(text, NULL, 0) : 1;
 }
 
-struct check check_run(checker *run, const struct simd_ops *ops, uint64_t seed)
+struct check check_run(checker *run, const struct simd_ops *ops,
+                       const struct simd_bfloat16 *bfloat16, uint64_t seed)
 {
     const struct sigaction catch = {.sa_handler = on_signal};
     struct sigaction segv, bus;
-    struct check check = {.ops = ops, .state = seed};
+    struct check check = {.ops = ops, .bfloat16 = bfloat16, .state = seed};
     create_slots();
     sigaction(SIGSEGV, &catch, &segv);
     sigaction(SIGBUS, &catch, &bus);
@@ -210,25 +211,34 @@ bool check_is_near(float found, double expected, double tolerance)
 
 TestSuite(check_simd, .timeout = 120);
 
-static void check_tables(const char *kernel, checker *run)
+static void check_table(const char *kernel, checker *run, const struct simd_ops *ops)
 {
     const uint64_t seed = check_seed();
+    const struct check check = check_run(run, ops, simd_select_bfloat16(ops), seed);
+    cr_expect(check.faults == 0, "%s of %s: %zu faults in %zu calls, first: %s; PPM_TEST_SEED=%llu",
+              kernel, ops->name, check.faults, check.calls, check.first, (unsigned long long)seed);
+    cr_expect(check.calls >= 100, "%s of %s: %zu calls", kernel, ops->name, check.calls);
+}
+
+static void check_tables(const char *kernel, checker *run, bool is_bfloat16)
+{
     char *list = strdup(simd_names());
-    for (char *rest, *name = strtok_r(list, ", ", &rest); name;
-         name = strtok_r(NULL, ", ", &rest)) {
-        const struct check check = check_run(run, simd_select(name), seed);
-        cr_expect(check.faults == 0,
-                  "%s of %s: %zu faults in %zu calls, first: %s; PPM_TEST_SEED=%llu", kernel, name,
-                  check.faults, check.calls, check.first, (unsigned long long)seed);
-        cr_expect(check.calls >= 100, "%s of %s: %zu calls", kernel, name, check.calls);
-    }
+    for (char *rest, *name = strtok_r(list, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest))
+        if (!is_bfloat16 || simd_select_bfloat16(simd_select(name)))
+            check_table(kernel, run, simd_select(name));
     free(list);
 }
 
 #define CHECK_TEST(kernel)                                                                         \
     Test(check_simd, kernel)                                                                       \
     {                                                                                              \
-        check_tables(#kernel, check_##kernel);                                                     \
+        check_tables(#kernel, check_##kernel, false);                                              \
+    }
+
+#define CHECK_BFLOAT16_TEST(kernel)                                                                \
+    Test(check_simd, kernel)                                                                       \
+    {                                                                                              \
+        check_tables(#kernel, check_##kernel, true);                                               \
     }
 
 CHECK_TEST(gemm_tile)
@@ -246,6 +256,8 @@ CHECK_TEST(to_float16)
 CHECK_TEST(to_bfloat16)
 CHECK_TEST(activations)
 CHECK_TEST(softmax)
+CHECK_BFLOAT16_TEST(bfloat16_tile)
+CHECK_BFLOAT16_TEST(pack_pairs)
 
 /* While it lasts, and no longer. */
 Test(check_simd, subnormals_are_flushed)

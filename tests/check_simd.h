@@ -21,7 +21,8 @@ enum { CHECK_SLOTS = 12, CHECK_SIZES = 16 };
 
 struct check {
     const struct simd_ops *ops;
-    uint64_t state; /* of the random numbers; starts as the seed */
+    const struct simd_bfloat16 *bfloat16; /* beside them; NULL: none */
+    uint64_t state;                       /* of the random numbers; starts as the seed */
     size_t calls, faults;
     char first[240]; /* fault, as text */
 };
@@ -30,6 +31,7 @@ typedef void checker(struct check *check);
 
 /* Each starts a check by itself. */
 checker check_gemm_tile;                                  /* check_simd_gemm.c */
+checker check_bfloat16_tile, check_pack_pairs;            /* check_simd_bfloat16.c */
 checker check_sum_rows, check_lerp_rows, check_transpose; /* check_simd_rows.c */
 checker check_winograd_input, check_winograd_weights;     /* check_simd_winograd.c */
 checker check_winograd_output;
@@ -41,8 +43,9 @@ checker check_activations, check_softmax; /* check_simd_act.c */
 /* $PPM_TEST_SEED, or 1 */
 uint64_t check_seed(void);
 
-/* Runs checker over ops, from that seed. */
-struct check check_run(checker *run, const struct simd_ops *ops, uint64_t seed);
+/* Runs checker over these kernels, from that seed. */
+struct check check_run(checker *run, const struct simd_ops *ops,
+                       const struct simd_bfloat16 *bfloat16, uint64_t seed);
 
 /* Counts a fault, and keeps the text of the first. */
 void check_fault(struct check *check, const char *format, ...)

@@ -1,23 +1,16 @@
 /* check_simd_gemm.c - the register tile and its packing against the formulas of simd.h.
  *
  * Not table against table: panels of tables differ in width, and so does what is packed. */
-#include "tests/check_simd.h"
+#include "tests/check_simd_gemm.h"
 #include "tests/support.h"
 
 #include <math.h>
 #include <string.h>
 
-enum {
-    RUNS_MAX = 3,
-    A_SLOT = 0,
-    B_SLOT = RUNS_MAX,
-    PACKED_SLOT = 2 * RUNS_MAX,
-    C_SLOT = 3 * RUNS_MAX,
-    SCALE_SLOT,
-    SHIFT_SLOT
-};
+enum { RUNS_MAX = 3, C_SLOT = 3 * RUNS_MAX, SCALE_SLOT, SHIFT_SLOT };
 
 struct product {
+    const struct check_gemm *gemm;
     struct simd_gemm_run runs[RUNS_MAX];
     struct simd_gemm_tile tile;
     const float *before; /* what c held, NULL: nothing */
@@ -25,18 +18,24 @@ struct product {
     bool is_exact;
 };
 
-/* Columns that lie packed, or rows of them that are to be packed. */
-static void place_columns(struct check *check, struct simd_gemm_run *run, size_t i, size_t columns,
-                          enum check_data data)
+void check_place_float32(struct check *check, struct simd_gemm_run *run,
+                         const struct check_slots *at, size_t rows, size_t columns,
+                         enum check_data data)
 {
     const size_t width = check->ops->gemm_columns;
+    run->a = check_place_data(check, at->a, run->k * rows, data);
     if (run->k == 0 || check_pick(check, 2)) {
-        run->b = check_place_data(check, B_SLOT + i, run->k * width, data);
+        run->b = check_place_data(check, at->b, run->k * width, data);
         return;
     }
     run->b_stride = columns + check_pick(check, 2) * check_pick(check, 20);
-    run->b = check_place_data(check, B_SLOT + i, (run->k - 1) * run->b_stride + columns, data);
-    run->ret_packed = check_place_floats(check, PACKED_SLOT + i, run->k * width);
+    run->b = check_place_data(check, at->b, (run->k - 1) * run->b_stride + columns, data);
+    run->ret_packed = check_place_floats(check, at->packed, run->k * width);
+}
+
+static struct check_slots slots_of(size_t run)
+{
+    return (struct check_slots){run, RUNS_MAX + run, 2 * RUNS_MAX + run};
 }
 
 /* Runs of all lengths, many of them 0; each panel ends or begins where its memory does. */
@@ -48,14 +47,14 @@ static void place_runs(struct check *check, struct product *product, enum check_
     tile->runs = product->runs;
     for (size_t i = 0; i < tile->run_count; i++) {
         const size_t k = lengths[check_pick(check, COUNT(lengths))];
+        const struct check_slots slots = slots_of(i);
         product->runs[i] =
-            (struct simd_gemm_run){.a = check_place_data(check, A_SLOT + i, k * tile->rows, data),
-                                   .k = k,
+            (struct simd_gemm_run){.k = k,
                                    .next_a = check_pick(check, 2) ? check_forbidden() : NULL,
                                    .next_b = check_pick(check, 2) ? check_forbidden() : NULL,
                                    .next_b_every = check_pick(check, 6),
                                    .next_b_stride = check_pick(check, 100)};
-        place_columns(check, &product->runs[i], i, tile->columns, data);
+        product->gemm->place(check, &product->runs[i], &slots, tile->rows, tile->columns, data);
         product->steps += k;
     }
 }
@@ -83,31 +82,42 @@ static double clamped(const struct simd_gemm_tile *tile, double value)
                                         : value;
 }
 
-static float column_at(const struct check *check, const struct simd_gemm_run *run, size_t i,
-                       size_t j)
+float check_float32_weight(const struct simd_gemm_run *run, size_t rows, size_t i, size_t r)
+{
+    return run->a[i * rows + r];
+}
+
+float check_float32_column(const struct check *check, const struct simd_gemm_run *run, size_t i,
+                           size_t j)
 {
     return run->b[i * (run->ret_packed ? run->b_stride : check->ops->gemm_columns) + j];
 }
 
 /* A sum of n rounded terms is off by less than n roundings of the sum of their magnitudes; the
- * epilogue adds two of its own. Whole numbers allow nothing. */
+ * epilogue adds two of its own. Whole numbers allow nothing. What is subnormal may be lost where
+ * the kernel may take it as zero. */
 static void compare_element(struct check *check, const struct product *product, size_t r, size_t j)
 {
     const struct simd_gemm_tile *tile = &product->tile;
-    double sum = 0, magnitude = 0;
+    double sum = 0, magnitude = 0, lost = 0;
     for (size_t n = 0; n < tile->run_count; n++)
         for (size_t i = 0; i < tile->runs[n].k; i++) {
-            const double term = (double)tile->runs[n].a[i * tile->rows + r] *
-                                (double)column_at(check, &tile->runs[n], i, j);
+            const float weight = product->gemm->weight(&tile->runs[n], tile->rows, i, r);
+            const float column = product->gemm->column(check, &tile->runs[n], i, j);
+            const double term = (double)weight * (double)column;
+            const bool is_tiny =
+                fabs(term) < 0x1p-126 || fabsf(weight) < 0x1p-126F || fabsf(column) < 0x1p-126F;
             sum += term;
             magnitude += fabs(term);
+            lost += product->gemm->may_flush && is_tiny ? fabs(term) : 0;
         }
     if (product->before) {
         sum += (double)product->before[r * tile->columns + j];
         magnitude += fabs((double)product->before[r * tile->columns + j]);
     }
     const double roundings = (double)product->steps + 4;
-    double expected = sum, tolerance = roundings * (magnitude * 0x1p-24 + 0x1p-149);
+    const double smallest = product->gemm->may_flush ? 0x1p-126 : 0x1p-149;
+    double expected = sum, tolerance = roundings * (magnitude * 0x1p-24 + smallest) + lost;
     if (tile->scale) {
         const double scaled = sum * (double)tile->scale[r];
         tolerance = tolerance * fabs((double)tile->scale[r]) + fabs(scaled) * 0x1p-23;
@@ -130,26 +140,26 @@ static bool is_same(float found, float expected)
     return memcmp(&found, &expected, sizeof found) == 0;
 }
 
-/* What a run has packed: the same bits, for the tile's columns. */
-static void compare_packed(struct check *check, const struct simd_gemm_run *run, size_t slot,
-                           size_t columns)
+void check_float32_packed(struct check *check, const struct simd_gemm_run *run, size_t columns)
 {
     for (size_t i = 0; i < run->k; i++)
         for (size_t j = 0; j < columns; j++) {
             const float found = run->ret_packed[i * check->ops->gemm_columns + j];
-            if (!is_same(found, column_at(check, run, i, j)))
+            const float expected = check_float32_column(check, run, i, j);
+            if (!is_same(found, expected))
                 check_fault(check, "%zu columns, packed [%zu][%zu]: found %g, not %g", columns, i,
-                            j, (double)found, (double)column_at(check, run, i, j));
+                            j, (double)found, (double)expected);
         }
-    check_margins(check, slot);
 }
 
 static void compare(struct check *check, const struct product *product)
 {
     const struct simd_gemm_tile *tile = &product->tile;
     for (size_t i = 0; i < tile->run_count; i++)
-        if (tile->runs[i].ret_packed)
-            compare_packed(check, &tile->runs[i], PACKED_SLOT + i, tile->columns);
+        if (tile->runs[i].ret_packed) {
+            product->gemm->compare_packed(check, &tile->runs[i], tile->columns);
+            check_margins(check, slots_of(i).packed);
+        }
     for (size_t r = 0; r < tile->rows; r++) {
         for (size_t j = 0; j < tile->columns; j++)
             compare_element(check, product, r, j);
@@ -161,13 +171,14 @@ static void compare(struct check *check, const struct product *product)
     check_margins(check, C_SLOT);
 }
 
-static void check_product(struct check *check, size_t rows, size_t columns)
+static void check_product(struct check *check, const struct check_gemm *gemm, size_t rows,
+                          size_t columns)
 {
     enum { C_MAX = 64 * 64 };
     static float before[C_MAX];
     const enum check_data data = (enum check_data)check_pick(check, CHECK_DATA_COUNT);
     const size_t stride = columns + check_pick(check, 2) * check_pick(check, 20);
-    struct product product = {.is_exact = data == CHECK_INTEGERS};
+    struct product product = {.gemm = gemm, .is_exact = data == CHECK_INTEGERS};
     struct simd_gemm_tile *tile = &product.tile;
     tile->rows = rows;
     tile->columns = columns;
@@ -182,15 +193,29 @@ static void check_product(struct check *check, size_t rows, size_t columns)
         before[i] = check_float(check, data);
         tile->c[i / columns * stride + i % columns] = before[i];
     }
-    CHECK_CALL(check, check->ops->gemm_tile(tile));
+    CHECK_CALL(check, gemm->multiply(check, tile));
     compare(check, &product);
 }
 
-void check_gemm_tile(struct check *check)
+void check_products(struct check *check, const struct check_gemm *gemm)
 {
     enum { TIMES = 6 };
     for (size_t rows = 1; rows <= check->ops->gemm_rows; rows++)
         for (size_t columns = 1; columns <= check->ops->gemm_columns; columns++)
             for (size_t i = 0; i < TIMES; i++)
-                check_product(check, rows, columns);
+                check_product(check, gemm, rows, columns);
+}
+
+static void multiply(const struct check *check, const struct simd_gemm_tile *tile)
+{
+    check->ops->gemm_tile(tile);
+}
+
+void check_gemm_tile(struct check *check)
+{
+    check_products(check, &(struct check_gemm){.multiply = multiply,
+                                               .place = check_place_float32,
+                                               .weight = check_float32_weight,
+                                               .column = check_float32_column,
+                                               .compare_packed = check_float32_packed});
 }

@@ -590,7 +590,7 @@ Test(check_simd, planted_faults_are_found)
     for (size_t i = 0; i < COUNT(plants); i++) {
         const struct simd_ops faulty = with_kernels(&plants[i].kernels);
         for (uint64_t k = 0; k < 3; k++) {
-            const struct check check = check_run(plants[i].run, &faulty, seed + k);
+            const struct check check = check_run(plants[i].run, &faulty, NULL, seed + k);
             cr_expect(check.faults > 0, "%s was not found; PPM_TEST_SEED=%llu", plants[i].fault,
                       (unsigned long long)(seed + k));
         }

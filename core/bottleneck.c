@@ -8,7 +8,8 @@
 
 enum { RUNS_MAX = 24 };
 
-/* K steps packed at a time, and the runs of products over them. */
+/* K steps packed at a time, and the runs of products over them. What counts as one is a word: of a
+ * conv with bfloat16 two channels. */
 struct chunk {
     struct piece pieces[RUNS_MAX];
     size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
@@ -43,12 +44,13 @@ static void next_chunk(const struct block *block, struct cursor *cursor, struct 
     while (cursor->part < conv->part_count && chunk->piece_count < RUNS_MAX - 1 &&
            chunk->steps < CHUNK_STEPS_MAX) {
         const size_t left = conv->parts[cursor->part].channels - cursor->first;
-        const size_t room = CHUNK_STEPS_MAX - chunk->steps;
+        const size_t words = CHUNK_STEPS_MAX - chunk->steps;
+        const size_t room = conv->is_bfloat16 ? 2 * words : words;
         const size_t count = left < room ? left : room;
         chunk->offsets[chunk->piece_count] = chunk->steps;
         chunk->pieces[chunk->piece_count++] =
             (struct piece){cursor->part, cursor->tap, cursor->first, count};
-        chunk->steps += count;
+        chunk->steps += conv_words(conv, count);
         cursor->first += count;
         if (count < left)
             break;
@@ -78,11 +80,12 @@ static void fetch_next_block(const struct block *block, const struct piece *piec
     const size_t lines = (core_simd()->gemm_columns + LINE_FLOATS - 1) / LINE_FLOATS;
     const size_t others = block->end_panel - block->first_panel - 1;
     const size_t even = others / lines < EVERY_MAX ? others / lines : EVERY_MAX;
-    const size_t every = even > 0 ? even : 1;
-    if (panel + every * lines < block->end_panel)
+    const size_t turns = even > 0 ? even : 1; /* in which all rows have theirs */
+    if (panel + turns * lines < block->end_panel)
         return;
-    const size_t turn = panel + every * lines - block->end_panel;
-    const size_t rows = (piece->count + every - 1) / every;
+    const size_t turn = panel + turns * lines - block->end_panel;
+    const size_t rows = (piece->count + turns - 1) / turns;
+    const size_t every = conv_words(block->pass->layers, turns);
     const size_t next = block->first + block->count * (size_t)block->work->threads;
     run->next_b = unpacked - plan_tile(plan, block->first).first + plan_tile(plan, next).first +
                   turn / lines * rows * plan->pixels + turn % lines * LINE_FLOATS;
@@ -97,14 +100,17 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
     const struct layer *conv = block->pass->layers;
     const struct piece *piece = &chunk->pieces[i];
     const size_t width = core_simd()->gemm_columns, count = products->count;
+    const size_t words = conv_words(conv, piece->count);
     float *packed = block->packed + chunk->offsets[i] * width;
     struct simd_gemm_run run = {
         .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
         .b = packed,
-        .k = piece->count,
+        .k = conv->is_bfloat16 ? 2 * words : words, /* zeros of the packed are taken along */
+        .words = conv->is_bfloat16 ? SIMD_BFLOAT16 : SIMD_FLOAT32,
         .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first)};
     if (chunk->unpacked[i] && panel == block->first_panel) {
         run.ret_packed = packed;
+        run.k = piece->count;
         run.b = chunk->unpacked[i];
         run.b_stride = block->work->plan->pixels;
     } else if (chunk->unpacked[i]) {
@@ -113,7 +119,7 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
     struct simd_gemm_run *before = count > 0 ? &products->runs[count - 1] : NULL;
     if (before && !before->ret_packed && !run.ret_packed && run.next_b_every == 0 &&
         before->next_b_every == 0 &&
-        before->a + before->k * conv_panel_rows(conv, panel) == run.a) {
+        before->a + conv_words(conv, before->k) * conv_panel_rows(conv, panel) == run.a) {
         before->k += run.k;
         return;
     }
@@ -190,7 +196,7 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
         tile.columns = here.columns;
         if (has_folded && work->plan->is_row_wise)
             take_row(block, panel, i, &products->runs[products->count - 1]);
-        core_simd()->gemm_tile(&tile);
+        conv_multiply(conv, &tile);
         tile.c += block->pass->is_direct ? next.first - here.first : block->tile_floats;
         advance(chunk, next.first - here.first, products);
     }
@@ -199,6 +205,7 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
 void run_bottleneck(const struct block *block)
 {
     const size_t width = core_simd()->gemm_columns;
+    const bool are_pairs = block->pass->layers->is_bfloat16;
     struct cursor cursor = {0};
     struct chunk chunk;
     struct products products;
@@ -207,8 +214,9 @@ void run_bottleneck(const struct block *block)
         for (size_t i = 0; i < chunk.piece_count; i++) {
             chunk.unpacked[i] = rows_in_place(block, &chunk.pieces[i]);
             if (!chunk.unpacked[i])
-                gather(block, &chunk.pieces[i], block->packed + chunk.offsets[i] * width,
-                       chunk.steps * width);
+                (are_pairs ? gather_pairs : gather)(block, &chunk.pieces[i],
+                                                    block->packed + chunk.offsets[i] * width,
+                                                    chunk.steps * width);
         }
         for (size_t panel = block->first_panel; panel < block->end_panel; panel++)
             multiply(block, &chunk, panel, &products);

@@ -54,21 +54,21 @@ static void run_conv(const struct layer *conv, const struct layer *next, const f
 {
     const struct simd_ops *ops = core_simd();
     const size_t width = ops->gemm_columns;
-    struct simd_gemm_run run = {.k = conv->in_channels};
+    struct simd_gemm_run run = {.k = conv->in_channels, .words = conv_float32_words(conv)};
     struct simd_gemm_tile tile = {.runs = &run, .run_count = 1, .c_stride = width};
     fused_clamp(next, &tile.low, &tile.high);
     for (size_t panel = from; panel < to; panel++) {
         const size_t row = panel * ops->gemm_rows;
         tile.rows = conv_panel_rows(conv, panel);
         run.a = conv_panel_at(conv, panel, 0, 0, 0);
-        run.next_a = run.a + run.k * tile.rows;
+        run.next_a = run.a + conv_words(conv, run.k) * tile.rows;
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
         for (size_t first = 0; first < columns; first += width) {
             run.b = x + first * conv->in_channels;
             tile.c = ret + first * conv->out_channels + row * width;
             tile.columns = columns - first < width ? columns - first : width;
-            ops->gemm_tile(&tile);
+            conv_multiply(conv, &tile);
         }
     }
 }

@@ -21,6 +21,8 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .palette_count = spec->output.palette.count,
         .parameters = model->parameters,
         .parameters_bytes = model->parameters_bytes,
+        .compute = spec->compute == COMPUTE_BFLOAT16 ? "bfloat16" : "float32",
+        .compute_error = model->compute_error,
         .layer_count = layers,
         .warm_up = spec->warm_up,
         .warm_up_count = spec->warm_up_count,
@@ -106,7 +108,10 @@ static void describe_layer(const struct layer *layer, bool is_winograd, char *te
     if (layer->kind == LAYER_CONV)
         snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s", layer->kernel, layer->kernel,
                  layer->in_channels, layer->out_channels, layer->has_bias ? "" : ", no bias",
-                 folded, is_winograd ? ", Winograd F(4x4, 3x3)" : "");
+                 folded,
+                 is_winograd          ? ", Winograd F(4x4, 3x3)"
+                 : layer->is_bfloat16 ? ", bfloat16"
+                                      : "");
     else if (layer->kind == LAYER_BATCH_NORM)
         snprintf(text, bytes, "batch_norm %zu%s", layer->out_channels, folded);
     else

@@ -120,7 +120,8 @@ static void choose_blocks(const struct work *work, struct pass *pass)
 {
     const size_t all = work->plan->tile_count, tasks = 4 * (size_t)work->threads;
     const size_t taps = pass->fused > 0 ? pass->layers[0].kernel * pass->layers[0].kernel : 1;
-    const size_t steps = taps * pass_channels(work->spec, pass);
+    const size_t steps =
+        pass->fused > 0 ? conv_panel_words(pass->layers) : pass_channels(work->spec, pass);
     const size_t packed = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
     const size_t tile_bytes = packed * core_simd()->gemm_columns * sizeof(float);
     assert(tile_bytes > 0);

@@ -16,7 +16,7 @@ enum {
     BLOCK_BYTES_AHEAD = 300 << 10,
     BLOCK_TILES_MAX = 8,
     SHARED_BLOCK_BYTES = 128 << 10, /* packed by every thread that shares its panels */
-    CHUNK_STEPS_MAX = 2304,         /* of K, packed at a time */
+    CHUNK_STEPS_MAX = 2304,         /* of K, packed at a time; of pairs, words */
 };
 
 /* Matrices for the register tile are kept in micro-panels: [tile][channels][gemm_columns]. */
@@ -161,7 +161,7 @@ struct block {
     /* scratch */
     float *tiles;       /* [count][widest][gemm_columns] */
     size_t tile_floats; /* of one of them */
-    float *packed;      /* a chunk of K of all tiles: [count][steps][gemm_columns] */
+    float *packed;      /* a chunk of K of all tiles: [count][steps][gemm_columns] words */
     float *blended;     /* row-wise: [folded_steps][gemm_rows] */
 
     /* where the first conv's result goes: the tiles, or straight to its place in the map */
@@ -179,6 +179,10 @@ const float *rows_in_place(const struct block *block, const struct piece *piece)
 /* A piece at the pixels of a block: ret[tile * tile_stride][i][gemm_columns], i < piece->count,
  * with zeros where the tap leaves the map; anything behind the last pixel. */
 void gather(const struct block *block, const struct piece *piece, float *ret, size_t tile_stride);
+
+/* The same as pairs of bfloat16: i < (piece->count + 1) / 2. */
+void gather_pairs(const struct block *block, const struct piece *piece, float *ret,
+                  size_t tile_stride);
 
 /* Rows [first - 1, first - 1 + count) of each channel of a piece, whatever its tap: that of channel
  * i goes to ret + i * plane_stride + 1, rows are stride apart. What lies beyond the map is left as

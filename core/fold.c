@@ -104,22 +104,23 @@ static void scatter(const struct work *work, size_t branch, size_t panel, size_t
 static void fold_branch(const struct work *work, size_t panel, size_t part, size_t branch,
                         size_t tap, size_t first)
 {
-    const struct simd_ops *ops = core_simd();
     const struct layer *bottleneck = &work->spec->head.layers[0];
-    const size_t width = ops->gemm_columns, channels = work->results[branch].channels;
+    const size_t width = core_simd()->gemm_columns, channels = work->results[branch].channels;
     const size_t columns = work->n * plan_points(&work->plan->g, branch);
     float product[32 * 32];
-    struct simd_gemm_run run = {.a = conv_panel_at(bottleneck, panel, part, tap, 0), .k = channels};
+    struct simd_gemm_run run = {.a = conv_panel_at(bottleneck, panel, part, tap, 0),
+                                .k = channels,
+                                .words = conv_float32_words(bottleneck)};
     struct simd_gemm_tile tile = {.runs = &run,
                                   .run_count = 1,
                                   .c = product,
                                   .c_stride = width,
                                   .rows = conv_panel_rows(bottleneck, panel)};
-    run.next_a = run.a + channels * tile.rows;
+    run.next_a = run.a + conv_words(bottleneck, channels) * tile.rows;
     for (size_t column = 0; column < columns; column += width) {
         tile.columns = columns - column < width ? columns - column : width;
         run.b = work->results[branch].data + column * channels;
-        ops->gemm_tile(&tile);
+        conv_multiply(bottleneck, &tile);
         scatter(work, branch, panel, tile.rows, first, column, tile.columns, product);
     }
 }

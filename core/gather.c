@@ -172,3 +172,22 @@ void gather_rows(const struct block *block, const struct piece *piece, const str
                 gather_row(block->work, branch, block->n, piece->first + c, row, to);
     }
 }
+
+/* So many channels at a time that they are rounded where they were gathered, in the first-level
+ * cache. */
+void gather_pairs(const struct block *block, const struct piece *piece, float *ret,
+                  size_t tile_stride)
+{
+    enum { CHANNELS = 64, COLUMNS_MAX = 32 };
+    const size_t width = core_simd()->gemm_columns;
+    float channels[CHANNELS * COLUMNS_MAX];
+    for (size_t i = 0; i < block->count; i++)
+        for (size_t at = 0; at < piece->count; at += CHANNELS) {
+            const size_t left = piece->count - at;
+            const struct piece some = {piece->part, piece->tap, piece->first + at,
+                                       left < CHANNELS ? left : CHANNELS};
+            gather_tile(block, block->first + i, &some, channels);
+            core_bfloat16()->pack_pairs(channels, some.count, width,
+                                        ret + i * tile_stride + at / 2 * width);
+        }
+}

@@ -16,7 +16,7 @@ static void run_inner_conv(const struct layer *conv, const struct layer *next, c
 {
     const struct simd_ops *ops = core_simd();
     const size_t width = ops->gemm_columns;
-    struct simd_gemm_run run = {.b = x, .k = conv->in_channels};
+    struct simd_gemm_run run = {.b = x, .k = conv->in_channels, .words = conv_float32_words(conv)};
     struct simd_gemm_tile tile = {
         .runs = &run, .run_count = 1, .c_stride = width, .columns = width};
     fused_clamp(next, &tile.low, &tile.high);
@@ -24,11 +24,11 @@ static void run_inner_conv(const struct layer *conv, const struct layer *next, c
         const size_t row = panel * ops->gemm_rows;
         tile.rows = conv_panel_rows(conv, panel);
         run.a = conv_panel_at(conv, panel, 0, 0, 0);
-        run.next_a = run.a + run.k * tile.rows;
+        run.next_a = run.a + conv_words(conv, run.k) * tile.rows;
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
         tile.c = ret + row * width;
-        ops->gemm_tile(&tile);
+        conv_multiply(conv, &tile);
     }
 }
 
@@ -84,13 +84,12 @@ static void gather_parts(const struct block *block)
     }
 }
 
-/* Steps of K that are packed at a time. */
+/* Words of K that are packed at a time. */
 static size_t packed_steps(const struct pass *pass)
 {
-    const struct layer *conv = pass->layers;
     if (pass->fused == 0)
         return 0;
-    const size_t steps = conv->in_channels * conv->kernel * conv->kernel;
+    const size_t steps = conv_panel_words(pass->layers);
     return steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
 }
 

@@ -42,6 +42,7 @@ enum pool { POOL_ADAPTIVE, POOL_SAME, POOL_VALID };
 enum resize { RESIZE_ALIGN_CORNERS, RESIZE_HALF_PIXEL, RESIZE_ASYMMETRIC };
 enum resize_to { TO_INPUT, TO_STRIDE_MULTIPLE };
 enum concat { CONCAT_INPUT_FIRST, CONCAT_INPUT_LAST, CONCAT_BRANCHES };
+enum compute { COMPUTE_FLOAT32, COMPUTE_BFLOAT16 };
 enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
 
 enum layer_kind { LAYER_CONV, LAYER_BATCH_NORM, LAYER_ACTIVATION, LAYER_PRELU, LAYER_SOFTMAX };
@@ -69,6 +70,7 @@ struct layer {
     /* conv: packed by conv_pack; its channels come in parts, those of the concat for the first conv
      * of a head, else one */
     float *panels;
+    bool is_bfloat16; /* panels hold pairs: conv_narrow */
     struct part *parts;
     size_t part_count;
     float *slopes; /* prelu: [out] */
@@ -131,6 +133,7 @@ struct spec {
     struct output_spec output;
     bool is_cascade;
     bool is_exact; /* no convolution by Winograd, which rounds more */
+    enum compute compute;
     struct ppm_shape warm_up[WARM_UP_MAX];
     size_t warm_up_count;
     bool has_weights_key;
@@ -188,13 +191,51 @@ bool weights_has(struct weights_source *source, const char *name, const char *su
 /* Packs weights [out, in, kernel, kernel] into layer->panels, for layer->parts. */
 enum ppm_status conv_pack(struct layer *layer, const float *weights, struct ppm_error *error);
 
+/* Rounds them to bfloat16. A panel is [words][rows] then: two channels of a part and a tap are a
+ * word, and where a part has an odd number of them, the last word's upper half is 0. */
+enum ppm_status conv_narrow(struct layer *layer, struct ppm_error *error);
+
+/* The words of a panel's column that stand for that many channels of one part and one tap, and for
+ * all of K; and the bytes of all panels. */
+size_t conv_words(const struct layer *layer, size_t channels);
+size_t conv_panel_words(const struct layer *layer);
+size_t conv_bytes(const struct layer *layer);
+
 /* Panels of a conv, and the rows of the index-th. */
 size_t conv_panel_count(const struct layer *layer);
 size_t conv_panel_rows(const struct layer *layer, size_t index);
 
-/* Where the weights of a panel for channels [first, ...) of a part and a tap begin. */
+/* Where the weights of a panel for channels [first, ...) of a part and a tap begin; of pairs, first
+ * is even. */
 const float *conv_panel_at(const struct layer *layer, size_t index, size_t part, size_t tap,
                            size_t first);
+
+/* The i-th weight of a row, from where its words begin, `rows` apart. */
+float conv_weight(const struct layer *layer, const float *words, size_t rows, size_t i);
+
+/* One tile of products with a conv's weights by the kernel for them. Runs over columns of float32
+ * have these words. */
+void conv_multiply(const struct layer *layer, const struct simd_gemm_tile *tile);
+enum simd_words conv_float32_words(const struct layer *layer);
+
+/* ---- bfloat16.c: models that compute with bfloat16 ---- */
+
+const struct simd_bfloat16 *core_bfloat16(void); /* beside the kernels in use; NULL: none */
+
+/* A model's "compute", once "cascade" has been read. */
+enum ppm_status bfloat16_read(const json_t *root, const struct json_place *place, struct spec *spec,
+                              struct ppm_error *error);
+
+/* PPM_BAD_CONFIG, for the model at path, unless its kernels for bfloat16 are there and faster than
+ * those for float32. That is measured when it is first asked for, in some milliseconds. */
+enum ppm_status bfloat16_require(const char *path, struct ppm_error *error);
+
+/* Whether a conv of the model is computed so: in a model that asks for it, each but those that
+ * Winograd's form fits, which is faster with float32 than the direct one with bfloat16. */
+bool bfloat16_takes(const struct spec *spec, const struct layer *conv);
+
+/* For tests: the share of float32's time that bfloat16 is said to take, instead of measuring it. */
+void bfloat16_assume_share(double share);
 
 /* ---- model.c ---- */
 
@@ -202,7 +243,12 @@ struct ppm_model {
     uint64_t id; /* of this load, unlike every other's in the process */
     struct spec spec;
     uint64_t parameters, parameters_bytes;
+    struct ppm_compute_error compute_error;
 };
+
+/* Rounds the weights of a model that was loaded as float32 to bfloat16, and notes what difference
+ * that makes to its answers. */
+enum ppm_status model_to_bfloat16(struct ppm_model *model, struct ppm_error *error);
 
 /* ---- geometry.c: every size that follows from an input's H and W ---- */
 

@@ -54,6 +54,23 @@ static bool copy_parts(struct loader *loader, struct layer *layer)
     return layer->parts != NULL;
 }
 
+/* What is beyond the largest bfloat16 would be rounded to Inf. */
+static bool fit_compute(struct loader *loader, const struct layer *layer, const float *weights,
+                        size_t count)
+{
+    const struct spec *spec = &loader->model->spec;
+    for (size_t i = 0; bfloat16_takes(spec, layer) && i < count; i++)
+        if (!(fabsf(weights[i]) < 0x1.ffp127F)) {
+            ppm_fail(loader->error, PPM_BAD_CONFIG,
+                     "%s: tensor %s%s.weight: found %g at element %zu, expected a value that is "
+                     "finite as bfloat16, with which the model computes",
+                     spec->weights.file, spec->weights.prefix, layer->weights_name,
+                     (double)weights[i], i);
+            return false;
+        }
+    return true;
+}
+
 static void load_conv(struct loader *loader, struct layer *layer)
 {
     const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
@@ -67,6 +84,7 @@ static void load_conv(struct loader *loader, struct layer *layer)
     memset(bias, 0, layer->out_channels * sizeof *bias);
     if (weights_read(loader->source, layer->weights_name, ".weight", shape, 4,
                      (struct weights_range){-bound, bound}, weights, loader->error) != PPM_OK ||
+        !fit_compute(loader, layer, weights, layer->out_channels * fan_in) ||
         conv_pack(layer, weights, loader->error) != PPM_OK)
         goto out;
     if (layer->has_bias &&
@@ -211,8 +229,7 @@ static uint64_t stack_bytes(const struct stack *stack)
     for (size_t i = 0; i < stack->count; i++) {
         const struct layer *layer = &stack->layers[i];
         if (layer->kind == LAYER_CONV)
-            bytes += sizeof(float) * layer->out_channels * layer->in_channels * layer->kernel *
-                     layer->kernel;
+            bytes += conv_bytes(layer);
         if (layer->scale)
             bytes += 2 * (sizeof(double) + sizeof(float)) * layer->out_channels;
         if (layer->kind == LAYER_PRELU)
@@ -229,13 +246,34 @@ static void load_weights(struct loader *loader)
     loader->layers_total = spec->head.count;
     for (size_t i = 0; i < spec->branch_count; i++)
         loader->layers_total += spec->branches[i].stack.count;
-    for (size_t i = 0; i < spec->branch_count; i++) {
+    for (size_t i = 0; i < spec->branch_count; i++)
         load_stack(loader, &spec->branches[i].stack);
-        loader->model->parameters_bytes += stack_bytes(&spec->branches[i].stack);
-    }
     load_stack(loader, &spec->head);
-    loader->model->parameters_bytes += stack_bytes(&spec->head);
     weights_close(loader->source);
+}
+
+static uint64_t weights_bytes(const struct spec *spec)
+{
+    uint64_t bytes = stack_bytes(&spec->head);
+    for (size_t i = 0; i < spec->branch_count; i++)
+        bytes += stack_bytes(&spec->branches[i].stack);
+    return bytes;
+}
+
+static void load(struct loader *loader)
+{
+    struct ppm_model *model = loader->model;
+    struct ppm_error *error = loader->error;
+    if (spec_read(loader->path, &model->spec, error) != PPM_OK)
+        return;
+    const bool is_bfloat16 = model->spec.compute == COMPUTE_BFLOAT16;
+    if (is_bfloat16 && bfloat16_require(loader->path, error) != PPM_OK)
+        return;
+    load_weights(loader);
+    if (error->status == PPM_OK && is_bfloat16)
+        model_to_bfloat16(model, error);
+    if (error->status == PPM_OK)
+        model->parameters_bytes = weights_bytes(&model->spec);
 }
 
 struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
@@ -249,8 +287,7 @@ struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *pr
         return NULL;
     }
     loader.model->id = atomic_fetch_add(&loads, 1) + 1;
-    if (spec_read(path, &loader.model->spec, error) == PPM_OK)
-        load_weights(&loader);
+    load(&loader);
     if (error->status == PPM_OK)
         return loader.model;
     ppm_model_free(loader.model);

@@ -68,6 +68,9 @@ bool plan_folds(const struct spec *spec, const struct geometry *g, size_t branch
 
 /* ---- winograd.c ---- */
 
+/* Whether a conv may be computed by Winograd's F(4x4, 3x3), whatever the size of the map. */
+bool winograd_fits(const struct spec *spec, const struct layer *conv);
+
 /* Whether a conv on maps of that size is computed by Winograd's F(4x4, 3x3). */
 bool winograd_pays(const struct spec *spec, const struct layer *conv, size_t h, size_t w);
 

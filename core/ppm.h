@@ -131,6 +131,14 @@ struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *pr
                                  struct ppm_error *error);
 void ppm_model_free(struct ppm_model *model);
 
+/* How far a model's answer is from the one with float32, for one x of random numbers in [-1, 1):
+ * the largest difference of any value over the largest value, or for classes the share of pixels
+ * that get another one. */
+struct ppm_compute_error {
+    double error;
+    struct ppm_shape shape; /* of that x; n is 0 where none was tried, or gave what is not finite */
+};
+
 /* What there is to know about a model without a shape; strings live as long as the model. */
 struct ppm_model_info {
     const char *name;
@@ -144,7 +152,9 @@ struct ppm_model_info {
     size_t palette_count;        /* more than the 256 that a palette holds */
     uint64_t parameters;         /* trained values, batch norm statistics included */
     uint64_t parameters_bytes;   /* held in memory for them */
-    size_t layer_count;          /* for ppm_model_layer */
+    const char *compute;         /* "float32" or "bfloat16" */
+    struct ppm_compute_error compute_error; /* of bfloat16, measured at load */
+    size_t layer_count;                     /* for ppm_model_layer */
     const struct ppm_shape *warm_up; /* inputs worth being prepared for before the first request */
     size_t warm_up_count;
 };

@@ -101,7 +101,7 @@ static void conv_columns(const struct layer *layer, size_t channel, const float 
             for (size_t i = 0; i < layer->parts[part].channels; i++) {
                 const size_t c = layer->parts[part].first + i;
                 add_shifted_row(sums, x + (c * h + row + down - 1) * w, w, column, count, right,
-                                (double)weights[i * rows]);
+                                (double)conv_weight(layer, weights, rows, i));
             }
         }
     for (size_t i = 0; i < count; i++)

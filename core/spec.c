@@ -359,7 +359,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
     static const char *const keys[] = {"name",    "input",    "bins",     "windows",     "pool",
                                        "branch",  "branches", "upsample", "upsample_to", "concat",
                                        "head",    "output",   "weights",  "cascade",     "exact",
-                                       "warm_up", NULL};
+                                       "warm_up", "compute",  NULL};
     *ret_spec = (struct spec){0};
     json_t *root = json_read_file(path, CONFIG_BYTES_MAX, error);
     const struct json_place place = {.file = path};
@@ -373,6 +373,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_resizing(root, &place, ret_spec, error) == PPM_OK &&
         read_head(root, &place, ret_spec, error) == PPM_OK &&
         read_output(root, &place, ret_spec, error) == PPM_OK &&
+        bfloat16_read(root, &place, ret_spec, error) == PPM_OK &&
         read_weights(root, &place, ret_spec, error) == PPM_OK &&
         read_warm_up(root, &place, ret_spec, error) == PPM_OK) {
         ret_spec->json = ppm_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(15));

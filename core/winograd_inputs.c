@@ -40,12 +40,17 @@ size_t winograd_tiles(const struct plan *plan)
     return tiles_on(plan->g.h) * tiles_on(plan->g.w);
 }
 
+bool winograd_fits(const struct spec *spec, const struct layer *conv)
+{
+    enum { CHANNELS_MIN = 24 };
+    return conv->kind == LAYER_CONV && conv->kernel == 3 && !spec->is_exact &&
+           conv->in_channels >= CHANNELS_MIN && conv->out_channels >= CHANNELS_MIN;
+}
+
 bool winograd_pays(const struct spec *spec, const struct layer *conv, size_t h, size_t w)
 {
-    enum { CHANNELS_MIN = 24, TILES_MIN = 12 };
-    return conv->kind == LAYER_CONV && conv->kernel == 3 && !spec->is_exact &&
-           conv->in_channels >= CHANNELS_MIN && conv->out_channels >= CHANNELS_MIN &&
-           tiles_on(h) * tiles_on(w) >= TILES_MIN;
+    enum { TILES_MIN = 12 };
+    return winograd_fits(spec, conv) && tiles_on(h) * tiles_on(w) >= TILES_MIN;
 }
 
 size_t folded_steps(const struct plan *plan)

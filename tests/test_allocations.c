@@ -1,12 +1,13 @@
 /* test_allocations.c - for a shape that it has seen, an engine that is given room for the answer
  * allocates nothing, on any thread. */
-#include "core/ppm.h"
+#include "core/internal.h"
 #include "tests/heap.h"
 #include "tests/support.h"
 
 #ifndef MALLOC_IS_TAKEN
 
 #    include <criterion/criterion.h>
+#    include <stdio.h>
 #    include <stdlib.h>
 #    include <string.h>
 
@@ -83,6 +84,25 @@ Test(allocations, none_for_a_shape_seen_before)
             check_shape(models[i], model, shapes[k], PPM_NCHW, &y);
             check_shape(models[i], model, shapes[k], PPM_NHWC, &y);
         }
+        ppm_model_free(model);
+    }
+    ppm_tensor_free(&y);
+}
+
+/* With bfloat16, by whatever kernels there are for it. */
+Test(allocations, none_with_bfloat16)
+{
+    struct ppm_error error = {0};
+    struct ppm_tensor y = room();
+    if (!core_bfloat16())
+        ppm_isa_select("scalar", &error);
+    bfloat16_assume_share(0.5);
+    for (size_t i = 1; i < COUNT(models); i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "{'compute': 'bfloat16', %s", models[i] + 1);
+        struct ppm_model *model = support_load_ok(text);
+        check_shape(text, model, (struct ppm_shape){1, 7, 40, 36}, PPM_NCHW, &y);
+        check_shape(text, model, (struct ppm_shape){3, 7, 8, 21}, PPM_NHWC, &y);
         ppm_model_free(model);
     }
     ppm_tensor_free(&y);

@@ -1,4 +1,5 @@
 /* test_memory.c - every allocation of a load and of a run fails: a clean error, no leak. */
+#include "core/internal.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"
 
@@ -49,6 +50,20 @@ Test(memory, loads_from_a_file)
                   " 'branch': [{'conv': {'channels': 3, 'bias': false}}, 'relu'],"
                   " 'head': [{'batch_norm': {'scale': false, 'center': false}}, 'prelu'],"
                   " 'weights': {'file': 'w.safetensors', 'kernel_layout': 'HWIO'}}");
+    heap_sweep(&(struct heap_attempt){"load", load, unload, .expected = true, .requests_min = 60});
+}
+
+/* A load that also computes, twice. */
+Test(memory, loads_with_bfloat16)
+{
+    struct ppm_error error = {0};
+    if (!core_bfloat16())
+        ppm_isa_select("scalar", &error);
+    bfloat16_assume_share(0.5);
+    path = support_write_json(
+        "m.json", "{'input': {'channels': 3}, 'bins': [1, 2], 'branch': ['conv', 'relu'],"
+                  " 'head': [{'conv': {'kernel': 3}}], 'output': {'as': 'argmax'},"
+                  " 'weights': {'random': 1}, 'compute': 'bfloat16'}");
     heap_sweep(&(struct heap_attempt){"load", load, unload, .expected = true, .requests_min = 60});
 }
 

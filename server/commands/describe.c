@@ -36,6 +36,20 @@ static void print_costs(const struct ppm_tensor *input, const struct ppm_costs *
     printf("working memory  %zu bytes\n", costs->working_bytes);
 }
 
+static void print_compute(const struct ppm_model_info *info)
+{
+    const struct ppm_compute_error *error = &info->compute_error;
+    printf("compute         %s", info->compute);
+    if (error->shape.n > 0 && info->output_dtype == PPM_INT32)
+        printf(", %.2g %% of classes differ from float32's", 100 * error->error);
+    else if (error->shape.n > 0)
+        printf(", off from float32 by at most %.2g of the largest value", error->error);
+    if (error->shape.n > 0)
+        printf(", random x [%zu, %zu, %zu, %zu]", error->shape.n, error->shape.c, error->shape.h,
+               error->shape.w);
+    putchar('\n');
+}
+
 static enum ppm_status describe(const struct ppm_model *model, const char *shape_text,
                                 struct ppm_error *error)
 {
@@ -52,6 +66,7 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
            ppm_dtype_name(info.output_dtype));
     printf("parameters      %" PRIu64 " (%" PRIu64 " bytes in memory)\n", info.parameters,
            info.parameters_bytes);
+    print_compute(&info);
     if (print_layers(model, info.layer_count, shape_text ? &input.shape : NULL, error) != PPM_OK)
         return error->status;
     if (shape_text)

@@ -44,18 +44,31 @@ static json_t *layers_json(const struct ppm_model *model, size_t count,
     return list;
 }
 
+/* With bfloat16, how far off it is, where that could be measured. */
+static json_t *compute_json(const struct ppm_model_info *info)
+{
+    const struct ppm_compute_error *error = &info->compute_error;
+    json_t *json = json_pack("{s:s}", "type", info->compute);
+    if (error->shape.n == 0)
+        return json;
+    set(&json, info->output_dtype == PPM_INT32 ? "classes_that_differ" : "largest_error",
+        json_real(error->error));
+    set(&json, "measured_shape", shape_json(error->shape, info->layout));
+    return json;
+}
+
 static json_t *model_json(const struct ppm_model *model, const struct ppm_model_info *info,
                           const struct ppm_shape *shape, struct ppm_error *error)
 {
     json_error_t cause;
-    return json_pack("{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:o}", "name", info->name, "config",
-                     ppm_json_load(info->config_json, strlen(info->config_json), &cause),
-                     "channels", (json_int_t)info->channels, "layout",
-                     ppm_layout_name(info->layout), "output_channels",
-                     (json_int_t)info->output_channels, "output_dtype",
-                     ppm_dtype_name(info->output_dtype), "parameters", (json_int_t)info->parameters,
-                     "parameters_bytes", (json_int_t)info->parameters_bytes, "layers",
-                     layers_json(model, info->layer_count, shape, error));
+    return json_pack(
+        "{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "name", info->name, "config",
+        ppm_json_load(info->config_json, strlen(info->config_json), &cause), "channels",
+        (json_int_t)info->channels, "layout", ppm_layout_name(info->layout), "output_channels",
+        (json_int_t)info->output_channels, "output_dtype", ppm_dtype_name(info->output_dtype),
+        "parameters", (json_int_t)info->parameters, "parameters_bytes",
+        (json_int_t)info->parameters_bytes, "compute", compute_json(info), "layers",
+        layers_json(model, info->layer_count, shape, error));
 }
 
 /* ?shape=: what a request of it takes. Returns false after a refusal. */

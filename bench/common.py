@@ -53,6 +53,19 @@ def run(command, **environment):
                           env={**os.environ, **environment}).stdout
 
 
+def bfloat16_model(case):
+    """The same model with "compute": "bfloat16", where there is one and this machine serves it."""
+    path = (ROOT / case.model).with_name(
+        case.model.rpartition("/")[2].replace(".json", "-bfloat16.json"))
+    if not path.exists():
+        return None
+    try:
+        run([SERVER, "describe", "--model", str(path)])
+    except subprocess.CalledProcessError:  # which has said why
+        return None
+    return path
+
+
 def measure_ours(model, shape, threads, seconds, **environment):
     """The result of ppm-server bench in a process of its own."""
     command = [SERVER, "bench", "--model", str(model), "--shape", shape_text(shape, ","),

@@ -28,6 +28,15 @@ static size_t in_lines(size_t floats)
     return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
+/* Panels whose sums a task keeps at most. */
+static size_t panels_of_task(const struct layer *conv)
+{
+    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
+    const size_t bytes = PLACES * core_simd()->gemm_rows * columns * sizeof(float);
+    const size_t fit = SUMS_BYTES / bytes, all = conv_panel_count(conv);
+    return fit < all ? fit : all;
+}
+
 /* From place to place: not a multiple of the page size, or all would share a line of the cache. */
 static size_t weights_stride(size_t steps, size_t rows)
 {
@@ -38,14 +47,13 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
 {
     const struct simd_ops *ops = core_simd();
     const size_t micros = micros_of_block(), steps = steps_of_chunk();
-    const size_t panels = conv_panel_count(pass->layers);
     const size_t columns = micros * ops->gemm_columns;
     const size_t folded = folded_steps(plan);
     return (struct scratch_sizes){
         .planes = in_lines(PLANES_TOGETHER * rows_max(plan) * row_floats_of(plan)),
         .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
         .weights = PLACES * weights_stride(steps > folded ? steps : folded, ops->gemm_rows),
-        .sums = in_lines(panels * PLACES * ops->gemm_rows * columns),
+        .sums = in_lines(panels_of_task(pass->layers) * PLACES * ops->gemm_rows * columns),
         .pixels = in_lines(TILE * TILE * (columns + TOGETHER)),
     };
 }
@@ -220,10 +228,11 @@ static bool run_task(struct task *task)
  * transforms the inputs again, which takes about as long as so many panels do. */
 static size_t choose_groups(const struct work *work, const struct layer *conv, size_t blocks)
 {
-    enum { INPUTS_PANELS = 2, GROUPS_MAX = 64 };
+    enum { INPUTS_PANELS = 2, GROUPS_TRIED = 64 };
     const size_t panels = conv_panel_count(conv), threads = (size_t)work->threads;
-    size_t best = 1, best_cost = SIZE_MAX;
-    for (size_t groups = 1; groups <= panels && groups <= GROUPS_MAX; groups++) {
+    const size_t fewest = (panels + panels_of_task(conv) - 1) / panels_of_task(conv);
+    size_t best = fewest, best_cost = SIZE_MAX;
+    for (size_t groups = fewest; groups <= panels && groups < fewest + GROUPS_TRIED; groups++) {
         const size_t turns = (blocks * groups + threads - 1) / threads;
         const size_t cost = turns * (INPUTS_PANELS + (panels + groups - 1) / groups);
         if (cost < best_cost) {

@@ -11,6 +11,7 @@ enum {
     TOGETHER = SIMD_WINOGRAD_TOGETHER,
     BLOCK_COLUMNS = 64,       /* as many as the register tile has, or a multiple up to this */
     INPUTS_BYTES = 450 << 10, /* of a chunk: half of a second-level cache */
+    SUMS_BYTES = 8 << 20,     /* of a task */
     LINE_FLOATS = 16,         /* of a cache line: what places of a domain are moved by */
     PLANES_TOGETHER = 16,     /* gathered at a time, from NHWC */
 };

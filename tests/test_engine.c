@@ -239,6 +239,20 @@ Test(engine, wide_3x3_heads_round_little)
     ppm_engine_free(engine);
 }
 
+/* More sums than a task keeps: panels are shared out in groups whatever the number of threads. */
+Test(engine, more_outputs_than_a_task_of_winograd_takes)
+{
+    static const char text[] = "{'input': {'channels': 24}, 'bins': [2], 'branch': [], 'head': "
+                               "[{'conv': {'channels': 4200, "
+                               "'kernel': 3}}, 'relu'], 'weights': {'random': 5}}";
+    struct ppm_error error = {0};
+    struct ppm_engine *engine = ppm_engine_create(&error);
+    struct ppm_model *model = support_load_ok(text);
+    check_model(engine, model, (struct ppm_shape){1, 24, 9, 14}, text);
+    ppm_model_free(model);
+    ppm_engine_free(engine);
+}
+
 #define HEAD_3X3(options)                                                                          \
     "{'input': {'channels': 30}, 'bins': [1, 2, 3], 'branch': [{'conv': {'channels': 25}}], "      \
     "'head': [{'conv': {'channels': 26, 'kernel': 3}}, 'relu', {'conv': {'channels': 24, "         \

@@ -163,14 +163,21 @@ Test(live_limits, a_body_beyond_the_memory_is_refused_from_its_head)
     live_stop(&live);
 }
 
+/* A server whose memory for bodies one connection holds, which is returned. */
+static int start_full(struct live *ret)
+{
+    live_start(ret, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
+    int holder = live_connect(ret);
+    live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
+    live_wait_metric(ret, "ppm_bytes_in_flight", 999000);
+    return holder;
+}
+
 Test(live_limits, memory_that_others_hold_is_503_until_they_are_gone)
 {
     struct live live;
     struct live_answer answer;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
-    int holder = live_connect(&live);
-    live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
-    live_wait_metric(&live, "ppm_bytes_in_flight", 999000);
+    int holder = start_full(&live);
     struct live_tensor x = live_golden(LISTING1, "x.npy");
     answer = live_ask(&live, "POST", "/ppm", "Content-Type: application/x-npy\r\n", x.file,
                       x.file_bytes);
@@ -186,10 +193,7 @@ Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
 {
     struct live live;
     struct live_answer answer;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
-    int holder = live_connect(&live);
-    live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
-    live_wait_metric(&live, "ppm_bytes_in_flight", 999000);
+    int holder = start_full(&live);
     struct live_tensor x = live_golden(LISTING1, "x.npy");
     int connection = live_connect(&live);
     for (int i = 0; i < 2; i++) {

@@ -290,3 +290,21 @@ Test(numbers, a_list_ends_where_it_takes_longer)
     cr_assert(count == 2 && values[1] == 5 && behind == strstr(text, "6,7"));
     cr_assert(number_read_list(end - 20, end, values, 8, &count) == end - 20 && count == 0);
 }
+
+/* Bytes behind the end are only missed by make test-asan. */
+Test(numbers, a_list_is_not_read_beyond_its_end)
+{
+    enum { BYTES = 64 };
+    char *text = malloc(BYTES);
+    float value = 0;
+    size_t count = 0;
+    cr_assert(text);
+    memset(text, ' ', BYTES);
+    text[0] = '7';
+    text[BYTES - 1] = ',';
+    cr_expect(number_read_list(text, text + BYTES, &value, 1, &count) == text + BYTES);
+    cr_expect(count == 1 && value == 7);
+    text[BYTES - 1] = ' ';
+    cr_expect(number_read_list(text, text + BYTES, &value, 1, &count) == text && count == 0);
+    free(text);
+}

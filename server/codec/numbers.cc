@@ -296,8 +296,7 @@ const char *number_read_list(const char *text, const char *end, float *values, s
             if (at == end || *at != ',')
                 break;
         }
-        at++;
-        text = static_cast<unsigned char>(*at) > ' ' ? at : skip_space(at, end);
+        text = skip_space(at + 1, end);
         count++;
     }
     *ret_count = count;

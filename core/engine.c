@@ -69,25 +69,27 @@ static void layout_expanded(struct work *work, size_t i, char *base, size_t *at)
 }
 
 /* Whether a pass ends before a layer: that is a 3x3 conv, or more than Winograd's takes with it. */
-static bool ends_before(const struct pass *pass, const struct layer *layer)
+static bool ends_before(const struct work *work, const struct pass *pass, const struct layer *layer)
 {
     float low, high;
     if (pass->count == 0)
         return false;
-    if (pass->is_winograd && (pass->count > 1 || !fused_clamp(layer, &low, &high)))
+    if (pass->is_winograd && (pass->count > 1 || !fused_clamp(layer, &low, &high)) &&
+        !winograd_takes_layers(work, pass->layers))
         return true;
     return layer->kind == LAYER_CONV && layer->kernel > 1;
 }
 
 /* The head as passes. Returns how many; at least one. */
-static size_t split_head(const struct plan *plan, struct pass passes[PASSES_MAX])
+static size_t split_head(const struct work *work, struct pass passes[PASSES_MAX])
 {
+    const struct plan *plan = work->plan;
     const struct spec *spec = plan->spec;
     size_t count = 0;
     passes[count++] = (struct pass){.layers = spec->head.layers};
     for (size_t i = 0; i < spec->head.count; i++) {
         const struct layer *layer = &spec->head.layers[i];
-        if (ends_before(&passes[count - 1], layer))
+        if (ends_before(work, &passes[count - 1], layer))
             passes[count++] = (struct pass){.layers = layer};
         struct pass *pass = &passes[count - 1];
         if (pass->count++ == 0)
@@ -141,7 +143,7 @@ static void choose_blocks(const struct work *work, struct pass *pass)
 
 static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
 {
-    const size_t count = split_head(work->plan, passes);
+    const size_t count = split_head(work, passes);
     work->block_floats = 0;
     for (size_t i = 0; i < count; i++) {
         passes[i].ret_layout =

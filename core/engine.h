@@ -93,8 +93,12 @@ void blend_row(const struct work *work, size_t n, size_t panel, size_t row, floa
 /* One pass over all tiles of all maps. */
 void stage_pass(struct work *work, const struct pass *pass);
 
-/* The same of a pass that is one 3x3 conv, by Winograd's F(4x4, 3x3). */
+/* The same of a pass that begins with a 3x3 conv, by Winograd's F(4x4, 3x3). */
 void stage_winograd(struct work *work, const struct pass *pass);
+
+/* Whether that can take the layers behind the conv, and a clamp, with it: threads do not share a
+ * pixel's channels. */
+bool winograd_takes_layers(const struct work *work, const struct layer *conv);
 size_t winograd_block_floats(const struct plan *plan, const struct pass *pass);
 
 /* Without a head: each part of the concat straight into its place of ret [N, Cc, H, W]. */
@@ -103,6 +107,14 @@ void stage_concat(struct work *work, float *ret);
 /* With an output stage: y = work->values [N, channels, H, W] resized, soft-maxed or arg-maxed. */
 void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y);
 size_t output_scratch_floats(const struct plan *plan, size_t channels);
+
+/* The layers of a pass behind what its first conv takes with it, over a micro-panel [channels]
+ * [gemm_columns]. Returns where the result stands: x or other, of pass_widest channels both. */
+float *run_layers(const struct pass *pass, float *x, float *other);
+
+/* Columns of such a result to `count` neighbouring pixels of map n. */
+void store_columns(const struct work *work, const struct pass *pass, size_t n, const float *x,
+                   size_t first_pixel, size_t count);
 
 /* Applies a layer that is no conv, in place, to panel [channels][gemm_columns]. */
 void apply_pointwise(const struct layer *layer, float *panel, size_t first, size_t channels);

@@ -32,11 +32,9 @@ static void run_inner_conv(const struct layer *conv, const struct layer *next, c
     }
 }
 
-/* The layers of a pass from `from` on, over one tile; returns where the result stands: x or other.
- */
-static float *run_layers(const struct pass *pass, size_t from, float *x, float *other)
+float *run_layers(const struct pass *pass, float *x, float *other)
 {
-    for (size_t i = from; i < pass->count; i++) {
+    for (size_t i = pass->fused; i < pass->count; i++) {
         const struct layer *layer = &pass->layers[i];
         if (layer->kind != LAYER_CONV) {
             apply_pointwise(layer, x, 0, layer->out_channels);
@@ -53,19 +51,18 @@ static float *run_layers(const struct pass *pass, size_t from, float *x, float *
     return x;
 }
 
-static void store_tile(const struct block *block, size_t tile, const float *x)
+void store_columns(const struct work *work, const struct pass *pass, size_t n, const float *x,
+                   size_t first_pixel, size_t count)
 {
-    const size_t width = core_simd()->gemm_columns, all = block->work->plan->pixels;
-    const struct plan_pixels pixels = plan_tile(block->work->plan, tile);
-    const size_t channels = block->pass->ret_channels;
-    float *ret = block->pass->ret + block->n * channels * all;
-    if (block->pass->ret_layout == PPM_NCHW) {
+    const size_t width = core_simd()->gemm_columns, all = work->plan->pixels;
+    const size_t channels = pass->ret_channels;
+    float *ret = pass->ret + n * channels * all;
+    if (pass->ret_layout == PPM_NCHW) {
         for (size_t c = 0; c < channels; c++)
-            memcpy(ret + c * all + pixels.first, x + c * width, pixels.columns * sizeof *ret);
+            memcpy(ret + c * all + first_pixel, x + c * width, count * sizeof *ret);
         return;
     }
-    core_simd()->transpose(x, width, channels, pixels.columns, ret + pixels.first * channels,
-                           channels);
+    core_simd()->transpose(x, width, channels, count, ret + first_pixel * channels, channels);
 }
 
 /* Gathers what a pass reads, where it does not begin with a conv. */
@@ -123,9 +120,11 @@ static void run_block(const struct work *work, const struct pass *pass, size_t n
         run_bottleneck(&block);
     else
         gather_parts(&block);
-    for (size_t i = 0; i < count && !pass->is_direct; i++)
-        store_tile(&block, first + i,
-                   run_layers(pass, pass->fused, block.tiles + i * tile_floats, other));
+    for (size_t i = 0; i < count && !pass->is_direct; i++) {
+        const struct plan_pixels pixels = plan_tile(work->plan, first + i);
+        store_columns(work, pass, n, run_layers(pass, block.tiles + i * tile_floats, other),
+                      pixels.first, pixels.columns);
+    }
 }
 
 size_t pass_channels(const struct spec *spec, const struct pass *pass)

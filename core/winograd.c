@@ -19,7 +19,7 @@
 /* ---- scratch ---- */
 
 struct scratch_sizes {
-    size_t planes, inputs, weights, sums, pixels;
+    size_t planes, inputs, weights, sums, pixels, results;
 };
 
 /* Rounded up to cache lines. */
@@ -55,13 +55,14 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
         .weights = PLACES * weights_stride(steps > folded ? steps : folded, ops->gemm_rows),
         .sums = in_lines(panels_of_task(pass->layers) * PLACES * ops->gemm_rows * columns),
         .pixels = in_lines(TILE * TILE * (columns + TOGETHER)),
+        .results = winograd_results_floats(plan, pass),
     };
 }
 
 size_t winograd_block_floats(const struct plan *plan, const struct pass *pass)
 {
     const struct scratch_sizes sizes = scratch_of(plan, pass);
-    return sizes.planes + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels;
+    return sizes.planes + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels + sizes.results;
 }
 
 static void take_scratch(struct task *task, const struct pass *pass, float *scratch)
@@ -72,6 +73,7 @@ static void take_scratch(struct task *task, const struct pass *pass, float *scra
     task->weights = task->inputs + sizes.inputs;
     task->sums = task->weights + sizes.weights;
     task->pixels = task->sums + sizes.sums;
+    task->results = task->pixels + sizes.pixels;
 }
 
 /* ---- products ---- */
@@ -142,56 +144,6 @@ static void multiply_folded(const struct task *task, bool accumulates)
     }
 }
 
-/* ---- results ---- */
-
-/* One channel of a run of tiles, as pixels, into its place of the pass's result. */
-static void store_pixels(const struct task *task, const struct tile_run *run, size_t channel,
-                         size_t stride)
-{
-    const struct pass *pass = task->source.pass;
-    const struct plan *plan = task->source.work->plan;
-    const size_t h = plan->g.h, w = plan->g.w, channels = pass->ret_channels;
-    const size_t left = TILE * run->first, whole = TILE * run->count;
-    const size_t count = whole < w - left ? whole : w - left;
-    float *map = pass->ret + task->source.n * channels * plan->pixels;
-    for (size_t i = 0; i < TILE && TILE * run->row + i < h; i++) {
-        const size_t pixel = (TILE * run->row + i) * w + left;
-        const float *from = task->pixels + i * stride;
-        if (pass->ret_layout == PPM_NCHW)
-            memcpy(map + channel * plan->pixels + pixel, from, count * sizeof *map);
-        for (size_t j = 0; pass->ret_layout == PPM_NHWC && j < count; j++)
-            map[(pixel + j) * channels + channel] = from[j];
-    }
-}
-
-/* False: something was not finite. */
-static bool store_results(const struct task *task)
-{
-    const struct simd_ops *ops = core_simd();
-    const struct layer *conv = task->conv;
-    const size_t width = ops->gemm_columns, tile_floats = ops->gemm_rows * width;
-    const size_t stride = TILE * (task->micros * width + TOGETHER);
-    struct simd_winograd_sums from = {.stride = task->micros * tile_floats};
-    bool are_finite = true;
-    fused_clamp(task->source.pass->fused == 2 ? conv + 1 : NULL, &from.low, &from.high);
-    for (size_t panel = task->first_panel; panel < task->end_panel; panel++)
-        for (size_t row = 0; row < conv_panel_rows(conv, panel); row++) {
-            const size_t channel = panel * ops->gemm_rows + row;
-            const float *sums =
-                task->sums + (panel - task->first_panel) * PLACES * from.stride + row * width;
-            from.scale = conv->scale32[channel];
-            from.shift = conv->shift32[channel];
-            for (size_t i = 0; i < task->run_count; i++) {
-                const struct tile_run *run = &task->runs[i];
-                from.sums = sums + run->micro * tile_floats + run->column;
-                from.count = run->count;
-                are_finite = ops->winograd_output(&from, task->pixels, stride) && are_finite;
-                store_pixels(task, run, channel, stride);
-            }
-        }
-    return are_finite;
-}
-
 /* ---- tasks ---- */
 
 /* False: something was not finite. */
@@ -224,12 +176,19 @@ static bool run_task(struct task *task)
     return store_results(task);
 }
 
+static size_t blocks_of_map(const struct plan *plan)
+{
+    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
+    return (winograd_tiles(plan) + columns - 1) / columns;
+}
+
 /* Panels are shared out in so many groups that threads have about as much to do; each group
  * transforms the inputs again, which takes about as long as so many panels do. */
-static size_t choose_groups(const struct work *work, const struct layer *conv, size_t blocks)
+static size_t choose_groups(const struct work *work, const struct layer *conv)
 {
     enum { INPUTS_PANELS = 2, GROUPS_TRIED = 64 };
     const size_t panels = conv_panel_count(conv), threads = (size_t)work->threads;
+    const size_t blocks = work->n * blocks_of_map(work->plan);
     const size_t fewest = (panels + panels_of_task(conv) - 1) / panels_of_task(conv);
     size_t best = fewest, best_cost = SIZE_MAX;
     for (size_t groups = fewest; groups <= panels && groups < fewest + GROUPS_TRIED; groups++) {
@@ -243,12 +202,17 @@ static size_t choose_groups(const struct work *work, const struct layer *conv, s
     return best;
 }
 
+bool winograd_takes_layers(const struct work *work, const struct layer *conv)
+{
+    return choose_groups(work, conv) == 1;
+}
+
 static void run_tasks(struct work *work, const struct pass *pass)
 {
     const size_t tiles = winograd_tiles(work->plan), panels = conv_panel_count(pass->layers);
     const size_t columns = micros_of_block() * core_simd()->gemm_columns;
-    const size_t blocks = (tiles + columns - 1) / columns;
-    const size_t groups = choose_groups(work, pass->layers, work->n * blocks);
+    const size_t blocks = blocks_of_map(work->plan);
+    const size_t groups = choose_groups(work, pass->layers);
     float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
 #pragma omp for collapse(3) schedule(dynamic)
     for (size_t n = 0; n < work->n; n++)

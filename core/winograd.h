@@ -1,4 +1,4 @@
-/* winograd.h - what the two files of Winograd's F(4x4, 3x3) share; winograd.c says how it goes. */
+/* winograd.h - what the files of Winograd's F(4x4, 3x3) share; winograd.c says how it goes. */
 #ifndef PPM_CORE_WINOGRAD_H
 #define PPM_CORE_WINOGRAD_H
 
@@ -39,7 +39,8 @@ struct task {
     float *inputs;  /* [place][micro][steps][gemm_columns] */
     float *weights; /* [place][steps][rows of the panel] */
     float *sums;    /* [panel][place][micro][gemm_rows][gemm_columns] */
-    float *pixels;  /* [TILE][TILE * BLOCK_COLUMNS] */
+    float *pixels;  /* of a channel: [TILE][TILE * BLOCK_COLUMNS] */
+    float *results; /* where more layers follow: [TILE * TILE + 1][widest][gemm_columns] */
 };
 
 /* A chunk of K, its inputs transformed. */
@@ -72,5 +73,10 @@ struct inputs transform_inputs(const struct task *task, size_t part, size_t firs
 
 /* What multiplies the folded branches, of the task's tiles. */
 struct inputs folded_inputs(const struct task *task);
+
+/* Transforms the task's sums and stores what they give, behind all layers of the pass. False:
+ * something was not finite. */
+bool store_results(const struct task *task);
+size_t winograd_results_floats(const struct plan *plan, const struct pass *pass);
 
 #endif

@@ -1,4 +1,5 @@
-# ppm-server. "make help" lists the targets; V=1 shows the commands.
+# ppm-server. "make help" lists the targets; V=1 shows the commands. deploy/deploy.mk has those that
+# pack the program and check how it is shipped.
 #
 # Everything that a build makes is in build/: the release program at build/ppm-server, its objects in
 # build/release/, and each other variant (make VARIANT=debug|asan|tsan|fuzz|arm64) in a folder of its own.
@@ -284,6 +285,8 @@ uninstall: ## Remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/ppm-server
 	rm -rf $(DESTDIR)$(PREFIX)/share/ppm-server
 
+include deploy/deploy.mk
+
 # ---- checking it -------------------------------------------------------------------------------
 
 .PHONY: test
@@ -358,4 +361,4 @@ clean: ## Remove build/
 
 .PHONY: help
 help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile deploy/deploy.mk

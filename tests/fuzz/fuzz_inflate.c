@@ -9,18 +9,19 @@
 #include <zlib.h>
 
 enum { INPUT_BYTES_MAX = 1 << 12, LIMIT_BYTES = 1 << 18, BUDGET_BYTES = 1 << 20 };
+enum { COPIES_MAX = UINT8_MAX >> 1 }; /* of an answer */
 
 /* All streams in data, one behind the other if they may be several. What they hold is at ret;
- * false: they are not whole, or hold more than LIMIT_BYTES. */
+ * false: they are not whole, or hold more than capacity. */
 static bool inflate_simply(const uint8_t *data, size_t size, bool is_gzip, char *ret,
-                           size_t *ret_bytes)
+                           size_t capacity, size_t *ret_bytes)
 {
     size_t at = 0, bytes = 0;
     do {
         z_stream z = {.next_in = (Bytef *)(uintptr_t)(data + at), .avail_in = (uInt)(size - at)};
         FUZZ_CHECK(inflateInit2(&z, is_gzip ? 31 : 15) == Z_OK, "no memory");
         z.next_out = (Bytef *)ret + bytes;
-        z.avail_out = (uInt)(LIMIT_BYTES - bytes);
+        z.avail_out = (uInt)(capacity - bytes);
         const bool is_whole = inflate(&z, Z_FINISH) == Z_STREAM_END;
         at += z.total_in;
         bytes += z.total_out;
@@ -43,7 +44,7 @@ static void check_body(struct http_request *request, const uint8_t *data, size_t
         http_take_body(request, (const char *)data + at, piece);
     }
     http_end_body(request);
-    const bool is_good = inflate_simply(data, size, is_gzip, expected, &bytes);
+    const bool is_good = inflate_simply(data, size, is_gzip, expected, LIMIT_BYTES, &bytes);
     FUZZ_CHECK(is_good == (request->body_refusal == 0), "found %u, expected it %s",
                request->body_refusal, is_good ? "taken" : "refused");
     if (is_good)
@@ -63,7 +64,7 @@ static void check_body(struct http_request *request, const uint8_t *data, size_t
 static void check_answer(struct http_request *request, const uint8_t *data, size_t size,
                          size_t copies, bool is_gzip)
 {
-    static char back[LIMIT_BYTES];
+    static char back[COPIES_MAX * INPUT_BYTES_MAX];
     const size_t answer_bytes = size * copies;
     size_t bytes = 0;
     char *answer = malloc(answer_bytes), *copy = malloc(answer_bytes);
@@ -76,7 +77,7 @@ static void check_answer(struct http_request *request, const uint8_t *data, size
         const struct http_response *response = &request->response;
         FUZZ_CHECK(response->body_bytes < answer_bytes, "not smaller");
         FUZZ_CHECK(inflate_simply((const uint8_t *)response->body, response->body_bytes, is_gzip,
-                                  back, &bytes) &&
+                                  back, sizeof back, &bytes) &&
                        bytes == answer_bytes && memcmp(back, copy, bytes) == 0,
                    "another answer");
     }

@@ -15,4 +15,10 @@ test-cluster: $(PROGRAM) $(call setup,cluster) ## Three servers behind deploy/ha
 bench-cluster: $(PROGRAM) $(BENCHES)/client $(call setup,cluster bench) ## Requests a second through HAProxy, by 1, 2 and 3 servers
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(BENCHES)/client bench/cluster $(ARGS)
 
+# kubectl and npm as Debian has them, unless there are others.
+KUBECTL := $(if $(shell command -v kubectl 2>&1),,kubectl)
+.PHONY: check-manifests
+check-manifests: $(PROGRAM) $(call setup,cluster manifests $(KUBECTL) $(NPM)) ## deploy/: types, references, and what a live server says of them
+	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/check_manifests.py
+
 # ---- packages ----------------------------------------------------------------------------------

@@ -1,35 +1,46 @@
-# docker build -t ppm-server .
+# docker build -t ppm-server .                    or make image
 # docker run --rm -p 8080:8080 ppm-server
 # docker run --rm -p 8080:8080 -v "$PWD/models:/models:ro" ppm-server serve --model /models/mine.json
 #
-# The program is built for baseline x86-64 (or arm64) and chooses its kernels when it starts.
+# docs/container.md says more. The program is built for baseline x86-64 (or arm64) and chooses its
+# kernels when it starts.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
+# A moment of snapshot.debian.org, such as 20260101T000000Z: packages as they were then.
+ARG SNAPSHOT=
+RUN [ -z "$SNAPSHOT" ] \
+ || { sed -i -E "s#^URIs: .*/(debian|debian-security)/?\$#URIs: http://snapshot.debian.org/archive/\1/$SNAPSHOT/#" \
+          /etc/apt/sources.list.d/debian.sources \
+   && grep -q "/$SNAPSHOT/" /etc/apt/sources.list.d/debian.sources \
+   && echo 'Acquire::Check-Valid-Until "false";' >/etc/apt/apt.conf.d/snapshot; }
 WORKDIR /src
 COPY tools/packages.txt tools/install-packages.sh tools/
 RUN tools/install-packages.sh build && rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN make && make install DESTDIR=/out PREFIX=/usr/local
+# The time of all files in the image; with one of its own, two builds would differ.
+ARG SOURCE_DATE_EPOCH=0
+RUN make install DESTDIR=/image PREFIX=/usr/local LDFLAGS=-static-libstdc++ \
+ && tools/image-root.sh /image
 
-FROM ${BASE}
+FROM scratch
+COPY --from=build /image /
 ARG VERSION=dev
+ARG REVISION=
+ARG SOURCE=
 LABEL org.opencontainers.image.title="ppm-server" \
       org.opencontainers.image.description="Pyramid pooling modules of segmentation networks over HTTP, on CPUs" \
       org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}"
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libgnutls30 libgomp1 libjansson4 libmicrohttpd12 libpng16-16 libsleef3 libstdc++6 zlib1g \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
-COPY --from=build /out/usr/local /usr/local
-
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+ENV PATH=/usr/local/bin \
+    PPM_HOST=0.0.0.0
 # Models of your own are mounted at /models.
 WORKDIR /models
 USER 10001:10001
-ENV PPM_HOST=0.0.0.0
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["ppm-server", "health"]
-ENTRYPOINT ["ppm-server"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/ppm-server", "health"]
+ENTRYPOINT ["/usr/local/bin/ppm-server"]
 CMD ["serve"]

@@ -6,6 +6,10 @@
 image: ## Build the container image ppm-server with docker, podman or buildah
 	$(Q)tools/image-build.sh
 
+.PHONY: check-image
+check-image: $(PROGRAM) $(call setup,image) ## Build the image, look into it, run it fenced in; without Docker by podman, as root
+	$(Q)NO_SETUP=$(NO_SETUP) PPM_SERVER=$(PROGRAM) tools/check-image.sh
+
 # ---- hardening ---------------------------------------------------------------------------------
 
 # ---- many machines -----------------------------------------------------------------------------

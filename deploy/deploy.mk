@@ -10,6 +10,10 @@ image: ## Build the container image ppm-server with docker, podman or buildah
 check-image: $(PROGRAM) $(call setup,image) ## Build the image, look into it, run it fenced in; without Docker by podman, as root
 	$(Q)NO_SETUP=$(NO_SETUP) PPM_SERVER=$(PROGRAM) tools/check-image.sh
 
+.PHONY: check-compose
+check-compose: $(call setup,compose) ## deploy/compose.yaml, and every file, port and name in it
+	$(Q)tools/check-compose.py
+
 # ---- hardening ---------------------------------------------------------------------------------
 
 # ---- many machines -----------------------------------------------------------------------------

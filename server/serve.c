@@ -5,6 +5,7 @@
 #include "server/handlers/handlers.h"
 #include "server/log.h"
 #include "server/progress.h"
+#include "server/service_manager.h"
 #include "server/shared_memory.h"
 #include "server/warm_up.h"
 
@@ -112,7 +113,9 @@ static enum ppm_status raise_descriptor_limit(const struct settings *settings,
 static enum ppm_status start(struct service *service, struct ppm_error *error)
 {
     const struct settings *s = &service->settings;
-    const struct http_options options = {.host = s->host,
+    const int listener = service_manager_socket(error);
+    const struct http_options options = {.listener = listener,
+                                         .host = s->host,
                                          .port = s->port,
                                          .socket_mode = s->socket_mode,
                                          .cors_origins = s->cors_origins,
@@ -140,7 +143,7 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
                                                       .queue_max = s->queue_max,
                                                       .batch_max = s->max_batch,
                                                       .batch_delay_us = s->max_queue_delay_us};
-    if (raise_descriptor_limit(s, error) != PPM_OK ||
+    if (listener < 0 || raise_descriptor_limit(s, error) != PPM_OK ||
         (s->allow_shared_memory && shared_memory_allow(error) != PPM_OK))
         return error->status;
     http_access_use(read_access(s, error));
@@ -158,6 +161,9 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
     if (!(service->http = http_start(&options, error)))
         return error->status;
     log_start(service, &report);
+    if (listener > 0)
+        log_line(LOG_INFO, "the socket was passed to this process: host, port and socket_mode are "
+                           "not used");
     return PPM_OK;
 }
 
@@ -200,6 +206,7 @@ static void drain(struct service *service, const sigset_t *signals)
     atomic_store(&service->is_leaving, true);
     atomic_store(&service->is_ready, false);
     log_line(LOG_INFO, "stopping: %zu requests in flight", http_in_flight(service->http));
+    service_manager_notify("STOPPING=1\nSTATUS=finishing what was accepted");
     wait_or_leave(service, signals, service->settings.drain_delay_ms);
     http_stop_accepting(service->http);
     const double refuse_at_s = clock_now_s() + DRAIN_WELCOME_S;
@@ -230,6 +237,8 @@ static void reload(struct service *service, int count, char *const *arguments)
     struct http_access *access = NULL;
     struct registry *registry = NULL;
     struct warm_up_report report;
+    service_manager_notify("RELOADING=1\nMONOTONIC_USEC=%.0f\nSTATUS=reloading",
+                           1e6 * clock_now_s());
     service_begin_change();
     if (settings_read(count, arguments, &settings, &error) == PPM_OK &&
         check_reload(service, &settings, &error) == PPM_OK &&
@@ -250,6 +259,8 @@ static void reload(struct service *service, int count, char *const *arguments)
     }
     settings_release(&settings);
     service_end_change();
+    service_manager_notify("READY=1\nSTATUS=serving%s",
+                           registry ? "" : "; the last reload failed, the log says why");
 }
 
 static void run_until_signal(struct service *service, const sigset_t *signals, int count,
@@ -294,6 +305,7 @@ static enum ppm_status run_service(struct service *service, int count, char *con
     log_set_level((enum log_level)service->settings.log_level);
     if (start(service, error) == PPM_OK) {
         log_announce("listening on %s", http_address(service->http));
+        service_manager_notify("READY=1\nSTATUS=serving");
         run_until_signal(service, &signals, count, arguments);
     }
     stop(service);

@@ -34,8 +34,26 @@ static int temporary_file(void)
     return descriptor;
 }
 
-static void become(const struct live *live, const char *program, const char *const *arguments,
-                   const char *const *environment)
+/* A socket for the program to listen on, and how many it is told that there are; NULL: none. */
+struct passed {
+    int socket;
+    const char *count;
+};
+
+static void pass(const struct passed *passed)
+{
+    char pid[24];
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", passed->count, 1);
+    if (passed->socket == 3)
+        fcntl(3, F_SETFD, 0);
+    else
+        dup2(passed->socket, 3);
+}
+
+static void become(const struct live *live, const char *program, const struct passed *passed,
+                   const char *const *arguments, const char *const *environment)
 {
     const char *list[ARGUMENTS_MAX] = {program};
     for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX - 2; i++)
@@ -47,17 +65,14 @@ static void become(const struct live *live, const char *program, const char *con
     dup2(live->log, STDERR_FILENO);
     for (; environment && *environment; environment++)
         putenv((char *)(uintptr_t)*environment);
+    if (passed)
+        pass(passed);
     execv(program, (char *const *)(uintptr_t)list);
     _exit(127);
 }
 
-void live_spawn(struct live *ret, const char *const *arguments, const char *const *environment)
-{
-    live_spawn_logging(ret, temporary_file(), arguments, environment);
-}
-
-void live_spawn_logging(struct live *ret, int log, const char *const *arguments,
-                        const char *const *environment)
+static void spawn(struct live *ret, int log, const struct passed *passed,
+                  const char *const *arguments, const char *const *environment)
 {
     const char *program = getenv("PPM_SERVER");
     cr_assert(program != NULL, "PPM_SERVER is to name the program under test");
@@ -65,7 +80,25 @@ void live_spawn_logging(struct live *ret, int log, const char *const *arguments,
     ret->pid = fork();
     cr_assert(ret->pid >= 0);
     if (ret->pid == 0)
-        become(ret, program, arguments, environment);
+        become(ret, program, passed, arguments, environment);
+}
+
+void live_spawn(struct live *ret, const char *const *arguments, const char *const *environment)
+{
+    spawn(ret, temporary_file(), NULL, arguments, environment);
+}
+
+void live_spawn_logging(struct live *ret, int log, const char *const *arguments,
+                        const char *const *environment)
+{
+    spawn(ret, log, NULL, arguments, environment);
+}
+
+void live_spawn_passing(struct live *ret, int socket, const char *count,
+                        const char *const *arguments, const char *const *environment)
+{
+    const struct passed passed = {.socket = socket, .count = count};
+    spawn(ret, temporary_file(), &passed, arguments, environment);
 }
 
 static char *read_all(int descriptor, size_t *ret_bytes)
@@ -117,12 +150,9 @@ void live_wait_log(const struct live *live, const char *text)
     }
 }
 
-void live_start(struct live *ret, const char *const *arguments, const char *const *environment)
+/* Waits until it listens, and reads where. */
+static void wait_listening(struct live *ret)
 {
-    const char *list[ARGUMENTS_MAX] = {"serve", "--port", "0"};
-    for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX - 4; i++)
-        list[i + 3] = arguments[i];
-    live_spawn(ret, list, environment);
     live_wait_log(ret, "listening on ");
     char *log = live_log(ret);
     const char *address = strstr(log, "listening on ");
@@ -131,6 +161,22 @@ void live_start(struct live *ret, const char *const *arguments, const char *cons
         cr_assert(address && sscanf(address, "://127.0.0.1:%u", &ret->port) == 1, "%s", log);
     }
     free(log);
+}
+
+void live_start(struct live *ret, const char *const *arguments, const char *const *environment)
+{
+    const char *list[ARGUMENTS_MAX] = {"serve", "--port", "0"};
+    for (size_t i = 0; arguments && arguments[i] && i < ARGUMENTS_MAX - 4; i++)
+        list[i + 3] = arguments[i];
+    live_spawn(ret, list, environment);
+    wait_listening(ret);
+}
+
+void live_start_passing(struct live *ret, int socket, const char *const *arguments,
+                        const char *const *environment)
+{
+    live_spawn_passing(ret, socket, "1", arguments, environment);
+    wait_listening(ret);
 }
 
 int live_wait(struct live *live)

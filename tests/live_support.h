@@ -43,6 +43,13 @@ void live_spawn_logging(struct live *ret, int log, const char *const *arguments,
 /* live_spawn of "serve --port 0 arguments...", and waits until it listens. */
 void live_start(struct live *ret, const char *const *arguments, const char *const *environment);
 
+/* The same with a socket to listen on, passed as a service manager does: live_spawn_passing gives
+ * the process so many by LISTEN_FDS; live_start_passing waits until it listens. */
+void live_spawn_passing(struct live *ret, int socket, const char *count,
+                        const char *const *arguments, const char *const *environment);
+void live_start_passing(struct live *ret, int socket, const char *const *arguments,
+                        const char *const *environment);
+
 /* Waits for its end. Returns the exit status, or 128 and the signal that ended it. */
 int live_wait(struct live *live);
 

@@ -8,7 +8,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +17,6 @@
 
 enum {
     MESSAGES_PER_S = 10,
-    ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
-    HANDSHAKES_MS = 50,      /* those that had begun come to an end within it */
     ACCEPT_GRACE_US = 20000,
     RETRY_ACCEPT_US = 20000,
     REQUEST_WITHIN_MS = 500,
@@ -322,6 +319,7 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
         return NULL;
     }
     server->options = *options;
+    server->is_shared = options->listener > 0;
     server->listener = http_listen(options, server->address, sizeof server->address, error);
     if (server->listener < 0 || http_start_watching(server, error) != PPM_OK)
         goto fail;
@@ -341,27 +339,18 @@ const char *http_address(const struct http_server *server)
     return server->address;
 }
 
-static bool are_waiting(int listener)
-{
-    struct pollfd waiting = {.fd = listener, .events = POLLIN};
-    return poll(&waiting, 1, 0) == 1;
-}
-
 void http_stop_accepting(struct http_server *server)
 {
     int listener = atomic_exchange(&server->listener, -1);
     if (listener < 0)
         return;
-    /* whoever is connected, if only by the kernel, is to be served: that queue is emptied first */
     atomic_store(&server->is_leaving, true);
-    http_turn_away(listener, server->address);
-    for (int ms = 0, empty_ms = 0; ms < ACCEPT_WITHIN_MS && empty_ms < HANDSHAKES_MS; ms++) {
-        usleep(1000);
-        empty_ms = are_waiting(listener) ? 0 : empty_ms + 1;
-    }
+    if (!server->is_shared)
+        http_turn_away(listener, server->address);
     MHD_quiesce_daemon(server->daemon);
     usleep(ACCEPT_GRACE_US); /* a thread may be in accept(); its connection is to be served */
-    shutdown(listener, SHUT_RDWR);
+    if (!server->is_shared)
+        shutdown(listener, SHUT_RDWR);
     close(listener);
 }
 

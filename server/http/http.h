@@ -107,6 +107,7 @@ struct http_route {
 };
 
 struct http_options {
+    int listener;     /* passed to this process, taken over; 0: host and port say where to listen */
     const char *host; /* name, address, or unix:PATH */
     size_t port;
     size_t socket_mode;       /* of a unix socket: 0600 */
@@ -128,14 +129,15 @@ struct http_options {
     void (*on_tick)(void *context);       /* every 50 ms, by a thread of its own */
 };
 
-/* Listens and serves until http_stop. NULL and PPM_IO when it cannot. */
+/* Listens and serves until http_stop. NULL and PPM_IO when it cannot, or PPM_BAD_CONFIG when what
+ * was passed is no socket to serve on. */
 struct http_server *http_start(const struct http_options *options, struct ppm_error *error);
 
 /* "http://127.0.0.1:8080", "https://..." or "unix:/run/ppm.sock"; lives as long as the server. */
 const char *http_address(const struct http_server *server);
 
-/* Stops accepting; new clients are refused. What was accepted goes on: each connection is served
- * one request more. */
+/* Stops accepting; new clients are refused, but those of a passed listener wait there for whoever
+ * serves on it next. What was accepted goes on: each connection is served one request more. */
 void http_stop_accepting(struct http_server *server);
 
 /* Requests whose head was read and whose answer has not been sent. */

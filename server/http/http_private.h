@@ -38,6 +38,7 @@ struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
     atomic_int listener;    /* -1 once it is shut */
+    bool is_shared;         /* the listener: it goes on in the process that passed it */
     atomic_bool is_leaving; /* answers end their connections */
     char address[1100];
     atomic_size_t in_flight;
@@ -180,12 +181,13 @@ bool http_add_cors(const struct http_request *request, struct MHD_Response *resp
 
 /* ---- listen.c ---- */
 
-/* A listening socket, or -1. *ret_address is what clients are told. */
+/* A listening socket, or -1: the one that was passed, or one on host and port. *ret_address is what
+ * clients are told. */
 int http_listen(const struct http_options *options, char *ret_address, size_t address_bytes,
                 struct ppm_error *error);
 
-/* From now on nobody gets a connection; those who have one may still be waiting for accept(). A
- * client is refused once the socket is closed. */
+/* From now on nobody gets a connection, and whoever has one, if only from the kernel, is accepted
+ * meanwhile, which takes up to a second. A client is refused once the socket is closed. */
 void http_turn_away(int listener, const char *address);
 
 /* ---- routes.c ---- */

@@ -1,10 +1,13 @@
-/* listen.c - listening sockets: TCP by name or address, or a unix socket. */
+/* listen.c - listening sockets: TCP by name or address, a unix socket, or one that was passed. */
 #include "server/http/http_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +15,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 511 };
+enum {
+    BACKLOG = 511,
+    ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
+    HANDSHAKES_MS = 50,      /* those that had begun come to an end within it */
+};
 
 static int refuse(const char *address, const char *what, struct ppm_error *error)
 {
@@ -119,13 +126,74 @@ static int listen_tcp(const struct http_options *options, char *ret_address, siz
     return descriptor;
 }
 
+/* What clients are told of a socket that was bound by someone else; false: they cannot be told. */
+static bool describe_passed(int descriptor, const char *scheme, char *ret_address,
+                            size_t address_bytes)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_un local;
+        struct sockaddr_storage largest;
+    } name = {.any = {0}};
+    socklen_t bytes = sizeof name;
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    if (getsockname(descriptor, &name.any, &bytes) != 0)
+        return false;
+    if (name.any.sa_family == AF_UNIX) {
+        const size_t path_bytes = bytes - offsetof(struct sockaddr_un, sun_path);
+        const bool is_abstract = path_bytes > 0 && !name.local.sun_path[0];
+        snprintf(ret_address, address_bytes, "unix:%s%.*s", is_abstract ? "@" : "",
+                 (int)path_bytes - is_abstract, name.local.sun_path + is_abstract);
+        return true;
+    }
+    const bool is_ipv6 = name.any.sa_family == AF_INET6;
+    if ((!is_ipv6 && name.any.sa_family != AF_INET) ||
+        getnameinfo(&name.any, bytes, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return false;
+    snprintf(ret_address, address_bytes, "%s://%s%s%s:%s", scheme, is_ipv6 ? "[" : "", host,
+             is_ipv6 ? "]" : "", port);
+    return true;
+}
+
+/* A socket that listens, of TCP or of unix. What it is bound to and who may connect was decided by
+ * the process that passed it. */
+static int listen_passed(const struct http_options *options, char *ret_address,
+                         size_t address_bytes, struct ppm_error *error)
+{
+    int is_listening = 0, type = 0;
+    socklen_t bytes = sizeof is_listening;
+    const int descriptor = options->listener, flags = fcntl(descriptor, F_GETFL);
+    if (flags >= 0 &&
+        getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &bytes) == 0 &&
+        is_listening && getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 &&
+        type == SOCK_STREAM && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 &&
+        fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 &&
+        describe_passed(descriptor, options->has_tls ? "https" : "http", ret_address,
+                        address_bytes))
+        return descriptor;
+    ppm_fail(error, PPM_BAD_CONFIG,
+             "descriptor %d was passed to listen on, expected a stream socket that listens, of TCP "
+             "or of unix",
+             descriptor);
+    return -1;
+}
+
 int http_listen(const struct http_options *options, char *ret_address, size_t address_bytes,
                 struct ppm_error *error)
 {
+    if (options->listener > 0)
+        return listen_passed(options, ret_address, address_bytes, error);
     if (strncmp(options->host, "unix:", 5) == 0)
         return listen_unix(options->host + 5, (mode_t)options->socket_mode, ret_address,
                            address_bytes, error);
     return listen_tcp(options, ret_address, address_bytes, error);
+}
+
+static bool are_waiting(int listener)
+{
+    struct pollfd waiting = {.fd = listener, .events = POLLIN};
+    return poll(&waiting, 1, 0) == 1;
 }
 
 void http_turn_away(int listener, const char *address)
@@ -143,4 +211,8 @@ void http_turn_away(int listener, const char *address)
         unlink(address + 5);
     else
         setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+    for (int ms = 0, empty_ms = 0; ms < ACCEPT_WITHIN_MS && empty_ms < HANDSHAKES_MS; ms++) {
+        usleep(1000);
+        empty_ms = are_waiting(listener) ? 0 : empty_ms + 1;
+    }
 }

@@ -35,9 +35,11 @@ COMPILE := gcc g++
 
 ifneq ($(filter release arm64,$(VARIANT)),)
 OPTIMIZE   := -O3
-HARDEN     := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-              -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE
-HARDEN_LD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+HARDEN      = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+              -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE $(BRANCHES)
+HARDEN_LD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+# Signed return addresses. Its like of x86 does nothing before the C library's own objects have it.
+BRANCHES    = $(call built_for,aarch64,-mbranch-protection=standard)
 endif
 
 ifeq ($(VARIANT),release)
@@ -93,7 +95,7 @@ WARN       := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 ifneq ($(filter-out 0 no false,$(WERROR)),)
 WARN       += -Werror
 endif
-CODEGEN    := $(OPTIMIZE) -g -fopenmp $(SYSROOT) $(SANITIZE) $(HARDEN)
+CODEGEN     = $(OPTIMIZE) -g -fopenmp $(SYSROOT) $(SANITIZE) $(HARDEN)
 PPM_CPP     = -I. -D_GNU_SOURCE -DPPM_VERSION=\"$(VERSION)\" $(PKG_CFLAGS)
 PPM_C       = -std=c11 $(CODEGEN) $(WARN)
 PPM_CXX     = -std=c++17 -fno-exceptions -fno-rtti $(CODEGEN) $(WARN)

@@ -16,6 +16,28 @@ check-compose: $(call setup,compose) ## deploy/compose.yaml, and every file, por
 
 # ---- hardening ---------------------------------------------------------------------------------
 
+HARDENING := tests/hardening
+
+# As it is installed, and as a package would strip it.
+.PHONY: check-hardening
+check-hardening: $(PROGRAM) $(call setup,hardening) ## What guards the program against exploitation, by checksec, readelf and objdump
+	$(Q)rm -rf build/hardening
+	$(Q)$(MAKE) install DESTDIR=build/hardening PREFIX=/usr >/dev/null
+	$(Q)strip build/hardening/usr/bin/ppm-server
+	$(Q)CC='$(CC)' CODEGEN='$(CODEGEN)' LINK='$(HARDEN_LD)' $(HARDENING)/check_binary \
+	    $(PROGRAM) build/hardening/usr/bin/ppm-server
+	$(Q)rm -rf build/hardening
+
+.PHONY: check-unit
+check-unit: $(PROGRAM) $(call setup,hardening) ## deploy/ppm-server.service: its exposure, and all it does under systemd in a container; as root
+	$(Q)PPM_SERVER=$(PROGRAM) $(HARDENING)/check_unit $(ARGS)
+
+.PHONY: bench-hardening
+bench-hardening: $(call setup,build bench) ## What the hardening flags cost: the program with and without them, in turns
+	$(Q)$(MAKE) program OBJ=build/hardened PROGRAM=build/hardened/ppm-server
+	$(Q)$(MAKE) program OBJ=build/unhardened PROGRAM=build/unhardened/ppm-server HARDEN=-fno-pie HARDEN_LD=-no-pie
+	$(Q)bench/hardening $(ARGS)
+
 # ---- many machines -----------------------------------------------------------------------------
 
 .PHONY: test-cluster

@@ -38,6 +38,24 @@ bench-hardening: $(call setup,build bench) ## What the hardening flags cost: the
 	$(Q)$(MAKE) program OBJ=build/unhardened PROGRAM=build/unhardened/ppm-server HARDEN=-fno-pie HARDEN_LD=-no-pie
 	$(Q)bench/hardening $(ARGS)
 
+SBOM := build/ppm-server.cdx.json
+.PHONY: sbom
+sbom: $(PROGRAM) $(call setup,hardening) ## What the program is made of, as CycloneDX 1.5: build/ppm-server.cdx.json
+	$(Q)tools/sbom.py $(PROGRAM) >$(SBOM)
+
+# CycloneDX publishes its schemas in a package of the npm registry.
+CYCLONEDX := @cyclonedx/cyclonedx-library@10.3.0
+.PHONY: check-sbom
+check-sbom: sbom $(call setup,test) build/cyclonedx/$(CYCLONEDX) ## That bill by CycloneDX's schema, and beside a server that runs
+	$(Q)PPM_SERVER=$(PROGRAM) $(HARDENING)/check_sbom $(SBOM) \
+	    build/cyclonedx/node_modules/@cyclonedx/cyclonedx-library/res/schema
+
+build/cyclonedx/$(CYCLONEDX): | $(call setup,$(NPM))
+	$(call say,NPM,$(CYCLONEDX))
+	$(Q)mkdir -p $(@D)
+	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/cyclonedx $(CYCLONEDX)
+	$(Q)touch $@
+
 # ---- many machines -----------------------------------------------------------------------------
 
 .PHONY: test-cluster

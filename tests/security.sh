@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# usage: PPM_SERVER=build/ppm-server tests/security.sh
+# The limits in SECURITY.md are the program's.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+"${PPM_SERVER:-build/ppm-server}" serve --print-config | tests/check_security.py SECURITY.md

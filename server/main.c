@@ -27,7 +27,7 @@ static const struct command commands[] = {
      "  --model FILE                 the model's JSON\n"
      "  --input FILE                 x, a .npy of float32, float64 or float16\n"
      "  --output FILE                where y goes, as .npy; a map of labels as .png too\n"
-     "  --layout L                   of x and y, NCHW or NHWC [the model's]\n",
+     "  --layout NCHW|NHWC           of x and y [the model's]\n",
      "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
     {"describe", command_describe, "what a model is made of and what a request costs",

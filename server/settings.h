@@ -64,7 +64,7 @@ enum ppm_status settings_check(const struct settings *settings, struct ppm_error
 enum ppm_status settings_print(const struct settings *settings, FILE *file,
                                struct ppm_error *error);
 
-/* A line for each flag, with default and unit. */
+/* A line for each flag: what stands for its value, what it is, [its default; a number's bounds]. */
 void settings_print_help(FILE *file);
 
 /* Writes the path of the index-th model as it is to be opened. */

@@ -53,26 +53,31 @@ enum ppm_status settings_print(const struct settings *settings, FILE *file, stru
     return PPM_OK;
 }
 
+/* A setting's default and, of a number, its bounds. */
+static void describe_standard(const struct setting *setting, char *ret, size_t bytes)
+{
+    char choice[CHOICE_BYTES];
+    if (setting->kind == KIND_MODELS)
+        snprintf(ret, bytes, "the four listings");
+    else if (setting->kind == KIND_NUMBER)
+        snprintf(ret, bytes, "%zu; %zu to %zu", setting->standard, setting->min, setting->max);
+    else if (setting->kind == KIND_SWITCH)
+        snprintf(ret, bytes, "%s", setting->standard ? "true" : "false");
+    else if (setting->kind == KIND_MODE)
+        snprintf(ret, bytes, "%04zo", setting->standard);
+    else if (setting->kind == KIND_CHOICE)
+        snprintf(ret, bytes, "%s", settings_choice(setting, setting->standard, choice));
+    else
+        snprintf(ret, bytes, "%s", *setting->standard_text ? setting->standard_text : "none");
+}
+
 void settings_print_help(FILE *file)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings_table[i];
-        char flag[64], standard[64], choice[CHOICE_BYTES];
+        char flag[64], standard[64];
         settings_flag(setting, flag, sizeof flag);
-        if (setting->kind == KIND_MODELS)
-            snprintf(standard, sizeof standard, "the four listings");
-        else if (setting->kind == KIND_NUMBER)
-            snprintf(standard, sizeof standard, "%zu", setting->standard);
-        else if (setting->kind == KIND_SWITCH)
-            snprintf(standard, sizeof standard, "%s", setting->standard ? "true" : "false");
-        else if (setting->kind == KIND_MODE)
-            snprintf(standard, sizeof standard, "%04zo", setting->standard);
-        else
-            snprintf(standard, sizeof standard, "%s",
-                     setting->kind == KIND_CHOICE
-                         ? settings_choice(setting, setting->standard, choice)
-                     : *setting->standard_text ? setting->standard_text
-                                               : "none");
+        describe_standard(setting, standard, sizeof standard);
         size_t at = strlen(flag);
         snprintf(flag + at, sizeof flag - at, " %s", setting->value);
         fprintf(file, "  %-28s %s [%s]\n", flag, setting->help, standard);

@@ -48,6 +48,25 @@ Test(cli, every_command_has_help_with_an_example)
     live_output_free(&help);
 }
 
+Test(cli, help_tells_defaults_and_bounds)
+{
+    static const char *const lines[] = {
+        "  --host H|unix:PATH           address to listen on, or the path of a unix socket "
+        "[127.0.0.1]\n",
+        "  --port P                     TCP port; 0 picks a free one [8080; 0 to 65535]\n",
+        " [info]\n",
+        " [0600]\n",
+        " [none]\n",
+        "clients may load and unload models [false]\n",
+        "(--model, may repeat; the first one answers at /ppm) [the four listings]\n",
+    };
+    struct live_output output = live_run(LIST("serve", "--help"), NULL);
+    check_success(&output, "serve --help");
+    for (size_t i = 0; i < COUNT(lines); i++)
+        cr_assert(strstr(output.out, lines[i]) != NULL, "%s lacks %s", output.out, lines[i]);
+    live_output_free(&output);
+}
+
 Test(cli, version_is_that_of_the_project)
 {
     size_t bytes;

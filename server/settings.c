@@ -95,11 +95,12 @@ static enum ppm_status set_text(struct settings *settings, const struct setting 
 
 /* ---- defaults ---- */
 
-/* Where the models that come with the program are: beside a build, or installed. */
+/* Where the models that come with the program are: installed, or beside a build. In this order:
+ * some other /configs is two folders above /usr/bin. */
 static void find_standard_directory(char *ret_path, size_t bytes)
 {
-    static const char *const places[] = {"../configs", "../../configs",
-                                         "../share/ppm-server/configs"};
+    static const char *const places[] = {"../share/ppm-server/configs", "../configs",
+                                         "../../configs"};
     char program[SETTINGS_TEXT_BYTES / 2] = "";
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     char *slash = length > 0 ? strrchr(program, '/') : NULL;

@@ -1,0 +1,47 @@
+# Completion of ppm-server for bash. Commands, flags and values are asked of the program itself, by --help.
+# shellcheck shell=bash
+
+# _ppm_server_files WORD PATTERN: files that match the pattern, and folders.
+_ppm_server_files() {
+    compopt -o filenames 2>/dev/null # outside of a completion, as in a test, it fails
+    mapfile -t COMPREPLY < <({ compgen -d -- "$1"; compgen -f -X "!$2" -- "$1"; } | sort -u)
+}
+
+_ppm_server() {
+    local program=${1/#\~\//$HOME/} word=$2 flag=$3 help value
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        help=$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p')
+        mapfile -t COMPREPLY < <(compgen -W "$help --help --version" -- "$word")
+        return
+    fi
+
+    # "--flag=value" comes as three words.
+    if [ "$word" = = ]; then
+        word=''
+    elif [ "$flag" = = ]; then
+        flag=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    case ${COMP_WORDS[1]} in
+    [a-z]*) help=$("$program" "${COMP_WORDS[1]}" --help 2>/dev/null) || return ;;
+    *) return ;;
+    esac
+    value=
+    case $flag in
+    *[!a-z-]*) ;;
+    --?*) value=$(sed -n "s/^  $flag \([^ ]\{1,\}\) .*/\1/p" <<<"$help") ;;
+    esac
+
+    case $flag:$value in
+    --input:*) _ppm_server_files "$word" '*.npy' ;;
+    --model:* | --config:*) _ppm_server_files "$word" '*.json' ;;
+    *:FILE) _ppm_server_files "$word" '*' ;;
+    *:*:*) ;; # "H|unix:PATH"
+    *:*'|'*) mapfile -t COMPREPLY < <(compgen -W "${value//|/ }" -- "$word") ;;
+    *:) # a switch stands before, or nothing
+        value=$(sed -n 's/^  \(--[a-z-]\{1,\}\) .*/\1/p' <<<"$help")
+        mapfile -t COMPREPLY < <(compgen -W "$value --help" -- "$word")
+        ;;
+    esac
+}
+complete -F _ppm_server ppm-server

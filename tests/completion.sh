@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# usage: PPM_SERVER=build/ppm-server tests/completion.sh
+# What the completion for bash offers, asked as bash asks it; it has the words of the program's --help.
+set -uo pipefail # without -e, as in the shells of those who type
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+# shellcheck source=/dev/null
+. deploy/ppm-server.bash
+server=${PPM_SERVER:-build/ppm-server}
+complete -p ppm-server >/dev/null || exit
+
+count=0 failed=0
+
+# offers EXPECTED WORD...: what is offered to complete the last word, a line each and sorted, is EXPECTED.
+offers() {
+    local expected=$1 found
+    shift
+    COMP_WORDS=(ppm-server "$@")
+    COMP_CWORD=$#
+    _ppm_server "$server" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    found=$(printf '%s\n' "${COMPREPLY[@]}" | sort | xargs)
+    count=$((count + 1))
+    [ "$found" = "$expected" ] && return
+    echo "completion: ppm-server $*: found \"$found\", expected \"$expected\""
+    failed=$((failed + 1))
+}
+
+# The flags that a command accepts, of which --help tells.
+flags() {
+    { echo --help; "$server" "$1" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p'; } | sort | xargs
+}
+
+offers '--help --version bench describe health run serve' ''
+offers 'serve' se
+offers '' x
+for command in serve run describe bench health; do
+    offers "$(flags $command)" $command ''
+done
+offers '--log-format --log-level' serve --log-
+offers '--pool-on-arrival-bytes --port' serve --check-config --po
+offers 'debug error info warn' serve --log-level ''
+offers 'debug' serve --log-level d
+offers 'info' serve --log-level = i
+offers 'debug error info warn' serve --log-level =
+offers 'NCHW NHWC' run --layout ''
+offers 'false true' serve --allow-model-control ''
+offers '' serve --port ''
+offers '' serve --host ''
+offers '' bench --shape ''
+offers '' frobnicate ''
+offers '' --help ''
+offers 'configs/models configs/samples configs/server.json' serve --config configs/
+offers 'configs/models/listing1-pytorch-ppm.json' serve --model configs/models/listing1
+offers 'configs/models/fast-scnn.json' describe --model = configs/models/fast
+offers 'configs/samples/features-3x30x30.npy configs/samples/features-4x30x30.npy' run --input configs/samples/
+offers 'LICENSE' serve --keys-file LIC
+
+[ "$failed" -eq 0 ] || exit 1
+echo "completion: $count words are completed as they should be"

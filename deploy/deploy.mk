@@ -74,3 +74,17 @@ check-manifests: $(PROGRAM) $(call setup,cluster manifests $(KUBECTL) $(NPM)) ##
 	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/check_manifests.py
 
 # ---- packages ----------------------------------------------------------------------------------
+# A program for another machine is run by its emulator.
+EMULATE := $(if $(filter arm64,$(VARIANT)),qemu-aarch64-static -L $(ARM64_ROOT))
+MANUAL  := $(if $(filter release,$(VARIANT)),build,$(OBJ))/ppm-server.1
+
+$(MANUAL): $(PROGRAM) deploy/manual.sh docs/ppm-server.1.in CHANGELOG.md VERSION
+	$(call say,MAN,$@)
+	$(Q)deploy/manual.sh $(EMULATE) $(PROGRAM) > $@
+
+.PHONY: man
+man: $(MANUAL) ## Build the manual page, build/ppm-server.1
+
+.PHONY: check-man
+check-man: $(PROGRAM) $(MANUAL) $(call setup,man) ## The manual page by man and mandoc, beside the program's --help
+	$(Q)deploy/check-man.sh $(PROGRAM) $(MANUAL)

@@ -276,17 +276,6 @@ LIBS_echo         = $(PKG_LIBS)
 $(OBJ)/bench/peer_onednn.o: | $(PEERS)
 -include $(wildcard $(OBJ)/bench/*.d)
 
-.PHONY: install
-install: $(PROGRAM) ## Install below PREFIX (/usr/local), or DESTDIR before it
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/ppm-server
-	cd configs && find . -type f -exec install -D -m 644 {} \
-	    $(abspath $(DESTDIR)$(PREFIX))/share/ppm-server/configs/{} \;
-
-.PHONY: uninstall
-uninstall: ## Remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/ppm-server
-	rm -rf $(DESTDIR)$(PREFIX)/share/ppm-server
-
 include deploy/deploy.mk
 
 # ---- checking it -------------------------------------------------------------------------------

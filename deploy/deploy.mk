@@ -74,6 +74,12 @@ check-manifests: $(PROGRAM) $(call setup,cluster manifests $(KUBECTL) $(NPM)) ##
 	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/check_manifests.py
 
 # ---- packages ----------------------------------------------------------------------------------
+# Packages of distributions call "make install DESTDIR=... PREFIX=/usr"; docs/packaging.md.
+
+INSTALL         ?= install
+INSTALL_PROGRAM ?= $(INSTALL) -m 755
+INSTALL_DATA    ?= $(INSTALL) -m 644
+
 # A program for another machine is run by its emulator.
 EMULATE := $(if $(filter arm64,$(VARIANT)),qemu-aarch64-static -L $(ARM64_ROOT))
 MANUAL  := $(if $(filter release,$(VARIANT)),build,$(OBJ))/ppm-server.1
@@ -85,6 +91,51 @@ $(MANUAL): $(PROGRAM) deploy/manual.sh docs/ppm-server.1.in CHANGELOG.md VERSION
 .PHONY: man
 man: $(MANUAL) ## Build the manual page, build/ppm-server.1
 
+# What is installed below PREFIX, FILE:WHERE; the documentation in the folders that its links expect.
+UNITS         := $(wildcard deploy/ppm-server.service deploy/ppm-server.socket)
+CONFIGS       := $(wildcard configs/*.json configs/models/*.* configs/samples/*.*)
+DOCUMENTATION := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.png clients/ppm_client.*) \
+                 deploy/grafana-dashboard.json deploy/prometheus.yml
+NEEDED        := $(foreach f,$(CONFIGS),$(f):share/ppm-server/$(f))
+BESIDE        := $(MANUAL):share/man/man1/ppm-server.1 \
+                 deploy/ppm-server.bash:share/bash-completion/completions/ppm-server \
+                 $(foreach f,$(DOCUMENTATION),$(f):share/doc/ppm-server/$(f)) \
+                 $(foreach f,$(UNITS),$(f):lib/systemd/system/$(notdir $(f)))
+UNDER          = $(DESTDIR)$(PREFIX)
+
+install_data   = for file in $(1); do $(INSTALL_DATA) -D "$${file%%:*}" '$(UNDER)'/"$${file\#*:}" || exit; done
+
+.PHONY: install
+install: install-program $(MANUAL) ## Install below PREFIX (/usr/local), or DESTDIR before it
+	$(Q)$(call install_data,$(BESIDE))
+	$(Q)$(if $(UNITS),sed -i -E 's|^(Exec[A-Za-z]+=[-@:+!]*)([^ ]*/)?ppm-server |\1$(PREFIX)/bin/ppm-server |' \
+	    '$(UNDER)'/lib/systemd/system/ppm-server.*)
+
+.PHONY: install-program
+install-program: $(PROGRAM) ## The program and its models alone, as for an image
+	$(call say,COPY,'$(UNDER)')
+	$(Q)$(INSTALL_PROGRAM) -D $(PROGRAM) '$(UNDER)/bin/ppm-server'
+	$(Q)$(call install_data,$(NEEDED))
+
+.PHONY: install-strip
+install-strip: ## The same without symbols for a debugger
+	$(Q)$(MAKE) install INSTALL_PROGRAM='$(INSTALL_PROGRAM) --strip --strip-program=$(STRIP)'
+
+STRIP ?= $(patsubst %gcc,%strip,$(filter %-gcc,$(firstword $(COMPILE))))$(if $(filter arm64,$(VARIANT)),,strip)
+
+# Other people's files stay where they are, and so do folders that are not the program's own.
+.PHONY: uninstall
+uninstall: ## Remove what install put there
+	$(call say,RM,'$(UNDER)')
+	$(Q)rm -f '$(UNDER)/bin/ppm-server' $(foreach f,$(NEEDED) $(BESIDE),'$(UNDER)/$(lastword $(subst :, ,$(f)))')
+	$(Q)for folder in share/ppm-server share/doc/ppm-server; do \
+	    [ ! -d '$(UNDER)'/$$folder ] || find '$(UNDER)'/$$folder -depth -type d -empty -delete || exit; \
+	done
+
 .PHONY: check-man
 check-man: $(PROGRAM) $(MANUAL) $(call setup,man) ## The manual page by man and mandoc, beside the program's --help
 	$(Q)deploy/check-man.sh $(PROGRAM) $(MANUAL)
+
+.PHONY: check-install
+check-install: $(PROGRAM) $(MANUAL) $(call setup,man) ## Install into a folder, use it, uninstall: nothing is left
+	$(Q)deploy/check-install.sh $(MAKE)

@@ -139,3 +139,17 @@ check-man: $(PROGRAM) $(MANUAL) $(call setup,man) ## The manual page by man and 
 .PHONY: check-install
 check-install: $(PROGRAM) $(MANUAL) $(call setup,man) ## Install into a folder, use it, uninstall: nothing is left
 	$(Q)deploy/check-install.sh $(MAKE)
+
+# ---- the sources as a tarball; Debian's package of them ----
+
+TARBALL := build/ppm-server-$(VERSION).tar.xz
+
+.PHONY: dist
+dist: $(call setup,dist) ## Pack the sources as committed: build/ppm-server-VERSION.tar.xz
+	$(call say,TAR,$(TARBALL))
+	@mkdir -p build
+	$(Q)deploy/dist.sh > $(TARBALL)
+
+.PHONY: check-dist
+check-dist: dist $(call setup,demo) ## Unpack the tarball where there is no git; build, install, ask it
+	$(Q)deploy/check-dist.sh $(TARBALL) $(MAKE)

@@ -153,3 +153,14 @@ dist: $(call setup,dist) ## Pack the sources as committed: build/ppm-server-VERS
 .PHONY: check-dist
 check-dist: dist $(call setup,demo) ## Unpack the tarball where there is no git; build, install, ask it
 	$(Q)deploy/check-dist.sh $(TARBALL) $(MAKE)
+
+DEB = $(eval DEB := build/ppm-server_$(VERSION)_$$(shell dpkg-architecture -qDEB_HOST_ARCH).deb)$(DEB)
+
+.PHONY: deb
+deb: dist $(call setup,build deb) ## Build Debian's package: build/ppm-server_VERSION_ARCHITECTURE.deb
+	$(call say,DEB,$(DEB))
+	$(Q)deploy/deb.sh $(TARBALL)
+
+.PHONY: check-deb
+check-deb: deb $(call setup,check-deb) ## lintian; install the package into a fresh root, ask its server, remove it
+	$(Q)deploy/check-deb.sh $(DEB)

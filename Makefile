@@ -36,7 +36,7 @@ COMPILE := gcc g++
 ifneq ($(filter release arm64,$(VARIANT)),)
 OPTIMIZE   := -O3
 HARDEN      = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-              -fstack-clash-protection -ftrivial-auto-var-init=zero -fPIE $(BRANCHES)
+              -fstack-clash-protection $(CLEAR_LOCALS) -fPIE $(BRANCHES)
 HARDEN_LD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 # Signed return addresses. Its like of x86 does nothing before the C library's own objects have it.
 BRANCHES    = $(call built_for,aarch64,-mbranch-protection=standard)
@@ -81,6 +81,13 @@ CC  := $(firstword $(COMPILE))
 endif
 ifeq ($(origin CXX),default)
 CXX := $(lastword $(COMPILE))
+endif
+
+# make CC=clang CXX=clang++ links clang's OpenMP; before its version 16 it takes no "zero" here.
+ifeq ($(filter clang%,$(notdir $(CC))),)
+CLEAR_LOCALS := -ftrivial-auto-var-init=zero
+else
+GROUPS       += $(if $(filter tsan,$(GROUPS)),,clang)
 endif
 
 # ---- flags -------------------------------------------------------------------------------------

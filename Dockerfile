@@ -20,7 +20,7 @@ RUN tools/install-packages.sh build && rm -rf /var/lib/apt/lists/*
 COPY . .
 # The time of all files in the image; with one of its own, two builds would differ.
 ARG SOURCE_DATE_EPOCH=0
-RUN make install DESTDIR=/image PREFIX=/usr/local LDFLAGS=-static-libstdc++ \
+RUN make install-program DESTDIR=/image PREFIX=/usr/local LDFLAGS=-static-libstdc++ \
  && tools/image-root.sh /image
 
 FROM scratch

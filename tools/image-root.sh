@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: tools/image-root.sh ROOT     by the Dockerfile, in its build stage
-# Completes what "make install DESTDIR=ROOT PREFIX=/usr/local" put there to all that an image needs:
+# Completes what "make install-program DESTDIR=ROOT PREFIX=/usr/local" put there to all that an image needs:
 # the shared libraries of the program, a user, and of which Debian packages its files are.
 # shellcheck disable=SC2016 # the $ in single quotes belong to dpkg-query
 set -euo pipefail

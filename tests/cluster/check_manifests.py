@@ -26,7 +26,7 @@ TYPES = ROOT / "build/manifests"
 PACKAGES = ["kubernetes-types@1.30.0", "@kubernetes-models/prometheus-operator@6.0.0", "js-yaml@4.1.0",
             "typescript@5.9.3"]
 BASES = ["kubernetes", "kubernetes-volume", "kubernetes/monitoring"]
-INSTALLED = "/usr/local/share/ppm-server/"  # where "make install" of the Dockerfile puts configs/
+INSTALLED = "/usr/local/share/ppm-server/"  # where "make install-program" of the Dockerfile puts configs/
 MODEL = ROOT / "configs/models/listing1-pytorch-ppm.json"
 METRIC = r"\b(?:ppm|process)_[a-z_]+\b(?!-)"
 problems, omitted = [], []

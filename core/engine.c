@@ -103,7 +103,7 @@ static size_t split_head(const struct work *work, struct pass passes[PASSES_MAX]
 
 static bool has_output_stage(const struct work *work)
 {
-    return work->spec->output.as != AS_VALUES || work->plan->g.needs_resize;
+    return geometry_has_output(work->spec, &work->plan->g);
 }
 
 /* How many layers the first conv takes with it: itself and a clamp. */
@@ -370,6 +370,9 @@ enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *mo
               times->pool_ms + times->branches_ms + times->head_ms + times->output_ms);
     if (run_is_cancelled(run))
         return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
+    if (run->head && work.values)
+        memcpy(run->head, work.values,
+               work.n * passes[count - 1].ret_channels * work.plan->pixels * sizeof *run->head);
     return PPM_OK;
 }
 

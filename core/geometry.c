@@ -154,3 +154,8 @@ enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
     *ret_geometry = geometry;
     return PPM_OK;
 }
+
+bool geometry_has_output(const struct spec *spec, const struct geometry *geometry)
+{
+    return spec->output.as != AS_VALUES || geometry->needs_resize;
+}

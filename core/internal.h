@@ -32,6 +32,9 @@ void *core_allocate(size_t bytes, struct ppm_error *error);
 void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t rows,
                       size_t columns);
 
+/* Turns data that is in NCHW into the tensor's own layout, where it stands. */
+enum ppm_status tensor_to_layout(const struct ppm_tensor *tensor, struct ppm_error *error);
+
 /* ---- threads.c ---- */
 
 const struct simd_ops *core_simd(void); /* the kernel table in use */
@@ -270,6 +273,9 @@ struct geometry {
 enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
                             struct geometry *ret_geometry, struct ppm_error *error);
 
+/* Whether anything is done to the head's result: it is resized, soft-maxed or arg-maxed. */
+bool geometry_has_output(const struct spec *spec, const struct geometry *geometry);
+
 /* The pixels [ret_from, ret_to) of an axis of extent pixels that bin k of bins covers:
  * adaptive floor(k * extent / bins) .. ceil((k + 1) * extent / bins). */
 void geometry_adaptive_bin(size_t k, size_t bins, size_t extent, size_t *ret_from, size_t *ret_to);
@@ -294,6 +300,8 @@ struct run {
     void *cancel_context;
     atomic_bool *is_abandoned; /* set once is_cancelled has said so: it is not asked again */
     const struct ppm_pooling *pooling; /* the engine's: begun before the run; NULL: not */
+    float
+        *head; /* room for the head's result, NCHW, if an output stage follows; NULL: not wanted */
 };
 
 bool run_is_cancelled(const struct run *run);
@@ -321,6 +329,15 @@ void reference_argmax(const struct run *run, const float *x, size_t batches, siz
 
 /* ---- reference.c ---- */
 
+/* Channels of the widest map within a stack, its input included. */
+size_t stack_widest(const struct stack *stack);
+
+/* The layers of a stack over x, in turn through the two buffers, each [n, widest, h, w]; returns
+ * where the result stands (x when there are none). Abandoned, that may be narrower than the result
+ * and must not be read. */
+const float *reference_stack(const struct run *run, const struct stack *stack, const float *x,
+                             size_t n, size_t h, size_t w, float *buffers[2]);
+
 /* What reference_run allocates on the way for geometry, in bytes, saturating. */
 size_t reference_working_bytes(const struct spec *spec, const struct geometry *geometry);
 
@@ -328,6 +345,16 @@ size_t reference_working_bytes(const struct spec *spec, const struct geometry *g
 enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,
                               const float *x, void *y, const struct run *run,
                               struct ppm_stage_times *times, struct ppm_error *error);
+
+/* ---- stages.c ---- */
+
+/* Fills in all but the head, then turns all into their layout. x is NCHW. */
+enum ppm_status stages_run(const struct ppm_model *model, const struct geometry *g, const float *x,
+                           const struct run *run, const struct ppm_stages *stages,
+                           struct ppm_error *error);
+
+/* Where the head's result belongs; NULL: it is not wanted, or no stage of its own. */
+float *stages_head(const struct ppm_stages *stages);
 
 /* ---- pooling.c ---- */
 

@@ -211,6 +211,45 @@ void ppm_pooling_free(struct ppm_pooling *pooling);
  * told of before. x may have moved since. */
 void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count);
 
+/* ---- inner results ----
+ *
+ * What stands between x and y, for whoever ports a network or wants to see it, in the order of the
+ * graph at the top of this file:
+ *
+ *     cascade               [N, C,  H,  W ]  of a cascade alone: x after its rounds
+ *     branch.<i>.pooled      [N, C,  ph, pw]  p_i
+ *     branch.<i>.output      [N, Ci, ph, pw]  r_i
+ *     branch.<i>.upsampled   [N, Ci, H,  W ]  u_i
+ *     head                  [N, Ch, H,  W ]  before the output stage, where there is one
+ *
+ * Those of the branches are the literal graph's, summed in double precision; the head is the run's
+ * own. */
+
+enum { PPM_STAGES_MAX = 3 * 64 + 2, PPM_STAGE_NAME_BYTES = 32 };
+
+struct ppm_stage {
+    char name[PPM_STAGE_NAME_BYTES]; /* "branch.0.pooled" */
+    struct ppm_tensor tensor;        /* float32, in x's layout */
+};
+
+struct ppm_stages {
+    size_t count;
+    size_t bytes;         /* of all their data */
+    size_t working_bytes; /* that computing them takes beside that */
+    struct ppm_stage list[PPM_STAGES_MAX];
+};
+
+/* Lists them for an x, whose data is not read; theirs is NULL. PPM_UNFIT and PPM_TOO_LARGE as
+ * ppm_model_costs. */
+enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_tensor *x,
+                                 struct ppm_stages *ret_stages, struct ppm_error *error);
+
+/* Gives them room for their data: stages->bytes of memory, 64-byte aligned, which stays the
+ * caller's. */
+void ppm_stages_place(struct ppm_stages *stages, void *memory);
+
+/* ---- runs ---- */
+
 struct ppm_run_options {
     int threads;    /* OpenMP threads to use; 0: ppm_default_threads() */
     bool reference; /* the literal graph in double precision, whatever else could serve */
@@ -221,6 +260,8 @@ struct ppm_run_options {
     /* Of this model and this x: the run pools no more than the planes that are missing, and gives
      * the same bits. Not changed; NULL: all of x is to be pooled. */
     const struct ppm_pooling *pooling;
+    /* Those of this model and this x, with room: filled in as well. NULL: none are wanted. */
+    const struct ppm_stages *stages;
 };
 
 /* Plans for the shapes it has seen (a few, the least recently used go first) and scratch memory.

@@ -29,7 +29,7 @@ struct graph {
     struct ppm_error *error;
 };
 
-static size_t widest(const struct stack *stack)
+size_t stack_widest(const struct stack *stack)
 {
     size_t channels = stack->in_channels;
     for (size_t i = 0; i < stack->count; i++)
@@ -68,13 +68,14 @@ static void visit_buffers(struct graph *graph,
         const struct branch_geometry *branch = &g->branches[i];
         const size_t ph = branch->pooled_h, pw = branch->pooled_w;
         visit(context, &b->pooled[i], elements_of(n, spec->channels, ph, pw));
-        visit(context, &b->branch[i], elements_of(2 * n, widest(&spec->branches[i].stack), ph, pw));
+        visit(context, &b->branch[i],
+              elements_of(2 * n, stack_widest(&spec->branches[i].stack), ph, pw));
     }
     if (spec->is_cascade)
         visit(context, &b->cascade, elements_of(n, spec->channels, g->h, g->w));
     visit(context, &b->concat, elements_of(n, spec->concat_channels, g->h, g->w));
     for (size_t i = 0; i < 2 && spec->head.count > 0; i++)
-        visit(context, &b->head[i], elements_of(n, widest(&spec->head), g->h, g->w));
+        visit(context, &b->head[i], elements_of(n, stack_widest(&spec->head), g->h, g->w));
     if (output_is_stored_apart(graph))
         visit(context, &b->resized,
               elements_of(n, spec->head.count ? spec->head.out_channels : spec->concat_channels,
@@ -111,10 +112,8 @@ static void free_buffer(void *context, float **buffer, size_t elements)
     free(*buffer);
 }
 
-/* Runs a stack from x through the two buffers; returns where its result stands (x when empty).
- * Abandoned, it may return something narrower than the result, which must not be read. */
-static const float *run_stack(const struct run *run, const struct stack *stack, const float *x,
-                              size_t n, size_t h, size_t w, float *buffers[2])
+const float *reference_stack(const struct run *run, const struct stack *stack, const float *x,
+                             size_t n, size_t h, size_t w, float *buffers[2])
 {
     for (size_t i = 0; i < stack->count && !run_is_cancelled(run); i++) {
         float *ret = x == buffers[0] ? buffers[1] : buffers[0];
@@ -139,9 +138,9 @@ static void run_branch(struct graph *graph, const struct run *run, size_t i, flo
     const struct branch_geometry *g = &graph->geometry->branches[i];
     const size_t n = graph->geometry->input.n;
     float *first = graph->buffers.branch[i];
-    float *buffers[2] = {first, first + n * widest(stack) * g->pooled_h * g->pooled_w};
+    float *buffers[2] = {first, first + n * stack_widest(stack) * g->pooled_h * g->pooled_w};
     const float *result =
-        run_stack(run, stack, graph->buffers.pooled[i], n, g->pooled_h, g->pooled_w, buffers);
+        reference_stack(run, stack, graph->buffers.pooled[i], n, g->pooled_h, g->pooled_w, buffers);
     if (run_is_cancelled(run))
         return;
     reference_resize(run, result, n, stack->out_channels, g->pooled_h, g->pooled_w,
@@ -197,6 +196,15 @@ static void run_pyramid(struct graph *graph, const float *x)
     graph->times->branches_ms = 1e3 * (threads_now_s() - pooled_s);
 }
 
+static void keep_head(const struct graph *graph, const float *values)
+{
+    const struct geometry *g = graph->geometry;
+    const size_t channels =
+        graph->spec->head.count ? graph->spec->head.out_channels : graph->spec->concat_channels;
+    if (graph->run->head)
+        memcpy(graph->run->head, values, g->input.n * channels * g->h * g->w * sizeof *values);
+}
+
 /* y = the head's result resized, soft-maxed or arg-maxed. */
 static void run_output(struct graph *graph, const float *values, void *y)
 {
@@ -233,11 +241,14 @@ enum ppm_status reference_run(const struct spec *spec, const struct geometry *ge
             x = run_cascade(&graph, x);
         run_pyramid(&graph, x);
         double start_s = threads_now_s();
-        const float *values = run_stack(run, &spec->head, graph.buffers.concat, geometry->input.n,
-                                        geometry->h, geometry->w, graph.buffers.head);
+        const float *values =
+            reference_stack(run, &spec->head, graph.buffers.concat, geometry->input.n, geometry->h,
+                            geometry->w, graph.buffers.head);
         double head_s = threads_now_s();
-        if (!run_is_cancelled(run))
+        if (!run_is_cancelled(run)) {
+            keep_head(&graph, values);
             run_output(&graph, values, y);
+        }
         times->head_ms = 1e3 * (head_s - start_s);
         times->output_ms = 1e3 * (threads_now_s() - head_s);
         if (run_is_cancelled(run))

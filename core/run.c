@@ -18,22 +18,6 @@ static const float *input_as_nchw(const struct ppm_tensor *x, uint32_t **ret_cop
     return (const float *)*ret_copy;
 }
 
-/* Turns y, computed as NCHW, into the layout it is to have. */
-static enum ppm_status output_to_layout(const struct ppm_tensor *y, struct ppm_error *error)
-{
-    const struct ppm_shape s = y->shape;
-    const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
-    if (y->layout == PPM_NCHW || s.c == 1)
-        return PPM_OK;
-    uint32_t *copy = core_allocate(bytes, error);
-    if (!copy)
-        return error->status;
-    memcpy(copy, y->data, bytes);
-    tensor_transpose(copy, y->data, s.n, s.c, s.h * s.w);
-    free(copy);
-    return PPM_OK;
-}
-
 /* The literal graph: a copy of x as NCHW, and y turned into its layout at the end. */
 static enum ppm_status run_reference(const struct ppm_model *model, const struct geometry *geometry,
                                      const struct ppm_tensor *x, struct ppm_tensor *y,
@@ -43,9 +27,20 @@ static enum ppm_status run_reference(const struct ppm_model *model, const struct
     uint32_t *transposed = NULL;
     const float *input = input_as_nchw(x, &transposed, error);
     if (input && reference_run(&model->spec, geometry, input, y->data, run, times, error) == PPM_OK)
-        output_to_layout(y, error);
+        tensor_to_layout(y, error);
     free(transposed);
     return error->status;
+}
+
+static void run_stages(const struct ppm_model *model, const struct geometry *geometry,
+                       const struct ppm_tensor *x, const struct ppm_stages *stages,
+                       const struct run *run, struct ppm_error *error)
+{
+    uint32_t *transposed = NULL;
+    const float *input = input_as_nchw(x, &transposed, error);
+    if (input)
+        stages_run(model, geometry, input, run, stages, error);
+    free(transposed);
 }
 
 enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model *model,
@@ -61,7 +56,8 @@ enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model
                             .is_cancelled = options->is_cancelled,
                             .cancel_context = options->cancel_context,
                             .is_abandoned = &is_abandoned,
-                            .pooling = options->pooling};
+                            .pooling = options->pooling,
+                            .head = stages_head(options->stages)};
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
     if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
         return error->status;
@@ -77,6 +73,8 @@ enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model
         run_reference(model, &geometry, x, &y, &run, &times, error);
     else
         engine_run(engine, model, &geometry, x, &y, &run, &times, error);
+    if (error->status == PPM_OK && options->stages)
+        run_stages(model, &geometry, x, options->stages, &run, error);
     if (error->status != PPM_OK) {
         if (!ret_y->data)
             ppm_tensor_free(&y);

@@ -132,6 +132,21 @@ void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t
                         to[column * rows + row] = from[row * columns + column];
 }
 
+enum ppm_status tensor_to_layout(const struct ppm_tensor *tensor, struct ppm_error *error)
+{
+    const struct ppm_shape s = tensor->shape;
+    const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
+    if (tensor->layout == PPM_NCHW || s.c == 1)
+        return PPM_OK;
+    uint32_t *copy = core_allocate(bytes, error);
+    if (!copy)
+        return error->status;
+    memcpy(copy, tensor->data, bytes);
+    tensor_transpose(copy, tensor->data, s.n, s.c, s.h * s.w);
+    free(copy);
+    return PPM_OK;
+}
+
 void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count)
 {
     core_simd()->float16_to_float32(half, ret, count);

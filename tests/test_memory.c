@@ -24,9 +24,11 @@ static void unload(void)
     ppm_model_free(model);
 }
 
+static struct ppm_stages stages;
+
 static bool run(struct ppm_error *error)
 {
-    const struct ppm_run_options options = {.threads = 1};
+    const struct ppm_run_options options = {.threads = 1, .stages = stages.count ? &stages : NULL};
     return ppm_run(model, &x, &options, &y, error) == PPM_OK;
 }
 
@@ -90,6 +92,22 @@ Test(memory, runs)
         ppm_tensor_free(&x);
         ppm_model_free(model);
     }
+}
+
+Test(memory, runs_with_inner_results)
+{
+    static char room[4096] __attribute__((aligned(64)));
+    struct ppm_error error = {0};
+    model = support_load_ok("{'input': {'channels': 2}, 'bins': [1, 2], 'branch': ['conv'],"
+                            " 'head': ['conv'], 'output': {'scale': 2}, 'weights': {'random': 1}}");
+    x = support_tensor((struct ppm_shape){1, 2, 3, 4}, PPM_NHWC, NULL);
+    cr_assert_eq(ppm_model_stages(model, &x, &stages, &error), PPM_OK, "%s", error.text);
+    cr_assert_leq(stages.bytes, sizeof room);
+    ppm_stages_place(&stages, room);
+    heap_sweep(
+        &(struct heap_attempt){"run", run, drop_answer, .expected = true, .requests_min = 10});
+    ppm_tensor_free(&x);
+    ppm_model_free(model);
 }
 
 #endif

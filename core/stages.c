@@ -1,0 +1,200 @@
+/* stages.c - what stands between x and y, for whoever ports a network or wants to see it. */
+#include "core/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IN_BRANCH = 3, ALIGNMENT = 64 };
+
+static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2, "one for each, a cascade and a head");
+
+/* ---- which they are ---- */
+
+static enum ppm_status refuse_size(struct ppm_error *error)
+{
+    return ppm_fail(error, PPM_TOO_LARGE, "the inner results take more bytes than can be counted");
+}
+
+/* Appends one, behind those that are there. */
+static enum ppm_status add(struct ppm_stages *stages, const char *name, const struct ppm_tensor *x,
+                           struct ppm_shape shape, struct ppm_error *error)
+{
+    struct ppm_stage *stage = &stages->list[stages->count];
+    size_t bytes;
+    if (ppm_shape_bytes(shape, &bytes, error) != PPM_OK)
+        return error->status;
+    if (__builtin_add_overflow(stages->bytes, bytes, &stages->bytes) ||
+        __builtin_add_overflow(stages->bytes, (0 - bytes) % ALIGNMENT, &stages->bytes))
+        return refuse_size(error);
+    snprintf(stage->name, sizeof stage->name, "%s", name);
+    stage->tensor = (struct ppm_tensor){
+        .shape = shape, .layout = x->layout, .is_batch = x->is_batch, .dtype = PPM_FLOAT32};
+    stages->count++;
+    return PPM_OK;
+}
+
+static enum ppm_status add_branch(struct ppm_stages *stages, const struct spec *spec,
+                                  const struct geometry *g, size_t i, const struct ppm_tensor *x,
+                                  struct ppm_error *error)
+{
+    const struct branch_geometry *branch = &g->branches[i];
+    const size_t n = g->input.n, channels = spec->branches[i].stack.out_channels;
+    const struct {
+        const char *what;
+        struct ppm_shape shape;
+    } parts[IN_BRANCH] = {
+        {"pooled", {n, spec->channels, branch->pooled_h, branch->pooled_w}},
+        {"output", {n, channels, branch->pooled_h, branch->pooled_w}},
+        {"upsampled", {n, channels, branch->target_h, branch->target_w}},
+    };
+    for (size_t k = 0; k < IN_BRANCH && error->status == PPM_OK; k++) {
+        char name[PPM_STAGE_NAME_BYTES];
+        snprintf(name, sizeof name, "branch.%zu.%s", i, parts[k].what);
+        add(stages, name, x, parts[k].shape, error);
+    }
+    return error->status;
+}
+
+/* The two buffers of a branch, of its widest layer. */
+static struct ppm_shape buffers_shape(const struct spec *spec, const struct geometry *g, size_t i)
+{
+    return (struct ppm_shape){2 * g->input.n, stack_widest(&spec->branches[i].stack),
+                              g->branches[i].pooled_h, g->branches[i].pooled_w};
+}
+
+/* What stages_run and its caller allocate: two buffers of the widest layer of any branch, and where
+ * the layout is another, x and one of the results turned. */
+static enum ppm_status count_working(struct ppm_stages *stages, const struct spec *spec,
+                                     const struct geometry *g, const struct ppm_tensor *x,
+                                     struct ppm_error *error)
+{
+    size_t buffers = 0, turned = 0, bytes = 0;
+    for (size_t i = 0; i < spec->branch_count && error->status == PPM_OK; i++) {
+        ppm_shape_bytes(buffers_shape(spec, g, i), &bytes, error);
+        buffers = bytes > buffers ? bytes : buffers;
+    }
+    for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++) {
+        ppm_shape_bytes(stages->list[i].tensor.shape, &bytes, error);
+        turned = bytes > turned ? bytes : turned;
+    }
+    ppm_shape_bytes(x->shape, &bytes, error);
+    if (x->layout == PPM_NCHW)
+        turned = bytes = 0;
+    if (error->status == PPM_OK &&
+        (__builtin_add_overflow(buffers, turned, &stages->working_bytes) ||
+         __builtin_add_overflow(stages->working_bytes, bytes, &stages->working_bytes)))
+        refuse_size(error);
+    return error->status;
+}
+
+enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_tensor *x,
+                                 struct ppm_stages *ret_stages, struct ppm_error *error)
+{
+    const struct spec *spec = &model->spec;
+    struct geometry g;
+    *ret_stages = (struct ppm_stages){0};
+    if (geometry_of(spec, x->shape, &g, error) != PPM_OK)
+        return error->status;
+    if (spec->is_cascade)
+        add(ret_stages, "cascade", x, x->shape, error);
+    for (size_t i = 0; i < spec->branch_count && error->status == PPM_OK; i++)
+        add_branch(ret_stages, spec, &g, i, x, error);
+    if (error->status == PPM_OK && geometry_has_output(spec, &g)) {
+        const size_t channels = spec->head.count ? spec->head.out_channels : spec->concat_channels;
+        add(ret_stages, "head", x, (struct ppm_shape){x->shape.n, channels, g.h, g.w}, error);
+    }
+    if (error->status == PPM_OK)
+        count_working(ret_stages, spec, &g, x, error);
+    return error->status;
+}
+
+void ppm_stages_place(struct ppm_stages *stages, void *memory)
+{
+    char *at = memory;
+    for (size_t i = 0; i < stages->count; i++) {
+        struct ppm_tensor *tensor = &stages->list[i].tensor;
+        const struct ppm_shape s = tensor->shape;
+        const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
+        tensor->data = at;
+        at += bytes + (0 - bytes) % ALIGNMENT;
+    }
+}
+
+float *stages_head(const struct ppm_stages *stages)
+{
+    const struct ppm_stage *last = stages ? &stages->list[stages->count - 1] : NULL;
+    return last && strcmp(last->name, "head") == 0 ? last->tensor.data : NULL;
+}
+
+/* ---- their values ---- */
+
+/* result = branch i's layers over pooled, both NCHW; buffers: two, of the widest layer. */
+static void run_branch(const struct ppm_model *model, const struct geometry *g, size_t i,
+                       const struct run *run, const float *pooled, float *buffers, float *result)
+{
+    const struct stack *stack = &model->spec.branches[i].stack;
+    const struct branch_geometry *branch = &g->branches[i];
+    const size_t points = g->input.n * branch->pooled_h * branch->pooled_w;
+    float *both[2] = {buffers, buffers + points * stack_widest(stack)};
+    const float *last =
+        reference_stack(run, stack, pooled, g->input.n, branch->pooled_h, branch->pooled_w, both);
+    if (!run_is_cancelled(run))
+        memcpy(result, last, points * stack->out_channels * sizeof *result);
+}
+
+/* A round of branch i over x [N, C, H, W]: its three results, the last one to upsampled. */
+static void run_round(const struct ppm_model *model, const struct geometry *g, size_t i,
+                      const struct run *run, const float *x, const struct ppm_stage *stages,
+                      float *buffers, float *upsampled)
+{
+    const struct spec *spec = &model->spec;
+    const struct branch_geometry *branch = &g->branches[i];
+    float *pooled = stages[0].tensor.data, *result = stages[1].tensor.data;
+    const size_t n = g->input.n, channels = spec->branches[i].stack.out_channels;
+    reference_pool(x, n * spec->channels, g->input.h, g->input.w, spec->pool, branch, pooled);
+    run_branch(model, g, i, run, pooled, buffers, result);
+    if (!run_is_cancelled(run))
+        reference_resize(run, result, n, channels, branch->pooled_h, branch->pooled_w,
+                         spec->upsample, branch->target_h, branch->target_w, upsampled,
+                         channels * branch->target_h * branch->target_w);
+}
+
+static void run_rounds(const struct ppm_model *model, const struct geometry *g, const float *x,
+                       const struct run *run, const struct ppm_stages *stages, float *buffers)
+{
+    const struct ppm_stage *branches = stages->list;
+    const size_t count = model->spec.branch_count;
+    if (model->spec.is_cascade) {
+        float *cascade = (branches++)->tensor.data;
+        for (size_t i = 0; i < count && !run_is_cancelled(run); i++, x = cascade)
+            run_round(model, g, i, run, x, &branches[IN_BRANCH * i], buffers, cascade);
+    }
+    for (size_t i = 0; i < count && !run_is_cancelled(run); i++) {
+        const struct ppm_stage *own = &branches[IN_BRANCH * i];
+        run_round(model, g, i, run, x, own, buffers, own[2].tensor.data);
+    }
+}
+
+enum ppm_status stages_run(const struct ppm_model *model, const struct geometry *g, const float *x,
+                           const struct run *run, const struct ppm_stages *stages,
+                           struct ppm_error *error)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->spec.branch_count; i++) {
+        const struct ppm_shape s = buffers_shape(&model->spec, g, i);
+        const size_t own = s.n * s.c * s.h * s.w * sizeof(float);
+        bytes = own > bytes ? own : bytes;
+    }
+    float *buffers = core_allocate(bytes, error);
+    if (!buffers)
+        return error->status;
+    run_rounds(model, g, x, run, stages, buffers);
+    free(buffers);
+    if (run_is_cancelled(run))
+        return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
+    for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++)
+        tensor_to_layout(&stages->list[i].tensor, error);
+    return error->status;
+}

@@ -236,7 +236,7 @@ struct ppm_stages {
     size_t count;
     size_t bytes;         /* of all their data */
     size_t working_bytes; /* that computing them takes beside that */
-    struct ppm_stage list[PPM_STAGES_MAX];
+    struct ppm_stage list[PPM_STAGES_MAX + 1]; /* and y, if whoever holds them appends it */
 };
 
 /* Lists them for an x, whose data is not read; theirs is NULL. PPM_UNFIT and PPM_TOO_LARGE as
@@ -244,8 +244,8 @@ struct ppm_stages {
 enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_tensor *x,
                                  struct ppm_stages *ret_stages, struct ppm_error *error);
 
-/* Gives them room for their data: stages->bytes of memory, 64-byte aligned, which stays the
- * caller's. */
+/* Gives them room for their data, one behind the other: stages->bytes of memory, aligned as floats
+ * are, which stays the caller's. */
 void ppm_stages_place(struct ppm_stages *stages, void *memory);
 
 /* ---- runs ---- */

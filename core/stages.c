@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN_BRANCH = 3, ALIGNMENT = 64 };
+enum { IN_BRANCH = 3 };
 
-static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2, "one for each, a cascade and a head");
+static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2, "the branches', a cascade and a head");
 
 /* ---- which they are ---- */
 
@@ -25,8 +25,7 @@ static enum ppm_status add(struct ppm_stages *stages, const char *name, const st
     size_t bytes;
     if (ppm_shape_bytes(shape, &bytes, error) != PPM_OK)
         return error->status;
-    if (__builtin_add_overflow(stages->bytes, bytes, &stages->bytes) ||
-        __builtin_add_overflow(stages->bytes, (0 - bytes) % ALIGNMENT, &stages->bytes))
+    if (__builtin_add_overflow(stages->bytes, bytes, &stages->bytes))
         return refuse_size(error);
     snprintf(stage->name, sizeof stage->name, "%s", name);
     stage->tensor = (struct ppm_tensor){
@@ -116,9 +115,8 @@ void ppm_stages_place(struct ppm_stages *stages, void *memory)
     for (size_t i = 0; i < stages->count; i++) {
         struct ppm_tensor *tensor = &stages->list[i].tensor;
         const struct ppm_shape s = tensor->shape;
-        const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
         tensor->data = at;
-        at += bytes + (0 - bytes) % ALIGNMENT;
+        at += s.n * s.c * s.h * s.w * sizeof(float);
     }
 }
 

@@ -99,7 +99,7 @@ Test(codec, accept_decides_the_form)
     for (size_t i = 0; i < COUNT(cases); i++) {
         enum codec_form form = CODEC_FORM_COUNT;
         const bool is_some =
-            codec_negotiate(cases[i].accept, (enum codec_form)cases[i].own, false, &form);
+            codec_negotiate(cases[i].accept, (enum codec_form)cases[i].own, CODEC_AS_TENSOR, &form);
         const int found = is_some ? (int)form : NONE;
         cr_assert(found == cases[i].form, "case %zu, %s: found form %d, expected %d", i,
                   cases[i].accept, found, cases[i].form);
@@ -137,8 +137,8 @@ Test(codec, accept_may_ask_for_a_png)
         enum codec_form form = CODEC_FORM_COUNT;
         const bool may_be_png = i % 2;
         const int own = cases[i / 2].own;
-        const bool is_some =
-            codec_negotiate(cases[i / 2].accept, (enum codec_form)own, may_be_png, &form);
+        const bool is_some = codec_negotiate(cases[i / 2].accept, (enum codec_form)own,
+                                             may_be_png ? CODEC_AS_LABELS : CODEC_AS_TENSOR, &form);
         const int found = is_some ? (int)form : NONE;
         cr_assert(found == (may_be_png ? cases[i / 2].form : cases[i / 2].without),
                   "%s, %s PNG: found form %d", cases[i / 2].accept, may_be_png ? "with" : "without",

@@ -96,7 +96,7 @@ Test(memory, runs)
 
 Test(memory, runs_with_inner_results)
 {
-    static char room[4096] __attribute__((aligned(64)));
+    static float room[1024];
     struct ppm_error error = {0};
     model = support_load_ok("{'input': {'channels': 2}, 'bins': [1, 2], 'branch': ['conv'],"
                             " 'head': ['conv'], 'output': {'scale': 2}, 'weights': {'random': 1}}");

@@ -29,11 +29,18 @@ const char *codec_media_type(enum codec_form form);
  * significant). Returns false when it names none that a tensor may come in. */
 bool codec_form_from_media_type(const char *content_type, enum codec_form *ret_form);
 
-/* The form to answer in, for an Accept header (NULL: none was sent) and the request's own form; PNG
- * only if it may be. Each form's quality is that of the most specific range that matches it (RFC
- * 9110 12.5.1); the highest wins, ties go to the request's own form, then JSON, npy, raw, PNG. A
+/* What an answer may come in, as a set of 1 << form. */
+enum {
+    CODEC_AS_TENSOR = 1 << CODEC_JSON | 1 << CODEC_NPY | 1 << CODEC_RAW,
+    CODEC_AS_LABELS = CODEC_AS_TENSOR | 1 << CODEC_PNG,
+    CODEC_AS_TENSORS = 1 << CODEC_JSON | 1 << CODEC_RAW, /* several, by name */
+};
+
+/* The form to answer in, of a set, for an Accept header (NULL: none was sent) and the form, of that
+ * set, to prefer. Each form's quality is that of the most specific range that matches it (RFC
+ * 9110 12.5.1); the highest wins, ties go to the preferred form, then JSON, npy, raw, PNG. A
  * range with q=0 excludes. Returns false when none is acceptable (406). */
-bool codec_negotiate(const char *accept, enum codec_form own, bool may_be_png,
+bool codec_negotiate(const char *accept, enum codec_form preferred, unsigned forms,
                      enum codec_form *ret_form);
 
 /* ---- types of an element ---- */
@@ -204,6 +211,38 @@ enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it
  * False for JSON. */
 bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
                            enum codec_dtype dtype, struct codec_bytes *ret_bytes);
+
+/* ---- several tensors, by name ----
+ *
+ * What a run computed on its way, in the order of the list: as one safetensors file (8 bytes of
+ * little-endian length, a JSON header with "__metadata__", the data), or as JSON:
+ * {"model", "layout", "times_ms": {..}, "flops": {..}, "stages": [{"name", "shape", "dtype",
+ * "data": [..]}, ..]}. */
+
+struct codec_about {
+    const char *model;
+    enum ppm_layout layout;
+    struct ppm_stage_times times;
+    uint64_t flops_literal, flops_folded;
+};
+
+/* Room for all but the data of so many tensors, a multiple of 64; and for all of it as JSON, with
+ * so many bytes of data (saturating). */
+size_t codec_stages_head_bytes_max(size_t count);
+size_t codec_stages_json_bytes_max(size_t count, size_t bytes);
+
+/* *ret_bytes is within the memory of the tensors, whose data stands one behind the other and has
+ * codec_stages_head_bytes_max bytes of room before it. */
+enum ppm_status codec_stages_as_safetensors(const struct ppm_stages *stages,
+                                            const struct codec_about *about,
+                                            struct codec_bytes *ret_bytes, struct ppm_error *error);
+
+/* Into memory of codec_stages_json_bytes_max bytes, numbers as in codec_json_encode_into. */
+enum ppm_status codec_stages_as_json(const struct ppm_stages *stages,
+                                     const struct codec_about *about, int threads, char *memory,
+                                     size_t *ret_bytes, struct ppm_error *error);
+
+/* ---- room ---- */
 
 /* An upper bound, in bytes, for what codec_encode will allocate for count elements, and for what a
  * PNG of as many takes. */

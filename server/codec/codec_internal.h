@@ -43,6 +43,7 @@ codec_head_function codec_npy_head, codec_raw_head;
 /* What an encoder adds to the elements at most, and what it makes of one element at most. */
 enum {
     CODEC_JSON_HEAD_BYTES_MAX = 1024,
+    CODEC_NAME_BYTES_MAX = 768,        /* of a model's name as a JSON string */
     CODEC_JSON_ELEMENT_BYTES_MAX = 16, /* -1.17549435e-38 and a comma */
     CODEC_PNG_HEAD_BYTES_MAX = 4096,   /* chunks but for the pixels', and zlib's own */
     /* In the narrowest map a row is a byte of its filter and a pixel. What cannot be compressed
@@ -179,5 +180,9 @@ struct codec_npy_header {
  * extents may still be 0, and their product may overflow. */
 enum ppm_status codec_npy_read_header(const char *body, size_t body_bytes,
                                       struct codec_npy_header *ret_header, struct ppm_error *error);
+
+/* model as the inside of a JSON string; PPM_TOO_LARGE when it takes more than ret_text. */
+enum ppm_status codec_json_escape(const char *model, char ret_text[CODEC_NAME_BYTES_MAX + 1],
+                                  struct ppm_error *error);
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum {
-    NAME_BYTES_MAX = 768, /* of a model's name as a JSON string */
     PARTS_MAX = 256,
     PART_COUNT_MIN = 2048, /* numbers that are worth another thread: some 30 us of printing */
 };
@@ -82,14 +81,16 @@ char *codec_json_write_elements(const struct ppm_tensor *tensor, int threads, ch
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Writes text as the inside of a JSON string. Returns false when it takes more than ret_text. */
-static bool escape(const char *text, char ret_text[NAME_BYTES_MAX + 1])
+enum ppm_status codec_json_escape(const char *model, char ret_text[CODEC_NAME_BYTES_MAX + 1],
+                                  struct ppm_error *error)
 {
     size_t used = 0;
-    for (; *text; text++) {
+    for (const char *text = model; *text; text++) {
         const unsigned char byte = (unsigned char)*text;
-        if (used + 6 > NAME_BYTES_MAX)
-            return false;
+        if (used + 6 > CODEC_NAME_BYTES_MAX)
+            return ppm_fail(error, PPM_TOO_LARGE,
+                            "the model's name takes more than %d bytes of JSON, expected fewer",
+                            CODEC_NAME_BYTES_MAX);
         if (byte < 0x20)
             used += (size_t)sprintf(ret_text + used, "\\u%04x", byte);
         else if (byte == '"' || byte == '\\')
@@ -98,19 +99,17 @@ static bool escape(const char *text, char ret_text[NAME_BYTES_MAX + 1])
             ret_text[used++] = *text;
     }
     ret_text[used] = '\0';
-    return true;
+    return PPM_OK;
 }
 
 enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const char *model,
                                        int threads, char *memory, size_t *ret_bytes,
                                        struct ppm_error *error)
 {
-    char name[NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES];
+    char name[CODEC_NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES];
     size_t axes[4];
-    if (!escape(model, name))
-        return ppm_fail(error, PPM_TOO_LARGE,
-                        "the model's name takes more than %d bytes of JSON, expected fewer",
-                        NAME_BYTES_MAX);
+    if (codec_json_escape(model, name, error) != PPM_OK)
+        return error->status;
     codec_axes_text(axes, ppm_tensor_axes(tensor, axes), shape);
     char *to = memory;
     to += sprintf(to,

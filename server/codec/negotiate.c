@@ -217,19 +217,19 @@ static bool read_qualities(const char *accept, int ret_qualities[CODEC_ANSWER_FO
     return is_any;
 }
 
-bool codec_negotiate(const char *accept, enum codec_form own, bool may_be_png,
+bool codec_negotiate(const char *accept, enum codec_form preferred, unsigned forms,
                      enum codec_form *ret_form)
 {
     int qualities[CODEC_ANSWER_FORM_COUNT] = {0};
     /* A header that says nothing we understand is taken as none: a form the client can read is
      * more use to it than a refusal. */
     if (!accept || !read_qualities(accept, qualities)) {
-        *ret_form = own;
+        *ret_form = preferred;
         return true;
     }
-    enum codec_form best = own;
-    for (int form = 0; form < (may_be_png ? CODEC_ANSWER_FORM_COUNT : CODEC_FORM_COUNT); form++) {
-        if (qualities[form] > qualities[best])
+    enum codec_form best = preferred;
+    for (int form = 0; form < CODEC_ANSWER_FORM_COUNT; form++) {
+        if ((forms >> form & 1) && qualities[form] > qualities[best])
             best = (enum codec_form)form;
     }
     if (qualities[best] == 0)

@@ -89,7 +89,7 @@ static char *allocate_answer(const struct inference *inference, struct ppm_tenso
                              struct ppm_error *error)
 {
     const size_t y_bytes = inference->y_data ? 0 : inference->costs.output_bytes;
-    char *memory = buffer_take(inference->head_bytes_max + y_bytes);
+    char *memory = buffer_take(inference->head_bytes_max + y_bytes + stages_bytes(inference));
     if (memory)
         y->data = inference->y_data ? inference->y_data : memory + inference->head_bytes_max;
     else
@@ -164,11 +164,16 @@ static enum ppm_status compute(struct inference *batch, const struct ppm_tensor 
 {
     struct watch watch = {.batch = batch};
     atomic_init(&watch.next_look_us, now_us() + LOOK_EVERY_US);
+    struct inference_stages *stages = batch->stages;
+    if (stages && stages_place(batch, y, error) != PPM_OK)
+        return error->status;
     const struct ppm_run_options options = {
         .threads = threads,
         .is_cancelled = nobody_waits,
         .cancel_context = &watch,
+        .ret_times = stages ? &stages->times : NULL,
         .pooling = pooling,
+        .stages = stages ? &stages->list : NULL,
     };
     struct ppm_engine *engine = registry_take_engine(batch->registry);
     ppm_engine_run(engine, batch->model, x, &options, y, error);

@@ -108,6 +108,10 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     struct http_request *request = inference->request;
     const enum codec_form form = inference->answer_form;
     struct codec_bytes bytes = {0};
+    if (inference->stages) {
+        stages_respond(inference, y, memory, threads);
+        return;
+    }
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
         describe_answer(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
@@ -129,9 +133,10 @@ static bool refuse_accept(struct inference *inference)
     const struct ppm_model_info *info = &inference->info;
     const char *accept = http_header(request, "Accept");
     enum codec_form form;
-    if (codec_negotiate(accept, inference->form, info->palette != NULL, &inference->answer_form))
+    if (codec_negotiate(accept, inference->form, info->palette ? CODEC_AS_LABELS : CODEC_AS_TENSOR,
+                        &inference->answer_form))
         return false;
-    if (info->palette || !codec_negotiate(accept, inference->form, true, &form))
+    if (info->palette || !codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &form))
         return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s",
                             accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
                             codec_media_type(CODEC_RAW));
@@ -159,7 +164,7 @@ static bool refuse_forms(struct inference *inference)
         return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s",
                             type && *type ? type : "none", codec_media_type(CODEC_JSON),
                             codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW));
-    return refuse_accept(inference);
+    return stages_refuse(inference) || (!inference->stages && refuse_accept(inference));
 }
 
 /* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. True: refused. */

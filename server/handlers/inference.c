@@ -54,7 +54,7 @@ static bool refuse_png(struct inference *inference, size_t maps)
     struct http_request *request = inference->request;
     const char *accept = http_header(request, "Accept");
     if (inference->answer_form != CODEC_PNG || maps == 1 ||
-        codec_negotiate(accept, inference->form, false, &inference->answer_form))
+        codec_negotiate(accept, inference->form, CODEC_AS_TENSOR, &inference->answer_form))
         return false;
     return http_problem(request, 406,
                         "Accept: found %.60s for a batch of %zu, of which a PNG shows one map, "
@@ -63,16 +63,19 @@ static bool refuse_png(struct inference *inference, size_t maps)
                         codec_media_type(CODEC_RAW));
 }
 
-/* *ret_bytes: to compute and to answer it, beside its body. False: more than can be counted. */
-static bool add_needs(const struct inference *inference, const struct ppm_costs *costs,
-                      size_t *ret_bytes)
+/* Sets needed_bytes: to compute and to answer it, beside its body. False: more than can be counted.
+ */
+static bool add_needs(struct inference *inference, struct ppm_shape shape,
+                      const struct ppm_costs *costs)
 {
+    size_t *ret_bytes = &inference->needed_bytes;
     const enum codec_form form = inference->answer_form;
     const size_t writing_bytes = form == CODEC_PNG ? CODEC_PNG_WORKING_BYTES : 0;
     return !__builtin_add_overflow(
                costs->working_bytes,
                codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float)), ret_bytes) &&
-           !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes);
+           !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes) &&
+           (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
 }
 
 bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
@@ -85,13 +88,13 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
         return http_problem_of(request, &error);
     if (refuse_png(inference, shape.n))
         return true;
-    if (!add_needs(inference, &costs, &inference->needed_bytes) ||
-        inference->needed_bytes > memory_max_bytes) {
+    if (!add_needs(inference, shape, &costs) || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "this input takes %zu MiB to compute and answers %zu MiB, expected at "
                             "most %zu MiB in all (memory_max_bytes)",
-                            costs.working_bytes >> 20, costs.output_bytes >> 20,
+                            costs.working_bytes >> 20,
+                            (costs.output_bytes + stages_bytes(inference)) >> 20,
                             memory_max_bytes >> 20);
     }
     const enum codec_dtype dtype = inference->expectation.dtype;
@@ -152,6 +155,8 @@ static bool is_quick(const struct inference *inference)
     double us = costs->one_thread_us + costs->weights_us;
     if (inference->answer_form == CODEC_PNG)
         return false; /* to set zlib up alone takes as long */
+    if (inference->stages)
+        return false; /* the literal graph's are slow */
     const double numbers = (double)costs->output_bytes / sizeof(float);
     if (inference->answer_form == CODEC_JSON)
         us += json_number_us * numbers;
@@ -197,7 +202,8 @@ bool inference_submit(struct inference *inference)
     inference->is_queued = true;
     inference->deadline =
         http_deadline_in(request, service->settings.queue_timeout_ms, "queue_timeout_ms");
-    inference->job.may_batch = inference->x.shape.n > 0 && pays_in_batches(&inference->costs);
+    inference->job.may_batch =
+        inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
     http_answer_later(request);
     executor_submit(service->executor, &inference->job);
     return false;
@@ -212,6 +218,7 @@ void inference_release(struct http_request *request)
     inference_free_x(inference);
     inference_forget_arrival(inference);
     codec_json_free(inference->reader);
+    free(inference->stages);
     registry_release(inference->registry);
     free(inference);
 }

@@ -18,6 +18,11 @@ struct inference_protocol {
     bool compresses_bytes; /* where it is asked to, not JSON alone */
 };
 
+struct inference_stages {
+    struct ppm_stages list;
+    struct ppm_stage_times times;
+};
+
 /* From begin to release. Belongs to its request's connection but while the job is queued. */
 struct inference {
     struct executor_job job; /* first: a job is its inference */
@@ -41,6 +46,7 @@ struct inference {
     size_t needed_bytes;    /* to compute and answer it, beside its body */
     size_t answer_bytes;    /* of the memory that its answer lies in; 0: of its body, no more */
     size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
+    struct inference_stages *stages; /* asked for: inner results, which stand behind y; or NULL */
     struct arrival {
         bool is_settled;             /* whether it is pooled while it arrives */
         struct ppm_pooling *pooling; /* NULL: it is not */
@@ -102,6 +108,25 @@ bool inference_refuse_raw_shape(struct inference *inference);
 
 /* The body is whole: x is where it stands in it, or to be decoded. True: refused. */
 bool inference_refuse_body(struct inference *inference);
+
+/* ---- stages.c: the inner results with it ---- */
+
+/* Reads ?stages=, and if it asks for them, the form that they can be answered in. True: refused. */
+bool stages_refuse(struct inference *inference);
+
+/* Adds what they take to needed_bytes and takes room before y. False: more than can be counted. */
+bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_t y_bytes);
+
+/* Bytes that they take behind y; 0: none are asked for. */
+size_t stages_bytes(const struct inference *inference);
+
+/* Gives them their places behind y's data. */
+enum ppm_status stages_place(struct inference *inference, const struct ppm_tensor *y,
+                             struct ppm_error *error);
+
+/* The response is y and all of them; as inference_protocol.respond. */
+void stages_respond(struct inference *inference, const struct ppm_tensor *y, char *memory,
+                    int threads);
 
 /* ---- arrival.c: the HTTP thread's, between begin and finish ---- */
 

@@ -20,7 +20,8 @@ static int form_count(void)
 static int negotiate(const char *accept, int own)
 {
     enum codec_form form = CODEC_ANSWER_FORM_COUNT;
-    if (!codec_negotiate(accept, (enum codec_form)own, may_be_png, &form)) {
+    if (!codec_negotiate(accept, (enum codec_form)own,
+                         may_be_png ? CODEC_AS_LABELS : CODEC_AS_TENSOR, &form)) {
         FUZZ_CHECK(form == CODEC_ANSWER_FORM_COUNT, "a form with a refusal");
         return NONE;
     }

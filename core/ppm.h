@@ -234,8 +234,8 @@ struct ppm_stage {
 
 struct ppm_stages {
     size_t count;
-    size_t bytes;         /* of all their data */
-    size_t working_bytes; /* that computing them takes beside that */
+    size_t bytes;                              /* of all their data */
+    size_t working_bytes;                      /* that computing them takes beside that */
     struct ppm_stage list[PPM_STAGES_MAX + 1]; /* and y, if whoever holds them appends it */
 };
 

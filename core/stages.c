@@ -8,7 +8,8 @@
 
 enum { IN_BRANCH = 3 };
 
-static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2, "the branches', a cascade and a head");
+static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2,
+              "the branches', a cascade and a head");
 
 /* ---- which they are ---- */
 

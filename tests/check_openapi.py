@@ -204,6 +204,10 @@ def requests_of_tensors():
         for dtype in ("float32", "float16", "bfloat16"):
             yield (path, f"{target}?shape=1,4,1,1&dtype={dtype}&out_dtype={dtype}",
                    bytes(16 if dtype == "float32" else 8), {"Content-Type": RAW}, 200)
+        for accept in (JSON, RAW):
+            yield path, f"{target}?stages=1", TINY, {"Content-Type": JSON, "Accept": accept}, 200
+        yield path, f"{target}?stages=2", TINY, {"Content-Type": JSON}, 400
+        yield path, f"{target}?stages=1", TINY, {"Content-Type": JSON, "Accept": NPY}, 406
         yield path, target, bytes(200000), {"Content-Type": NPY}, 413
         yield path, target, TINY, {"Content-Type": JSON, "Content-Length": "100"}, 408
     yield "/ppm/{model}", "/ppm/none", TINY, {"Content-Type": JSON}, 404

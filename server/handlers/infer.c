@@ -50,8 +50,8 @@ static bool decode(struct inference *inference)
     return false;
 }
 
-static void describe_answer(struct http_request *request, const struct ppm_tensor *y,
-                            enum codec_dtype dtype)
+void infer_describe_answer(struct http_request *request, const struct ppm_tensor *y,
+                           enum codec_dtype dtype)
 {
     size_t axes[4];
     size_t count = ppm_tensor_axes(y, axes);
@@ -97,7 +97,7 @@ static void respond_encoded(struct inference *inference, const struct ppm_tensor
         return;
     }
     if (form == CODEC_PNG)
-        describe_answer(request, y, inference->answer_dtype);
+        infer_describe_answer(request, y, inference->answer_dtype);
     http_respond_within(request, 200, codec_media_type(form), memory, memory, bytes);
     const bool is_compressed = form == CODEC_JSON && http_compress(request);
     inference->answer_bytes = is_compressed ? 0 : bytes_max; /* all may be written to */
@@ -113,7 +113,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
         return;
     }
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
-        describe_answer(request, y, inference->answer_dtype);
+        infer_describe_answer(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
         inference->answer_bytes = inference->costs.output_bytes; /* halves are where floats were */
         return;

@@ -106,6 +106,10 @@ void inference_release(struct http_request *request);
 /* Its shape stands in the head, as ?shape= or X-Tensor-Shape. True: refused. */
 bool inference_refuse_raw_shape(struct inference *inference);
 
+/* X-Tensor-Shape, X-Tensor-Dtype and X-Tensor-Layout of the answer. */
+void infer_describe_answer(struct http_request *request, const struct ppm_tensor *y,
+                           enum codec_dtype dtype);
+
 /* The body is whole: x is where it stands in it, or to be decoded. True: refused. */
 bool inference_refuse_body(struct inference *inference);
 

@@ -102,6 +102,7 @@ static void respond_json(struct inference *inference, const struct codec_about *
         http_problem_of(request, &error);
         return;
     }
+    infer_describe_answer(request, &list->list[0].tensor, CODEC_FLOAT32);
     http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
     inference->answer_bytes = http_compress(request) ? 0 : bytes_max;
 }
@@ -121,6 +122,7 @@ void stages_respond(struct inference *inference, const struct ppm_tensor *y, cha
     if (inference->answer_form == CODEC_JSON) {
         respond_json(inference, &about, threads);
     } else if (codec_stages_as_safetensors(&stages->list, &about, &bytes, &error) == PPM_OK) {
+        infer_describe_answer(inference->request, y, CODEC_FLOAT32);
         http_respond_within(inference->request, 200, codec_media_type(CODEC_RAW), memory,
                             bytes.data, bytes.size);
         inference->answer_bytes =

@@ -170,6 +170,7 @@ $(OBJ)/%.o: %.c $(OBJ)/FLAGS
 
 # Which the compiler does not know of.
 $(OBJ)/server/handlers/openapi.o: server/handlers/openapi.json
+$(OBJ)/server/handlers/page.o: $(wildcard server/page/*) $(wildcard configs/samples/*.npy)
 
 $(OBJ)/%.o: %.cc $(OBJ)/FLAGS
 	@mkdir -p $(@D)

@@ -40,7 +40,7 @@ struct settings {
     char keys_file[SETTINGS_TEXT_BYTES], tls_certificate[SETTINGS_TEXT_BYTES],
         tls_key[SETTINGS_TEXT_BYTES];       /* paths; empty: none */
     char cors_origins[SETTINGS_TEXT_BYTES]; /* "*", or origins with commas between; empty: none */
-    bool allow_shared_memory, allow_model_control;
+    bool page, allow_shared_memory, allow_model_control;
 
     char *models[SETTINGS_MODELS_MAX]; /* as they were written; each to be freed */
     size_t model_count;

@@ -66,6 +66,8 @@ const struct setting settings_table[SETTING_COUNT] = {
      "PEM, the certificate's private key"},
     {"cors_origins", KIND_ORIGINS, offsetof(struct settings, cors_origins), 0, 0, 0, "",
      "ORIGIN,...", "pages of these origins may ask from a browser; *: of any"},
+    {"page", KIND_SWITCH, offsetof(struct settings, page), 0, 0, true, NULL, "true|false",
+     "GET / is a page that shows what the models do"},
     {"allow_shared_memory", KIND_SWITCH, offsetof(struct settings, allow_shared_memory), 0, 0,
      false, NULL, "true|false", "clients may have tensors read from and written to shared memory"},
     {"allow_model_control", KIND_SWITCH, offsetof(struct settings, allow_model_control), 0, 0,

@@ -26,7 +26,7 @@ struct setting {
     const char *help;
 };
 
-enum { SETTING_COUNT = 30, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
+enum { SETTING_COUNT = 31, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
 
 extern const struct setting settings_table[SETTING_COUNT];
 extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];

@@ -287,8 +287,14 @@ def requests():
                                 ("?shape=all", 400), ("?layout=CHWN", 400), ("?shape=1,5,3,3", 422)):
             yield "get", path, target + query, None, {}, KEY, expected
     yield "get", "/ppm/{model}", "/ppm/none", None, {}, KEY, 404
-    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         yield "get", path, path, None, {}, KEY, 200
+    for name in ("page.css", "page.js", "icon.svg", "features-4x30x30.npy"):
+        yield "get", "/page/{file}", f"/page/{name}", None, {}, KEY, 200
+    yield "get", "/page/{file}", "/page/none", None, {}, KEY, 404
+    for path, target in (("/", "/"), ("/page/{file}", "/page/page.js")):
+        known = {"If-None-Match": ask("HEAD", target)[1]["ETag"]}
+        yield "get", path, target, None, known, KEY, 304
 
 
 def requests_without_key():

@@ -374,6 +374,7 @@ Test(live_memory, what_is_asked_with_get)
         {"ready", "GET", "/readyz", TRACE "Origin: https://a.example\r\n", .expected = 200},
         {"metrics", "GET", "/metrics", "", .expected = 200},
         {"the description", "GET", "/openapi.json", "", .expected = 200},
+        {"the page", "GET", "/", "", .expected = 200},
         {"a model", "GET", "/ppm", "", .expected = 200},
         {"a model and a shape", "GET", "/ppm/slow?shape=1,4,30,30&layout=NCHW", "",
          .expected = 200},

@@ -76,6 +76,10 @@ printf '%s\n' "${sources[@]}" "${scripts[@]}" | grep -v '^tests/' | xargs -d '\n
     { previous = $0 }
     END { check(); exit bad }' || fail
 
+files '^server/page/' | xargs -rd '\n' awk '
+    FNR == 401 { print FILENAME ":401: file length: over 400 lines"; bad = 1 }
+    END { exit bad }' || fail
+
 step 'calls that cannot be told right from wrong'
 forbid 'checked and bounded calls instead' "^(simd|core|server)/.*$code" $none \
     '\b(atoi|atol|atof|strcpy|strcat|strtok|gets)[[:space:]]*\('

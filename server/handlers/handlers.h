@@ -32,6 +32,11 @@ bool openapi_finish(struct http_request *request);
 /* openapi.json with this program's version; the caller frees it. NULL: no memory. */
 char *openapi_text(size_t *ret_bytes);
 
+/* ---- page.c: GET /, GET /page/{file} ---- */
+
+/* Open to everyone, since a browser's address line sends no key; what the page asks then is not. */
+bool page_finish(struct http_request *request);
+
 /* ---- routes.c: what several handlers say ---- */
 
 /* Answers 200 with this JSON and releases it; NULL: there was no memory for it. Returns true. */

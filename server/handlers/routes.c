@@ -35,6 +35,8 @@ const struct http_route handlers_routes[] = {
     {"GET", "/readyz", NULL, NULL, readyz_finish, NULL, true},
     {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, false},
     {"GET", "/openapi.json", NULL, NULL, openapi_finish, NULL, false},
+    {"GET", "/", NULL, NULL, page_finish, NULL, true},
+    {"GET", "/page/{file}", NULL, NULL, page_finish, NULL, true},
     GET("/v2", v2_server_finish),
     {"GET", "/v2/health/live", NULL, NULL, v2_live_finish, NULL, true},
     {"GET", "/v2/health/ready", NULL, NULL, v2_ready_finish, NULL, true},

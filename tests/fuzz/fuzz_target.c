@@ -32,6 +32,7 @@ static const struct route {
     {"/ppm", "POST, GET, HEAD"},
     {"/ppm/" SEGMENT, "POST, GET, HEAD"},
     {"/(healthz|readyz|metrics|openapi\\.json)", "GET, HEAD"},
+    {"/(page/" SEGMENT ")?", "GET, HEAD"},
     {"/v2(/health/(live|ready))?", "GET, HEAD"},
     {"/v2/models/stats", "GET, HEAD"},
     {MODEL "(/(ready|config|stats))?", "GET, HEAD"},

@@ -1,0 +1,89 @@
+/* page.c - GET / and /page/{file}: the page that shows what the models do, out of server/page/. */
+#include "server/handlers/handlers.h"
+#include "server/serve.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The assembler brings in what lies in the files, one behind the other. */
+#define EMBED(name, ...)                                                                           \
+    __asm__(".pushsection .rodata\n" #name ":\n" __VA_ARGS__ #name "_end:\n.popsection\n");        \
+    extern const char name[] __attribute__((visibility("hidden")));                                \
+    extern const char name##_end[] __attribute__((visibility("hidden")))
+#define CONTENT(path) ".incbin \"" path "\"\n"
+#define SCRIPT(name)  CONTENT("server/page/" name ".js")
+
+EMBED(page_html, CONTENT("server/page/page.html"));
+EMBED(page_css, CONTENT("server/page/page.css"));
+EMBED(page_icon, CONTENT("server/page/icon.svg"));
+EMBED(page_script,
+      SCRIPT("tensor") SCRIPT("files") SCRIPT("server") SCRIPT("colour") SCRIPT("picture")
+          SCRIPT("input") SCRIPT("pyramid") SCRIPT("figures") SCRIPT("beside") SCRIPT("page"));
+EMBED(page_sample3, CONTENT("configs/samples/features-3x30x30.npy"));
+EMBED(page_sample4, CONTENT("configs/samples/features-4x30x30.npy"));
+
+static const struct page_file {
+    const char *name; /* of /page/{file}; "": of / */
+    const char *type, *bytes, *end;
+} files[] = {
+    {"", "text/html; charset=utf-8", page_html, page_html_end},
+    {"page.css", "text/css; charset=utf-8", page_css, page_css_end},
+    {"page.js", "text/javascript; charset=utf-8", page_script, page_script_end},
+    {"icon.svg", "image/svg+xml", page_icon, page_icon_end},
+    {"features-3x30x30.npy", "application/x-npy", page_sample3, page_sample3_end},
+    {"features-4x30x30.npy", "application/x-npy", page_sample4, page_sample4_end},
+};
+
+/* The page asks this server alone, runs no script but its own, and stands in no other page. */
+static const char policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/* FNV-1a, 64 bits: another build's file has another. */
+static uint64_t hash_of(const struct page_file *file)
+{
+    uint64_t hash = 14695981039346656037U;
+    for (const char *at = file->bytes; at < file->end; at++)
+        hash = (hash ^ (unsigned char)*at) * 1099511628211U;
+    return hash;
+}
+
+static bool respond_file(struct http_request *request, const struct page_file *file)
+{
+    const size_t bytes = (size_t)(file->end - file->bytes);
+    const char *known = http_header(request, "If-None-Match");
+    char tag[24];
+    snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_of(file));
+    const bool is_known = known && strstr(known, tag);
+    char *body = is_known ? NULL : malloc(bytes);
+    if (!is_known && !body)
+        return http_problem(request, 503, "out of memory");
+    http_add_header(request, "ETag", "%s", tag);
+    http_add_header(request, "Cache-Control", "no-cache"); /* asked for again, and mostly a 304 */
+    http_add_header(request, "Content-Security-Policy", "%s", policy);
+    http_add_header(request, "X-Content-Type-Options", "nosniff");
+    http_add_header(request, "Referrer-Policy", "no-referrer");
+    http_add_header(request, "Cross-Origin-Resource-Policy", "same-origin");
+    if (is_known) {
+        http_respond(request, 304, NULL, NULL, 0);
+        return true;
+    }
+    memcpy(body, file->bytes, bytes);
+    http_respond(request, 200, file->type, body, bytes);
+    return true;
+}
+
+bool page_finish(struct http_request *request)
+{
+    const struct service *service = request->context;
+    if (!service->settings.page)
+        return http_problem(request, 404,
+                            "there is no page here (page: false); POST /ppm "
+                            "computes, GET /ppm describes");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strcmp(files[i].name, request->arguments[0]) == 0)
+            return respond_file(request, &files[i]);
+    return http_problem(request, 404, "found no file \"%.64s\" of the page, which is at /",
+                        request->arguments[0]);
+}

@@ -1,0 +1,177 @@
+/* beside.js - what stands beside the picture: time, work, the curl line, the server's metrics. */
+
+/* ---- time and work ---- */
+
+/* What the server told of one request, in the order in which it happens, in ms. */
+function timesInOrder({times, metadata}) {
+  const inner = ["pool", "branches", "head", "output"]
+      .map(name => ({name, amount: Number(metadata[`${name}_ms`] || 0)}));
+  const rest = (times.compute || 0) - inner.reduce((sum, stage) => sum + stage.amount, 0);
+  const all = [{name: "queue", amount: times.queue || 0}, {name: "decode", amount: times.decode || 0}, ...inner,
+               {name: "rest of compute", amount: Math.max(rest, 0)}, {name: "encode", amount: times.encode || 0}];
+  const colours = ["#7d8794", "#a6adb6", "#3c78d8", "#159a8c", "#79ad36", "#d8961a", "#b9c2c9", "#c9523f"];
+  return all.map((stage, i) => ({...stage, colour: colours[i]}));
+}
+
+function showTimes(answer) {
+  showBar(byId("times-bar"), byId("times"), timesInOrder(answer), ms => `${ms.toFixed(3)} ms`);
+}
+
+function showFlops({metadata}) {
+  const literal = Number(metadata.flops_literal), folded = Number(metadata.flops_folded);
+  const rows = [["as drawn", literal], ["as folded", folded]].map(([name, flops]) => {
+    const piece = element("span");
+    piece.style.width = `${100 * flops / Math.max(literal, folded, 1)}%`;
+    return element("div", {className: "work"}, element("span", {textContent: name}),
+                   element("b", {textContent: `${briefCount(flops)}FLOP`}),
+                   element("div", {className: "track"}, piece));
+  });
+  const saved = folded > 0 && folded < literal ? `${brief(literal / folded)} times less, since convolutions run ` +
+      "before the maps are stretched." : "There is nothing here to fold.";
+  byId("flops").replaceChildren(...rows, element("p", {className: "hint", textContent: saved}));
+}
+
+/* ---- curl ---- */
+
+const pastedBytesMax = 65536;
+
+/* For a POSIX shell. */
+function quoted(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function toBase64(data) {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8190)
+    text += btoa(String.fromCharCode(...bytes.subarray(i, i + 8190)));
+  return text;
+}
+
+/* {line, says}: a command that sends x as this page did, from wherever it can be had. */
+function curlOf({model, x, name, origin}, isAnswerAlone) {
+  const stages = isAnswerAlone ? "" : "stages=1&";
+  const at = `${location.origin}/ppm/${encodeURIComponent(model.name)}?${stages}`;
+  const key = server.key ? ' -H "Authorization: Bearer $PPM_KEY"' : "";
+  const result = isAnswerAlone ? "y.npy" : "stages.safetensors";
+  const accept = isAnswerAlone ? "application/x-npy" : "application/octet-stream";
+  const tail = `${key} -H 'Accept: ${accept}' -o ${result}`;
+  const send = (type, query, data) =>
+      `curl -sS ${quoted(at + query)} -H 'Content-Type: ${type}'${tail} --data-binary ${data}`;
+  const npy = `layout=${x.layout}`;
+  const says = server.key ? "With your key in the variable PPM_KEY. " : "";
+  if (origin.url)
+    return {says, line: `curl -sS ${quoted(`${location.origin}/${origin.url}`)} | ${send("application/x-npy", npy, "@-")}`};
+  if (origin.file)
+    return {line: send("application/x-npy", npy, quoted(`@${origin.file}`)),
+            says: `${says}Where ${origin.file} is.`};
+  if (x.data.byteLength <= pastedBytesMax)
+    return {says: `${says}With x in it, as base64.`,
+            line: `echo ${toBase64(x.data)} | base64 -d | ` +
+                  send("application/octet-stream", `shape=${x.shape.join(",")}&${npy}`, "@-")};
+  return {line: send("application/x-npy", npy, quoted(`@${name}-x.npy`)),
+          says: `${says}Where ${name}-x.npy is: "Save x".`};
+}
+
+function showCurl(state) {
+  const {line, says} = curlOf(state, byId("curl-y").checked);
+  byId("curl").value = line;
+  byId("curl-says").textContent = says;
+}
+
+/* Pages that came without TLS from another machine have no clipboard of their own. */
+async function copyCurl() {
+  const text = byId("curl");
+  let isCopied;
+  if (navigator.clipboard)
+    isCopied = await navigator.clipboard.writeText(text.value).then(() => true, () => false);
+  if (!isCopied) {
+    text.focus();
+    text.select();
+    isCopied = document.execCommand("copy");
+  }
+  byId("copied").textContent = isCopied ? "Copied." : "Not copied: your browser does not allow it.";
+}
+
+/* ---- metrics ---- */
+
+const history = [], historySeconds = 60;
+
+/* Counts of requests, less those of this strip, and the histogram of those that asked a model. */
+function digest(samples) {
+  const result = {at: performance.now() / 1e3, requests: 0, buckets: new Map(), depth: 0, flight: 0};
+  for (const {name, labels, value} of samples) {
+    if (name === "ppm_requests_total" && labels.route !== "/metrics")
+      result.requests += value;
+    else if (name === "ppm_request_seconds_bucket" && labels.model !== "none") {
+      const bound = labels.le === "+Inf" ? Infinity : Number(labels.le);
+      result.buckets.set(bound, (result.buckets.get(bound) || 0) + value);
+    } else if (name === "ppm_queue_depth")
+      result.depth = value;
+    else if (name === "ppm_requests_in_flight")
+      result.flight = value - 1;
+  }
+  return result;
+}
+
+/* As Prometheus' histogram_quantile: linear within a bucket. Seconds; NaN of nothing. */
+function quantile(buckets, q) {
+  const bounds = [...buckets].sort((a, b) => a[0] - b[0]), total = bounds.length ? bounds[bounds.length - 1][1] : 0;
+  let low = 0, below = 0;
+  for (const [bound, count] of bounds) {
+    if (count >= q * total && count > below)
+      return bound === Infinity ? low : low + (bound - low) * (q * total - below) / (count - below);
+    low = bound;
+    below = count;
+  }
+  return NaN;
+}
+
+function since(first, last) {
+  return new Map([...last.buckets].map(([bound, count]) => [bound, count - (first.buckets.get(bound) || 0)]));
+}
+
+/* Requests per second between the samples of the last minute. */
+function drawRates(canvas) {
+  const w = canvas.width = 300, h = canvas.height = 44, context = canvas.getContext("2d");
+  const rates = history.slice(1).map((sample, i) =>
+    (sample.requests - history[i].requests) / (sample.at - history[i].at));
+  const most = Math.max(1, ...rates);
+  const style = getComputedStyle(canvas);
+  context.fillStyle = style.color;
+  rates.forEach((rate, i) => {
+    const tall = Math.max(1, rate / most * (h - 2));
+    context.fillRect(w - (rates.length - i) * w / historySeconds, h - tall, w / historySeconds - 1, tall);
+  });
+  return rates.length ? rates[rates.length - 1] : 0;
+}
+
+function showMetrics() {
+  const last = history[history.length - 1], rate = drawRates(byId("metrics-line"));
+  const buckets = since(history[0], last), isQuiet = !(buckets.get(Infinity) > 0);
+  const ms = q => {
+    const seconds = quantile(isQuiet ? last.buckets : buckets, q);
+    return Number.isNaN(seconds) ? "\u2013" : `${brief(1e3 * seconds)} ms`;
+  };
+  const rows = [["requests per second", brief(rate)], ["median latency", ms(0.5)], ["90 % within", ms(0.9)],
+                ["99 % within", ms(0.99)], ["waiting in the queue", last.depth], ["in flight", last.flight]];
+  byId("metrics").replaceChildren(...rows.flatMap(([term, value]) =>
+    [element("dt", {textContent: term}), element("dd", {textContent: value})]));
+}
+
+async function pollMetrics() {
+  let pause_ms = 1000;
+  try {
+    if (byId("polls").checked && !document.hidden) {
+      history.push(digest(readMetrics(await (await ask("metrics")).text())));
+      while (history.length > historySeconds + 1)
+        history.shift();
+      showMetrics();
+      showError("error-metrics", "");
+    }
+  } catch (error) {
+    showError("error-metrics", error.message);
+    pause_ms = 5000;
+  }
+  setTimeout(pollMetrics, pause_ms);
+}

@@ -1,0 +1,202 @@
+/* figures.js - the picture of the module: x, a row for each bin, the stack, the output. */
+
+const byId = id => document.getElementById(id);
+const partColours = ["#7d8794", "#3c78d8", "#159a8c", "#79ad36", "#d8961a", "#c9523f", "#9760bd"];
+const gridChannels = 12;
+
+function partColour(name, parts) {
+  const others = parts.filter(part => part.name !== "x").map(part => part.name);
+  return name === "x" ? partColours[0] : partColours[1 + others.indexOf(name) % (partColours.length - 1)];
+}
+
+/* The range of a picture's colours: its source's (matched), its own (each), or the user's (fixed). */
+function rangeOfView(view, plane, source) {
+  const chosen = {fixed: view.fixed, each: rangeOf(plane), matched: rangeOf(source)}[view.range];
+  return rangeFor(view.table, chosen);
+}
+
+function shapeInWords(tensor) {
+  return `[${tensor.shape.join(", ")}]`;
+}
+
+function fill(container, ...children) {
+  forgetPictures(container);
+  container.replaceChildren(...children);
+}
+
+/* ---- x and the rows ---- */
+
+function showInput(state) {
+  const {x, view, model} = state, {c, h, w} = sizesOf(x), plane = planeOf(x, view.n, view.channel);
+  const range = rangeOfView(view, plane, plane);
+  fill(byId("input-figure"), makeFigure({
+    title: `x, channel ${view.channel}`, file: `${state.name}-x`, plane, tensor: x, table: view.table, range}));
+  byId("input-says").textContent =
+      `x has ${c} channels of ${h} \u00d7 ${w} values. The pictures show channel ${view.channel} of it` +
+      `${state.n > 1 ? `, of image ${view.n} of ${state.n}` : ""}. ${model.name} looks at it in ` +
+      `${binsOf(model.config).length} resolutions.`;
+}
+
+function rowFigures(state, branch, source) {
+  const {view, stages, model} = state, name = binName(model.config, branch);
+  const tensors = ["pooled", "output", "upsampled"].map(stage => stages[`branch.${branch}.${stage}`]);
+  const [pooled, output, upsampled] = tensors;
+  const channel = Math.min(view.branchChannel, sizesOf(output).c - 1);
+  const cells = cellsOf(model.config, branch, sizesOf(source), sizesOf(pooled));
+  const over = planeOf(source, view.n, view.channel), means = planeOf(pooled, view.n, view.channel);
+  const grid = planeOf(output, view.n, channel), stretched = planeOf(upsampled, view.n, channel);
+  const make = (title, caption, file, plane, tensor, from, more) => makeFigure({
+    title: `${name} ${title}`, caption, file: `${state.name}-branch${branch}-${file}`, plane, tensor,
+    table: view.table, range: rangeOfView(view, plane, from), ...more});
+  const hasNumbers = sizesOf(pooled).w <= 3 && sizesOf(pooled).h <= 3;
+  return [
+    make("cells over x", "cells", "cells", over, source, over, {cells}),
+    make("averages", `${means.h}\u00d7${means.w}`, "pooled", means, pooled, over, {hasNumbers}),
+    make(`branch output, channel ${channel}`, `${grid.h}\u00d7${grid.w}`, "output", grid, output, grid, {hasNumbers}),
+    make(`stretched back, channel ${channel}`, `${stretched.h}\u00d7${stretched.w}`, "upsampled", stretched,
+         upsampled, grid),
+  ];
+}
+
+/* Who reads with a narrow screen reads these beside each picture. */
+const columnHeads = [
+  ["Cells over x", "channel"], ["Averages", "channel"], ["Branch output", "branch"],
+  ["Stretched back", "branch"],
+];
+
+function showRows(state) {
+  const {model, view, stages} = state, source = stages.cascade || state.x;
+  const channels = {channel: view.channel, branch: view.branchChannel};
+  fill(byId("heads"), element("span"), ...columnHeads.map(([head, which]) =>
+    element("span", {}, element("b", {textContent: head}), ` channel ${channels[which]}`)));
+  const rows = binsOf(model.config).map((_, branch) => {
+    const label = element("div", {className: "bin"}, element("h3", {textContent: binName(model.config, branch)}),
+                          element("p", {className: "hint", textContent: branchLayers(model, branch)}));
+    const figures = rowFigures(state, branch, source);
+    figures.forEach((figure, i) => figure.dataset.head = columnHeads[i][0]);
+    return element("div", {className: "row"}, label, ...figures);
+  });
+  fill(byId("rows"), ...rows);
+}
+
+/* ---- the stack ---- */
+
+/* Sheets standing one behind the other, seen from the side: up to three for each part. */
+function drawStack(canvas, sheets) {
+  const side = 190, slant = 0.5, rise = 0.3, ratio = window.devicePixelRatio || 1;
+  const width = sheets.length ? sheets[sheets.length - 1].at + side * slant + 12 : 1;
+  const height = side * (1 + rise) + 8;
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  canvas.style.aspectRatio = `${width} / ${height}`;
+  canvas.style.maxWidth = `${width}px`;
+  const context = canvas.getContext("2d");
+  for (const {at, pixels, colour} of sheets) {
+    context.setTransform(slant * ratio, -rise * ratio, 0, ratio, (at + 4) * ratio, (side * rise + 4) * ratio);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(pixels, 0, 0, side, side);
+    context.lineWidth = 3;
+    context.strokeStyle = colour;
+    context.strokeRect(0, 0, side, side);
+  }
+}
+
+function sheetsOf(state, parts) {
+  const {view} = state, sheets = [];
+  let at = 0;
+  for (const part of parts) {
+    const shown = Math.min(part.channels, 3);
+    const first = part.name === "x" ? view.channel : view.branchChannel;
+    for (let i = shown - 1; i >= 0; i--, at += 13) {
+      const plane = planeOf(part.tensor, view.n, (Math.min(first, part.channels - 1) + i) % part.channels);
+      const range = rangeOfView(view, plane, plane), step = Math.ceil(Math.max(plane.h, plane.w) / 380);
+      sheets.push({at, colour: partColour(part.name, parts),
+                   pixels: paintPixels(plane, step, value => colourOf(view.table, range, value))});
+    }
+    at += 38;
+  }
+  return sheets;
+}
+
+/* A bar of parts {name, amount, colour}, and a list that tells them. */
+function showBar(bar, list, parts, tell) {
+  bar.replaceChildren(...parts.filter(part => part.amount > 0).map(part => {
+    const piece = element("span", {title: `${part.name}: ${tell(part.amount)}`});
+    piece.style.flexGrow = part.amount;
+    piece.style.background = part.colour;
+    return piece;
+  }));
+  list.replaceChildren(...parts.map(part => {
+    const swatch = element("i", {"aria-hidden": "true"});
+    swatch.style.background = part.colour;
+    return element("li", {}, swatch, element("span", {textContent: part.name}),
+                   element("b", {textContent: tell(part.amount)}));
+  }));
+}
+
+function showStack(state) {
+  const {model, x, stages} = state, parts = stackOf(model.config, x, stages);
+  const sum = parts.reduce((total, part) => total + part.channels, 0);
+  drawStack(byId("stack"), sheetsOf(state, parts));
+  byId("stack-says").textContent =
+      `${parts.map(part => part.channels).join(" + ")} = ${sum} channels, one behind the other: ` +
+      `every pixel now has the averages around it beside its own values.`;
+  showBar(byId("stack-bar"), byId("stack-list"), parts.map(part => ({
+    name: part.name === "x" ? "x itself" : part.name, amount: part.channels,
+    colour: partColour(part.name, parts)})), channels => `${channels} channels`);
+  const head = layersInWords(model, "head"), output = layersInWords(model, "output");
+  byId("head-says").textContent = head || output ?
+      `Then the head: ${[head, output].filter(words => words).join("; ")}.` : "Without a head, this is the output.";
+}
+
+/* ---- the output ---- */
+
+function showMap(state) {
+  const {view, stages, model} = state, y = stages.y, isMap = y.data instanceof Int32Array;
+  byId("map-section").hidden = !isMap;
+  if (!isMap)
+    return fill(byId("map-figure"));
+  const plane = planeOf(y, view.n, 0), counts = new Map();
+  const palette = model.config.output.palette;
+  for (const label of plane.data)
+    counts.set(label, (counts.get(label) || 0) + 1);
+  fill(byId("map-figure"), makeFigure({title: "labels", file: `${state.name}-labels`, plane, tensor: y,
+                                       isMap, palette}));
+  byId("map-says").textContent = `${counts.size} classes at ${plane.h} \u00d7 ${plane.w} pixels:`;
+  byId("map-legend").replaceChildren(...[...counts].sort((a, b) => b[1] - a[1]).slice(0, 256).map(([label, count]) => {
+    const swatch = element("i", {"aria-hidden": "true"});
+    swatch.style.background = css(labelColour(palette, label));
+    return element("li", {}, swatch, element("span", {textContent: `class ${label}`}),
+                   element("b", {textContent: `${brief(100 * count / plane.data.length)} %`}));
+  }));
+}
+
+function showOutput(state) {
+  const {view, stages} = state, isMap = stages.y.data instanceof Int32Array;
+  const tensor = isMap ? stages.head : stages.y;
+  byId("output-section").hidden = !tensor;
+  if (!tensor)
+    return fill(byId("grid"));
+  const {c} = sizesOf(tensor), last = Math.max(0, Math.ceil(c / gridChannels) - 1);
+  view.outputPage = Math.min(view.outputPage, last);
+  const first = view.outputPage * gridChannels, end = Math.min(first + gridChannels, c);
+  byId("output-title").textContent = isMap ? "The scores behind it" : "The output";
+  byId("output-page").textContent = `channels ${first} to ${end - 1} of ${c}, ${shapeInWords(tensor)}`;
+  byId("previous").disabled = view.outputPage === 0;
+  byId("next").disabled = view.outputPage === last;
+  fill(byId("grid"), ...Array.from({length: end - first}, (_, i) => {
+    const plane = planeOf(tensor, view.n, first + i);
+    return makeFigure({title: `${isMap ? "score" : "y"}, channel ${first + i}`, caption: `${first + i}`,
+                       file: `${state.name}-${isMap ? "head" : "y"}-${first + i}`, plane, tensor,
+                       table: view.table, range: rangeOfView(view, plane, plane)});
+  }));
+}
+
+function showAll(state) {
+  pointed = null;
+  showInput(state);
+  showRows(state);
+  showStack(state);
+  showMap(state);
+  showOutput(state);
+}

@@ -332,6 +332,10 @@ build/openapi/$(VALIDATOR): | $(call setup,$(NPM))
 	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/openapi $(VALIDATOR)
 	$(Q)touch $@
 
+.PHONY: test-page
+test-page: $(PROGRAM) $(call setup,page) ## The page of GET / in Chromium, its numbers beside PyTorch's; ARGS="keyboard"
+	$(Q)PPM_SERVER=$(PROGRAM) tests/page/run $(ARGS)
+
 .PHONY: test-arm64
 test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's
 	$(Q)PPM_NATIVE=$(PROGRAM) $(MAKE) VARIANT=arm64 test

@@ -1,0 +1,239 @@
+"""How the page is used: by keyboard, by screen reader, on a phone, with keys, and when things go wrong."""
+import io
+import json
+import pathlib
+import tempfile
+
+import numpy as np
+from checks import BATCH, LISTING1, page_of
+from harness import GOLDEN, PICTURES, ROOT, Page, Server, golden_model, until
+
+
+def sentence_of(server, target, body):
+    return json.loads(server.ask(target, body, Content_Type="application/octet-stream")[1])["detail"]
+
+
+def refusals_stand_at_their_cause(browser):
+    """What the server refuses stands at the input, in its own sentence, and goes with the next one."""
+    x = (GOLDEN / LISTING1 / "x.npy").read_bytes()
+    with page_of(browser, golden_model(BATCH), golden_model(LISTING1),
+                 arguments=("--body-max-bytes", "20000")) as page:
+        page.drop(GOLDEN / LISTING1 / "x.npy")
+        expected = sentence_of(page.server, f"/ppm/{BATCH}?stages=1&shape=1,4,10,10&layout=NCHW", x[-1600:])
+        assert page.errors() == {"error-input": expected}, page.errors()
+        assert "4 channels" in expected
+        page.choose("model", LISTING1)
+        assert page.errors() == {}, page.errors()
+        with tempfile.TemporaryDirectory() as folder:
+            large = pathlib.Path(folder, "large.npy")
+            np.save(large, np.zeros((1, 4, 60, 60), "<f4"))
+            page.drop(large)
+            assert "body_max_bytes" in page.errors()["error-input"], page.errors()
+            for name, content, sentence in (("a.npy", b"x" * 50, "does not begin with"),
+                                            ("b.npy", x[:100], "header"), ("c.npy", x[:-1], "1599 bytes"),
+                                            ("d.txt", b"", "does not begin with"), ("e.png", b"x", "no picture")):
+                path = pathlib.Path(folder, name)
+                path.write_bytes(content)
+                page.drop(path)
+                assert sentence in page.errors()["error-input"], (name, page.errors())
+            integers = pathlib.Path(folder, "integers.npy")
+            np.save(integers, np.zeros((1, 4, 2, 2), "<i8"))
+            page.drop(integers)
+            assert "<i8, expected <f4" in page.errors()["error-input"], page.errors()
+            fortran = pathlib.Path(folder, "fortran.npy")
+            values = np.random.default_rng(1).normal(size=(1, 4, 3, 5))
+            np.save(fortran, np.asfortranarray(values))
+            page.drop(fortran)
+            assert page.errors() == {}, page.errors()
+            saved = np.load(io.BytesIO(page.saved("Save x as .npy", "fortran-x.npy")))
+            assert np.array_equal(saved, values.astype(np.float32))
+        page.source("sample")
+        assert page.errors() == {}
+        page.clean("status of 4")
+
+
+def a_server_that_ends(browser):
+    """While it drains the page goes on; a 503 and the end stand beside the button, and the next one serves."""
+    server = Server("--model", golden_model(LISTING1), "--drain-delay-ms", "1500")
+    try:
+        page = Page(browser, server)
+        server.process.terminate()
+        until(lambda: server.ask("/readyz")[0] == 503, "the drain")
+        browser.run("byId('again').click()")
+        page.settle()
+        assert page.errors() == {}, page.errors()
+        server.process.wait(20)
+        browser.run("byId('again').click()")
+        page.settle()
+        assert page.errors()["error-run"].endswith("does not answer"), page.errors()
+        browser.wait("!byId('error-metrics').hidden", "the strip's error")
+        assert browser.run("byId('pyramid').classList.contains('stale')")
+    finally:
+        server.stop()
+    detail = "the server is stopping; try another one"
+    with page_of(browser, golden_model(LISTING1)) as page:
+        body = json.dumps({"status": 503, "title": "Service Unavailable", "detail": detail}).encode()
+        browser.answer_next("*stages=1*", 503, body)
+        browser.run("byId('again').click()")
+        page.settle()
+        assert page.errors() == {"error-run": detail}, page.errors()
+        browser.run("byId('again').click()")
+        page.settle()
+        assert page.errors() == {}
+        page.clean("status of 503")
+
+
+def keys_are_typed_once(browser):
+    """A server with keys: its 401 stands at the key; typed, it works, and is in no URL and no storage."""
+    key = "secret-0123456789abcdef"
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "keys")
+        file.write_text(key + "\n")
+        file.chmod(0o600)
+        with page_of(browser, golden_model(LISTING1), arguments=("--keys-file", str(file))) as page:
+            assert page.errors()["error-key"].startswith("found no key"), page.errors()
+            page.choose("key", "wrong-0123456789")
+            assert "not among those" in page.errors()["error-key"]
+            page.choose("key", key)
+            browser.wait("document.querySelectorAll('#grid figure').length > 0", "the output")
+            assert "error-key" not in page.errors()
+            assert 'Bearer $PPM_KEY' in browser.run("byId('curl').value")
+            assert not any(key in request["url"] for request in browser.requests)
+            assert browser.run("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+            page.clean("status of 401")
+
+
+def nobody_else_is_asked(browser):
+    """The policy holds: no other host is asked and no foreign script run, even when code tries to."""
+    with page_of(browser, golden_model(LISTING1)) as page:
+        browser.run("window.broken = []; document.addEventListener('securitypolicyviolation', "
+                    "event => broken.push(event.effectiveDirective))")
+        browser.run("fetch('http://127.0.0.1:9/').catch(() => 0)")
+        browser.run("(() => { const script = document.createElement('script'); script.textContent = "
+                    "'window.ran = 1'; document.body.append(script); const image = new Image(); "
+                    "image.src = 'http://127.0.0.1:9/x.png'; document.body.append(image); })()")
+        browser.wait("broken.length >= 3", "three violations")
+        assert not browser.run("window.ran")
+        assert set(browser.run("broken")) == {"connect-src", "script-src-elem", "img-src"}, browser.run("broken")
+        browser.requests = [request for request in browser.requests if ":9/" not in request["url"]]
+        page.clean("Content Security Policy", "violates")
+
+
+def controls_have_names(browser):
+    """Everything that takes the keyboard has a name that a screen reader can say, and no two pictures share one."""
+    with page_of(browser, golden_model(LISTING1)) as page:
+        for source in ("sample", "npy", "image", "pattern"):
+            page.source(source)
+            controls = browser.controls()
+            unnamed = [role for role, name in controls if not name.strip() and role not in ("RootWebArea", "main")]
+            assert not unnamed and len(controls) > 80, (source, unnamed, len(controls))
+        labels = page.labels()
+        assert len(set(labels)) == len(labels)
+        levels = browser.run("[...document.querySelectorAll('h1, h2, h3')].map(head => Number(head.tagName[1]))")
+        assert levels[0] == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:])), levels
+        assert browser.run("document.documentElement.lang") == "en"
+        page.clean()
+
+
+def tab_to(browser, wanted, limit=200):
+    for _ in range(limit):
+        browser.key("Tab")
+        if browser.run(f"(({wanted})(document.activeElement))"):
+            return
+    raise AssertionError(f"Tab does not reach {wanted}")
+
+
+def keyboard_alone(browser):
+    """By keys alone: another model, a drawing, a walk over a picture, a saved file."""
+    with page_of(browser, golden_model(LISTING1), golden_model(BATCH)) as page:
+        browser.run("document.activeElement.blur()")
+        tab_to(browser, "at => at.id === 'model'")
+        for letter in BATCH[:6]:
+            browser.key(letter)
+        browser.wait(f"state.model.name === '{BATCH}'", "the other model")
+        page.settle()
+        tab_to(browser, "at => at.name === 'source'")
+        for _ in range(3):
+            browser.key("ArrowRight")
+        page.settle()
+        assert browser.run("source") == "pattern"
+        tab_to(browser, "at => at.id === 'drawing'")
+        before = browser.run("[...sources.drawing]")
+        for name in ("ArrowLeft", "ArrowUp", " "):
+            browser.key(name)
+        after = np.array(browser.run("[...sources.drawing]")).reshape(30, 30)
+        assert (after[13:16, 13:16] == 1).all() and list(after.ravel()) != before
+        browser.wait("state.x && state.x.data[14 * 30 + 14] === 1 && state.name === 'drawing'", "the drawing")
+        page.settle()
+        tab_to(browser, "at => at.tagName === 'CANVAS' && at.ariaLabel?.startsWith('2×2 averages') "
+                        "|| at.getAttribute('aria-label')?.startsWith('2×2 averages')")
+        for name in ("ArrowDown", "ArrowDown", "ArrowRight"):
+            browser.key(name)
+        text = browser.run("document.activeElement.closest('figure').querySelector('output').textContent")
+        assert text.startswith("1, 1: "), text
+        assert np.float32(text[6:]) == np.float32(browser.run("planeOf(state.stages['branch.1.pooled'], 0, 0).data[3]"))
+        outline = browser.run("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", outline
+        tab_to(browser, "at => at.getAttribute('aria-label') === 'Save 2×2 averages as PNG'")
+        browser.key("Enter")
+        assert browser.downloaded("drawing-branch1-pooled.png")[:4] == b"\x89PNG"
+        page.clean()
+
+
+def narrow_screens(browser):
+    """On a phone nothing has to be scrolled sideways, down to 320 pixels."""
+    with page_of(browser, str(ROOT / "configs/models/voc-map.json"), golden_model(LISTING1)) as page:
+        for width in (320, 390, 800, 1024, 1440):
+            browser.size(width, 800, 1, width < 700)
+            for source in ("sample", "pattern"):
+                page.source(source)
+                wide = browser.run("document.documentElement.scrollWidth")
+                assert wide <= width, f"{wide} pixels wide at {width}, {source}"
+        page.source("sample")
+        browser.size(390, 844, 2, True)
+        browser.screenshot(PICTURES / "phone.png", whole=False)
+        page.clean()
+
+
+def luminance(colour):
+    levels = [float(level) / 255 for level in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    red, green, blue = (level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def both_schemes_can_be_read(browser):
+    """Light and dark: the page follows, and text stands out by 4.5 to 1."""
+    grounds = []
+    with page_of(browser, golden_model(LISTING1)) as page:
+        for scheme in ("light", "dark"):
+            browser.scheme(scheme)
+            ground = luminance(browser.run("getComputedStyle(document.body).backgroundColor"))
+            grounds.append(ground)
+            for place in ("body", ".hint", ".lead", "a", "figcaption .save"):
+                text = luminance(browser.run(f"getComputedStyle(document.querySelector('{place}')).color"))
+                ratio = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
+                assert ratio >= 4.5, f"{scheme}, {place}: {ratio:.2f}"
+            button = browser.run("(style => [style.color, style.backgroundColor])(getComputedStyle(byId('again')))")
+            text, ground = map(luminance, button)
+            assert (max(text, ground) + 0.05) / (min(text, ground) + 0.05) >= 4.5, f"{scheme}: {button}"
+        browser.scheme("light")
+        assert grounds[0] > 0.8 and grounds[1] < 0.05, grounds
+        page.clean()
+
+
+def metrics_are_live(browser):
+    """The strip follows /metrics: what others ask is counted, quantiles are those of the histograms."""
+    with page_of(browser, golden_model(LISTING1)) as page:
+        browser.wait("history.length > 1", "two looks at /metrics")
+        for _ in range(30):
+            page.server.ask("/ppm?shape=1,4,3,3", bytes(144), Content_Type="application/octet-stream")
+        browser.wait("Number(byId('metrics').querySelector('dd').textContent) > 0 && "
+                     "history[history.length - 1].requests - history[0].requests >= 30", "30 requests")
+        found = browser.run("[0.5, 0.25, 0.75].map(q => quantile(new Map([[1, 10], [2, 30], [Infinity, 40]]), q))")
+        assert found == [1.5, 1, 2], found
+        assert "ms" in page.text("metrics")
+        page.clean()
+
+
+CHECKS = [refusals_stand_at_their_cause, a_server_that_ends, keys_are_typed_once, nobody_else_is_asked,
+          controls_have_names, keyboard_alone, narrow_screens, both_schemes_can_be_read, metrics_are_live]

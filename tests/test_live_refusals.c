@@ -123,7 +123,7 @@ static const struct refusal routing_refusals[] = {
     {"/ppm/..%2f", JSON_TYPE, "{}", NULL, 0, 404, ""},
     {"/ppm/", JSON_TYPE, "{}", NULL, 0, 404, ""},
     {"/PPM", JSON_TYPE, "{}", NULL, 0, 404, ""},
-    {"/", JSON_TYPE, "{}", NULL, 0, 404, "/ppm"},
+    {"/other", JSON_TYPE, "{}", NULL, 0, 404, "/ppm"},
     {"/healthz", JSON_TYPE, "{}", NULL, 0, 405, "GET"},
     {"/metrics", JSON_TYPE, "{}", NULL, 0, 405, "GET"},
     {"*", JSON_TYPE, "{}", NULL, 0, 404, ""},
@@ -184,6 +184,7 @@ Test(live_refusals, of_methods_say_what_is_allowed)
         const char *method, *target, *allow;
     } cases[] = {{"DELETE", "/ppm", "POST, GET, HEAD"},
                  {"PUT", "/ppm/" LISTING1, "POST, GET, HEAD"},
+                 {"POST", "/", "GET, HEAD"},
                  {"POST", "/healthz", "GET, HEAD"},
                  {"PATCH", "/metrics", "GET, HEAD"}};
     struct live live;

@@ -27,6 +27,8 @@ export IMAGE=ppm-server-check:$$
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
     "$ENGINE" rmi --force "$IMAGE" >/dev/null 2>&1 || true
+    # of a build that was interrupted
+    [ "$ENGINE" = docker ] || buildah rm --all >/dev/null 2>&1 || true
     rm -rf "$work"
     # a "make clean" without sudo could not remove it
     [ -z "${SUDO_UID:-}" ] || rm -rf "$store"

@@ -124,8 +124,11 @@ left_is() {
     [ "$found" = "$expected" ] || fail "after that, found"$'\n'"$found"$'\n'"expected"$'\n'"${expected:-nothing}"
 }
 quietly 'it cannot be removed' inside apt-get remove -y ppm-server
-left_is ./etc/ppm-server ./etc/ppm-server/server.json
-echo "removed: its configuration is left"
+# The links of the service that was turned on stay where they are, for when it comes again.
+links=./var/lib/systemd/deb-systemd-helper-enabled
+left_is ./etc/ppm-server ./etc/ppm-server/server.json ./etc/systemd/system/multi-user.target.wants/ppm-server.service \
+    $links/multi-user.target.wants/ppm-server.service $links/ppm-server.{service,socket}.dsh-also
+echo "removed: its configuration is left, and that it was turned on"
 quietly 'it cannot be purged' inside apt-get purge -y ppm-server
 left_is
 echo "purged: nothing is left"

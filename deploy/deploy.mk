@@ -93,7 +93,7 @@ man: $(MANUAL) ## Build the manual page, build/ppm-server.1
 # What is installed below PREFIX, FILE:WHERE; the documentation in the folders that its links expect.
 UNITS         := $(wildcard deploy/ppm-server.service deploy/ppm-server.socket)
 CONFIGS       := $(wildcard configs/*.json configs/models/*.* configs/samples/*.*)
-DOCUMENTATION := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.png clients/ppm_client.*) \
+DOCUMENTATION := README.md CHANGELOG.md SECURITY.md LICENSE $(wildcard docs/*.md docs/*.png clients/ppm_client.*) \
                  deploy/grafana-dashboard.json deploy/prometheus.yml
 NEEDED        := $(foreach f,$(CONFIGS),$(f):share/ppm-server/$(f))
 BESIDE        := $(MANUAL):share/man/man1/ppm-server.1 \

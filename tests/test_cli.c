@@ -51,8 +51,8 @@ Test(cli, every_command_has_help_with_an_example)
 Test(cli, help_tells_defaults_and_bounds)
 {
     static const char *const lines[] = {
-        "  --host H|unix:PATH           address to listen on, or the path of a unix socket "
-        "[127.0.0.1]\n",
+        ("  --host H|unix:PATH           address to listen on, or the path of a unix socket "
+         "[127.0.0.1]\n"),
         "  --port P                     TCP port; 0 picks a free one [8080; 0 to 65535]\n",
         " [info]\n",
         " [0600]\n",

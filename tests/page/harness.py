@@ -178,7 +178,7 @@ class Page:
         return text
 
     def saved(self, button, file):
-        """The bytes that a button saves, pressed as by a hand: of scripts Chromium takes ten files."""
+        """The bytes that a button saves, pressed as by a hand."""
         left, top, width, height = self.browser.run(f"""(() => {{
             const button = [...document.querySelectorAll('button')].find(button =>
                 (button.getAttribute('aria-label') || button.textContent) === {json.dumps(button)});

@@ -32,8 +32,8 @@ static const char *const models[] = {
     " 9}}, 'softmax', {'conv': {'channels': 11, 'weights': 'second.{i}'}}, 'elu'], 'upsample': "
     "'half_pixel',"
     " 'concat': 'input_last', 'output': {'scale': 3}, 'weights': {'random': 1}}",
-    "{'input': {'channels': 7}, 'bins': [2, 5], 'branch': [], 'concat': 'branches',"
-    " 'weights': {'random': 1}}",
+    ("{'input': {'channels': 7}, 'bins': [2, 5], 'branch': [], 'concat': 'branches',"
+     " 'weights': {'random': 1}}"),
 };
 
 static void run(struct ppm_engine *engine, const struct ppm_model *model,

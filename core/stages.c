@@ -57,11 +57,18 @@ static enum ppm_status add_branch(struct ppm_stages *stages, const struct spec *
     return error->status;
 }
 
-/* The two buffers of a branch, of its widest layer. */
-static struct ppm_shape buffers_shape(const struct spec *spec, const struct geometry *g, size_t i)
+/* Two buffers of the widest layer of any branch. */
+static size_t buffers_bytes(const struct spec *spec, const struct geometry *g,
+                            struct ppm_error *error)
 {
-    return (struct ppm_shape){2 * g->input.n, stack_widest(&spec->branches[i].stack),
-                              g->branches[i].pooled_h, g->branches[i].pooled_w};
+    size_t most = 0, bytes = 0;
+    for (size_t i = 0; i < spec->branch_count && error->status == PPM_OK; i++) {
+        const struct ppm_shape both = {2 * g->input.n, stack_widest(&spec->branches[i].stack),
+                                       g->branches[i].pooled_h, g->branches[i].pooled_w};
+        ppm_shape_bytes(both, &bytes, error);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 /* What stages_run and its caller allocate: two buffers of the widest layer of any branch, and where
@@ -70,11 +77,7 @@ static enum ppm_status count_working(struct ppm_stages *stages, const struct spe
                                      const struct geometry *g, const struct ppm_tensor *x,
                                      struct ppm_error *error)
 {
-    size_t buffers = 0, turned = 0, bytes = 0;
-    for (size_t i = 0; i < spec->branch_count && error->status == PPM_OK; i++) {
-        ppm_shape_bytes(buffers_shape(spec, g, i), &bytes, error);
-        buffers = bytes > buffers ? bytes : buffers;
-    }
+    size_t buffers = buffers_bytes(spec, g, error), turned = 0, bytes = 0;
     for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++) {
         ppm_shape_bytes(stages->list[i].tensor.shape, &bytes, error);
         turned = bytes > turned ? bytes : turned;
@@ -180,13 +183,7 @@ enum ppm_status stages_run(const struct ppm_model *model, const struct geometry 
                            const struct run *run, const struct ppm_stages *stages,
                            struct ppm_error *error)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < model->spec.branch_count; i++) {
-        const struct ppm_shape s = buffers_shape(&model->spec, g, i);
-        const size_t own = s.n * s.c * s.h * s.w * sizeof(float);
-        bytes = own > bytes ? own : bytes;
-    }
-    float *buffers = core_allocate(bytes, error);
+    float *buffers = core_allocate(buffers_bytes(&model->spec, g, error), error);
     if (!buffers)
         return error->status;
     run_rounds(model, g, x, run, stages, buffers);

@@ -13,6 +13,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "deploy/haproxy.cfg"
 SERVERS = re.findall(r"^ +server (\w+) ", CONFIG.read_text(encoding="utf-8"), re.M)
+MEMORY = dict(re.findall(r"^(MALLOC_\w+)=(\d+)$", CONFIG.with_suffix(".env").read_text(encoding="utf-8"), re.M))
 BUFFER_BYTES = int(re.search(r"tune\.bufsize (\d+)", CONFIG.read_text(encoding="utf-8")).group(1))
 
 
@@ -23,11 +24,11 @@ def free_port():
 
 
 def environment(listens, numbers, addresses):
-    """What the file leaves open. Servers it has beyond these addresses refuse connections."""
+    """As haproxy.env, for other addresses. Servers that the file has beyond these refuse connections."""
     nobody = [f"127.0.0.1:{free_port()}"] * len(SERVERS)
     return {"PPM_BIND": listens, "PPM_NUMBERS": numbers, "PPM_USER": pwd.getpwuid(os.getuid()).pw_name,
             "PPM_GROUP": grp.getgrgid(os.getgid()).gr_name,
-            **{f"PPM_{number + 1}": address
+            **MEMORY, **{f"PPM_{number + 1}": address
                for number, address in enumerate([*addresses, *nobody][:len(SERVERS)])}}
 
 

@@ -144,15 +144,13 @@ class Browser:
         self.ask("Emulation.setEmulatedMedia",
                  features=[{"name": "prefers-color-scheme", "value": name}])
 
-    def screenshot(self, path, whole=True, until=None):
-        """Of the whole page, of it down to the end of an element, or of what is in view."""
-        parameters = {}
-        if whole:
-            box = self.ask("Page.getLayoutMetrics")["cssContentSize"]
-            if until:
-                box["height"] = self.run(f"document.querySelector('{until}').getBoundingClientRect().bottom + scrollY")
-            parameters = {"captureBeyondViewport": True, "clip": {**box, "scale": 1}}
-        data = self.ask("Page.captureScreenshot", format="png", **parameters)["data"]
+    def screenshot(self, path, until="html"):
+        """Of the page down to the end of an element. All of that comes into view: what is not, Chromium
+        redraws when it likes."""
+        self.size(*self.run(f"[innerWidth, Math.ceil(document.querySelector('{until}')"
+                            ".getBoundingClientRect().bottom + scrollY), devicePixelRatio]"))
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        data = self.ask("Page.captureScreenshot", format="png")["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
 

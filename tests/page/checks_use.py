@@ -191,7 +191,7 @@ def narrow_screens(browser):
                 assert wide <= width, f"{wide} pixels wide at {width}, {source}"
         page.source("sample")
         browser.size(390, 844, 2, True)
-        browser.screenshot(PICTURES / "phone.png", whole=False)
+        browser.screenshot(PICTURES / "phone.png")
         page.clean()
 
 

@@ -48,11 +48,11 @@ function rowFigures(state, branch, source) {
   const make = (title, caption, file, plane, tensor, from, more) => makeFigure({
     title: `${name} ${title}`, caption, file: `${state.name}-branch${branch}-${file}`, plane, tensor,
     table: view.table, range: rangeOfView(view, plane, from), ...more});
-  const hasNumbers = sizesOf(pooled).w <= 3 && sizesOf(pooled).h <= 3;
+  const onGrid = {covers: over, hasNumbers: means.w <= 3 && means.h <= 3};
   return [
     make("cells over x", "cells", "cells", over, source, over, {cells}),
-    make("averages", `${means.h}\u00d7${means.w}`, "pooled", means, pooled, over, {hasNumbers}),
-    make(`branch output, channel ${channel}`, `${grid.h}\u00d7${grid.w}`, "output", grid, output, grid, {hasNumbers}),
+    make("averages", `${means.h}\u00d7${means.w}`, "pooled", means, pooled, over, onGrid),
+    make(`branch output, channel ${channel}`, `${grid.h}\u00d7${grid.w}`, "output", grid, output, grid, onGrid),
     make(`stretched back, channel ${channel}`, `${stretched.h}\u00d7${stretched.w}`, "upsampled", stretched,
          upsampled, grid),
   ];
@@ -81,23 +81,24 @@ function showRows(state) {
 
 /* ---- the stack ---- */
 
-/* Sheets standing one behind the other, seen from the side: up to three for each part. */
-function drawStack(canvas, sheets) {
-  const side = 190, slant = 0.5, rise = 0.3, ratio = window.devicePixelRatio || 1;
-  const width = sheets.length ? sheets[sheets.length - 1].at + side * slant + 12 : 1;
-  const height = side * (1 + rise) + 8;
+/* Sheets of a map's form standing one behind the other, seen from the side: up to three for each part. */
+function drawStack(canvas, sheets, map) {
+  const side = 190 / Math.max(map.h, map.w), w = Math.max(side * map.w, 10), h = Math.max(side * map.h, 10);
+  const slant = 0.5, rise = 0.3, ratio = window.devicePixelRatio || 1;
+  const width = sheets.length ? sheets[sheets.length - 1].at + w * slant + 12 : 1;
+  const height = h + w * rise + 8;
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   canvas.style.aspectRatio = `${width} / ${height}`;
   canvas.style.maxWidth = `${width}px`;
   const context = canvas.getContext("2d");
   for (const {at, pixels, colour} of sheets) {
-    context.setTransform(slant * ratio, -rise * ratio, 0, ratio, (at + 4) * ratio, (side * rise + 4) * ratio);
+    context.setTransform(slant * ratio, -rise * ratio, 0, ratio, (at + 4) * ratio, (w * rise + 4) * ratio);
     context.imageSmoothingEnabled = false;
-    context.drawImage(pixels, 0, 0, side, side);
+    context.drawImage(pixels, 0, 0, w, h);
     context.lineWidth = 3;
     context.strokeStyle = colour;
-    context.strokeRect(0, 0, side, side);
+    context.strokeRect(0, 0, w, h);
   }
 }
 
@@ -137,7 +138,7 @@ function showBar(bar, list, parts, tell) {
 function showStack(state) {
   const {model, x, stages} = state, parts = stackOf(model.config, x, stages);
   const sum = parts.reduce((total, part) => total + part.channels, 0);
-  drawStack(byId("stack"), sheetsOf(state, parts));
+  drawStack(byId("stack"), sheetsOf(state, parts), sizesOf(x));
   byId("stack-says").textContent =
       `${parts.map(part => part.channels).join(" + ")} = ${sum} channels, one behind the other: ` +
       `every pixel now has the averages around it beside its own values.`;

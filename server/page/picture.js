@@ -42,7 +42,8 @@ function paintPixels(plane, step, colour) {
 /* cells: rectangles {x, y, w, h} in the map's pixels. */
 function drawBorders(context, cells, scale) {
   const {width, height} = context.canvas, inside = (at, extent) => Math.min(Math.max(at, 2), extent - 2);
-  for (const [lineWidth, strokeStyle] of [[7, "rgb(0 0 0 / 0.5)"], [3, "#fff"]]) {
+  const thickness = Math.min(1, Math.max(Math.min(width, height) / pictureSide, 0.4));
+  for (const [lineWidth, strokeStyle] of [[7 * thickness, "rgb(0 0 0 / 0.5)"], [3 * thickness, "#fff"]]) {
     Object.assign(context, {lineWidth, strokeStyle});
     for (const cell of cells) {
       const left = inside(cell.x * scale, width), top = inside(cell.y * scale, height);
@@ -53,31 +54,33 @@ function drawBorders(context, cells, scale) {
 }
 
 /* The numbers themselves, where there are few. */
-function drawNumbers(context, plane, scale, range, colour) {
+function drawNumbers(context, plane, range, colour) {
+  const width = context.canvas.width / plane.w, height = context.canvas.height / plane.h;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.font = `${Math.min(scale / 3.6, 44)}px system-ui, sans-serif`;
+  context.font = `${Math.min(width / 3.6, height / 1.5, 44)}px system-ui, sans-serif`;
   for (let y = 0; y < plane.h; y++)
     for (let x = 0; x < plane.w; x++) {
       const value = plane.data[y * plane.w + x], [red, green, blue] = colour(value);
       context.fillStyle = 0.3 * red + 0.6 * green + 0.1 * blue > 130 ? "#000" : "#fff";
-      context.fillText(briefIn(range, value), (x + 0.5) * scale, (y + 0.5) * scale);
+      context.fillText(briefIn(range, value), (x + 0.5) * width, (y + 0.5) * height);
     }
 }
 
-function paint(canvas, {plane, range, colour, cells, hasNumbers}) {
-  const longest = Math.max(plane.h, plane.w);
-  const step = Math.ceil(longest / pictureSideMax), scale = Math.max(1, Math.ceil(pictureSide / longest));
-  const pixels = paintPixels(plane, step, colour);
-  canvas.width = pixels.width * scale;
-  canvas.height = pixels.height * scale;
+/* covers: {h, w} of the map that a grid is laid over, whose form its picture has. */
+function paint(canvas, {plane, covers = plane, range, colour, cells, hasNumbers}) {
+  const step = Math.ceil(Math.max(plane.h, plane.w) / pictureSideMax), pixels = paintPixels(plane, step, colour);
+  const longest = Math.max(covers.h, covers.w);
+  const scale = longest > pictureSideMax ? 1 / Math.ceil(longest / pictureSideMax) : Math.ceil(pictureSide / longest);
+  canvas.width = Math.ceil(covers.w * scale);
+  canvas.height = Math.ceil(covers.h * scale);
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(pixels, 0, 0, canvas.width, canvas.height);
   if (cells)
     drawBorders(context, cells, canvas.width / plane.w);
   if (hasNumbers)
-    drawNumbers(context, plane, canvas.width / plane.w, range, colour);
+    drawNumbers(context, plane, range, colour);
 }
 
 function scaleBar(table, range) {
@@ -152,7 +155,7 @@ function saveButtons({title, file, tensor}, canvas) {
 }
 
 /* A <figure> of options.plane, which is one channel of options.tensor: title, file (its name without
- * ending), table and range of its colours or isMap with palette, cells, hasNumbers. */
+ * ending), table and range of its colours or isMap with palette, covers, cells, hasNumbers. */
 function makeFigure(options) {
   const {title, plane, table, range, isMap, palette} = options;
   const colour = isMap ? label => labelColour(palette, label) : value => colourOf(table, range, value);

@@ -46,8 +46,9 @@ class Browser:
                       if info["type"] == "page")
         self.session = self.ask("Target.attachToTarget", targetId=target["targetId"],
                                 flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log", "DOM", "Accessibility"):
+        for domain in ("Page", "Runtime", "Log", "DOM", "Accessibility"):
             self.ask(f"{domain}.enable")
+        self.ask("Network.enable", maxPostDataSize=1 << 16)
         self.ask("Emulation.setFocusEmulationEnabled", enabled=True)
         self.ask("Browser.grantPermissions", session=None, permissions=["clipboardReadWrite",
                                                                         "clipboardSanitizedWrite"])

@@ -159,7 +159,9 @@ def channels_come_in_pages(browser):
 
 
 def images_become_channels(browser):
-    """A dropped image becomes its red, green and blue; where a model has other channels, it says so."""
+    """A dropped image becomes red, green and blue, with a note for other channels; grids have its form."""
+    forms = "[...document.querySelectorAll('#input-figure canvas[role], #rows canvas[role]')].map(canvas => " \
+            "canvas.width / canvas.height)"
     pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder, \
             page_of(browser, str(ROOT / "configs/models/listing2-pytorch-psp.json"), golden_model(LISTING1),
@@ -168,6 +170,7 @@ def images_become_channels(browser):
         path.write_bytes(png_of(pixels))
         page.drop(path)
         assert page.errors() == {} and page.text("input-note") == "", page.text("input-note")
+        assert set(browser.run(forms)) == {1.5}, browser.run(forms)
         for model, channels, note in (("listing2-pytorch-psp", 3, ""), (LISTING1, 4, "repeated over the model's 4"),
                                       (BATCH, 2, "takes the first 2")):
             page.choose("model", model)

@@ -27,6 +27,7 @@ import urllib.parse
 import numpy as np
 
 DTYPES = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64, "INT32": np.int32}
+SAFETENSORS_DTYPES = {"F32": "<f4", "I32": "<i4"}
 
 
 class Error(Exception):
@@ -70,16 +71,29 @@ class Client:
 
     def infer(self, x, model="", layout=None):
         """x: [N, C, H, W] or [C, H, W], or as layout "NHWC" has it; returns y laid out alike."""
-        x = np.ascontiguousarray(x, x.dtype if x.dtype.str in ("<f2", "<f4", "<f8") else "<f4")
-        head = io.BytesIO()
-        np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
-        query = f"?layout={layout}" if layout else ""
-        answer = self.ask("POST", path_of(model) + query, [head.getvalue(), memoryview(x).cast("B")],
-                          {"Content-Type": "application/x-npy",
-                           "Content-Length": str(len(head.getvalue()) + x.nbytes)})
+        answer = self.post_npy(x, model, {"layout": layout})
         y = np.lib.format.read_array(answer, allow_pickle=False)
         answer.read()  # its end
         return y
+
+    def stages(self, x, model="", layout=None):
+        """All that is computed on the way to y, by name: y, branch.0.pooled, branch.0.output, ..., head."""
+        data = self.post_npy(x, model, {"layout": layout, "stages": 1}, "application/octet-stream").read()
+        start = 8 + int.from_bytes(data[:8], "little")
+        entries = json.loads(data[8:start])  # safetensors
+        del entries["__metadata__"]
+        return {name: np.frombuffer(data, SAFETENSORS_DTYPES[entry["dtype"]],
+                                    np.prod(entry["shape"], dtype=int), start + entry["data_offsets"][0])
+                .reshape(entry["shape"]) for name, entry in entries.items()}
+
+    def post_npy(self, x, model, query, accept="application/x-npy"):
+        x = np.ascontiguousarray(x, x.dtype if x.dtype.str in ("<f2", "<f4", "<f8") else "<f4")
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
+        query = urllib.parse.urlencode({name: value for name, value in query.items() if value})
+        return self.ask("POST", f"{path_of(model)}?{query}", [head.getvalue(), memoryview(x).cast("B")],
+                        {"Content-Type": "application/x-npy", "Accept": accept,
+                         "Content-Length": str(len(head.getvalue()) + x.nbytes)})
 
     def describe(self, model="", shape=None):
         """What GET /ppm/{model} says, with the costs of a request of a shape."""

@@ -39,6 +39,11 @@ def check_tensors(url):
         halves = client.infer(np.float16(x))
         check(np.allclose(halves, client.infer(np.float32(np.float16(x)))), "float16")
         check(client.infer(np.ones((4, 3, 3), int)).shape == (12, 3, 3), "integers")
+        stages = client.stages(x)
+        check(np.array_equal(stages["y"], y), "stages: another answer")
+        check(np.allclose(stages["branch.0.pooled"], x.mean((2, 3), keepdims=True), atol=1e-6), "stages: not x's mean")
+        check(client.stages(x.transpose(0, 2, 3, 1), layout="NHWC")["branch.2.output"].shape == (2, 3, 3, 2),
+              "stages in NHWC")
         costs = client.describe("listing1-pytorch-ppm", x.shape)["request"]
         check(costs["output_shape"] == list(y.shape), f"described: {costs}")
         try:

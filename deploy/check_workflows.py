@@ -46,6 +46,15 @@ def texts(node):
             yield from texts(value)
 
 
+def check_matrix(name, job):
+    """No command is run twice on one kind of runner."""
+    commands = [(entry.get("runner", "the usual one"), command.strip())
+                for entry in job.get("strategy", {}).get("matrix", {}).get("include", [])
+                for command in entry.get("run", "").split("&&")]
+    for runner, command in sorted({each for each in commands if commands.count(each) > 1}):
+        fail(f"the job {name} runs {command} twice, on {runner}")
+
+
 def check_workflow(path, existing):
     """Returns the make targets that the workflow calls."""
     text = path.read_text()
@@ -61,6 +70,7 @@ def check_workflow(path, existing):
     for name, job in workflow["jobs"].items():
         if "timeout-minutes" not in job:
             fail(f"{path.name}: the job {name} has no timeout-minutes")
+        check_matrix(name, job)
     print(f"{path.name}: {len(workflow['jobs'])} jobs call {len(called)} make targets")
     return called
 

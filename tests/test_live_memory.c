@@ -583,13 +583,13 @@ Test(live_memory, tensors_by_the_inference_protocol)
 Test(live_memory, tensors_pooled_while_they_arrive)
 {
     static const char *const pooling[] = {"--pool-on-arrival-bytes", "1", NULL};
-    struct live_tensor x = tensor_of("1,4,60,60", 4 * 60 * 60);
+    struct live_tensor x = tensor_of("1,4,40,40", 4 * 40 * 40);
     add_arguments(pooling);
     start();
     refuse_forms("slow", RAW, &x);
     const struct request too_short = {"pooled and refused",
                                       "POST",
-                                      "/ppm/slow?shape=1,4,60,60",
+                                      "/ppm/slow?shape=1,4,40,40",
                                       "Content-Type: application/octet-stream\r\n",
                                       x.file,
                                       x.count * sizeof(float) - 4,

@@ -91,7 +91,7 @@ class Client:
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
         query = urllib.parse.urlencode({name: value for name, value in query.items() if value})
-        return self.ask("POST", f"{path_of(model)}?{query}", [head.getvalue(), memoryview(x).cast("B")],
+        return self.ask("POST", path_of(model) + (query and f"?{query}"), [head.getvalue(), memoryview(x).cast("B")],
                         {"Content-Type": "application/x-npy", "Accept": accept,
                          "Content-Length": str(len(head.getvalue()) + x.nbytes)})
 

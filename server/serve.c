@@ -1,9 +1,9 @@
 /* serve.c - start-up, reload and drain, in the order in which they happen. */
 #include "server/serve.h"
-#include "server/buffers.h"
 #include "server/clock.h"
 #include "server/handlers/handlers.h"
 #include "server/log.h"
+#include "server/memory.h"
 #include "server/progress.h"
 #include "server/service_manager.h"
 #include "server/shared_memory.h"
@@ -22,7 +22,7 @@ enum {
     DRAIN_QUIET_STEPS = 4,
     DRAIN_WELCOME_S = 1,
     SPARE_DESCRIPTORS = 64,
-    BUFFERS_KEPT_S = 5
+    MEMORY_KEPT_S = 5
 };
 
 static const double same_signal_s = 0.1;
@@ -67,7 +67,7 @@ static void on_tick(void *context)
 {
     struct service *service = context;
     executor_sweep(service->executor);
-    buffers_trim(BUFFERS_KEPT_S);
+    memory_trim(MEMORY_KEPT_S);
 }
 
 static void log_start(struct service *service, const struct warm_up_report *report)
@@ -124,7 +124,6 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
                                          .connections_max = s->connections_max,
                                          .connection_memory_bytes = s->connection_memory_bytes,
                                          .body_max_bytes = s->body_max_bytes,
-                                         .memory_max_bytes = s->memory_max_bytes,
                                          .request_timeout_ms = s->request_timeout_ms,
                                          .head_timeout_ms = s->head_timeout_ms,
                                          .body_timeout_ms = s->body_timeout_ms,
@@ -149,7 +148,7 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
     http_access_use(read_access(s, error));
     if (error->status != PPM_OK)
         return error->status;
-    buffers_keep(s->memory_max_bytes);
+    memory_set_max(s->memory_max_bytes);
     if (!(service->executor = executor_start(&executor_options, error)))
         return error->status;
     struct warm_up_report report;

@@ -1,5 +1,6 @@
 /* test_buffers.c - memory that is kept for the next request. */
 #include "server/buffers.h"
+#include "server/memory.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -21,9 +22,22 @@ static void *take_filled(size_t bytes)
     return buffer;
 }
 
+/* As a request does, which has one alone. */
+static void *take_charged(size_t bytes)
+{
+    cr_assert(memory_take(bytes));
+    return take_filled(bytes);
+}
+
+static void give_charged(void *buffer, size_t bytes)
+{
+    buffer_give(buffer);
+    memory_give(bytes);
+}
+
 Test(buffers, one_of_the_size_is_used_again)
 {
-    buffers_keep(100 * MIB);
+    memory_set_max(100 * MIB);
     void *first = take_filled(8 * MIB), *second = take_filled(8 * MIB);
     cr_assert(first != second);
     buffer_give(first);
@@ -60,7 +74,7 @@ Test(buffers, no_more_is_kept_than_may_be)
 {
     enum { COUNT = 4 };
     void *buffers[COUNT];
-    buffers_keep(64 * MIB);
+    memory_set_max(64 * MIB);
     const size_t before = resident_bytes();
     for (int i = 0; i < COUNT; i++)
         buffers[i] = take_filled(32 * MIB);
@@ -73,31 +87,31 @@ Test(buffers, no_more_is_kept_than_may_be)
 
 Test(buffers, a_new_one_takes_the_place_of_kept_ones)
 {
-    buffers_keep(64 * MIB);
+    memory_set_max(64 * MIB);
     const size_t before = resident_bytes();
-    buffer_give(take_filled(24 * MIB));
-    buffer_give(take_filled(32 * MIB));
+    give_charged(take_charged(24 * MIB), 24 * MIB);
+    give_charged(take_charged(32 * MIB), 32 * MIB);
     cr_assert(resident_bytes() > before + 56 * MIB - SLACK, "both are kept");
-    void *third = take_filled(20 * MIB);
+    void *third = take_charged(20 * MIB);
     cr_assert(resident_bytes() < before + 52 * MIB + SLACK, "the one kept longest went back");
     cr_assert(resident_bytes() > before + 52 * MIB - SLACK, "the other one did not");
-    void *fourth = take_filled(60 * MIB);
-    cr_assert(resident_bytes() < before + 80 * MIB + SLACK, "none is kept beside those");
-    buffer_give(third);
-    buffer_give(fourth);
+    void *fourth = take_charged(44 * MIB);
+    cr_assert(resident_bytes() < before + 64 * MIB + SLACK, "none is kept beside those");
+    give_charged(third, 20 * MIB);
+    give_charged(fourth, 44 * MIB);
 }
 
 Test(buffers, what_nobody_asks_for_goes_back)
 {
-    buffers_keep(200 * MIB);
+    memory_set_max(200 * MIB);
     const size_t before = resident_bytes();
     void *first = take_filled(64 * MIB), *second = take_filled(64 * MIB);
     buffer_give(first);
-    buffers_trim(1000);
+    memory_trim(1000);
     cr_assert(resident_bytes() > before + 128 * MIB - SLACK, "it was asked for just now");
     usleep(20000);
     buffer_give(second);
-    buffers_trim(0.01);
+    memory_trim(0.01);
     cr_assert(resident_bytes() < before + 64 * MIB + SLACK);
     cr_assert(buffer_take(64 * MIB) == second);
     buffer_give(second);

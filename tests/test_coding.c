@@ -1,5 +1,6 @@
 /* test_coding.c - Accept-Encoding, and answers compressed. */
 #include "server/http/http_private.h"
+#include "server/memory.h"
 #include "tests/compressed.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"
@@ -81,7 +82,8 @@ static struct http_request request;
 
 static void begin_answer(const char *body, size_t bytes)
 {
-    server = (struct http_server){.options = {.memory_max_bytes = 16 << 20}};
+    memory_set_max(16 << 20);
+    server = (struct http_server){0};
     request = (struct http_request){.server = &server, .deadline = {.at_s = 1e300}};
     char *copy = malloc(bytes);
     cr_assert(copy);
@@ -119,7 +121,7 @@ static bool check_answer(enum http_coding coding, const char *body, size_t bytes
                   what);
         cr_assert(response->header_count == 0, "%s", what);
     }
-    cr_assert(request.reserved_bytes == 0 && atomic_load(&server.bytes_in_flight) == 0, "%s", what);
+    cr_assert(request.reserved_bytes == 0 && memory_taken() == 0, "%s", what);
     http_drop_response(&request);
     return is_compressed;
 }
@@ -195,10 +197,10 @@ Test(coding, an_answer_beyond_the_budget_or_too_late_is_left_alone)
 {
     char *zeros = calloc(1, LARGE_BYTES);
     begin_answer(zeros, LARGE_BYTES);
-    server.options.memory_max_bytes = LARGE_BYTES;
+    memory_set_max(LARGE_BYTES);
     cr_assert(!http_compress_as(&request, HTTP_GZIP));
     cr_assert(request.reserved_bytes == 0 && request.response.body_bytes == LARGE_BYTES);
-    server.options.memory_max_bytes = 2 * LARGE_BYTES;
+    memory_set_max(2 * LARGE_BYTES);
     request.deadline.at_s = 0;
     cr_assert(!http_compress_as(&request, HTTP_GZIP));
     cr_assert(request.reserved_bytes == 0 && request.response.body_bytes == LARGE_BYTES);

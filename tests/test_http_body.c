@@ -2,6 +2,7 @@
  * what is no compressed body, byte by byte. */
 #include "server/buffers.h"
 #include "server/http/http_private.h"
+#include "server/memory.h"
 #include "tests/compressed.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"
@@ -25,8 +26,8 @@ static const struct http_route route = {.arrived = note_arrival};
 
 static void begin_body(size_t body_max_bytes, size_t memory_max_bytes)
 {
-    server = (struct http_server){
-        .options = {.body_max_bytes = body_max_bytes, .memory_max_bytes = memory_max_bytes}};
+    memory_set_max(memory_max_bytes);
+    server = (struct http_server){.options = {.body_max_bytes = body_max_bytes}};
     request = (struct http_request){.server = &server, .route = &route, .target = "/"};
     arrived_bytes = 0;
 }
@@ -38,7 +39,7 @@ static void end_request(void)
     http_drop_response(&request);
     buffer_give(request.body);
     request.body = NULL;
-    cr_assert(atomic_load(&server.bytes_in_flight) == 0);
+    cr_assert(memory_taken() == 0);
 }
 
 /* The status that the body is refused with, or 0. */

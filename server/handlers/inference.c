@@ -3,6 +3,7 @@
  * JSON, check a shape, choose where it is computed, give everything back. compute.c does the rest.
  */
 #include "server/handlers/inference.h"
+#include "server/memory.h"
 
 #include <stdlib.h>
 
@@ -83,7 +84,7 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
     struct ppm_costs costs;
-    const size_t memory_max_bytes = inference->service->settings.memory_max_bytes;
+    const size_t memory_max_bytes = memory_max();
     if (ppm_model_costs(inference->model, shape, &costs, &error) != PPM_OK)
         return http_problem_of(request, &error);
     if (refuse_png(inference, shape.n))

@@ -1,5 +1,6 @@
 /* ops.c - GET /healthz, /readyz and /metrics: answered by the HTTP threads, whatever computes. */
 #include "server/handlers/handlers.h"
+#include "server/memory.h"
 #include "server/serve.h"
 
 #include <string.h>
@@ -34,8 +35,8 @@ bool metrics_finish(struct http_request *request)
     const struct metrics_gauges gauges = {.in_flight = http_in_flight(request->server),
                                           .queued = executor_queued(service->executor),
                                           .queue_max = service->settings.queue_max,
-                                          .bytes_in_flight = http_bytes_in_flight(request->server),
-                                          .memory_max_bytes = service->settings.memory_max_bytes,
+                                          .bytes_in_flight = memory_taken(),
+                                          .memory_max_bytes = memory_max(),
                                           .connections = http_connections(request->server),
                                           .connections_max = service->settings.connections_max,
                                           .models = registry_loaded(registry),

@@ -3,6 +3,7 @@
 #include "server/clock.h"
 #include "server/http/access_private.h"
 #include "server/http/http_private.h"
+#include "server/memory.h"
 #include "server/metrics.h"
 
 #include <ctype.h>
@@ -119,10 +120,10 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
         http_linger(connection);
     if (request->route && request->route->release)
         request->route->release(request);
-    atomic_fetch_sub(&server->bytes_in_flight, request->reserved_bytes);
     http_drop_response(request);
     http_free_inflater(request);
     http_drop_body(request);
+    http_keep(request, 0);
     free(request->target);
     free(request);
     *state = NULL;
@@ -193,11 +194,11 @@ static bool begin_request(struct http_request *request, const char *method, cons
     if (http_refuse_coding(request) || (request->route->begin && request->route->begin(request)))
         return true;
     const size_t body_bytes = request->has_content_length ? request->content_length : 0;
-    if (body_bytes > options->memory_max_bytes) {
+    if (body_bytes > memory_max()) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "the body has %zu bytes, expected at most %zu (memory_max_bytes)",
-                            body_bytes, options->memory_max_bytes);
+                            body_bytes, memory_max());
     }
     return !http_reserve(request, body_bytes) && http_refuse_memory(request);
 }
@@ -363,11 +364,6 @@ bool http_is_quiet(struct http_server *server)
 {
     return http_in_flight(server) == 0 && http_lingering_count(server) == 0 &&
            http_fresh_connections(server, REQUEST_WITHIN_MS / 1e3) == 0;
-}
-
-size_t http_bytes_in_flight(const struct http_server *server)
-{
-    return atomic_load(&server->bytes_in_flight);
 }
 
 size_t http_connections(const struct http_server *server)

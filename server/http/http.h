@@ -118,7 +118,6 @@ struct http_options {
     size_t
         connection_memory_bytes; /* each open one's: bounds heads; a body comes in halves of it */
     size_t body_max_bytes;
-    size_t memory_max_bytes; /* the budget of bytes in flight */
     size_t request_timeout_ms;
     size_t head_timeout_ms, body_timeout_ms, response_timeout_ms; /* 0: request_timeout_ms */
     size_t idle_timeout_s;
@@ -143,7 +142,6 @@ void http_stop_accepting(struct http_server *server);
 /* Requests whose head was read and whose answer has not been sent. */
 size_t http_in_flight(const struct http_server *server);
 bool http_is_quiet(struct http_server *server); /* none, nor one that may be on its way */
-size_t http_bytes_in_flight(const struct http_server *server);
 size_t http_connections(const struct http_server *server); /* open ones */
 
 /* Closes every connection and frees the server. No request may be with another thread. */
@@ -191,7 +189,7 @@ void http_client_address(const struct http_request *request, char *ret_text, siz
 /* Whether the client has closed its connection. Safe from any thread that holds the request. */
 bool http_client_is_gone(const struct http_request *request);
 
-/* Takes bytes from the budget for the life of the request; false when the budget lacks them. */
+/* Takes bytes from the budget (memory.h) for the life of the request; false when it lacks them. */
 bool http_reserve(struct http_request *request, size_t bytes);
 
 /* Gives back what the request has taken from the budget beyond bytes. */

@@ -42,7 +42,6 @@ struct http_server {
     atomic_bool is_leaving; /* answers end their connections */
     char address[1100];
     atomic_size_t in_flight;
-    atomic_size_t bytes_in_flight;
     atomic_size_t open_connections;
     pthread_mutex_t connections_mutex;
     struct http_connection *connections; /* guarded by it */

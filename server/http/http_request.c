@@ -2,6 +2,7 @@
 #include "server/buffers.h"
 #include "server/clock.h"
 #include "server/http/http_private.h"
+#include "server/memory.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -88,16 +89,11 @@ bool http_client_is_gone(const struct http_request *request)
 
 bool http_reserve(struct http_request *request, size_t bytes)
 {
-    struct http_server *server = request->server;
-    size_t taken = atomic_load(&server->bytes_in_flight), total;
-    do {
-        if (__builtin_add_overflow(taken, bytes, &total) ||
-            total > server->options.memory_max_bytes) {
-            if (__builtin_add_overflow(request->reserved_bytes, bytes, &request->wanted_bytes))
-                request->wanted_bytes = SIZE_MAX;
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak(&server->bytes_in_flight, &taken, total));
+    if (!memory_take(bytes)) {
+        if (__builtin_add_overflow(request->reserved_bytes, bytes, &request->wanted_bytes))
+            request->wanted_bytes = SIZE_MAX;
+        return false;
+    }
     request->reserved_bytes += bytes;
     return true;
 }
@@ -106,7 +102,7 @@ void http_keep(struct http_request *request, size_t bytes)
 {
     if (request->reserved_bytes <= bytes)
         return;
-    atomic_fetch_sub(&request->server->bytes_in_flight, request->reserved_bytes - bytes);
+    memory_give(request->reserved_bytes - bytes);
     request->reserved_bytes = bytes;
 }
 

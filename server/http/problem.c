@@ -1,5 +1,6 @@
 /* problem.c - errors as RFC 9457 problem details. */
 #include "server/http/http_private.h"
+#include "server/memory.h"
 #include "server/metrics.h"
 
 #include <jansson.h>
@@ -123,7 +124,7 @@ bool http_problem_of(struct http_request *request, const struct ppm_error *error
 
 bool http_refuse_memory(struct http_request *request)
 {
-    const size_t memory_max_bytes = request->server->options.memory_max_bytes;
+    const size_t memory_max_bytes = memory_max();
     if (request->wanted_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,

@@ -6,11 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-const struct simd_bfloat16 *core_bfloat16(void)
-{
-    return simd_select_bfloat16(core_simd());
-}
-
 enum ppm_status bfloat16_read(const json_t *root, const struct json_place *place, struct spec *spec,
                               struct ppm_error *error)
 {
@@ -57,9 +52,8 @@ static void time_trial(struct trial *trial)
 
 /* Time with bfloat16 over time with float32; NAN when there is no memory for it. Operands are ones:
  * speed does not depend on them. */
-static double measure_share(void)
+static double measure_share(const struct simd_ops *ops)
 {
-    const struct simd_ops *ops = core_simd();
     const size_t a = TRIAL_STEPS * ops->gemm_rows, b = TRIAL_STEPS * ops->gemm_columns;
     const size_t c = ops->gemm_rows * ops->gemm_columns;
     struct ppm_error ignored = {0};
@@ -70,7 +64,8 @@ static double measure_share(void)
         floats[i] = 1; /* as a pair it is (0, 1) */
     struct trial trials[2] = {
         {.run = {.words = SIMD_FLOAT32, .k = TRIAL_STEPS}, .kernel = ops->gemm_tile},
-        {.run = {.words = SIMD_BFLOAT16, .k = TRIAL_STEPS}, .kernel = core_bfloat16()->gemm_tile}};
+        {.run = {.words = SIMD_BFLOAT16, .k = TRIAL_STEPS},
+         .kernel = simd_select_bfloat16(ops)->gemm_tile}};
     for (size_t i = 0; i < TRIALS; i++)
         for (size_t k = 0; k < 2; k++) {
             struct trial *trial = &trials[k];
@@ -96,16 +91,17 @@ void bfloat16_assume_share(double share)
     atomic_store(&known_share, share);
 }
 
-enum ppm_status bfloat16_require(const char *path, struct ppm_error *error)
+enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
+                                 struct ppm_error *error)
 {
-    if (!core_bfloat16())
+    if (!simd_select_bfloat16(ops))
         return ppm_fail(error, PPM_BAD_CONFIG,
                         "%s: compute: found \"bfloat16\" where the kernels in use are %s without "
                         "products of bfloat16, expected \"float32\", or a CPU with AVX512_BF16",
-                        path, ppm_isa_name());
+                        path, ops->name);
     double share = atomic_load(&known_share);
     if (share == 0) /* two loads at a time may both measure */
-        share = measure_share();
+        share = measure_share(ops);
     if (isnan(share))
         return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
     atomic_store(&known_share, share);
@@ -114,7 +110,7 @@ enum ppm_status bfloat16_require(const char *path, struct ppm_error *error)
     return ppm_fail(error, PPM_BAD_CONFIG,
                     "%s: compute: found \"bfloat16\", whose products take %.2f times as long as "
                     "those of float32 here (%s kernels), expected at most %.2f, or \"float32\"",
-                    path, share, ppm_isa_name(), SHARE_MAX);
+                    path, share, ops->name, SHARE_MAX);
 }
 
 /* ---- how far off is it? ---- */

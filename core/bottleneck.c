@@ -45,7 +45,7 @@ static void next_chunk(const struct block *block, struct cursor *cursor, struct 
            chunk->steps < CHUNK_STEPS_MAX) {
         const size_t left = conv->parts[cursor->part].channels - cursor->first;
         const size_t words = CHUNK_STEPS_MAX - chunk->steps;
-        const size_t room = conv->is_bfloat16 ? 2 * words : words;
+        const size_t room = conv->bfloat16 ? 2 * words : words;
         const size_t count = left < room ? left : room;
         chunk->offsets[chunk->piece_count] = chunk->steps;
         chunk->pieces[chunk->piece_count++] =
@@ -77,7 +77,7 @@ static void fetch_next_block(const struct block *block, const struct piece *piec
 {
     enum { LINE_FLOATS = 16, EVERY_MAX = 16 };
     const struct plan *plan = block->work->plan;
-    const size_t lines = (core_simd()->gemm_columns + LINE_FLOATS - 1) / LINE_FLOATS;
+    const size_t lines = (plan->simd->gemm_columns + LINE_FLOATS - 1) / LINE_FLOATS;
     const size_t others = block->end_panel - block->first_panel - 1;
     const size_t even = others / lines < EVERY_MAX ? others / lines : EVERY_MAX;
     const size_t turns = even > 0 ? even : 1; /* in which all rows have theirs */
@@ -99,14 +99,14 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
 {
     const struct layer *conv = block->pass->layers;
     const struct piece *piece = &chunk->pieces[i];
-    const size_t width = core_simd()->gemm_columns, count = products->count;
+    const size_t width = conv->simd->gemm_columns, count = products->count;
     const size_t words = conv_words(conv, piece->count);
     float *packed = block->packed + chunk->offsets[i] * width;
     struct simd_gemm_run run = {
         .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
         .b = packed,
-        .k = conv->is_bfloat16 ? 2 * words : words, /* zeros of the packed are taken along */
-        .words = conv->is_bfloat16 ? SIMD_BFLOAT16 : SIMD_FLOAT32,
+        .k = conv->bfloat16 ? 2 * words : words, /* zeros of the packed are taken along */
+        .words = conv->bfloat16 ? SIMD_BFLOAT16 : SIMD_FLOAT32,
         .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first)};
     if (chunk->unpacked[i] && panel == block->first_panel) {
         run.ret_packed = packed;
@@ -133,10 +133,10 @@ static void add_folded(const struct block *block, size_t panel, struct products 
     const struct plan *plan = block->work->plan;
     const size_t rows = conv_panel_rows(block->pass->layers, panel);
     const float *folded = folded_panel(block->work, block->n, panel);
-    products->b_step[products->count] = plan->folded_steps * core_simd()->gemm_columns;
+    products->b_step[products->count] = plan->folded_steps * plan->simd->gemm_columns;
     products->runs[products->count++] = (struct simd_gemm_run){
         .a = folded,
-        .b = plan->interpolation + block->first * plan->folded_steps * core_simd()->gemm_columns,
+        .b = plan->interpolation + block->first * plan->folded_steps * plan->simd->gemm_columns,
         .k = plan->folded_steps,
         .next_a = folded + rows * plan->folded_steps};
 }
@@ -150,18 +150,20 @@ static void take_row(const struct block *block, size_t panel, size_t tile,
     if (in_row == 0 || tile == block->first)
         blend_row(block->work, block->n, panel, tile / plan->row_tiles, block->blended);
     folded->a = folded->next_a = block->blended;
-    folded->b = plan->interpolation + in_row * plan->folded_steps * core_simd()->gemm_columns;
+    folded->b = plan->interpolation + in_row * plan->folded_steps * plan->simd->gemm_columns;
 }
 
 /* Moves on to the next tile, `pixels` further. */
-static void advance(const struct chunk *chunk, size_t pixels, struct products *products)
+static void advance(const struct block *block, const struct chunk *chunk, size_t pixels,
+                    struct products *products)
 {
+    const size_t width = block->work->plan->simd->gemm_columns;
     for (size_t i = 0; i < products->count; i++) {
         struct simd_gemm_run *run = &products->runs[i];
         run->b += run->ret_packed ? pixels : products->b_step[i];
         run->next_b += run->next_b_every > 0 ? pixels : 0;
         if (run->ret_packed)
-            run->ret_packed += chunk->steps * core_simd()->gemm_columns;
+            run->ret_packed += chunk->steps * width;
     }
 }
 
@@ -171,7 +173,7 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
 {
     const struct work *work = block->work;
     const struct layer *conv = block->pass->layers;
-    const size_t row = panel * core_simd()->gemm_rows;
+    const size_t row = panel * conv->simd->gemm_rows;
     const bool has_folded =
         chunk->is_last && !block->pass->map && work->plan->folded_steps > 0 && work->is_finite;
     struct simd_gemm_tile tile = {.runs = products->runs,
@@ -198,14 +200,14 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
             take_row(block, panel, i, &products->runs[products->count - 1]);
         conv_multiply(conv, &tile);
         tile.c += block->pass->is_direct ? next.first - here.first : block->tile_floats;
-        advance(chunk, next.first - here.first, products);
+        advance(block, chunk, next.first - here.first, products);
     }
 }
 
 void run_bottleneck(const struct block *block)
 {
-    const size_t width = core_simd()->gemm_columns;
-    const bool are_pairs = block->pass->layers->is_bfloat16;
+    const size_t width = block->work->plan->simd->gemm_columns;
+    const bool are_pairs = block->pass->layers->bfloat16;
     struct cursor cursor = {0};
     struct chunk chunk;
     struct products products;

@@ -31,7 +31,7 @@ bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high)
 
 void apply_pointwise(const struct layer *layer, float *panel, size_t first, size_t channels)
 {
-    const struct simd_ops *ops = core_simd();
+    const struct simd_ops *ops = layer->simd;
     const size_t width = ops->gemm_columns;
     float *x = panel + first * width;
     if (layer->kind == LAYER_SOFTMAX) {
@@ -52,7 +52,7 @@ void apply_pointwise(const struct layer *layer, float *panel, size_t first, size
 static void run_conv(const struct layer *conv, const struct layer *next, const float *x,
                      size_t columns, size_t from, size_t to, float *ret)
 {
-    const struct simd_ops *ops = core_simd();
+    const struct simd_ops *ops = conv->simd;
     const size_t width = ops->gemm_columns;
     struct simd_gemm_run run = {.k = conv->in_channels, .words = conv_float32_words(conv)};
     struct simd_gemm_tile tile = {.runs = &run, .run_count = 1, .c_stride = width};
@@ -80,7 +80,7 @@ static void run_step(const struct work *work, size_t branch, size_t at, size_t s
     const struct stack *stack = &work->spec->branches[branch].stack;
     const struct layer *layer = &stack->layers[at];
     const size_t columns = work->n * plan_points(&work->plan->g, branch);
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = work->plan->simd->gemm_columns;
     if (layer->kind == LAYER_CONV) {
         const size_t panels = conv_panel_count(layer);
         const struct layer *next = step_layers(stack, at) == 2 ? layer + 1 : NULL;

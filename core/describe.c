@@ -21,6 +21,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .palette_count = spec->output.palette.count,
         .parameters = model->parameters,
         .parameters_bytes = model->parameters_bytes,
+        .isa = model->simd->name,
         .compute = spec->compute == COMPUTE_BFLOAT16 ? "bfloat16" : "float32",
         .compute_error = model->compute_error,
         .layer_count = layers,
@@ -94,7 +95,7 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (__builtin_add_overflow(costs.working_bytes, parts[i], &costs.working_bytes))
             costs.working_bytes = SIZE_MAX;
-    costs.pooling_bytes = pooling_bytes(spec, &g);
+    costs.pooling_bytes = pooling_bytes(model, &g);
     costs.one_thread_us = (double)costs.flops_folded / FLOPS_PER_US +
                           (double)(costs.input_bytes + costs.output_bytes) / BYTES_PER_US;
     costs.weights_us = (double)model->parameters_bytes / BYTES_PER_US;
@@ -109,9 +110,9 @@ static void describe_layer(const struct layer *layer, bool is_winograd, char *te
         snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s", layer->kernel, layer->kernel,
                  layer->in_channels, layer->out_channels, layer->has_bias ? "" : ", no bias",
                  folded,
-                 is_winograd          ? ", Winograd F(4x4, 3x3)"
-                 : layer->is_bfloat16 ? ", bfloat16"
-                                      : "");
+                 is_winograd       ? ", Winograd F(4x4, 3x3)"
+                 : layer->bfloat16 ? ", bfloat16"
+                                   : "");
     else if (layer->kind == LAYER_BATCH_NORM)
         snprintf(text, bytes, "batch_norm %zu%s", layer->out_channels, folded);
     else

@@ -52,7 +52,7 @@ static void layout_buffers(struct work *work, size_t i, size_t columns, char *ba
 
 static void layout_branch(struct work *work, size_t i, char *base, size_t *at)
 {
-    const size_t columns = pooled_columns(&work->plan->g, work->n, i);
+    const size_t columns = pooled_columns(work->plan, work->n, i);
     if (work->run->pooling)
         work->pooled[i] = work->run->pooling->pooled[i];
     else
@@ -125,7 +125,7 @@ static void choose_blocks(const struct work *work, struct pass *pass)
     const size_t steps =
         pass->fused > 0 ? conv_panel_words(pass->layers) : pass_channels(work->spec, pass);
     const size_t packed = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
-    const size_t tile_bytes = packed * core_simd()->gemm_columns * sizeof(float);
+    const size_t tile_bytes = packed * work->plan->simd->gemm_columns * sizeof(float);
     assert(tile_bytes > 0);
     pass->panel_groups = 1;
     if (pass->is_direct && taps == 1 && packed == steps && all * tile_bytes <= SHARED_BLOCK_BYTES) {

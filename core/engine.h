@@ -151,7 +151,7 @@ struct ppm_pooling {
 };
 
 /* Columns of branch i for n maps, filled up to whole micro-panels. */
-size_t pooled_columns(const struct geometry *g, size_t n, size_t branch);
+size_t pooled_columns(const struct plan *plan, size_t n, size_t branch);
 
 /* ---- gather.c ---- */
 

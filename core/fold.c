@@ -12,7 +12,7 @@ bool work_folds(const struct work *work, size_t branch)
 
 static float result_at(const struct work *work, size_t branch, size_t channel, size_t column)
 {
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = work->plan->simd->gemm_columns;
     const struct micro_panels *result = &work->results[branch];
     return result->data[(column / width * result->channels + channel) * width + column % width];
 }
@@ -20,7 +20,7 @@ static float result_at(const struct work *work, size_t branch, size_t channel, s
 static bool is_result_finite(const struct work *work, size_t branch, size_t channel)
 {
     const size_t columns = work->n * plan_points(&work->plan->g, branch);
-    const size_t width = core_simd()->gemm_columns, channels = work->results[branch].channels;
+    const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
     bool is_finite = true;
     for (size_t first = 0; first < columns; first += width) {
         const float *x = work->results[branch].data + first * channels + channel * width;
@@ -89,9 +89,9 @@ static void scatter(const struct work *work, size_t branch, size_t panel, size_t
                     size_t column, size_t columns, const float *tile)
 {
     const size_t points = plan_points(&work->plan->g, branch), steps = work->plan->grid_steps;
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = work->plan->simd->gemm_columns;
     const size_t out_channels = work->spec->head.layers[0].out_channels;
-    const size_t panel_at = panel * core_simd()->gemm_rows * steps;
+    const size_t panel_at = panel * work->plan->simd->gemm_rows * steps;
     for (size_t j = 0; j < columns; j++) {
         const size_t n = (column + j) / points, point = (column + j) % points;
         float *ret = work->folded + n * out_channels * steps + panel_at + (first + point) * rows;
@@ -105,7 +105,7 @@ static void fold_branch(const struct work *work, size_t panel, size_t part, size
                         size_t tap, size_t first)
 {
     const struct layer *bottleneck = &work->spec->head.layers[0];
-    const size_t width = core_simd()->gemm_columns, channels = work->results[branch].channels;
+    const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
     const size_t columns = work->n * plan_points(&work->plan->g, branch);
     float product[32 * 32];
     struct simd_gemm_run run = {.a = conv_panel_at(bottleneck, panel, part, tap, 0),
@@ -148,7 +148,7 @@ void stage_fold(struct work *work)
 const float *folded_panel(const struct work *work, size_t n, size_t panel)
 {
     return work->folded +
-           (n * work->spec->head.layers[0].out_channels + panel * core_simd()->gemm_rows) *
+           (n * work->spec->head.layers[0].out_channels + panel * work->plan->simd->gemm_rows) *
                work->plan->grid_steps;
 }
 
@@ -162,8 +162,8 @@ void blend_row(const struct work *work, size_t n, size_t panel, size_t row, floa
         const struct resize_tap *tap = &plan->row_taps[i][row];
         if (!plan->is_folded[i])
             continue;
-        core_simd()->lerp_rows(folded + tap->low * w, folded + tap->high * w, (float)tap->weight,
-                               ret, w);
+        work->plan->simd->lerp_rows(folded + tap->low * w, folded + tap->high * w,
+                                    (float)tap->weight, ret, w);
         folded += plan_points(&plan->g, i) * rows;
         ret += w;
     }

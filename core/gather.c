@@ -10,9 +10,9 @@ struct segment {
 enum { SEGMENTS_MAX = 64 };
 
 /* Segments of the tile's columns, each pixel moved by the tap (down - 1, right - 1), clipped to the
- * map [h][w]. Returns how many; *ret_covers says whether they cover all columns of the panel. */
+ * map [h][w]. Returns how many; *ret_covered: the columns that they cover. */
 static size_t find_segments(size_t h, size_t w, size_t pixel, size_t columns, size_t down,
-                            size_t right, struct segment *ret, bool *ret_covers)
+                            size_t right, struct segment *ret, size_t *ret_covered)
 {
     size_t count = 0, covered = 0;
     for (size_t column = 0; column < columns;) {
@@ -29,7 +29,7 @@ static size_t find_segments(size_t h, size_t w, size_t pixel, size_t columns, si
         }
         column += length;
     }
-    *ret_covers = covered == core_simd()->gemm_columns;
+    *ret_covered = covered;
     return count;
 }
 
@@ -39,8 +39,8 @@ static void take_row(const struct plan *plan, size_t branch, const float *stretc
 {
     const size_t w = plan->g.branches[branch].target_w;
     const struct resize_tap *tap = &plan->row_taps[branch][row];
-    core_simd()->lerp_rows(stretched + tap->low * w + left, stretched + tap->high * w + left,
-                           (float)tap->weight, ret, count);
+    plan->simd->lerp_rows(stretched + tap->low * w + left, stretched + tap->high * w + left,
+                          (float)tap->weight, ret, count);
 }
 
 void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, float *ret)
@@ -57,7 +57,8 @@ static void gather_branch(const struct work *work, size_t n, size_t branch,
                           float *ret)
 {
     const struct branch_geometry *g = &work->plan->g.branches[branch];
-    const size_t channel_floats = g->pooled_h * g->target_w, width = core_simd()->gemm_columns;
+    const size_t channel_floats = g->pooled_h * g->target_w;
+    const size_t width = work->plan->simd->gemm_columns;
     const float *stretched = work->expanded[branch] +
                              (n * work->results[branch].channels + piece->first) * channel_floats;
     for (size_t i = 0; i < piece->count; i++, stretched += channel_floats, ret += width)
@@ -66,23 +67,24 @@ static void gather_branch(const struct work *work, size_t n, size_t branch,
                      segments[s].count, ret + segments[s].column);
 }
 
-static void gather_map(const float *map, size_t h, size_t w, size_t channels,
+static void gather_map(const struct plan *plan, const float *map, size_t channels,
                        const struct segment *segments, size_t count, float *ret)
 {
-    const size_t width = core_simd()->gemm_columns;
-    for (size_t i = 0; i < channels; i++, map += h * w, ret += width)
+    const size_t w = plan->g.w, width = plan->simd->gemm_columns;
+    for (size_t i = 0; i < channels; i++, map += plan->pixels, ret += width)
         for (size_t s = 0; s < count; s++)
             memcpy(ret + segments[s].column, map + segments[s].row * w + segments[s].left,
                    segments[s].count * sizeof *ret);
 }
 
-static void gather_map_nhwc(const float *map, size_t w, size_t stride, size_t channels,
-                            const struct segment *segments, size_t count, float *ret)
+static void gather_map_nhwc(const struct plan *plan, const float *map, size_t stride,
+                            size_t channels, const struct segment *segments, size_t count,
+                            float *ret)
 {
-    const size_t width = core_simd()->gemm_columns;
+    const size_t w = plan->g.w, width = plan->simd->gemm_columns;
     for (size_t s = 0; s < count; s++)
-        core_simd()->transpose(map + (segments[s].row * w + segments[s].left) * stride, stride,
-                               segments[s].count, channels, ret + segments[s].column, width);
+        plan->simd->transpose(map + (segments[s].row * w + segments[s].left) * stride, stride,
+                              segments[s].count, channels, ret + segments[s].column, width);
 }
 
 /* Channel first of map n: of the input, or of the pass before. */
@@ -106,7 +108,7 @@ static void gather_tile(const struct block *block, size_t tile, const struct pie
                         float *ret)
 {
     const struct plan *plan = block->work->plan;
-    const size_t h = plan->g.h, w = plan->g.w, width = core_simd()->gemm_columns;
+    const size_t width = plan->simd->gemm_columns;
     const struct plan_pixels pixels = plan_tile(plan, tile);
     const size_t branch = block_branch(block, piece->part);
     const bool is_nhwc = !block->pass->map && block->work->x_layout == PPM_NHWC;
@@ -114,24 +116,24 @@ static void gather_tile(const struct block *block, size_t tile, const struct pie
     const size_t channels = block->work->spec->channels;
     const float *map = map_of(block, piece->first);
     if (branch == BRANCHES_MAX && is_point && is_nhwc) {
-        core_simd()->transpose(map + pixels.first * channels, channels, pixels.columns,
-                               piece->count, ret, width);
+        plan->simd->transpose(map + pixels.first * channels, channels, pixels.columns, piece->count,
+                              ret, width);
         return;
     }
 
     struct segment segments[SEGMENTS_MAX];
-    bool covers;
-    const size_t count =
-        find_segments(h, w, pixels.first, pixels.columns, is_point ? 1 : piece->tap / 3,
-                      is_point ? 1 : piece->tap % 3, segments, &covers);
-    if (!covers)
+    size_t covered;
+    const size_t count = find_segments(plan->g.h, plan->g.w, pixels.first, pixels.columns,
+                                       is_point ? 1 : piece->tap / 3, is_point ? 1 : piece->tap % 3,
+                                       segments, &covered);
+    if (covered < width)
         memset(ret, 0, piece->count * width * sizeof *ret);
     if (branch != BRANCHES_MAX)
         gather_branch(block->work, block->n, branch, piece, segments, count, ret);
     else if (is_nhwc)
-        gather_map_nhwc(map, w, channels, piece->count, segments, count, ret);
+        gather_map_nhwc(plan, map, channels, piece->count, segments, count, ret);
     else
-        gather_map(map, h, w, piece->count, segments, count, ret);
+        gather_map(plan, map, piece->count, segments, count, ret);
 }
 
 const float *rows_in_place(const struct block *block, const struct piece *piece)
@@ -161,8 +163,8 @@ void gather_rows(const struct block *block, const struct piece *piece, const str
         const size_t row = rows->first + i - 1;
         float *to = ret + i * rows->stride + 1;
         if (map && is_nhwc) {
-            core_simd()->transpose(map + row * w * channels, channels, w, piece->count, to,
-                                   rows->plane_stride);
+            plan->simd->transpose(map + row * w * channels, channels, w, piece->count, to,
+                                  rows->plane_stride);
             continue;
         }
         for (size_t c = 0; c < piece->count; c++, to += rows->plane_stride)
@@ -179,7 +181,7 @@ void gather_pairs(const struct block *block, const struct piece *piece, float *r
                   size_t tile_stride)
 {
     enum { CHANNELS = 64, COLUMNS_MAX = 32 };
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = block->work->plan->simd->gemm_columns;
     float channels[CHANNELS * COLUMNS_MAX];
     for (size_t i = 0; i < block->count; i++)
         for (size_t at = 0; at < piece->count; at += CHANNELS) {
@@ -187,7 +189,7 @@ void gather_pairs(const struct block *block, const struct piece *piece, float *r
             const struct piece some = {piece->part, piece->tap, piece->first + at,
                                        left < CHANNELS ? left : CHANNELS};
             gather_tile(block, block->first + i, &some, channels);
-            core_bfloat16()->pack_pairs(channels, some.count, width,
-                                        ret + i * tile_stride + at / 2 * width);
+            block->pass->layers->bfloat16->pack_pairs(channels, some.count, width,
+                                                      ret + i * tile_stride + at / 2 * width);
         }
 }

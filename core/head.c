@@ -14,7 +14,7 @@
 static void run_inner_conv(const struct layer *conv, const struct layer *next, const float *x,
                            float *ret)
 {
-    const struct simd_ops *ops = core_simd();
+    const struct simd_ops *ops = conv->simd;
     const size_t width = ops->gemm_columns;
     struct simd_gemm_run run = {.b = x, .k = conv->in_channels, .words = conv_float32_words(conv)};
     struct simd_gemm_tile tile = {
@@ -54,7 +54,7 @@ float *run_layers(const struct pass *pass, float *x, float *other)
 void store_columns(const struct work *work, const struct pass *pass, size_t n, const float *x,
                    size_t first_pixel, size_t count)
 {
-    const size_t width = core_simd()->gemm_columns, all = work->plan->pixels;
+    const size_t width = work->plan->simd->gemm_columns, all = work->plan->pixels;
     const size_t channels = pass->ret_channels;
     float *ret = pass->ret + n * channels * all;
     if (pass->ret_layout == PPM_NCHW) {
@@ -62,7 +62,7 @@ void store_columns(const struct work *work, const struct pass *pass, size_t n, c
             memcpy(ret + c * all + first_pixel, x + c * width, count * sizeof *ret);
         return;
     }
-    core_simd()->transpose(x, width, channels, count, ret + first_pixel * channels, channels);
+    work->plan->simd->transpose(x, width, channels, count, ret + first_pixel * channels, channels);
 }
 
 /* Gathers what a pass reads, where it does not begin with a conv. */
@@ -76,7 +76,8 @@ static void gather_parts(const struct block *block)
     }
     for (size_t part = 0; part < spec->part_count; part++) {
         const struct piece piece = {.part = part, .count = spec->parts[part].channels};
-        gather(block, &piece, block->tiles + spec->parts[part].first * core_simd()->gemm_columns,
+        gather(block, &piece,
+               block->tiles + spec->parts[part].first * block->work->plan->simd->gemm_columns,
                block->tile_floats);
     }
 }
@@ -94,7 +95,7 @@ static size_t packed_steps(const struct pass *pass)
 static void run_block(const struct work *work, const struct pass *pass, size_t n, size_t first,
                       size_t count, size_t group, float *scratch)
 {
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = work->plan->simd->gemm_columns;
     const size_t tile_floats = pass_widest(work->spec, pass) * width;
     const size_t panels = pass->fused > 0 ? conv_panel_count(pass->layers) : 0;
     struct block block = {.work = work,
@@ -144,8 +145,8 @@ size_t pass_widest(const struct spec *spec, const struct pass *pass)
 
 size_t pass_block_floats(const struct work *work, const struct pass *pass)
 {
-    const size_t width = core_simd()->gemm_columns;
-    const size_t blended = work->plan->folded_steps * core_simd()->gemm_rows;
+    const size_t width = work->plan->simd->gemm_columns;
+    const size_t blended = work->plan->folded_steps * work->plan->simd->gemm_rows;
     const size_t results =
         pass->is_direct ? 0 : (pass->block_tiles + 1) * pass_widest(work->spec, pass);
     const size_t direct = (results + pass->block_tiles * packed_steps(pass)) * width + blended;

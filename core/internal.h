@@ -37,7 +37,9 @@ enum ppm_status tensor_to_layout(const struct ppm_tensor *tensor, struct ppm_err
 
 /* ---- threads.c ---- */
 
-const struct simd_ops *core_simd(void); /* the kernel table in use */
+/* The kernels that ppm_isa_select chose: for conversions, and for models that will be loaded. What
+ * runs over a model takes the model's own. */
+const struct simd_ops *core_simd(void);
 
 /* ---- spec.c, spec_layers.c: a model as its configuration describes it ---- */
 
@@ -58,6 +60,7 @@ struct part {
 /* One layer of a stack. Owned by its stack; weights are NULL until model.c reads them. */
 struct layer {
     enum layer_kind kind;
+    const struct simd_ops *simd;      /* the model's, from its load on */
     size_t in_channels, out_channels; /* equal but for a conv */
     char weights_name[NAME_BYTES];    /* tensor names without suffix; empty: it has no weights */
     bool name_is_default;
@@ -73,7 +76,7 @@ struct layer {
     /* conv: packed by conv_pack; its channels come in parts, those of the concat for the first conv
      * of a head, else one */
     float *panels;
-    bool is_bfloat16; /* panels hold pairs: conv_narrow */
+    const struct simd_bfloat16 *bfloat16; /* panels hold pairs, for these: conv_narrow; else NULL */
     struct part *parts;
     size_t part_count;
     float *slopes; /* prelu: [out] */
@@ -223,15 +226,14 @@ enum simd_words conv_float32_words(const struct layer *layer);
 
 /* ---- bfloat16.c: models that compute with bfloat16 ---- */
 
-const struct simd_bfloat16 *core_bfloat16(void); /* beside the kernels in use; NULL: none */
-
 /* A model's "compute", once "cascade" has been read. */
 enum ppm_status bfloat16_read(const json_t *root, const struct json_place *place, struct spec *spec,
                               struct ppm_error *error);
 
 /* PPM_BAD_CONFIG, for the model at path, unless its kernels for bfloat16 are there and faster than
  * those for float32. That is measured when it is first asked for, in some milliseconds. */
-enum ppm_status bfloat16_require(const char *path, struct ppm_error *error);
+enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
+                                 struct ppm_error *error);
 
 /* Whether a conv of the model is computed so: in a model that asks for it, each but those that
  * Winograd's form fits, which is faster with float32 than the direct one with bfloat16. */
@@ -243,7 +245,8 @@ void bfloat16_assume_share(double share);
 /* ---- model.c ---- */
 
 struct ppm_model {
-    uint64_t id; /* of this load, unlike every other's in the process */
+    uint64_t id;                 /* of this load, unlike every other's in the process */
+    const struct simd_ops *simd; /* the kernels that its weights are packed for */
     struct spec spec;
     uint64_t parameters, parameters_bytes;
     struct ppm_compute_error compute_error;
@@ -359,7 +362,7 @@ float *stages_head(const struct ppm_stages *stages);
 /* ---- pooling.c ---- */
 
 /* What a struct ppm_pooling holds in memory, saturating. */
-size_t pooling_bytes(const struct spec *spec, const struct geometry *geometry);
+size_t pooling_bytes(const struct ppm_model *model, const struct geometry *geometry);
 
 /* Whether it is of this model and of x. */
 bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,

@@ -152,6 +152,7 @@ static void load_prelu(struct loader *loader, struct layer *layer)
 static void load_layer(struct loader *loader, struct layer *layer)
 {
     uint64_t before = loader->model->parameters;
+    layer->simd = loader->model->simd;
     bool has_weights =
         layer->kind == LAYER_CONV || layer->kind == LAYER_BATCH_NORM || layer->kind == LAYER_PRELU;
     if (has_weights && !loader->model->spec.has_weights_key)
@@ -267,7 +268,7 @@ static void load(struct loader *loader)
     if (spec_read(loader->path, &model->spec, error) != PPM_OK)
         return;
     const bool is_bfloat16 = model->spec.compute == COMPUTE_BFLOAT16;
-    if (is_bfloat16 && bfloat16_require(loader->path, error) != PPM_OK)
+    if (is_bfloat16 && bfloat16_require(loader->path, model->simd, error) != PPM_OK)
         return;
     load_weights(loader);
     if (error->status == PPM_OK && is_bfloat16)
@@ -286,6 +287,7 @@ struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *pr
         ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
         return NULL;
     }
+    loader.model->simd = core_simd();
     loader.model->id = atomic_fetch_add(&loads, 1) + 1;
     load(&loader);
     if (error->status == PPM_OK)

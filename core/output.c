@@ -24,8 +24,8 @@ static void blend_rows(const struct plan *plan, const float *map, size_t channel
     const struct resize_tap down =
         geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
     for (size_t c = 0; c < channels; c++, map += plan->pixels, between += w)
-        core_simd()->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
-                               w);
+        plan->simd->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
+                              w);
 }
 
 static void resize_pixels(const struct plan *plan, const float *between, size_t channels,
@@ -35,7 +35,7 @@ static void resize_pixels(const struct plan *plan, const float *between, size_t 
                                    .weight = plan->output_weight + ret->first,
                                    .count = ret->count,
                                    .width = plan->g.w};
-    core_simd()->stretch_rows(between, plan->g.w, channels, &taps, ret->data, ret->stride);
+    plan->simd->stretch_rows(between, plan->g.w, channels, &taps, ret->data, ret->stride);
 }
 
 static void copy_pixels(const struct plan *plan, const float *map, size_t channels, size_t row,
@@ -47,14 +47,14 @@ static void copy_pixels(const struct plan *plan, const float *map, size_t channe
 }
 
 /* Into map n of y, where they are pixels [at, at + count). */
-static void store_pixels(const struct pixels *pixels, size_t channels, size_t at,
-                         const struct ppm_tensor *y, size_t n)
+static void store_pixels(const struct plan *plan, const struct pixels *pixels, size_t channels,
+                         size_t at, const struct ppm_tensor *y, size_t n)
 {
     const size_t all = y->shape.h * y->shape.w;
     float *ret = (float *)y->data + n * channels * all;
     if (y->layout == PPM_NHWC) {
-        core_simd()->transpose(pixels->data, pixels->stride, channels, pixels->count,
-                               ret + at * channels, channels);
+        plan->simd->transpose(pixels->data, pixels->stride, channels, pixels->count,
+                              ret + at * channels, channels);
         return;
     }
     for (size_t c = 0; c < channels; c++)
@@ -78,13 +78,13 @@ static void output_pixels(const struct work *work, const float *map, const float
     else
         copy_pixels(plan, map, channels, row, pixels);
     if (work->spec->output.as == AS_ARGMAX) {
-        core_simd()->argmax(pixels->data, channels, pixels->stride, pixels->count,
-                            (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
+        plan->simd->argmax(pixels->data, channels, pixels->stride, pixels->count,
+                           (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
         return;
     }
     if (work->spec->output.as == AS_SOFTMAX)
-        core_simd()->softmax(pixels->data, channels, pixels->stride, pixels->count);
-    store_pixels(pixels, channels, at, y, n);
+        plan->simd->softmax(pixels->data, channels, pixels->stride, pixels->count);
+    store_pixels(plan, pixels, channels, at, y, n);
 }
 
 void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y)

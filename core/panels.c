@@ -6,7 +6,7 @@
 
 size_t conv_words(const struct layer *layer, size_t channels)
 {
-    return layer->is_bfloat16 ? (channels + 1) / 2 : channels;
+    return layer->bfloat16 ? (channels + 1) / 2 : channels;
 }
 
 /* Where a part's tap begins among the words of a panel's column. */
@@ -14,7 +14,7 @@ static size_t word_of(const struct layer *layer, size_t part, size_t tap)
 {
     const size_t taps = layer->kernel * layer->kernel;
     size_t words = tap * conv_words(layer, layer->parts[part].channels);
-    if (!layer->is_bfloat16)
+    if (!layer->bfloat16)
         return words + layer->parts[part].first * taps;
     for (size_t i = 0; i < part; i++)
         words += conv_words(layer, layer->parts[i].channels) * taps;
@@ -23,8 +23,8 @@ static size_t word_of(const struct layer *layer, size_t part, size_t tap)
 
 size_t conv_panel_words(const struct layer *layer)
 {
-    return layer->is_bfloat16 ? word_of(layer, layer->part_count - 1, layer->kernel * layer->kernel)
-                              : layer->in_channels * layer->kernel * layer->kernel;
+    return layer->bfloat16 ? word_of(layer, layer->part_count - 1, layer->kernel * layer->kernel)
+                           : layer->in_channels * layer->kernel * layer->kernel;
 }
 
 size_t conv_bytes(const struct layer *layer)
@@ -34,19 +34,19 @@ size_t conv_bytes(const struct layer *layer)
 
 size_t conv_panel_count(const struct layer *layer)
 {
-    const size_t rows = core_simd()->gemm_rows;
+    const size_t rows = layer->simd->gemm_rows;
     return (layer->out_channels + rows - 1) / rows;
 }
 
 size_t conv_panel_rows(const struct layer *layer, size_t index)
 {
-    const size_t rows = core_simd()->gemm_rows, left = layer->out_channels - index * rows;
+    const size_t rows = layer->simd->gemm_rows, left = layer->out_channels - index * rows;
     return left < rows ? left : rows;
 }
 
 static float *panel_of(const struct layer *layer, size_t index)
 {
-    return layer->panels + index * core_simd()->gemm_rows * conv_panel_words(layer);
+    return layer->panels + index * layer->simd->gemm_rows * conv_panel_words(layer);
 }
 
 const float *conv_panel_at(const struct layer *layer, size_t index, size_t part, size_t tap,
@@ -60,7 +60,7 @@ float conv_weight(const struct layer *layer, const float *words, size_t rows, si
 {
     uint32_t bits;
     float weight;
-    if (!layer->is_bfloat16)
+    if (!layer->bfloat16)
         return words[i * rows];
     memcpy(&bits, &words[i / 2 * rows], sizeof bits);
     bits = i % 2 ? bits & 0xffff0000u : bits << 16;
@@ -70,22 +70,22 @@ float conv_weight(const struct layer *layer, const float *words, size_t rows, si
 
 void conv_multiply(const struct layer *layer, const struct simd_gemm_tile *tile)
 {
-    if (layer->is_bfloat16)
-        core_bfloat16()->gemm_tile(tile);
+    if (layer->bfloat16)
+        layer->bfloat16->gemm_tile(tile);
     else
-        core_simd()->gemm_tile(tile);
+        layer->simd->gemm_tile(tile);
 }
 
 enum simd_words conv_float32_words(const struct layer *layer)
 {
-    return layer->is_bfloat16 ? SIMD_BFLOAT16_WEIGHTS : SIMD_FLOAT32;
+    return layer->bfloat16 ? SIMD_BFLOAT16_WEIGHTS : SIMD_FLOAT32;
 }
 
 static void pack_panel(struct layer *layer, size_t index, const float *weights)
 {
     const size_t rows = conv_panel_rows(layer, index), taps = layer->kernel * layer->kernel;
     const size_t steps = conv_panel_words(layer);
-    const float *from = weights + index * core_simd()->gemm_rows * steps;
+    const float *from = weights + index * layer->simd->gemm_rows * steps;
     float *to = panel_of(layer, index);
     for (size_t part = 0; part < layer->part_count; part++)
         for (size_t tap = 0; tap < taps; tap++)
@@ -110,7 +110,7 @@ static void narrow_panel(const struct layer *wide, size_t index, const struct la
     for (size_t part = 0; part < wide->part_count; part++)
         for (size_t tap = 0; tap < taps; tap++) {
             const size_t channels = wide->parts[part].channels;
-            core_bfloat16()->pack_pairs(from, channels, rows, to);
+            narrow->bfloat16->pack_pairs(from, channels, rows, to);
             from += channels * rows;
             to += conv_words(narrow, channels) * rows;
         }
@@ -119,7 +119,7 @@ static void narrow_panel(const struct layer *wide, size_t index, const struct la
 enum ppm_status conv_narrow(struct layer *layer, struct ppm_error *error)
 {
     struct layer narrow = *layer;
-    narrow.is_bfloat16 = true;
+    narrow.bfloat16 = simd_select_bfloat16(layer->simd);
     narrow.panels = core_allocate(conv_bytes(&narrow), error);
     if (!narrow.panels)
         return error->status;

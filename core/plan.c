@@ -11,7 +11,7 @@ size_t plan_points(const struct geometry *g, size_t branch)
 
 struct plan_pixels plan_tile(const struct plan *plan, size_t tile)
 {
-    const size_t width = core_simd()->gemm_columns, w = plan->g.w;
+    const size_t width = plan->simd->gemm_columns, w = plan->g.w;
     const size_t row = plan->is_row_wise ? tile / plan->row_tiles : 0;
     const size_t first = row * w + (tile - row * plan->row_tiles) * width;
     const size_t left = (plan->is_row_wise ? (row + 1) * w : plan->pixels) - first;
@@ -156,14 +156,14 @@ static void plan_grid_columns(const struct plan *plan, size_t branch, size_t ker
         const size_t row = (pixels.first + j) / plan->g.w + down;
         const size_t column = (pixels.first + j) % plan->g.w + right;
         if (row >= 1 && row <= plan->g.h && column >= 1 && column <= plan->g.w)
-            add_weights(plan, branch, row - 1, column - 1, u + j, core_simd()->gemm_columns);
+            add_weights(plan, branch, row - 1, column - 1, u + j, plan->simd->gemm_columns);
     }
 }
 
 /* Row-wise: u [width of the grid][gemm_columns], the weights along any row. */
 static void plan_row_columns(const struct plan *plan, size_t branch, size_t tile, float *u)
 {
-    const size_t stride = core_simd()->gemm_columns;
+    const size_t stride = plan->simd->gemm_columns;
     const struct plan_pixels pixels = plan_tile(plan, tile);
     for (size_t j = 0; j < pixels.columns; j++) {
         const struct resize_tap *right = &plan->column_taps[branch][pixels.first + j];
@@ -192,7 +192,7 @@ static void choose_tiles(struct plan *plan)
 {
     enum { STORE_STEPS = 16, BLEND_STEPS = 1 };
     const struct spec *spec = plan->spec;
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = plan->simd->gemm_columns;
     const size_t in_row = (plan->g.w + width - 1) / width;
     bool is_folded[BRANCHES_MAX];
     plan->tile_count = (plan->pixels + width - 1) / width;
@@ -214,7 +214,7 @@ static void choose_tiles(struct plan *plan)
 static void plan_folding(struct plan *plan, struct ppm_error *error)
 {
     const struct spec *spec = plan->spec;
-    const size_t columns = core_simd()->gemm_columns;
+    const size_t columns = plan->simd->gemm_columns;
     const size_t kernel = spec->head.count ? spec->head.layers[0].kernel : 1;
     const size_t tiles = plan->is_row_wise ? plan->row_tiles : plan->tile_count;
     for (size_t i = 0; i < spec->branch_count; i++) {
@@ -270,6 +270,7 @@ struct plan *plan_create_pooling(const struct ppm_model *model, const struct geo
     }
     plan->model_id = model->id;
     plan->spec = &model->spec;
+    plan->simd = model->simd;
     plan->g = *geometry;
     plan->g.input.n = plan->g.output.n = 1;
     plan_axis(plan, true, geometry->input.h, &plan->rows, error);

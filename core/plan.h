@@ -20,8 +20,9 @@ struct pool_axis {
 struct plan {
     uint64_t model_id;
     const struct spec *spec;
-    struct geometry g; /* of a batch of one */
-    double map_us;     /* what a map takes one thread, roughly: to tell small from large */
+    const struct simd_ops *simd; /* the model's */
+    struct geometry g;           /* of a batch of one */
+    double map_us; /* what a map takes one thread, roughly: to tell small from large */
     struct pool_axis rows, columns;
     struct resize_tap *row_taps[BRANCHES_MAX];    /* [H]: where each branch is upsampled from */
     struct resize_tap *column_taps[BRANCHES_MAX]; /* [W] */

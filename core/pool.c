@@ -27,8 +27,8 @@ static void sum_cells(const struct plan *plan, const float *plane, float *sums, 
     for (size_t first = 0; first < count; first += POOL_ROWS_TOGETHER) {
         const size_t rows = count - first < POOL_ROWS_TOGETHER ? count - first : POOL_ROWS_TOGETHER;
         for (size_t row = 0; row < rows; row++)
-            core_simd()->sum_rows(plane + edges[first + row] * w, w,
-                                  edges[first + row + 1] - edges[first + row], w, sums + row * w);
+            plan->simd->sum_rows(plane + edges[first + row] * w, w,
+                                 edges[first + row + 1] - edges[first + row], w, sums + row * w);
         sum_columns(&plan->columns, sums, rows, w, ret + first * plan->columns.cell_count);
     }
 }
@@ -39,7 +39,7 @@ static void store_bins(const struct plan *plan, size_t n, size_t c, const float 
                        const struct micro_panels *pooled)
 {
     const struct pool_axis *rows = &plan->rows, *columns = &plan->columns;
-    const size_t width = core_simd()->gemm_columns, channels = plan->spec->channels;
+    const size_t width = plan->simd->gemm_columns, channels = plan->spec->channels;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
         const size_t column = n * plan_points(&plan->g, i);
@@ -48,8 +48,8 @@ static void store_bins(const struct plan *plan, size_t n, size_t c, const float 
         for (size_t k = 0; k < branch->pooled_h; k++) {
             const struct cell_range down = rows->bins[i][k];
             const size_t height = rows->edges[down.to] - rows->edges[down.from];
-            core_simd()->sum_rows(cells + down.from * columns->cell_count, columns->cell_count,
-                                  down.to - down.from, columns->cell_count, sums);
+            plan->simd->sum_rows(cells + down.from * columns->cell_count, columns->cell_count,
+                                 down.to - down.from, columns->cell_count, sums);
             for (size_t l = 0; l < branch->pooled_w; l++) {
                 const struct cell_range right = columns->bins[i][l];
                 const size_t area =
@@ -79,9 +79,9 @@ static void sum_cells_nhwc(const struct plan *plan, const float *map, size_t fir
             for (size_t c = 0; c < count; c++)
                 ret[c] = 0;
             for (size_t y = rows->edges[row]; y < rows->edges[row + 1]; y++) {
-                core_simd()->sum_rows(map + (y * w + columns->edges[cell]) * channels + first,
-                                      channels, columns->edges[cell + 1] - columns->edges[cell],
-                                      count, sums);
+                plan->simd->sum_rows(map + (y * w + columns->edges[cell]) * channels + first,
+                                     channels, columns->edges[cell + 1] - columns->edges[cell],
+                                     count, sums);
                 for (size_t c = 0; c < count; c++)
                     ret[c] += sums[c];
             }

@@ -6,10 +6,10 @@
 
 enum { LINE_FLOATS = 16 }; /* a cache line */
 
-size_t pooled_columns(const struct geometry *g, size_t n, size_t branch)
+size_t pooled_columns(const struct plan *plan, size_t n, size_t branch)
 {
-    const size_t width = core_simd()->gemm_columns;
-    return (n * plan_points(g, branch) + width - 1) / width * width;
+    const size_t width = plan->simd->gemm_columns;
+    return (n * plan_points(&plan->g, branch) + width - 1) / width * width;
 }
 
 /* a * b + c, saturating */
@@ -31,9 +31,10 @@ static size_t axes_bytes_max(const struct spec *spec, const struct geometry *g)
     return bytes;
 }
 
-size_t pooling_bytes(const struct spec *spec, const struct geometry *geometry)
+size_t pooling_bytes(const struct ppm_model *model, const struct geometry *geometry)
 {
-    const size_t width = core_simd()->gemm_columns;
+    const struct spec *spec = &model->spec;
+    const size_t width = model->simd->gemm_columns;
     const size_t plane = geometry->input.h * geometry->input.w;
     size_t floats = multiply_add(geometry->input.w, POOL_ROWS_TOGETHER + 1, plane + LINE_FLOATS);
     for (size_t i = 0; i < spec->branch_count; i++) {
@@ -56,7 +57,7 @@ static void lay_out(struct ppm_pooling *pooling, float *at)
     at += (pool_plane_floats(plan) + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
         pooling->pooled[i] = (struct micro_panels){at, channels};
-        at += pooled_columns(&plan->g, pooling->shape.n, i) * channels;
+        at += pooled_columns(plan, pooling->shape.n, i) * channels;
     }
 }
 
@@ -66,7 +67,7 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     struct geometry geometry;
     if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
         return NULL;
-    const size_t bytes = pooling_bytes(&model->spec, &geometry);
+    const size_t bytes = pooling_bytes(model, &geometry);
     if (bytes > PTRDIFF_MAX) { /* then none of the sums below overflows */
         ppm_fail(error, PPM_TOO_LARGE, "the means of all bins overflow memory");
         return NULL;

@@ -101,8 +101,8 @@ enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_
 enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error);
 void ppm_tensor_free(struct ppm_tensor *tensor);
 
-/* Conversions of count values by the running CPU's best kernel; ret overlaps nothing else. Any
- * thread may call.
+/* Conversions of count values by the chosen kernel set (ppm_isa_select); ret overlaps nothing else.
+ * Any thread may call.
  *
  * ret[i] = float(half[i]), exactly: subnormal numbers too. NaN stays NaN, of its sign. */
 void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count);
@@ -152,6 +152,7 @@ struct ppm_model_info {
     size_t palette_count;        /* more than the 256 that a palette holds */
     uint64_t parameters;         /* trained values, batch norm statistics included */
     uint64_t parameters_bytes;   /* held in memory for them */
+    const char *isa;             /* the kernel set that it was loaded for: "avx512", ... */
     const char *compute;         /* "float32" or "bfloat16" */
     struct ppm_compute_error compute_error; /* of bfloat16, measured at load */
     size_t layer_count;                     /* for ppm_model_layer */
@@ -298,12 +299,13 @@ void ppm_count_cores(struct ppm_cores *ret_cores);
 /* The fewer of both. */
 int ppm_default_threads(void);
 
-/* The kernel set in use: "scalar", "avx2", "avx512" or "neon". */
+/* The kernel set that is chosen: "scalar", "avx2", "avx512" or "neon". */
 const char *ppm_isa_name(void);
 
-/* Chooses the kernel set: name, or the best there is when name is NULL or empty. PPM_BAD_CONFIG
- * when this build or this CPU lacks it, naming those that are there. Call before any other thread
- * computes. */
+/* Chooses the kernel set for models that are loaded from now on: name, or the best there is when
+ * name is NULL or empty. A model that is loaded keeps the one that its weights are packed for
+ * (ppm_model_info.isa). PPM_BAD_CONFIG when this build or this CPU lacks it, naming those that are
+ * there. Any thread may call. */
 enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
 
 /* ---- JSON ----

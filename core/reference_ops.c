@@ -89,13 +89,13 @@ static void conv_columns(const struct layer *layer, size_t channel, const float 
                          size_t w, size_t row, size_t column, size_t count, float *ret)
 {
     const size_t kernel = layer->kernel, taps = kernel * kernel;
-    const size_t panel = channel / core_simd()->gemm_rows, rows = conv_panel_rows(layer, panel);
+    const size_t panel = channel / layer->simd->gemm_rows, rows = conv_panel_rows(layer, panel);
     double sums[COLUMNS] = {0};
     for (size_t part = 0; part < layer->part_count; part++)
         for (size_t tap = 0; tap < taps; tap++) {
             const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
             const float *weights =
-                conv_panel_at(layer, panel, part, tap, 0) + channel % core_simd()->gemm_rows;
+                conv_panel_at(layer, panel, part, tap, 0) + channel % layer->simd->gemm_rows;
             if (row + down < 1 || row + down > h)
                 continue; /* the padding above and below */
             for (size_t i = 0; i < layer->parts[part].channels; i++) {

@@ -66,11 +66,12 @@ void ppm_on_threads(int threads, void (*work)(void *context, int index), void *c
         work(context, i);
 }
 
-static const struct simd_ops *selected;
+static const struct simd_ops *_Atomic selected;
 
 const struct simd_ops *core_simd(void)
 {
-    return selected ? selected : simd_select(NULL);
+    const struct simd_ops *ops = atomic_load(&selected);
+    return ops ? ops : simd_select(NULL);
 }
 
 const char *ppm_isa_name(void)
@@ -86,6 +87,6 @@ enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error)
                         "PPM_ISA: found \"%.20s\", expected a kernel set that this build has and "
                         "this CPU runs: %s",
                         name, simd_names());
-    selected = table;
+    atomic_store(&selected, table);
     return PPM_OK;
 }

@@ -31,8 +31,8 @@ static size_t in_lines(size_t floats)
 /* Panels whose sums a task keeps at most. */
 static size_t panels_of_task(const struct layer *conv)
 {
-    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
-    const size_t bytes = PLACES * core_simd()->gemm_rows * columns * sizeof(float);
+    const size_t columns = columns_of_block(conv->simd);
+    const size_t bytes = PLACES * conv->simd->gemm_rows * columns * sizeof(float);
     const size_t fit = SUMS_BYTES / bytes, all = conv_panel_count(conv);
     return fit < all ? fit : all;
 }
@@ -45,9 +45,8 @@ static size_t weights_stride(size_t steps, size_t rows)
 
 static struct scratch_sizes scratch_of(const struct plan *plan, const struct pass *pass)
 {
-    const struct simd_ops *ops = core_simd();
-    const size_t micros = micros_of_block(), steps = steps_of_chunk();
-    const size_t columns = micros * ops->gemm_columns;
+    const struct simd_ops *ops = plan->simd;
+    const size_t columns = columns_of_block(ops), steps = steps_of_chunk(ops);
     const size_t folded = folded_steps(plan);
     return (struct scratch_sizes){
         .planes = in_lines(PLANES_TOGETHER * rows_max(plan) * row_floats_of(plan)),
@@ -83,7 +82,7 @@ static void take_scratch(struct task *task, const struct pass *pass, float *scra
 static void multiply(const struct task *task, size_t panel, const struct inputs *inputs,
                      bool accumulates, const float *next_taps, size_t tap_stride)
 {
-    const struct simd_ops *ops = core_simd();
+    const struct simd_ops *ops = task->conv->simd;
     const size_t width = ops->gemm_columns, rows = conv_panel_rows(task->conv, panel);
     const size_t tile_floats = ops->gemm_rows * width;
     struct simd_gemm_run run = {.k = inputs->steps};
@@ -116,8 +115,8 @@ static void multiply_part(const struct task *task, size_t part, size_t first, si
         const size_t rows = conv_panel_rows(conv, panel);
         const size_t tap_stride = conv->parts[part].channels * rows;
         const bool is_last = panel + 1 == task->end_panel;
-        core_simd()->winograd_weights(conv_panel_at(conv, panel, part, 0, first), tap_stride,
-                                      steps * rows, task->weights, weights_stride(steps, rows));
+        conv->simd->winograd_weights(conv_panel_at(conv, panel, part, 0, first), tap_stride,
+                                     steps * rows, task->weights, weights_stride(steps, rows));
         multiply(task, panel, &inputs, accumulates,
                  is_last ? NULL : conv_panel_at(conv, panel + 1, part, 0, first), tap_stride);
     }
@@ -135,8 +134,8 @@ static void multiply_folded(const struct task *task, bool accumulates)
         float *ret = task->weights;
         for (size_t i = 0; i < work->spec->branch_count; i++) {
             const size_t floats = plan->is_folded[i] ? plan_points(&plan->g, i) * rows : 0;
-            core_simd()->winograd_weights(folded, floats, floats, ret,
-                                          weights_stride(inputs.steps, rows));
+            plan->simd->winograd_weights(folded, floats, floats, ret,
+                                         weights_stride(inputs.steps, rows));
             folded += TAPS * floats;
             ret += floats;
         }
@@ -151,7 +150,7 @@ static bool run_task(struct task *task)
 {
     const struct work *work = task->source.work;
     const struct layer *conv = task->conv;
-    const size_t steps_max = steps_of_chunk();
+    const size_t steps_max = steps_of_chunk(conv->simd);
     bool accumulates = false, folds = false;
     find_runs(work->plan, task);
     memset(task->planes, 0,
@@ -178,7 +177,7 @@ static bool run_task(struct task *task)
 
 static size_t blocks_of_map(const struct plan *plan)
 {
-    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
+    const size_t columns = columns_of_block(plan->simd);
     return (winograd_tiles(plan) + columns - 1) / columns;
 }
 
@@ -210,7 +209,7 @@ bool winograd_takes_layers(const struct work *work, const struct layer *conv)
 static void run_tasks(struct work *work, const struct pass *pass)
 {
     const size_t tiles = winograd_tiles(work->plan), panels = conv_panel_count(pass->layers);
-    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
+    const size_t columns = columns_of_block(work->plan->simd);
     const size_t blocks = blocks_of_map(work->plan);
     const size_t groups = choose_groups(work, pass->layers);
     float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;

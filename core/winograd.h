@@ -52,9 +52,9 @@ struct inputs {
 /* Tiles on an axis of so many pixels. */
 size_t tiles_on(size_t extent);
 
-/* Micro-panels of a block, and the channels that are transformed at a time. */
-size_t micros_of_block(void);
-size_t steps_of_chunk(void);
+/* Columns of a block, in whole micro-panels, and the channels that are transformed at a time. */
+size_t columns_of_block(const struct simd_ops *ops);
+size_t steps_of_chunk(const struct simd_ops *ops);
 
 /* Scratch of the inputs: floats of a row of a plane, with its border and what the kernel may read
  * behind the last tile; and rows that the tiles of a block see at most. */

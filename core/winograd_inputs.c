@@ -12,15 +12,15 @@ size_t tiles_on(size_t extent)
     return (extent + TILE - 1) / TILE;
 }
 
-size_t micros_of_block(void)
+size_t columns_of_block(const struct simd_ops *ops)
 {
-    const size_t width = core_simd()->gemm_columns;
-    return width < BLOCK_COLUMNS / 2 ? BLOCK_COLUMNS / width : 1;
+    const size_t width = ops->gemm_columns;
+    return width < BLOCK_COLUMNS / 2 ? BLOCK_COLUMNS / width * width : width;
 }
 
-size_t steps_of_chunk(void)
+size_t steps_of_chunk(const struct simd_ops *ops)
 {
-    return INPUTS_BYTES / (PLACES * micros_of_block() * core_simd()->gemm_columns * sizeof(float));
+    return INPUTS_BYTES / (PLACES * columns_of_block(ops) * sizeof(float));
 }
 
 size_t row_floats_of(const struct plan *plan)
@@ -30,7 +30,7 @@ size_t row_floats_of(const struct plan *plan)
 
 size_t rows_max(const struct plan *plan)
 {
-    const size_t columns = micros_of_block() * core_simd()->gemm_columns;
+    const size_t columns = columns_of_block(plan->simd);
     const size_t across = columns / tiles_on(plan->g.w) + 2, all = tiles_on(plan->g.h);
     return TILE * (across < all ? across : all) + 2;
 }
@@ -62,7 +62,7 @@ size_t folded_steps(const struct plan *plan)
 
 void find_runs(const struct plan *plan, struct task *task)
 {
-    const size_t width = core_simd()->gemm_columns, in_row = tiles_on(plan->g.w);
+    const size_t width = plan->simd->gemm_columns, in_row = tiles_on(plan->g.w);
     task->micros = (task->count + width - 1) / width;
     task->first_row = task->first / in_row;
     task->rows = TILE * ((task->first + task->count - 1) / in_row - task->first_row + 1) + 2;
@@ -78,10 +78,9 @@ void find_runs(const struct plan *plan, struct task *task)
 }
 
 /* One channel: plane [rows][row_floats], with its border, to a step of every micro-panel. */
-static void transform_plane(const struct task *task, const float *plane, size_t row_floats,
-                            size_t step, const struct inputs *inputs, float *ret)
+static void transform_plane(const struct simd_ops *ops, const struct task *task, const float *plane,
+                            size_t row_floats, size_t step, const struct inputs *inputs, float *ret)
 {
-    const struct simd_ops *ops = core_simd();
     for (size_t i = 0; i < task->run_count; i++) {
         const struct tile_run *run = &task->runs[i];
         ops->winograd_input(plane + TILE * ((run->row - task->first_row) * row_floats + run->first),
@@ -95,10 +94,11 @@ static void transform_plane(const struct task *task, const float *plane, size_t 
 struct inputs transform_inputs(const struct task *task, size_t part, size_t first, size_t steps)
 {
     const struct block *source = &task->source;
+    const struct simd_ops *ops = task->conv->simd;
     const size_t row_floats = row_floats_of(source->work->plan);
     const bool is_nhwc = !source->pass->map && source->work->x_layout == PPM_NHWC;
     const size_t together = is_nhwc ? PLANES_TOGETHER : 1;
-    const size_t micro_stride = steps * core_simd()->gemm_columns;
+    const size_t micro_stride = steps * ops->gemm_columns;
     const struct inputs inputs = {.data = task->inputs,
                                   .place_stride = task->micros * micro_stride + LINE_FLOATS,
                                   .micro_stride = micro_stride,
@@ -112,7 +112,7 @@ struct inputs transform_inputs(const struct task *task, size_t part, size_t firs
                                   .plane_stride = task->rows * row_floats};
         gather_rows(source, &piece, &rows, task->planes);
         for (size_t i = 0; i < count; i++)
-            transform_plane(task, task->planes + i * rows.plane_stride, row_floats, done + i,
+            transform_plane(ops, task, task->planes + i * rows.plane_stride, row_floats, done + i,
                             &inputs, task->inputs);
     }
     return inputs;
@@ -141,20 +141,20 @@ static void spread_point(const struct plan *plan, size_t branch, size_t point, f
 /* One point to its step of all micro-panels. */
 static void transform_point(const struct plan *plan, const float *plane, size_t step, float *ret)
 {
-    const size_t width = core_simd()->gemm_columns, steps = folded_steps(plan);
+    const size_t width = plan->simd->gemm_columns, steps = folded_steps(plan);
     const size_t tiles = winograd_tiles(plan), row_floats = row_floats_of(plan);
     const struct inputs inputs = {.place_stride = steps * width};
     for (size_t first = 0; first < tiles; first += width, ret += PLACES * steps * width) {
         struct task task = {.first = first, .count = tiles - first < width ? tiles - first : width};
         find_runs(plan, &task);
-        transform_plane(&task, plane + TILE * task.first_row * row_floats, row_floats, step,
-                        &inputs, ret);
+        transform_plane(plan->simd, &task, plane + TILE * task.first_row * row_floats, row_floats,
+                        step, &inputs, ret);
     }
 }
 
 float *winograd_plan_inputs(const struct plan *plan, struct ppm_error *error)
 {
-    const size_t width = core_simd()->gemm_columns, steps = folded_steps(plan);
+    const size_t width = plan->simd->gemm_columns, steps = folded_steps(plan);
     const size_t micros = (winograd_tiles(plan) + width - 1) / width;
     const size_t plane_bytes =
         (TILE * tiles_on(plan->g.h) + 2) * row_floats_of(plan) * sizeof(float);
@@ -178,7 +178,7 @@ float *winograd_plan_inputs(const struct plan *plan, struct ppm_error *error)
 struct inputs folded_inputs(const struct task *task)
 {
     const struct plan *plan = task->source.work->plan;
-    const size_t width = core_simd()->gemm_columns, steps = folded_steps(plan);
+    const size_t width = plan->simd->gemm_columns, steps = folded_steps(plan);
     return (struct inputs){.data =
                                plan->winograd_inputs + task->first / width * PLACES * steps * width,
                            .place_stride = steps * width,

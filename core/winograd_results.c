@@ -13,12 +13,12 @@ enum { PANELS = TILE * TILE }; /* of pixels, in a micro-panel of tiles */
 
 static size_t first_channel(const struct task *task)
 {
-    return task->first_panel * core_simd()->gemm_rows;
+    return task->first_panel * task->conv->simd->gemm_rows;
 }
 
 static size_t end_channel(const struct task *task)
 {
-    const size_t end = task->end_panel * core_simd()->gemm_rows;
+    const size_t end = task->end_panel * task->conv->simd->gemm_rows;
     return end < task->conv->out_channels ? end : task->conv->out_channels;
 }
 
@@ -26,8 +26,8 @@ static size_t end_channel(const struct task *task)
 static bool transform_run(const struct task *task, const struct tile_run *run, size_t channel,
                           float *ret, size_t stride)
 {
-    const struct simd_ops *ops = core_simd();
     const struct layer *conv = task->conv;
+    const struct simd_ops *ops = conv->simd;
     const size_t at = channel - first_channel(task), width = ops->gemm_columns;
     const size_t tile_floats = ops->gemm_rows * width, place_floats = task->micros * tile_floats;
     struct simd_winograd_sums from = {
@@ -70,7 +70,7 @@ static void store_pixels(const struct task *task, const struct tile_run *run, si
 
 static bool store_by_channels(const struct task *task)
 {
-    const size_t stride = TILE * (task->micros * core_simd()->gemm_columns + TOGETHER);
+    const size_t stride = TILE * (task->micros * task->conv->simd->gemm_columns + TOGETHER);
     bool are_finite = true;
     for (size_t channel = first_channel(task); channel < end_channel(task); channel++)
         for (size_t i = 0; i < task->run_count; i++) {
@@ -84,22 +84,22 @@ static bool store_by_channels(const struct task *task)
 /* ---- with more layers ---- */
 
 /* From panel to panel: one line more, for not all of them to share a line of the cache. */
-static size_t panel_stride(const struct spec *spec, const struct pass *pass)
+static size_t panel_stride(const struct plan *plan, const struct pass *pass)
 {
-    return (pass_widest(spec, pass) + 1) * core_simd()->gemm_columns;
+    return (pass_widest(plan->spec, pass) + 1) * plan->simd->gemm_columns;
 }
 
 size_t winograd_results_floats(const struct plan *plan, const struct pass *pass)
 {
     if (pass->count == pass->fused)
         return 0;
-    return (PANELS + 1) * panel_stride(plan->spec, pass);
+    return (PANELS + 1) * panel_stride(plan, pass);
 }
 
 /* All channels of a micro-panel of tiles into the micro-panels of its pixels. */
 static bool gather_results(const struct task *task, size_t micro, size_t panel_floats)
 {
-    const size_t width = core_simd()->gemm_columns, stride = TILE * (width + TOGETHER);
+    const size_t width = task->conv->simd->gemm_columns, stride = TILE * (width + TOGETHER);
     bool are_finite = true;
     memset(task->pixels, 0, TILE * stride * sizeof *task->pixels); /* behind the last tile */
     for (size_t channel = 0; channel < task->conv->out_channels; channel++) {
@@ -123,7 +123,7 @@ static void store_panel(const struct task *task, const struct tile_run *run, siz
                         const float *x)
 {
     const struct work *work = task->source.work;
-    const size_t width = core_simd()->gemm_columns, row = TILE * run->row + panel / TILE;
+    const size_t width = work->plan->simd->gemm_columns, row = TILE * run->row + panel / TILE;
     const size_t panel_first = panel % TILE * width, panel_end = panel_first + width;
     const size_t run_first = TILE * run->column, run_end = run_first + pixels_in_row(task, run);
     const size_t first = panel_first > run_first ? panel_first : run_first;
@@ -137,7 +137,7 @@ static void store_panel(const struct task *task, const struct tile_run *run, siz
 static void finish_panel(const struct task *task, size_t micro, size_t panel, float *x,
                          float *other)
 {
-    const size_t width = core_simd()->gemm_columns;
+    const size_t width = task->conv->simd->gemm_columns;
     if (panel % TILE * width >= TILE * (task->count - micro * width))
         return; /* behind the last tile */
     const float *result = run_layers(task->source.pass, x, other);
@@ -148,7 +148,7 @@ static void finish_panel(const struct task *task, size_t micro, size_t panel, fl
 
 static bool store_by_panels(const struct task *task)
 {
-    const size_t panel_floats = panel_stride(task->source.work->spec, task->source.pass);
+    const size_t panel_floats = panel_stride(task->source.work->plan, task->source.pass);
     bool are_finite = true;
     for (size_t micro = 0; micro < task->micros; micro++) {
         are_finite = gather_results(task, micro, panel_floats) && are_finite;

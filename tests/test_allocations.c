@@ -94,7 +94,7 @@ Test(allocations, none_with_bfloat16)
 {
     struct ppm_error error = {0};
     struct ppm_tensor y = room();
-    if (!core_bfloat16())
+    if (!simd_select_bfloat16(core_simd()))
         ppm_isa_select("scalar", &error);
     bfloat16_assume_share(0.5);
     for (size_t i = 1; i < COUNT(models); i++) {

@@ -14,7 +14,7 @@ static void set_up(void)
 {
     struct ppm_error error = {0};
     support_open_folder();
-    if (!core_bfloat16())
+    if (!simd_select_bfloat16(core_simd()))
         ppm_isa_select("scalar", &error);
     bfloat16_assume_share(0.5);
 }

@@ -59,7 +59,7 @@ Test(memory, loads_from_a_file)
 Test(memory, loads_with_bfloat16)
 {
     struct ppm_error error = {0};
-    if (!core_bfloat16())
+    if (!simd_select_bfloat16(core_simd()))
         ppm_isa_select("scalar", &error);
     bfloat16_assume_share(0.5);
     path = support_write_json(

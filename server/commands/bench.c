@@ -115,7 +115,7 @@ static json_t *result_json(const struct subject *subject, const struct measureme
     return json_pack(
         "{s:s, s:[I,I,I,I], s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:o, s:o, s:o, s:I}",
         "model", info.name, "shape", (json_int_t)s.n, (json_int_t)s.c, (json_int_t)s.h,
-        (json_int_t)s.w, "isa", ppm_isa_name(), "threads", subject->options.threads, "runs",
+        (json_int_t)s.w, "isa", info.isa, "threads", subject->options.threads, "runs",
         (json_int_t)m->runs, "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1),
         "p99_ms", quantile(m->total_ms, m->runs, 0.99), "flops_literal",
         (json_int_t)costs.flops_literal, "flops_folded", (json_int_t)costs.flops_folded, "gflops",

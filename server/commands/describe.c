@@ -66,6 +66,7 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
            ppm_dtype_name(info.output_dtype));
     printf("parameters      %" PRIu64 " (%" PRIu64 " bytes in memory)\n", info.parameters,
            info.parameters_bytes);
+    printf("isa             %s\n", info.isa);
     print_compute(&info);
     if (print_layers(model, info.layer_count, shape_text ? &input.shape : NULL, error) != PPM_OK)
         return error->status;

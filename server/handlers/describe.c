@@ -62,13 +62,13 @@ static json_t *model_json(const struct ppm_model *model, const struct ppm_model_
 {
     json_error_t cause;
     return json_pack(
-        "{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "name", info->name, "config",
+        "{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:s, s:o, s:o}", "name", info->name, "config",
         ppm_json_load(info->config_json, strlen(info->config_json), &cause), "channels",
         (json_int_t)info->channels, "layout", ppm_layout_name(info->layout), "output_channels",
         (json_int_t)info->output_channels, "output_dtype", ppm_dtype_name(info->output_dtype),
         "parameters", (json_int_t)info->parameters, "parameters_bytes",
-        (json_int_t)info->parameters_bytes, "compute", compute_json(info), "layers",
-        layers_json(model, info->layer_count, shape, error));
+        (json_int_t)info->parameters_bytes, "isa", info->isa, "compute", compute_json(info),
+        "layers", layers_json(model, info->layer_count, shape, error));
 }
 
 /* ?shape=: what a request of it takes. Returns false after a refusal. */

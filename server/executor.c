@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double place_kept_s = 1;
-
 struct job_list {
     struct executor_job *first, **last;
     size_t count;
@@ -18,10 +16,10 @@ struct executor {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    struct job_list reserved, queue; /* who waits longest comes first */
-    size_t batchable;                /* jobs of the queue that may_batch */
-    size_t running;                  /* batches that are computed side by side */
-    bool is_rejoining;               /* the threads that compute side by side become a team again */
+    struct job_list queue; /* the longest wait comes first */
+    size_t batchable;      /* jobs of the queue that may_batch */
+    size_t running;        /* batches that are computed side by side */
+    bool is_rejoining;     /* the threads that compute side by side become a team again */
     bool is_stopping;
 };
 
@@ -54,19 +52,16 @@ static void take_from_queue(struct executor *executor, struct executor_job *job)
     executor->batchable -= job->may_batch ? 1 : 0;
 }
 
-static void give_place_back(struct executor *executor, struct executor_job *job)
+static void add_to_queue(struct executor *executor, struct executor_job *job)
 {
-    if (job->has_place)
-        take_out(&executor->reserved, job);
-    job->has_place = false;
+    push(&executor->queue, job);
+    executor->batchable += job->may_batch ? 1 : 0;
+    pthread_cond_signal(&executor->changed);
 }
 
-static bool has_free_place(struct executor *executor)
+static bool is_full(const struct executor *executor)
 {
-    const double oldest_s = clock_now_s() - place_kept_s;
-    while (executor->reserved.first && executor->reserved.first->since_s < oldest_s)
-        give_place_back(executor, executor->reserved.first);
-    return executor->reserved.count + executor->queue.count < executor->options.queue_max;
+    return executor->queue.count >= executor->options.queue_max;
 }
 
 static bool are_alike(const struct executor_job *a, const struct executor_job *b)
@@ -206,7 +201,6 @@ struct executor *executor_start(const struct executor_options *options, struct p
         return NULL;
     }
     executor->options = *options;
-    executor->reserved.last = &executor->reserved.first;
     executor->queue.last = &executor->queue.first;
     pthread_mutex_init(&executor->mutex, NULL);
     pthread_condattr_init(&attributes);
@@ -235,16 +229,22 @@ void executor_stop(struct executor *executor)
     free(executor);
 }
 
-/* ---- places and jobs ---- */
+/* ---- jobs ---- */
 
-bool executor_reserve(struct executor *executor, struct executor_job *job)
+bool executor_is_full(struct executor *executor)
 {
     pthread_mutex_lock(&executor->mutex);
-    give_place_back(executor, job);
-    job->has_place = has_free_place(executor);
-    if (job->has_place)
-        push(&executor->reserved, job);
-    const bool has_place = job->has_place;
+    const bool is = is_full(executor);
+    pthread_mutex_unlock(&executor->mutex);
+    return is;
+}
+
+bool executor_offer(struct executor *executor, struct executor_job *job)
+{
+    pthread_mutex_lock(&executor->mutex);
+    const bool has_place = !is_full(executor);
+    if (has_place)
+        add_to_queue(executor, job);
     pthread_mutex_unlock(&executor->mutex);
     return has_place;
 }
@@ -252,17 +252,7 @@ bool executor_reserve(struct executor *executor, struct executor_job *job)
 void executor_submit(struct executor *executor, struct executor_job *job)
 {
     pthread_mutex_lock(&executor->mutex);
-    give_place_back(executor, job);
-    push(&executor->queue, job);
-    executor->batchable += job->may_batch ? 1 : 0;
-    pthread_cond_signal(&executor->changed);
-    pthread_mutex_unlock(&executor->mutex);
-}
-
-void executor_release(struct executor *executor, struct executor_job *job)
-{
-    pthread_mutex_lock(&executor->mutex);
-    give_place_back(executor, job);
+    add_to_queue(executor, job);
     pthread_mutex_unlock(&executor->mutex);
 }
 

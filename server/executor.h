@@ -27,7 +27,8 @@ struct executor_kind {
     void (*drop)(struct executor_job *job);
 };
 
-/* Embedded in whatever is to be computed; belongs to the executor from submit until run. */
+/* Embedded in whatever is to be computed; belongs to the executor once queued, until run or drop.
+ */
 struct executor_job {
     const struct executor_kind *kind;
     bool may_batch;
@@ -35,13 +36,12 @@ struct executor_job {
 
     /* private */
     struct executor_job **link; /* what points to it */
-    double since_s;             /* monotonic: since when it is in its list */
-    bool has_place;             /* reserved, and not queued yet */
+    double since_s;             /* monotonic: when it was queued */
 };
 
 struct executor_options {
     int threads;
-    size_t queue_max;      /* jobs that have a place */
+    size_t queue_max;      /* jobs that may wait */
     size_t batch_max;      /* jobs in a batch */
     size_t batch_delay_us; /* how long a job that may_batch waits for others; 0: not at all */
 };
@@ -49,15 +49,14 @@ struct executor_options {
 /* The caller stops it. NULL and PPM_NO_MEMORY on failure. */
 struct executor *executor_start(const struct executor_options *options, struct ppm_error *error);
 
-/* Takes a place for a job, or renews it; false when all are taken. A place is kept for a second: a
- * body that is longer on its way does not keep others out. */
-bool executor_reserve(struct executor *executor, struct executor_job *job);
+/* Whether queue_max jobs wait: another one would be turned down just now. */
+bool executor_is_full(struct executor *executor);
 
-/* Queues a job, whose place was reserved just now; those of the server's own need none. */
+/* Queues a job that is ready to run. False: queue_max wait already, and it stays the caller's. */
+bool executor_offer(struct executor *executor, struct executor_job *job);
+
+/* Queues a job of the server's own, however many wait. */
 void executor_submit(struct executor *executor, struct executor_job *job);
-
-/* Gives the place of a job back that is not to be submitted after all; it need not have one. */
-void executor_release(struct executor *executor, struct executor_job *job);
 
 /* Drops the jobs that are stale, here and now. */
 void executor_sweep(struct executor *executor);

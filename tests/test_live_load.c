@@ -57,6 +57,30 @@ Test(live_load, a_full_queue_is_503_with_retry_after)
     live_slow_stop(&live);
 }
 
+/* A place in the queue is for a body that is there. */
+Test(live_load, heads_without_bodies_take_no_place)
+{
+    enum { HEADS = 8 };
+    int connections[HEADS];
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--queue-max", "2"), NULL);
+    for (int i = 0; i < HEADS; i++) {
+        connections[i] = live_connect(&live);
+        live_print(connections[i],
+                   "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n"
+                   "Content-Length: 100000\r\n\r\n",
+                   live_types[i % FORM_COUNT == RAW ? NPY : i % FORM_COUNT]);
+    }
+    live_wait_metric(&live, "ppm_requests_in_flight", HEADS + 1);
+    for (int i = 0; i < 20; i++)
+        live_check_serving(&live, "heads without bodies");
+    cr_assert(live_metric(&live, "ppm_rejected_total{reason=\"queue_full\"}") == 0);
+    for (int i = 0; i < HEADS; i++)
+        close(connections[i]);
+    live_wait_metric(&live, "ppm_requests_in_flight", 1);
+    live_stop(&live);
+}
+
 Test(live_load, what_takes_too_long_is_504)
 {
     struct live live;

@@ -178,13 +178,17 @@ static bool pays_in_batches(const struct ppm_costs *costs)
     return costs->weights_us - copies_us > 0.25 * costs->one_thread_us;
 }
 
-bool inference_refuse_full_queue(struct inference *inference)
+static bool refuse_place(struct inference *inference)
 {
-    if (is_quick(inference) || executor_reserve(inference->service->executor, &inference->job))
-        return false;
     metrics_rejected(METRICS_QUEUE_FULL);
     return http_problem(inference->request, 503, "%zu requests are waiting already (queue_max)",
                         inference->service->settings.queue_max);
+}
+
+bool inference_refuse_full_queue(struct inference *inference)
+{
+    return !is_quick(inference) && executor_is_full(inference->service->executor) &&
+           refuse_place(inference);
 }
 
 bool inference_submit(struct inference *inference)
@@ -193,7 +197,6 @@ bool inference_submit(struct inference *inference)
     struct service *service = inference->service;
     inference->queued_ms = http_elapsed_ms(request);
     if (is_quick(inference)) {
-        executor_release(service->executor, &inference->job);
         inference->deadline = request->deadline;
         inference_run(inference);
         return true;
@@ -206,7 +209,10 @@ bool inference_submit(struct inference *inference)
     inference->job.may_batch =
         inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
     http_answer_later(request);
-    executor_submit(service->executor, &inference->job);
+    if (!executor_offer(service->executor, &inference->job)) { /* others came first */
+        refuse_place(inference);
+        http_answer(request);
+    }
     return false;
 }
 
@@ -215,7 +221,6 @@ void inference_release(struct http_request *request)
     struct inference *inference = request->state;
     if (!inference)
         return;
-    executor_release(inference->service->executor, &inference->job);
     inference_free_x(inference);
     inference_forget_arrival(inference);
     codec_json_free(inference->reader);

@@ -70,7 +70,8 @@ struct inference *inference_begin(struct http_request *request,
  * Returns what finish is to return. */
 bool inference_submit(struct inference *inference);
 
-/* Takes a place in the queue, or renews it, unless it is computed here and now. True: refused. */
+/* Refuses a request that would have to wait while the queue is full, so that its body need not be
+ * read. It takes no place: that is for a request whose body is there. True: refused. */
 bool inference_refuse_full_queue(struct inference *inference);
 
 /* Checks x's shape against the model, the limits and the bytes announced, and sets costs and

@@ -2,6 +2,7 @@
 #include "server/executor.h"
 #include "server/clock.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +20,21 @@ struct executor {
     struct job_list queue; /* the longest wait comes first */
     size_t batchable;      /* jobs of the queue that may_batch */
     size_t running;        /* batches that are computed side by side */
+    double done_s;         /* when they all are done, by what is known of them */
     bool is_rejoining;     /* the threads that compute side by side become a team again */
     bool is_stopping;
 };
 
 /* ---- lists; the mutex is held ---- */
 
-static void push(struct job_list *list, struct executor_job *job)
+/* Where link points to: &list->first, or list->last. */
+static void insert(struct job_list *list, struct executor_job **link, struct executor_job *job)
 {
     job->since_s = clock_now_s();
-    job->next = NULL;
-    job->link = list->last;
-    *list->last = job;
-    list->last = &job->next;
+    job->next = *link;
+    job->link = link;
+    *(job->next ? &job->next->link : &list->last) = &job->next;
+    *link = job;
     list->count++;
 }
 
@@ -52,9 +55,10 @@ static void take_from_queue(struct executor *executor, struct executor_job *job)
     executor->batchable -= job->may_batch ? 1 : 0;
 }
 
-static void add_to_queue(struct executor *executor, struct executor_job *job)
+static void add_to_queue(struct executor *executor, struct executor_job **link,
+                         struct executor_job *job)
 {
-    push(&executor->queue, job);
+    insert(&executor->queue, link, job);
     executor->batchable += job->may_batch ? 1 : 0;
     pthread_cond_signal(&executor->changed);
 }
@@ -79,6 +83,11 @@ static size_t runs_waiting(const struct executor *executor)
     return executor->queue.count - batchable + (batchable + batch_max - 1) / batch_max;
 }
 
+static double batch_delay_s(const struct executor *executor)
+{
+    return (double)executor->options.batch_delay_us / 1e6;
+}
+
 static bool has_company(const struct executor *executor, const struct executor_job *job)
 {
     size_t count = 0;
@@ -87,27 +96,51 @@ static bool has_company(const struct executor *executor, const struct executor_j
     return count >= executor->options.batch_max;
 }
 
-/* The first job that need not wait for others like it; NULL: none. */
-static struct executor_job *find_ripe(const struct executor *executor)
+static bool is_ripe(const struct executor *executor, const struct executor_job *job, double now_s)
 {
-    const double delay_s = (double)executor->options.batch_delay_us / 1e6;
-    struct executor_job *job = executor->queue.first;
-    const double oldest_s = delay_s > 0 && job ? clock_now_s() - delay_s : 0;
-    while (job && delay_s > 0 && !executor->is_stopping && job->may_batch &&
-           job->since_s > oldest_s && !has_company(executor, job))
-        job = job->next;
-    return job;
+    return !job->may_batch || executor->is_stopping ||
+           now_s >= job->since_s + batch_delay_s(executor) || has_company(executor, job);
 }
 
-/* Until something changes, or the first job has waited long enough for others. */
-static void wait_for_change(struct executor *executor)
+static bool is_deep(const struct executor *executor)
 {
-    if (!executor->queue.first) {
+    return runs_waiting(executor) + executor->running >= (size_t)executor->options.threads;
+}
+
+/* When a thread computes a job that is ripe by itself, unless all threads are a team again before.
+ * The team saves most of the time that one thread takes; that is also the longest that the job
+ * waits for it, and it does not wait at all for those that need longer to come together. What is
+ * overdue is taken to need as long again as it is late. */
+static double alone_at_s(const struct executor *executor, const struct executor_job *job,
+                         double now_s)
+{
+    const double saved_s = job->alone_s * (1 - 1 / (double)executor->options.threads);
+    if (executor->running == 0 || is_deep(executor) || fabs(executor->done_s - now_s) >= saved_s)
+        return now_s;
+    return fmin(job->since_s, executor->done_s) + saved_s;
+}
+
+/* The first job to be computed now. NULL: none until that time, if nothing changes before. */
+static struct executor_job *find_due(const struct executor *executor, double *ret_wake_s)
+{
+    const double now_s = clock_now_s();
+    *ret_wake_s = INFINITY;
+    for (struct executor_job *job = executor->queue.first; job; job = job->next) {
+        const double due_s = is_ripe(executor, job, now_s) ? alone_at_s(executor, job, now_s)
+                                                           : job->since_s + batch_delay_s(executor);
+        if (due_s <= now_s)
+            return job;
+        *ret_wake_s = fmin(*ret_wake_s, due_s);
+    }
+    return NULL;
+}
+
+static void wait_for_change(struct executor *executor, double end_s)
+{
+    if (isinf(end_s)) {
         pthread_cond_wait(&executor->changed, &executor->mutex);
         return;
     }
-    const double end_s =
-        executor->queue.first->since_s + (double)executor->options.batch_delay_us / 1e6;
     const struct timespec end = {.tv_sec = (time_t)end_s,
                                  .tv_nsec = (long)(1e9 * (end_s - (double)(time_t)end_s))};
     pthread_cond_timedwait(&executor->changed, &executor->mutex, &end);
@@ -132,22 +165,32 @@ static struct executor_job *take_batch(struct executor *executor, struct executo
 }
 
 /* What a thread of those that compute side by side does next. NULL: they are to come together, as
- * there is no more work than one team should do. */
+ * nothing is being computed and there is less to do than would keep all of them busy. */
 static struct executor_job *next_apart(struct executor *executor)
 {
-    const size_t threads = (size_t)executor->options.threads;
     while (!executor->is_rejoining) {
-        struct executor_job *job = find_ripe(executor);
-        if (job && runs_waiting(executor) + executor->running >= threads)
+        double wake_s;
+        struct executor_job *job = find_due(executor, &wake_s);
+        if (job && (executor->running > 0 || is_deep(executor)))
             return take_batch(executor, job);
-        if (job || executor->running == 0) {
+        if (executor->running == 0) {
             executor->is_rejoining = true;
             pthread_cond_broadcast(&executor->changed);
         } else {
-            wait_for_change(executor);
+            wait_for_change(executor, wake_s);
         }
     }
     return NULL;
+}
+
+/* A batch begins to be computed by one thread. */
+static void begin_apart(struct executor *executor, const struct executor_job *batch)
+{
+    double done_s = clock_now_s();
+    for (; batch; batch = batch->next)
+        done_s += batch->alone_s;
+    executor->done_s = executor->running > 0 ? fmax(executor->done_s, done_s) : done_s;
+    executor->running++;
 }
 
 /* ---- the threads that compute ---- */
@@ -158,7 +201,7 @@ static void compute_apart(void *context, int index)
     (void)index;
     pthread_mutex_lock(&executor->mutex);
     for (struct executor_job *batch; (batch = next_apart(executor));) {
-        executor->running++;
+        begin_apart(executor, batch);
         pthread_mutex_unlock(&executor->mutex);
         batch->kind->run(batch, 1);
         pthread_mutex_lock(&executor->mutex);
@@ -173,16 +216,17 @@ static void *compute(void *context)
     const int threads = executor->options.threads;
     pthread_mutex_lock(&executor->mutex);
     while (executor->queue.first || !executor->is_stopping) {
-        struct executor_job *job = find_ripe(executor);
+        double wake_s;
+        struct executor_job *job = find_due(executor, &wake_s);
         if (!job) {
-            wait_for_change(executor);
+            wait_for_change(executor, wake_s);
             continue;
         }
-        const bool is_deep = threads > 1 && runs_waiting(executor) >= (size_t)threads;
-        struct executor_job *batch = is_deep ? NULL : take_batch(executor, job);
+        const bool is_apart = threads > 1 && is_deep(executor);
+        struct executor_job *batch = is_apart ? NULL : take_batch(executor, job);
         executor->is_rejoining = false;
         pthread_mutex_unlock(&executor->mutex);
-        if (is_deep)
+        if (is_apart)
             ppm_on_threads(threads, compute_apart, executor);
         else
             batch->kind->run(batch, threads);
@@ -244,7 +288,7 @@ bool executor_offer(struct executor *executor, struct executor_job *job)
     pthread_mutex_lock(&executor->mutex);
     const bool has_place = !is_full(executor);
     if (has_place)
-        add_to_queue(executor, job);
+        add_to_queue(executor, executor->queue.last, job);
     pthread_mutex_unlock(&executor->mutex);
     return has_place;
 }
@@ -252,7 +296,7 @@ bool executor_offer(struct executor *executor, struct executor_job *job)
 void executor_submit(struct executor *executor, struct executor_job *job)
 {
     pthread_mutex_lock(&executor->mutex);
-    add_to_queue(executor, job);
+    add_to_queue(executor, &executor->queue.first, job);
     pthread_mutex_unlock(&executor->mutex);
 }
 
@@ -265,7 +309,7 @@ void executor_sweep(struct executor *executor)
         if (!job->kind->is_stale || !job->kind->is_stale(job))
             continue;
         take_from_queue(executor, job);
-        push(&stale, job);
+        insert(&stale, stale.last, job);
     }
     pthread_mutex_unlock(&executor->mutex);
     while (stale.first) {

@@ -4,7 +4,9 @@
  * OpenMP gives every thread that opens a parallel region a team of its own, so one thread opens
  * them all. A few requests are computed one after the other, each by the whole team. When at least
  * as many are waiting as the team has threads, each thread computes its own: no work is shared out,
- * and nobody waits for the slowest. Requests that are alike may be computed together.
+ * and nobody waits for the slowest: a thread that is done takes the next job while others are still
+ * busy. They become a team again when all of them are done, which a job waits for only where the
+ * team saves it more time than that. Requests that are alike may be computed together.
  */
 #ifndef PPM_SERVER_EXECUTOR_H
 #define PPM_SERVER_EXECUTOR_H
@@ -32,6 +34,7 @@ struct executor_kind {
 struct executor_job {
     const struct executor_kind *kind;
     bool may_batch;
+    double alone_s;            /* about how long one thread takes for it; 0: not known */
     struct executor_job *next; /* of the batch that run is given */
 
     /* private */
@@ -55,7 +58,7 @@ bool executor_is_full(struct executor *executor);
 /* Queues a job that is ready to run. False: queue_max wait already, and it stays the caller's. */
 bool executor_offer(struct executor *executor, struct executor_job *job);
 
-/* Queues a job of the server's own, however many wait. */
+/* Queues a job of the server's own before all others, however many wait. It may not batch. */
 void executor_submit(struct executor *executor, struct executor_job *job);
 
 /* Drops the jobs that are stale, here and now. */

@@ -208,6 +208,7 @@ bool inference_submit(struct inference *inference)
         http_deadline_in(request, service->settings.queue_timeout_ms, "queue_timeout_ms");
     inference->job.may_batch =
         inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
+    inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us);
     http_answer_later(request);
     if (!executor_offer(service->executor, &inference->job)) { /* others came first */
         refuse_place(inference);

@@ -7,14 +7,11 @@
  * text is given all its room beforehand. */
 #include "core/ppm.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdalign.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { FIRST_BYTES = 4096 };
 
@@ -89,59 +86,30 @@ static void say_no_memory(json_error_t *ret_cause)
     ret_cause->text[JSON_ERROR_TEXT_LENGTH - 1] = (char)json_error_out_of_memory; /* its code */
 }
 
-/* What is to be parsed: a file, or text. */
-struct source {
-    FILE *file;
-    const char *text;
-    size_t bytes;
-};
-
 /* jansson's tree in the arena; NULL, and the cause, when there is none. */
-static json_t *parse(struct arena *arena, const struct source *source, json_error_t *ret_cause)
+static json_t *parse(struct arena *arena, const char *text, size_t bytes, json_error_t *ret_cause)
 {
     json_t *root = NULL;
     parsing = arena;
     if (setjmp(arena->is_empty) != 0)
         say_no_memory(ret_cause);
-    else if (source->file)
-        root = json_loadf(source->file, JSON_REJECT_DUPLICATES, ret_cause);
     else
-        root = json_loadb(source->text, source->bytes, JSON_REJECT_DUPLICATES, ret_cause);
+        root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, ret_cause);
     parsing = NULL;
     return root;
 }
 
-static json_t *load(const struct source *source, json_error_t *ret_cause)
+json_t *ppm_json_load(const char *text, size_t bytes, json_error_t *ret_cause)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct arena arena = {.chunks = NULL};
     pthread_once(&once, hand_over_memory);
-    json_t *tree = parse(&arena, source, ret_cause);
+    json_t *tree = parse(&arena, text, bytes, ret_cause);
     json_t *copy = tree ? json_deep_copy(tree) : NULL;
     if (tree && !copy)
         say_no_memory(ret_cause);
     free_chunks(&arena);
     return copy;
-}
-
-json_t *ppm_json_load(const char *text, size_t bytes, json_error_t *ret_cause)
-{
-    const struct source source = {.text = text, .bytes = bytes};
-    return load(&source, ret_cause);
-}
-
-json_t *ppm_json_load_file(const char *path, json_error_t *ret_cause)
-{
-    const struct source source = {.file = fopen(path, "re")};
-    if (!source.file) {
-        *ret_cause = (json_error_t){.line = -1, .column = -1};
-        snprintf(ret_cause->text, sizeof ret_cause->text - 1, "unable to open %s: %s", path,
-                 strerror(errno));
-        return NULL;
-    }
-    json_t *tree = load(&source, ret_cause);
-    fclose(source.file);
-    return tree;
 }
 
 char *ppm_json_text(const json_t *value, size_t flags)

@@ -1,7 +1,6 @@
 /* json_read.c - see json_read.h. */
 #include "core/json_read.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +57,18 @@ enum ppm_status json_refuse(const struct json_place *place, const json_t *found,
                     depth ? ": " : "", what, expected);
 }
 
+static enum ppm_status refuse_key(const struct json_place *place, const char *key,
+                                  const char *const *keys, struct ppm_error *error)
+{
+    char where[200] = "", known[200] = "";
+    const size_t depth = write_place(place, where, sizeof where);
+    for (size_t at = 0; *keys && at < sizeof known; keys++)
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", *keys);
+    return ppm_fail(error, PPM_BAD_CONFIG, "%s: %s%sunknown key \"%.64s\"; %s%s", place->file,
+                    where, depth ? ": " : "", key, *known ? "known keys are " : "it has no options",
+                    known);
+}
+
 enum ppm_status json_check_keys(const json_t *object, const struct json_place *place,
                                 const char *const *keys, struct ppm_error *error)
 {
@@ -65,17 +76,11 @@ enum ppm_status json_check_keys(const json_t *object, const struct json_place *p
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
     {
-        char list[200] = "";
-        size_t at = 0;
-        bool is_known = false;
-        for (const char *const *known = keys; *known; known++) {
-            is_known = is_known || strcmp(key, *known) == 0;
-            if (at < sizeof list)
-                at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", at ? ", " : "", *known);
-        }
-        struct json_place member = json_member(place, key);
-        if (!is_known)
-            return json_refuse(&member, value, error, "no such key here; known are %s", list);
+        const char *const *known = keys;
+        while (*known && strcmp(key, *known) != 0)
+            known++;
+        if (!*known)
+            return refuse_key(place, key, keys, error);
     }
     return PPM_OK;
 }
@@ -159,50 +164,4 @@ enum ppm_status json_read_choice(const json_t *object, const struct json_place *
                                names[i]);
     }
     return json_refuse(&member, value, error, "%s", list);
-}
-
-/* The whole file, at most bytes_max of it; NULL on error. */
-static char *read_text(const char *path, size_t bytes_max, size_t *ret_bytes,
-                       struct ppm_error *error)
-{
-    FILE *file = fopen(path, "re");
-    char *text = malloc(bytes_max + 1);
-    size_t bytes = file && text ? fread(text, 1, bytes_max + 1, file) : 0;
-    if (!text)
-        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    else if (!file || ferror(file))
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
-    else if (bytes > bytes_max)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: found more than %zu bytes, expected a configuration",
-                 path, bytes_max);
-    if (file)
-        fclose(file);
-    if (error->status != PPM_OK) {
-        free(text);
-        return NULL;
-    }
-    *ret_bytes = bytes;
-    return text;
-}
-
-json_t *json_read_file(const char *path, size_t bytes_max, struct ppm_error *error)
-{
-    json_error_t cause;
-    size_t bytes;
-    char *text = read_text(path, bytes_max, &bytes, error);
-    if (!text)
-        return NULL;
-    json_t *document = ppm_json_load(text, bytes, &cause);
-    free(text);
-    if (!document && json_error_code(&cause) == json_error_out_of_memory)
-        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    else if (!document)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: line %d, column %d: %s", path, cause.line,
-                 cause.column, cause.text);
-    else if (!json_is_object(document)) {
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: found a list, expected an object {...}", path);
-        json_decref(document);
-        document = NULL;
-    }
-    return document;
 }

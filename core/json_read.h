@@ -46,8 +46,4 @@ enum ppm_status json_read_choice(const json_t *object, const struct json_place *
                                  const char *key, const char *const *names, int *ret,
                                  struct ppm_error *error);
 
-/* The document in the file at path: an object, of at most bytes_max, without duplicate keys.
- * The caller releases it with json_decref. NULL on error. */
-json_t *json_read_file(const char *path, size_t bytes_max, struct ppm_error *error);
-
 #endif

@@ -308,17 +308,29 @@ const char *ppm_isa_name(void);
  * there. Any thread may call. */
 enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
 
+/* ---- files ---- */
+
+/* A regular file of at most bytes_max bytes, whole; never waits for what is none. NULL:
+ * PPM_BAD_CONFIG or PPM_NO_MEMORY, naming it. The caller frees the bytes. */
+char *ppm_read_file(const char *path, size_t bytes_max, size_t *ret_bytes, struct ppm_error *error);
+
+/* For a sentence about bytes that are not what was expected: what they begin like, such as "gzip
+ * data", "an HTML page" or "JSON". NULL: nothing known. */
+const char *ppm_looks_like(const void *bytes, size_t count);
+
 /* ---- JSON ----
  *
  * jansson's own json_load... and json_dumps are not safe where memory runs out; these are. */
 
 /* Duplicate keys are refused. NULL on failure, with the cause, whose json_error_code is
- * json_error_out_of_memory when it was that, and whose line is -1 when a file cannot be read. The
- * caller releases the tree. */
+ * json_error_out_of_memory when it was that. The caller releases the tree. */
 struct json_t;
 struct json_error_t;
 struct json_t *ppm_json_load(const char *text, size_t bytes, struct json_error_t *ret_cause);
-struct json_t *ppm_json_load_file(const char *path, struct json_error_t *ret_cause);
+
+/* The object that a file of at most bytes_max holds. NULL: PPM_BAD_CONFIG names the file, and the
+ * place or what it looks like instead; PPM_NO_MEMORY. The caller releases it. */
+struct json_t *ppm_json_load_file(const char *path, size_t bytes_max, struct ppm_error *error);
 
 /* The text of a value, with the flags of json_dumps. NULL when there is no memory for it; the
  * caller frees it. */

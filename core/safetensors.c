@@ -12,7 +12,7 @@
 
 /* The format allows 100 MB; a parsed header takes up to 75 times its text, and 16 MiB describe over
  * 100,000 tensors. */
-enum { HEADER_BYTES_MAX = 16 << 20, LENGTH_BYTES = 8 };
+enum { HEADER_BYTES_MAX = 16 << 20, LENGTH_BYTES = 8, BEGINNING_BYTES = 64 };
 
 struct safetensors {
     char *path;
@@ -147,14 +147,19 @@ static enum ppm_status parse_entries(struct safetensors *file, struct ppm_error 
 static enum ppm_status read_header(struct safetensors *file, uint64_t file_bytes,
                                    struct ppm_error *error)
 {
-    unsigned char raw[LENGTH_BYTES];
+    unsigned char raw[BEGINNING_BYTES] = {0};
     uint64_t length = 0;
     json_error_t cause;
+    const size_t raw_bytes = file_bytes < sizeof raw ? (size_t)file_bytes : sizeof raw;
+    if (read_exactly(file, 0, raw, raw_bytes, error) != PPM_OK)
+        return error->status;
+    const char *kind = ppm_looks_like(raw, raw_bytes);
+    if (kind && (raw[LENGTH_BYTES - 1] != 0 || raw[LENGTH_BYTES] != '{'))
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %s, expected a safetensors file",
+                        file->path, kind);
     if (file_bytes < LENGTH_BYTES)
         return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %llu bytes, expected a safetensors file",
                         file->path, (unsigned long long)file_bytes);
-    if (read_exactly(file, 0, raw, sizeof raw, error) != PPM_OK)
-        return error->status;
     for (int i = LENGTH_BYTES - 1; i >= 0; i--)
         length = length << 8 | raw[i];
     if (length > file_bytes - LENGTH_BYTES || length > HEADER_BYTES_MAX)
@@ -173,7 +178,7 @@ static enum ppm_status read_header(struct safetensors *file, uint64_t file_bytes
             ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", file->path);
         else if (!json_is_object(file->header))
             ppm_fail(error, PPM_BAD_CONFIG, "%s: the header is not a JSON object: %s", file->path,
-                     file->header ? "found another type" : cause.text);
+                     file->header ? "found an array" : cause.text);
     }
     free(text);
     return error->status;

@@ -241,7 +241,7 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
 {
     static const char *const keys[] = {"size", "scale", "upsample", "as", "palette", NULL};
     const json_t *output = json_object_get(root, "output");
-    struct json_place member = json_member(place, "output");
+    struct json_place member = json_member(place, "output"), as_place = json_member(&member, "as");
     int mode = (int)spec->upsample, as = AS_VALUES;
     if (!output)
         return PPM_OK;
@@ -253,6 +253,11 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
         json_read_choice(output, &member, "upsample", resize_names, &mode, error) != PPM_OK ||
         json_read_choice(output, &member, "as", output_as_names, &as, error) != PPM_OK)
         return error->status;
+    if (as != AS_VALUES && spec->output_channels == 1)
+        return json_refuse(
+            &as_place, json_object_get(output, "as"), error,
+            "\"values\" of a head that ends with \"sigmoid\": softmax and argmax of 1 "
+            "channel are the same everywhere");
     spec->output.resize = (enum resize)mode;
     spec->output.as = (enum output_as)as;
     if (as == AS_ARGMAX) {
@@ -361,7 +366,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
                                        "head",    "output",   "weights",  "cascade",     "exact",
                                        "warm_up", "compute",  NULL};
     *ret_spec = (struct spec){0};
-    json_t *root = json_read_file(path, CONFIG_BYTES_MAX, error);
+    json_t *root = ppm_json_load_file(path, CONFIG_BYTES_MAX, error);
     const struct json_place place = {.file = path};
     if (!root)
         return error->status;

@@ -78,25 +78,31 @@ static enum ppm_status read_weights_name(struct stack_reader *reader, const json
     return PPM_OK;
 }
 
+static enum ppm_status read_kernel(const struct stack_reader *reader, const json_t *options,
+                                   const struct json_place *place, struct layer *layer)
+{
+    const json_t *kernel = json_object_get(options, "kernel");
+    const struct json_place member = json_member(place, "kernel");
+    const json_int_t size = kernel ? json_integer_value(kernel) : 1;
+    layer->kernel = size == 3 ? 3 : 1;
+    if (size != 1 && (size != 3 || !reader->is_head))
+        return json_refuse(&member, kernel, reader->error,
+                           reader->is_head ? "1 or 3" : "1: the convolutions of a branch are 1x1");
+    return PPM_OK;
+}
+
 static enum ppm_status read_conv(struct stack_reader *reader, const json_t *options,
                                  const struct json_place *place, struct layer *layer)
 {
     static const char *const keys[] = {"channels", "kernel", "bias", "weights", NULL};
-    struct json_place kernel = json_member(place, "kernel");
     struct ppm_error *error = reader->error;
-    layer->kernel = 1;
     layer->has_bias = true;
     if (json_check_keys(options, place, keys, error) != PPM_OK ||
         json_read_size(options, place, "channels", 1, CHANNELS_MAX, &layer->out_channels, error) !=
             PPM_OK ||
-        json_read_size(options, place, "kernel", 1, 3, &layer->kernel, error) != PPM_OK ||
+        read_kernel(reader, options, place, layer) != PPM_OK ||
         json_read_bool(options, place, "bias", &layer->has_bias, error) != PPM_OK)
         return error->status;
-    if (layer->kernel == 2)
-        return json_refuse(&kernel, json_object_get(options, "kernel"), error, "1 or 3");
-    if (layer->kernel != 1 && !reader->is_head)
-        return json_refuse(&kernel, json_object_get(options, "kernel"), error,
-                           "1: the convolutions of a branch are 1x1");
     if (read_weights_name(reader, options, place, "conv", layer) != PPM_OK)
         return error->status;
     reader->convs++;
@@ -197,6 +203,9 @@ static enum ppm_status read_layer(struct stack_reader *reader, const json_t *val
     struct json_place member = json_member(place, type->name);
     if (options && !json_is_object(options))
         return json_refuse(&member, options, reader->error, "an object of options");
+    if (type->kind == LAYER_SOFTMAX && reader->channels == 1)
+        return json_refuse(place, value, reader->error,
+                           "\"sigmoid\": softmax of 1 channel is 1 everywhere");
     *layer = (struct layer){.kind = type->kind,
                             .activation = type->activation,
                             .slope = 0.01f,

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { CONFIG_BYTES_MAX = 1 << 20 };
+
 static void forget_models(struct settings *settings)
 {
     for (size_t i = 0; i < settings->model_count; i++)
@@ -220,16 +222,7 @@ static enum ppm_status read_file(struct settings *settings, struct ppm_error *er
     const char *path = settings->config_path;
     const char *key;
     json_t *value;
-    json_error_t cause;
-    json_t *root = ppm_json_load_file(path, &cause);
-    if (!root && json_error_code(&cause) == json_error_out_of_memory)
-        return ppm_fail(error, PPM_NO_MEMORY, "--config: %s: out of memory", path);
-    if (!root && cause.line < 0)
-        return ppm_fail(error, PPM_BAD_CONFIG, "--config: %s", cause.text);
-    if (!root)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: line %d: %s", path, cause.line, cause.text);
-    if (!json_is_object(root))
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: expected an object {...}", path);
+    json_t *root = ppm_json_load_file(path, CONFIG_BYTES_MAX, error);
     json_object_foreach(root, key, value)
     {
         char where[SETTINGS_TEXT_BYTES + 64];

@@ -54,7 +54,7 @@ Test(palette, is_there_where_labels_are)
         const char *output;
     } cases[] = {
         {21, 21, 21, "'scale': 2, 'as': 'argmax'"},
-        {1, 1, 1, "'as': 'argmax'"},
+        {2, 2, 2, "'as': 'argmax'"},
         {256, 256, 256, "'as': 'argmax'"},
         {257, 257, 0, "'as': 'argmax'"},
         {21, 0, 0, "'as': 'softmax'"},

@@ -75,7 +75,7 @@ Test(safetensors, refuses_false_headers)
         const char *text;
     } cases[] = {
         {"not JSON", "{'a': }", 0, "the header is not a JSON object"},
-        {"a list", "[]", 0, "the header is not a JSON object: found another type"},
+        {"a list", "[]", 0, "the header is not a JSON object: found an array"},
         {"duplicate", "{'a': " F32("1", 0, 4) ", 'a': " F32("1", 0, 4) "}", 4, "duplicate"},
         {"a number", "{'a': 1}", 0, "tensor a: expected a dtype, a shape and two data_offsets"},
         {"no dtype", "{'a': {'shape': [1], 'data_offsets': [0, 4]}}", 4, "tensor a: expected a d"},

@@ -1,0 +1,156 @@
+/* file.c - small files, whole; and what bytes are that are not what was asked for. */
+#include "core/ppm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- what they look like --------------------------------------------------------------------- */
+
+struct signature {
+    const char *bytes;
+    size_t count;
+    const char *name;
+};
+
+#define BYTES(text) (text), sizeof(text) - 1
+
+static const struct signature signatures[] = {
+    {BYTES("\xef\xbb\xbf"), "a UTF-8 byte order mark"},
+    {BYTES("\xff\xfe"), "a UTF-16 byte order mark"},
+    {BYTES("\xfe\xff"), "a UTF-16 byte order mark"},
+    {BYTES("{\0"), "UTF-16 text"},
+    {BYTES("\0{"), "UTF-16 text"},
+    {BYTES("\x1f\x8b"), "gzip data"},
+    {BYTES("\x28\xb5\x2f\xfd"), "zstd data"},
+    {BYTES("\xfd"
+           "7zXZ"),
+     "xz data"},
+    {BYTES("BZh"), "bzip2 data"},
+    {BYTES("PK\x03\x04"), "a ZIP archive (as .npz, .pt and .pth are)"},
+    {BYTES("\x89HDF"), "an HDF5 file"},
+    {BYTES("\x89PNG"), "a PNG image"},
+    {BYTES("\xff\xd8\xff"), "a JPEG image"},
+    {BYTES("\x93NUMPY"), "a NumPy .npy file"},
+    {BYTES("\x80\x02"), "a Python pickle"},
+    {BYTES("\x80\x03"), "a Python pickle"},
+    {BYTES("\x80\x04"), "a Python pickle"},
+    {BYTES("\x80\x05"), "a Python pickle"},
+    {BYTES("version https://git-lfs"), "a Git LFS pointer (\"git lfs pull\" fetches the file)"},
+};
+
+/* Text in which case does not matter, behind white space. */
+static const struct signature texts[] = {
+    {BYTES("<!doctype html"), "an HTML page"},
+    {BYTES("<html"), "an HTML page"},
+    {BYTES("<!--"), "an HTML page"},
+    {BYTES("<?xml"), "XML"},
+    {BYTES("{"), "JSON"},
+    {BYTES("["), "JSON"},
+};
+
+const char *ppm_looks_like(const void *bytes, size_t count)
+{
+    enum { SAFETENSORS_BYTES = 9 }; /* a length below 2^48, and the header's brace */
+    const char *text = bytes;
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++)
+        if (count >= signatures[i].count &&
+            memcmp(text, signatures[i].bytes, signatures[i].count) == 0)
+            return signatures[i].name;
+    if (count >= SAFETENSORS_BYTES && text[6] == 0 && text[7] == 0 && text[8] == '{')
+        return "a safetensors file";
+    for (; count > 0 && strchr(" \t\r\n", *text) && *text; text++)
+        count--;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (count >= texts[i].count && strncasecmp(text, texts[i].bytes, texts[i].count) == 0)
+            return texts[i].name;
+    return NULL;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* Up to bytes_max bytes of what is open; more is an error. */
+static char *read_open(int descriptor, const char *path, size_t bytes_max, size_t *ret_bytes,
+                       struct ppm_error *error)
+{
+    struct stat status;
+    ssize_t got = 0;
+    size_t used = 0;
+    if (fstat(descriptor, &status) != 0)
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: found %s, expected a regular file", path,
+                 S_ISDIR(status.st_mode)    ? "a directory"
+                 : S_ISFIFO(status.st_mode) ? "a pipe"
+                                            : "a device or socket");
+    else if ((size_t)status.st_size > bytes_max)
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected at most %zu", path,
+                 (size_t)status.st_size, bytes_max);
+    const size_t room = error->status == PPM_OK ? (size_t)status.st_size : 0;
+    char *text = error->status == PPM_OK ? malloc(room + 1) : NULL;
+    if (error->status == PPM_OK && !text)
+        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+    while (text && used < room &&
+           ((got = read(descriptor, text + used, room - used)) > 0 || (got < 0 && errno == EINTR)))
+        used += got > 0 ? (size_t)got : 0;
+    if (text && got < 0) {
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
+        free(text);
+        return NULL;
+    }
+    *ret_bytes = used;
+    return text;
+}
+
+char *ppm_read_file(const char *path, size_t bytes_max, size_t *ret_bytes, struct ppm_error *error)
+{
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (descriptor < 0) {
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_open(descriptor, path, bytes_max, ret_bytes, error);
+    close(descriptor);
+    return text;
+}
+
+/* Why there is no object in the text of a file. */
+static void refuse_json(const char *path, const char *text, size_t bytes, const json_error_t *cause,
+                        struct ppm_error *error)
+{
+    const char *kind = ppm_looks_like(text, bytes);
+    if (json_error_code(cause) == json_error_out_of_memory)
+        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+    else if (bytes == 0)
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: the file is empty, expected a JSON object {...}",
+                 path);
+    else if (kind && strcmp(kind, "JSON") != 0)
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: found %s, expected a JSON object, which begins with {",
+                 path, kind);
+    else
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: line %d, column %d: %s", path, cause->line,
+                 cause->column, cause->text);
+}
+
+json_t *ppm_json_load_file(const char *path, size_t bytes_max, struct ppm_error *error)
+{
+    json_error_t cause = {.line = 0};
+    size_t bytes = 0;
+    char *text = ppm_read_file(path, bytes_max, &bytes, error);
+    if (!text)
+        return NULL;
+    json_t *document = ppm_json_load(text, bytes, &cause);
+    if (!document)
+        refuse_json(path, text, bytes, &cause, error);
+    free(text);
+    if (!document || json_is_object(document))
+        return document;
+    ppm_fail(error, PPM_BAD_CONFIG, "%s: found an array, expected an object {...}", path);
+    json_decref(document);
+    return NULL;
+}

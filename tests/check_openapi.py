@@ -211,6 +211,7 @@ def requests_of_tensors():
         yield path, target, bytes(200000), {"Content-Type": NPY}, 413
         yield path, target, TINY, {"Content-Type": JSON, "Content-Length": "100"}, 408
     yield "/ppm/{model}", "/ppm/none", TINY, {"Content-Type": JSON}, 404
+    yield "/ppm", "/ppm", b'{"model": "none", ' + TINY.strip()[1:], {"Content-Type": JSON}, 404
     for accept in (JSON, NPY, RAW, PNG):
         yield "/ppm/{model}", MAP, sample(), {"Content-Type": NPY, "Accept": accept}, 200
     yield "/ppm/{model}", f"{MAP}?shape=2,4,1,1", bytes(32), {"Content-Type": RAW, "Accept": PNG}, 406

@@ -26,8 +26,9 @@ static enum ppm_status decode_pieces(const char *body, size_t body_bytes, const 
         cr_assert(copy != NULL);
         memcpy(copy, body, bytes);
         codec_json_feed(reader, copy, bytes);
-        if (i == cut_count)
-            codec_json_finish(reader, copy, bytes, expectation, ret_tensor, error);
+        struct codec_json_members members;
+        if (i == cut_count && codec_json_members(reader, copy, bytes, &members, error) == PPM_OK)
+            codec_json_finish(reader, copy, &members, expectation, ret_tensor, error);
         free(copy);
     }
     codec_json_free(reader);
@@ -332,9 +333,9 @@ Test(json, refuses_members)
         {"{\"layout\": 1, \"data\": [[[1]]]}", "layout: found 1, expected"},
         {"{\"dtype\": \"float64\", \"data\": [[[1]]]}",
          "dtype: found \"float64\", expected \"float32\" or \"int32\""},
-        {"{\"model\": 5, \"data\": [[[1]]]}", "model: found 5, expected a string"},
+        {"{\"model\": 5, \"data\": [[[1]]]}", "model: found 5, expected a model's name"},
         {"{\"date\": [1], \"data\": [[[1]]]}",
-         "unknown member \"date\", expected shape, data, layout, dtype or model"},
+         "unknown member \"date\"; known members are shape, data, layout, dtype and model"},
         {"{\"\xc3\xa9\\n\": 1, \"data\": [[[1]]]}", "unknown member \"\\xc3\\xa9\\x0a\""},
         {"{\"shape\": [2, 1, 1]}", "the body has no \"data\", expected {\"shape\":"},
         {"{}", "the body has no \"data\""},
@@ -362,11 +363,15 @@ Test(json, refuses_data_by_another_way)
 Test(json, refuses_what_is_not_json)
 {
     static const struct refusal cases[] = {
-        {"", "the body is empty, expected a tensor as application/json"},
-        {"  ", "the body begins with \"\", expected a JSON object"},
+        {"", "the body is empty, expected JSON such as {\"shape\":"},
+        {"  ", "the body is empty, expected JSON such as {\"shape\":"},
         {"[1, 2]", "the body begins with \"[1, 2]\", expected a JSON object such as {\"shape\":"},
-        {"\x93NUMPY", "the body begins with \"\\x93NUMPY\""},
-        {"\xef\xbb\xbf{\"data\": [1]}", "the body begins with \"\\xef\\xbb\\xbf{"},
+        {"\x93NUMPY",
+         "the body begins with a NumPy .npy file, expected {, as in {\"shape\": [1, 4, 30, 30], "
+         "\"data\": [..]}; send it with Content-Type: application/x-npy"},
+        {"\x1f\x8b\x08", "the body begins with gzip data, expected {"},
+        {"<html>", "the body begins with an HTML page, expected {"},
+        {"\xef\xbb\xbf{\"data\": [1]}", "the body begins with a UTF-8 byte order mark, expected {"},
         {"{", "not JSON"},
         {"{\"data\": [1]", "not JSON, near byte 12: '}' expected"},
         {"{\"data\": [1]}}", "not JSON, near byte 14: end of file expected"},
@@ -444,7 +449,7 @@ Test(json, refuses_much_beside_the_data)
         struct ppm_tensor tensor = {0};
         struct ppm_error error = {0};
         cr_assert(decode(body, &tensor, &error) == PPM_MALFORMED, "frame %zu", i);
-        cr_assert(strstr(error.text, "beside the data, expected at most 65536") != NULL, "%s",
+        cr_assert(strstr(error.text, "besides the data, expected at most 65536") != NULL, "%s",
                   error.text);
         free(body);
     }

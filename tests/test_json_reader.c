@@ -72,7 +72,7 @@ Test(json_reader, refuses_data_in_a_list)
         const char *body, *sentence;
     } cases[] = {
         {"{\"inputs\": [{\"data\": [1]}, {\"data\": [2]}]}",
-         "has \"data\" twice, at bytes 21 and 36"},
+         "inputs: found \"data\" at bytes 21 and 36, expected one object with data"},
         {"{\"inputs\": [{\"data\": \"AAAA\"}]}", "data at byte 21: found \"\"AAAA\"\", expected"},
         {"{\"inputs\": [{\"data\": [1, \"2\"]}]}", "data[1] at byte 25: found \"2\", expected a"},
         {"{\"inputs\": [{\"data\": [1]}}", "not JSON"},
@@ -193,7 +193,10 @@ Test(json_reader, pieces_of_every_size_make_the_same_tensor)
             const size_t left = feed_pieces(reader, body, bytes, piece_max[i], (uint32_t)i);
             cr_assert(left < 64, "kind %d, pieces of %zu: %zu bytes left", kind, piece_max[i],
                       left);
-            cr_assert(codec_json_finish(reader, body, bytes, &two_channels, &x, &error) == PPM_OK,
+            struct codec_json_members members;
+            cr_assert(codec_json_members(reader, body, bytes, &members, &error) == PPM_OK &&
+                          codec_json_finish(reader, body, &members, &two_channels, &x, &error) ==
+                              PPM_OK,
                       "%s", error.text);
             cr_assert(memcmp(&x.shape, &whole.shape, sizeof x.shape) == 0);
             cr_assert(memcmp(x.data, whole.data, sizeof(float) * MAPS * PIXELS) == 0);
@@ -224,7 +227,9 @@ Test(json_reader, asks_for_memory_again_at_the_end)
         codec_json_feed(reader, body, sizeof body - 1);
         cr_assert(budget.asked == 1 && codec_json_left(reader, sizeof body - 1) == 13);
         budget.bytes = 16 * granted;
-        codec_json_finish(reader, body, sizeof body - 1, &two_channels, &x, &error);
+        struct codec_json_members members = {.axis_count = 0};
+        cr_assert(codec_json_members(reader, body, sizeof body - 1, &members, &error) == PPM_OK);
+        codec_json_finish(reader, body, &members, &two_channels, &x, &error);
         cr_assert(error.status == (granted ? PPM_OK : PPM_NO_MEMORY), "%s", error.text);
         cr_assert((x.data != NULL) == granted);
         ppm_tensor_free(&x);

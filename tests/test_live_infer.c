@@ -237,6 +237,109 @@ Test(live_infer, the_first_model_answers_at_ppm_and_each_by_its_name)
     live_stop(&live);
 }
 
+#define BIG_MEMBERS  "\"shape\": [1, 3, 1, 1], \"data\": [1, 2, 3]"
+#define FLAT_MEMBERS "\"shape\": [1, 2, 1, 2], \"data\": [1, 2, 3, 4]"
+#define NAMES(model) "\"model\": \"" model "\""
+
+/* The model that JSON names computes, wherever it says so; what its head asks for is looked at with
+ * that model. */
+Test(live_infer, a_body_names_its_model)
+{
+    static const char third[] = "listing2-pytorch-psp";
+    static const struct {
+        const char *target, *body, *accept;
+        int status;
+        const char *text;
+    } cases[] = {
+        {"/ppm", "{" NAMES("listing2-pytorch-psp") ", " BIG_MEMBERS "}", "*/*", 200,
+         "\"model\": \"listing2-pytorch-psp\""},
+        {"/ppm", "{" BIG_MEMBERS ", " NAMES("listing2-pytorch-psp") "}", "*/*", 200,
+         "\"model\": \"listing2-pytorch-psp\""},
+        {"/ppm", "{" NAMES("output-softmax") ", " FLAT_MEMBERS "}", "*/*", 200,
+         "\"model\": \"output-softmax\""},
+        {"/ppm", "{" NAMES("output-argmax") ", " FLAT_MEMBERS "}", "image/png", 200, "PNG"},
+        {"/ppm", "{" FLAT_MEMBERS "}", "image/png", 406, "\\\"output-softmax\\\" answers float32"},
+        {"/ppm?out_dtype=float32", "{" FLAT_MEMBERS ", " NAMES("output-argmax") "}", "*/*", 422,
+         "\\\"output-argmax\\\" answers int32"},
+        {"/ppm/listing2-pytorch-psp", "{" NAMES("listing2-pytorch-psp") ", " BIG_MEMBERS "}", "*/*",
+         200, "\"model\": \"listing2-pytorch-psp\""},
+        {"/ppm/output-argmax", "{" NAMES("output-softmax") ", " FLAT_MEMBERS "}", "*/*", 400,
+         "model: found \\\"output-softmax\\\" in the body and \\\"output-argmax\\\" in the URL, "
+         "expected them to agree"},
+        {"/ppm", "{" NAMES("zzz") ", " FLAT_MEMBERS "}", "*/*", 404,
+         "found no model \\\"zzz\\\", expected one of: output-softmax, "},
+        {"/ppm", "{" FLAT_MEMBERS ", " NAMES("") "}", "*/*", 400,
+         "model: found \\\"\\\", expected"},
+        {"/ppm", "{" NAMES("listing2-pytorch-psp") ", " FLAT_MEMBERS "}", "*/*", 422,
+         "model \\\"listing2-pytorch-psp\\\" takes 3"},
+    };
+    struct live live;
+    live_start(&live,
+               LIST("--model", GOLDEN("output-softmax"), "--model", GOLDEN("output-argmax"),
+                    "--model", GOLDEN("listing2-pytorch-psp")),
+               NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char headers[128];
+        snprintf(headers, sizeof headers, "Content-Type: application/json\r\nAccept: %s\r\n",
+                 cases[i].accept);
+        struct live_answer answer =
+            live_ask(&live, "POST", cases[i].target, headers, cases[i].body, strlen(cases[i].body));
+        cr_expect(answer.status == cases[i].status, "%s %s: %d %.300s", cases[i].target,
+                  cases[i].body, answer.status, answer.body);
+        cr_expect(memmem(answer.body, answer.body_bytes, cases[i].text, strlen(cases[i].text)),
+                  "%s %s: %.300s", cases[i].target, cases[i].body, answer.body);
+        live_answer_free(&answer);
+    }
+    char series[128];
+    snprintf(series, sizeof series, "ppm_requests_total{model=\"%s\",route=\"/ppm\",code=\"200\"}",
+             third);
+    cr_expect(live_metric(&live, series) == 2, "%s: %g", series, live_metric(&live, series));
+    live_stop(&live);
+}
+
+/* What head and body say of x agrees, whoever says it first. */
+Test(live_infer, head_and_body_agree)
+{
+    static const struct {
+        const char *target, *body, *text;
+        int status;
+    } cases[] = {
+        {"/ppm?shape=1,2,1,2", "{\"data\": [1, 2, 3, 4]}", "\"shape\": [1, 4, 1, 2]", 200},
+        {"/ppm?shape=1,2,1,2", "{" FLAT_MEMBERS "}", "\"shape\": [1, 4, 1, 2]", 200},
+        {"/ppm?shape=2,1,2", "{" FLAT_MEMBERS "}",
+         "shape: found [1, 2, 1, 2] in the body and [2, 1, 2] in the query or header, expected "
+         "them "
+         "to agree",
+         400},
+        {"/ppm?layout=NHWC", "{" FLAT_MEMBERS ", \"layout\": \"NCHW\"}", "expected them to agree",
+         400},
+        {"/ppm?dtype=float32", "{" FLAT_MEMBERS ", \"dtype\": \"int32\"}",
+         "dtype: found \\\"int32\\\" in the body and float32 in the query", 400},
+        {"/ppm", "{" FLAT_MEMBERS ", \"layout\": \"NCHW\", \"layout\": \"NHWC\"}",
+         "duplicate object key", 400},
+    };
+    struct live live;
+    live_start(&live, LIST("--model", GOLDEN("output-softmax")), NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct live_answer answer =
+            live_ask(&live, "POST", cases[i].target, "Content-Type: application/json\r\n",
+                     cases[i].body, strlen(cases[i].body));
+        cr_expect(answer.status == cases[i].status && strstr(answer.body, cases[i].text),
+                  "%s %s: %d %s", cases[i].target, cases[i].body, answer.status, answer.body);
+        live_answer_free(&answer);
+    }
+    size_t bytes = 0;
+    char *x = live_read_file("tests/golden/output-softmax/x.npy", &bytes);
+    struct live_answer answer = live_ask(&live, "POST", "/ppm?shape=1,2,5,5",
+                                         "Content-Type: application/x-npy\r\n", x, bytes);
+    cr_expect(answer.status == 400 &&
+                  strstr(answer.body, "and [1, 2, 5, 5] in the query or header"),
+              "%s", answer.body);
+    live_answer_free(&answer);
+    free(x);
+    live_stop(&live);
+}
+
 Test(live_infer, argmax_is_int32_in_every_form)
 {
     static const char *const names[] = {"output-argmax", "output-argmax-batch",

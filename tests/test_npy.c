@@ -57,6 +57,12 @@ Test(npy, reads_every_version_and_spelling)
         "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 1, 2)}",
         "{\"shape\":(1,2,1,2),\"descr\":\"<f4\",\"fortran_order\":False}\n",
         " { 'fortran_order' :\tFalse ,\n'shape' : ( 1 , 2 , 1 , 2 , ) , \"descr\" : '<f4' , } ",
+        "{u'descr': u'<f4', 'fortran_order': False,\f'shape': (1, 2, 1, 2), }",
+        "{'descr': '=f4', 'fortran_order': False, 'shape': (1, 2, 1, 2), }",
+        "{'descr': '|f4', 'fortran_order': False, 'shape': (1, 2, 1, 2), }",
+        "{'descr': 'f4', 'fortran_order': False, 'shape': (1, 2, 1, 2), }",
+        "{'descr': '<f', 'fortran_order': False, 'shape': (1, 2, 1, 2), }",
+        "{'descr': 'float32', 'fortran_order': False, 'shape': (1, 2, 1, 2), }",
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         for (int major = 1; major <= 3; major++) {
@@ -72,6 +78,25 @@ Test(npy, reads_every_version_and_spelling)
             ppm_tensor_free(&tensor);
         }
     }
+}
+
+/* NumPy reads what Python 2 wrote, but not in a version that came after it. */
+Test(npy, reads_long_integers_of_python_2)
+{
+    static const char *const texts[] = {
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 2L, 1L, 2L), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2L ,1L, 2 L,), }",
+    };
+    for (size_t i = 0; i < COUNT(texts); i++)
+        for (int major = 1; major <= 3; major++) {
+            struct ppm_tensor tensor = {0};
+            struct ppm_error error = {0};
+            decode_text(major, texts[i], values, sizeof values, &tensor, &error);
+            cr_expect((error.status == PPM_OK) == (major < 3), "%s, version %d: %s", texts[i],
+                      major, error.text);
+            cr_expect(major == 3 || (tensor.shape.c == 2 && tensor.shape.w == 2));
+            ppm_tensor_free(&tensor);
+        }
 }
 
 Test(npy, three_axes_are_no_batch)
@@ -179,6 +204,9 @@ Test(npy, refuses_headers)
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 1, 2)}",
          "descr is a list of fields (a structured array), "},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (2, 1, 2)}", "descr is '<i4', "},
+        {"{'descr': 'float', 'fortran_order': False, 'shape': (2, 1, 2)}", "descr is 'float', "},
+        {"{'descr': '<float32', 'fortran_order': False, 'shape': (2, 1, 2)}",
+         "descr is '<float32', "},
         {"{'descr': '<f44', 'fortran_order': False, 'shape': (2, 1, 2)}", "descr is '<f44', "},
         {"{'descr': '', 'fortran_order': False, 'shape': (2, 1, 2)}", "descr is '', "},
         {"{'descr': 4, 'fortran_order': False, 'shape': (2, 1, 2)}",
@@ -261,8 +289,13 @@ Test(npy, refuses_what_stands_before_the_header)
         const char *sentence;
     } cases[] = {
         {"", 0, "the body is empty, expected a tensor as application/x-npy"},
-        {"\x93NUMP", 5, "npy: the body begins with \"\\x93NUMP\", expected \\x93NUMPY"},
-        {"{\"data\": [1]}", 13, "npy: the body begins with \"{\"data\":\", expected \\x93NUMPY"},
+        {"\x93NUMP", 5, "npy: found \"\\x93NUMP\", expected \\x93NUMPY"},
+        {"{\"data\": [1]}", 13,
+         "npy: found JSON, expected \\x93NUMPY; send JSON with Content-Type: application/json"},
+        {"\x1f\x8b\x08", 3,
+         "npy: found gzip data, expected \\x93NUMPY; send it with Content-Encoding: gzip"},
+        {"\x93NUMPY\1v{'descr'", 16, "curl's --data-binary sends that, -d leaves bytes out"},
+        {"\x93NUMPY\2O\1{'descr'", 17, "curl's --data-binary sends that, -d leaves bytes out"},
         {"\x93NUMPY\1\0", 8, "npy: the body ends at byte 8 within its header"},
         {"\x93NUMPY\0\0\0\0\0\0", 12, "npy: found version 0.0, expected 1.0, 2.0 or 3.0"},
         {"\x93NUMPY\4\0\0\0\0\0", 12, "npy: found version 4.0, expected"},

@@ -59,10 +59,26 @@ enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
         ppm_layout_name(tensor->layout), expectation->model, expectation->channels, hint);
 }
 
+enum ppm_status codec_check_axes(const size_t *axes, size_t axis_count,
+                                 const struct codec_expectation *expectation,
+                                 struct ppm_error *error)
+{
+    char body[CODEC_AXES_TEXT_BYTES], head[CODEC_AXES_TEXT_BYTES];
+    if (!expectation->axes || axis_count == 0 ||
+        (axis_count == expectation->axis_count &&
+         memcmp(axes, expectation->axes, axis_count * sizeof *axes) == 0))
+        return PPM_OK;
+    return ppm_fail(error, PPM_MALFORMED,
+                    "shape: found %s in the body and %s in the query or header, expected them to "
+                    "agree",
+                    codec_axes_text(axes, axis_count, body),
+                    codec_axes_text(expectation->axes, expectation->axis_count, head));
+}
+
 static enum ppm_status check_not_empty(enum codec_form form, size_t body_bytes,
                                        struct ppm_error *error)
 {
-    if (body_bytes > 0)
+    if (body_bytes > 0 || form == CODEC_JSON) /* whose reader says more */
         return PPM_OK;
     return ppm_fail(error, PPM_MALFORMED, "the body is empty, expected a tensor as %s",
                     forms[form].media_type);
@@ -125,12 +141,12 @@ enum ppm_status codec_decode(enum codec_form form, const char *body, size_t body
 }
 
 enum ppm_status codec_json_finish(struct codec_json_reader *reader, const char *body,
-                                  size_t body_bytes, const struct codec_expectation *expectation,
+                                  const struct codec_json_members *members,
+                                  const struct codec_expectation *expectation,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     struct ppm_tensor tensor = {0};
-    if (check_not_empty(CODEC_JSON, body_bytes, error) != PPM_OK ||
-        codec_json_read(reader, body, body_bytes, expectation, &tensor, error) != PPM_OK)
+    if (codec_json_read(reader, body, members, expectation, &tensor, error) != PPM_OK)
         return error->status;
     return take_fitting(&tensor, NULL, expectation, ret_tensor, error);
 }
@@ -240,6 +256,23 @@ const char *codec_quote(const char *bytes, size_t byte_count, char ret_text[CODE
     }
     memcpy(to, kept < byte_count ? "..." : "", kept < byte_count ? 4 : 1);
     return ret_text;
+}
+
+const char *codec_hint(const char *kind)
+{
+    static const struct {
+        const char *kind, *hint;
+    } hints[] = {
+        {"JSON", "; send JSON with Content-Type: application/json"},
+        {"a NumPy .npy file", "; send it with Content-Type: application/x-npy"},
+        {"gzip data", "; send it with Content-Encoding: gzip"},
+        {"a UTF-16 byte order mark", "; JSON is UTF-8"},
+        {"UTF-16 text", "; JSON is UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+        if (strcmp(hints[i].kind, kind) == 0)
+            return hints[i].hint;
+    return "";
 }
 
 const char *codec_axes_text(const size_t *axes, size_t axis_count,

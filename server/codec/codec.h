@@ -73,12 +73,12 @@ void codec_encode_values(enum codec_dtype dtype, const float *values, size_t cou
 struct codec_expectation {
     enum ppm_layout layout;  /* of the request's query, or the model's default */
     bool layout_is_explicit; /* the query said so; a JSON body's own "layout" must then agree */
-    const size_t *axes;      /* raw: the shape that query or header gave; else NULL */
-    size_t axis_count;       /* 3 or 4 */
-    enum codec_dtype dtype;  /* of a raw body's elements; the query's, or float32 */
-    bool dtype_is_explicit;  /* the query said so; a .npy body's own must then agree */
-    size_t channels;         /* C that the model takes */
-    const char *model;       /* its name, for the sentences */
+    const size_t *axes; /* the shape that query or header gave, or NULL; a body's own must agree */
+    size_t axis_count;  /* 3 or 4 */
+    enum codec_dtype dtype; /* of a raw body's elements; the query's, or float32 */
+    bool dtype_is_explicit; /* the query said so; a .npy body's own must then agree */
+    size_t channels;        /* C that the model takes */
+    const char *model;      /* its name, for the sentences */
 };
 
 /* Parses a comma-separated shape such as "1,4,30,30" (spaces around numbers allowed) into axes.
@@ -92,9 +92,15 @@ enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
                                      const struct codec_expectation *expectation,
                                      struct ppm_error *error);
 
+/* PPM_MALFORMED unless the axes that a body gives are those of the request's head, if it has any.
+ */
+enum ppm_status codec_check_axes(const size_t *axes, size_t axis_count,
+                                 const struct codec_expectation *expectation,
+                                 struct ppm_error *error);
+
 /* body -> *ret_tensor, float32, in the layout it was sent in; the caller frees it.
  *   JSON: {"shape": [..], "data": [flat or nested], "layout": ".."}; shape may be left out when
- *         data is nested 3 or 4 deep; null reads as NaN; "model" and "dtype" are accepted, so that
+ *         data is nested 3 or 4 deep; null reads as NaN; "model" and "dtype" may be there, so that
  *         an answer may be posted back.
  *   npy:  versions 1 to 3, <f4, <f8, <f2, C or Fortran order.
  *   raw:  elements of expectation->dtype, exactly the bytes that expectation->axes name.
@@ -155,12 +161,26 @@ void codec_json_feed(struct codec_json_reader *reader, const char *body, size_t 
 /* How many bytes of a whole body of body_bytes have not been read yet. */
 size_t codec_json_left(const struct codec_json_reader *reader, size_t body_bytes);
 
-/* The body is whole: codec_decode for what feed has begun with, if anything. Call it once. */
+/* What a body of POST /ppm says next to its data. */
+struct codec_json_members {
+    size_t axes[4];
+    size_t axis_count; /* 0: it gives no shape */
+    bool has_layout, is_int32;
+    enum ppm_layout layout;
+    char model[256]; /* ""; it names none */
+};
+
+/* The body is whole: goes on with what feed has begun with, if anything, and says what stands next
+ * to the data; then reads the tensor, as codec_decode. Call each once, in this order. */
+enum ppm_status codec_json_members(struct codec_json_reader *reader, const char *body,
+                                   size_t body_bytes, struct codec_json_members *ret_members,
+                                   struct ppm_error *error);
 enum ppm_status codec_json_finish(struct codec_json_reader *reader, const char *body,
-                                  size_t body_bytes, const struct codec_expectation *expectation,
+                                  const struct codec_json_members *members,
+                                  const struct codec_expectation *expectation,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
-/* The two halves of it, for bodies of another make: first what stands around the data, as
+/* The same in two halves, for bodies of another make: first what stands around the data, as
  * jansson's tree with null in the place of the data; the caller releases it. PPM_MALFORMED for what
  * is not JSON, is no object, has the data twice, as no array or as one without an end, or has more
  * than 64 KiB around it. */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "tensors travel little-endian, and are copied as they are");
@@ -57,6 +58,11 @@ static inline bool codec_is_aligned(const char *data)
     return (uintptr_t)data % _Alignof(float) == 0;
 }
 
+static inline bool codec_is_text(const char *bytes, size_t byte_count, const char *text)
+{
+    return byte_count == strlen(text) && memcmp(bytes, text, byte_count) == 0;
+}
+
 /* ---- words for the sentences ----------------------------------------------------------------- */
 
 enum {
@@ -68,6 +74,10 @@ enum {
 /* Copies at most CODEC_QUOTE_BYTES bytes: printable ASCII as it is, any other as \xNN; "..." at the
  * end when it was cut short. Returns ret_text. */
 const char *codec_quote(const char *bytes, size_t byte_count, char ret_text[CODEC_QUOTED_BYTES]);
+
+/* What to do about a body of another kind (ppm_looks_like): how to send it, with "; " before it; ""
+ * where there is nothing to say. */
+const char *codec_hint(const char *kind);
 
 /* "[1, 4, 30, 30]". Returns ret_text. */
 const char *codec_axes_text(const size_t *axes, size_t axis_count,
@@ -83,6 +93,12 @@ static inline bool codec_json_is_space(char byte)
 {
     return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
+
+/* What a body is to look like. */
+#define CODEC_JSON_EXAMPLE "{\"shape\": [1, 4, 30, 30], \"data\": [..]}"
+#define CODEC_JSON_V2_EXAMPLE                                                                      \
+    "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 30, 30], "          \
+    "\"data\": [..]}]}"
 
 /* What stands around a body's data, as far as it has been read; starts as {.list = ..}. */
 struct codec_json_frame {
@@ -105,7 +121,8 @@ struct codec_json_frame {
         CODEC_JSON_KEY_LIST
     } key; /* the last string */
     bool is_in_list;
-    size_t string_start;
+    size_t string_start, string_bytes;
+    size_t unknown_start, unknown_bytes; /* the first member of the body that no request has */
     size_t shape_at; /* behind the colon of a "shape" beside the data; 0: none so far */
     bool is_found;
     size_t data_start, data_end; /* from '[' to behind ']' */
@@ -123,6 +140,11 @@ void codec_json_leave_data(struct codec_json_frame *frame, size_t end);
 /* The same for data that codec_json_scan refused, by its brackets alone. False when it does not
  * end, or holds a string, which may hold brackets. */
 bool codec_json_pass_data(struct codec_json_frame *frame, const char *body, size_t body_bytes);
+
+/* Whether a body of POST /ppm may have a member of this name; the sentence for one that it may not
+ * have. */
+bool codec_json_is_member(const char *key, size_t bytes);
+enum ppm_status codec_json_refuse_member(const char *key, size_t bytes, struct ppm_error *error);
 
 enum { CODEC_JSON_DEPTH_MAX = 4 };
 
@@ -153,7 +175,8 @@ enum ppm_status codec_json_scan(struct codec_json_scan *scan, const char *body, 
 
 /* What codec_json_finish does but for the channels. */
 enum ppm_status codec_json_read(struct codec_json_reader *reader, const char *body,
-                                size_t body_bytes, const struct codec_expectation *expectation,
+                                const struct codec_json_members *members,
+                                const struct codec_expectation *expectation,
                                 struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
 /* The text of value, cut short, for a sentence. */

@@ -13,15 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a body says beside its data. */
-struct members {
-    size_t axes[4];
-    size_t axis_count; /* 0: no shape was given */
-    bool has_layout;
-    enum ppm_layout layout;
-};
-
-/* ---- the members beside it ------------------------------------------------------------------- */
+/* ---- the members next to it -------------------------------------------------------------------
+ */
 
 const char *codec_json_quote(const json_t *value, char ret_text[CODEC_QUOTED_BYTES])
 {
@@ -31,7 +24,7 @@ const char *codec_json_quote(const json_t *value, char ret_text[CODEC_QUOTED_BYT
     return ret_text;
 }
 
-static enum ppm_status read_shape(const json_t *value, struct members *members,
+static enum ppm_status read_shape(const json_t *value, struct codec_json_members *members,
                                   struct ppm_error *error)
 {
     char found[CODEC_QUOTED_BYTES];
@@ -52,44 +45,98 @@ static enum ppm_status read_shape(const json_t *value, struct members *members,
     return PPM_OK;
 }
 
-static enum ppm_status read_member(const char *key, const json_t *value, struct members *members,
+static enum ppm_status read_layout(const json_t *value, struct codec_json_members *members,
                                    struct ppm_error *error)
 {
     char found[CODEC_QUOTED_BYTES];
     const char *text = json_string_value(value);
-    if (strcmp(key, "data") == 0)
+    members->has_layout = text && ppm_layout_from_name(text, &members->layout);
+    if (members->has_layout)
         return PPM_OK;
-    if (strcmp(key, "shape") == 0)
-        return read_shape(value, members, error);
-    if (strcmp(key, "layout") == 0) {
-        members->has_layout = text && ppm_layout_from_name(text, &members->layout);
-        if (members->has_layout)
-            return PPM_OK;
-        return ppm_fail(error, PPM_MALFORMED, "layout: found %s, expected \"NCHW\" or \"NHWC\"",
-                        codec_json_quote(value, found));
-    }
-    if (strcmp(key, "dtype") == 0) {
-        if (text && (strcmp(text, "float32") == 0 || strcmp(text, "int32") == 0))
-            return PPM_OK;
-        return ppm_fail(error, PPM_MALFORMED, "dtype: found %s, expected \"float32\" or \"int32\"",
-                        codec_json_quote(value, found));
-    }
-    if (strcmp(key, "model") == 0) {
-        if (text)
-            return PPM_OK;
-        return ppm_fail(error, PPM_MALFORMED, "model: found %s, expected a string",
-                        codec_json_quote(value, found));
-    }
-    return ppm_fail(error, PPM_MALFORMED,
-                    "unknown member \"%s\", expected shape, data, layout, dtype or model",
-                    codec_quote(key, strlen(key), found));
+    return ppm_fail(error, PPM_MALFORMED, "layout: found %s, expected \"NCHW\" or \"NHWC\"",
+                    codec_json_quote(value, found));
 }
 
-static enum ppm_status read_members(struct codec_json_reader *reader, const char *body,
-                                    size_t body_bytes, struct members *ret_members,
-                                    struct ppm_error *error)
+static enum ppm_status read_dtype(const json_t *value, struct codec_json_members *members,
+                                  struct ppm_error *error)
+{
+    char found[CODEC_QUOTED_BYTES];
+    const char *text = json_string_value(value);
+    members->is_int32 = text && strcmp(text, "int32") == 0;
+    if (members->is_int32 || (text && strcmp(text, "float32") == 0))
+        return PPM_OK;
+    return ppm_fail(error, PPM_MALFORMED, "dtype: found %s, expected \"float32\" or \"int32\"",
+                    codec_json_quote(value, found));
+}
+
+static enum ppm_status read_model(const json_t *value, struct codec_json_members *members,
+                                  struct ppm_error *error)
+{
+    char found[CODEC_QUOTED_BYTES];
+    const size_t bytes = json_string_length(value);
+    if (bytes == 0 || bytes >= sizeof members->model)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "model: found %s, expected a model's name, a string of at most %zu bytes",
+                        codec_json_quote(value, found), sizeof members->model - 1);
+    memcpy(members->model, json_string_value(value), bytes + 1);
+    return PPM_OK;
+}
+
+static enum ppm_status read_data(const json_t *value, struct codec_json_members *members,
+                                 struct ppm_error *error)
+{
+    (void)value, (void)members, (void)error;
+    return PPM_OK; /* null, in the place of what codec_json_scan reads */
+}
+
+static const struct member {
+    const char *name;
+    enum ppm_status (*read)(const json_t *value, struct codec_json_members *members,
+                            struct ppm_error *error);
+} known[] = {{"shape", read_shape},
+             {"data", read_data},
+             {"layout", read_layout},
+             {"dtype", read_dtype},
+             {"model", read_model}};
+
+static const struct member *find_member(const char *key, size_t bytes)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (codec_is_text(key, bytes, known[i].name))
+            return &known[i];
+    return NULL;
+}
+
+bool codec_json_is_member(const char *key, size_t bytes)
+{
+    return find_member(key, bytes) != NULL;
+}
+
+enum ppm_status codec_json_refuse_member(const char *key, size_t bytes, struct ppm_error *error)
+{
+    static const struct {
+        const char *key, *hint;
+    } others[] = {
+        {"inputs", ": that is a request for /v2/models/{model}/infer"},
+        {"instances", ": that is a request of another protocol"},
+    };
+    char found[CODEC_QUOTED_BYTES];
+    const char *hint = "";
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (codec_is_text(key, bytes, others[i].key))
+            hint = others[i].hint;
+    return ppm_fail(
+        error, PPM_MALFORMED,
+        "unknown member \"%s\"%s; known members are shape, data, layout, dtype and model",
+        codec_quote(key, bytes, found), hint);
+}
+
+enum ppm_status codec_json_members(struct codec_json_reader *reader, const char *body,
+                                   size_t body_bytes, struct codec_json_members *ret_members,
+                                   struct ppm_error *error)
 {
     json_t *root = NULL;
+    struct codec_json_members members = {.axis_count = 0};
     enum ppm_status status = codec_json_around(reader, body, body_bytes, &root, error);
     if (status != PPM_OK)
         return status;
@@ -98,21 +145,26 @@ static enum ppm_status read_members(struct codec_json_reader *reader, const char
     json_t *value;
     json_object_foreach(root, key, value)
     {
+        const struct member *member = find_member(key, strlen(key));
         if (status == PPM_OK)
-            status = read_member(key, value, ret_members, error);
+            status = member ? member->read(value, &members, error)
+                            : codec_json_refuse_member(key, strlen(key), error);
     }
     if (status == PPM_OK && !has_data && json_object_get(root, "data"))
         status = ppm_fail(error, PPM_MALFORMED,
                           "the key of \"data\" is written with escapes, expected it plain");
     json_decref(root);
     if (status == PPM_OK && !has_data)
-        status = ppm_fail(error, PPM_MALFORMED,
-                          "the body has no \"data\", expected {\"shape\": [1, 4, 30, 30], "
-                          "\"data\": [..]}");
+        status = ppm_fail(error, PPM_MALFORMED, "the body has no \"data\", expected %s",
+                          CODEC_JSON_EXAMPLE);
+    if (status == PPM_OK)
+        *ret_members = members;
     return status;
 }
 
-static enum ppm_status choose_layout(const struct members *members,
+/* ---- what the request's head says too ---- */
+
+static enum ppm_status choose_layout(const struct codec_json_members *members,
                                      const struct codec_expectation *expectation,
                                      enum ppm_layout *ret_layout, struct ppm_error *error)
 {
@@ -125,19 +177,40 @@ static enum ppm_status choose_layout(const struct members *members,
     return PPM_OK;
 }
 
+static enum ppm_status check_dtype(const struct codec_json_members *members,
+                                   const struct codec_expectation *expectation,
+                                   struct ppm_error *error)
+{
+    if (!members->is_int32 || !expectation->dtype_is_explicit)
+        return PPM_OK;
+    return ppm_fail(
+        error, PPM_MALFORMED,
+        "dtype: found \"int32\" in the body and %s in the query, expected them to agree",
+        codec_dtype_name(expectation->dtype));
+}
+
+/* The body's own shape, or else that of the head. */
+static const size_t *choose_axes(const struct codec_json_members *members,
+                                 const struct codec_expectation *expectation, size_t *ret_count)
+{
+    const bool is_own = members->axis_count > 0 || !expectation->axes;
+    *ret_count = is_own ? members->axis_count : expectation->axis_count;
+    return is_own ? members->axes : expectation->axes;
+}
+
 enum ppm_status codec_json_read(struct codec_json_reader *reader, const char *body,
-                                size_t body_bytes, const struct codec_expectation *expectation,
+                                const struct codec_json_members *members,
+                                const struct codec_expectation *expectation,
                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    struct members members = {0};
     enum ppm_layout layout;
-    enum ppm_status status = read_members(reader, body, body_bytes, &members, error);
-    if (status == PPM_OK)
-        status = choose_layout(&members, expectation, &layout, error);
-    if (status == PPM_OK)
-        status = codec_json_tensor(reader, body, members.axes, members.axis_count, layout,
-                                   ret_tensor, error);
-    return status;
+    size_t axis_count;
+    const size_t *axes = choose_axes(members, expectation, &axis_count);
+    if (choose_layout(members, expectation, &layout, error) != PPM_OK ||
+        check_dtype(members, expectation, error) != PPM_OK ||
+        codec_check_axes(axes, axis_count, expectation, error) != PPM_OK)
+        return error->status;
+    return codec_json_tensor(reader, body, axes, axis_count, layout, ret_tensor, error);
 }
 
 enum ppm_status codec_json_decode(const char *body, size_t body_bytes,
@@ -145,11 +218,12 @@ enum ppm_status codec_json_decode(const char *body, size_t body_bytes,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     const struct codec_json_options options = {0};
+    struct codec_json_members members;
     struct codec_json_reader *reader = codec_json_create(&options);
     if (!reader)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory to read JSON");
-    const enum ppm_status status =
-        codec_json_read(reader, body, body_bytes, expectation, ret_tensor, error);
+    if (codec_json_members(reader, body, body_bytes, &members, error) == PPM_OK)
+        codec_json_read(reader, body, &members, expectation, ret_tensor, error);
     codec_json_free(reader);
-    return status;
+    return error->status;
 }

@@ -54,13 +54,26 @@ void codec_json_leave_data(struct codec_json_frame *frame, size_t end)
 
 /* ---- what stands around it ---- */
 
-static enum ppm_status refuse_start(const char *text, size_t text_bytes, struct ppm_error *error)
+/* What a body is to be, by where its data stands: of POST /ppm or of /v2. */
+static const char *example_of(const struct codec_json_frame *frame)
+{
+    return frame->list ? CODEC_JSON_V2_EXAMPLE : CODEC_JSON_EXAMPLE;
+}
+
+static enum ppm_status refuse_start(const struct codec_json_frame *frame, const char *text,
+                                    size_t text_bytes, struct ppm_error *error)
 {
     char found[CODEC_QUOTED_BYTES];
+    const char *kind = ppm_looks_like(text, text_bytes);
+    if (text_bytes == 0)
+        return ppm_fail(error, PPM_MALFORMED, "the body is empty, expected JSON such as %s",
+                        example_of(frame));
+    if (kind && *text != '[')
+        return ppm_fail(error, PPM_MALFORMED, "the body begins with %s, expected {, as in %s%s",
+                        kind, example_of(frame), codec_hint(kind));
     return ppm_fail(error, PPM_MALFORMED,
-                    "the body begins with \"%s\", expected a JSON object such as "
-                    "{\"shape\": [1, 4, 30, 30], \"data\": [..]}",
-                    codec_quote(text, text_bytes, found));
+                    "the body begins with \"%s\", expected a JSON object such as %s",
+                    codec_quote(text, text_bytes, found), example_of(frame));
 }
 
 static enum ppm_status refuse_data(const char *body, size_t body_bytes, size_t at,
@@ -82,6 +95,10 @@ static enum ppm_status enter_data(struct codec_json_frame *frame, const char *bo
     frame->at = skip_space(body, body_bytes, frame->at);
     if (frame->at == body_bytes && !is_whole)
         return PPM_OK;
+    if (frame->is_found && frame->list)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "%s: found \"data\" at bytes %zu and %zu, expected one object with data",
+                        frame->list, frame->data_start, frame->at);
     if (frame->is_found)
         return ppm_fail(error, PPM_MALFORMED,
                         "the body has \"data\" twice, at bytes %zu and %zu, expected it once",
@@ -92,11 +109,6 @@ static enum ppm_status enter_data(struct codec_json_frame *frame, const char *bo
     frame->data_start = frame->at;
     frame->stage = CODEC_JSON_DATA;
     return PPM_OK;
-}
-
-static bool is_text(const char *bytes, size_t byte_count, const char *text)
-{
-    return text && byte_count == strlen(text) && memcmp(bytes, text, byte_count) == 0;
 }
 
 /* Goes on within a string; behind its closing quote it is known which key it would be. */
@@ -116,11 +128,12 @@ static void pass_string(struct codec_json_frame *frame, const char *body, size_t
     frame->at++;
     frame->stage = CODEC_JSON_AROUND;
     frame->key = CODEC_JSON_KEY_OTHER;
-    if (is_text(body + start, at - start, "data"))
+    frame->string_bytes = at - start;
+    if (codec_is_text(body + start, at - start, "data"))
         frame->key = CODEC_JSON_KEY_DATA;
-    else if (is_text(body + start, at - start, "shape"))
+    else if (codec_is_text(body + start, at - start, "shape"))
         frame->key = CODEC_JSON_KEY_SHAPE;
-    else if (is_text(body + start, at - start, frame->list))
+    else if (frame->list && codec_is_text(body + start, at - start, frame->list))
         frame->key = CODEC_JSON_KEY_LIST;
 }
 
@@ -132,10 +145,23 @@ static bool is_beside_data(const struct codec_json_frame *frame)
     return frame->depth == 3 && frame->is_in_list && (frame->objects & 0xeU) == (1U << 1 | 1U << 3);
 }
 
-static void pass_colon(struct codec_json_frame *frame)
+/* The first of the body's own members that no request has, should all of it be too large to say. */
+static void note_unknown(struct codec_json_frame *frame, const char *body)
+{
+    const char *key = body + frame->string_start + 1;
+    const size_t bytes = frame->string_bytes;
+    if (frame->unknown_bytes > 0 || codec_json_is_member(key, bytes) || memchr(key, '\\', bytes))
+        return;
+    frame->unknown_start = frame->string_start + 1;
+    frame->unknown_bytes = bytes;
+}
+
+static void pass_colon(struct codec_json_frame *frame, const char *body)
 {
     if (frame->depth == 1)
         frame->is_in_list = frame->key == CODEC_JSON_KEY_LIST;
+    if (frame->depth == 1 && !frame->list)
+        note_unknown(frame, body);
     if (!is_beside_data(frame))
         return;
     if (frame->key == CODEC_JSON_KEY_DATA)
@@ -145,15 +171,17 @@ static void pass_colon(struct codec_json_frame *frame)
 }
 
 /* Passes the byte before frame->at, which is of no string. */
-static enum ppm_status pass_byte(struct codec_json_frame *frame, char byte, struct ppm_error *error)
+static enum ppm_status pass_byte(struct codec_json_frame *frame, const char *body,
+                                 struct ppm_error *error)
 {
+    const char byte = body[frame->at - 1];
     switch (byte) {
     case '"':
         frame->string_start = frame->at - 1;
         frame->stage = CODEC_JSON_STRING;
         break;
     case ':':
-        pass_colon(frame);
+        pass_colon(frame, body);
         break;
     case '{':
     case '[':
@@ -185,15 +213,15 @@ enum ppm_status codec_json_find_data(struct codec_json_frame *frame, const char 
         if (frame->at == body_bytes && !is_whole)
             return PPM_OK;
         if (frame->at == body_bytes || body[frame->at] != '{')
-            return refuse_start(body + frame->at, body_bytes - frame->at, error);
+            return refuse_start(frame, body + frame->at, body_bytes - frame->at, error);
         frame->stage = CODEC_JSON_AROUND;
     }
     enum ppm_status status = PPM_OK;
     while (status == PPM_OK && frame->stage <= CODEC_JSON_STRING && frame->at < body_bytes) {
         const size_t before = frame->at;
         if (frame->stage == CODEC_JSON_AROUND) {
-            const char byte = body[frame->at++];
-            status = pass_byte(frame, byte, error);
+            frame->at++;
+            status = pass_byte(frame, body, error);
             if (status != PPM_OK)
                 frame->at = before;
         } else {

@@ -161,6 +161,9 @@ static void explain(json_error_t *refusal, size_t at, struct ppm_error *error)
     }
     if (code == json_error_out_of_memory || code == json_error_unknown)
         ppm_fail(error, PPM_NO_MEMORY, "no memory for the JSON of the body");
+    else if (code == json_error_duplicate_key)
+        ppm_fail(error, PPM_MALFORMED, "the body, near byte %zu: %s, expected each key once", at,
+                 refusal->text);
     else
         ppm_fail(error, PPM_MALFORMED, "the body is not JSON, near byte %zu: %s", at,
                  refusal->text);
@@ -201,9 +204,11 @@ enum ppm_status codec_json_around(struct codec_json_reader *reader, const char *
     const size_t tail_bytes = frame->is_found ? body_bytes - frame->data_end : 0;
     const size_t head_bytes = body_bytes - data_bytes - tail_bytes;
     const size_t text_bytes = head_bytes + (frame->is_found ? 4 : 0) + tail_bytes;
+    if (text_bytes > MEMBERS_BYTES_MAX && frame->unknown_bytes > 0)
+        return codec_json_refuse_member(body + frame->unknown_start, frame->unknown_bytes, error);
     if (text_bytes > MEMBERS_BYTES_MAX)
         return ppm_fail(error, PPM_MALFORMED,
-                        "the body holds %zu bytes beside the data, expected at most %d",
+                        "the body has %zu bytes besides the data, expected at most %d",
                         body_bytes - data_bytes, MEMBERS_BYTES_MAX);
     char *text = malloc(text_bytes);
     if (!text)

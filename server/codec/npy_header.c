@@ -4,6 +4,9 @@
  * The header is a Python literal; it is read by a fixed grammar and never evaluated:
  *
  *     {'descr': '<f4', 'fortran_order': False, 'shape': (1, 4, 30, 30), }
+ *
+ * Spelled otherwise where NumPy's own reader takes that: other white space, order of keys and names
+ * of a type; u'' strings; and Python 2's long integers, (1L, 4L), in versions 1 and 2.
  */
 #include "server/codec/codec_internal.h"
 
@@ -14,12 +17,18 @@ enum { HEADER_BYTES_MAX = 10000 };
 const char codec_npy_magic[] = "\x93NUMPY";
 static const char accepted[] = "'<f4', '<f8' or '<f2', such as x.astype('<f4') has";
 
-static const struct {
+/* The names that NumPy has for a type: of its own byte order with "<", "=", "|" or nothing before
+ * it, but for the long one. */
+static const struct dtype_name {
     enum codec_npy_dtype dtype;
     const char *descr;
     size_t element_bytes;
+    const char *code, *character, *name;
 } dtypes[] = {
-    {CODEC_NPY_FLOAT32, "<f4", 4}, {CODEC_NPY_FLOAT64, "<f8", 8}, {CODEC_NPY_FLOAT16, "<f2", 2}};
+    {CODEC_NPY_FLOAT32, "<f4", 4, "f4", "f", "float32"},
+    {CODEC_NPY_FLOAT64, "<f8", 8, "f8", "d", "float64"},
+    {CODEC_NPY_FLOAT16, "<f2", 2, "f2", "e", "float16"},
+};
 
 /* Which entries of the dictionary were read. */
 struct seen {
@@ -28,6 +37,7 @@ struct seen {
 
 struct cursor {
     const char *body, *at, *end;
+    bool may_be_python2;
     struct ppm_error *error;
 };
 
@@ -46,7 +56,7 @@ static enum ppm_status refuse(const struct cursor *cursor, const char *expected)
 
 static void skip_space(struct cursor *cursor)
 {
-    while (cursor->at < cursor->end && memchr(" \t\r\n", *cursor->at, 4))
+    while (cursor->at < cursor->end && memchr(" \t\r\n\f", *cursor->at, 5))
         cursor->at++;
 }
 
@@ -73,16 +83,27 @@ static bool skip_word(struct cursor *cursor, const char *word)
 static bool skip_string(struct cursor *cursor, const char **ret_text, size_t *ret_bytes)
 {
     skip_space(cursor);
-    if (cursor->at == cursor->end || (*cursor->at != '\'' && *cursor->at != '"'))
+    const char *quote = cursor->at;
+    if (quote < cursor->end && (*quote == 'u' || *quote == 'U'))
+        quote++;
+    if (quote == cursor->end || (*quote != '\'' && *quote != '"'))
         return false;
-    const char *text = cursor->at + 1;
-    const char *end = memchr(text, *cursor->at, (size_t)(cursor->end - text));
+    const char *text = quote + 1;
+    const char *end = memchr(text, *quote, (size_t)(cursor->end - text));
     if (!end)
         return false;
     *ret_text = text;
     *ret_bytes = (size_t)(end - text);
     cursor->at = end + 1;
     return true;
+}
+
+static bool names_dtype(const char *descr, size_t bytes, const struct dtype_name *dtype)
+{
+    const size_t order_bytes = bytes > 0 && memchr("<=|", *descr, 3) ? 1 : 0;
+    return codec_is_text(descr, bytes, dtype->name) ||
+           codec_is_text(descr + order_bytes, bytes - order_bytes, dtype->code) ||
+           codec_is_text(descr + order_bytes, bytes - order_bytes, dtype->character);
 }
 
 static enum ppm_status read_descr(struct cursor *cursor, struct codec_npy_header *header)
@@ -97,7 +118,7 @@ static enum ppm_status read_descr(struct cursor *cursor, struct codec_npy_header
     if (!skip_string(cursor, &descr, &bytes))
         return refuse(cursor, accepted);
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
-        if (bytes == strlen(dtypes[i].descr) && memcmp(descr, dtypes[i].descr, bytes) == 0) {
+        if (names_dtype(descr, bytes, &dtypes[i])) {
             header->dtype = dtypes[i].dtype;
             header->descr = dtypes[i].descr;
             header->element_bytes = dtypes[i].element_bytes;
@@ -138,6 +159,8 @@ static enum ppm_status read_shape(struct cursor *cursor, struct codec_npy_header
         skip_space(cursor);
         if (!codec_read_size(&cursor->at, cursor->end, &extent))
             return refuse(cursor, "an extent of the shape");
+        if (cursor->may_be_python2)
+            skip_byte(cursor, 'L');
         if (count < 4)
             header->axes[count] = extent;
         count++;
@@ -168,7 +191,7 @@ static enum ppm_status read_entry(struct cursor *cursor, struct seen *seen,
     if (!skip_string(cursor, &key, &bytes))
         return refuse(cursor, expected);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (bytes != strlen(keys[i].name) || memcmp(key, keys[i].name, bytes) != 0)
+        if (!codec_is_text(key, bytes, keys[i].name))
             continue;
         if (*keys[i].is_read)
             break;
@@ -206,18 +229,36 @@ static enum ppm_status read_dictionary(struct cursor *cursor, struct codec_npy_h
     return PPM_OK;
 }
 
+static enum ppm_status refuse_magic(const char *body, size_t body_bytes, struct ppm_error *error)
+{
+    char found[CODEC_QUOTED_BYTES];
+    const char *kind = ppm_looks_like(body, body_bytes);
+    if (kind)
+        return ppm_fail(error, PPM_MALFORMED, "npy: found %s, expected \\x93NUMPY%s", kind,
+                        codec_hint(kind));
+    return ppm_fail(error, PPM_MALFORMED, "npy: found \"%s\", expected \\x93NUMPY",
+                    codec_quote(body, body_bytes < 8 ? body_bytes : 8, found));
+}
+
+/* Whether the minor version, which is 0, is missing, as is every zero byte: then the dictionary
+ * begins before its place. */
+static bool is_stripped(const char *body, size_t body_bytes)
+{
+    return body_bytes > 12 && body[7] != 0 && memchr(body + 8, '{', 2);
+}
+
 /* Reads magic, version and length; the dictionary is [*ret_start, *ret_end). */
 static enum ppm_status find_header(const char *body, size_t body_bytes, size_t *ret_start,
                                    size_t *ret_end, struct ppm_error *error)
 {
     const unsigned char *bytes = (const unsigned char *)body;
     if (body_bytes < CODEC_NPY_MAGIC_BYTES ||
-        memcmp(body, codec_npy_magic, CODEC_NPY_MAGIC_BYTES) != 0) {
-        char found[CODEC_QUOTED_BYTES];
+        memcmp(body, codec_npy_magic, CODEC_NPY_MAGIC_BYTES) != 0)
+        return refuse_magic(body, body_bytes, error);
+    if (is_stripped(body, body_bytes))
         return ppm_fail(error, PPM_MALFORMED,
-                        "npy: the body begins with \"%s\", expected \\x93NUMPY",
-                        codec_quote(body, body_bytes < 8 ? body_bytes : 8, found));
-    }
+                        "npy: found a header without its NUL bytes, expected the file as it is: "
+                        "curl's --data-binary sends that, -d leaves bytes out");
     if (body_bytes < 12)
         return ppm_fail(error, PPM_MALFORMED,
                         "npy: the body ends at byte %zu within its header, expected at least 12",
@@ -249,6 +290,7 @@ enum ppm_status codec_npy_read_header(const char *body, size_t body_bytes,
     size_t start = 0, end = 0;
     enum ppm_status status = find_header(body, body_bytes, &start, &end, error);
     struct cursor cursor = {.body = body, .at = body + start, .end = body + end, .error = error};
+    cursor.may_be_python2 = start > 0 && body[CODEC_NPY_MAGIC_BYTES] < 3;
     if (status == PPM_OK)
         status = read_dictionary(&cursor, &header);
     header.bytes = end;

@@ -125,7 +125,7 @@ static bool describe(struct http_request *request, const struct registry *regist
     struct ppm_tensor tensor = {0};
     const char *shape_text;
     if (!model)
-        return handlers_no_such_model(request, registry);
+        return handlers_no_such_model(request, registry, request->arguments[0]);
     ppm_model_info(model, &info);
     if (!read_shape(request, &info, &tensor, &shape_text))
         return true;

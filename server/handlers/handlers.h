@@ -46,7 +46,8 @@ bool handlers_respond_json(struct http_request *request, struct json_t *json);
 void handlers_append(struct json_t **list, struct json_t *item);
 
 /* A 404 for a model that is not there, naming those that are. Returns true. */
-bool handlers_no_such_model(struct http_request *request, const struct registry *registry);
+bool handlers_no_such_model(struct http_request *request, const struct registry *registry,
+                            const char *name);
 
 /* The "layout" parameter of the query, or the default; false after a 400. */
 bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,

@@ -8,20 +8,44 @@
 #include "server/handlers/inference.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- reading and answering ---- */
+
+static bool refuse_for_model(struct inference *inference);
+
+/* The model that the body names is the one that computes, unless the URL named another. True:
+ * refused. */
+static bool refuse_model(struct inference *inference, const char *name)
+{
+    struct http_request *request = inference->request;
+    const char *in_url = request->arguments[0];
+    if (*name && *in_url && strcmp(name, in_url) != 0)
+        return http_problem(request, 400,
+                            "model: found \"%.128s\" in the body and \"%.128s\" in the URL, "
+                            "expected them to agree",
+                            name, in_url);
+    if (*name && !*in_url && inference_choose_model(inference, name))
+        return true;
+    return inference->may_name_model && refuse_for_model(inference);
+}
 
 /* True: refused. */
 static bool decode_json(struct inference *inference)
 {
     const struct http_request *request = inference->request;
     struct codec_json_reader *reader = inference_reader(inference, NULL);
+    struct codec_json_members members = {.axis_count = 0};
     struct ppm_error error = {0};
     if (!reader)
         ppm_fail(&error, PPM_NO_MEMORY, "no memory to read JSON");
-    else
-        codec_json_finish(reader, request->body, request->body_bytes, &inference->expectation,
-                          &inference->x, &error);
+    else if (codec_json_members(reader, request->body, request->body_bytes, &members, &error) ==
+             PPM_OK) {
+        if (refuse_model(inference, members.model))
+            return true;
+        codec_json_finish(reader, request->body, &members, &inference->expectation, &inference->x,
+                          &error);
+    }
     return error.status != PPM_OK && inference_refuse_json(inference, &error);
 }
 
@@ -126,20 +150,26 @@ static const struct inference_protocol ppm_protocol = {.decode = decode, .respon
 
 /* ---- what the head allows ---- */
 
-/* The form that Accept asks for. True: refused. */
+/* Accept, where no model has such an answer. True: refused. */
 static bool refuse_accept(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const char *accept = http_header(request, "Accept");
+    return !codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &inference->answer_form) &&
+           http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s", accept,
+                        codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
+                        codec_media_type(CODEC_RAW));
+}
+
+/* Accept, where the model has no labels that a PNG could show. True: refused. */
+static bool refuse_png_of_model(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const struct ppm_model_info *info = &inference->info;
     const char *accept = http_header(request, "Accept");
-    enum codec_form form;
     if (codec_negotiate(accept, inference->form, info->palette ? CODEC_AS_LABELS : CODEC_AS_TENSOR,
                         &inference->answer_form))
         return false;
-    if (info->palette || !codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &form))
-        return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s",
-                            accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
-                            codec_media_type(CODEC_RAW));
     if (info->classes == 0)
         return http_problem(request, 406,
                             "Accept: found %.60s, but model \"%s\" answers %s, no labels to show "
@@ -155,16 +185,18 @@ static bool refuse_accept(struct inference *inference)
                         codec_media_type(CODEC_RAW));
 }
 
-/* The forms that head's Content-Type and Accept ask for. True: refused. */
-static bool refuse_forms(struct inference *inference)
+/* The form that the head's Content-Type names. True: refused. */
+static bool refuse_type(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *type = http_header(request, "Content-Type");
-    if (!type || !codec_form_from_media_type(type, &inference->form))
-        return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s",
-                            type && *type ? type : "none", codec_media_type(CODEC_JSON),
-                            codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW));
-    return stages_refuse(inference) || (!inference->stages && refuse_accept(inference));
+    if (type && codec_form_from_media_type(type, &inference->form))
+        return false;
+    const bool is_curls = type && strcmp(type, "application/x-www-form-urlencoded") == 0;
+    return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s%s",
+                        type && *type ? type : "none", codec_media_type(CODEC_JSON),
+                        codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW),
+                        is_curls ? "; with curl, -H 'Content-Type: ...' sets it" : "");
 }
 
 /* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. True: refused. */
@@ -172,48 +204,74 @@ static bool refuse_dtypes(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
-    bool asks;
     if (!handlers_query_dtype(request, "dtype", &expectation->dtype,
                               &expectation->dtype_is_explicit) ||
-        !handlers_query_dtype(request, "out_dtype", &inference->answer_dtype, &asks))
+        !handlers_query_dtype(request, "out_dtype", &inference->answer_dtype,
+                              &inference->answer_dtype_is_explicit))
         return true;
-    const char *answered = codec_dtype_name(inference->answer_dtype);
-    if (inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32)
-        return http_problem(request, 400,
-                            "dtype: found %s for a body of JSON, whose numbers are float32; "
-                            "expected no dtype, or a raw body",
-                            codec_dtype_name(expectation->dtype));
-    if (asks && inference->info.output_dtype == PPM_INT32)
-        return http_problem(request, 422,
+    return inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32 &&
+           http_problem(request, 400,
+                        "dtype: found %s for a body of JSON, whose numbers are float32; "
+                        "expected no dtype, or a raw body",
+                        codec_dtype_name(expectation->dtype));
+}
+
+/* ?out_dtype=, where the form of the answer lacks it. True: refused. */
+static bool refuse_dtype_of_form(struct inference *inference)
+{
+    const enum codec_form form = inference->answer_form;
+    return !codec_form_has_dtype(form, inference->answer_dtype) &&
+           http_problem(inference->request, 406,
+                        "out_dtype: found %s, which %s does not have, expected Accept: %s",
+                        codec_dtype_name(inference->answer_dtype), codec_media_type(form),
+                        codec_media_type(CODEC_RAW));
+}
+
+/* What the head asks for and the model does not have. True: refused. */
+static bool refuse_for_model(struct inference *inference)
+{
+    if (!inference->stages && refuse_png_of_model(inference))
+        return true;
+    if (inference->answer_dtype_is_explicit && inference->info.output_dtype == PPM_INT32)
+        return http_problem(inference->request, 422,
                             "out_dtype: found %s, but model \"%s\" answers int32, expected no "
                             "out_dtype",
-                            answered, inference->info.name);
-    if (!codec_form_has_dtype(inference->answer_form, inference->answer_dtype))
-        return http_problem(
-            request, 406, "out_dtype: found %s, which %s does not have, expected Accept: %s",
-            answered, codec_media_type(inference->answer_form), codec_media_type(CODEC_RAW));
+                            codec_dtype_name(inference->answer_dtype), inference->info.name);
+    return refuse_dtype_of_form(inference);
+}
+
+/* The shape that the head gives, in ?shape= or X-Tensor-Shape; a raw body has no other. True:
+ * refused. */
+static bool refuse_axes(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct codec_expectation *expectation = &inference->expectation;
+    struct ppm_error error = {0};
+    const char *text = http_query(request, "shape");
+    if (!text)
+        text = http_header(request, "X-Tensor-Shape");
+    if (!text || !*text)
+        return inference->form == CODEC_RAW &&
+               http_problem(request, 400,
+                            "a raw body needs its shape: expected ?shape=1,%zu,30,30 or the header "
+                            "X-Tensor-Shape",
+                            inference->info.channels);
+    if (codec_parse_shape(text, inference->axes, &expectation->axis_count, &error) != PPM_OK)
+        return http_problem_of(request, &error);
+    expectation->axes = inference->axes;
     return false;
 }
 
 bool inference_refuse_raw_shape(struct inference *inference)
 {
-    struct http_request *request = inference->request;
-    struct codec_expectation *expectation = &inference->expectation;
+    const struct codec_expectation *expectation = &inference->expectation;
     struct ppm_error error = {0};
     struct ppm_tensor tensor = {0};
-    const char *text = http_query(request, "shape");
-    if (!text)
-        text = http_header(request, "X-Tensor-Shape");
-    if (!text)
-        return http_problem(request, 400,
-                            "a raw body needs its shape: expected ?shape=1,%zu,30,30 or the header "
-                            "X-Tensor-Shape",
-                            inference->info.channels);
-    if (codec_parse_shape(text, inference->axes, &expectation->axis_count, &error) != PPM_OK ||
-        ppm_tensor_from_axes(inference->axes, expectation->axis_count, expectation->layout, &tensor,
+    if (refuse_axes(inference))
+        return true;
+    if (ppm_tensor_from_axes(inference->axes, expectation->axis_count, expectation->layout, &tensor,
                              &error) != PPM_OK)
-        return http_problem_of(request, &error);
-    expectation->axes = inference->axes;
+        return http_problem_of(inference->request, &error);
     return inference_refuse_shape(inference, tensor.shape);
 }
 
@@ -222,15 +280,27 @@ bool infer_begin(struct http_request *request)
     struct inference *inference = inference_begin(request, &ppm_protocol, sizeof(struct inference));
     if (!inference)
         return true;
-    if (refuse_forms(inference))
+    if (refuse_type(inference) || stages_refuse(inference) ||
+        (!inference->stages && refuse_accept(inference)))
         return true;
+    inference->may_name_model = inference->form == CODEC_JSON && !*request->arguments[0] &&
+                                registry_loaded(inference->registry) > 1;
     if (!handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
-                               &inference->expectation.layout_is_explicit))
+                               &inference->expectation.layout_is_explicit) ||
+        refuse_dtypes(inference) ||
+        (inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference)))
         return true;
-    if (refuse_dtypes(inference) ||
-        (inference->form == CODEC_RAW && inference_refuse_raw_shape(inference)))
+    if (inference->form == CODEC_RAW ? inference_refuse_raw_shape(inference)
+                                     : refuse_axes(inference))
         return true;
     return inference_refuse_full_queue(inference);
+}
+
+static void check_axes(const struct inference *inference, struct ppm_error *error)
+{
+    size_t axes[4];
+    const size_t count = ppm_tensor_axes(&inference->x, axes);
+    codec_check_axes(axes, count, &inference->expectation, error);
 }
 
 /* What can be known of x without work; a little JSON is read here and now. */
@@ -242,6 +312,8 @@ bool inference_refuse_body(struct inference *inference)
     codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
                &inference->x, &error);
     request->decode_ms += http_elapsed_ms(request) - begun_ms;
+    if (error.status == PPM_OK && inference->form == CODEC_NPY)
+        check_axes(inference, &error);
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (inference->x.shape.n > 0)

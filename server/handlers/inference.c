@@ -15,6 +15,22 @@ static const double json_byte_us = 0.002, json_number_us = 0.03, deflated_number
 
 /* ---- begin ---- */
 
+bool inference_choose_model(struct inference *inference, const char *name)
+{
+    struct codec_expectation *expectation = &inference->expectation;
+    inference->model = registry_find(inference->registry, name);
+    inference->request->model = NULL;
+    if (!inference->model)
+        return handlers_no_such_model(inference->request, inference->registry, name);
+    ppm_model_info(inference->model, &inference->info);
+    inference->request->model = inference->info.name;
+    expectation->channels = inference->info.channels;
+    expectation->model = inference->info.name;
+    if (!expectation->layout_is_explicit)
+        expectation->layout = inference->info.layout;
+    return false;
+}
+
 struct inference *inference_begin(struct http_request *request,
                                   const struct inference_protocol *protocol, size_t bytes)
 {
@@ -32,15 +48,8 @@ struct inference *inference_begin(struct http_request *request,
     inference->request = request;
     inference->service = service;
     inference->registry = service_registry(service);
-    inference->model = registry_find(inference->registry, request->arguments[0]);
-    if (!inference->model) {
-        handlers_no_such_model(request, inference->registry);
+    if (inference_choose_model(inference, request->arguments[0]))
         return NULL;
-    }
-    ppm_model_info(inference->model, &inference->info);
-    request->model = inference->info.name;
-    inference->expectation.channels = inference->info.channels;
-    inference->expectation.model = inference->info.name;
     if (atomic_load(&service->is_refusing)) {
         metrics_rejected(METRICS_DRAINING);
         http_problem(request, 503, "the server is stopping; try another one");

@@ -34,6 +34,8 @@ struct inference {
     struct ppm_model_info info;
     enum codec_form form, answer_form;
     enum codec_dtype answer_dtype; /* of floats; integers are int32 */
+    bool answer_dtype_is_explicit; /* the query asked for it */
+    bool may_name_model; /* the body, as the URL does not: what depends on the model waits */
     struct codec_expectation expectation;
     size_t axes[4];                   /* those of the query or header, for a raw body */
     struct codec_json_reader *reader; /* of a JSON body, as it arrives; NULL: none is needed yet */
@@ -65,6 +67,9 @@ extern const struct executor_kind inference_kind;
  * draining. NULL: the request has its answer. */
 struct inference *inference_begin(struct http_request *request,
                                   const struct inference_protocol *protocol, size_t bytes);
+
+/* Has it computed by the model of that name, which is served. True: refused. */
+bool inference_choose_model(struct inference *inference, const char *name);
 
 /* In finish, x being there or as large as it may be: computes it here and now, or queues it.
  * Returns what finish is to return. */

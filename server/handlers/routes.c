@@ -80,12 +80,12 @@ void handlers_append(json_t **list, json_t *item)
     *list = NULL;
 }
 
-bool handlers_no_such_model(struct http_request *request, const struct registry *registry)
+bool handlers_no_such_model(struct http_request *request, const struct registry *registry,
+                            const char *name)
 {
     char names[300];
     registry_names(registry, names, sizeof names);
-    return http_problem(request, 404, "found no model \"%.64s\", expected one of: %s",
-                        request->arguments[0], names);
+    return http_problem(request, 404, "found no model \"%.64s\", expected one of: %s", name, names);
 }
 
 bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,

@@ -92,7 +92,7 @@ static bool respond_model(struct http_request *request, describe_model *describe
     const struct ppm_model *model = registry_find(registry, request->arguments[0]);
     struct ppm_model_info info;
     if (!model) {
-        handlers_no_such_model(request, registry);
+        handlers_no_such_model(request, registry, request->arguments[0]);
     } else if (!v2_refuse_version(request)) {
         ppm_model_info(model, &info);
         handlers_respond_json(request, describe(&info));

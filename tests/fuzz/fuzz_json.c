@@ -148,6 +148,7 @@ static void check_pieces(const char *body, size_t size, const struct codec_expec
                                                .context = &granted};
     const uint32_t piece_max = 1 + (next_random(&state) >> 16) % (size + 1);
     struct codec_json_reader *reader = codec_json_create(&options);
+    struct codec_json_members members;
     struct ppm_tensor tensor = {0};
     struct ppm_error error = {0}, ignored = {0};
     FUZZ_CHECK(reader, "out of memory");
@@ -163,7 +164,8 @@ static void check_pieces(const char *body, size_t size, const struct codec_expec
         FUZZ_CHECK(codec_json_left(reader, fed) <= fed, "read more than there is");
     }
     granted = SIZE_MAX;
-    if (codec_json_read(reader, body, size, expectation, &tensor, &error) == PPM_OK)
+    if (codec_json_members(reader, body, size, &members, &error) == PPM_OK &&
+        codec_json_read(reader, body, &members, expectation, &tensor, &error) == PPM_OK)
         FUZZ_CHECK(whole->data && memcmp(&tensor.shape, &whole->shape, sizeof tensor.shape) == 0 &&
                        tensor.layout == whole->layout && tensor.is_batch == whole->is_batch &&
                        ppm_shape_bytes(tensor.shape, &data_bytes, &ignored) == PPM_OK &&

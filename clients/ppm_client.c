@@ -7,9 +7,12 @@
  * With --shared-memory x and y are not sent: both lie in a POSIX shared memory object, which a
  * server on this machine maps (--allow-shared-memory). x is float32 in C order then.
  *
+ * Nothing the server says is taken on trust: not its lengths, its names or its sentences.
+ *
  * Exit status: 0; 1 and the server's own sentence, or what else went wrong; 2 wrong usage.
  */
 #define _GNU_SOURCE 1
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -21,15 +24,16 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 struct bytes {
-    char *at; /* from malloc, with a NUL behind it, where it was read */
+    char *at; /* from malloc, followed by a NUL, where it was read */
     size_t count;
 };
 
-enum { SHAPE_BYTES = 48 };
+enum { SHAPE_BYTES = 48, SENTENCE_MAX = 400, SILENCE_S_MAX = 120, BYTES_MAX = 1 << 30 };
 
 /* What the end of the program is to undo: "/name" of shm_open, and the server that knows it. */
 static char region[40];
@@ -48,21 +52,38 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
     exit(1);
 }
 
-/* ---- bytes ---- */
+/* For the terminal: bounded, and without control characters. */
+static const char *printable(char *text)
+{
+    text[strnlen(text, SENTENCE_MAX)] = '\0';
+    for (char *c = text; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    return text;
+}
+
+/* snprintf() of what must fit. */
+#define PRINT(to, ...)                                                                             \
+    do {                                                                                           \
+        if ((size_t)snprintf(to, sizeof(to), __VA_ARGS__) >= sizeof(to))                           \
+            fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, printable(to));                \
+    } while (0)
 
 static struct bytes read_all(int descriptor, const char *what)
 {
     struct bytes all = {0};
+    if (descriptor < 0)
+        fail("%s: %s", what, strerror(errno));
     for (size_t capacity = 0;;) {
         if (capacity - all.count < 2) {
             capacity = 2 * capacity + 65536;
-            all.at = realloc(all.at, capacity);
+            all.at = capacity < BYTES_MAX ? realloc(all.at, capacity) : NULL;
             if (!all.at)
-                fail("out of memory");
+                fail("%s: out of memory after %zu bytes", what, all.count);
         }
         const ssize_t got = read(descriptor, all.at + all.count, capacity - all.count - 1);
         if (got < 0)
-            fail("%s: %s", what, strerror(errno));
+            fail("%s: %s", what, errno == EAGAIN ? "nothing came in time" : strerror(errno));
         if (got == 0)
             break;
         all.count += (size_t)got;
@@ -72,61 +93,44 @@ static struct bytes read_all(int descriptor, const char *what)
     return all;
 }
 
-static struct bytes read_file(const char *path)
-{
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        fail("%s: %s", path, strerror(errno));
-    return read_all(file, path);
-}
-
-static void write_file(const char *path, const char *head, size_t head_bytes, struct bytes rest)
+static void write_file(const char *path, struct bytes head, struct bytes rest)
 {
     FILE *file = fopen(path, "wbe");
-    if (!file || fwrite(head, 1, head_bytes, file) != head_bytes ||
+    if (!file || fwrite(head.at, 1, head.count, file) != head.count ||
         fwrite(rest.at, 1, rest.count, file) != rest.count || fclose(file) != 0)
         fail("%s: %s", path, strerror(errno));
 }
 
-/* ---- HTTP ---- */
-
 static int connect_unix(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        fail("%s: longer than the path of a unix socket can be", path);
-    memcpy(address.sun_path, path, strlen(path));
+    PRINT(address.sun_path, "%s", path);
     const int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address) != 0)
         fail("%s: %s", path, strerror(errno));
     return connection;
 }
 
-static int connect_to(const char *url)
+static int connect_tcp(const char *url)
 {
     char host[256], port[8] = "80";
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    if (strncmp(url, "unix:", 5) == 0)
-        return connect_unix(url + 5);
     if (sscanf(url, "http://[%255[^]]]:%7[0-9]", host, port) < 1 &&
         sscanf(url, "http://%255[^:/]:%7[0-9]", host, port) < 1)
         fail("%s: expected http://HOST:PORT or unix:/PATH", url);
     const int status = getaddrinfo(host, port, &wanted, &found);
     if (status != 0)
         fail("%s: %s", url, gai_strerror(status));
-    int connection = -1;
-    for (const struct addrinfo *at = found; at && connection < 0; at = at->ai_next) {
-        connection = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
-        if (connection >= 0 && connect(connection, at->ai_addr, at->ai_addrlen) != 0) {
-            close(connection);
-            connection = -1;
+    for (const struct addrinfo *at = found; at; at = at->ai_next) {
+        const int connection = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
+        if (connection >= 0 && connect(connection, at->ai_addr, at->ai_addrlen) == 0) {
+            freeaddrinfo(found);
+            return connection;
         }
+        close(connection);
     }
-    freeaddrinfo(found);
-    if (connection < 0)
-        fail("%s: %s", url, strerror(errno));
-    return connection;
+    fail("%s: %s", url, strerror(errno));
 }
 
 /* False: the server has closed its end, having answered already. */
@@ -142,23 +146,45 @@ static bool send_all(int connection, struct bytes bytes)
     return true;
 }
 
-/* The string behind "name": of a JSON text; NULL: none. The caller frees it. */
-static char *json_string(const char *json, const char *name)
+/* The string after a key, such as "name":", of a JSON text; NULL: none. The caller frees it. */
+static char *json_string(const char *json, const char *key)
 {
-    char key[40];
-    snprintf(key, sizeof key, "\"%s\":\"", name);
     const char *from = strstr(json, key);
-    char *string = from ? strdup(from + strlen(key)) : NULL;
-    if (!string)
-        return NULL;
-    char *to = string;
-    for (from = string; *from && *from != '"'; from++) {
+    char *string = from ? strdup(from + strlen(key)) : NULL, *to = string;
+    for (from = string; from && *from && *from != '"'; from++) {
         if (*from == '\\' && from[1]) /* \" and \\: the server escapes nothing else */
             from++;
         *to++ = *from;
     }
-    *to = '\0';
+    if (to)
+        *to = '\0';
     return string;
+}
+
+/* A whole number at the start of text, whatever follows it. */
+static bool read_number(const char *text, size_t *ret_number)
+{
+    errno = 0;
+    *ret_number = strtoull(text, NULL, 10);
+    return errno == 0 && isdigit((unsigned char)*text);
+}
+
+/* Takes the head off an answer; returns its status. */
+static size_t read_head(const char *url, struct bytes *answer)
+{
+    size_t status = 0, length = 0;
+    char *end = strstr(answer->at, "\r\n\r\n");
+    if (!end || strncmp(answer->at, "HTTP/1.1 ", 9) != 0 || !read_number(answer->at + 9, &status))
+        fail("%s: no answer of HTTP/1.1", url);
+    *end = '\0';
+    answer->count -= (size_t)(end + 4 - answer->at);
+    const char *field = strcasestr(answer->at, "\r\nContent-Length:");
+    if (status == 200 && (!field || !read_number(field + 17 + strspn(field + 17, " \t"), &length)))
+        fail("%s: an answer without a Content-Length", url);
+    if (status == 200 && length != answer->count)
+        fail("%s: the answer ended after %zu of %zu bytes", url, answer->count, length);
+    memmove(answer->at, end + 4, answer->count + 1);
+    return status;
 }
 
 /* One request on a connection of its own. Returns the body of a success; ends the program, with the
@@ -167,74 +193,84 @@ static struct bytes ask(const char *url, const char *method, const char *target,
                         struct bytes body)
 {
     char head[1024];
-    int status = 0;
-    size_t length = 0;
-    const int connection = connect_to(url);
-    const int head_bytes = snprintf(head, sizeof head,
-                                    "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                                    "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-                                    method, target, type, body.count);
-    if (head_bytes >= (int)sizeof head)
-        fail("%.60s...: too long", target);
-    if (send_all(connection, (struct bytes){head, (size_t)head_bytes}))
+    const struct timeval silence = {.tv_sec = SILENCE_S_MAX};
+    const bool is_unix = strncmp(url, "unix:", 5) == 0;
+    const int connection = is_unix ? connect_unix(url + 5) : connect_tcp(url);
+    const char *host = is_unix ? "localhost" : url + strlen("http://");
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
+    setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof silence);
+    PRINT(head,
+          "%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\nContent-Type: %s\r\n"
+          "Content-Length: %zu\r\n\r\n",
+          method, target, (int)strcspn(host, "/"), host, type, body.count);
+    if (send_all(connection, (struct bytes){head, strlen(head)}))
         send_all(connection, body);
     struct bytes answer = read_all(connection, url);
-    char *end = strstr(answer.at, "\r\n\r\n");
-    if (!end || sscanf(answer.at, "HTTP/1.1 %d", &status) != 1)
-        fail("%s: no answer", url);
-    *end = '\0';
-    answer.count -= (size_t)(end + 4 - answer.at);
-    const char *field = strcasestr(answer.at, "\r\nContent-Length:");
-    if (field && sscanf(field + 17, "%zu", &length) == 1 && length != answer.count)
-        fail("%s: the answer ended after %zu of %zu bytes", url, answer.count, length);
-    memmove(answer.at, end + 4, answer.count + 1);
+    const size_t status = read_head(url, &answer);
     if (status == 200)
         return answer;
-    const char *sentence = json_string(answer.at, "detail"); /* of /ppm */
+    char *sentence = json_string(answer.at, "\"detail\":\""); /* of /ppm */
     if (!sentence)
-        sentence = json_string(answer.at, "error"); /* of /v2 */
-    fail("%s (status %d)", sentence ? sentence : answer.at, status);
+        sentence = json_string(answer.at, "\"error\":\""); /* of /v2 */
+    fail("%s (status %zu)", printable(sentence ? sentence : answer.at), status);
 }
 
-/* ---- shared memory ---- */
-
-static size_t json_number(const char *json, const char *name)
+static struct bytes post_json(const char *url, const char *target, char *json)
 {
-    char key[40];
+    return ask(url, "POST", target, "application/json", (struct bytes){json, strlen(json)});
+}
+
+/* Of a model: it becomes part of a target. */
+static void check_name(const char *name)
+{
+    const char *c = name;
+    while (isalnum((unsigned char)*c) || (*c && strchr("._-", *c)))
+        c++;
+    if (*c)
+        fail("a model called \"%.60s\": expected letters, digits, '.', '_' and '-'", name);
+}
+
+static size_t json_number(char *json, const char *key)
+{
     size_t number = 0;
-    snprintf(key, sizeof key, "\"%s\":", name);
     const char *at = strstr(json, key);
-    if (!at || sscanf(at + strlen(key), "%zu", &number) != 1)
-        fail("the server's answer has no %s: %.200s", name, json);
+    if (!at || !read_number(at + strlen(key), &number))
+        fail("the server's answer has no %s %s", key, printable(json));
     return number;
 }
 
-/* The list between brackets behind key, without spaces and a comma at its end: "1,4,30,30". */
-static void read_shape(const char *text, const char *key, char ret_shape[SHAPE_BYTES])
+/* The list after key and a bracket, without spaces: "1,4,30,30". Returns its bytes in float32. */
+static size_t read_shape(char *text, const char *key, char ret_shape[SHAPE_BYTES])
 {
     const char *at = strstr(text, key);
-    size_t length = 0;
-    if (!at)
-        fail("no %s in: %.100s", key, text);
-    for (at += strlen(key); length < SHAPE_BYTES - 1 && *at && *at != ')' && *at != ']'; at++)
-        if ((*at >= '0' && *at <= '9') || *at == ',')
-            ret_shape[length++] = *at;
-    if (length > 0 && ret_shape[length - 1] == ',')
-        length--;
-    ret_shape[length] = '\0';
+    size_t bytes = sizeof(float), length = 0, extent = 0;
+    at = at ? at + strlen(key) + strspn(at + strlen(key), " ([") : "";
+    while (length < SHAPE_BYTES - 22 && read_number(at, &extent) &&
+           !__builtin_mul_overflow(bytes, extent, &bytes)) {
+        length += (size_t)sprintf(ret_shape + length, length ? ",%zu" : "%zu", extent);
+        at += strspn(at, "0123456789");
+        at += strspn(at, ", ");
+    }
+    if (length == 0 || (*at != ')' && *at != ']'))
+        fail("no shape of a tensor after %s in: %s", key, printable(text));
+    return bytes;
 }
 
-/* x's shape and values. */
-static struct bytes read_npy(struct bytes file, char ret_shape[SHAPE_BYTES])
+/* The shape and values of a .npy of version 1: float32, or int32 where labels are allowed. */
+static struct bytes read_npy(struct bytes file, const char *what, bool labels, char *ret_shape)
 {
     const unsigned char *size = (const unsigned char *)file.at + 8;
     const size_t head = file.count > 10 ? 10 + size[0] + 256 * (size_t)size[1] : 0;
-    if (file.count < 128 || memcmp(file.at, "\x93NUMPY\x01", 7) != 0 || head > file.count)
-        fail("x is no .npy of version 1");
+    if (head == 0 || head > file.count || memcmp(file.at, "\x93NUMPY\x01", 7) != 0)
+        fail("%s is no .npy of version 1", what);
     char *text = strndup(file.at + 10, head - 10);
-    if (!text || !strstr(text, "'<f4'") || !strstr(text, "'fortran_order': False"))
-        fail("x is not float32 in C order: %.100s", text ? text : "");
-    read_shape(text, "'shape': ", ret_shape);
+    if (!text)
+        fail("out of memory");
+    if ((!strstr(text, "'<f4'") && !(labels && strstr(text, "'<i4'"))) ||
+        !strstr(text, "'fortran_order': False"))
+        fail("%s is not float32 in C order: %s", what, printable(text));
+    if (read_shape(text, "'shape': ", ret_shape) != file.count - head)
+        fail("%s has %zu bytes, not those of [%s]", what, file.count - head, ret_shape);
     free(text);
     return (struct bytes){file.at + head, file.count - head};
 }
@@ -242,31 +278,21 @@ static struct bytes read_npy(struct bytes file, char ret_shape[SHAPE_BYTES])
 static void write_npy(const char *path, const char *dtype, const char *shape, struct bytes y)
 {
     char text[118], head[129];
-    snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", dtype,
-             shape);
-    snprintf(head, sizeof head, "\x93NUMPY\x01%c\x76%c%-117.117s\n", 'x', 'x', text);
+    PRINT(text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s%s), }", dtype, shape,
+          strchr(shape, ',') ? "" : ",");
+    PRINT(head, "\x93NUMPY\x01%c\x76%c%-117s\n", 'x', 'x', text);
     head[7] = head[9] = '\0'; /* version 1.0; 0x76 bytes follow */
-    write_file(path, head, 128, y);
+    write_file(path, (struct bytes){head, 128}, y);
 }
 
-__attribute__((format(printf, 3, 4))) static struct bytes post_json(const char *url,
-                                                                    const char *target,
-                                                                    const char *format, ...)
-{
-    char json[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    const int length = vsnprintf(json, sizeof json, format, arguments);
-    va_end(arguments);
-    return ask(url, "POST", target, "application/json", (struct bytes){json, (size_t)length});
-}
-
+/* The pages are there from now on: to touch one that the system lacks would be a signal. */
 static struct bytes share_memory(size_t bytes)
 {
-    snprintf(region, sizeof region, "/ppm_client_%ld", (long)getpid());
+    PRINT(region, "/ppm_client_%ld", (long)getpid());
     const int object = shm_open(region, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (object < 0 || ftruncate(object, (off_t)bytes) != 0)
-        fail("%s: %s", region, strerror(errno));
+    const int status = object < 0 ? errno : posix_fallocate(object, 0, (off_t)bytes);
+    if (status != 0)
+        fail("%zu bytes of shared memory: %s", bytes, strerror(status));
     char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
     if (at == MAP_FAILED)
         fail("%s: %s", region, strerror(errno));
@@ -281,38 +307,49 @@ static void leave_region(void)
     if (*region)
         shm_unlink(region);
     registered_at = NULL; /* whatever becomes of this */
-    snprintf(target, sizeof target, "/v2/systemsharedmemory/region%s/unregister", region);
+    PRINT(target, "/v2/systemsharedmemory/region%s/unregister", region);
     if (url)
-        free(post_json(url, target, "%s", "").at);
+        free(post_json(url, target, (char[]){""}).at);
+}
+
+/* Has the server compute y from x in the region, where y follows x; returns the answer. */
+static char *infer_in_region(const char *url, const char *name, const char *x_shape, size_t x_bytes,
+                             size_t y_bytes)
+{
+    char target[256], json[1024];
+    PRINT(target, "/v2/systemsharedmemory/region%s/register", region);
+    PRINT(json, "{\"key\": \"%s\", \"byte_size\": %zu}", region, x_bytes + y_bytes);
+    free(post_json(url, target, json).at);
+    registered_at = url;
+    PRINT(target, "/v2/models/%s/infer", name);
+    PRINT(json,
+          "{\"inputs\": [{\"name\": \"x\", \"shape\": [%s], \"datatype\": \"FP32\","
+          " \"parameters\": {\"shared_memory_region\": \"%s\", \"shared_memory_byte_size\": %zu}}],"
+          " \"outputs\": [{\"name\": \"y\", \"parameters\": {\"shared_memory_region\": \"%s\","
+          " \"shared_memory_byte_size\": %zu, \"shared_memory_offset\": %zu}}]}",
+          x_shape, region + 1, x_bytes, region + 1, y_bytes, x_bytes);
+    return post_json(url, target, json).at;
 }
 
 static void infer_shared(const char *url, const char *model, struct bytes file, const char *path)
 {
     char target[256], x_shape[SHAPE_BYTES], y_shape[SHAPE_BYTES];
-    const struct bytes x = read_npy(file, x_shape);
-    snprintf(target, sizeof target, "/ppm%s%s?shape=%s", *model ? "/" : "", model, x_shape);
+    const struct bytes x = read_npy(file, "x", false, x_shape);
+    PRINT(target, "/ppm%s%s?shape=%s", *model ? "/" : "", model, x_shape);
     char *description = ask(url, "GET", target, "text/plain", (struct bytes){0}).at;
-    char *name = json_string(description, "name");
-    const size_t y_bytes = json_number(description, "output_bytes");
-    if (!name || json_number(description, "input_bytes") != x.count)
-        fail("x has %zu bytes, which are not those of [%s]", x.count, x_shape);
+    char *name = json_string(description, "\"name\":\"");
+    const size_t x_bytes = json_number(description, "\"input_bytes\":"),
+                 y_bytes = json_number(description, "\"output_bytes\":");
+    size_t bytes = 0;
+    check_name(name && *name ? printable(name) : "?");
+    if (x_bytes != x.count || __builtin_add_overflow(x_bytes, y_bytes, &bytes))
+        fail("the server says %zu and %zu bytes for [%s]", x_bytes, y_bytes, x_shape);
 
-    const struct bytes memory = share_memory(x.count + y_bytes);
+    const struct bytes memory = share_memory(bytes);
     memcpy(memory.at, x.at, x.count);
-    snprintf(target, sizeof target, "/v2/systemsharedmemory/region%s/register", region);
-    free(post_json(url, target, "{\"key\": \"%s\", \"byte_size\": %zu}", region, memory.count).at);
-    registered_at = url;
-    snprintf(target, sizeof target, "/v2/models/%s/infer", name);
-    char *answer =
-        post_json(url, target,
-                  "{\"inputs\": [{\"name\": \"x\", \"shape\": [%s], \"datatype\": \"FP32\","
-                  " \"parameters\": {\"shared_memory_region\": \"%s\","
-                  " \"shared_memory_byte_size\": %zu}}],"
-                  " \"outputs\": [{\"name\": \"y\", \"parameters\": {\"shared_memory_region\": "
-                  "\"%s\", \"shared_memory_byte_size\": %zu, \"shared_memory_offset\": %zu}}]}",
-                  x_shape, region + 1, x.count, region + 1, y_bytes, x.count)
-            .at;
-    read_shape(answer, "\"shape\":", y_shape);
+    char *answer = infer_in_region(url, name, x_shape, x_bytes, y_bytes);
+    if (read_shape(answer, "\"shape\":", y_shape) != y_bytes)
+        fail("the server's y of [%s] is not of %zu bytes", y_shape, y_bytes);
     write_npy(path, strstr(answer, "\"INT32\"") ? "<i4" : "<f4", y_shape,
               (struct bytes){memory.at + x.count, y_bytes});
     leave_region();
@@ -324,7 +361,7 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
 int main(int argc, char **argv)
 {
     const char *url = "http://127.0.0.1:8080", *model = "", *files[2] = {0};
-    char target[256];
+    char target[256], y_shape[SHAPE_BYTES];
     bool is_shared = false;
     size_t count = 0;
     for (int i = 1; i < argc; i++) {
@@ -344,15 +381,17 @@ int main(int argc, char **argv)
                         "[--model NAME] [--shared-memory]\n");
         return 2;
     }
-    const struct bytes x = read_file(files[0]);
+    check_name(model);
+    const struct bytes x = read_all(open(files[0], O_RDONLY | O_CLOEXEC), files[0]);
     if (is_shared) {
         infer_shared(url, model, x, files[1]);
         free(x.at);
         return 0;
     }
-    snprintf(target, sizeof target, "/ppm%s%s", *model ? "/" : "", model);
+    PRINT(target, "/ppm%s%s", *model ? "/" : "", model);
     const struct bytes y = ask(url, "POST", target, "application/x-npy", x);
-    write_file(files[1], "", 0, y);
+    read_npy(y, "the server's answer", true, y_shape);
+    write_file(files[1], y, (struct bytes){0});
     free(y.at);
     free(x.at);
     return 0;

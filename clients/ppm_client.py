@@ -13,14 +13,20 @@ Without a model it is the server's first. With a server on this machine that was
             shared.x[:] = x
             y = shared.infer()                 # shared.y, which the next one overwrites
 
-What the server refuses is an Error with the server's own sentence. A Client is for one thread."""
+x may be a NumPy array, a list or a PyTorch tensor. timeout_s bounds a whole call, retries included.
+Whatever goes wrong is an Error of one sentence, the server's own if it answered. A Client is for one
+thread."""
 
 import argparse
+import contextlib
+import email.utils
 import http.client
 import io
 import json
 import multiprocessing.shared_memory
+import re
 import socket
+import ssl
 import time
 import urllib.parse
 
@@ -28,25 +34,97 @@ import numpy as np
 
 DTYPES = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64, "INT32": np.int32}
 SAFETENSORS_DTYPES = {"F32": "<f4", "I32": "<i4"}
+PIECE_BYTES = 1 << 20
+SENTENCE_BYTES_MAX = 1 << 16
 
 
 class Error(Exception):
-    """The server's answer was not a success; status is that of HTTP."""
+    """What went wrong. status: the answer's, None if there was no answer or it made no sense."""
 
     def __init__(self, status, sentence):
-        super().__init__(f"{sentence} (status {status})")
+        sentence = " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
+        super().__init__(sentence if status is None else f"{sentence} (status {status})")
         self.status = status
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
+@contextlib.contextmanager
+def reading(what):
+    """Turns whatever an answer that is not `what` leads to into an Error."""
+    try:
+        yield
+    except Error:
+        raise
+    except Exception as error:
+        raise Error(None, f"the server's answer is not {what}: {type(error).__name__}: {error}") from error
+
+
+class TimedReader(io.RawIOBase):
+    """Reads a socket until the connection's deadline; a socket's own timeout begins again with each byte."""
+
+    def __init__(self, sock, connection):
+        self.sock, self.connection, self.file = sock, connection, sock.makefile("rb", buffering=0)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.sock.settimeout(self.connection.seconds_left())
+        return self.file.readinto(buffer)
+
+    def close(self):
+        self.file.close()
+        super().close()
+
+
+class TimedSocket:
+    """The part of a socket that http.client uses, until the connection's deadline."""
+
+    def __init__(self, sock, connection):
+        self.sock, self.connection, self.close = sock, connection, sock.close
+
+    def makefile(self, _):
+        return io.BufferedReader(TimedReader(self.sock, self.connection))
+
+    def sendall(self, data):
+        rest = memoryview(data).cast("B")
+        while rest:
+            self.sock.settimeout(self.connection.seconds_left())
+            rest = rest[self.sock.send(rest[:PIECE_BYTES]):]
+
+
+class Connection(http.client.HTTPConnection):
+    """url may be HOST:PORT alone. All waits end at the deadline, in seconds of time.monotonic()."""
+
+    def __init__(self, url):
+        scheme, _, self.path = url.partition(":")
+        self.is_unix, self.deadline = scheme == "unix" and bool(self.path), 0
+        url_or_host = re.fullmatch(r"(?:(https?)://)?([^/?#@\s]+)/?", url)
+        if not self.is_unix and not url_or_host:
+            raise Error(None, f"{url!r}: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH")
+        self.tls = None if self.is_unix or url_or_host[1] != "https" else ssl.create_default_context()
+        self.default_port = 443 if self.tls else 80
+        try:
+            super().__init__("localhost" if self.is_unix else url_or_host[2])
+        except (http.client.InvalidURL, ValueError) as error:
+            raise Error(None, f"{url!r}: {error}") from error
+
+    def seconds_left(self):
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        if self.is_unix:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(self.seconds_left())
+            sock.connect(self.path)
+        else:
+            sock = socket.create_connection((self.host, self.port), self.seconds_left())
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            sock = self.tls.wrap_socket(sock, server_hostname=self.host)
+        self.sock = TimedSocket(sock, self)
 
 
 class Client:
@@ -55,13 +133,8 @@ class Client:
 
     def __init__(self, url="http://127.0.0.1:8080", key=None, timeout_s=120, tries=3):
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.tries = tries
-        kind, _, rest = url.partition(":")
-        if kind == "unix":
-            self.connection = UnixConnection(rest, timeout_s)
-        else:
-            connect = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-            self.connection = connect[kind](urllib.parse.urlsplit(url).netloc, timeout=timeout_s)
+        self.url, self.timeout_s, self.tries = url, timeout_s, max(tries, 1)
+        self.connection = Connection(url)
 
     def __enter__(self):
         return self
@@ -71,23 +144,25 @@ class Client:
 
     def infer(self, x, model="", layout=None):
         """x: [N, C, H, W] or [C, H, W], or as layout "NHWC" has it; returns y laid out alike."""
-        answer = self.post_npy(x, model, {"layout": layout})
-        y = np.lib.format.read_array(answer, allow_pickle=False)
-        answer.read()  # its end
-        return y
+        data = self.post_npy(x, model, {"layout": layout})
+        with reading("a .npy"):
+            return array_of_npy(data)
 
     def stages(self, x, model="", layout=None):
         """All that is computed on the way to y, by name: y, branch.0.pooled, branch.0.output, ..., head."""
-        data = self.post_npy(x, model, {"layout": layout, "stages": 1}, "application/octet-stream").read()
-        start = 8 + int.from_bytes(data[:8], "little")
-        entries = json.loads(data[8:start])  # safetensors
-        del entries["__metadata__"]
-        return {name: np.frombuffer(data, SAFETENSORS_DTYPES[entry["dtype"]],
-                                    np.prod(entry["shape"], dtype=int), start + entry["data_offsets"][0])
-                .reshape(entry["shape"]) for name, entry in entries.items()}
+        data = self.post_npy(x, model, {"layout": layout, "stages": 1}, "application/octet-stream")
+        with reading("safetensors"):
+            start = 8 + int.from_bytes(data[:8], "little")
+            if start > len(data):
+                raise ValueError(f"{len(data)} bytes of {start}")
+            entries = json.loads(data[8:start])
+            entries.pop("__metadata__", None)
+            return {name: np.frombuffer(data, SAFETENSORS_DTYPES[entry["dtype"]],
+                                        np.prod(entry["shape"], dtype=int), start + entry["data_offsets"][0])
+                    .reshape(entry["shape"]) for name, entry in entries.items()}
 
     def post_npy(self, x, model, query, accept="application/x-npy"):
-        x = np.ascontiguousarray(x, x.dtype if x.dtype.str in ("<f2", "<f4", "<f8") else "<f4")
+        x = array_of(x)
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
         query = urllib.parse.urlencode({name: value for name, value in query.items() if value})
@@ -98,7 +173,7 @@ class Client:
     def describe(self, model="", shape=None):
         """What GET /ppm/{model} says, with the costs of a request of a shape."""
         query = f"?shape={','.join(map(str, shape))}" if shape else ""
-        return json.load(self.ask("GET", path_of(model) + query))
+        return read_json(self.ask("GET", path_of(model) + query))
 
     def share(self, shape, model=""):
         return Shared(self, shape, model)
@@ -107,32 +182,50 @@ class Client:
         return self.ask("POST", target, json.dumps(value), {"Content-Type": "application/json"})
 
     def ask(self, method, target, body=None, headers=()):
-        """Returns the answer, a file to be read to its end before the next request."""
+        """Returns the body of the answer."""
+        self.connection.deadline = time.monotonic() + self.timeout_s
+        try:
+            return self.ask_until_processed(method, target, body, {**self.headers, **dict(headers)})
+        except Error:
+            raise
+        except BaseException as error:
+            self.connection.close()  # what may still come would be taken for the next answer
+            if isinstance(error, TimeoutError):
+                raise Error(None, f"{self.url}: no answer within {self.timeout_s} s") from error
+            if isinstance(error, (OSError, ValueError, http.client.HTTPException)):
+                raise Error(None, f"{self.url}: {getattr(error, 'strerror', None) or error}") from error
+            raise
+
+    def ask_until_processed(self, method, target, body, headers):
         for tries_left in reversed(range(self.tries)):
             is_reused = self.connection.sock is not None
             try:
-                answer = self.ask_once(method, target, body, {**self.headers, **dict(headers)})
+                answer = self.ask_once(method, target, body, headers)
             except ConnectionRefusedError:
                 self.connection.close()
-                if not tries_left:
+                if not self.wait(1, tries_left):
                     raise
-                time.sleep(1)
                 continue
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 self.connection.close()
                 if not tries_left or not is_reused:
                     raise
                 continue
-            except BaseException:
-                self.connection.close()  # what may still come would be taken for the next answer
-                raise
             if answer.status < 300:
-                return answer
-            sentence = sentence_of(answer.read())
-            if answer.status != 503 or not tries_left:
+                return read_all(answer)
+            sentence = sentence_of(answer.read(SENTENCE_BYTES_MAX))
+            if not answer.isclosed():
+                self.connection.close()
+            if answer.status != 503 or not self.wait(seconds_of(answer.headers["Retry-After"]), tries_left):
                 raise Error(answer.status, sentence)
-            time.sleep(float(answer.headers["Retry-After"] or 1))
         raise AssertionError("tries is at least 1")
+
+    def wait(self, seconds, tries_left):
+        """False: there is no other try, or no time for it."""
+        if not tries_left or time.monotonic() + seconds >= self.connection.deadline:
+            return False
+        time.sleep(seconds)
+        return True
 
     def ask_once(self, method, target, body, headers):
         try:
@@ -147,17 +240,20 @@ class Shared:
 
     def __init__(self, client, shape, model):
         description = client.describe(model, shape)
-        self.client, self.model, self.shape = client, description["name"], list(shape)
-        self.x_bytes, self.y_bytes = (description["request"][name]
-                                      for name in ("input_bytes", "output_bytes"))
-        self.memory = multiprocessing.shared_memory.SharedMemory(
-            create=True, size=self.x_bytes + self.y_bytes)
+        self.client, self.shape = client, list(shape)
+        with reading("a description of a model"):
+            self.model = description["name"]
+            self.x_bytes, self.y_bytes = (int(description["request"][name])
+                                          for name in ("input_bytes", "output_bytes"))
+            self.memory = multiprocessing.shared_memory.SharedMemory(
+                create=True, size=self.x_bytes + self.y_bytes)
         self.name = self.memory.name.strip("/")
-        self.x = np.ndarray(shape, np.float32, self.memory.buf)
-        self.y = None
+        self.x = self.y = None
         try:
+            with reading("a description of this x"):
+                self.x = np.ndarray(shape, np.float32, self.memory.buf[:self.x_bytes])
             client.post_json(f"/v2/systemsharedmemory/region/{self.name}/register",
-                             {"key": f"/{self.name}", "byte_size": self.memory.size}).read()
+                             {"key": f"/{self.name}", "byte_size": self.memory.size})
         except BaseException:
             self.release()
             raise
@@ -167,8 +263,7 @@ class Shared:
 
     def __exit__(self, *_):
         try:
-            self.client.ask("POST", f"/v2/systemsharedmemory/region/{self.name}/unregister",
-                            "").read()
+            self.client.ask("POST", f"/v2/systemsharedmemory/region/{self.name}/unregister", "")
         finally:
             self.release()
 
@@ -185,12 +280,13 @@ class Shared:
             return {"shared_memory_region": self.name, "shared_memory_offset": offset,
                     "shared_memory_byte_size": size}
 
-        answer = json.load(self.client.post_json(f"/v2/models/{self.model}/infer", {
+        answer = read_json(self.client.post_json(f"/v2/models/{urllib.parse.quote(self.model, safe='')}/infer", {
             "inputs": [{"name": "x", "shape": self.shape, "datatype": "FP32",
                         "parameters": place(0, self.x_bytes)}],
             "outputs": [{"name": "y", "parameters": place(self.x_bytes, self.y_bytes)}]}))
-        y = answer["outputs"][0]
-        self.y = np.ndarray(y["shape"], DTYPES[y["datatype"]], self.memory.buf, self.x_bytes)
+        with reading("one of an inference"):
+            y = answer["outputs"][0]
+            self.y = np.ndarray(y["shape"], DTYPES[y["datatype"]], self.memory.buf, self.x_bytes)
         return self.y
 
 
@@ -198,12 +294,65 @@ def path_of(model):
     return f"/ppm/{urllib.parse.quote(model, safe='')}" if model else "/ppm"
 
 
+def array_of(x):
+    """A NumPy array that can be sent as it lies in memory."""
+    if hasattr(x, "detach"):  # PyTorch's, of which NumPy takes neither a gradient nor bfloat16
+        x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    try:
+        x = np.asarray(x)
+        kind = x.dtype.kind
+    except (ValueError, TypeError) as error:
+        raise Error(None, f"x: expected numbers in rows of one length: {error}") from error
+    if kind not in "biuf" or x.size == 0:
+        raise Error(None, f"x: found {x.dtype} {list(x.shape)}, expected numbers")
+    return np.ascontiguousarray(x, x.dtype if x.dtype.str in ("<f2", "<f4", "<f8") else "<f4")
+
+
+def array_of_npy(data):
+    """np.load() of numbers, without room for more of them than there are."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0,
+                   (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, is_fortran, dtype = read_header(file)
+    if dtype.kind not in "iuf":
+        raise ValueError(f"found elements of {dtype}, expected numbers")
+    return np.frombuffer(data, dtype, -1, file.tell()).reshape(shape, order="F" if is_fortran else "C")
+
+
+def read_all(answer):
+    """Its body, in memory that is taken as bytes arrive, not as a length is announced."""
+    data = bytearray()
+    while piece := answer.read(PIECE_BYTES):
+        data += piece
+    if answer.length:
+        raise http.client.IncompleteRead(bytes(data), answer.length)
+    return data
+
+
+def read_json(data):
+    with reading("JSON"):
+        return json.loads(data)
+
+
+def seconds_of(retry_after):
+    """What a Retry-After says: a number of seconds, or a date; 1 where it says neither."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return 1.0
+
+
 def sentence_of(body):
     """Of an RFC 9457 problem, or of an error of the v2 protocol."""
     try:
         members = json.loads(body)
-        return members.get("detail") or members["error"]
-    except (ValueError, KeyError, AttributeError):
+        return str(members.get("detail") or members["error"])
+    except (ValueError, KeyError, AttributeError, RecursionError):
         return body[:300].decode("utf-8", "replace")
 
 
@@ -229,5 +378,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (Error, OSError, ValueError, http.client.HTTPException) as error:
+    except (Error, OSError, ValueError) as error:
         raise SystemExit(f"ppm_client.py: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

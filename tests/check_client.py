@@ -2,14 +2,16 @@
 """usage: tests/check_client.py URL
 
 clients/ppm_client.py, as a module: what it may be given, and what it does when connections break.
-URL is a server with the four listings; servers that misbehave are made here."""
+URL is a server with the four listings; servers that misbehave are those of misbehaving.py."""
 
+import email.utils
 import pathlib
-import socket
 import sys
-import threading
+import time
+import urllib.parse
 
 import numpy as np
+from misbehaving import Misbehaving, answer, npy
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "clients"))
 import ppm_client  # noqa: E402
@@ -18,6 +20,44 @@ import ppm_client  # noqa: E402
 def check(holds, what):
     if not holds:
         raise SystemExit(f"check_client: {what}")
+
+
+def error_of(call):
+    """What is wrong by the client's own words: it raises nothing but its Error."""
+    try:
+        call()
+    except ppm_client.Error as error:
+        check("\n" not in str(error), f"more than a line: {error}")
+        return error
+    return None
+
+
+class Tensor:
+    """As PyTorch's: NumPy reads it once it is detached and on the CPU."""
+
+    dtype = "torch.float32"
+
+    def __init__(self, values, steps=("detach", "cpu")):
+        self.values, self.steps = values, steps
+
+    def detach(self):
+        return Tensor(self.values, self.steps[1:])
+
+    cpu = detach
+
+    def __array__(self, *_):
+        check(not self.steps, "the tensor was not detached")
+        return self.values
+
+
+def check_urls(url):
+    host = urllib.parse.urlsplit(url).netloc
+    x = np.ones((1, 4, 3, 3), np.float32)
+    for form in (host, f"{host}/", f"http://{host}/", f"localhost:{host.rpartition(':')[2]}"):
+        with ppm_client.Client(form) as client:
+            check(client.infer(x).shape == (1, 12, 3, 3), form)
+    for form in ("ftp://localhost", "http://", "", "http://a/b", "host:port", "//a:1"):
+        check(repr(form) in str(error_of(lambda form=form: ppm_client.Client(form))), form)
 
 
 def check_tensors(url):
@@ -39,6 +79,13 @@ def check_tensors(url):
         halves = client.infer(np.float16(x))
         check(np.allclose(halves, client.infer(np.float32(np.float16(x)))), "float16")
         check(client.infer(np.ones((4, 3, 3), int)).shape == (12, 3, 3), "integers")
+        check(np.array_equal(client.infer(x.tolist()), y), "lists: another answer")
+        check(np.array_equal(client.infer(Tensor(x)), y), "a framework's tensor: another answer")
+        y_again = client.infer(x)
+        y_again += 1  # it belongs to the caller
+        for what, wrong in {"words": [["a"]], "rows of two lengths": [[1, 2], [3]], "nothing": None,
+                            "complex": x + 1j, "no values": np.ones((0, 4))}.items():
+            check("x: " in str(error_of(lambda wrong=wrong: client.infer(wrong))), what)
         stages = client.stages(x)
         check(np.array_equal(stages["y"], y), "stages: another answer")
         check(np.allclose(stages["branch.0.pooled"], x.mean((2, 3), keepdims=True), atol=1e-6), "stages: not x's mean")
@@ -46,43 +93,10 @@ def check_tensors(url):
               "stages in NHWC")
         costs = client.describe("listing1-pytorch-ppm", x.shape)["request"]
         check(costs["output_shape"] == list(y.shape), f"described: {costs}")
-        try:
-            client.infer(x[:, :3])
-            check(False, "3 channels were taken")
-        except ppm_client.Error as error:
-            check(error.status == 422 and "takes 4" in str(error), f"found {error}")
+        error = error_of(lambda: client.infer(x[:, :3]))
+        check(error.status == 422 and "takes 4" in str(error), f"found {error}")
         check(np.array_equal(client.infer(x), y), "after an error")
         check(client.connection.sock is connection, "the connection was not kept")
-
-
-class Misbehaving:
-    """A server whose n-th connection gets the n-th list of answers, one a request, and is closed;
-    requests are counted."""
-
-    def __init__(self, connections):
-        self.connections, self.count = connections, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(30)
-        threading.Thread(target=self.run, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-
-    def run(self):
-        for answers in self.connections:
-            connection, _ = self.listener.accept()
-            for answer in answers:
-                self.read_request(connection)
-                connection.sendall(answer)
-            connection.close()
-
-    def read_request(self, connection):
-        request = b""
-        while b"\r\n\r\n" not in request:
-            request += connection.recv(65536)
-        self.count += 1
-
-
-def answer(status, body=b"{}", headers=""):
-    return (f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{headers}\r\n").encode() + body
 
 
 BUSY = answer(503, b'{"detail": "the queue is full"}', "Retry-After: 0\r\n")
@@ -103,13 +117,64 @@ def check_broken_connections():
         server, found = Misbehaving(connections), None
         with ppm_client.Client(server.url, timeout_s=30) as client:
             for _ in range(calls):
-                try:
-                    client.describe()
-                except Exception as error:  # whatever it is
-                    found = f"{type(error).__name__} {error}"
+                found = error_of(client.describe)
         check(server.count == requests, f"{what}: {server.count} requests, expected {requests}")
-        check(expected in found if expected else found is None, f"{what}: {found}")
+        check(expected in str(found) if expected else found is None, f"{what}: {found}")
 
 
+X = np.zeros((1, 1, 2, 2), np.float32)
+HUGE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }")
+OBJECT = npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n(S'false'\ntR.")
+LIES = [  # an answer of status 200, and which call has to find it wrong
+    *[(body, "infer") for body in (
+        b"<html>", b"", b"{}", HUGE, OBJECT, HUGE[:20], npy("(" * 5000), npy("{'descr': '<f4'}"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", bytes(12)),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", bytes(7)))],
+    *[(body, "stages") for body in (
+        b"<html>", b"\2" + bytes(7) + b"{}"[:1], b"\xff" * 8 + b"{}", b"\2" + bytes(7) + b"[]",
+        b"\x3d" + bytes(7) + b'{"y":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4]}}')],
+    (b"<html>", "describe"), (b"[" * 100000, "describe"),
+    *[(body, "share") for body in (
+        b"{}", b"[]", b'{"name":"m","request":{"input_bytes":16}}',
+        b'{"name":"m","request":{"input_bytes":4,"output_bytes":16}}',
+        b'{"name":"m","request":{"input_bytes":16,"output_bytes":-16}}',
+        b'{"name":"m","request":{"input_bytes":16,"output_bytes":9223372036854775807}}')],
+]
+
+
+def check_lies():
+    for body, name in LIES:
+        server = Misbehaving([[answer(200, body)]])
+        with ppm_client.Client(server.url, timeout_s=30) as client:
+            found = error_of({"infer": lambda: client.infer(X), "stages": lambda: client.stages(X),
+                              "describe": client.describe, "share": lambda: client.share(X.shape)}[name])
+        check(found and found.status is None, f"{name} of {body[:60]}: {found}")
+
+
+def check_time():
+    """timeout_s bounds all of a call: the pauses that a server asks for, and each byte it sends."""
+    def busy(retry_after):
+        return answer(503, b'{"detail": "later"}', f"Retry-After: {retry_after}\r\n")
+
+    past = email.utils.formatdate(time.time() - 9, usegmt=True)
+    for retry_after, requests in (("100000000", 1), ("9" * 5000, 1), (past, 3), ("0", 3),
+                                  (email.utils.formatdate(time.time() + 9999, usegmt=True), 1)):
+        server = Misbehaving([[busy(retry_after)] * 3])
+        with ppm_client.Client(server.url, timeout_s=30) as client:
+            found = error_of(client.describe)
+        check(found.status == 503 and "later" in str(found), f"{retry_after}: {found}")
+        check(server.count == requests, f"Retry-After: {retry_after}: {server.count} requests")
+    for text, expected in (("-1", 1), ("1e8", 1), ("nan", 1), ("", 1), (None, 1), ("soon", 1), (" 7 ", 7)):
+        check(ppm_client.seconds_of(text) == expected, f"Retry-After: {text}")
+    for first in (b"", b"HTTP/1.1 200 X\r\n", b"HTTP/1.1 200 X\r\nContent-Length: 99999\r\n\r\n",
+                  b"HTTP/1.1 400 X\r\nContent-Length: 99999\r\n\r\n"):
+        server = Misbehaving([[(first, 0.05)]])
+        with ppm_client.Client(server.url, timeout_s=0.4) as client:
+            check("no answer within 0.4 s" in str(error_of(client.describe)), f"a byte at a time after {first}")
+
+
+check_urls(sys.argv[1])
 check_tensors(sys.argv[1])
 check_broken_connections()
+check_lies()
+check_time()

@@ -55,6 +55,7 @@ for name in c python; do
     refuses "$name" 'No such file' "$scratch/none.npy" "$y"
 done
 tests/check_client.py "$url"
+tests/check_c_client.py "${PPM_C_CLIENT:-build/ppm_client}"
 stop_server
 for name in c python; do
     refuses "$name" 'Connection refused' "$x4" "$y"

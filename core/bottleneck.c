@@ -8,8 +8,8 @@
 
 enum { RUNS_MAX = 24 };
 
-/* K steps packed at a time, and the runs of products over them. What counts as one is a word: of a
- * conv with bfloat16 two channels. */
+/* K steps packed at a time, and the runs of products over them. Where columns are rounded to pairs,
+ * a step is two channels. */
 struct chunk {
     struct piece pieces[RUNS_MAX];
     size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
@@ -29,7 +29,7 @@ static void skip_folded(const struct block *block, struct cursor *cursor)
     const struct layer *conv = block->pass->layers;
     while (cursor->part < conv->part_count) {
         const size_t branch = block_branch(block, cursor->part);
-        if (branch == BRANCHES_MAX || !work_folds(block->work, branch))
+        if (branch == BRANCHES_MAX || !work_folds(block->work, block->n, branch))
             return;
         *cursor = (struct cursor){.part = cursor->part + 1};
     }
@@ -44,13 +44,13 @@ static void next_chunk(const struct block *block, struct cursor *cursor, struct 
     while (cursor->part < conv->part_count && chunk->piece_count < RUNS_MAX - 1 &&
            chunk->steps < CHUNK_STEPS_MAX) {
         const size_t left = conv->parts[cursor->part].channels - cursor->first;
-        const size_t words = CHUNK_STEPS_MAX - chunk->steps;
-        const size_t room = conv->bfloat16 ? 2 * words : words;
+        const size_t steps = CHUNK_STEPS_MAX - chunk->steps;
+        const size_t room = block->pass->takes_pairs ? 2 * steps : steps;
         const size_t count = left < room ? left : room;
         chunk->offsets[chunk->piece_count] = chunk->steps;
         chunk->pieces[chunk->piece_count++] =
             (struct piece){cursor->part, cursor->tap, cursor->first, count};
-        chunk->steps += conv_words(conv, count);
+        chunk->steps += pass_steps_of(block->pass, count);
         cursor->first += count;
         if (count < left)
             break;
@@ -85,7 +85,7 @@ static void fetch_next_block(const struct block *block, const struct piece *piec
         return;
     const size_t turn = panel + turns * lines - block->end_panel;
     const size_t rows = (piece->count + turns - 1) / turns;
-    const size_t every = conv_words(block->pass->layers, turns);
+    const size_t every = pass_steps_of(block->pass, turns);
     const size_t next = block->first + block->count * (size_t)block->work->threads;
     run->next_b = unpacked - plan_tile(plan, block->first).first + plan_tile(plan, next).first +
                   turn / lines * rows * plan->pixels + turn % lines * LINE_FLOATS;
@@ -100,13 +100,14 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
     const struct layer *conv = block->pass->layers;
     const struct piece *piece = &chunk->pieces[i];
     const size_t width = conv->simd->gemm_columns, count = products->count;
-    const size_t words = conv_words(conv, piece->count);
+    const size_t steps = pass_steps_of(block->pass, piece->count);
+    const bool are_pairs = block->pass->takes_pairs;
     float *packed = block->packed + chunk->offsets[i] * width;
     struct simd_gemm_run run = {
         .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
         .b = packed,
-        .k = conv->bfloat16 ? 2 * words : words, /* zeros of the packed are taken along */
-        .words = conv->bfloat16 ? SIMD_BFLOAT16 : SIMD_FLOAT32,
+        .k = are_pairs ? 2 * steps : steps, /* zeros of the packed are taken along */
+        .words = are_pairs ? SIMD_BFLOAT16 : conv_float32_words(conv),
         .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first)};
     if (chunk->unpacked[i] && panel == block->first_panel) {
         run.ret_packed = packed;
@@ -174,8 +175,8 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
     const struct work *work = block->work;
     const struct layer *conv = block->pass->layers;
     const size_t row = panel * conv->simd->gemm_rows;
-    const bool has_folded =
-        chunk->is_last && !block->pass->map && work->plan->folded_steps > 0 && work->is_finite;
+    const bool has_folded = chunk->is_last && !block->pass->map && work->plan->folded_steps > 0 &&
+                            atomic_load(&work->is_finite[block->n]);
     struct simd_gemm_tile tile = {.runs = products->runs,
                                   .c = block->c + row * block->c_stride,
                                   .c_stride = block->c_stride,
@@ -207,7 +208,7 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
 void run_bottleneck(const struct block *block)
 {
     const size_t width = block->work->plan->simd->gemm_columns;
-    const bool are_pairs = block->pass->layers->bfloat16;
+    const bool are_pairs = block->pass->takes_pairs;
     struct cursor cursor = {0};
     struct chunk chunk;
     struct products products;

@@ -92,8 +92,10 @@ static size_t split_head(const struct work *work, struct pass passes[PASSES_MAX]
         if (ends_before(work, &passes[count - 1], layer))
             passes[count++] = (struct pass){.layers = layer};
         struct pass *pass = &passes[count - 1];
-        if (pass->count++ == 0)
+        if (pass->count++ == 0) {
             pass->is_winograd = winograd_pays(spec, layer, plan->g.h, plan->g.w);
+            pass->takes_pairs = layer->bfloat16 && (i == 0 || layer->kernel > 1);
+        }
         pass->ret_channels = layer->out_channels;
     }
     if (spec->head.count == 0)
@@ -122,8 +124,7 @@ static void choose_blocks(const struct work *work, struct pass *pass)
 {
     const size_t all = work->plan->tile_count, tasks = 4 * (size_t)work->threads;
     const size_t taps = pass->fused > 0 ? pass->layers[0].kernel * pass->layers[0].kernel : 1;
-    const size_t steps =
-        pass->fused > 0 ? conv_panel_words(pass->layers) : pass_channels(work->spec, pass);
+    const size_t steps = pass->fused > 0 ? pass_steps(pass) : pass_channels(work->spec, pass);
     const size_t packed = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
     const size_t tile_bytes = packed * work->plan->simd->gemm_columns * sizeof(float);
     assert(tile_bytes > 0);
@@ -170,6 +171,7 @@ size_t work_layout(struct work *work, char *base, size_t *ret_seldom)
     const size_t passes_count = plan_passes(work, passes);
     const size_t threads = (size_t)work->threads, pixels = work->plan->pixels;
     size_t at = 0, widest_map = 0;
+    work->is_finite = (void *)take_floats(base, &at, work->n / sizeof(float) + 1);
     for (size_t i = 0; i < spec->branch_count; i++)
         layout_branch(work, i, base, &at);
     if (work->plan->folded_steps > 0)
@@ -358,12 +360,14 @@ enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *mo
                         .n = x->shape.n,
                         .threads = choose_threads(kept, x->shape.n, run->threads),
                         .planes_pooled = run->pooling ? run->pooling->planes_pooled : 0,
-                        .is_finite = true};
+                        .are_finite = true};
     size_t seldom;
     const size_t bytes = work_layout(&work, NULL, &seldom);
     if (reserve_arena(engine, bytes, seldom, error) != PPM_OK)
         return error->status;
     work_layout(&work, engine->arena, &seldom);
+    for (size_t n = 0; n < work.n; n++)
+        atomic_init(&work.is_finite[n], true);
     const size_t count = plan_passes(&work, passes);
     run_stages(&work, passes, count, y, times);
     note_pace(kept, work.n, work.threads,

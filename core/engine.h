@@ -35,7 +35,10 @@ struct pass {
     float *ret; /* where the result goes */
     enum ppm_layout ret_layout;
     bool is_winograd; /* the conv, and what it takes, by stage_winograd */
-    bool is_direct;   /* the conv and what it takes is all: results go straight to ret */
+    /* The conv's columns are rounded to pairs of bfloat16. Those of a 1x1 conv behind others are
+     * not, or its bits would depend on whether it begins a pass, and that on the threads. */
+    bool takes_pairs;
+    bool is_direct; /* the conv and what it takes is all: results go straight to ret */
     size_t ret_channels;
     size_t block_tiles;
     size_t panel_groups; /* in which the panels of a block are shared out */
@@ -50,8 +53,11 @@ struct work {
     size_t n;
     int threads;
     size_t planes_pooled;   /* before the run: the first ones of x */
-    atomic_bool is_finite;  /* no branch gave NaN or Inf: what is planned to be folded may be */
-    atomic_bool has_spread; /* by a transform: what is not finite, over other pixels of its tile */
+    atomic_bool are_finite; /* all maps, as is_finite says of each */
+
+    /* [n] maps: neither a branch nor a transform has given NaN or Inf. What is planned to be folded
+     * and transformed is, of these alone: no map's bits depend on another's values. */
+    atomic_bool *is_finite;
 
     /* scratch, laid out by work_layout */
     struct micro_panels pooled[BRANCHES_MAX];  /* [C] channels, columns of branch i; or the run's */
@@ -80,8 +86,14 @@ void stage_branches(struct work *work);
 void stage_expand(struct work *work);
 void stage_fold(struct work *work);
 
-/* Whether branch i is taken folded by the first pass of this run. */
-bool work_folds(const struct work *work, size_t branch);
+/* Stretches what was to be folded, of the maps that are not finite. */
+void stage_unfold(struct work *work);
+
+/* Whether branch i of map n is taken folded by the first pass. */
+bool work_folds(const struct work *work, size_t n, size_t branch);
+
+/* Notes that map n is not finite. */
+void work_found_not_finite(struct work *work, size_t n);
 
 /* The folded branches' columns for a panel of the bottleneck: [grid_steps][rows]. */
 const float *folded_panel(const struct work *work, size_t n, size_t panel);
@@ -90,7 +102,8 @@ const float *folded_panel(const struct work *work, size_t n, size_t panel);
  * row, blended by their distance. */
 void blend_row(const struct work *work, size_t n, size_t panel, size_t row, float *ret);
 
-/* One pass over all tiles of all maps. */
+/* One pass over all tiles of all maps; in the direct form, where the pass is one of Winograd's,
+ * over those that are not finite. */
 void stage_pass(struct work *work, const struct pass *pass);
 
 /* The same of a pass that begins with a 3x3 conv, by Winograd's F(4x4, 3x3). */
@@ -124,6 +137,11 @@ bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high);
 
 /* Channels that a pass reads. */
 size_t pass_channels(const struct spec *spec, const struct pass *pass);
+
+/* Steps of K of the conv that a pass begins with, and those that stand for `channels` of a part and
+ * a tap: where they are pairs, half as many. */
+size_t pass_steps(const struct pass *pass);
+size_t pass_steps_of(const struct pass *pass, size_t channels);
 
 /* Channels of the widest map of a pass, and the scratch that a thread needs for its blocks. */
 size_t pass_widest(const struct spec *spec, const struct pass *pass);

@@ -5,9 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-bool work_folds(const struct work *work, size_t branch)
+bool work_folds(const struct work *work, size_t n, size_t branch)
 {
-    return work->is_finite && work->plan->is_folded[branch];
+    return work->plan->is_folded[branch] && atomic_load(&work->is_finite[n]);
+}
+
+void work_found_not_finite(struct work *work, size_t n)
+{
+    atomic_store(&work->is_finite[n], false);
+    atomic_store(&work->are_finite, false);
 }
 
 static float result_at(const struct work *work, size_t branch, size_t channel, size_t column)
@@ -17,17 +23,20 @@ static float result_at(const struct work *work, size_t branch, size_t channel, s
     return result->data[(column / width * result->channels + channel) * width + column % width];
 }
 
-static bool is_result_finite(const struct work *work, size_t branch, size_t channel)
+/* Of all maps, a channel of a branch's result. */
+static void check_channel(struct work *work, size_t branch, size_t channel)
 {
-    const size_t columns = work->n * plan_points(&work->plan->g, branch);
+    const size_t points = plan_points(&work->plan->g, branch), columns = work->n * points;
     const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
-    bool is_finite = true;
     for (size_t first = 0; first < columns; first += width) {
         const float *x = work->results[branch].data + first * channels + channel * width;
+        bool are_finite = true;
         for (size_t i = 0; i < width && first + i < columns; i++)
-            is_finite &= isfinite(x[i]) != 0;
+            are_finite &= isfinite(x[i]) != 0;
+        for (size_t i = 0; !are_finite && i < width && first + i < columns; i++)
+            if (!isfinite(x[i]))
+                work_found_not_finite(work, (first + i) / points);
     }
-    return is_finite;
 }
 
 /* expanded[n][c][row of the grid][W] = the row stretched. Neighbouring pixels mostly lie between
@@ -61,8 +70,23 @@ static void check_finite(struct work *work)
         const size_t channels = work->plan->is_folded[i] ? work->results[i].channels : 0;
 #pragma omp for nowait
         for (size_t c = 0; c < channels; c++)
-            if (!is_result_finite(work, i, c))
-                atomic_store(&work->is_finite, false);
+            check_channel(work, i, c);
+    }
+#pragma omp barrier
+}
+
+/* Of the branches that are planned to be folded, or not to be. */
+static void expand_branches(struct work *work, bool are_folded)
+{
+    for (size_t i = 0; i < work->spec->branch_count; i++) {
+        if (work->plan->is_folded[i] != are_folded)
+            continue;
+        const size_t channels = work->results[i].channels;
+#pragma omp for collapse(2) nowait
+        for (size_t n = 0; n < work->n; n++)
+            for (size_t c = 0; c < channels; c++)
+                if (!work_folds(work, n, i))
+                    expand_channel(work, i, n, c);
     }
 #pragma omp barrier
 }
@@ -71,16 +95,15 @@ void stage_expand(struct work *work)
 {
     if (work->plan->folded_steps > 0)
         check_finite(work);
-    for (size_t i = 0; i < work->spec->branch_count; i++) {
-        if (work_folds(work, i))
-            continue;
-        const size_t channels = work->results[i].channels;
-#pragma omp for collapse(2) nowait
-        for (size_t n = 0; n < work->n; n++)
-            for (size_t c = 0; c < channels; c++)
-                expand_channel(work, i, n, c);
-    }
-#pragma omp barrier
+    const bool are_finite = atomic_load(&work->are_finite); /* before a later stage changes it */
+    expand_branches(work, false);
+    if (!are_finite)
+        stage_unfold(work);
+}
+
+void stage_unfold(struct work *work)
+{
+    expand_branches(work, true);
 }
 
 /* Scatters a tile of columns of W_i b_i into folded[n][panel][grid_steps][rows], where the branch's
@@ -128,7 +151,7 @@ static void fold_branch(const struct work *work, size_t panel, size_t part, size
 void stage_fold(struct work *work)
 {
     const struct spec *spec = work->spec;
-    if (work->plan->folded_steps == 0 || !work->is_finite)
+    if (work->plan->folded_steps == 0)
         return;
     const size_t taps = spec->head.layers[0].kernel * spec->head.layers[0].kernel;
     const size_t panels = conv_panel_count(&spec->head.layers[0]);
@@ -137,7 +160,7 @@ void stage_fold(struct work *work)
         size_t first = 0;
         for (size_t i = 0; i < spec->branch_count; i++) {
             const size_t part = i + (spec->concat == CONCAT_INPUT_FIRST ? 1 : 0);
-            for (size_t tap = 0; work_folds(work, i) && tap < taps; tap++) {
+            for (size_t tap = 0; work->plan->is_folded[i] && tap < taps; tap++) {
                 fold_branch(work, panel, part, i, tap, first);
                 first += plan_points(&work->plan->g, i);
             }

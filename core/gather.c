@@ -138,9 +138,11 @@ static void gather_tile(const struct block *block, size_t tile, const struct pie
 
 const float *rows_in_place(const struct block *block, const struct piece *piece)
 {
+    const struct layer *conv = block->pass->layers;
     const bool is_nchw = block->pass->map || block->work->x_layout == PPM_NCHW;
-    if (block->pass->layers->kernel > 1 || block_branch(block, piece->part) != BRANCHES_MAX ||
-        !is_nchw)
+    const bool are_packed_by_tile = !conv->bfloat16 || block->pass->takes_pairs;
+    if (conv->kernel > 1 || block_branch(block, piece->part) != BRANCHES_MAX || !is_nchw ||
+        !are_packed_by_tile)
         return NULL;
     return map_of(block, piece->first) + plan_tile(block->work->plan, block->first).first;
 }

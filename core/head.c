@@ -82,12 +82,12 @@ static void gather_parts(const struct block *block)
     }
 }
 
-/* Words of K that are packed at a time. */
+/* Steps of K that are packed at a time. */
 static size_t packed_steps(const struct pass *pass)
 {
     if (pass->fused == 0)
         return 0;
-    const size_t steps = conv_panel_words(pass->layers);
+    const size_t steps = pass_steps(pass);
     return steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
 }
 
@@ -133,6 +133,18 @@ size_t pass_channels(const struct spec *spec, const struct pass *pass)
     return pass->count > 0 ? pass->layers[0].in_channels : spec->concat_channels;
 }
 
+size_t pass_steps(const struct pass *pass)
+{
+    const struct layer *conv = pass->layers;
+    return pass->takes_pairs ? conv_panel_words(conv)
+                             : conv->in_channels * conv->kernel * conv->kernel;
+}
+
+size_t pass_steps_of(const struct pass *pass, size_t channels)
+{
+    return pass->takes_pairs ? conv_words(pass->layers, channels) : channels;
+}
+
 size_t pass_widest(const struct spec *spec, const struct pass *pass)
 {
     const bool has_conv = pass->count > 0 && pass->layers[0].kind == LAYER_CONV;
@@ -163,7 +175,8 @@ void stage_pass(struct work *work, const struct pass *pass)
         for (size_t first = 0; first < tiles; first += together)
             for (size_t group = 0; group < pass->panel_groups; group++) {
                 const size_t left = tiles - first;
-                if (!run_is_cancelled(work->run))
+                if (!(pass->is_winograd && atomic_load(&work->is_finite[n])) &&
+                    !run_is_cancelled(work->run))
                     run_block(work, pass, n, first, left < together ? left : together, group,
                               scratch);
             }

@@ -8,7 +8,7 @@
  * transformed. Sums of all panels are kept until K has been walked.
  *
  * Where something is not finite, or gets too large, a transform spreads it over its tile: then the
- * pass is run again in the direct form.
+ * map is computed again in the direct form, by this pass and those after it.
  */
 #include "core/winograd.h"
 #include "core/threads.h"
@@ -158,7 +158,7 @@ static bool run_task(struct task *task)
     for (size_t part = 0; part < conv->part_count; part++) {
         const size_t branch = block_branch(&task->source, part);
         const size_t channels = conv->parts[part].channels;
-        if (branch < BRANCHES_MAX && work_folds(work, branch)) {
+        if (branch < BRANCHES_MAX && work->plan->is_folded[branch]) {
             folds = true;
             continue;
         }
@@ -201,6 +201,11 @@ static size_t choose_groups(const struct work *work, const struct layer *conv)
     return best;
 }
 
+/* That depends on the threads, bits do not: a conv behind it takes the same columns either way, of
+ * so few channels that they are one chunk of K. */
+_Static_assert(SUMS_BYTES / (PLACES * (BLOCK_COLUMNS / 2) * sizeof(float)) <= CHUNK_STEPS_MAX,
+               "a later conv sums K in one run, in this pass and in one of its own");
+
 bool winograd_takes_layers(const struct work *work, const struct layer *conv)
 {
     return choose_groups(work, conv) == 1;
@@ -225,27 +230,20 @@ static void run_tasks(struct work *work, const struct pass *pass)
                                     .first_panel = panels * group / groups,
                                     .end_panel = panels * (group + 1) / groups};
                 take_scratch(&task, pass, scratch);
-                if (!run_is_cancelled(work->run) && !run_task(&task))
-                    atomic_store(&work->has_spread, true);
+                if (atomic_load(&work->is_finite[n]) && !run_is_cancelled(work->run) &&
+                    !run_task(&task))
+                    work_found_not_finite(work, n);
             }
 }
 
 void stage_winograd(struct work *work, const struct pass *pass)
 {
-    if (pass->map || work->is_finite) {
-        run_tasks(work, pass);
-        const bool has_spread = atomic_load(&work->has_spread);
-#pragma omp barrier
-        if (!has_spread)
-            return;
-#pragma omp single
-        {
-            atomic_store(&work->has_spread, false);
-            if (!pass->map)
-                atomic_store(&work->is_finite, false);
-        }
-        if (!pass->map)
-            stage_expand(work);
-    }
+    run_tasks(work, pass);
+    const bool are_finite = atomic_load(&work->are_finite);
+#pragma omp barrier /* all know before the next stage changes it */
+    if (are_finite)
+        return;
+    if (!pass->map)
+        stage_unfold(work);
     stage_pass(work, pass);
 }

@@ -173,26 +173,31 @@ static double difference(const struct ppm_tensor *y, const struct ppm_tensor *ex
 }
 
 static enum ppm_status narrow_stack(const struct spec *spec, struct stack *stack,
-                                    struct ppm_error *error)
+                                    const struct ppm_progress *progress, struct ppm_error *error)
 {
     for (size_t i = 0; i < stack->count && error->status == PPM_OK; i++)
         if (bfloat16_takes(spec, &stack->layers[i]))
-            conv_narrow(&stack->layers[i], error);
+            conv_narrow(&stack->layers[i], progress, error);
     return error->status;
 }
 
-static enum ppm_status narrow_model(struct ppm_model *model, struct ppm_error *error)
+static enum ppm_status narrow_model(struct ppm_model *model, const struct ppm_progress *progress,
+                                    struct ppm_error *error)
 {
     struct spec *spec = &model->spec;
     for (size_t i = 0; i < spec->branch_count; i++)
-        if (narrow_stack(spec, &spec->branches[i].stack, error) != PPM_OK)
+        if (narrow_stack(spec, &spec->branches[i].stack, progress, error) != PPM_OK)
             return error->status;
-    return narrow_stack(spec, &spec->head, error);
+    return narrow_stack(spec, &spec->head, progress, error);
 }
 
-enum ppm_status model_to_bfloat16(struct ppm_model *model, struct ppm_error *error)
+enum ppm_status model_to_bfloat16(struct ppm_model *model, const struct ppm_progress *progress,
+                                  struct ppm_error *error)
 {
-    const struct ppm_run_options options = {.threads = 1};
+    const struct ppm_run_options options = {.threads = 1,
+                                            .is_cancelled =
+                                                progress ? progress->is_cancelled : NULL,
+                                            .cancel_context = progress ? progress->context : NULL};
     struct ppm_tensor x = {.shape = shape_to_try(model), .is_batch = true};
     struct ppm_tensor expected = {0}, y = {0};
     const bool is_tried = x.shape.n > 0;
@@ -201,7 +206,7 @@ enum ppm_status model_to_bfloat16(struct ppm_model *model, struct ppm_error *err
     if (is_tried)
         fill_random(x.data, x.shape.n * x.shape.c * x.shape.h * x.shape.w);
     if ((is_tried && ppm_run(model, &x, &options, &expected, error) != PPM_OK) ||
-        narrow_model(model, error) != PPM_OK ||
+        narrow_model(model, progress, error) != PPM_OK ||
         (is_tried && ppm_run(model, &x, &options, &y, error) != PPM_OK))
         goto out;
     if (is_tried && isfinite(difference(&y, &expected)))

@@ -1,4 +1,4 @@
-/* file.c - small files, whole; and what bytes are that are not what was asked for. */
+/* file.c - files that are read, and what bytes are that are not what was asked for. */
 #include "core/ppm.h"
 
 #include <errno.h>
@@ -74,49 +74,86 @@ const char *ppm_looks_like(const void *bytes, size_t count)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* Up to bytes_max bytes of what is open; more is an error. */
-static char *read_open(int descriptor, const char *path, size_t bytes_max, size_t *ret_bytes,
-                       struct ppm_error *error)
+/* "a FIFO"; NULL: a regular file. */
+static const char *other_kind(mode_t mode)
+{
+    return S_ISREG(mode)    ? NULL
+           : S_ISDIR(mode)  ? "a directory"
+           : S_ISFIFO(mode) ? "a FIFO"
+           : S_ISSOCK(mode) ? "a socket"
+                            : "a device";
+}
+
+/* The kind comes first: a socket cannot be opened, and to open a device may do something. */
+static enum ppm_status check_kind(const char *path, int descriptor, size_t *ret_bytes,
+                                  struct ppm_error *error)
 {
     struct stat status;
-    ssize_t got = 0;
-    size_t used = 0;
-    if (fstat(descriptor, &status) != 0)
+    if ((descriptor < 0 ? stat(path, &status) : fstat(descriptor, &status)) != 0)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
+    const char *found = other_kind(status.st_mode);
+    if (found)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %s, expected a regular file", path,
+                        found);
+    *ret_bytes = (size_t)status.st_size;
+    return PPM_OK;
+}
+
+int ppm_open_file(const char *path, size_t *ret_bytes, struct ppm_error *error)
+{
+    if (check_kind(path, -1, ret_bytes, error) != PPM_OK)
+        return -1;
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (descriptor < 0)
         ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: found %s, expected a regular file", path,
-                 S_ISDIR(status.st_mode)    ? "a directory"
-                 : S_ISFIFO(status.st_mode) ? "a pipe"
-                                            : "a device or socket");
-    else if ((size_t)status.st_size > bytes_max)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected at most %zu", path,
-                 (size_t)status.st_size, bytes_max);
-    const size_t room = error->status == PPM_OK ? (size_t)status.st_size : 0;
-    char *text = error->status == PPM_OK ? malloc(room + 1) : NULL;
-    if (error->status == PPM_OK && !text)
-        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    while (text && used < room &&
-           ((got = read(descriptor, text + used, room - used)) > 0 || (got < 0 && errno == EINTR)))
-        used += got > 0 ? (size_t)got : 0;
-    if (text && got < 0) {
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
-        free(text);
-        return NULL;
+    else if (check_kind(path, descriptor, ret_bytes, error) == PPM_OK)
+        return descriptor;
+    if (descriptor >= 0)
+        close(descriptor);
+    return -1;
+}
+
+/* As many as are there, at most `bytes`. */
+static enum ppm_status read_all(const char *path, int descriptor, char *data, size_t bytes,
+                                size_t *ret_bytes, struct ppm_error *error)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        const ssize_t got = read(descriptor, data + done, bytes - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ppm_fail(error, PPM_IO, "%s: cannot read it: %s", path, strerror(errno));
+        if (got == 0)
+            break;
+        done += (size_t)got;
     }
-    *ret_bytes = used;
-    return text;
+    *ret_bytes = done;
+    return PPM_OK;
 }
 
 char *ppm_read_file(const char *path, size_t bytes_max, size_t *ret_bytes, struct ppm_error *error)
 {
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (descriptor < 0) {
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
+    size_t bytes = 0;
+    char *data = NULL;
+    const int descriptor = ppm_open_file(path, &bytes, error);
+    if (descriptor < 0)
+        return NULL;
+    if (bytes > bytes_max)
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected at most %zu", path, bytes,
+                 bytes_max);
+    else if (!(data = malloc(bytes + 1)))
+        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+    else
+        read_all(path, descriptor, data, bytes, &bytes, error);
+    close(descriptor);
+    if (error->status != PPM_OK) {
+        free(data);
         return NULL;
     }
-    char *text = read_open(descriptor, path, bytes_max, ret_bytes, error);
-    close(descriptor);
-    return text;
+    data[bytes] = '\0';
+    *ret_bytes = bytes;
+    return data;
 }
 
 /* Why there is no object in the text of a file. */

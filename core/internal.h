@@ -167,11 +167,18 @@ enum ppm_status palette_read(const json_t *output, const struct json_place *plac
 /* The name that configurations use: "relu", "leaky_relu", ... */
 const char *spec_activation_name(const struct layer *layer);
 
+/* ---- model.c: a load that may be abandoned ---- */
+
+/* PPM_CANCELLED when progress, which may be NULL, says so. */
+enum ppm_status load_check(const struct ppm_progress *progress, struct ppm_error *error);
+
 /* ---- weights.c: where the values of a model come from ---- */
 
 struct weights_source; /* a safetensors file, or a seed */
 
-struct weights_source *weights_open(const struct weights_spec *spec, struct ppm_error *error);
+/* progress outlives it and may abandon what it reads; or NULL. */
+struct weights_source *weights_open(const struct weights_spec *spec,
+                                    const struct ppm_progress *progress, struct ppm_error *error);
 void weights_close(struct weights_source *source);
 
 /* What a random tensor is drawn from: uniform in [low, high). */
@@ -195,11 +202,13 @@ bool weights_has(struct weights_source *source, const char *name, const char *su
  * channel, so that each part's and each tap's weights are neighbours. */
 
 /* Packs weights [out, in, kernel, kernel] into layer->panels, for layer->parts. */
-enum ppm_status conv_pack(struct layer *layer, const float *weights, struct ppm_error *error);
+enum ppm_status conv_pack(struct layer *layer, const float *weights,
+                          const struct ppm_progress *progress, struct ppm_error *error);
 
 /* Rounds them to bfloat16. A panel is [words][rows] then: two channels of a part and a tap are a
  * word, and where a part has an odd number of them, the last word's upper half is 0. */
-enum ppm_status conv_narrow(struct layer *layer, struct ppm_error *error);
+enum ppm_status conv_narrow(struct layer *layer, const struct ppm_progress *progress,
+                            struct ppm_error *error);
 
 /* The words of a panel's column that stand for that many channels of one part and one tap, and for
  * all of K; and the bytes of all panels. */
@@ -254,7 +263,8 @@ struct ppm_model {
 
 /* Rounds the weights of a model that was loaded as float32 to bfloat16, and notes what difference
  * that makes to its answers. */
-enum ppm_status model_to_bfloat16(struct ppm_model *model, struct ppm_error *error);
+enum ppm_status model_to_bfloat16(struct ppm_model *model, const struct ppm_progress *progress,
+                                  struct ppm_error *error);
 
 /* ---- geometry.c: every size that follows from an input's H and W ---- */
 

@@ -17,6 +17,13 @@ struct loader {
     struct ppm_error *error;
 };
 
+enum ppm_status load_check(const struct ppm_progress *progress, struct ppm_error *error)
+{
+    if (progress && progress->is_cancelled && progress->is_cancelled(progress->context))
+        return ppm_fail(error, PPM_CANCELLED, "the load was cancelled");
+    return error->status;
+}
+
 static float *allocate_floats(struct loader *loader, size_t count)
 {
     loader->model->parameters += count;
@@ -85,7 +92,7 @@ static void load_conv(struct loader *loader, struct layer *layer)
     if (weights_read(loader->source, layer->weights_name, ".weight", shape, 4,
                      (struct weights_range){-bound, bound}, weights, loader->error) != PPM_OK ||
         !fit_compute(loader, layer, weights, layer->out_channels * fan_in) ||
-        conv_pack(layer, weights, loader->error) != PPM_OK)
+        conv_pack(layer, weights, loader->progress, loader->error) != PPM_OK)
         goto out;
     if (layer->has_bias &&
         !read_vector(loader, layer, ".bias", (struct weights_range){-0.5, 0.5}, bias))
@@ -214,7 +221,7 @@ static void load_stack(struct loader *loader, struct stack *stack)
     for (size_t i = 0; i < stack->count && loader->error->status == PPM_OK; i++) {
         load_layer(loader, &stack->layers[i]);
         loader->layers_done++;
-        if (loader->progress)
+        if (loader->progress && loader->progress->report)
             loader->progress->report(loader->progress->context, loader->model->spec.name,
                                      (double)loader->layers_done / (double)loader->layers_total);
     }
@@ -242,7 +249,7 @@ static uint64_t stack_bytes(const struct stack *stack)
 static void load_weights(struct loader *loader)
 {
     struct spec *spec = &loader->model->spec;
-    if (!(loader->source = weights_open(&spec->weights, loader->error)))
+    if (!(loader->source = weights_open(&spec->weights, loader->progress, loader->error)))
         return;
     loader->layers_total = spec->head.count;
     for (size_t i = 0; i < spec->branch_count; i++)
@@ -272,7 +279,7 @@ static void load(struct loader *loader)
         return;
     load_weights(loader);
     if (error->status == PPM_OK && is_bfloat16)
-        model_to_bfloat16(model, error);
+        model_to_bfloat16(model, loader->progress, error);
     if (error->status == PPM_OK)
         model->parameters_bytes = weights_bytes(&model->spec);
 }

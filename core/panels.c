@@ -94,11 +94,15 @@ static void pack_panel(struct layer *layer, size_t index, const float *weights)
                     *to++ = from[r * steps + (layer->parts[part].first + i) * taps + tap];
 }
 
-enum ppm_status conv_pack(struct layer *layer, const float *weights, struct ppm_error *error)
+enum ppm_status conv_pack(struct layer *layer, const float *weights,
+                          const struct ppm_progress *progress, struct ppm_error *error)
 {
     layer->panels = core_allocate(conv_bytes(layer), error);
-    for (size_t index = 0; layer->panels && index < conv_panel_count(layer); index++)
+    for (size_t index = 0; layer->panels && index < conv_panel_count(layer); index++) {
+        if (load_check(progress, error) != PPM_OK)
+            break;
         pack_panel(layer, index, weights);
+    }
     return error->status;
 }
 
@@ -116,15 +120,21 @@ static void narrow_panel(const struct layer *wide, size_t index, const struct la
         }
 }
 
-enum ppm_status conv_narrow(struct layer *layer, struct ppm_error *error)
+enum ppm_status conv_narrow(struct layer *layer, const struct ppm_progress *progress,
+                            struct ppm_error *error)
 {
     struct layer narrow = *layer;
     narrow.bfloat16 = simd_select_bfloat16(layer->simd);
     narrow.panels = core_allocate(conv_bytes(&narrow), error);
     if (!narrow.panels)
         return error->status;
-    for (size_t index = 0; index < conv_panel_count(layer); index++)
+    for (size_t index = 0; index < conv_panel_count(layer); index++) {
+        if (load_check(progress, error) != PPM_OK) {
+            free(narrow.panels);
+            return error->status;
+        }
         narrow_panel(layer, index, &narrow);
+    }
     free(layer->panels);
     *layer = narrow;
     return PPM_OK;

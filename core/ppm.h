@@ -42,7 +42,7 @@ enum ppm_status {
     PPM_BAD_CONFIG, /* a configuration or weights file was refused */
     PPM_IO,         /* a file could not be read or written */
     PPM_NO_MEMORY,  /* an allocation failed */
-    PPM_CANCELLED,  /* ppm_run_options.is_cancelled said so */
+    PPM_CANCELLED,  /* is_cancelled said so: ppm_run_options, ppm_progress */
 };
 
 enum { PPM_ERROR_TEXT_BYTES = 512 };
@@ -118,15 +118,18 @@ void ppm_float32_to_bfloat16(const float *x, uint16_t *ret, size_t count);
 
 struct ppm_model; /* opaque; immutable after load */
 
-/* Called during a load with what is being done and the share done in [0, 1]. */
+/* Called during a load; both may be NULL. */
 struct ppm_progress {
+    /* What is being done, and the share done in [0, 1]. */
     void (*report)(void *context, const char *what, double share);
+    /* Asked every few milliseconds; true abandons the load with PPM_CANCELLED. */
+    bool (*is_cancelled)(void *context);
     void *context;
 };
 
 /* Reads the model's JSON at path and its weights, checks both, folds the norms.
- * progress may be NULL. Returns NULL with PPM_BAD_CONFIG, PPM_IO or PPM_NO_MEMORY in *error, whose
- * text names the file and the JSON path or tensor. The caller frees the model. */
+ * progress may be NULL. Returns NULL with PPM_BAD_CONFIG, PPM_IO, PPM_NO_MEMORY or PPM_CANCELLED in
+ * *error, whose text names the file and the JSON path or tensor. The caller frees the model. */
 struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
                                  struct ppm_error *error);
 void ppm_model_free(struct ppm_model *model);
@@ -308,10 +311,16 @@ const char *ppm_isa_name(void);
  * there. Any thread may call. */
 enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
 
-/* ---- files ---- */
+/* ---- files ----
+ *
+ * Only regular files are read, however they are named: opening a FIFO would wait for its writer. */
 
-/* A regular file of at most bytes_max bytes, whole; never waits for what is none. NULL:
- * PPM_BAD_CONFIG or PPM_NO_MEMORY, naming it. The caller frees the bytes. */
+/* A descriptor to read the file from, and its size at ret. -1 and PPM_BAD_CONFIG, which says what
+ * was found: "a FIFO". The caller closes it. */
+int ppm_open_file(const char *path, size_t *ret_bytes, struct ppm_error *error);
+
+/* The whole file, followed by '\0'. NULL with PPM_BAD_CONFIG (as above, or it is larger than
+ * bytes_max), PPM_IO or PPM_NO_MEMORY. The caller frees it. */
 char *ppm_read_file(const char *path, size_t bytes_max, size_t *ret_bytes, struct ppm_error *error);
 
 /* For a sentence about bytes that are not what was expected: what they begin like, such as "gzip

@@ -3,20 +3,21 @@
 #include "core/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The format allows 100 MB; a parsed header takes up to 75 times its text, and 16 MiB describe over
  * 100,000 tensors. */
 enum { HEADER_BYTES_MAX = 16 << 20, LENGTH_BYTES = 8, BEGINNING_BYTES = 64 };
 
+enum { PIECE_BYTES = 4 << 20 }; /* read between two looks at whether the load goes on */
+
 struct safetensors {
     char *path;
     int descriptor;
+    const struct ppm_progress *progress;
     uint64_t data_offset; /* where the tensors' bytes begin */
     uint64_t data_bytes;
     json_t *header;                    /* owns the names */
@@ -43,8 +44,10 @@ static enum ppm_status read_exactly(const struct safetensors *file, uint64_t off
                                     size_t bytes, struct ppm_error *error)
 {
     for (size_t done = 0; done < bytes;) {
-        ssize_t got =
-            pread(file->descriptor, (char *)ret + done, bytes - done, (off_t)(offset + done));
+        const size_t left = bytes - done, piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+        if (load_check(file->progress, error) != PPM_OK)
+            return error->status;
+        ssize_t got = pread(file->descriptor, (char *)ret + done, piece, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -184,21 +187,19 @@ static enum ppm_status read_header(struct safetensors *file, uint64_t file_bytes
     return error->status;
 }
 
-struct safetensors *safetensors_open(const char *path, struct ppm_error *error)
+struct safetensors *safetensors_open(const char *path, const struct ppm_progress *progress,
+                                     struct ppm_error *error)
 {
-    struct stat status;
+    size_t bytes;
     struct safetensors *file = calloc(1, sizeof *file);
     if (!file || !(file->path = strdup(path))) {
         ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
         free(file);
         return NULL;
     }
-    file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file->descriptor < 0 || fstat(file->descriptor, &status) != 0)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: cannot read it: %s", path, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: found no regular file, expected safetensors", path);
-    else if (read_header(file, (uint64_t)status.st_size, error) == PPM_OK)
+    file->progress = progress;
+    file->descriptor = ppm_open_file(path, &bytes, error);
+    if (file->descriptor >= 0 && read_header(file, bytes, error) == PPM_OK)
         parse_entries(file, error);
     if (error->status == PPM_OK)
         return file;

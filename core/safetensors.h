@@ -23,8 +23,10 @@ struct safetensors_entry {
     uint64_t begin, end; /* bytes after the header */
 };
 
-/* NULL with PPM_BAD_CONFIG or PPM_NO_MEMORY when the file cannot be opened or is not one. */
-struct safetensors *safetensors_open(const char *path, struct ppm_error *error);
+/* NULL with PPM_BAD_CONFIG or PPM_NO_MEMORY when the file cannot be opened or is not one. progress
+ * outlives it and may abandon what is read from it; or NULL. */
+struct safetensors *safetensors_open(const char *path, const struct ppm_progress *progress,
+                                     struct ppm_error *error);
 void safetensors_close(struct safetensors *file);
 
 /* The entry of that name, or NULL. */

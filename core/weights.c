@@ -10,11 +10,16 @@
 struct weights_source {
     const struct weights_spec *spec;
     struct safetensors *file; /* NULL: random */
+    const struct ppm_progress *progress;
 };
+
+/* Values that are read or checked between two looks at whether the load goes on: milliseconds. */
+enum { VALUES_BETWEEN_LOOKS = 1 << 18 };
 
 enum { TENSOR_NAME_BYTES = 3 * NAME_BYTES };
 
-struct weights_source *weights_open(const struct weights_spec *spec, struct ppm_error *error)
+struct weights_source *weights_open(const struct weights_spec *spec,
+                                    const struct ppm_progress *progress, struct ppm_error *error)
 {
     struct weights_source *source = calloc(1, sizeof *source);
     if (!source) {
@@ -22,7 +27,8 @@ struct weights_source *weights_open(const struct weights_spec *spec, struct ppm_
         return NULL;
     }
     source->spec = spec;
-    if (!*spec->file || (source->file = safetensors_open(spec->file, error)))
+    source->progress = progress;
+    if (!*spec->file || (source->file = safetensors_open(spec->file, progress, error)))
         return source;
     free(source);
     return NULL;
@@ -53,18 +59,22 @@ static uint64_t next_random(uint64_t *state)
 
 /* The stream depends on seed and name alone, so that a model does not change with the order in
  * which its tensors are read. */
-static void read_random(uint64_t seed, const char *name, struct weights_range range, float *ret,
-                        size_t count)
+static enum ppm_status read_random(const struct weights_source *source, const char *name,
+                                   struct weights_range range, float *ret, size_t count,
+                                   struct ppm_error *error)
 {
-    uint64_t state = seed;
+    uint64_t state = source->spec->seed;
     for (const char *c = name; *c; c++) {
         state ^= (unsigned char)*c;
         state = next_random(&state);
     }
     for (size_t i = 0; i < count; i++) {
+        if (i % VALUES_BETWEEN_LOOKS == 0 && load_check(source->progress, error) != PPM_OK)
+            break;
         double unit = (double)(next_random(&state) >> 11) * 0x1p-53;
         ret[i] = (float)(range.low + (range.high - range.low) * unit);
     }
+    return error->status;
 }
 
 /* "[512, 2048, 1, 1]" */
@@ -124,13 +134,18 @@ static const struct safetensors_entry *find_entry(const struct weights_source *s
 }
 
 /* ret[o][i][y][x] = stored[y][x][i][o] */
-static void permute_hwio(const float *stored, const size_t *shape, float *ret)
+static enum ppm_status permute_hwio(const struct weights_source *source, const float *stored,
+                                    const size_t *shape, float *ret, struct ppm_error *error)
 {
     const size_t out = shape[0], in = shape[1], taps = shape[2] * shape[3];
     for (size_t tap = 0; tap < taps; tap++)
-        for (size_t i = 0; i < in; i++)
+        for (size_t i = 0; i < in; i++) {
+            if (load_check(source->progress, error) != PPM_OK)
+                return error->status;
             for (size_t o = 0; o < out; o++)
                 ret[(o * in + i) * taps + tap] = stored[(tap * in + i) * out + o];
+        }
+    return PPM_OK;
 }
 
 static enum ppm_status read_from_file(struct weights_source *source, const char *name,
@@ -144,7 +159,7 @@ static enum ppm_status read_from_file(struct weights_source *source, const char 
         return safetensors_read(source->file, entry, ret, error);
     float *stored = core_allocate(count * sizeof *stored, error);
     if (stored && safetensors_read(source->file, entry, stored, error) == PPM_OK)
-        permute_hwio(stored, shape, ret);
+        permute_hwio(source, stored, shape, ret, error);
     free(stored);
     return error->status;
 }
@@ -158,17 +173,18 @@ enum ppm_status weights_read(struct weights_source *source, const char *name, co
     for (size_t axis = 0; axis < rank; axis++)
         count *= shape[axis];
     full_name(source, name, suffix, tensor_name);
-    if (!source->file) {
-        read_random(source->spec->seed, tensor_name, range, ret, count);
-        return PPM_OK;
-    }
+    if (!source->file)
+        return read_random(source, tensor_name, range, ret, count, error);
     if (read_from_file(source, tensor_name, shape, rank, count, ret, error) != PPM_OK)
         return error->status;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (i % VALUES_BETWEEN_LOOKS == 0 && load_check(source->progress, error) != PPM_OK)
+            return error->status;
         if (!isfinite(ret[i]))
             return ppm_fail(error, PPM_BAD_CONFIG,
                             "%s: tensor %.120s: found %g at element %zu, expected finite values",
                             source->spec->file, tensor_name, (double)ret[i], i);
+    }
     return PPM_OK;
 }
 

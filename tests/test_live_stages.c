@@ -78,7 +78,7 @@ static void check_file(const struct live_answer *answer, const struct ppm_stages
 {
     struct ppm_error error = {0};
     const char *path = support_write("answer.safetensors", answer->body, answer->body_bytes);
-    struct safetensors *file = safetensors_open(path, &error);
+    struct safetensors *file = safetensors_open(path, NULL, &error);
     cr_assert(file, "%s", error.text);
     uint64_t header_bytes = 0;
     memcpy(&header_bytes, answer->body, sizeof header_bytes);

@@ -15,7 +15,7 @@ TestSuite(safetensors, .init = support_open_folder, .fini = support_close_folder
 static void expect_refusal(const char *what, const char *path, const char *text)
 {
     struct ppm_error error = {0};
-    struct safetensors *file = safetensors_open(path, &error);
+    struct safetensors *file = safetensors_open(path, NULL, &error);
     cr_expect(file == NULL, "%s: was opened", what);
     cr_expect(error.status == PPM_BAD_CONFIG, "%s: found status %d", what, (int)error.status);
     cr_expect(strstr(error.text, text) != NULL, "%s: found \"%s\", expected \"%s\"", what,
@@ -29,9 +29,9 @@ Test(safetensors, refuses_what_is_no_file)
 {
     expect_refusal("missing", support_path("missing"), "No such file or directory");
     cr_assert(mkdir(support_path("folder"), 0700) == 0);
-    expect_refusal("folder", support_path("folder"), "found no regular file");
+    expect_refusal("folder", support_path("folder"), "found a directory");
     cr_assert(mkfifo(support_path("pipe"), 0600) == 0);
-    expect_refusal("pipe", support_path("pipe"), "found no regular file");
+    expect_refusal("pipe", support_path("pipe"), "found a FIFO, expected a regular file");
 }
 
 Test(safetensors, refuses_false_lengths)
@@ -120,7 +120,7 @@ Test(safetensors, refuses_false_headers)
 static struct safetensors *open_ok(const char *path)
 {
     struct ppm_error error = {0};
-    struct safetensors *file = safetensors_open(path, &error);
+    struct safetensors *file = safetensors_open(path, NULL, &error);
     cr_assert(file != NULL, "%s", error.text);
     return file;
 }

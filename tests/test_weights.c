@@ -384,3 +384,62 @@ Test(weights, progress_rises_to_1)
               reports.count, reports.last);
     ppm_model_free(model);
 }
+
+/* ---- a load that is abandoned ---- */
+
+struct looks {
+    size_t count, cancelled_at;
+};
+
+static bool is_cancelled(void *context)
+{
+    struct looks *looks = context;
+    return ++looks->count == looks->cancelled_at;
+}
+
+static struct ppm_model *load_until(const char *path, size_t look, size_t *ret_looks,
+                                    struct ppm_error *error)
+{
+    struct looks looks = {.cancelled_at = look};
+    const struct ppm_progress progress = {.is_cancelled = is_cancelled, .context = &looks};
+    struct ppm_model *model = ppm_model_load(path, &progress, error);
+    *ret_looks = looks.count;
+    return model;
+}
+
+/* At whichever look it is told to stop, it does, and looks no further. A look for each quarter of a
+ * million values, and each panel that is packed: milliseconds. */
+static void check_cancellation(const char *path, size_t looks_min)
+{
+    size_t looks, count;
+    struct ppm_error error = {0};
+    struct ppm_model *model = load_until(path, 0, &looks, &error);
+    cr_assert(model != NULL, "%s", error.text);
+    ppm_model_free(model);
+    cr_assert(looks >= looks_min, "%s: %zu looks, expected at least %zu", path, looks, looks_min);
+    for (size_t look = 1; look <= looks; look += 1 + looks / 8) {
+        error = (struct ppm_error){0};
+        cr_assert(load_until(path, look, &count, &error) == NULL, "look %zu", look);
+        cr_assert(error.status == PPM_CANCELLED && count == look, "%s", error.text);
+    }
+}
+
+#define WIDE_HEAD "[{'conv': {'channels': 512, 'kernel': 3, 'bias': false}}]"
+#define WIDE(weights)                                                                              \
+    "{'input': {'channels': 128}, 'bins': [1], 'branch': [], 'head': " WIDE_HEAD                   \
+    ", 'weights': " weights "}"
+
+Test(weights, a_load_is_abandoned_at_any_look)
+{
+    enum { VALUES = 512 * 256 * 9, LOOKS_MIN = VALUES / (256 << 10) + 512 / 32 };
+    const struct support_weights oihw = {"head.0.conv.weight", "F32", {512, 256, 3, 3}, NULL};
+    const struct support_weights hwio = {"head.0.conv.weight", "F32", {3, 3, 256, 512}, NULL};
+    check_cancellation(support_write_json("random.json", WIDE("{'random': 1}")), LOOKS_MIN);
+    support_write_safetensors("w.safetensors", &oihw, 1);
+    check_cancellation(support_write_json("file.json", WIDE("{'file': 'w.safetensors'}")),
+                       LOOKS_MIN);
+    support_write_safetensors("h.safetensors", &hwio, 1);
+    check_cancellation(support_write_json("hwio.json", WIDE("{'file': 'h.safetensors',"
+                                                            " 'kernel_layout': 'HWIO'}")),
+                       LOOKS_MIN + 9);
+}

@@ -8,29 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 static enum ppm_status read_whole_file(const char *path, struct codec_bytes *ret_bytes,
                                        struct ppm_error *error)
 {
-    struct stat status;
-    FILE *file = fopen(path, "re");
-    char *data = NULL;
-    size_t size = 0;
-    if (!file || fstat(fileno(file), &status) != 0)
-        ppm_fail(error, PPM_IO, "%s: cannot read it: %s", path, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        ppm_fail(error, PPM_IO, "%s: found no regular file, expected a .npy", path);
-    else if (!(data = malloc((size_t)status.st_size + 1)))
-        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    else
-        size = fread(data, 1, (size_t)status.st_size, file);
-    if (file)
-        fclose(file);
-    if (error->status != PPM_OK)
-        return error->status;
-    *ret_bytes = (struct codec_bytes){.data = data, .size = size};
-    return PPM_OK;
+    struct ppm_error unread = {0};
+    ret_bytes->data = ppm_read_file(path, SIZE_MAX - 1, &ret_bytes->size, &unread);
+    return ret_bytes->data ? PPM_OK : ppm_fail(error, PPM_IO, "%s", unread.text);
 }
 
 static enum ppm_status write_whole_file(const char *path, const struct codec_bytes *bytes,

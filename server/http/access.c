@@ -25,16 +25,12 @@ enum ppm_status access_read_file(const char *setting, const char *path, gnutls_d
                                  struct ppm_error *error)
 {
     enum { FILE_BYTES_MAX = 1 << 20 };
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: %s: %s", setting, path, strerror(errno));
-    if (!S_ISREG(status.st_mode) || status.st_size > FILE_BYTES_MAX)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: %s: expected a file of at most %d bytes",
-                        setting, path, FILE_BYTES_MAX);
-    errno = 0;
-    if (gnutls_load_file(path, ret_bytes) != 0)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: %s: cannot be read: %s", setting, path,
-                        strerror(errno));
+    size_t bytes;
+    struct ppm_error unread = {0};
+    char *data = ppm_read_file(path, FILE_BYTES_MAX, &bytes, &unread);
+    if (!data)
+        return ppm_fail(error, unread.status, "%s: %s", setting, unread.text);
+    *ret_bytes = (gnutls_datum_t){.data = (unsigned char *)data, .size = (unsigned)bytes};
     return PPM_OK;
 }
 
@@ -42,7 +38,7 @@ void access_forget(gnutls_datum_t *bytes)
 {
     if (bytes->data)
         gnutls_memset(bytes->data, 0, bytes->size);
-    gnutls_free(bytes->data);
+    free(bytes->data);
     *bytes = (gnutls_datum_t){0};
 }
 

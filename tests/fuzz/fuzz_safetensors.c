@@ -48,7 +48,7 @@ static void check_values(struct safetensors *file, const struct safetensors_entr
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ppm_error error = {0};
-    struct safetensors *file = safetensors_open(fuzz_file(data, size), &error);
+    struct safetensors *file = safetensors_open(fuzz_file(data, size), NULL, &error);
     if (!file) {
         fuzz_check_error(&error);
         return 0;

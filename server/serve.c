@@ -1,13 +1,11 @@
-/* serve.c - start-up, reload and drain, in the order in which they happen. */
+/* serve.c - start-up, signals and drain, in the order in which they happen. */
 #include "server/serve.h"
 #include "server/clock.h"
 #include "server/handlers/handlers.h"
 #include "server/log.h"
 #include "server/memory.h"
-#include "server/progress.h"
 #include "server/service_manager.h"
 #include "server/shared_memory.h"
-#include "server/warm_up.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +16,7 @@
 #include <time.h>
 
 enum {
+    LOAD_STEP_MS = 5,
     DRAIN_STEP_MS = 5,
     DRAIN_QUIET_STEPS = 4,
     DRAIN_WELCOME_S = 1,
@@ -26,41 +25,6 @@ enum {
 };
 
 static const double same_signal_s = 0.1;
-
-/* One engine for each thread that computes: the team's and those that move bytes. */
-static struct registry *load_models(const struct settings *settings, size_t engine_count,
-                                    struct ppm_error *error)
-{
-    const struct ppm_progress progress = progress_start("loading");
-    struct registry *registry = registry_load(settings, engine_count, &progress, error);
-    progress_end();
-    return registry;
-}
-
-static void warn(const char *text)
-{
-    log_line(LOG_WARN, "%s", text);
-}
-
-static struct http_access *read_access(const struct settings *settings, struct ppm_error *error)
-{
-    const struct http_access_files files = {.keys = settings->keys_file,
-                                            .tls_certificate = settings->tls_certificate,
-                                            .tls_key = settings->tls_key};
-    return http_access_read(&files, warn, error);
-}
-
-/* The models that settings name, ready to serve. */
-static struct registry *prepare_models(struct service *service, const struct settings *settings,
-                                       struct warm_up_report *ret_report, struct ppm_error *error)
-{
-    const size_t engine_count = service->threads + service->settings.http_threads;
-    struct registry *registry = load_models(settings, engine_count, error);
-    if (!registry || warm_up(registry, service->executor, ret_report, error) == PPM_OK)
-        return registry;
-    registry_release(registry);
-    return NULL;
-}
 
 /* What waits in vain makes way, however long the computation takes that it waits for. */
 static void on_tick(void *context)
@@ -109,8 +73,34 @@ static enum ppm_status raise_descriptor_limit(const struct settings *settings,
                     (size_t)needed, strerror(errno));
 }
 
+static bool is_to_leave(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT;
+}
+
+static int wait_for_signal(const sigset_t *signals, double s)
+{
+    const struct timespec time = {.tv_sec = (time_t)s,
+                                  .tv_nsec = (long)(1e9 * (s - (double)(time_t)s))};
+    return sigtimedwait(signals, NULL, &time);
+}
+
+/* Nobody has been accepted yet: who is told to leave does, whatever is being loaded. SIGHUP waits.
+ */
+static void wait_until_loaded(struct service *service, const sigset_t *signals)
+{
+    sigset_t leaving = *signals;
+    sigdelset(&leaving, SIGHUP);
+    while (loader_is_busy(service->loader))
+        if (is_to_leave(wait_for_signal(&leaving, 1e-3 * LOAD_STEP_MS))) {
+            log_line(LOG_INFO, "stopped before the models were loaded");
+            _Exit(0);
+        }
+}
+
 /* Starts the parts, models first, so that whatever listens can answer. */
-static enum ppm_status start(struct service *service, struct ppm_error *error)
+static enum ppm_status start(struct service *service, const sigset_t *signals, int count,
+                             char *const *arguments, struct ppm_error *error)
 {
     const struct settings *s = &service->settings;
     const int listener = service_manager_socket(error);
@@ -145,17 +135,14 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
     if (listener < 0 || raise_descriptor_limit(s, error) != PPM_OK ||
         (s->allow_shared_memory && shared_memory_allow(error) != PPM_OK))
         return error->status;
-    http_access_use(read_access(s, error));
-    if (error->status != PPM_OK)
-        return error->status;
     memory_set_max(s->memory_max_bytes);
-    if (!(service->executor = executor_start(&executor_options, error)))
-        return error->status;
     struct warm_up_report report;
-    struct registry *registry = prepare_models(service, s, &report, error);
-    if (!registry)
+    if (!(service->executor = executor_start(&executor_options, error)) ||
+        !(service->loader = loader_start(service, count, arguments, error)))
         return error->status;
-    service_exchange_registry(registry);
+    wait_until_loaded(service, signals);
+    if (loader_result(service->loader, &report, error) != PPM_OK)
+        return error->status;
     atomic_store(&service->is_ready, true);
     if (!(service->http = http_start(&options, error)))
         return error->status;
@@ -170,6 +157,7 @@ static enum ppm_status start(struct service *service, struct ppm_error *error)
 static void stop(struct service *service)
 {
     http_stop(service->http); /* a drain leaves no job behind, and /metrics asks the executor */
+    loader_stop(service->loader);
     executor_stop(service->executor);
     shared_memory_unregister_all();
     service_exchange_registry(NULL);
@@ -184,10 +172,7 @@ static void wait_or_leave(struct service *service, const sigset_t *signals, size
     sigset_t leaving = *signals;
     sigdelset(&leaving, SIGHUP);
     for (double left_s; (left_s = end_s - clock_now_s()) > 0;) {
-        const struct timespec left = {.tv_sec = (time_t)left_s,
-                                      .tv_nsec = (long)(1e9 * (left_s - (double)(time_t)left_s))};
-        const int signal = sigtimedwait(&leaving, NULL, &left);
-        if ((signal != SIGTERM && signal != SIGINT) ||
+        if (!is_to_leave(wait_for_signal(&leaving, left_s)) ||
             clock_now_s() - service->leaving_s < same_signal_s)
             continue;
         log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",
@@ -212,63 +197,19 @@ static void drain(struct service *service, const sigset_t *signals)
     for (int quiet_steps = 0; quiet_steps < DRAIN_QUIET_STEPS; quiet_steps++) {
         if (clock_now_s() > refuse_at_s)
             atomic_store(&service->is_refusing, true);
-        if (!http_is_quiet(service->http))
+        if (!http_is_quiet(service->http) || loader_is_busy(service->loader))
             quiet_steps = 0;
         wait_or_leave(service, signals, DRAIN_STEP_MS);
     }
     log_line(LOG_INFO, "stopped");
 }
 
-static enum ppm_status check_reload(const struct service *service, const struct settings *settings,
-                                    struct ppm_error *error)
-{
-    if (!*settings->tls_certificate == !*service->settings.tls_certificate)
-        return settings_check(settings, error);
-    return ppm_fail(error, PPM_BAD_CONFIG,
-                    "tls_certificate: TLS is switched on and off by a restart alone");
-}
-
-/* SIGHUP: the new configuration as a whole, or the old one and the reason why. */
-static void reload(struct service *service, int count, char *const *arguments)
-{
-    struct ppm_error error = {0};
-    struct settings settings;
-    struct http_access *access = NULL;
-    struct registry *registry = NULL;
-    struct warm_up_report report;
-    service_manager_notify("RELOADING=1\nMONOTONIC_USEC=%.0f\nSTATUS=reloading",
-                           1e6 * clock_now_s());
-    service_begin_change();
-    if (settings_read(count, arguments, &settings, &error) == PPM_OK &&
-        check_reload(service, &settings, &error) == PPM_OK &&
-        (access = read_access(&settings, &error)))
-        registry = prepare_models(service, &settings, &report, &error);
-    if (registry) {
-        http_access_use(access);
-        service_exchange_registry(registry);
-        log_set_format((enum log_format)settings.log_format);
-        log_set_level((enum log_level)settings.log_level);
-        log_line(LOG_INFO,
-                 "reloaded: %zu models, %zu shapes warm in %.1f ms, keys and certificate; other "
-                 "settings change at a restart",
-                 registry_count(registry), report.shapes, report.ms);
-    } else {
-        http_access_free(access);
-        log_line(LOG_ERROR, "not reloaded, the old models go on: %s", error.text);
-    }
-    settings_release(&settings);
-    service_end_change();
-    service_manager_notify("READY=1\nSTATUS=serving%s",
-                           registry ? "" : "; the last reload failed, the log says why");
-}
-
-static void run_until_signal(struct service *service, const sigset_t *signals, int count,
-                             char *const *arguments)
+static void run_until_signal(struct service *service, const sigset_t *signals)
 {
     for (int signal = 0; sigwait(signals, &signal) == 0;) {
         if (signal != SIGHUP)
             break;
-        reload(service, count, arguments);
+        loader_reload(service->loader);
     }
     drain(service, signals);
 }
@@ -284,17 +225,6 @@ static void block_signals(sigset_t *ret_signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static enum ppm_status check_config(const struct settings *settings, struct ppm_error *error)
-{
-    struct http_access *access = read_access(settings, error);
-    struct registry *registry = access ? load_models(settings, 1, error) : NULL;
-    if (registry)
-        printf("configuration is good: %zu models\n", registry_count(registry));
-    registry_release(registry);
-    http_access_free(access);
-    return error->status;
-}
-
 static enum ppm_status run_service(struct service *service, int count, char *const *arguments,
                                    struct ppm_error *error)
 {
@@ -302,10 +232,10 @@ static enum ppm_status run_service(struct service *service, int count, char *con
     block_signals(&signals);
     log_set_format((enum log_format)service->settings.log_format);
     log_set_level((enum log_level)service->settings.log_level);
-    if (start(service, error) == PPM_OK) {
+    if (start(service, &signals, count, arguments, error) == PPM_OK) {
         log_announce("listening on %s", http_address(service->http));
         service_manager_notify("READY=1\nSTATUS=serving");
-        run_until_signal(service, &signals, count, arguments);
+        run_until_signal(service, &signals);
     }
     stop(service);
     return error->status;
@@ -321,7 +251,7 @@ enum ppm_status serve(int count, char *const *arguments, struct ppm_error *error
     else if (settings->print_config)
         settings_print(settings, stdout, error);
     else if (settings->check_config)
-        check_config(settings, error);
+        loader_check(settings, error);
     else
         run_service(&service, count, arguments, error);
     settings_release(settings);

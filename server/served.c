@@ -43,11 +43,17 @@ void service_end_change(void)
     pthread_mutex_unlock(&change_mutex);
 }
 
+bool service_is_leaving(void *service)
+{
+    return atomic_load(&((const struct service *)service)->is_leaving);
+}
+
 static struct ppm_model *load_again(struct service *service, struct registry *registry,
-                                    const struct registry_entry *entry, struct ppm_error *error)
+                                    const struct registry_entry *entry,
+                                    const struct ppm_progress *progress, struct ppm_error *error)
 {
     struct ppm_model_info info;
-    struct ppm_model *model = ppm_model_load(entry->path, NULL, error);
+    struct ppm_model *model = ppm_model_load(entry->path, progress, error);
     if (!model)
         return NULL;
     ppm_model_info(model, &info);
@@ -55,7 +61,7 @@ static struct ppm_model *load_again(struct service *service, struct registry *re
         ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\" as it was",
                  entry->path, info.name, entry->name);
     if (error->status == PPM_OK &&
-        warm_up_model(model, registry, service->executor, error) == PPM_OK)
+        warm_up_model(model, registry, service->executor, progress, error) == PPM_OK)
         return model;
     ppm_model_free(model);
     return NULL;
@@ -63,7 +69,8 @@ static struct ppm_model *load_again(struct service *service, struct registry *re
 
 /* The set with another state of one model. NULL: that is not to be had. */
 static struct registry *change_model(struct service *service, struct registry *registry,
-                                     const char *name, bool is_loaded, struct ppm_error *error)
+                                     const char *name, bool is_loaded,
+                                     const struct ppm_progress *progress, struct ppm_error *error)
 {
     const size_t index = registry_index(registry, name);
     struct ppm_model *model = NULL;
@@ -72,18 +79,18 @@ static struct registry *change_model(struct service *service, struct registry *r
         return NULL;
     }
     const struct registry_entry entry = registry_entry(registry, index);
-    if (is_loaded && !(model = load_again(service, registry, &entry, error)))
+    if (is_loaded && !(model = load_again(service, registry, &entry, progress, error)))
         return NULL;
     return registry_with(registry, index, model, error);
 }
 
 enum ppm_status service_change_model(struct service *service, const char *name, bool is_loaded,
-                                     struct ppm_error *error)
+                                     const struct ppm_progress *progress, struct ppm_error *error)
 {
     const char *what = is_loaded ? "loaded" : "unloaded";
     service_begin_change();
     struct registry *registry = service_registry(service);
-    struct registry *changed = change_model(service, registry, name, is_loaded, error);
+    struct registry *changed = change_model(service, registry, name, is_loaded, progress, error);
     if (changed) {
         service_exchange_registry(changed);
         log_line(LOG_INFO, "%s by request: %s", what, name);

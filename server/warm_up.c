@@ -11,15 +11,35 @@ struct warm_up {
     const struct ppm_model *model;
     struct registry *registry;
     struct ppm_engine *engine; /* NULL: one that is free when it runs */
+    const struct ppm_progress *progress;
     struct ppm_tensor x, y;
     struct ppm_error error;
     sem_t is_done;
 };
 
+static bool is_cancelled(const struct executor_job *job)
+{
+    const struct ppm_progress *progress = ((const struct warm_up *)job)->progress;
+    return progress->is_cancelled && progress->is_cancelled(progress->context);
+}
+
+static void drop(struct executor_job *job)
+{
+    struct warm_up *warm_up = (struct warm_up *)job;
+    ppm_fail(&warm_up->error, PPM_CANCELLED, "cancelled before it began");
+    sem_post(&warm_up->is_done);
+}
+
 static void run(struct executor_job *job, int threads)
 {
     struct warm_up *warm_up = (struct warm_up *)job;
-    const struct ppm_run_options options = {.threads = threads};
+    if (is_cancelled(job)) {
+        drop(job);
+        return;
+    }
+    const struct ppm_run_options options = {.threads = threads,
+                                            .is_cancelled = warm_up->progress->is_cancelled,
+                                            .cancel_context = warm_up->progress->context};
     struct ppm_engine *engine =
         warm_up->engine ? warm_up->engine : registry_take_engine(warm_up->registry);
     ppm_engine_run(engine, warm_up->model, &warm_up->x, &options, &warm_up->y, &warm_up->error);
@@ -28,7 +48,7 @@ static void run(struct executor_job *job, int threads)
     sem_post(&warm_up->is_done);
 }
 
-static const struct executor_kind kind = {.run = run};
+static const struct executor_kind kind = {.run = run, .is_stale = is_cancelled, .drop = drop};
 
 static void run_on_engine(struct warm_up *warm_up, struct ppm_engine *engine,
                           struct executor *executor)
@@ -57,13 +77,14 @@ static enum ppm_status take_buffers(struct warm_up *warm_up, struct ppm_error *e
 static enum ppm_status warm_shape(const struct ppm_model *model, struct ppm_shape shape,
                                   struct registry *registry, struct ppm_engine **engines,
                                   size_t engine_count, struct executor *executor,
-                                  struct ppm_error *error)
+                                  const struct ppm_progress *progress, struct ppm_error *error)
 {
     struct ppm_model_info info;
     ppm_model_info(model, &info);
     struct warm_up warm_up = {.job = {.kind = &kind},
                               .model = model,
                               .registry = registry,
+                              .progress = progress,
                               .x = {.shape = shape, .layout = info.layout, .is_batch = true}};
     sem_init(&warm_up.is_done, 0, 0);
     take_buffers(&warm_up, &warm_up.error);
@@ -78,7 +99,8 @@ static enum ppm_status warm_shape(const struct ppm_model *model, struct ppm_shap
 }
 
 enum ppm_status warm_up(struct registry *registry, struct executor *executor,
-                        struct warm_up_report *ret_report, struct ppm_error *error)
+                        const struct ppm_progress *progress, struct warm_up_report *ret_report,
+                        struct ppm_error *error)
 {
     struct warm_up_report report = {0};
     const double start_s = clock_now_s();
@@ -90,7 +112,7 @@ enum ppm_status warm_up(struct registry *registry, struct executor *executor,
         ppm_model_info(model, &info);
         for (size_t k = 0; k < info.warm_up_count; k++, report.shapes++)
             if (warm_shape(model, info.warm_up[k], registry, engines, engine_count, executor,
-                           error) != PPM_OK)
+                           progress, error) != PPM_OK)
                 return error->status;
     }
     report.ms = 1e3 * (clock_now_s() - start_s);
@@ -99,11 +121,12 @@ enum ppm_status warm_up(struct registry *registry, struct executor *executor,
 }
 
 enum ppm_status warm_up_model(const struct ppm_model *model, struct registry *registry,
-                              struct executor *executor, struct ppm_error *error)
+                              struct executor *executor, const struct ppm_progress *progress,
+                              struct ppm_error *error)
 {
     struct ppm_model_info info;
     ppm_model_info(model, &info);
     for (size_t k = 0; k < info.warm_up_count && error->status == PPM_OK; k++)
-        warm_shape(model, info.warm_up[k], registry, NULL, 1, executor, error);
+        warm_shape(model, info.warm_up[k], registry, NULL, 1, executor, progress, error);
     return error->status;
 }

@@ -11,12 +11,15 @@ struct warm_up_report {
 };
 
 /* Computes zeros of each shape on every engine of a set that serves nobody yet, by the executor's
- * team and between the requests that it has: plans are made, memory is faulted in. */
+ * team and before the requests that wait: plans are made, memory is faulted in. Abandoned with
+ * PPM_CANCELLED when progress says so. */
 enum ppm_status warm_up(struct registry *registry, struct executor *executor,
-                        struct warm_up_report *ret_report, struct ppm_error *error);
+                        const struct ppm_progress *progress, struct warm_up_report *ret_report,
+                        struct ppm_error *error);
 
 /* The same for one model, not in the set yet, once a shape, on engines of a set that serves. */
 enum ppm_status warm_up_model(const struct ppm_model *model, struct registry *registry,
-                              struct executor *executor, struct ppm_error *error);
+                              struct executor *executor, const struct ppm_progress *progress,
+                              struct ppm_error *error);
 
 #endif

@@ -177,7 +177,8 @@ static bool start_warm(struct ppm_error *error)
     struct warm_up_report report;
     executor = executor_start(&options, error);
     registry = executor ? registry_load(&settings, 2, NULL, error) : NULL;
-    if (registry && warm_up(registry, executor, &report, error) == PPM_OK)
+    if (registry &&
+        warm_up(registry, executor, &(struct ppm_progress){0}, &report, error) == PPM_OK)
         return true;
     executor_stop(executor);
     registry_release(registry);

@@ -252,13 +252,32 @@ bool v2_index_finish(struct http_request *request)
 /* One at a time: each may take the memory of a model, and a thread. */
 static atomic_flag is_changing = ATOMIC_FLAG_INIT;
 
+/* A load is abandoned at its request's deadline, and when the server stops. */
+static bool is_abandoned(void *context)
+{
+    const struct http_request *request = context;
+    return http_is_past(&request->deadline) || service_is_leaving(request->context);
+}
+
+static void refuse_abandoned(struct http_request *request)
+{
+    if (http_is_past(&request->deadline))
+        http_problem(request, 504, "not loaded after %zu ms (%s)", request->deadline.ms,
+                     request->deadline.setting);
+    else
+        http_problem(request, 503, "the server is stopping; try another one");
+}
+
 static void change_model(struct http_request *request, bool is_loaded)
 {
     struct ppm_error error = {0};
-    service_change_model(request->context, request->arguments[0], is_loaded, &error);
+    const struct ppm_progress progress = {.is_cancelled = is_abandoned, .context = request};
+    service_change_model(request->context, request->arguments[0], is_loaded, &progress, &error);
     atomic_flag_clear(&is_changing);
     if (error.status == PPM_OK)
         handlers_respond_json(request, json_object());
+    else if (error.status == PPM_CANCELLED)
+        refuse_abandoned(request);
     else
         http_problem(request,
                      error.status == PPM_UNFIT       ? 404

@@ -1,4 +1,4 @@
-/* bfloat16.c - models that compute with bfloat16: whether it pays here, and what it costs. */
+/* bfloat16.c - models that compute with bfloat16: what it takes here, and what it costs. */
 #include "core/json_read.h"
 #include "core/plan.h"
 #include "core/threads.h"
@@ -24,14 +24,13 @@ bool bfloat16_takes(const struct spec *spec, const struct layer *conv)
            !winograd_fits(spec, conv);
 }
 
-/* ---- is it faster? ---- */
+/* ---- how fast is it? ---- */
 
 enum {
     TRIAL_STEPS = 512, /* of a tile's product; panels are in the second-level cache */
     TRIAL_TILES = 4,   /* timed at a time */
     TRIALS = 40,       /* in turns, of which the fastest counts: the others were disturbed */
 };
-static const double SHARE_MAX = 0.8; /* of float32's time */
 
 /* What a tile of the largest size takes by one kernel and by the other. */
 struct trial {
@@ -50,16 +49,15 @@ static void time_trial(struct trial *trial)
     trial->fastest_s = s < trial->fastest_s ? s : trial->fastest_s;
 }
 
-/* Time with bfloat16 over time with float32; NAN when there is no memory for it. Operands are ones:
- * speed does not depend on them. */
-static double measure_share(const struct simd_ops *ops)
+/* Operands are ones: speed does not depend on them. */
+enum ppm_status bfloat16_measure(const struct simd_ops *ops, double *ret_share,
+                                 struct ppm_error *error)
 {
     const size_t a = TRIAL_STEPS * ops->gemm_rows, b = TRIAL_STEPS * ops->gemm_columns;
     const size_t c = ops->gemm_rows * ops->gemm_columns;
-    struct ppm_error ignored = {0};
-    float *floats = core_allocate((a + b + c) * sizeof *floats, &ignored);
+    float *floats = core_allocate((a + b + c) * sizeof *floats, error);
     if (!floats)
-        return NAN;
+        return error->status;
     for (size_t i = 0; i < a + b; i++)
         floats[i] = 1; /* as a pair it is (0, 1) */
     struct trial trials[2] = {
@@ -81,36 +79,19 @@ static double measure_share(const struct simd_ops *ops)
             time_trial(trial);
         }
     free(floats);
-    return trials[1].fastest_s / trials[0].fastest_s;
-}
-
-static _Atomic double known_share; /* 0: not measured yet */
-
-void bfloat16_assume_share(double share)
-{
-    atomic_store(&known_share, share);
+    *ret_share = trials[1].fastest_s / trials[0].fastest_s;
+    return PPM_OK;
 }
 
 enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
                                  struct ppm_error *error)
 {
-    if (!simd_select_bfloat16(ops))
-        return ppm_fail(error, PPM_BAD_CONFIG,
-                        "%s: compute: found \"bfloat16\" where the kernels in use are %s without "
-                        "products of bfloat16, expected \"float32\", or a CPU with AVX512_BF16",
-                        path, ops->name);
-    double share = atomic_load(&known_share);
-    if (share == 0) /* two loads at a time may both measure */
-        share = measure_share(ops);
-    if (isnan(share))
-        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    atomic_store(&known_share, share);
-    if (share <= SHARE_MAX)
+    if (simd_select_bfloat16(ops))
         return PPM_OK;
     return ppm_fail(error, PPM_BAD_CONFIG,
-                    "%s: compute: found \"bfloat16\", whose products take %.2f times as long as "
-                    "those of float32 here (%s kernels), expected at most %.2f, or \"float32\"",
-                    path, share, ops->name, SHARE_MAX);
+                    "%s: compute: found \"bfloat16\" where the kernels in use are %s without "
+                    "products of bfloat16, expected \"float32\", or a CPU with AVX512_BF16",
+                    path, ops->name);
 }
 
 /* ---- how far off is it? ---- */

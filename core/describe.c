@@ -23,6 +23,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .parameters_bytes = model->parameters_bytes,
         .isa = model->simd->name,
         .compute = spec->compute == COMPUTE_BFLOAT16 ? "bfloat16" : "float32",
+        .compute_share = model->compute_share,
         .compute_error = model->compute_error,
         .layer_count = layers,
         .warm_up = spec->warm_up,

@@ -239,8 +239,7 @@ enum simd_words conv_float32_words(const struct layer *layer);
 enum ppm_status bfloat16_read(const json_t *root, const struct json_place *place, struct spec *spec,
                               struct ppm_error *error);
 
-/* PPM_BAD_CONFIG, for the model at path, unless its kernels for bfloat16 are there and faster than
- * those for float32. That is measured when it is first asked for, in some milliseconds. */
+/* PPM_BAD_CONFIG, for the model at path, unless its kernels have products of bfloat16. */
 enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
                                  struct ppm_error *error);
 
@@ -248,8 +247,9 @@ enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
  * Winograd's form fits, which is faster with float32 than the direct one with bfloat16. */
 bool bfloat16_takes(const struct spec *spec, const struct layer *conv);
 
-/* For tests: the share of float32's time that bfloat16 is said to take, instead of measuring it. */
-void bfloat16_assume_share(double share);
+/* The share of float32's time that products of bfloat16 take, measured in some milliseconds. */
+enum ppm_status bfloat16_measure(const struct simd_ops *ops, double *ret_share,
+                                 struct ppm_error *error);
 
 /* ---- model.c ---- */
 
@@ -258,6 +258,7 @@ struct ppm_model {
     const struct simd_ops *simd; /* the kernels that its weights are packed for */
     struct spec spec;
     uint64_t parameters, parameters_bytes;
+    double compute_share; /* of float32's time: bfloat16_measure; 0: it computes with float32 */
     struct ppm_compute_error compute_error;
 };
 

@@ -278,7 +278,8 @@ static void load(struct loader *loader)
     if (is_bfloat16 && bfloat16_require(loader->path, model->simd, error) != PPM_OK)
         return;
     load_weights(loader);
-    if (error->status == PPM_OK && is_bfloat16)
+    if (error->status == PPM_OK && is_bfloat16 &&
+        bfloat16_measure(model->simd, &model->compute_share, error) == PPM_OK)
         model_to_bfloat16(model, loader->progress, error);
     if (error->status == PPM_OK)
         model->parameters_bytes = weights_bytes(&model->spec);

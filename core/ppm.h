@@ -157,6 +157,8 @@ struct ppm_model_info {
     uint64_t parameters_bytes;   /* held in memory for them */
     const char *isa;             /* the kernel set that it was loaded for: "avx512", ... */
     const char *compute;         /* "float32" or "bfloat16" */
+    double compute_share; /* of bfloat16: of the time that products of float32 take, measured at
+                           * load; near 1 and above it does not pay. 0 for float32 */
     struct ppm_compute_error compute_error; /* of bfloat16, measured at load */
     size_t layer_count;                     /* for ppm_model_layer */
     const struct ppm_shape *warm_up; /* inputs worth being prepared for before the first request */

@@ -1,5 +1,6 @@
 /* registry.c - see registry.h. */
 #include "server/registry.h"
+#include "server/log.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -41,6 +42,20 @@ static void release_entry(struct entry *entry)
     free(entry);
 }
 
+/* Where bfloat16 gains no time it only rounds. That is said and not refused: another program may
+ * have disturbed the measurement. */
+static void warn_of_compute(const char *path, const struct ppm_model *model)
+{
+    static const double worthwhile = 0.8;
+    struct ppm_model_info info;
+    ppm_model_info(model, &info);
+    if (info.compute_share > worthwhile)
+        log_line(LOG_WARN,
+                 "%s: compute: products of bfloat16 take %.2f of float32's time here (%s kernels), "
+                 "expected at most %.1f; \"float32\" rounds less",
+                 path, info.compute_share, info.isa, worthwhile);
+}
+
 /* Takes model over, also on failure. */
 static struct entry *create_entry(const char *path, const char *name, struct ppm_model *model,
                                   struct ppm_error *error)
@@ -55,8 +70,11 @@ static struct entry *create_entry(const char *path, const char *name, struct ppm
     entry->model = model;
     entry->path = strdup(path);
     entry->name = strdup(name);
-    if (entry->path && entry->name)
+    if (entry->path && entry->name) {
+        if (model)
+            warn_of_compute(path, model);
         return entry;
+    }
     release_entry(entry);
     ppm_fail(error, PPM_NO_MEMORY, "out of memory");
     return NULL;

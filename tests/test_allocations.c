@@ -96,7 +96,6 @@ Test(allocations, none_with_bfloat16)
     struct ppm_tensor y = room();
     if (!simd_select_bfloat16(core_simd()))
         ppm_isa_select("scalar", &error);
-    bfloat16_assume_share(0.5);
     for (size_t i = 1; i < COUNT(models); i++) {
         char text[1024];
         snprintf(text, sizeof text, "{'compute': 'bfloat16', %s", models[i] + 1);

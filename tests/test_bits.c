@@ -8,13 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_up(void)
-{
-    support_open_folder();
-    bfloat16_assume_share(0.5);
-}
-
-TestSuite(bits, .init = set_up, .fini = support_close_folder, .timeout = 120);
+TestSuite(bits, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
 
 #define MEMBERS(head)                                                                              \
     "'input': {'channels': 30}, 'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 29}}, "     \

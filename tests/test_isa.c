@@ -125,7 +125,6 @@ Test(isa, a_model_keeps_its_kernels)
     struct ppm_engine *engine = ppm_engine_create(&error);
     struct loaded loaded[ISAS * KINDS];
     size_t count = 0;
-    bfloat16_assume_share(0.5);
     for (size_t i = 0; i < ISAS; i++)
         for (size_t k = 0; k < KINDS; k++)
             if (has(isas[i], kinds[k]))

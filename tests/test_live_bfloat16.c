@@ -21,16 +21,18 @@ static void check_answer(const char *path)
 {
     struct live live;
     const char *type;
-    double error;
+    double error, share;
     int n, c, h, w;
     live_start(&live, LIST("--model", path), NULL);
     struct live_answer answer = live_ask(&live, "GET", "/ppm", "", NULL, 0);
     json_t *root = json_loads(answer.body, 0, NULL);
-    cr_assert(json_unpack(root, "{s:{s:s, s:F, s:[i, i, i, i]}}", "compute", "type", &type,
-                          "largest_error", &error, "measured_shape", &n, &c, &h, &w) == 0,
+    cr_assert(json_unpack(root, "{s:{s:s, s:F, s:F, s:[i, i, i, i]}}", "compute", "type", &type,
+                          "share_of_float32_time", &share, "largest_error", &error,
+                          "measured_shape", &n, &c, &h, &w) == 0,
               "%s", answer.body);
     cr_expect_str_eq(type, "bfloat16");
     cr_expect(error > 1e-5 && error < 0x1p-7, "%g", error);
+    cr_expect_gt(share, 0);
     cr_expect(n == 1 && c == 40 && h == 12 && w == 12, "%s", answer.body);
     json_decref(root);
     live_answer_free(&answer);
@@ -45,6 +47,7 @@ Test(live_bfloat16, is_described_or_refused)
         cr_expect(
             strstr(output.out, "\ncompute         bfloat16, off from float32 by at most 0.00"),
             "%s", output.out);
+        cr_expect(strstr(output.out, "\ncompute time    products take "), "%s", output.out);
         cr_expect(strstr(output.out, " of the largest value, random x [1, 40, 12, 12]\n"), "%s",
                   output.out);
         check_answer(path);
@@ -54,11 +57,10 @@ Test(live_bfloat16, is_described_or_refused)
     live_output_free(&output);
 }
 
-/* Kernels that every machine of its kind has, and that have no products of bfloat16, or slow ones.
- */
+/* Kernels that every machine of its kind has, and that have no products of bfloat16. */
 Test(live_bfloat16, is_refused_elsewhere)
 {
-    static const char *const sets[] = {"PPM_ISA=avx2", "PPM_ISA=neon", "PPM_ISA=scalar"};
+    static const char *const sets[] = {"PPM_ISA=avx2", "PPM_ISA=neon"};
     for (size_t i = 0; i < COUNT(sets); i++) {
         struct live_output output =
             live_run(LIST("serve", "--port", "0", "--model", write_model()), LIST(sets[i]));
@@ -68,6 +70,16 @@ Test(live_bfloat16, is_refused_elsewhere)
                   "%s: %s", sets[i], output.err);
         live_output_free(&output);
     }
+}
+
+/* By kernels that have slow ones it is served, and the log says so. */
+Test(live_bfloat16, is_served_with_a_warning_where_it_is_slow)
+{
+    struct live live;
+    live_start(&live, LIST("--model", write_model()), LIST("PPM_ISA=scalar"));
+    live_wait_log(&live, "half.json: compute: products of bfloat16 take ");
+    live_wait_log(&live, " of float32's time here (scalar kernels), expected at most 0.8;");
+    live_stop(&live);
 }
 
 Test(live_bfloat16, others_compute_with_float32)

@@ -61,7 +61,6 @@ Test(memory, loads_with_bfloat16)
     struct ppm_error error = {0};
     if (!simd_select_bfloat16(core_simd()))
         ppm_isa_select("scalar", &error);
-    bfloat16_assume_share(0.5);
     path = support_write_json(
         "m.json", "{'input': {'channels': 3}, 'bins': [1, 2], 'branch': ['conv', 'relu'],"
                   " 'head': [{'conv': {'kernel': 3}}], 'output': {'as': 'argmax'},"

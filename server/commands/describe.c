@@ -48,6 +48,9 @@ static void print_compute(const struct ppm_model_info *info)
         printf(", random x [%zu, %zu, %zu, %zu]", error->shape.n, error->shape.c, error->shape.h,
                error->shape.w);
     putchar('\n');
+    if (info->compute_share > 0)
+        printf("compute time    products take %.2f of float32's time, measured just now\n",
+               info->compute_share);
 }
 
 static enum ppm_status describe(const struct ppm_model *model, const char *shape_text,

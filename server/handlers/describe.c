@@ -44,11 +44,14 @@ static json_t *layers_json(const struct ppm_model *model, size_t count,
     return list;
 }
 
-/* With bfloat16, how far off it is, where that could be measured. */
+/* With bfloat16, how long its products take and, where that could be measured, how far off it is.
+ */
 static json_t *compute_json(const struct ppm_model_info *info)
 {
     const struct ppm_compute_error *error = &info->compute_error;
     json_t *json = json_pack("{s:s}", "type", info->compute);
+    if (info->compute_share > 0)
+        set(&json, "share_of_float32_time", json_real(info->compute_share));
     if (error->shape.n == 0)
         return json;
     set(&json, info->output_dtype == PPM_INT32 ? "classes_that_differ" : "largest_error",

@@ -2,33 +2,40 @@
 
 /* ---- time and work ---- */
 
-/* What the server told of one request, in the order in which it happens, in ms. */
-function timesInOrder({times, metadata}) {
-  const inner = ["pool", "branches", "head", "output"]
-      .map(name => ({name, amount: Number(metadata[`${name}_ms`] || 0)}));
-  const rest = (times.compute || 0) - inner.reduce((sum, stage) => sum + stage.amount, 0);
-  const all = [{name: "queue", amount: times.queue || 0}, {name: "decode", amount: times.decode || 0}, ...inner,
-               {name: "rest of compute", amount: Math.max(rest, 0)}, {name: "encode", amount: times.encode || 0}];
-  const colours = ["#7d8794", "#a6adb6", "#3c78d8", "#159a8c", "#79ad36", "#d8961a", "#b9c2c9", "#c9523f"];
-  return all.map((stage, i) => ({...stage, colour: colours[i]}));
+const dash = "\u2013";
+
+/* Rows of [name, colour, ms]; ms is missing where nothing was measured yet. */
+function showDurations(id, rows) {
+  showBar(byId(`${id}-bar`), byId(id), rows.map(([name, colour, amount]) => ({name, colour, amount})),
+          ms => ms === undefined ? dash : `${ms.toFixed(3)} ms`);
 }
 
-function showTimes(answer) {
-  showBar(byId("times-bar"), byId("times"), timesInOrder(answer), ms => `${ms.toFixed(3)} ms`);
+/* What an ordinary request takes; apart from it, what this page's own took, by the model's stages and
+ * the literal graph that has the maps between x and y. */
+function showTimes({times, count} = {times: {}}, {metadata, times: {compute}} = {metadata: {}, times: {}}) {
+  showDurations("times", [["queue", "#7d8794", times.queue], ["decode", "#a6adb6", times.decode],
+                          ["compute", "#3c78d8", times.compute], ["encode", "#c9523f", times.encode]]);
+  byId("times-says").textContent = count > 1 ? `An ordinary request, the median of ${count}.` : "An ordinary request.";
+  const stages = ["pool", "branches", "head", "output"].map((name, i) =>
+    [name, ["#3c78d8", "#159a8c", "#79ad36", "#d8961a"][i],
+     compute === undefined ? undefined : Number(metadata[`${name}_ms`] || 0)]);
+  const literal = compute === undefined ? undefined :
+      Math.max(compute - stages.reduce((sum, [, , ms]) => sum + ms, 0), 0);
+  showDurations("stages", [...stages, ["literal graph", "#b9c2c9", literal]]);
 }
 
-function showFlops({metadata}) {
-  const literal = Number(metadata.flops_literal), folded = Number(metadata.flops_folded);
+function showFlops({flops_literal, flops_folded}) {
+  const literal = Number(flops_literal), folded = Number(flops_folded), isKnown = flops_literal !== undefined;
   const rows = [["as drawn", literal], ["as folded", folded]].map(([name, flops]) => {
     const piece = element("span");
     piece.style.width = `${100 * flops / Math.max(literal, folded, 1)}%`;
     return element("div", {className: "work"}, element("span", {textContent: name}),
-                   element("b", {textContent: `${briefCount(flops)}FLOP`}),
-                   element("div", {className: "track"}, piece));
+                   element("b", {textContent: isKnown ? `${briefCount(flops)}FLOP` : dash}),
+                   element("div", {className: "track"}, ...isKnown ? [piece] : []));
   });
-  const saved = folded > 0 && folded < literal ? `${brief(literal / folded)} times less, since convolutions run ` +
+  const saved = !isKnown ? "" : folded > 0 && folded < literal ? `${brief(literal / folded)} times less, since convolutions run ` +
       "before the maps are stretched." : "There is nothing here to fold.";
-  byId("flops").replaceChildren(...rows, element("p", {className: "hint", textContent: saved}));
+  byId("flops").replaceChildren(...rows, element("p", {className: "hint reserved", textContent: saved}));
 }
 
 /* ---- curl ---- */
@@ -147,31 +154,40 @@ function drawRates(canvas) {
 }
 
 function showMetrics() {
-  const last = history[history.length - 1], rate = drawRates(byId("metrics-line"));
-  const buckets = since(history[0], last), isQuiet = !(buckets.get(Infinity) > 0);
+  const last = history[history.length - 1] || {buckets: new Map(), depth: dash, flight: dash};
+  const rate = drawRates(byId("metrics-line"));
+  const buckets = since(history[0] || last, last), isQuiet = !(buckets.get(Infinity) > 0);
   const ms = q => {
     const seconds = quantile(isQuiet ? last.buckets : buckets, q);
-    return Number.isNaN(seconds) ? "\u2013" : `${brief(1e3 * seconds)} ms`;
+    return Number.isNaN(seconds) ? dash : `${brief(1e3 * seconds)} ms`;
   };
-  const rows = [["requests per second", brief(rate)], ["median latency", ms(0.5)], ["90 % within", ms(0.9)],
+  const rows = [["requests per second", history.length > 1 ? brief(rate) : dash], ["median latency", ms(0.5)], ["90 % within", ms(0.9)],
                 ["99 % within", ms(0.99)], ["waiting in the queue", last.depth], ["in flight", last.flight]];
   byId("metrics").replaceChildren(...rows.flatMap(([term, value]) =>
     [element("dt", {textContent: term}), element("dd", {textContent: value})]));
 }
 
+/* Of the last minute, and of one process: another one counts from 0 again. */
+function remember(sample) {
+  if (history.length && sample.requests < history[history.length - 1].requests)
+    history.length = 0;
+  history.push(sample);
+  while (history.length > historySeconds + 1)
+    history.shift();
+}
+
 async function pollMetrics() {
   let pause_ms = 1000;
   try {
-    if (byId("polls").checked && !document.hidden) {
-      history.push(digest(readMetrics(await (await ask("metrics")).text())));
-      while (history.length > historySeconds + 1)
-        history.shift();
+    if (byId("polls").checked && !document.hidden && !server.isLocked) {
+      remember(digest(readMetrics(await readAnswer(await ask("metrics"), textOf))));
       showMetrics();
       showError("error-metrics", "");
+      recover();
     }
   } catch (error) {
-    showError("error-metrics", error.message);
-    pause_ms = 5000;
+    showError("error-metrics", server.isLocked ? "" : error.message);
+    pause_ms = server.isLocked ? 1000 : 5000;
   }
   setTimeout(pollMetrics, pause_ms);
 }

@@ -121,9 +121,10 @@ function sheetsOf(state, parts) {
 
 /* A bar of parts {name, amount, colour}, and a list that tells them. */
 function showBar(bar, list, parts, tell) {
+  const sum = parts.reduce((total, part) => total + (part.amount || 0), 0);
   bar.replaceChildren(...parts.filter(part => part.amount > 0).map(part => {
     const piece = element("span", {title: `${part.name}: ${tell(part.amount)}`});
-    piece.style.flexGrow = part.amount;
+    piece.style.flexGrow = part.amount / sum;
     piece.style.background = part.colour;
     return piece;
   }));
@@ -180,7 +181,9 @@ function showOutput(state) {
     return fill(byId("grid"));
   const {c} = sizesOf(tensor), last = Math.max(0, Math.ceil(c / gridChannels) - 1);
   view.outputPage = Math.min(view.outputPage, last);
-  const first = view.outputPage * gridChannels, end = Math.min(first + gridChannels, c);
+  /* the last page is full as well, so that turning to it moves nothing */
+  const first = Math.max(0, Math.min(view.outputPage * gridChannels, c - gridChannels));
+  const end = Math.min(first + gridChannels, c);
   byId("output-title").textContent = isMap ? "The scores behind it" : "The output";
   byId("output-page").textContent = `channels ${first} to ${end - 1} of ${c}, ${shapeInWords(tensor)}`;
   byId("previous").disabled = view.outputPage === 0;

@@ -30,12 +30,17 @@ function toRows(data, shape) {
   return result;
 }
 
+const npyHeaderMax = 1 << 17; /* bytes, magic and all */
+
+/* buffer: the file's first bytes. */
 function readNpyHeader(buffer) {
   const bytes = new Uint8Array(buffer), view = new DataView(buffer);
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY" || bytes[0] !== 0x93)
     throw new Error("this is no .npy file: it does not begin with NumPy's magic bytes");
   const wide = bytes[6] > 1;
   const start = wide ? 12 : 10, end = start + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
+  if (end > npyHeaderMax)
+    throw new Error(`this .npy file has a header of ${end} bytes, expected at most ${npyHeaderMax}`);
   if (end > bytes.length)
     throw new Error(`this .npy file ends within its header, after ${bytes.length} bytes`);
   const text = new TextDecoder().decode(bytes.subarray(start, end));
@@ -45,24 +50,26 @@ function readNpyHeader(buffer) {
   return {
     descr: descr ? descr[1] : "something else",
     isFortran: /'fortran_order'\s*:\s*True/.test(text),
-    shape: shape[1].split(",").map(axis => axis.trim()).filter(axis => axis).map(Number),
+    shape: shape[1].split(",").map(axis => axis.trim()).filter(axis => axis)
+        .map(axis => Number(axis.replace(/L$/, ""))), /* Python 2 wrote 30L */
     start: end,
   };
 }
 
-/* {shape, data}, with float32 of what it holds. */
-function readNpy(buffer) {
-  const {descr, isFortran, shape, start} = readNpyHeader(buffer);
+/* {shape, data} of a File or Blob, with float32 of what it holds. What is wrong with its header or its size
+ * is found before the values are read. */
+async function readNpy(file) {
+  const {descr, isFortran, shape, start} = readNpyHeader(await file.slice(0, npyHeaderMax).arrayBuffer());
   const type = npyTypes[descr];
   if (!type)
     throw new Error(`this .npy file holds ${descr}, expected <f4, <f8 or <f2`);
-  if (shape.length < 3 || shape.length > 4 || !shape.every(Number.isInteger))
+  if (shape.length < 3 || shape.length > 4 || !shape.every(axis => Number.isInteger(axis) && axis > 0))
     throw new Error(`this .npy file has the shape [${shape.join(", ")}], expected [C, H, W] or [N, C, H, W]`);
   const count = shape.reduce((a, b) => a * b, 1);
-  if (buffer.byteLength - start !== count * type.bytes)
-    throw new Error(`this .npy file has ${buffer.byteLength - start} bytes behind its header, expected ` +
+  if (file.size - start !== count * type.bytes)
+    throw new Error(`this .npy file has ${file.size - start} bytes after its header, expected ` +
                     `${count * type.bytes} for [${shape.join(", ")}] of ${descr}`);
-  const view = new DataView(buffer, start), data = new Float32Array(count);
+  const view = new DataView(await file.slice(start).arrayBuffer()), data = new Float32Array(count);
   for (let i = 0; i < count; i++)
     data[i] = type.read(view, i * type.bytes);
   return {shape, data: isFortran ? toRows(data, shape) : data};

@@ -16,10 +16,10 @@ function repeated(what, count, channels) {
 const sampleTensors = new Map();
 
 /* The photograph's colours for models of 3 channels, its features for all others. */
-async function takeSample(channels) {
+async function takeSample(channels, signal) {
   const url = `page/features-${channels === 3 ? 3 : 4}x30x30.npy`;
   if (!sampleTensors.has(url))
-    sampleTensors.set(url, readNpy(await (await ask(url)).arrayBuffer()));
+    sampleTensors.set(url, await readAnswer(await ask(url, {signal}), bytes => readNpy(new Blob([bytes]))));
   const own = {...sampleTensors.get(url), layout: "NCHW"}, {c} = sizesOf(own);
   const says = c === 3 ? "A photograph at 30 x 30: red, green, blue." :
       "Of a photograph at 30 x 30: luminance, its two gradients, local contrast.";
@@ -64,27 +64,34 @@ function takePattern(channels) {
 }
 
 /* null: there is nothing yet. */
-async function takeInput(source, model, imageSide) {
+async function takeInput(source, model, imageSide, signal) {
   const channels = model.channels;
   if (source === "npy")
     return takeNpy(channels, model.layout);
   if (source === "image")
     return takeImage(channels, imageSide);
-  return source === "pattern" ? takePattern(channels) : takeSample(channels);
+  return source === "pattern" ? takePattern(channels) : takeSample(channels, signal);
 }
 
-/* Keeps a file that was dropped or chosen. Returns the source that it now is. */
-async function keepFile(file) {
-  if (/\.npy$/i.test(file.name) || !file.type.startsWith("image/")) {
-    sources.npy = {name: file.name, ...readNpy(await file.arrayBuffer())};
-    return "npy";
-  }
+const fileBytesMax = 1 << 28;
+
+/* The source that a file is for. */
+function kindOf(file) {
+  return /\.npy$/i.test(file.name) || !file.type.startsWith("image/") ? "npy" : "image";
+}
+
+/* What sources has of a file of this kind. */
+async function readFile(kind, file) {
+  if (file.size > fileBytesMax)
+    throw new Error(`${file.name}: this file is ${briefCount(file.size)}B, the page takes at most ` +
+                    `${briefCount(fileBytesMax)}B; curl sends larger ones`);
   try {
-    sources.image = {name: file.name, bitmap: await createImageBitmap(file)};
-  } catch {
-    throw new Error(`${file.name} is no picture that this browser can read`);
+    return {name: file.name, ...kind === "npy" ? await readNpy(file) : {bitmap: await createImageBitmap(file)}};
+  } catch (error) {
+    const isUnread = ["NotFoundError", "NotReadableError"].includes(error.name);
+    throw new Error(`${file.name}: ${isUnread ? "this could not be read, as folders cannot be" :
+                     kind === "image" ? "this is no picture that the browser can read" : error.message}`);
   }
-  return "image";
 }
 
 /* ---- the drawing ---- */

@@ -1,51 +1,101 @@
 /* page.js - the page: what is chosen, asked, shown, and where errors stand. */
 
+/* What the pictures show: an answer, and what was asked for it. */
 const state = {
   model: null, x: null, name: "", origin: {}, stages: null, n: 1,
   view: {n: 0, channel: 0, branchChannel: 0, table: "viridis", range: "matched", fixed: [0, 1], outputPage: 0},
 };
-let source = "sample";
+/* What is chosen, which may be on its way, or refused. */
+let source = "sample", chosenModel = null;
 
 /* ---- errors ---- */
 
-/* Which control an error stands at. */
-const errorControls = {"error-model": "model", "error-key": "key", "error-input": "npy-file", "error-run": "again"};
+/* Which controls an error stands at. */
+const errorControls = {
+  "error-model": "#model", "error-key": "#key", "error-input": "#npy-file, #image-file", "error-run": "#again",
+};
 
 function showError(id, sentence) {
-  const place = byId(id), control = errorControls[id] && byId(errorControls[id]);
+  const place = byId(id), controls = errorControls[id] ? document.querySelectorAll(errorControls[id]) : [];
   if (place.textContent !== sentence)
     place.textContent = sentence;
   place.hidden = !sentence;
-  control?.toggleAttribute("aria-invalid", Boolean(sentence));
+  controls.forEach(control => control.toggleAttribute("aria-invalid", Boolean(sentence)));
 }
+
+const inputStatuses = [400, 406, 413, 415, 422];
 
 /* Next to what caused it: the key, the model, the input, or nothing of the user's. */
 function placeOf(error) {
-  if (!(error instanceof Refusal))
+  if (!(error instanceof Refusal) || inputStatuses.includes(error.status))
     return "error-input";
-  if (error.status === 401)
-    return "error-key";
-  if (error.status === 404)
-    return "error-model";
-  return error.status >= 400 && error.status < 500 && error.status !== 408 ? "error-input" : "error-run";
+  return {401: "error-key", 404: "error-model"}[error.status] || "error-run";
 }
 
 function clearErrors() {
   Object.keys(errorControls).forEach(id => showError(id, ""));
 }
 
+/* Either the models, or the question for the key to them. */
+function showKeyBox(isShown) {
+  byId("key-box").hidden = !isShown;
+  byId("model-box").hidden = isShown;
+}
+
+/* That a server has keys is no error until one was typed. */
+function askForKey(sentence) {
+  showKeyBox(true);
+  showError("error-key", server.key ? sentence : "");
+  if (document.activeElement === document.body)
+    byId("key").focus({preventScroll: true});
+}
+
+/* Whether the pictures are of what is chosen. */
+function setStale(isStale) {
+  document.querySelectorAll("main, .of-answer").forEach(part => part.classList.toggle("stale", isStale));
+  byId("save-x").disabled = isStale;
+  if (isStale)
+    byId("status").textContent = state.stages ?
+        `The pictures are still those of ${state.name} through ${state.model.name}.` : "";
+}
+
+let isLost = false; /* the server did not answer what was asked last */
+
 function report(error) {
   const place = placeOf(error);
+  isLost = error.status === 0;
+  if (error.status === 404)
+    chosenModel = null; /* another look at what is served */
+  if (place === "error-model")
+    byId("model-text").textContent = "";
   if (place === "error-key")
-    byId("key-details").open = true;
-  showError(place, error.message);
-  byId("status").textContent = "";
-  byId("pyramid").classList.toggle("stale", true);
+    askForKey(error.message);
+  else
+    showError(place, error.message);
+  setStale(true);
 }
 
 /* ---- asking ---- */
 
 let running = null;
+
+/* Does what the user wants now, instead of what was wanted before: step stops when its signal says so. */
+async function begin(step) {
+  running?.abort();
+  const own = running = new AbortController();
+  isLost = false;
+  clearErrors();
+  byId("pyramid").setAttribute("aria-busy", "true");
+  try {
+    await step(own.signal);
+  } catch (error) {
+    if (own === running)
+      report(error);
+  } finally {
+    if (own === running)
+      byId("pyramid").setAttribute("aria-busy", "false");
+  }
+}
 
 function limit(id, count) {
   const field = byId(id);
@@ -77,49 +127,44 @@ function show() {
   showAll(state);
 }
 
-function showAnswer(answer) {
+function showAnswer(answer, ordinary) {
   state.stages = answer.tensors;
   show();
-  showTimes(answer);
-  showFlops(answer);
+  showTimes(ordinary, answer);
+  showFlops(answer.metadata);
   showCurl(state);
-  byId("pyramid").classList.toggle("stale", false);
-  byId("status").textContent = `Computed by ${state.model.name} in ${brief(answer.times.compute || 0)} ms.`;
+  byId("pyramid").classList.remove("empty");
+  setStale(false);
+  const {compute} = ordinary.times, took = compute === undefined ? "" : ` in ${brief(compute)} ms`;
+  byId("status").textContent = `Computed by ${state.model.name}${took}.`;
 }
 
 function describeInput(input) {
-  byId("input-text").textContent = input ? input.says : "Nothing yet: choose a file, or drop one.";
+  byId("input-text").textContent = input ? input.says : "Nothing yet: choose, drop or paste a file.";
   byId("input-note").textContent = input ? input.note : "";
   byId("input-note").hidden = !(input && input.note);
 }
 
-function setBusy(isBusy) {
-  byId("pyramid").setAttribute("aria-busy", String(isBusy));
+/* Asks for an answer to what is chosen, and for its stages. */
+async function computeChosen(signal) {
+  if (!chosenModel)
+    return loadModels(signal);
+  const model = chosenModel, input = await takeInput(source, model, Number(byId("image-side").value), signal);
+  signal.throwIfAborted();
+  describeInput(input);
+  if (!input)
+    return setStale(true);
+  const ordinary = await askTimes(model.name, input.x, signal);
+  const answer = await askStages(model.name, input.x, signal);
+  signal.throwIfAborted();
+  if (state.model !== model)
+    state.view.outputPage = 0;
+  Object.assign(state, {model, x: input.x, name: input.name, origin: input.origin});
+  showAnswer(answer, ordinary);
 }
 
-/* Asks for the stages of what is chosen; a later question ends an earlier one. */
-async function compute() {
-  running?.abort();
-  const own = running = new AbortController();
-  clearErrors();
-  setBusy(true);
-  try {
-    const input = await takeInput(source, state.model, Number(byId("image-side").value));
-    describeInput(input);
-    if (!input || own.signal.aborted)
-      return;
-    const answer = await askStages(state.model.name, input.x, own.signal);
-    if (own.signal.aborted)
-      return;
-    Object.assign(state, {x: input.x, name: input.name, origin: input.origin});
-    showAnswer(answer);
-  } catch (error) {
-    if (error.name !== "AbortError" && own === running)
-      report(error);
-  } finally {
-    if (own === running)
-      setBusy(false);
-  }
+function compute() {
+  return begin(computeChosen);
 }
 
 /* While a line is drawn, one question after the other. */
@@ -129,80 +174,95 @@ function computeSoon() {
   soon = setTimeout(compute, 60);
 }
 
-function describeChosen() {
-  const {model} = state, bins = model.config.bins ? `bins ${model.config.bins.join(", ")}` : "windows";
-  byId("model-text").textContent = `${model.channels} channels in, ${model.output_channels} out; ${bins}, ` +
-      `${model.config.pool || "adaptive"} pooling, ${(model.config.upsample || "align_corners").replace("_", " ")}; ` +
-      `${briefCount(model.parameters).trim()} parameters.`;
+function describeChosen({channels, output_channels, parameters, config}) {
+  const bins = config.bins ? `bins ${config.bins.join(", ")}` : "windows";
+  showKeyBox(false);
+  byId("model-text").textContent = `${channels} channels in, ${output_channels} out; ${bins}, ` +
+      `${config.pool || "adaptive"} pooling, ${(config.upsample || "align_corners").replace("_", " ")}; ` +
+      `${briefCount(parameters).trim()} parameters.`;
 }
 
-async function chooseModel(name) {
-  setBusy(true);
-  try {
-    const model = await describeModel(name);
-    if (byId("model").value !== name)
-      return; /* another was chosen meanwhile */
-    state.model = model;
-  } catch (error) {
-    setBusy(false);
-    report(error);
-    return;
-  }
-  describeChosen();
-  state.view.outputPage = 0;
-  await compute();
+async function chooseModel(name, signal) {
+  chosenModel = null;
+  const model = await describeModel(name, signal);
+  signal.throwIfAborted();
+  chosenModel = model;
+  describeChosen(model);
+  return computeChosen(signal);
 }
 
-async function loadModels() {
-  clearErrors();
-  setBusy(true);
-  try {
-    const first = await describeModel("");
-    byId("model").replaceChildren(...first.models.map(name => element("option", {value: name, textContent: name})));
-    await chooseModel(first.name);
-  } catch (error) {
-    setBusy(false);
-    report(error);
-  }
+/* What is served may have changed; what is chosen stays chosen while it is there. */
+async function loadModels(signal) {
+  const first = await describeModel("", signal), chosen = byId("model").value;
+  signal.throwIfAborted();
+  byId("model").replaceChildren(...first.models.map(name => element("option", {value: name, textContent: name})));
+  byId("model").value = first.models.includes(chosen) ? chosen : first.name;
+  return chooseModel(byId("model").value, signal);
+}
+
+/* The server answers again, maybe as another process. */
+function recover() {
+  if (isLost)
+    begin(loadModels);
 }
 
 /* ---- choosing an input ---- */
 
-function chooseSource(name) {
+function selectSource(name) {
   source = name;
   document.querySelector(`input[name=source][value=${name}]`).checked = true;
   document.querySelectorAll("[data-source]").forEach(part => part.hidden = part.dataset.source !== name);
-  if (state.model)
-    compute();
 }
 
-async function takeFile(file) {
-  if (!file)
-    return;
-  setBusy(true);
-  try {
-    chooseSource(await keepFile(file));
-  } catch (error) {
-    setBusy(false);
-    clearErrors();
-    showError("error-input", error.message);
-  }
+/* The field of a file's kind names it, however it came; no other does. */
+function nameFile(kind, file) {
+  const named = new DataTransfer();
+  named.items.add(file);
+  byId(`${kind}-file`).files = named.files;
+  const other = byId(kind === "npy" ? "image-file" : "npy-file");
+  if (other.files[0] === file)
+    other.value = "";
+}
+
+/* A file that was chosen, dropped or pasted. One that cannot be read takes the place of the last one as well. */
+function takeFiles(files) {
+  if (files.length === 0)
+    return undefined;
+  return begin(async signal => {
+    const [file] = files, kind = kindOf(file);
+    byId("input-text").textContent = "";
+    byId("input-note").hidden = true;
+    if (files.length > 1)
+      throw new Error(`${files.length} files at once; the page takes one`);
+    selectSource(kind);
+    nameFile(kind, file);
+    sources[kind] = null;
+    const content = await readFile(kind, file);
+    signal.throwIfAborted();
+    sources[kind] = content;
+    return computeChosen(signal);
+  });
 }
 
 function listenToFiles() {
-  const drop = byId("drop");
+  const drop = byId("drop"), hasFiles = event => event.dataTransfer.types.includes("Files");
   for (const id of ["npy-file", "image-file"])
-    byId(id).addEventListener("change", event => takeFile(event.target.files[0]));
+    byId(id).addEventListener("change", event => takeFiles([...event.target.files]));
   document.addEventListener("dragover", event => {
+    if (!hasFiles(event))
+      return;
     event.preventDefault();
     drop.hidden = false;
   });
   document.addEventListener("dragleave", event => drop.hidden = !event.relatedTarget || drop.hidden);
   document.addEventListener("drop", event => {
-    event.preventDefault();
     drop.hidden = true;
-    takeFile(event.dataTransfer.files[0]);
+    if (!hasFiles(event))
+      return;
+    event.preventDefault();
+    takeFiles([...event.dataTransfer.files]);
   });
+  document.addEventListener("paste", event => takeFiles([...event.clipboardData.files]));
 }
 
 function turnPage(by) {
@@ -213,20 +273,24 @@ function turnPage(by) {
 function listenToControls() {
   const on = (id, event, handler) => byId(id).addEventListener(event, handler);
   byId("controls").addEventListener("submit", event => event.preventDefault());
-  on("model", "change", event => chooseModel(event.target.value));
+  on("model", "change", event => begin(signal => chooseModel(event.target.value, signal)));
   on("key", "change", event => {
     server.key = event.target.value.trim();
-    loadModels();
+    server.isLocked = false;
+    begin(loadModels);
   });
   document.querySelectorAll("input[name=source]").forEach(radio =>
-    radio.addEventListener("change", () => chooseSource(radio.value)));
+    radio.addEventListener("change", () => {
+      selectSource(radio.value);
+      compute();
+    }));
   on("image-side", "change", compute);
   on("pattern", "change", event => {
     fillPattern(event.target.value);
     showDrawing(byId("drawing"));
     compute();
   });
-  on("again", "click", () => state.model ? compute() : loadModels());
+  on("again", "click", compute);
   on("save-x", "click", () => state.x && save(writeNpy(state.x), `${state.name}-x.npy`));
   for (const id of ["channel", "branch-channel", "image-of-batch", "colours", "range", "from", "to"])
     on(id, "change", () => {
@@ -245,7 +309,11 @@ function start() {
   listenToDrawing(byId("drawing"), byId("drawing-at"), computeSoon);
   listenToFiles();
   listenToControls();
-  loadModels();
+  showTimes();
+  showFlops({});
+  showMetrics();
+  byId("columns").classList.remove("empty");
+  begin(loadModels);
   pollMetrics();
 }
 

@@ -169,8 +169,8 @@ function makeFigure(options) {
   listen(picture);
   pictures.add(picture);
   const caption = element("figcaption", {},
-      element("span", {className: "title", textContent: options.caption || title}), picture.output,
-      element("span", {className: "saves"}, ...saveButtons(options, canvas)));
+      element("span", {className: "title", textContent: options.caption || title}),
+      element("span", {className: "saves"}, ...saveButtons(options, canvas)), picture.output);
   const figure = element("figure", {}, element("div", {className: "frame"}, canvas, picture.mark));
   if (!isMap)
     figure.append(scaleBar(table, range));

@@ -7,19 +7,25 @@ class Refusal extends Error {
   }
 }
 
-const server = {key: ""};
+const server = {key: "", isLocked: false}; /* isLocked: it asked for a key, and none was typed since */
 
 function authorization() {
   return server.key ? {Authorization: `Bearer ${server.key}`} : {};
 }
 
+/* The server's own sentence; of what a proxy or the HTTP library wrote, such as a page, its status. */
 async function sentenceOf(answer) {
-  const text = await answer.text();
+  const text = await answer.text().catch(() => "");
+  let sentence;
   try {
-    return JSON.parse(text).detail || text;
+    sentence = JSON.parse(text).detail;
   } catch {
-    return text || `${answer.status} ${answer.statusText}`;
+    sentence = "";
   }
+  if (!sentence || typeof sentence !== "string")
+    sentence = `the server answered ${`${answer.status} ${answer.statusText}`.trim()}`;
+  const wait_s = answer.headers.get("Retry-After");
+  return /^\d+$/.test(wait_s) ? `${sentence} (try again in ${wait_s} s)` : sentence;
 }
 
 async function ask(path, options = {}) {
@@ -31,18 +37,41 @@ async function ask(path, options = {}) {
       throw error;
     throw new Refusal(0, `the server at ${location.host} does not answer`);
   }
+  if (answer.status === 401)
+    server.isLocked = true;
   if (!answer.ok)
     throw new Refusal(answer.status, await sentenceOf(answer));
   return answer;
 }
 
-function describeModel(name) {
-  return ask(name ? `ppm/${encodeURIComponent(name)}` : "ppm").then(answer => answer.json());
+/* What read makes of an answer's bytes: the answer may end early, or be another program's. */
+async function readAnswer(answer, read) {
+  let bytes;
+  try {
+    bytes = await answer.arrayBuffer();
+  } catch (error) {
+    if (error.name === "AbortError")
+      throw error;
+    throw new Refusal(0, `the answer of the server at ${location.host} ended early`);
+  }
+  try {
+    return await read(bytes);
+  } catch {
+    throw new Refusal(answer.status, `the answer to ${new URL(answer.url).pathname} is not what this server answers`);
+  }
 }
 
-function stagesPath(model, x) {
-  const shape = x.shape.join(",");
-  return `ppm/${encodeURIComponent(model)}?stages=1&shape=${shape}&layout=${x.layout}`;
+const textOf = bytes => new TextDecoder().decode(bytes);
+
+/* The first model: describeModel(""). */
+async function describeModel(name, signal) {
+  const answer = await ask(name ? `ppm/${encodeURIComponent(name)}` : "ppm", {signal});
+  return readAnswer(answer, bytes => {
+    const model = JSON.parse(textOf(bytes));
+    if (!model.config || !model.layers || !name && !model.models)
+      throw new Error("another program's JSON");
+    return model;
+  });
 }
 
 /* "queue;dur=0.017, compute;dur=0.356" -> {queue: 0.017, compute: 0.356} */
@@ -53,16 +82,35 @@ function readServerTiming(text) {
   return times;
 }
 
-/* The stages of a model's answer: {tensors, metadata, times}. */
-async function askStages(model, x, signal) {
-  const answer = await ask(stagesPath(model, x), {
+function post(model, query, x, signal) {
+  return ask(`ppm/${encodeURIComponent(model)}?${query}shape=${x.shape.join(",")}&layout=${x.layout}`, {
     method: "POST",
     headers: {"Content-Type": "application/octet-stream", Accept: "application/octet-stream"},
     body: x.data,
     signal,
   });
+}
+
+/* The stages of a model's answer: {tensors, metadata, times}. times.compute has the literal graph in it. */
+async function askStages(model, x, signal) {
+  const answer = await post(model, "stages=1&", x, signal);
   const times = readServerTiming(answer.headers.get("Server-Timing"));
-  return {...readSafetensors(await answer.arrayBuffer()), times};
+  return {...await readAnswer(answer, readSafetensors), times};
+}
+
+const timedRequests = 3, timedMax_ms = 300;
+
+/* The times of ordinary requests, median by compute: {times, count}. The first one may have made the
+ * plan for a new shape. What takes long is asked once. */
+async function askTimes(model, x, signal) {
+  const all = [], begun_ms = performance.now();
+  do {
+    const answer = await post(model, "", x, signal);
+    all.push(readServerTiming(answer.headers.get("Server-Timing")));
+    await readAnswer(answer, () => 0);
+  } while (all.length < timedRequests && performance.now() - begun_ms < timedMax_ms);
+  all.sort((a, b) => a.compute - b.compute);
+  return {times: all[all.length - 1 >> 1], count: all.length};
 }
 
 /* Prometheus text: [{name, labels, value}] */

@@ -131,10 +131,12 @@ class Browser:
         self.ask("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'")
 
-    def answer_next(self, pattern, status, body):
+    def answer_next(self, pattern, status, body, **headers):
         """The next request that matches is answered in the server's place."""
+        headers = {"Content_Type": "application/problem+json", **headers}
         self.fulfil = {"responseCode": status, "body": base64.b64encode(body).decode(),
-                       "responseHeaders": [{"name": "Content-Type", "value": "application/problem+json"}]}
+                       "responseHeaders": [{"name": name.replace("_", "-"), "value": value}
+                                           for name, value in headers.items()]}
         self.ask("Fetch.enable", patterns=[{"urlPattern": pattern}])
 
     def size(self, width, height, scale=1, is_mobile=False):
@@ -172,9 +174,9 @@ class Browser:
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1,
                      clickCount=1)
 
-    def drop(self, path, x=300, y=300):
-        """A file of the machine, dropped as by a hand."""
-        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    def drop(self, *paths, x=300, y=300):
+        """Files of the machine, dropped as by a hand."""
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             self.ask("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 

@@ -84,19 +84,27 @@ def a_server_that_ends(browser):
 
 
 def keys_are_typed_once(browser):
-    """A server with keys: its 401 stands at the key; typed, it works, and is in no URL and no storage."""
+    """A server with keys asks for one in one line, without an error; typed, it works, and is in no URL and no storage."""
     key = "secret-0123456789abcdef"
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "keys")
         file.write_text(key + "\n")
         file.chmod(0o600)
         with page_of(browser, golden_model(LISTING1), arguments=("--keys-file", str(file))) as page:
-            assert page.errors()["error-key"].startswith("found no key"), page.errors()
+            browser.wait("server.isLocked")
+            assert page.errors() == {} and not browser.run(
+                "[...document.querySelectorAll('.error, .note')].some(place => place.checkVisibility())")
+            assert browser.run("document.activeElement.id === 'key' && document.activeElement.labels[0].textContent") == \
+                "This server asks for a key"
+            asked = len(browser.requests)
+            browser.screenshot(PICTURES / "key.png", until=".columns")
             page.choose("key", "wrong-0123456789")
-            assert "not among those" in page.errors()["error-key"]
+            assert "not among those" in page.errors()["error-key"] and list(page.errors()) == ["error-key"]
+            assert len(browser.requests) - asked <= 2, browser.requests[asked:]
             page.choose("key", key)
             browser.wait("document.querySelectorAll('#grid figure').length > 0", "the output")
-            assert "error-key" not in page.errors()
+            assert page.errors() == {} and not browser.run("byId('key').checkVisibility()")
+            browser.wait("history.length > 0", "metrics, now that there is a key")
             assert 'Bearer $PPM_KEY' in browser.run("byId('curl').value")
             assert not any(key in request["url"] for request in browser.requests)
             assert browser.run("localStorage.length + sessionStorage.length + document.cookie.length") == 0
@@ -183,9 +191,9 @@ def keyboard_alone(browser):
 def narrow_screens(browser):
     """On a phone nothing has to be scrolled sideways, down to 320 pixels."""
     with page_of(browser, str(ROOT / "configs/models/voc-map.json"), golden_model(LISTING1)) as page:
-        for width in (320, 390, 800, 1024, 1440):
+        for width in (320, 360, 390, 800, 1024, 1440):
             browser.size(width, 800, 1, width < 700)
-            for source in ("sample", "pattern"):
+            for source in ("sample", "npy", "image", "pattern"):
                 page.source(source)
                 wide = browser.run("document.documentElement.scrollWidth")
                 assert wide <= width, f"{wide} pixels wide at {width}, {source}"

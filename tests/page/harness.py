@@ -27,8 +27,8 @@ torch.set_grad_enabled(False)
 class Server:
     """ppm-server on a free port of the loopback interface."""
 
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([PROGRAM, "serve", "--port", "0", "--log-level", "error", "--threads", "1",
+    def __init__(self, *arguments, port=0):
+        self.process = subprocess.Popen([PROGRAM, "serve", "--port", str(port), "--log-level", "error", "--threads", "1",
                                          *arguments], stderr=subprocess.PIPE, text=True)
         line = self.process.stderr.readline()
         found = re.search(r"listening on (http://\S+)", line)
@@ -137,8 +137,8 @@ class Page:
         self.browser.run(f"document.querySelector('input[name=source][value={name}]').click()")
         self.settle()
 
-    def drop(self, path):
-        self.browser.drop(path)
+    def drop(self, *paths):
+        self.browser.drop(*paths)
         self.browser.wait("byId('drop').hidden", "the drop")
         self.settle()
 

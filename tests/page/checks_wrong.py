@@ -1,0 +1,182 @@
+"""What goes wrong: files that are none, answers that come late, end early or are another program's, servers that
+restart. Each is said once, where it belongs, and nothing of before is left to be taken for an answer to it."""
+import json
+import re
+import socket
+
+import numpy as np
+from checks import BATCH, LISTING1, page_of
+from checks_still import files_in_folder
+from harness import GOLDEN, Page, Server, golden, golden_model
+
+PASTE = """(files => { const data = new DataTransfer(); files.forEach(([name, text, type]) =>
+    data.items.add(new File([text], name, {type})));
+    document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true})); })"""
+
+
+def named(browser):
+    """What stands in the fields of files."""
+    return browser.run("['npy', 'image'].map(kind => byId(`${kind}-file`).files[0]?.name)")
+
+
+def files_are_named_however_they_come(browser):
+    """A file that was dropped or pasted stands in its field; two at once, a folder and dragged text are no file."""
+    with files_in_folder() as write, page_of(browser, golden_model(LISTING1)) as page:
+        page.drop(GOLDEN / LISTING1 / "x.npy")
+        assert named(browser) == ["x.npy", None] and page.errors() == {}, (named(browser), page.errors())
+        browser.run(PASTE + "([['picture.png', 'none', 'image/png']])")
+        page.settle()
+        assert named(browser) == ["x.npy", "picture.png"] and browser.run("source") == "image", named(browser)
+        assert "picture.png: this is no picture" in page.errors()["error-input"], page.errors()
+        browser.run(PASTE + "([['drawn.npy', 'none', '']])")
+        page.settle()
+        assert named(browser) == ["drawn.npy", "picture.png"] and browser.run("source") == "npy", named(browser)
+        browser.run(PASTE + "([])")
+        page.drop(GOLDEN / LISTING1 / "x.npy", write("y.npy", golden(LISTING1, "x")))
+        assert "2 files at once" in page.errors()["error-input"], page.errors()
+        page.drop(write("keys.txt", b"").parent)
+        assert "could not be read" in page.errors()["error-input"], page.errors()
+        dragged = {"items": [{"mimeType": "text/plain", "data": "words"}], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            browser.ask("Input.dispatchDragEvent", type=kind, x=300, y=300, data=dragged)
+            assert browser.run("byId('drop').hidden"), kind
+        page.clean()
+
+
+def an_earlier_file_leaves_nothing(browser):
+    """A file that cannot be read: what the last one said is gone, its pictures are dimmed and called what they are."""
+    with files_in_folder() as write, page_of(browser, golden_model(BATCH), golden_model(LISTING1)) as page:
+        page.choose("model", LISTING1)
+        page.drop(write("good.npy", np.ones((1, 4, 5, 6), "<f4")))
+        assert page.text("input-text").startswith("good.npy"), page.text("input-text")
+        for name, content in (("bad.npy", b"x" * 50), ("notes.txt", b"words"), ("late.png", b"x")):
+            page.drop(write(name, content))
+            assert list(page.errors()) == ["error-input"] and page.errors()["error-input"].startswith(f"{name}: ")
+            assert "good.npy" not in page.text("controls") and page.text("input-text") == "", page.text("controls")
+            assert page.text("status") == f"The pictures are still those of good through {LISTING1}."
+            assert browser.run("byId('pyramid').classList.contains('stale') && byId('save-x').disabled")
+        browser.run("document.querySelector('input[value=npy]').click()")
+        page.settle()
+        assert page.text("input-text").startswith("Nothing yet") and page.errors() == {}, page.text("input-text")
+        page.choose("model", BATCH)
+        page.drop(GOLDEN / LISTING1 / "x.npy")
+        assert page.errors() != {}
+        page.choose("channel", 3)  # of the pictures' own model and x, whatever is chosen
+        assert "x, channel 3" in page.labels() and f"through {LISTING1}" in page.text("status"), page.labels()
+        page.choose("model", LISTING1)
+        assert page.errors() == {} and not browser.run("document.querySelector('.stale')")
+        assert page.text("status").startswith("Computed by"), page.text("status")
+        page.clean("status of 422")
+
+
+def large_files_are_refused_unread(browser):
+    """Too large a file, and one whose size is not what its header says, are refused by their first bytes."""
+    header = (GOLDEN / LISTING1 / "x.npy").read_bytes()[:128]
+    with files_in_folder() as write, page_of(browser, golden_model(LISTING1)) as page:
+        browser.run("(() => { window.read = 0; const real = Blob.prototype.arrayBuffer; Blob.prototype.arrayBuffer = "
+                    "function () { read += this.size; return real.call(this); }; })()")
+        for megabytes, sentence in ((300, "the page takes at most 268 MB"), (200, "expected 1600 for")):
+            path = write("large.npy", header)
+            with open(path, "r+b") as file:
+                file.truncate(megabytes * 10**6)  # of which nothing is on the disk
+            page.drop(path)
+            assert sentence in page.errors()["error-input"], page.errors()
+        assert browser.run("read") <= 1 << 17, browser.run("read")
+        page.clean()
+
+
+SLOW = """(() => { window.slow = null; const real = fetch; fetch = async (path, options) => {
+    const isSlow = slow && path.includes(slow), answer = await real(path, {...options, signal: undefined});
+    if (isSlow) await new Promise(done => window.let_go = done);
+    return answer; }; })()"""
+
+
+def late_answers_are_dropped(browser):
+    """An answer that comes after a newer one, to a request or a choice of a model, changes nothing."""
+    with files_in_folder() as write, page_of(browser, golden_model(BATCH), golden_model(LISTING1)) as page:
+        browser.run(SLOW)
+        for waits_for, act in ((f"/{BATCH}?shape", lambda: page.source("pattern")),
+                               (f"/{BATCH}?stages=1", lambda: page.source("sample")),
+                               (f"ppm/{BATCH}", lambda: page.choose("model", LISTING1))):
+            page.choose("model", BATCH)
+            browser.run(f"slow = '{waits_for}'; let_go = null; begin(signal => chooseModel('{BATCH}', signal)); 0")
+            browser.wait("Boolean(let_go)", waits_for)
+            browser.run("slow = null")
+            act()
+            shown = browser.run("[state.model.name, state.name, byId('status').textContent]")
+            browser.run("let_go(), new Promise(done => setTimeout(done, 200))")
+            assert browser.run("[state.model.name, state.name, byId('status').textContent]") == shown
+            assert page.errors() == {}, page.errors()
+            assert browser.run("state.model.name === byId('model').value"), shown
+        page.choose("model", LISTING1)
+        browser.run("slow = 'ppm/'; let_go = null; byId('again').click()")
+        browser.wait("Boolean(let_go)", "an answer to wait for")
+        browser.run("slow = null")
+        page.drop(write("bad.npy", b"none"))
+        browser.run("let_go(), new Promise(done => setTimeout(done, 200))")
+        assert list(page.errors()) == ["error-input"] and "bad.npy" in page.errors()["error-input"], page.errors()
+        page.clean()
+
+
+def answers_of_others_are_told(browser):
+    """A proxy's page, an empty body, a detail that is no text, another program's 200: one short sentence each."""
+    html = dict(Content_Type="text/html")
+    page_of_proxy = b"<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
+    problem = lambda detail: json.dumps({"detail": detail}).encode()
+    cases = [(502, page_of_proxy, html, "error-run", "the server answered 502 Bad Gateway"),
+             (500, b"", html, "error-run", "the server answered 500 Internal Server Error"),
+             (503, b"null", {}, "error-run", "the server answered 503 Service Unavailable"),
+             (422, problem(["x"]), {}, "error-input", "the server answered 422 Unprocessable Entity"),
+             (503, problem("the queue is full"), {"Retry_After": "2"}, "error-run",
+              "the queue is full (try again in 2 s)"),
+             (403, problem("another origin"), {}, "error-run", "another origin"),
+             (404, problem("no such model"), {}, "error-model", "no such model")]
+    with page_of(browser, golden_model(LISTING1)) as page:
+        for status, body, headers, place, sentence in cases:
+            browser.answer_next("*/ppm/*shape=*", status, body, **headers)
+            browser.run("byId('again').click()")
+            page.settle()
+            found = page.errors()
+            assert list(found) == [place], (status, found)
+            assert re.fullmatch(sentence.replace("(", r"\(").replace(")", r"\)").replace("Entity", "(Entity|Content)"),
+                                found[place]), (status, found)
+        for pattern, body in (("*stages=1*", page_of_proxy), ("*/ppm/listing1*", page_of_proxy), ("*/ppm", b"{}")):
+            browser.run("chosenModel = null")
+            browser.answer_next(pattern, 200, body, **html)
+            browser.run("byId('again').click()")
+            page.settle()
+            assert list(page.errors()) == ["error-run"], (pattern, page.errors())
+            assert "is not what this server answers" in page.errors()["error-run"], page.errors()
+        browser.run("byId('again').click()")
+        page.settle()
+        assert page.errors() == {}, page.errors()
+        page.clean("status of ")
+
+
+def a_server_that_restarts(browser):
+    """After a restart the page asks again by itself, and has the models that are served now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Server("--model", golden_model(BATCH), port=port)
+    try:
+        page = Page(browser, server)
+        browser.wait("history.length > 0", "metrics")
+        server.stop()
+        browser.run("byId('again').click()")
+        page.settle()
+        assert page.errors()["error-run"].endswith("does not answer"), page.errors()
+        assert page.text("status") == f"The pictures are still those of sample through {BATCH}."
+        server = Server("--model", golden_model(LISTING1), port=port)
+        browser.wait(f"state.model.name === '{LISTING1}'", "the next server")
+        page.settle()
+        browser.wait("byId('error-metrics').hidden", "metrics")
+        assert page.errors() == {}, page.errors()
+        assert browser.run("[...byId('model').options].map(option => option.value)") == [LISTING1]
+        assert not browser.run("byId('metrics').querySelector('dd').textContent").startswith("-")
+    finally:
+        server.stop()
+
+
+CHECKS = [files_are_named_however_they_come, an_earlier_file_leaves_nothing, large_files_are_refused_unread,
+          late_answers_are_dropped, answers_of_others_are_told, a_server_that_restarts]

@@ -169,7 +169,11 @@ static void check_random_models(const char *isa, uint64_t seed, size_t models,
         struct ppm_model_info info;
         struct ppm_costs costs;
         write(text, sizeof text);
-        struct ppm_model *model = support_load_ok(text);
+        struct ppm_error refused = {0};
+        struct ppm_model *model = support_load(text, &refused);
+        if (!model && strstr(refused.text, "softmax") && strstr(refused.text, "1 channel"))
+            continue; /* the one thing that write_model does wrong, now and then */
+        cr_assert(model, "%s: %s", text, refused.text);
         ppm_model_info(model, &info);
         for (size_t i = 0; i < 2; i++) {
             const struct ppm_shape shape = {1 + pick(3), info.channels, 1 + pick(24), 1 + pick(40)};

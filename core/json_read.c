@@ -108,7 +108,7 @@ enum ppm_status json_read_size(const json_t *object, const struct json_place *pl
         return PPM_OK;
     json_int_t number = json_integer_value(value);
     if (!json_is_integer(value) || number < (json_int_t)min || number > (json_int_t)max)
-        return json_refuse(&member, value, error, "a whole number from %zu to %zu", min, max);
+        return json_refuse(&member, value, error, "an integer from %zu to %zu", min, max);
     *ret = (size_t)number;
     return PPM_OK;
 }

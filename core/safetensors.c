@@ -60,7 +60,7 @@ static enum ppm_status read_exactly(const struct safetensors *file, uint64_t off
     return PPM_OK;
 }
 
-/* A whole number of at least 0, or false. */
+/* An integer of at least 0, or false. */
 static bool read_whole(const json_t *value, uint64_t *ret)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0)
@@ -95,7 +95,7 @@ static enum ppm_status parse_entry(const struct safetensors *file, const char *n
     for (size_t axis = 0; axis < entry.rank; axis++) {
         uint64_t extent;
         if (!read_whole(json_array_get(shape, axis), &extent))
-            return refuse_entry(file, name, "expected a shape of whole numbers", error);
+            return refuse_entry(file, name, "expected a shape of integers", error);
         entry.shape[axis] = extent;
         overflows = overflows || __builtin_mul_overflow(bytes, extent, &bytes);
     }

@@ -95,7 +95,7 @@ static enum ppm_status read_bin(const json_t *value, const struct json_place *pl
                                 struct branch *branch, struct ppm_error *error)
 {
     if (!is_size_in(value, BIN_MAX))
-        return json_refuse(place, value, error, "a bin: a whole number from 1 to %d", BIN_MAX);
+        return json_refuse(place, value, error, "a bin: an integer from 1 to %d", BIN_MAX);
     branch->bin = (size_t)json_integer_value(value);
     return PPM_OK;
 }

@@ -25,6 +25,7 @@ flags() {
             print line
         }
         /^usage:/ { is_serve = $3 == "serve" }
+        is_serve && wanted == "settings" && /^[A-Z].*:$/ { print ".SS " escape(substr($0, 1, length($0) - 1)) }
         !/^  --/ { next }
         {
             help = substr($0, 3); flag = help; sub(/ .*/, "", flag); sub(/^[^ ]+/, "", help)

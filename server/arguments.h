@@ -21,7 +21,7 @@ bool argument_match(const char *flag, int count, char *const *arguments, int *at
 enum ppm_status arguments_read(int count, char *const *arguments, const struct argument *table,
                                struct ppm_error *error);
 
-/* text as a whole number in [min, max]; an absent text (NULL) leaves *ret alone. */
+/* text as an integer in [min, max]; an absent text (NULL) leaves *ret alone. */
 enum ppm_status arguments_number(const char *flag, const char *text, size_t min, size_t max,
                                  size_t *ret, struct ppm_error *error);
 

@@ -225,6 +225,22 @@ static void block_signals(sigset_t *ret_signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void warn_of_variables(void)
+{
+    char unknown[256];
+    for (size_t at = 0; settings_unknown_variable(&at, unknown, sizeof unknown);)
+        log_line(LOG_WARN, "%s", unknown);
+}
+
+static enum ppm_status check_variables(struct ppm_error *error)
+{
+    char unknown[256];
+    size_t at = 0;
+    if (settings_unknown_variable(&at, unknown, sizeof unknown))
+        ppm_fail(error, PPM_BAD_CONFIG, "%s", unknown);
+    return error->status;
+}
+
 static enum ppm_status run_service(struct service *service, int count, char *const *arguments,
                                    struct ppm_error *error)
 {
@@ -232,6 +248,7 @@ static enum ppm_status run_service(struct service *service, int count, char *con
     block_signals(&signals);
     log_set_format((enum log_format)service->settings.log_format);
     log_set_level((enum log_level)service->settings.log_level);
+    warn_of_variables();
     if (start(service, &signals, count, arguments, error) == PPM_OK) {
         log_announce("listening on %s", http_address(service->http));
         service_manager_notify("READY=1\nSTATUS=serving");
@@ -250,6 +267,8 @@ enum ppm_status serve(int count, char *const *arguments, struct ppm_error *error
         ;
     else if (settings->print_config)
         settings_print(settings, stdout, error);
+    else if (settings->check_config && check_variables(error) != PPM_OK)
+        ;
     else if (settings->check_config)
         loader_check(settings, error);
     else

@@ -4,14 +4,11 @@
 #include "server/settings_table.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_BYTES_MAX = 1 << 20 };
-
-static void forget_models(struct settings *settings)
+void settings_forget_models(struct settings *settings)
 {
     for (size_t i = 0; i < settings->model_count; i++)
         free(settings->models[i]);
@@ -19,8 +16,8 @@ static void forget_models(struct settings *settings)
     settings->models_directory[0] = '\0';
 }
 
-static enum ppm_status add_model(struct settings *settings, const char *path, const char *where,
-                                 struct ppm_error *error)
+enum ppm_status settings_add_model(struct settings *settings, const char *path, const char *where,
+                                   struct ppm_error *error)
 {
     if (settings->model_count == SETTINGS_MODELS_MAX)
         return ppm_fail(error, PPM_BAD_CONFIG, "%s: found more than %d models", where,
@@ -76,8 +73,8 @@ static enum ppm_status set_mode(struct settings *settings, const struct setting 
 }
 
 /* Sets a setting, but for the models, from text; where names it in an error. */
-static enum ppm_status set_text(struct settings *settings, const struct setting *setting,
-                                const char *text, const char *where, struct ppm_error *error)
+enum ppm_status settings_set_text(struct settings *settings, const struct setting *setting,
+                                  const char *text, const char *where, struct ppm_error *error)
 {
     if (setting->kind == KIND_NUMBER)
         return arguments_number(where, text, setting->min, setting->max,
@@ -127,117 +124,13 @@ static enum ppm_status set_defaults(struct settings *settings, struct ppm_error 
             *(size_t *)settings_field(settings, setting) = setting->standard;
     }
     for (size_t i = 0; i < STANDARD_MODEL_COUNT; i++)
-        if (add_model(settings, settings_standard_models[i], "defaults", error) != PPM_OK)
+        if (settings_add_model(settings, settings_standard_models[i], "defaults", error) != PPM_OK)
             return error->status;
     find_standard_directory(settings->models_directory, sizeof settings->models_directory);
     return PPM_OK;
 }
 
 /* ---- file ---- */
-
-static enum ppm_status set_models_json(struct settings *settings, const json_t *value,
-                                       const char *where, struct ppm_error *error)
-{
-    size_t i;
-    json_t *model;
-    if (!json_is_array(value) || json_array_size(value) == 0)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: expected a list of model files", where);
-    forget_models(settings);
-    json_array_foreach(value, i, model)
-    {
-        if (!json_is_string(model))
-            return ppm_fail(error, PPM_BAD_CONFIG, "%s[%zu]: expected the path of a model's JSON",
-                            where, i);
-        if (add_model(settings, json_string_value(model), where, error) != PPM_OK)
-            return error->status;
-    }
-    const char *slash = strrchr(settings->config_path, '/');
-    if (slash)
-        snprintf(settings->models_directory, sizeof settings->models_directory, "%.*s",
-                 (int)(slash - settings->config_path), settings->config_path);
-    return PPM_OK;
-}
-
-/* ["https://a.example", "https://b.example"], as it would stand in a flag */
-static enum ppm_status set_origins_json(struct settings *settings, const struct setting *setting,
-                                        const json_t *list, const char *where,
-                                        struct ppm_error *error)
-{
-    char text[SETTINGS_TEXT_BYTES] = "";
-    size_t i, at = 0;
-    json_t *origin;
-    json_array_foreach(list, i, origin)
-    {
-        const char *name = json_string_value(origin);
-        if (!name || !*name || strchr(name, ',') || at + strlen(name) + 2 > sizeof text)
-            return ppm_fail(
-                error, PPM_BAD_CONFIG,
-                "%s[%zu]: expected origins such as \"https://example.org\", of %d bytes "
-                "in all",
-                where, i, SETTINGS_TEXT_BYTES - 1);
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? "," : "", name);
-    }
-    return set_text(settings, setting, text, where, error);
-}
-
-static enum ppm_status set_json(struct settings *settings, const struct setting *setting,
-                                const json_t *value, const char *where, struct ppm_error *error)
-{
-    char number[32];
-    if (setting->kind == KIND_MODELS)
-        return set_models_json(settings, value, where, error);
-    if (setting->kind == KIND_NUMBER && json_is_integer(value)) {
-        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        return set_text(settings, setting, number, where, error);
-    }
-    if (setting->kind == KIND_SWITCH && json_is_boolean(value))
-        return set_text(settings, setting, json_is_true(value) ? "true" : "false", where, error);
-    if (setting->kind == KIND_ORIGINS && json_is_array(value))
-        return set_origins_json(settings, setting, value, where, error);
-    if (setting->kind == KIND_NUMBER || setting->kind == KIND_SWITCH || !json_is_string(value))
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found another type, expected %s", where,
-                        setting->kind == KIND_NUMBER   ? "a whole number"
-                        : setting->kind == KIND_SWITCH ? "true or false"
-                                                       : "a string");
-    const char *text = json_string_value(value), *slash = strrchr(settings->config_path, '/');
-    char path[2 * SETTINGS_TEXT_BYTES];
-    if (setting->kind == KIND_PATH && slash && *text && *text != '/') {
-        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - settings->config_path),
-                 settings->config_path, text);
-        text = path;
-    }
-    return set_text(settings, setting, text, where, error);
-}
-
-static const struct setting *find_key(const char *key)
-{
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        if (strcmp(settings_table[i].key, key) == 0)
-            return &settings_table[i];
-    return NULL;
-}
-
-static enum ppm_status read_file(struct settings *settings, struct ppm_error *error)
-{
-    const char *path = settings->config_path;
-    const char *key;
-    json_t *value;
-    json_t *root = ppm_json_load_file(path, CONFIG_BYTES_MAX, error);
-    json_object_foreach(root, key, value)
-    {
-        char where[SETTINGS_TEXT_BYTES + 64];
-        const struct setting *setting = find_key(key);
-        snprintf(where, sizeof where, "%s: %.40s", path, key);
-        if (!setting)
-            ppm_fail(error, PPM_BAD_CONFIG,
-                     "%s: no such setting; \"ppm-server serve --print-config\" shows them all",
-                     where);
-        else if (set_json(settings, setting, value, where, error) != PPM_OK)
-            break;
-    }
-    json_decref(root);
-    return error->status;
-}
 
 /* ---- environment and flags ---- */
 
@@ -248,9 +141,9 @@ static enum ppm_status set_models_variable(struct settings *settings, const char
     char *copy = strdup(list), *rest = copy;
     if (!copy)
         return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    forget_models(settings);
+    settings_forget_models(settings);
     for (char *path; error->status == PPM_OK && (path = strsep(&rest, ":"));)
-        add_model(settings, path, "PPM_MODELS", error);
+        settings_add_model(settings, path, "PPM_MODELS", error);
     free(copy);
     return error->status;
 }
@@ -266,7 +159,7 @@ static enum ppm_status read_environment(struct settings *settings, struct ppm_er
         if (settings_table[i].kind == KIND_MODELS)
             set_models_variable(settings, text, error);
         else
-            set_text(settings, &settings_table[i], text, variable, error);
+            settings_set_text(settings, &settings_table[i], text, variable, error);
         if (error->status != PPM_OK)
             return error->status;
     }
@@ -304,14 +197,16 @@ static enum ppm_status read_flag(struct settings *settings, int count, char *con
         if (error->status != PPM_OK)
             return error->status;
         if (settings_table[i].kind != KIND_MODELS)
-            return set_text(settings, &settings_table[i], value, flag, error);
+            return settings_set_text(settings, &settings_table[i], value, flag, error);
         if (!*has_models)
-            forget_models(settings);
+            settings_forget_models(settings);
         *has_models = true;
-        return add_model(settings, value, flag, error);
+        return settings_add_model(settings, value, flag, error);
     }
+    if (strncmp(argument, "--", 2) == 0)
+        return settings_refuse_name("", "flag", argument, "--help", error);
     return ppm_fail(error, PPM_BAD_CONFIG,
-                    "found \"%.60s\", expected a flag; \"ppm-server serve --help\" lists them",
+                    "found \"%.60s\", expected a flag; \"ppm-server serve --help\" lists them all",
                     argument);
 }
 
@@ -336,7 +231,7 @@ enum ppm_status settings_read(int count, char *const *arguments, struct settings
     *ret_settings = (struct settings){0};
     if (set_defaults(ret_settings, error) != PPM_OK ||
         find_config_path(ret_settings, count, arguments, error) != PPM_OK ||
-        (*ret_settings->config_path && read_file(ret_settings, error) != PPM_OK) ||
+        (*ret_settings->config_path && settings_read_file(ret_settings, error) != PPM_OK) ||
         read_environment(ret_settings, error) != PPM_OK)
         return error->status;
     for (int at = 0; at < count; at++)
@@ -347,7 +242,7 @@ enum ppm_status settings_read(int count, char *const *arguments, struct settings
 
 void settings_release(struct settings *settings)
 {
-    forget_models(settings);
+    settings_forget_models(settings);
 }
 
 void settings_model_path(const struct settings *settings, size_t index, char *ret_path,

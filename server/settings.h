@@ -60,6 +60,10 @@ void settings_release(struct settings *settings);
 /* Refuses what cannot be served: PPM_BAD_CONFIG names the settings that do not go together. */
 enum ppm_status settings_check(const struct settings *settings, struct ppm_error *error);
 
+/* Finds a variable PPM_... of the environment that means nothing, from *at on, 0 at first. False:
+ * there is none. Else ret_text says so, and what may have been meant. */
+bool settings_unknown_variable(size_t *at, char *ret_text, size_t bytes);
+
 /* The settings in effect as the JSON that --config reads. */
 enum ppm_status settings_print(const struct settings *settings, FILE *file,
                                struct ppm_error *error);

@@ -71,15 +71,22 @@ static void describe_standard(const struct setting *setting, char *ret, size_t b
         snprintf(ret, bytes, "%s", *setting->standard_text ? setting->standard_text : "none");
 }
 
+static void print_help_of(const struct setting *setting, FILE *file)
+{
+    char flag[64], standard[64];
+    settings_flag(setting, flag, sizeof flag);
+    describe_standard(setting, standard, sizeof standard);
+    const size_t at = strlen(flag);
+    snprintf(flag + at, sizeof flag - at, " %s", setting->value);
+    fprintf(file, "  %-28s %s [%s]\n", flag, setting->help, standard);
+}
+
 void settings_print_help(FILE *file)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *setting = &settings_table[i];
-        char flag[64], standard[64];
-        settings_flag(setting, flag, sizeof flag);
-        describe_standard(setting, standard, sizeof standard);
-        size_t at = strlen(flag);
-        snprintf(flag + at, sizeof flag - at, " %s", setting->value);
-        fprintf(file, "  %-28s %s [%s]\n", flag, setting->help, standard);
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        fprintf(file, "\n%s:\n", settings_groups[group]);
+        for (size_t i = 0; i < SETTING_COUNT; i++)
+            if ((int)settings_table[i].group == group)
+                print_help_of(&settings_table[i], file);
     }
 }

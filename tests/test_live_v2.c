@@ -270,7 +270,7 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": []"), "inputs[0].parameters: found []"},
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": {\"binary_data_size\": -1}"), "found -1"},
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": {\"binary_data_size\": \"1600\"}"),
-         "whole number"},
+         "expected an integer of at least 0"},
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": {\"binary_data_size\": 1599}"),
          "found 1600 bytes behind the JSON, expected 1599"},
         {"{\"id\": 7, " BINARY "}", "id: found 7, expected a string"},

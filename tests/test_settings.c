@@ -93,7 +93,9 @@ Test(settings, switches)
 Test(settings, flags_are_refused_by_name)
 {
     static const char *const cases[][3] = {
-        {"--por", "--por"},
+        {"--por", "unknown flag \"--por\"; did you mean --port? \"ppm-server serve --help\" lists"},
+        {"--queue_max=5", "did you mean --queue-max?"},
+        {"x", "found \"x\", expected a flag"},
         {"--port", "--port"},
         {"--port=", "--port"},
         {"--port=65536", "65535"},
@@ -142,23 +144,27 @@ Test(settings, files_are_refused_by_key)
         {"[1]", "object"},
         {"{} {}", "server.json"},
         {"{\"port\": 1, \"port\": 2}", "port"},
-        {"{\"prot\": 1}", "prot"},
-        {"{\"port\": \"80\"}", "port"},
-        {"{\"port\": 80.0}", "port"},
+        {"\xef\xbb\xbf{}", "found a UTF-8 byte order mark, expected a JSON object"},
+        {"{\"prot\": 1}", "unknown key \"prot\"; did you mean port? \"ppm-server serve --print"},
+        {"{\"colour\": 1}",
+         "unknown key \"colour\"; \"ppm-server serve --print-config\" lists them"},
+        {"{\"port\": \"80\"}", "port: found a string \"80\", expected an integer from 0 to 65535"},
+        {"{\"port\": 80.0}", "port: found the number 80.0, expected an integer from 0 to 65535"},
         {"{\"port\": -1}", "port"},
         {"{\"port\": 65536}", "65535"},
         {"{\"port\": null}", "port"},
         {"{\"host\": 1}", "host"},
         {"{\"host\": \"\"}", "host"},
         {"{\"log_level\": \"loud\"}", "loud"},
-        {"{\"log_level\": 1}", "log_level"},
-        {"{\"models\": \"a.json\"}", "models"},
+        {"{\"log_level\": 1}",
+         "log_level: found the integer 1, expected one of error|warn|info|debug"},
+        {"{\"models\": \"a.json\"}", "found a string \"a.json\", expected an array of model files"},
         {"{\"models\": []}", "models"},
         {"{\"models\": [1]}", "models[0]"},
         {"{\"models\": [\"a.json\", \"\"]}", "models"},
         {"{\"socket_mode\": 600}", "socket_mode"},
         {"{\"allow_shared_memory\": 1}", "true or false"},
-        {"{\"allow_model_control\": \"true\"}", "true or false"},
+        {"{\"allow_model_control\": \"true\"}", "found a string \"true\", expected true or false"},
         {"{\"keys_file\": null}", "keys_file"},
         {"{\"cors_origins\": [1]}", "cors_origins[0]"},
         {"{\"cors_origins\": [\"https://a.example\", \"\"]}", "cors_origins[1]"},
@@ -185,6 +191,35 @@ Test(settings, variables_are_refused_by_name)
         setenv(cases[i][0], cases[i][1], 1);
         check_refused(LIST("--port=1"), cases[i][0]);
         unsetenv(cases[i][0]);
+    }
+}
+
+/* A variable that nobody reads is told, with what was meant; what Kubernetes adds is no mistake. */
+Test(settings, unknown_variables_are_found)
+{
+    static const struct {
+        const char *name, *value, *text;
+    } cases[] = {
+        {"PPM_PROT", "1", "PPM_PROT: unknown variable; did you mean PPM_PORT?"},
+        {"PPM_MODEL", "a.json", "did you mean PPM_MODELS?"},
+        {"PPM_LOGLEVEL", "warn", "did you mean PPM_LOG_LEVEL?"},
+        {"PPM_COLOUR", "1", "PPM_COLOUR: unknown variable; \"ppm-server serve --help\" lists"},
+        {"PPM_ISA", "scalar", NULL},
+        {"PPM_CONFIG", "", NULL},
+        {"PPM_PORT", "1", NULL},
+        {"PPM_SERVER_SERVICE_HOST", "10.0.0.1", NULL},
+        {"PPM_SERVER_PORT", "tcp://10.0.0.1:80", NULL},
+        {"PPM_SERVER_PORT_80_TCP_ADDR", "10.0.0.1", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[256] = "";
+        size_t at = 0;
+        setenv(cases[i].name, cases[i].value, 1);
+        const bool is_found = settings_unknown_variable(&at, text, sizeof text);
+        cr_expect(is_found == (cases[i].text != NULL), "%s: \"%s\"", cases[i].name, text);
+        cr_expect(!cases[i].text || strstr(text, cases[i].text), "\"%s\" lacks \"%s\"", text,
+                  cases[i].text);
+        unsetenv(cases[i].name);
     }
 }
 

@@ -38,7 +38,7 @@ static enum ppm_status read_count(const struct reader *reader, const json_t *val
                                   const char *where, size_t *ret_count)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return refuse(reader, where, value, "a whole number of at least 0");
+        return refuse(reader, where, value, "an integer of at least 0");
     *ret_count = (size_t)json_integer_value(value);
     return PPM_OK;
 }

@@ -46,7 +46,7 @@ bool v2_region_finish(struct http_request *request)
 
 /* ---- coming and going ---- */
 
-/* A whole number of at least 0 of the body; missing: what *ret_size is. False: refused. */
+/* An integer of at least 0 of the body; missing: what *ret_size is. False: refused. */
 static bool read_size(struct http_request *request, const json_t *body, const char *key,
                       size_t *ret_size)
 {
@@ -54,7 +54,7 @@ static bool read_size(struct http_request *request, const json_t *body, const ch
     if (!value)
         return true;
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return !http_problem(request, 400, "%s: expected a whole number of at least 0", key);
+        return !http_problem(request, 400, "%s: expected an integer of at least 0", key);
     *ret_size = (size_t)json_integer_value(value);
     return true;
 }

@@ -152,8 +152,8 @@ static bool read_timeout(struct http_request *request)
     const size_t digits = strspn(text, "0123456789");
     const unsigned long long ms = strtoull(text, NULL, 10); /* ULLONG_MAX when it is more */
     if (digits == 0 || text[digits] || ms == 0)
-        return http_problem(
-            request, 400, "%s: found \"%.40s\", expected a whole number of at least 1", name, text);
+        return http_problem(request, 400, "%s: found \"%.40s\", expected an integer of at least 1",
+                            name, text);
     if (ms < request->deadline.ms) {
         set_request_deadline(request, (size_t)ms, name);
         http_expect_body(http_connection_of(request->connection), request);

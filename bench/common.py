@@ -37,6 +37,15 @@ def chosen_cases(names, cases=None):
     return [case for case in cases if not names or case.name in names]
 
 
+def entry(main):
+    """Runs a script's main; Ctrl-C ends it without a traceback."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
 def shape_text(shape, by="x"):
     return by.join(map(str, shape))
 

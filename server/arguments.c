@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,18 @@ bool argument_match(const char *flag, int count, char *const *arguments, int *at
     else if (*at + 1 < count)
         *ret_value = arguments[++*at];
     else
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: found nothing after it, expected a value", flag);
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: found nothing, expected a value", flag);
     return true;
+}
+
+static enum ppm_status refuse_unknown(const char *found, const struct argument *table,
+                                      struct ppm_error *error)
+{
+    char known[200] = "";
+    for (size_t at = 0; table->flag && at < sizeof known; table++)
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", table->flag);
+    return ppm_fail(error, PPM_BAD_CONFIG, "%s \"%.60s\"; known flags are %s",
+                    *found == '-' ? "unknown flag" : "expected a flag, found", found, known);
 }
 
 static enum ppm_status read_one(int count, char *const *arguments, int *at,
@@ -34,8 +45,7 @@ static enum ppm_status read_one(int count, char *const *arguments, int *at,
             argument_match(argument->flag, count, arguments, at, argument->value, error))
             return error->status;
     }
-    return ppm_fail(error, PPM_BAD_CONFIG, "found \"%.60s\", expected a flag; --help lists them",
-                    arguments[*at]);
+    return refuse_unknown(arguments[*at], table, error);
 }
 
 enum ppm_status arguments_read(int count, char *const *arguments, const struct argument *table,
@@ -61,8 +71,8 @@ enum ppm_status arguments_number(const char *flag, const char *text, size_t min,
     unsigned long long number = strtoull(text, &end, 10);
     if (!isdigit((unsigned char)*text) || *end || errno || number < min || number > max)
         return ppm_fail(error, PPM_BAD_CONFIG,
-                        "%s: found \"%.40s\", expected a whole number from %zu to %zu", flag, text,
-                        min, max);
+                        "%s: found \"%.40s\", expected an integer from %zu to %zu", flag, text, min,
+                        max);
     *ret = (size_t)number;
     return PPM_OK;
 }

@@ -1,5 +1,6 @@
 /* main.c - the subcommands as a table. */
 #include "server/commands/commands.h"
+#include "server/progress.h"
 #include "server/serve.h"
 #include "server/settings.h"
 
@@ -67,11 +68,19 @@ static void print_command_help(const struct command *command)
            command->flags);
     if (command->run == serve) {
         settings_print_help(stdout);
-        printf("\nEach setting is also a key of the configuration file and, in capitals behind "
-               "PPM_, a variable\nof the environment. SIGTERM drains and stops, SIGHUP reloads "
-               "models,\nkeys and the certificate.\n");
+        printf(
+            "\nEach setting is also a key of the configuration file and a variable of the "
+            "environment: --queue-max,\nqueue_max, PPM_QUEUE_MAX. SIGTERM drains and stops; SIGHUP "
+            "reloads models, keys and the certificate.\n");
     }
     printf("\nexample: %s\n", command->example);
+}
+
+static void refuse_command(const char *name)
+{
+    fprintf(stderr, "ppm-server: unknown command \"%.60s\"; known commands are ", name);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stderr, "%s%s", commands[i].name, i + 1 < COMMAND_COUNT ? ", " : "\n");
 }
 
 static bool asks_for(const char *flag, int count, char *const *arguments)
@@ -102,6 +111,8 @@ static int run_command(const struct command *command, int count, char *const *ar
         print_command_help(command);
         return 0;
     }
+    if (command->run != serve)
+        progress_catch_interrupt();
     if (ppm_isa_select(getenv("PPM_ISA"), &error) == PPM_OK)
         command->run(count, arguments, &error);
     if (fflush(stdout) != 0 || ferror(stdout))
@@ -160,8 +171,7 @@ int main(int count, char **arguments)
         return 0;
     }
     if (*name)
-        fprintf(stderr, "ppm-server: found \"%.60s\", expected a command; see ppm-server --help\n",
-                name);
+        refuse_command(name);
     else
         print_help(stderr);
     return 2;

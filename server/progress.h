@@ -10,4 +10,7 @@ struct ppm_progress progress_start(const char *verb);
 void progress_report(const char *what, double share);
 void progress_end(void);
 
+/* From now on SIGINT wipes it and says "interrupted" before it ends the program. */
+void progress_catch_interrupt(void);
+
 #endif

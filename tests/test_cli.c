@@ -54,11 +54,13 @@ Test(cli, help_tells_defaults_and_bounds)
         ("  --host H|unix:PATH           address to listen on, or the path of a unix socket "
          "[127.0.0.1]\n"),
         "  --port P                     TCP port; 0 picks a free one [8080; 0 to 65535]\n",
+        "\nDeadlines:\n  --request-timeout-ms MS ",
+        "\nLog:\n  --log-level ",
         " [info]\n",
         " [0600]\n",
         " [none]\n",
-        "clients may load and unload models [false]\n",
-        "(--model, may repeat; the first one answers at /ppm) [the four listings]\n",
+        "let clients load and unload models [false]\n",
+        "model to serve; may be repeated, the first one answers at /ppm [the four listings]\n",
     };
     struct live_output output = live_run(LIST("serve", "--help"), NULL);
     check_success(&output, "serve --help");
@@ -88,8 +90,16 @@ Test(cli, wrong_usage_is_exit_status_2_and_one_line)
         const char *arguments[8];
         const char *text;
     } cases[] = {
-        {{"frobnicate"}, "frobnicate"},
-        {{"serve", "--frobnicate"}, "--frobnicate"},
+        {{"frobnicate"},
+         "unknown command \"frobnicate\"; known commands are serve, run, describe, "
+         "bench, health\n"},
+        {{"run", "--frobnicate"},
+         "unknown flag \"--frobnicate\"; known flags are --model, --input, "
+         "--output, --layout\n"},
+        {{"describe", "x.json"},
+         "expected a flag, found \"x.json\"; known flags are --model, --shape"},
+        {{"serve", "--frobnicate"},
+         "unknown flag \"--frobnicate\"; \"ppm-server serve --help\" lists"},
         {{"serve", "stray"}, "stray"},
         {{"serve", "--port"}, "--port"},
         {{"serve", "--port", "65536"}, "65536"},
@@ -123,6 +133,17 @@ Test(cli, wrong_usage_is_exit_status_2_and_one_line)
             snprintf(what + strlen(what), sizeof what - strlen(what), " %s", cases[i].arguments[k]);
         check_refusal(live_run(cases[i].arguments, NULL), 2, cases[i].text, what);
     }
+}
+
+/* A mistyped variable starts with a warning, and is no good configuration. */
+Test(cli, an_unknown_variable_is_told)
+{
+    static const char told[] = "PPM_PROT: unknown variable; did you mean PPM_PORT?";
+    struct live live;
+    check_refusal(live_run(LIST("serve", "--check-config"), LIST("PPM_PROT=1")), 2, told, told);
+    live_start(&live, LIST("--model", LISTING1_MODEL), LIST("PPM_PROT=1"));
+    live_wait_log(&live, told);
+    live_stop(&live);
 }
 
 Test(cli, no_command_shows_the_help_and_fails)

@@ -23,7 +23,8 @@ static void check_run(const char *name, const char *const *more)
         LIST("run", "--model", model, "--input", input, "--output", output_path, more[0], more[1]),
         NULL);
     cr_assert(output.status == 0, "%s: %s", name, output.err);
-    cr_assert(*output.err == '\0' && *output.out == '\0', "%s: %s%s", name, output.out, output.err);
+    cr_assert(strstr(output.err, "y.npy: [") && *output.out == '\0', "%s: %s%s", name, output.out,
+              output.err);
     char *file = live_read_file(output_path, &bytes);
     struct live_tensor found = live_read_npy(file, bytes), y = live_golden(name, "y.npy");
     cr_assert_str_eq(found.shape, y.shape);
@@ -48,8 +49,16 @@ Test(cli_commands, run_fails_with_a_reason)
         int status;
     } cases[] = {
         {"/nowhere/x.npy", "/dev/null", "/nowhere/x.npy", 1},
-        {"tests/golden", "/dev/null", "tests/golden", 1},
-        {"tests/test_cli.c", "/dev/null", "npy", 1},
+        {"tests/golden", "/dev/null", "tests/golden: found a directory, expected a regular file",
+         1},
+        {"tests/test_cli.c", "/dev/null", "tests/test_cli.c: npy: found \"/* test_\"", 1},
+        {"configs/server.json", "/dev/null",
+         "configs/server.json: found JSON, expected a NumPy .npy file", 1},
+        {"/dev/null", "/dev/null", "/dev/null: found a device", 1},
+        {TIES_X, "/nowhere/y.jpg", "--output: found \"/nowhere/y.jpg\", expected .npy, or .png for",
+         2},
+        {TIES_X, "/nowhere/y.npz", "found \"/nowhere/y.npz\", expected .npy", 2},
+        {TIES_X, "/nowhere/y.npy.gz", "found \"/nowhere/y.npy.gz\", expected .npy", 2},
         {"tests/golden/listing2-pytorch-psp/x.npy", "/dev/null", "takes 5", 1},
         {TIES_X, "/nowhere/y.npy", "/nowhere/y.npy", 1},
         {TIES_X, "/dev/full", "/dev/full", 1},
@@ -80,7 +89,9 @@ Test(cli_commands, describe_tells_layers_and_with_a_shape_costs)
     cr_assert(output.status == 0, "%s", output.err);
     cr_assert(strstr(output.out, "flops literal") && strstr(output.out, "flops folded"), "%s",
               output.out);
-    cr_assert(strstr(output.out, "[1, 12, 30, 30]"), "%s", output.out);
+    cr_assert(strstr(output.out, "[1, 12, 30, 30] (N, C, H, W), 43.2 kB\n"), "%s", output.out);
+    cr_assert(strstr(output.out, "flops folded    800 FLOP (100.0 % of literal)"), "%s",
+              output.out);
     live_output_free(&output);
 }
 
@@ -146,7 +157,44 @@ Test(cli_commands, bench_measures_the_reference_too)
                                          NULL);
     cr_assert(output.status == 0, "%s", output.err);
     cr_assert(strstr(output.out, "median_ms") && !strchr(output.out, '\x1b'), "%s", output.out);
+    cr_assert(strstr(output.out, " (effective: flops_folded in median_ms"), "%s", output.out);
     live_output_free(&output);
+}
+
+Test(cli_commands, run_says_what_it_wrote)
+{
+    char directory[LIVE_PATH_BYTES], path[64], expected[160];
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/y.npy", directory);
+    struct live_output output = live_run(
+        LIST("run", "--model", GOLDEN("output-argmax-ties"), "--input", TIES_X, "--output", path),
+        NULL);
+    snprintf(expected, sizeof expected, "wrote %s: [", path);
+    cr_assert(output.status == 0 && strncmp(output.err, expected, strlen(expected)) == 0, "%s",
+              output.err);
+    cr_assert(strstr(output.err, "] as NCHW, int32, computed in ") && strstr(output.err, " ms\n"),
+              "%s", output.err);
+    live_output_free(&output);
+    live_directory_remove(directory);
+}
+
+/* The output of a shell's command that uses $PPM_SERVER. */
+static void check_shell(const char *command, const char *text)
+{
+    char output[512] = "";
+    FILE *pipe = popen(command, "r");
+    cr_assert(pipe != NULL);
+    const size_t bytes = fread(output, 1, sizeof output - 1, pipe);
+    pclose(pipe);
+    output[bytes] = '\0';
+    cr_assert_str_eq(output, text, "%s: %s", command, output);
+}
+
+Test(cli_commands, an_interrupt_is_one_word, .timeout = 30)
+{
+    check_shell("OMP_WAIT_POLICY=passive timeout --preserve-status -s INT 1 \"$PPM_SERVER\" bench "
+                "--model " LISTING1_MODEL " --shape 1,4,30,30 --seconds 20 2>&1; echo $?",
+                "interrupted\n130\n");
 }
 
 Test(cli_commands, health_tells_whether_a_server_is_ready)

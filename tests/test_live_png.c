@@ -253,7 +253,7 @@ Test(live_png, run_writes_one_where_the_name_says_so)
     struct live_output output = live_run(LIST("run", "--model", GOLDEN("output-argmax"), "--input",
                                               "tests/golden/output-argmax/x.npy", "--output", path),
                                          NULL);
-    cr_assert(output.status == 0 && *output.err == '\0', "%s", output.err);
+    cr_assert(output.status == 0 && strstr(output.err, "y.PNG: ["), "%s", output.err);
     live_output_free(&output);
     char *file = live_read_file(path, &png_bytes);
     char *y_file = live_read_file("tests/golden/output-argmax/y.npy", &bytes);
@@ -268,6 +268,10 @@ Test(live_png, run_writes_one_where_the_name_says_so)
 
     check_run(GOLDEN("output-argmax-batch"), "batch.png", 1,
               "a PNG shows one map, found a batch of");
+    check_run(GOLDEN("output-softmax"), "soft.png", 1,
+              "model \"output-softmax\" answers float32, which a PNG cannot show");
+    check_run(write_model("many.json", MODEL("many", "257", "'as': 'argmax'")), "many.png", 1,
+              "model \"many\" has 257 classes, and a PNG at most 256 colors; expected .npy");
     check_run(GOLDEN("output-argmax-batch"), "png", 0, "");
     snprintf(path, sizeof path, "%s/png", directory);
     file = live_read_file(path, &bytes);

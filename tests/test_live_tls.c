@@ -147,8 +147,17 @@ Test(live_tls, health_asks_by_tls)
         live_run(LIST("health", "--port", port, "--tls-certificate", certificate), NULL);
     cr_assert(good.status == 0, "%s", good.err);
     struct live_output plain = live_run(LIST("health", "--port", port), NULL);
-    cr_assert(plain.status == 1, "%d", plain.status);
+    cr_assert(plain.status == 1 && strstr(plain.err, "; a server with TLS needs --tls-certificate"),
+              "%d %s", plain.status, plain.err);
     live_output_free(&good);
+    live_output_free(&plain);
+    live_stop(&live);
+
+    live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
+    snprintf(port, sizeof port, "%u", live.port);
+    plain = live_run(LIST("health", "--port", port, "--tls-certificate", certificate), NULL);
+    cr_assert(plain.status == 1 && strstr(plain.err, "a server without it is asked without --tls-"),
+              "%d %s", plain.status, plain.err);
     live_output_free(&plain);
     live_stop(&live);
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 enum { RUNS_MAX = 100000, RUNS_MIN = 3 };
@@ -124,15 +125,33 @@ static json_t *result_json(const struct subject *subject, const struct measureme
         "max_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
 }
 
+/* A value for people: counts with a unit, and what a rate is of. */
+static void print_value(const char *name, const json_t *value)
+{
+    char text[QUANTITY_BYTES];
+    const double number = json_number_value(value);
+    if (strcmp(name, "gflops") == 0) {
+        printf("%.4g (effective: flops_folded in median_ms; Winograd multiplies less)", number);
+    } else if (strncmp(name, "flops_", 6) == 0) {
+        fputs(command_quantity(number, "FLOP", text), stdout);
+    } else if (strcmp(name, "max_rss_bytes") == 0) {
+        fputs(command_quantity(number, "B", text), stdout);
+    } else {
+        char *json = ppm_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(5));
+        fputs(json ? json : "", stdout);
+        free(json);
+    }
+}
+
 static void print_text(const json_t *result)
 {
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)result, name, value)
     {
-        char *text = ppm_json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(5));
-        printf("%-14s %s\n", name, text ? text : "");
-        free(text);
+        printf("%-14s ", name);
+        print_value(name, value);
+        putchar('\n');
     }
 }
 

@@ -11,6 +11,11 @@ enum ppm_status command_describe(int count, char *const *arguments, struct ppm_e
 enum ppm_status command_bench(int count, char *const *arguments, struct ppm_error *error);
 enum ppm_status command_health(int count, char *const *arguments, struct ppm_error *error);
 
+enum { QUANTITY_BYTES = 32 };
+
+/* "136.1 GFLOP", "29.5 MB", "12 B": for people. Returns ret_text. */
+const char *command_quantity(double value, const char *unit, char ret_text[QUANTITY_BYTES]);
+
 /* Loads a model, its progress shown. NULL on error. */
 struct ppm_model *command_load_model(const char *path, struct ppm_error *error);
 

@@ -3,6 +3,19 @@
 #include "server/commands/commands.h"
 #include "server/progress.h"
 
+#include <stdio.h>
+
+const char *command_quantity(double value, const char *unit, char ret_text[QUANTITY_BYTES])
+{
+    static const char prefixes[][2] = {"", "k", "M", "G", "T", "P", "E"};
+    size_t prefix = 0;
+    for (; value >= 999.95 && prefix + 1 < sizeof prefixes / sizeof *prefixes; prefix++)
+        value /= 1000;
+    snprintf(ret_text, QUANTITY_BYTES, "%.*f %s%s", prefix > 0 ? 1 : 0, value, prefixes[prefix],
+             unit);
+    return ret_text;
+}
+
 struct ppm_model *command_load_model(const char *path, struct ppm_error *error)
 {
     const struct ppm_progress progress = progress_start("loading");

@@ -9,31 +9,39 @@ static enum ppm_status print_layers(const struct ppm_model *model, size_t count,
                                     const struct ppm_shape *shape, struct ppm_error *error)
 {
     printf("\n%-22s %-76s %12s", "where", "layer", "parameters");
-    printf(shape ? " %14s\n" : "\n", "flops");
+    printf(shape ? " %12s\n" : "\n", "operations");
     for (size_t i = 0; i < count; i++) {
         struct ppm_layer_info layer;
+        char flops[QUANTITY_BYTES];
         if (ppm_model_layer(model, i, shape, &layer, error) != PPM_OK)
             return error->status;
         printf("%-22s %-76s %12" PRIu64, layer.where, layer.what, layer.parameters);
         if (shape)
-            printf(" %14" PRIu64, layer.flops);
+            printf(" %12s",
+                   layer.flops > 0 ? command_quantity((double)layer.flops, "FLOP", flops) : "-");
         putchar('\n');
     }
     return PPM_OK;
 }
 
+static void print_tensor(const char *what, struct ppm_shape s, size_t bytes)
+{
+    char size[QUANTITY_BYTES];
+    printf("%-15s [%zu, %zu, %zu, %zu] (N, C, H, W), %s\n", what, s.n, s.c, s.h, s.w,
+           command_quantity((double)bytes, "B", size));
+}
+
 static void print_costs(const struct ppm_tensor *input, const struct ppm_costs *costs)
 {
-    const struct ppm_shape in = input->shape, out = costs->output;
-    printf("\ninput           [%zu, %zu, %zu, %zu] (N, C, H, W), %zu bytes\n", in.n, in.c, in.h,
-           in.w, costs->input_bytes);
-    printf("output          [%zu, %zu, %zu, %zu], %zu bytes\n", out.n, out.c, out.h, out.w,
-           costs->output_bytes);
-    printf("flops literal   %" PRIu64 "\n", costs->flops_literal);
-    printf("flops folded    %" PRIu64 " (%.1f %% of literal)\n", costs->flops_folded,
-           costs->flops_literal ? 100 * (double)costs->flops_folded / (double)costs->flops_literal
-                                : 100.0);
-    printf("working memory  %zu bytes\n", costs->working_bytes);
+    char text[QUANTITY_BYTES];
+    const double literal = (double)costs->flops_literal, folded = (double)costs->flops_folded;
+    putchar('\n');
+    print_tensor("input", input->shape, costs->input_bytes);
+    print_tensor("output", costs->output, costs->output_bytes);
+    printf("flops literal   %s\n", command_quantity(literal, "FLOP", text));
+    printf("flops folded    %s (%.1f %% of literal)\n", command_quantity(folded, "FLOP", text),
+           literal > 0 ? 100 * folded / literal : 100.0);
+    printf("working memory  %s\n", command_quantity((double)costs->working_bytes, "B", text));
 }
 
 static void print_compute(const struct ppm_model_info *info)
@@ -57,6 +65,7 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
                                 struct ppm_error *error)
 {
     struct ppm_model_info info;
+    char memory[QUANTITY_BYTES];
     struct ppm_tensor input = {0};
     struct ppm_costs costs;
     ppm_model_info(model, &info);
@@ -64,11 +73,12 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
                        ppm_model_costs(model, input.shape, &costs, error) != PPM_OK))
         return error->status;
     printf("model           %s\n", info.name);
-    printf("input           %zu channels, %s\n", info.channels, ppm_layout_name(info.layout));
-    printf("output          %zu channels, %s\n", info.output_channels,
-           ppm_dtype_name(info.output_dtype));
-    printf("parameters      %" PRIu64 " (%" PRIu64 " bytes in memory)\n", info.parameters,
-           info.parameters_bytes);
+    printf("input           %zu channel%s, %s\n", info.channels, info.channels == 1 ? "" : "s",
+           ppm_layout_name(info.layout));
+    printf("output          %zu channel%s, %s\n", info.output_channels,
+           info.output_channels == 1 ? "" : "s", ppm_dtype_name(info.output_dtype));
+    printf("parameters      %" PRIu64 " (%s in memory)\n", info.parameters,
+           command_quantity((double)info.parameters_bytes, "B", memory));
     printf("isa             %s\n", info.isa);
     print_compute(&info);
     if (print_layers(model, info.layer_count, shape_text ? &input.shape : NULL, error) != PPM_OK)

@@ -65,18 +65,35 @@ static int connect_tcp(const char *host, size_t port)
     return descriptor;
 }
 
-/* The status of the answer to GET /readyz, or 0. Without TLS session is NULL. */
-static unsigned ask(int descriptor, gnutls_session_t session)
+/* What came of asking. */
+struct reply {
+    unsigned status; /* 0: no answer, for this cause */
+    char cause[128];
+};
+
+static void read_status(const char *answer, size_t bytes, bool is_tls, struct reply *reply)
+{
+    static const char hint[] = "; a server with TLS needs --tls-certificate";
+    const bool is_tls_record = bytes > 0 && (*answer == 0x15 || *answer == 0x16);
+    if (sscanf(answer, "HTTP/1.1 %3u", &reply->status) != 1)
+        snprintf(reply->cause, sizeof reply->cause, "found %s, expected an answer from /readyz%s",
+                 is_tls_record ? "TLS"
+                 : bytes > 0   ? "an answer that is not HTTP"
+                               : "no answer",
+                 is_tls ? "" : hint);
+}
+
+/* GET /readyz. Without TLS session is NULL. */
+static void ask(int descriptor, gnutls_session_t session, struct reply *reply)
 {
     static const char request[] =
         "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     char answer[64] = "";
     size_t bytes = 0;
-    unsigned status = 0;
-    const ssize_t sent = session ? gnutls_record_send(session, request, sizeof request - 1)
-                                 : send(descriptor, request, sizeof request - 1, MSG_NOSIGNAL);
-    if (sent != (ssize_t)sizeof request - 1)
-        return 0;
+    if (session)
+        gnutls_record_send(session, request, sizeof request - 1);
+    else
+        send(descriptor, request, sizeof request - 1, MSG_NOSIGNAL);
     while (bytes < sizeof answer - 1) {
         const size_t room = sizeof answer - 1 - bytes;
         const ssize_t got = session ? gnutls_record_recv(session, answer + bytes, room)
@@ -87,26 +104,34 @@ static unsigned ask(int descriptor, gnutls_session_t session)
             break;
         bytes += (size_t)got;
     }
-    return sscanf(answer, "HTTP/1.1 %3u", &status) == 1 ? status : 0;
+    read_status(answer, bytes, session != NULL, reply);
 }
 
 /* Whose certificate it is does not matter here: nothing is told but that someone asks. */
-static unsigned ask_by_tls(int descriptor)
+static void ask_by_tls(int descriptor, struct reply *reply)
 {
     gnutls_certificate_credentials_t trust = NULL;
     gnutls_session_t session = NULL;
-    unsigned status = 0;
-    if (gnutls_certificate_allocate_credentials(&trust) == 0 &&
-        gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL) == 0 &&
-        gnutls_set_default_priority(session) == 0 &&
-        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, trust) == 0) {
+    int result = gnutls_certificate_allocate_credentials(&trust);
+    if (result == 0)
+        result = gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL);
+    if (result == 0)
+        result = gnutls_set_default_priority(session);
+    if (result == 0)
+        result = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, trust);
+    if (result == 0) {
         gnutls_transport_set_int(session, descriptor);
         gnutls_record_set_timeout(session, 1000 * TIMEOUT_S);
-        status = gnutls_handshake(session) == 0 ? ask(descriptor, session) : 0;
+        result = gnutls_handshake(session);
     }
+    if (result == 0)
+        ask(descriptor, session, reply);
+    else
+        snprintf(reply->cause, sizeof reply->cause,
+                 "no TLS (%s); a server without it is asked without --tls-certificate",
+                 gnutls_strerror(result));
     gnutls_deinit(session);
     gnutls_certificate_free_credentials(trust);
-    return status;
 }
 
 enum ppm_status command_health(int count, char *const *arguments, struct ppm_error *error)
@@ -117,17 +142,26 @@ enum ppm_status command_health(int count, char *const *arguments, struct ppm_err
         return error->status;
     }
     const char *host = settings.host;
-    int descriptor =
-        strncmp(host, "unix:", 5) == 0 ? connect_unix(host + 5) : connect_tcp(host, settings.port);
+    const bool is_unix = strncmp(host, "unix:", 5) == 0;
+    char address[SETTINGS_TEXT_BYTES + 16];
+    const int descriptor = is_unix ? connect_unix(host + 5) : connect_tcp(host, settings.port);
+    if (is_unix)
+        snprintf(address, sizeof address, "%s", host);
+    else
+        snprintf(address, sizeof address, "%s, port %zu", host, settings.port);
     if (descriptor < 0) {
-        ppm_fail(error, PPM_IO, "nobody answers at %s, port %zu: %s", host, settings.port,
-                 strerror(errno));
+        ppm_fail(error, PPM_IO, "%s: cannot connect: %s", address, strerror(errno));
     } else {
-        unsigned status =
-            *settings.tls_certificate ? ask_by_tls(descriptor) : ask(descriptor, NULL);
+        struct reply reply = {0};
+        if (*settings.tls_certificate)
+            ask_by_tls(descriptor, &reply);
+        else
+            ask(descriptor, NULL, &reply);
         close(descriptor);
-        if (status != 200)
-            ppm_fail(error, PPM_IO, "not ready: /readyz answered %u", status);
+        if (reply.status == 0)
+            ppm_fail(error, PPM_IO, "%s: %s", address, reply.cause);
+        else if (reply.status != 200)
+            ppm_fail(error, PPM_IO, "%s: not ready: /readyz answered %u", address, reply.status);
     }
     settings_release(&settings);
     return error->status;

@@ -2,7 +2,7 @@
 
 const byId = id => document.getElementById(id);
 const partColours = ["#7d8794", "#3c78d8", "#159a8c", "#79ad36", "#d8961a", "#c9523f", "#9760bd"];
-const gridChannels = 12;
+const gridChannels = 12, legendMax = 256;
 
 function partColour(name, parts) {
   const others = parts.filter(part => part.name !== "x").map(part => part.name);
@@ -142,7 +142,7 @@ function showStack(state) {
   drawStack(byId("stack"), sheetsOf(state, parts), sizesOf(x));
   byId("stack-says").textContent =
       `${parts.map(part => part.channels).join(" + ")} = ${sum} channels, one behind the other: ` +
-      `every pixel now has the averages around it beside its own values.`;
+      `every pixel now has the averages around it next to its own values.`;
   showBar(byId("stack-bar"), byId("stack-list"), parts.map(part => ({
     name: part.name === "x" ? "x itself" : part.name, amount: part.channels,
     colour: partColour(part.name, parts)})), channels => `${channels} channels`);
@@ -164,8 +164,9 @@ function showMap(state) {
     counts.set(label, (counts.get(label) || 0) + 1);
   fill(byId("map-figure"), makeFigure({title: "labels", file: `${state.name}-labels`, plane, tensor: y,
                                        isMap, palette}));
-  byId("map-says").textContent = `${counts.size} classes at ${plane.h} \u00d7 ${plane.w} pixels:`;
-  byId("map-legend").replaceChildren(...[...counts].sort((a, b) => b[1] - a[1]).slice(0, 256).map(([label, count]) => {
+  byId("map-says").textContent = `${counts.size} classes at ${plane.h} \u00d7 ${plane.w} pixels` +
+      `${counts.size > legendMax ? `, the ${legendMax} most frequent of them` : ""}:`;
+  byId("map-legend").replaceChildren(...[...counts].sort((a, b) => b[1] - a[1]).slice(0, legendMax).map(([label, count]) => {
     const swatch = element("i", {"aria-hidden": "true"});
     swatch.style.background = css(labelColour(palette, label));
     return element("li", {}, swatch, element("span", {textContent: `class ${label}`}),

@@ -111,7 +111,7 @@ function readChoices() {
   for (let branch = 0; stages[`branch.${branch}.output`]; branch++)
     outputs = Math.max(outputs, sizesOf(stages[`branch.${branch}.output`]).c);
   state.n = n;
-  byId("batch").hidden = n === 1;
+  byId("image-of-batch").disabled = n === 1;
   view.n = limit("image-of-batch", n);
   view.channel = limit("channel", c);
   view.branchChannel = limit("branch-channel", outputs);
@@ -134,6 +134,7 @@ function showAnswer(answer, ordinary) {
   showFlops(answer.metadata);
   showCurl(state);
   byId("pyramid").classList.remove("empty");
+  byId("copy").disabled = false;
   setStale(false);
   const {compute} = ordinary.times, took = compute === undefined ? "" : ` in ${brief(compute)} ms`;
   byId("status").textContent = `Computed by ${state.model.name}${took}.`;
@@ -167,7 +168,7 @@ function compute() {
   return begin(computeChosen);
 }
 
-/* While a line is drawn, one question after the other. */
+/* Of a line that is drawn, once the hand rests. */
 let soon = 0;
 function computeSoon() {
   clearTimeout(soon);

@@ -9,8 +9,9 @@ class Refusal extends Error {
 
 const server = {key: "", isLocked: false}; /* isLocked: it asked for a key, and none was typed since */
 
+/* The key's bytes in UTF-8, as curl sends them: fetch itself takes no other letters than Latin-1's. */
 function authorization() {
-  return server.key ? {Authorization: `Bearer ${server.key}`} : {};
+  return server.key ? {Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(server.key))}`} : {};
 }
 
 /* The server's own sentence; of what a proxy or the HTTP library wrote, such as a page, its status. */

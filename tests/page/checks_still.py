@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 
 import numpy as np
-from checks import BATCH, LISTING1, page_of
+from checks import BATCH, page_of
 from harness import GOLDEN, ROOT, golden_model
 
 VOC = str(ROOT / "configs/models/voc-map.json")
@@ -17,16 +17,17 @@ PLACES = """(selector => [...document.querySelectorAll(selector)].filter(at => a
         return [`${at.tagName} ${at.id || at.className}`, round(box.left + scrollX), round(box.top + scrollY),
                 round(box.width), round(box.height)].join(); }))"""
 BLOCKS = "section, figure, canvas[role], h1, h2, h3, p, ul, dl, footer, main, select, input, button, textarea, .bar, .says"
+CHOSEN_BY = ".controls section, .controls section :is(fieldset, button, .says), .controls .pairs *"
 
 # [label, value, whether nothing moved, whether all of the value is seen] for the last pixel of each picture
-POINT = """(places => [...document.querySelectorAll('figure canvas[role=img]')].map(canvas => {
-    const box = canvas.getBoundingClientRect(), output = canvas.closest('figure').querySelector('output');
+POINT = """(places => {
     const before = places('body *').join();
-    canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: box.right - 1, clientY: box.bottom - 1}));
-    const found = [canvas.ariaLabel, output.textContent, before === places('body *').join(),
-                   output.scrollHeight <= output.clientHeight + 1 && output.scrollWidth <= output.clientWidth];
-    canvas.dispatchEvent(new PointerEvent('pointerleave'));
-    return found; }))"""
+    return [...document.querySelectorAll('figure canvas[role=img]')].map(canvas => {
+        const box = canvas.getBoundingClientRect(), output = canvas.closest('figure').querySelector('output');
+        canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: box.right - 1, clientY: box.bottom - 1}));
+        return [canvas.ariaLabel, output.textContent, before === places('body *').join(),
+                output.scrollHeight <= output.clientHeight + 1 && output.scrollWidth <= output.clientWidth];
+    }); })"""
 
 SHIFTS = """new Promise(done => {
     let sum = 0;
@@ -109,22 +110,23 @@ def answers_and_errors_move_nothing(browser):
 
 
 def keys_and_models_move_nothing(browser):
-    """On a server with keys, before and after one is typed, a wrong one too, what is chosen by stands still."""
+    """Before and after a key is typed, a wrong one too, another model, a batch: what is chosen by stands still."""
     with files_in_folder() as write:
         keys = write("keys", b"secret-0123456789abcdef\n")
         keys.chmod(0o600)
-        with page_of(browser, VOC, golden_model(LISTING1), arguments=("--keys-file", str(keys))) as page:
-            chosen_by = ".controls section, .controls section :is(fieldset, button, .says), .controls .pairs *"
+        with page_of(browser, VOC, golden_model(BATCH), arguments=("--keys-file", str(keys))) as page:
             for width in (1440, 360):
                 browser.size(width, 900, 1, width < 700)
                 browser.open(page.server.url + "/")
                 page.settle()
-                before = places(browser, chosen_by)
+                before = places(browser, CHOSEN_BY)
                 for key in ("wrong-0123456789", "secret-0123456789abcdef"):
                     page.choose("key", key)
-                    assert_still(browser, before, f"{width}: {key}", chosen_by)
-                page.choose("model", LISTING1)
-                assert_still(browser, before, f"{width}: another model", chosen_by)
+                    assert_still(browser, before, f"{width}: {key}", CHOSEN_BY)
+                page.choose("model", BATCH)
+                page.drop(GOLDEN / BATCH / "x.npy")
+                assert page.errors() == {} and browser.run("state.n") == 3, page.errors()
+                assert_still(browser, before, f"{width}: another model, a batch", CHOSEN_BY)
             page.clean("status of 401")
 
 

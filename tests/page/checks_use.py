@@ -98,9 +98,11 @@ def keys_are_typed_once(browser):
                 "This server asks for a key"
             asked = len(browser.requests)
             browser.screenshot(PICTURES / "key.png", until=".columns")
+            page.choose("key", "falscher-Schl\u00fcssel-\u9375")  # of letters that no header has
+            assert "not among those" in page.errors()["error-key"], page.errors()
             page.choose("key", "wrong-0123456789")
             assert "not among those" in page.errors()["error-key"] and list(page.errors()) == ["error-key"]
-            assert len(browser.requests) - asked <= 2, browser.requests[asked:]
+            assert len(browser.requests) - asked <= 4, browser.requests[asked:]
             page.choose("key", key)
             browser.wait("document.querySelectorAll('#grid figure').length > 0", "the output")
             assert page.errors() == {} and not browser.run("byId('key').checkVisibility()")
@@ -190,11 +192,17 @@ def keyboard_alone(browser):
 
 def narrow_screens(browser):
     """On a phone nothing has to be scrolled sideways, down to 320 pixels."""
-    with page_of(browser, str(ROOT / "configs/models/voc-map.json"), golden_model(LISTING1)) as page:
+    with tempfile.TemporaryDirectory() as folder, \
+            page_of(browser, str(ROOT / "configs/models/voc-map.json"), golden_model(LISTING1)) as page:
+        long_name = pathlib.Path(folder, f"{'name' * 50}.npy")
+        long_name.write_bytes(b"nothing")
         for width in (320, 360, 390, 800, 1024, 1440):
             browser.size(width, 800, 1, width < 700)
-            for source in ("sample", "npy", "image", "pattern"):
-                page.source(source)
+            for source in ("sample", "npy", "image", "pattern", "error"):
+                if source == "error":
+                    page.drop(long_name)
+                else:
+                    page.source(source)
                 wide = browser.run("document.documentElement.scrollWidth")
                 assert wide <= width, f"{wide} pixels wide at {width}, {source}"
         page.source("sample")
@@ -210,22 +218,27 @@ def luminance(colour):
 
 
 def both_schemes_can_be_read(browser):
-    """Light and dark: the page follows, and text stands out by 4.5 to 1."""
+    """Light and dark: the page follows, and text stands out by 4.5 to 1, that of errors and notes as well."""
+    def check(place, on=None):
+        assert browser.run(f"document.querySelector('{place}').checkVisibility()"), place
+        text, ground = (luminance(browser.run(f"getComputedStyle(document.querySelector('{at}')).{colour}"))
+                        for at, colour in ((place, "color"), (on or place, "backgroundColor")))
+        ratio = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
+        assert ratio >= 4.5, f"{scheme}, {place}: {ratio:.2f}"
+        return ground
+
     grounds = []
     with page_of(browser, golden_model(LISTING1)) as page:
         for scheme in ("light", "dark"):
             browser.scheme(scheme)
-            ground = luminance(browser.run("getComputedStyle(document.body).backgroundColor"))
-            grounds.append(ground)
-            for place in ("body", ".hint", ".lead", "a", "figcaption .save"):
-                text = luminance(browser.run(f"getComputedStyle(document.querySelector('{place}')).color"))
-                ratio = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
-                assert ratio >= 4.5, f"{scheme}, {place}: {ratio:.2f}"
-            button = browser.run("(style => [style.color, style.backgroundColor])(getComputedStyle(byId('again')))")
-            text, ground = map(luminance, button)
-            assert (max(text, ground) + 0.05) / (min(text, ground) + 0.05) >= 4.5, f"{scheme}: {button}"
+            page.source("pattern")
+            grounds += [check(place, on="body") for place in ("body", ".hint", ".lead", "a", "figcaption .save")]
+            check("#again")
+            check("#input-note")
+            page.drop(GOLDEN / LISTING1 / "config.json")
+            check("#error-input")
         browser.scheme("light")
-        assert grounds[0] > 0.8 and grounds[1] < 0.05, grounds
+        assert grounds[0] > 0.8 and grounds[-1] < 0.05, grounds
         page.clean()
 
 

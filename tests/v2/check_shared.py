@@ -27,8 +27,8 @@ with ppm_client.Client(url) as client:
             assert np.array_equal(shared.infer(), client.infer(shared.x)), request
             small.x[:] = request
             assert np.array_equal(small.infer(), client.infer(small.x)), request
-        regions = json.load(client.ask("GET", "/v2/systemsharedmemory/status"))
+        regions = json.loads(client.ask("GET", "/v2/systemsharedmemory/status"))
         assert len(regions) == 2, regions
-    regions = json.load(client.ask("GET", "/v2/systemsharedmemory/status"))
+    regions = json.loads(client.ask("GET", "/v2/systemsharedmemory/status"))
     assert regions == [], regions
 print("shared memory: as many values as without it, and the same")

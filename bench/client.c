@@ -101,7 +101,7 @@ static void make_request(const char *path, const char *target, const char *heade
     if (!client.request)
         die(path);
     client.request_bytes = (size_t)snprintf(client.request, HEAD_BYTES,
-                                            "POST %s HTTP/1.1\r\nHost: bench\r\n"
+                                            "POST %s HTTP/1.1\r\nHost: localhost\r\n"
                                             "%s\r\nContent-Length: %zu\r\n\r\n",
                                             target, headers, body_bytes);
     if (read(file, client.request + client.request_bytes, body_bytes) != (ssize_t)body_bytes)

@@ -67,7 +67,7 @@ static void make_request(const char *path, const char *target)
     if (!request)
         die(path);
     request_bytes = (size_t)snprintf(request, HEAD_BYTES,
-                                     "POST %s HTTP/1.1\r\nHost: bench\r\n"
+                                     "POST %s HTTP/1.1\r\nHost: localhost\r\n"
                                      "Content-Type: application/octet-stream\r\n"
                                      "Content-Length: %zu\r\n\r\n",
                                      target, body_bytes);

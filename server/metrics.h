@@ -17,6 +17,8 @@ enum metrics_rejection {
     METRICS_MEMORY,    /* others hold what memory_max_bytes allows */
     METRICS_TOO_LARGE, /* it could never fit */
     METRICS_UNAUTHORIZED,
+    METRICS_FOREIGN,     /* asked by another name, or by a page of another origin */
+    METRICS_CONNECTIONS, /* on one beyond connections_max */
     METRICS_REJECTION_COUNT
 };
 

@@ -10,6 +10,8 @@ static const char *const rejections[METRICS_REJECTION_COUNT] = {
     [METRICS_MEMORY] = "memory",
     [METRICS_TOO_LARGE] = "too_large",
     [METRICS_UNAUTHORIZED] = "unauthorized",
+    [METRICS_FOREIGN] = "foreign",
+    [METRICS_CONNECTIONS] = "connections",
 };
 static const char *const cancellations[METRICS_CANCELLATION_COUNT] = {
     [METRICS_CLIENT_GONE] = "client_gone", [METRICS_DEADLINE] = "deadline"};

@@ -109,9 +109,12 @@ static enum ppm_status start(struct service *service, const sigset_t *signals, i
                                          .port = s->port,
                                          .socket_mode = s->socket_mode,
                                          .cors_origins = s->cors_origins,
+                                         .allowed_hosts = s->allowed_hosts,
                                          .has_tls = *s->tls_certificate != '\0',
                                          .threads = s->http_threads,
                                          .connections_max = s->connections_max,
+                                         .connections_per_address_max =
+                                             s->connections_per_address_max,
                                          .connection_memory_bytes = s->connection_memory_bytes,
                                          .body_max_bytes = s->body_max_bytes,
                                          .request_timeout_ms = s->request_timeout_ms,

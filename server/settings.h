@@ -23,7 +23,7 @@ struct settings {
     size_t http_threads;
     size_t log_level;
     size_t log_format;
-    size_t connections_max;
+    size_t connections_max, connections_per_address_max; /* the latter 0: as many */
     size_t connection_memory_bytes;
     size_t pool_on_arrival_bytes; /* 0: never */
     size_t queue_max;
@@ -38,8 +38,9 @@ struct settings {
     size_t drain_delay_ms;
     size_t socket_mode; /* of a unix socket */
     char keys_file[SETTINGS_TEXT_BYTES], tls_certificate[SETTINGS_TEXT_BYTES],
-        tls_key[SETTINGS_TEXT_BYTES];       /* paths; empty: none */
-    char cors_origins[SETTINGS_TEXT_BYTES]; /* "*", or origins with commas between; empty: none */
+        tls_key[SETTINGS_TEXT_BYTES];        /* paths; empty: none */
+    char cors_origins[SETTINGS_TEXT_BYTES];  /* "*", or origins with commas between; empty: none */
+    char allowed_hosts[SETTINGS_TEXT_BYTES]; /* "*", or names with commas between; empty: by host */
     bool page, allow_shared_memory, allow_model_control;
 
     char *models[SETTINGS_MODELS_MAX]; /* as they were written; each to be freed */

@@ -30,6 +30,33 @@ static enum ppm_status check_origins(const char *origins, struct ppm_error *erro
     }
 }
 
+/* "example.org", "*.example.org", "192.0.2.1" or "[2001:db8::1]". */
+static bool is_host(const char *text, size_t bytes)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    const size_t star = bytes > 2 && strncmp(text, "*.", 2) == 0 ? 2 : 0;
+    if (bytes > 2 && text[0] == '[')
+        return strspn(text + 1, "0123456789abcdefABCDEF:.") == bytes - 2 && text[bytes - 1] == ']';
+    return bytes > star && strspn(text + star, letters) >= bytes - star;
+}
+
+static enum ppm_status check_hosts(const char *hosts, struct ppm_error *error)
+{
+    if (!*hosts || strcmp(hosts, "*") == 0)
+        return PPM_OK;
+    for (size_t bytes;; hosts += bytes + 1) {
+        bytes = strcspn(hosts, ",");
+        if (!is_host(hosts, bytes))
+            return ppm_fail(error, PPM_BAD_CONFIG,
+                            "allowed_hosts: found \"%.*s\", expected \"*\" alone or names such as "
+                            "example.org or *.example.org, without a scheme or a port",
+                            (int)(bytes < 60 ? bytes : 60), hosts);
+        if (!hosts[bytes])
+            return PPM_OK;
+    }
+}
+
 enum ppm_status settings_check(const struct settings *settings, struct ppm_error *error)
 {
     const bool has_certificate = *settings->tls_certificate, has_key = *settings->tls_key;
@@ -37,5 +64,7 @@ enum ppm_status settings_check(const struct settings *settings, struct ppm_error
         return ppm_fail(
             error, PPM_BAD_CONFIG, "%s: found none beside %s, expected both of them or neither",
             has_key ? "tls_certificate" : "tls_key", has_key ? "tls_key" : "tls_certificate");
-    return check_origins(settings->cors_origins, error);
+    if (check_origins(settings->cors_origins, error) != PPM_OK)
+        return error->status;
+    return check_hosts(settings->allowed_hosts, error);
 }

@@ -57,9 +57,8 @@ static enum ppm_status set_models_json(struct settings *settings, const json_t *
 }
 
 /* ["https://a.example", "https://b.example"], as it would stand in a flag */
-static enum ppm_status set_origins_json(struct settings *settings, const struct setting *setting,
-                                        const json_t *list, const char *where,
-                                        struct ppm_error *error)
+static enum ppm_status set_list_json(struct settings *settings, const struct setting *setting,
+                                     const json_t *list, const char *where, struct ppm_error *error)
 {
     char text[SETTINGS_TEXT_BYTES] = "";
     size_t i, at = 0;
@@ -68,10 +67,9 @@ static enum ppm_status set_origins_json(struct settings *settings, const struct 
     {
         const char *name = json_string_value(origin);
         if (!name || !*name || strchr(name, ',') || at + strlen(name) + 2 > sizeof text)
-            return refuse_element(
-                where, i, origin,
-                "an origin such as \"https://example.org\", all of them of at most 1023 bytes",
-                error);
+            return refuse_element(where, i, origin,
+                                  "a string without a comma, all of them of at most 1023 bytes",
+                                  error);
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? "," : "", name);
     }
     return settings_set_text(settings, setting, text, where, error);
@@ -90,8 +88,8 @@ static enum ppm_status set_json(struct settings *settings, const struct setting 
     if (setting->kind == KIND_SWITCH && json_is_boolean(value))
         return settings_set_text(settings, setting, json_is_true(value) ? "true" : "false", where,
                                  error);
-    if (setting->kind == KIND_ORIGINS && json_is_array(value))
-        return set_origins_json(settings, setting, value, where, error);
+    if (setting->kind == KIND_LIST && json_is_array(value))
+        return set_list_json(settings, setting, value, where, error);
     if (setting->kind == KIND_NUMBER) {
         snprintf(expected, sizeof expected, "an integer from %zu to %zu", setting->min,
                  setting->max);
@@ -99,10 +97,10 @@ static enum ppm_status set_json(struct settings *settings, const struct setting 
     }
     if (setting->kind == KIND_SWITCH || !json_is_string(value)) {
         snprintf(expected, sizeof expected, "%s%s",
-                 setting->kind == KIND_SWITCH    ? "true or false"
-                 : setting->kind == KIND_ORIGINS ? "an array of origins"
-                 : setting->kind == KIND_CHOICE  ? "one of "
-                                                 : "a string",
+                 setting->kind == KIND_SWITCH   ? "true or false"
+                 : setting->kind == KIND_LIST   ? "an array of strings"
+                 : setting->kind == KIND_CHOICE ? "one of "
+                                                : "a string",
                  setting->kind == KIND_CHOICE ? setting->value : "");
         return refuse_json(where, value, expected, error);
     }

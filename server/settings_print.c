@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-static json_t *origins_json(const char *origins)
+static json_t *list_json(const char *origins)
 {
     json_t *list = json_array();
     while (*origins) {
@@ -29,8 +29,8 @@ enum ppm_status settings_print(const struct settings *settings, FILE *file, stru
         json_t *value = NULL;
         if (setting->kind == KIND_TEXT || setting->kind == KIND_PATH)
             value = json_string(field);
-        else if (setting->kind == KIND_ORIGINS)
-            value = origins_json(field);
+        else if (setting->kind == KIND_LIST)
+            value = list_json(field);
         else if (setting->kind == KIND_SWITCH)
             value = json_boolean(*(const bool *)field);
         else if (setting->kind == KIND_MODE)

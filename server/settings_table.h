@@ -10,8 +10,8 @@ enum setting_kind {
     KIND_MODE,   /* of a file: "0600" */
     KIND_CHOICE,
     KIND_TEXT,
-    KIND_PATH,    /* in a file: relative to it */
-    KIND_ORIGINS, /* in a file: a list */
+    KIND_PATH, /* in a file: relative to it */
+    KIND_LIST, /* with commas between; in a file: a list */
     KIND_MODELS
 };
 
@@ -37,7 +37,7 @@ struct setting {
     const char *help;
 };
 
-enum { SETTING_COUNT = 31, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
+enum { SETTING_COUNT = 33, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
 
 extern const struct setting settings_table[SETTING_COUNT];
 extern const char *const settings_groups[GROUP_COUNT]; /* their headings in --help */

@@ -47,10 +47,11 @@ int live_slow_send(const struct live *live, size_t images, const char *headers)
     char *zeros = calloc(1, bytes);
     int connection = live_connect(live);
     cr_assert(connection >= 0);
-    live_print(connection,
-               "POST /ppm/slow?shape=%zu,4,8,8 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s"
-               "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
-               images, headers, bytes);
+    live_print(
+        connection,
+        "POST /ppm/slow?shape=%zu,4,8,8 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s"
+        "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
+        images, headers, bytes);
     live_send(connection, zeros, bytes);
     free(zeros);
     return connection;

@@ -23,12 +23,14 @@ static void note_arrival(struct http_request *of)
 }
 
 static const struct http_route route = {.arrived = note_arrival};
+static char path[] = "/";
 
 static void begin_body(size_t body_max_bytes, size_t memory_max_bytes)
 {
     memory_set_max(memory_max_bytes);
     server = (struct http_server){.options = {.body_max_bytes = body_max_bytes}};
-    request = (struct http_request){.server = &server, .route = &route, .target = "/"};
+    request =
+        (struct http_request){.server = &server, .route = &route, .target = "/", .path = path};
     arrived_bytes = 0;
 }
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POST_NPY "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+#define POST_NPY "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
 
 static char directory[LIVE_PATH_BYTES], keys[64];
 
@@ -322,7 +322,8 @@ Test(live_access, a_preflight_is_answered_before_keys_are_asked_for)
     check_header(&answer, "Access-Control-Allow-Headers",
                  "Accept, Authorization, Content-Encoding, Content-Type, "
                  "Inference-Header-Content-Length, X-Api-Key, X-Request-Id, "
-                 "X-Request-Timeout-Ms, X-Tensor-Shape, traceparent");
+                 "X-Request-Timeout-Ms, X-Tensor-Dtype, X-Tensor-Layout, X-Tensor-Shape, "
+                 "traceparent");
     check_header(&answer, "Access-Control-Max-Age", "3600");
     check_header(&answer, "Vary", "Origin");
     live_answer_free(&answer);

@@ -80,7 +80,7 @@ static int begin(const struct live *live, const struct upload *upload)
     cr_assert(connection >= 0);
     if (!upload->is_chunked)
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", upload->count);
-    live_print(connection, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n%s%s\r\n",
+    live_print(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%s%s\r\n",
                upload->target, live_types[upload->is_npy ? NPY : RAW], upload->headers, length);
     return connection;
 }

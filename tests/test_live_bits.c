@@ -16,15 +16,11 @@ TestSuite(live_bits, .init = support_open_folder, .fini = support_close_folder, 
     "'input': {'channels': 32}, 'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 32}}, "     \
     "'relu'], 'weights': {'random': 7}, 'head': [" head "]"
 
-static const char
-    *const
-        members[] =
-            {
-                MEMBERS("{'conv': {'channels': 32, 'kernel': 3}}, 'relu', {'conv': {'channels': "
-                        "21}}") ", 'output': {'as': 'argmax'}, 'compute': 'bfloat16'",
-                MEMBERS(
-                    "{'conv': {'channels': 32, 'kernel': 3}}, 'relu', {'conv': {'channels': 5}}"),
-                MEMBERS("{'conv': {'channels': 64}}, 'relu'") ", 'compute': 'bfloat16'",
+static const char *const members[] = {
+    MEMBERS("{'conv': {'channels': 32, 'kernel': 3}}, 'relu', {'conv': {'channels': "
+            "21}}") ", 'output': {'as': 'argmax'}, 'compute': 'bfloat16'",
+    MEMBERS("{'conv': {'channels': 32, 'kernel': 3}}, 'relu', {'conv': {'channels': 5}}"),
+    MEMBERS("{'conv': {'channels': 64}}, 'relu'") ", 'compute': 'bfloat16'",
 };
 static const struct {
     size_t h, w;

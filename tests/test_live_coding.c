@@ -73,7 +73,8 @@ static struct live_answer ask_in_chunks(const struct live *live, const char *hea
 {
     struct live_answer answer;
     int connection = live_connect(live);
-    live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\n%sTransfer-Encoding: chunked\r\n\r\n",
+    live_print(connection,
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sTransfer-Encoding: chunked\r\n\r\n",
                headers);
     for (size_t at = 0, bytes; at < body->count; at += bytes) {
         bytes = body->count - at < chunk_bytes ? body->count - at : chunk_bytes;
@@ -129,7 +130,8 @@ Test(live_coding, other_codings_are_refused_before_the_body)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct live_answer answer;
         int connection = live_connect(&live);
-        live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\n%sContent-Length: 99\r\n\r\n",
+        live_print(connection,
+                   "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: 99\r\n\r\n",
                    cases[i].headers);
         cr_assert(live_receive(connection, false, &answer));
         live_check_problem(&answer, 415, cases[i].text, cases[i].headers);
@@ -168,7 +170,7 @@ static void check_refused_data(int connection, const char *bytes, size_t count, 
 {
     struct live_answer answer;
     live_print(connection,
-               "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" GZIPPED
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" GZIPPED
                "Content-Length: %zu\r\n\r\n",
                count);
     live_send(connection, bytes, count);
@@ -193,7 +195,7 @@ Test(live_coding, a_body_that_is_cut_off_or_goes_on_is_malformed)
     sent[count] = '\n';
     check_refused_data(connection, sent, count + 1, "behind the end");
     live_print(connection,
-               "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" GZIPPED
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" GZIPPED
                "Content-Length: %zu\r\n\r\n",
                count);
     live_send(connection, sent, count);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define POST_NPY "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+#define POST_NPY "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
 
 /* Expects a refusal that names the time and who set it, and the end of the connection. */
 static void check_late(int connection, int status, const char *text, const char *what)
@@ -27,7 +27,7 @@ Test(live_deadlines, a_head_has_its_own_time)
     struct live live;
     live_start(&live, LIST("--model", LISTING1_GOLDEN, "--head-timeout-ms", "200"), NULL);
     int connection = live_connect(&live);
-    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: a\r\n");
+    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
     check_late(connection, 408, "200 ms (head_timeout_ms)", "head");
     live_wait_metric(&live, LATE("head"), 1);
     live_check_serving(&live, "a late head");
@@ -57,8 +57,9 @@ Test(live_deadlines, an_answer_has_its_own_time)
                           "\"output\": {\"size\": [1200, 1200]}, \"weights\": {\"random\": 1}}");
     live_start(&live, LIST("--model", path, "--response-timeout-ms", "300"), NULL);
     int connection = live_connect(&live);
-    live_print(connection, "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n"
-                           "Content-Type: application/octet-stream\r\n\r\n0123456789abcdef");
+    live_print(connection,
+               "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16\r\n"
+               "Content-Type: application/octet-stream\r\n\r\n0123456789abcdef");
     live_wait_metric(&live, LATE("answer"), 1);
     live_wait_metric(&live, "ppm_bytes_in_flight", 0);
     close(connection);

@@ -39,7 +39,7 @@ static int send_heavy(const struct live *live, int seed, const char *headers)
         x[i] = (float)((i * 7 + seed * 13) % 31) - 15;
     int connection = live_connect(live);
     live_print(connection,
-               "POST /ppm/heavy?shape=1024,1,1 HTTP/1.1\r\nHost: a\r\n%s"
+               "POST /ppm/heavy?shape=1024,1,1 HTTP/1.1\r\nHost: localhost\r\n%s"
                "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n",
                headers, (int)X_BYTES);
     live_send(connection, x, X_BYTES);

@@ -116,7 +116,7 @@ Test(live_http, a_body_may_come_in_chunks)
         const enum live_form form = (enum live_form)(i % FORM_COUNT);
         struct live_body body = live_make_body(form, &x, x.shape, "");
         live_print(connection,
-                   "POST /ppm?shape=1,4,10,10 HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n"
+                   "POST /ppm?shape=1,4,10,10 HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n"
                    "Transfer-Encoding: chunked\r\n\r\n",
                    live_types[form]);
         for (size_t at = 0, step; at < body.count; at += step) {
@@ -143,7 +143,7 @@ Test(live_http, a_client_may_wait_for_100_continue)
     live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
     int connection = live_connect(&live);
     live_print(connection,
-               "POST /ppm HTTP/1.1\r\nHost: a\r\n%sExpect: 100-continue\r\n"
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sExpect: 100-continue\r\n"
                "Content-Length: %zu\r\n\r\n",
                npy_type, x.file_bytes);
     cr_assert(live_receive(connection, false, &interim));
@@ -164,7 +164,7 @@ Test(live_http, a_refusal_comes_in_place_of_100_continue)
     live_start(&live, LIST("--model", LISTING1_MODEL, "--body-max-bytes", "1000"), NULL);
     int connection = live_connect(&live);
     live_print(connection,
-               "POST /ppm HTTP/1.1\r\nHost: a\r\n%sExpect: 100-continue\r\n"
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sExpect: 100-continue\r\n"
                "Content-Length: 1001\r\n\r\n",
                npy_type);
     cr_assert(live_receive(connection, false, &answer));
@@ -180,7 +180,7 @@ Test(live_http, a_body_may_come_byte_by_byte)
     struct live_tensor x = live_golden(LISTING1, "x.npy");
     live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
     int connection = live_connect(&live);
-    live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\n%sContent-Length: %zu\r\n\r\n",
+    live_print(connection, "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n",
                npy_type, x.file_bytes);
     for (size_t i = 0; i < x.file_bytes; i++)
         live_send(connection, x.file + i, 1);
@@ -200,16 +200,18 @@ Test(live_http, a_connection_serves_many_requests_good_and_bad)
     live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
     int connection = live_connect(&live);
     for (int i = 0; i < 100; i++) {
-        live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\n%sContent-Length: %zu\r\n\r\n",
+        live_print(connection,
+                   "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n",
                    npy_type, x.file_bytes);
         live_send(connection, x.file, x.file_bytes);
         check_golden_answer(connection, "keep-alive");
-        live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\n%sContent-Length: 3\r\n\r\nabc",
+        live_print(connection,
+                   "POST /ppm HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: 3\r\n\r\nabc",
                    npy_type);
         cr_assert(live_receive(connection, false, &answer), "round %d", i);
         live_check_problem(&answer, 400, "", "keep-alive");
         live_answer_free(&answer);
-        live_print(connection, "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+        live_print(connection, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
         cr_assert(live_receive(connection, false, &answer), "round %d", i);
         live_check_problem(&answer, 404, "", "keep-alive");
         live_answer_free(&answer);
@@ -228,7 +230,7 @@ Test(live_http, requests_may_be_sent_ahead_of_their_answers)
     int connection = live_connect(&live);
     for (int i = 0; i < 5; i++) {
         live_print(connection,
-                   "POST /ppm HTTP/1.1\r\nHost: a\r\nX-Request-Id: n%d\r\n%s"
+                   "POST /ppm HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: n%d\r\n%s"
                    "Content-Length: %zu\r\n\r\n",
                    i, npy_type, x.file_bytes);
         live_send(connection, x.file, x.file_bytes);
@@ -254,9 +256,9 @@ Test(live_http, head_is_get_without_a_body)
     live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
     int connection = live_connect(&live);
     for (size_t i = 0; i < COUNT(targets); i++) {
-        live_print(connection, "HEAD %s HTTP/1.1\r\nHost: a\r\n\r\n", targets[i]);
+        live_print(connection, "HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\n", targets[i]);
         cr_assert(live_receive(connection, true, &head));
-        live_print(connection, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", targets[i]);
+        live_print(connection, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", targets[i]);
         cr_assert(live_receive(connection, false, &got));
         cr_assert(head.status == 200 && got.status == 200, "%s", targets[i]);
         cr_assert_str_eq(live_header(&head, "Content-Length", length[0]),

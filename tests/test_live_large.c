@@ -73,7 +73,8 @@ static void check_answer(int connection, const char *x, size_t head, const char 
 
 static void send_head(int connection, const char *target, const char *type, const char *headers)
 {
-    live_print(connection, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/%s\r\n%s\r\n",
+    live_print(connection,
+               "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/%s\r\n%s\r\n",
                target, type, headers);
 }
 
@@ -130,7 +131,7 @@ Test(live_large, in_chunks_and_after_100_continue)
     }
     live_print(connection, "0\r\n\r\n");
     check_answer(connection, x, NPY_HEAD, "chunked");
-    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     cr_assert(live_receive(connection, false, &interim) && interim.status == 200, "kept alive");
     live_answer_free(&interim);
     close(connection);
@@ -148,7 +149,7 @@ Test(live_large, one_behind_the_other)
     snprintf(headers, sizeof headers, "Content-Length: %d\r\n", (int)BYTES_IN);
     send_head(connection, RAW_TARGET, "octet-stream", headers);
     cr_assert(live_send(connection, x + NPY_HEAD, BYTES_IN));
-    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     live_sleep_ms(200);
     check_answer(connection, x, 0, "first");
     struct live_answer answer;

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define POST_NPY  "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
-#define POST_JSON "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+#define POST_NPY  "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
+#define POST_JSON "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 /* Nothing of what was refused or broken off is left. */
 static void check_clean(const struct live *live)
@@ -112,7 +112,7 @@ static int ask_magnifier(const struct live *live, const char *query, const char 
     char logged[96];
     int connection = live_connect(live);
     live_print(connection,
-               "POST /ppm/large?shape=1,4,1,1%s HTTP/1.1\r\nHost: a\r\nAccept: %s\r\n"
+               "POST /ppm/large?shape=1,4,1,1%s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n"
                "Content-Type: application/octet-stream\r\nContent-Length: 16\r\n\r\n"
                "0123456789abcdef",
                query, accept);
@@ -131,7 +131,7 @@ Test(live_limits, an_answer_beyond_the_memory_is_refused)
                LIST("--model", LISTING1_GOLDEN, "--model", path, "--memory-max-bytes", "100000000"),
                NULL);
     int connection = live_connect(&live);
-    live_print(connection, "POST /ppm/large?shape=1,4,2,2 HTTP/1.1\r\nHost: a\r\n"
+    live_print(connection, "POST /ppm/large?shape=1,4,2,2 HTTP/1.1\r\nHost: localhost\r\n"
                            "Content-Type: application/octet-stream\r\nContent-Length: 64\r\n\r\n");
     cr_assert(live_receive(connection, false, &answer), "a raw body's shape stands in the head");
     live_check_problem(&answer, 413, "memory_max_bytes", "raw");
@@ -306,7 +306,7 @@ Test(live_limits, a_body_that_takes_too_long_is_408)
 Test(live_limits, a_silent_client_is_let_go)
 {
     static const char *const beginnings[] = {"", "GET /heal",
-                                             "GET /healthz HTTP/1.1\r\nHost: a\r\n",
+                                             "GET /healthz HTTP/1.1\r\nHost: localhost\r\n",
                                              POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY"};
     int connections[COUNT(beginnings)];
     struct live live;
@@ -326,7 +326,8 @@ Test(live_limits, a_silent_client_is_let_go)
 /* A byte now and then keeps the idle timeout away; the deadlines are absolute. */
 Test(live_limits, a_client_that_trickles_its_request_is_cut_off)
 {
-    static const char *const beginnings[] = {"GET /healthz", "GET /healthz HTTP/1.1\r\nHost: a",
+    static const char *const beginnings[] = {"GET /healthz",
+                                             "GET /healthz HTTP/1.1\r\nHost: localhost",
                                              POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY"};
     struct live live;
     live_start(
@@ -393,7 +394,7 @@ Test(live_limits, more_connections_than_may_be_open_wait_their_turn)
                NULL);
     for (int i = 0; i < CLIENTS; i++) {
         connections[i] = live_connect(&live);
-        live_print(connections[i], "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        live_print(connections[i], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     for (int i = 0; i < CLIENTS; i++) {
         cr_assert(live_receive(connections[i], false, &answer) && answer.status == 200, "%d", i);

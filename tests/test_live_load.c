@@ -67,7 +67,7 @@ Test(live_load, heads_without_bodies_take_no_place)
     for (int i = 0; i < HEADS; i++) {
         connections[i] = live_connect(&live);
         live_print(connections[i],
-                   "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n"
+                   "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n"
                    "Content-Length: 100000\r\n\r\n",
                    live_types[i % FORM_COUNT == RAW ? NPY : i % FORM_COUNT]);
     }
@@ -127,7 +127,7 @@ Test(live_load, a_drain_finishes_what_was_accepted)
     kill(live.pid, SIGTERM);
     live_wait_log(&live, "stopping");
     int probe = live_connect(&live); /* refused, or told to go elsewhere */
-    if (probe >= 0 && live_print(probe, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n") &&
+    if (probe >= 0 && live_print(probe, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n") &&
         live_receive(probe, false, &answer)) {
         live_check_problem(&answer, 503, "stopping", "readyz");
         live_answer_free(&answer);
@@ -148,7 +148,7 @@ Test(live_load, a_drain_does_not_wait_for_idle_connections)
     struct live_answer answer;
     live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
     int idle = live_connect(&live), silent = live_connect(&live);
-    live_print(idle, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    live_print(idle, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     cr_assert(live_receive(idle, false, &answer));
     live_answer_free(&answer);
     live_stop(&live); /* idle_timeout_s is 60, and live_stop waits for less */
@@ -163,8 +163,9 @@ static void check_second_signal(const char *drain_delay_ms)
     struct live live;
     live_start(&live, LIST("--model", LISTING1_MODEL, "--drain-delay-ms", drain_delay_ms), NULL);
     int connection = live_connect(&live);
-    live_print(connection, "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
-                           "Content-Length: 1000\r\n\r\nabc");
+    live_print(connection,
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
+               "Content-Length: 1000\r\n\r\nabc");
     for (int in_flight = 0; in_flight < 2;) {
         struct live_answer answer = live_ask(&live, "GET", "/metrics", "", NULL, 0);
         const char *at = strstr(answer.body, "\nppm_requests_in_flight ");

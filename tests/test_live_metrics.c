@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define POST_NPY      "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+#define POST_NPY      "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
 #define REJECTED(why) "ppm_rejected_total{reason=\"" why "\"}"
 
 Test(live_metrics, metrics_count_what_happens)
@@ -90,7 +90,7 @@ Test(live_metrics, clients_that_leave_are_counted_where_they_left)
     static const struct {
         const char *bytes, *sample;
     } cases[] = {
-        {"GET /healthz HTTP/1.1\r\nHost: a\r\n", GONE("head")},
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", GONE("head")},
         {POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY", GONE("body")},
         {POST_NPY "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", GONE("body")},
     };
@@ -128,7 +128,7 @@ Test(live_metrics, clients_that_do_not_read_their_answer_are_counted)
     live_start(&live, LIST("--model", path, "--response-timeout-ms", "3000"), NULL);
     for (int i = 0; i < 2; i++) {
         int connection = live_connect(&live);
-        live_print(connection, "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: a\r\n"
+        live_print(connection, "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: localhost\r\n"
                                "Content-Type: application/octet-stream\r\n"
                                "Content-Length: 16\r\n\r\n0123456789abcdef");
         live_wait_metric(&live, "ppm_compute_seconds_count{model=\"large\"}", i + 1);
@@ -147,7 +147,7 @@ Test(live_metrics, deadlines_are_counted_where_they_passed)
     struct live live;
     live_start(&live, LIST("--model", LISTING1_GOLDEN, "--request-timeout-ms", "200"), NULL);
     int head = live_connect(&live), body = live_connect(&live);
-    live_print(head, "GET /healthz HTTP/1.1\r\nHost: a\r\n");
+    live_print(head, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
     live_print(body, POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY");
     live_wait_metric(&live, LATE("head"), 1);
     live_wait_metric(&live, LATE("body"), 1);

@@ -248,7 +248,7 @@ Test(live_refusals, reach_who_is_still_sending)
         char more;
         int connection = live_connect(&live);
         cr_assert(live_print(connection,
-                             "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"
+                             "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
                              "Content-Length: %d\r\n\r\n",
                              BODY_BYTES));
         live_sleep_ms(100);

@@ -55,7 +55,7 @@ Test(live_service, a_tcp_socket_that_was_passed_is_served)
 /* Who connects while nobody serves is served by the next server: none is refused by a restart. */
 Test(live_service, a_passed_socket_outlives_the_server)
 {
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     unsigned port;
     struct live first, second;
     struct live_answer answer;

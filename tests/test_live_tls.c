@@ -128,7 +128,7 @@ Test(live_tls, old_versions_and_plain_http_are_turned_away)
     start(&live, NULL, NULL);
     cr_assert(!live_tls_open(&tls, &live, certificate, "NORMAL:-VERS-ALL:+VERS-TLS1.1:%COMPAT"));
     int connection = live_connect(&live);
-    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    live_print(connection, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     cr_assert(!live_receive(connection, false, &answer), "TLS can be left out");
     close(connection);
     cr_assert(live_tls_open(&tls, &live, certificate, "NORMAL:-VERS-ALL:+VERS-TLS1.2"));
@@ -230,7 +230,7 @@ static void write_config(const char *members)
 
 Test(live_tls, a_reload_takes_up_a_new_certificate_or_keeps_the_old_one)
 {
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     char copy[64], old[64];
     struct live live;
     struct live_tls before, after;
@@ -269,8 +269,8 @@ Test(live_tls, a_reload_takes_up_a_new_certificate_or_keeps_the_old_one)
 Test(live_tls, clients_that_take_too_long_are_cut_off)
 {
     static const char *const beginnings[] = {
-        "GET /healthz HTTP/1.1\r\nHost: a\r\n",
-        "POST /ppm HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-npy\r\n"
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\n",
+        "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
         "Content-Length: 1728\r\n\r\nx"};
     struct live live;
     start(&live, "--request-timeout-ms", "300");
@@ -340,7 +340,7 @@ Test(live_tls, the_work_of_a_client_that_is_gone_is_dropped)
     cr_assert(live_tls_open(&tls, &live, certificate, NULL));
     char head[256];
     snprintf(head, sizeof head,
-             "POST /ppm/slow?shape=1024,4,16,16 HTTP/1.1\r\nHost: a\r\n"
+             "POST /ppm/slow?shape=1024,4,16,16 HTTP/1.1\r\nHost: localhost\r\n"
              "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n",
              BYTES);
     live_tls_send(&tls, head, strlen(head));

@@ -160,9 +160,10 @@ Test(live_v2_control, an_object_cut_short_while_it_is_read_ends_nothing, .timeou
     snprintf(body, sizeof body, "{\"inputs\": [{%s, \"parameters\": {" PLACE "}}]}", input, "r",
              (size_t)0, bytes);
     int connection = live_connect(&live);
-    live_print(connection,
-               "POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%s",
-               strlen(body), body);
+    live_print(
+        connection,
+        "POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
+        strlen(body), body);
     live_wait_metric(&live, "ppm_batch_size_count{model=\"slow\"}", computed + 1);
     truncate_object(0);
     struct live_answer answer;

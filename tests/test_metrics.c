@@ -97,7 +97,8 @@ Test(metrics, begin_at_zero_for_every_reason_and_model)
     check_lines(LIST(
         "ppm_rejected_total{reason=\"queue_full\"} 0", "ppm_rejected_total{reason=\"draining\"} 0",
         "ppm_rejected_total{reason=\"memory\"} 0", "ppm_rejected_total{reason=\"too_large\"} 0",
-        "ppm_rejected_total{reason=\"unauthorized\"} 0",
+        "ppm_rejected_total{reason=\"unauthorized\"} 0", "ppm_rejected_total{reason=\"foreign\"} 0",
+        "ppm_rejected_total{reason=\"connections\"} 0",
         "ppm_cancelled_total{reason=\"client_gone\",stage=\"head\"} 0",
         "ppm_cancelled_total{reason=\"deadline\",stage=\"answer\"} 0",
         "ppm_request_seconds_count{model=\"none\"} 0", "ppm_request_seconds_count{model=\"psp\"} 0",

@@ -82,8 +82,8 @@ static bool read_shape(struct http_request *request, const struct ppm_model_info
     size_t axes[4], count;
     enum ppm_layout layout;
     bool is_explicit;
-    *ret_text = http_query(request, "shape");
-    if (!handlers_query_layout(request, info->layout, &layout, &is_explicit))
+    if (!handlers_read_shape(request, ret_text) ||
+        !handlers_read_layout(request, info->layout, &layout, &is_explicit))
         return false;
     if (!*ret_text)
         return true;

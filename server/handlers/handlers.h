@@ -49,12 +49,18 @@ void handlers_append(struct json_t **list, struct json_t *item);
 bool handlers_no_such_model(struct http_request *request, const struct registry *registry,
                             const char *name);
 
-/* The "layout" parameter of the query, or the default; false after a 400. */
-bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,
-                           enum ppm_layout *ret_layout, bool *ret_is_explicit);
+/* Each reads a parameter of the query, or the header that says the same, and answers 400 and false
+ * when the two disagree or it makes no sense. */
 
-/* The query's parameter of that name, or float32; false after a 400. */
-bool handlers_query_dtype(struct http_request *request, const char *parameter,
-                          enum codec_dtype *ret_dtype, bool *ret_is_explicit);
+/* shape or X-Tensor-Shape; NULL: neither. */
+bool handlers_read_shape(struct http_request *request, const char **ret_text);
+
+/* layout or X-Tensor-Layout, or the default. */
+bool handlers_read_layout(struct http_request *request, enum ppm_layout standard,
+                          enum ppm_layout *ret_layout, bool *ret_is_explicit);
+
+/* The parameter or the header of that name, which may be NULL, or float32. */
+bool handlers_read_dtype(struct http_request *request, const char *parameter, const char *header,
+                         enum codec_dtype *ret_dtype, bool *ret_is_explicit);
 
 #endif

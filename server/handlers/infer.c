@@ -154,7 +154,7 @@ static const struct inference_protocol ppm_protocol = {.decode = decode, .respon
 static bool refuse_accept(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    const char *accept = http_header(request, "Accept");
+    const char *accept = http_list(request, "Accept");
     return !codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &inference->answer_form) &&
            http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s", accept,
                         codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
@@ -166,7 +166,7 @@ static bool refuse_png_of_model(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const struct ppm_model_info *info = &inference->info;
-    const char *accept = http_header(request, "Accept");
+    const char *accept = http_list(request, "Accept");
     if (codec_negotiate(accept, inference->form, info->palette ? CODEC_AS_LABELS : CODEC_AS_TENSOR,
                         &inference->answer_form))
         return false;
@@ -204,10 +204,10 @@ static bool refuse_dtypes(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
-    if (!handlers_query_dtype(request, "dtype", &expectation->dtype,
-                              &expectation->dtype_is_explicit) ||
-        !handlers_query_dtype(request, "out_dtype", &inference->answer_dtype,
-                              &inference->answer_dtype_is_explicit))
+    if (!handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &expectation->dtype,
+                             &expectation->dtype_is_explicit) ||
+        !handlers_read_dtype(request, "out_dtype", NULL, &inference->answer_dtype,
+                             &inference->answer_dtype_is_explicit))
         return true;
     return inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32 &&
            http_problem(request, 400,
@@ -247,10 +247,10 @@ static bool refuse_axes(struct inference *inference)
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
     struct ppm_error error = {0};
-    const char *text = http_query(request, "shape");
+    const char *text;
+    if (!handlers_read_shape(request, &text))
+        return true;
     if (!text)
-        text = http_header(request, "X-Tensor-Shape");
-    if (!text || !*text)
         return inference->form == CODEC_RAW &&
                http_problem(request, 400,
                             "a raw body needs its shape: expected ?shape=1,%zu,30,30 or the header "
@@ -285,8 +285,8 @@ bool infer_begin(struct http_request *request)
         return true;
     inference->may_name_model = inference->form == CODEC_JSON && !*request->arguments[0] &&
                                 registry_loaded(inference->registry) > 1;
-    if (!handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
-                               &inference->expectation.layout_is_explicit) ||
+    if (!handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
+                              &inference->expectation.layout_is_explicit) ||
         refuse_dtypes(inference) ||
         (inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference)))
         return true;

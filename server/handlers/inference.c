@@ -62,7 +62,7 @@ struct inference *inference_begin(struct http_request *request,
 static bool refuse_png(struct inference *inference, size_t maps)
 {
     struct http_request *request = inference->request;
-    const char *accept = http_header(request, "Accept");
+    const char *accept = http_list(request, "Accept");
     if (inference->answer_form != CODEC_PNG || maps == 1 ||
         codec_negotiate(accept, inference->form, CODEC_AS_TENSOR, &inference->answer_form))
         return false;

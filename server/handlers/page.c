@@ -52,7 +52,7 @@ static uint64_t hash_of(const struct page_file *file)
 static bool respond_file(struct http_request *request, const struct page_file *file)
 {
     const size_t bytes = (size_t)(file->end - file->bytes);
-    const char *known = http_header(request, "If-None-Match");
+    const char *known = http_list(request, "If-None-Match");
     char tag[24];
     snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_of(file));
     const bool is_known = known && strstr(known, tag);

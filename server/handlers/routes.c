@@ -11,46 +11,69 @@
 #define REGIONS "/v2/systemsharedmemory"
 #define REGION  REGIONS "/region/{region}"
 
-/* A question, and an order of a few words of JSON. */
+/* What the query of a request to compute, or of a question about a shape, may say. */
+static const char infer_parameters[] = "shape layout dtype out_dtype stages";
+static const char shape_parameters[] = "shape layout";
+static const char no_parameters[] = "";
+
+/* A question; what a model is; the page, and health checks, whose queries may say anything, since
+ * browsers and balancers add to them; a request to compute; an order of a few words of JSON. */
 #define GET(pattern, finish)                                                                       \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, finish, NULL, false                                            \
+        "GET", pattern, NULL, NULL, finish, NULL, no_parameters, false, false                      \
     }
-#define DO(pattern, finish)                                                                        \
+#define DESCRIBE(pattern)                                                                          \
     {                                                                                              \
-        "POST", pattern, v2_small_begin, NULL, finish, NULL, false                                 \
+        "GET", pattern, NULL, NULL, describe_finish, NULL, shape_parameters, false, false          \
+    }
+#define PAGE(pattern)                                                                              \
+    {                                                                                              \
+        "GET", pattern, NULL, NULL, page_finish, NULL, NULL, true, false                           \
+    }
+#define HEALTH(pattern, finish)                                                                    \
+    {                                                                                              \
+        "GET", pattern, NULL, NULL, finish, NULL, NULL, true, true                                 \
     }
 #define INFER(pattern)                                                                             \
     {                                                                                              \
+        "POST", pattern, infer_begin, infer_arrived, infer_finish, inference_release,              \
+            infer_parameters, false, false                                                         \
+    }
+#define V2_INFER(pattern)                                                                          \
+    {                                                                                              \
         "POST", pattern, v2_infer_begin, v2_infer_arrived, v2_infer_finish, v2_infer_release,      \
-            false                                                                                  \
+            shape_parameters, false, false                                                         \
+    }
+#define DO(pattern, finish)                                                                        \
+    {                                                                                              \
+        "POST", pattern, v2_small_begin, NULL, finish, NULL, no_parameters, false, false           \
     }
 
 const struct http_route handlers_routes[] = {
-    {"POST", "/ppm", infer_begin, infer_arrived, infer_finish, inference_release, false},
-    {"POST", "/ppm/{model}", infer_begin, infer_arrived, infer_finish, inference_release, false},
-    {"GET", "/ppm", NULL, NULL, describe_finish, NULL, false},
-    {"GET", "/ppm/{model}", NULL, NULL, describe_finish, NULL, false},
-    {"GET", "/healthz", NULL, NULL, healthz_finish, NULL, true},
-    {"GET", "/readyz", NULL, NULL, readyz_finish, NULL, true},
-    {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, false},
-    {"GET", "/openapi.json", NULL, NULL, openapi_finish, NULL, false},
-    {"GET", "/", NULL, NULL, page_finish, NULL, true},
-    {"GET", "/page/{file}", NULL, NULL, page_finish, NULL, true},
+    INFER("/ppm"),
+    INFER("/ppm/{model}"),
+    DESCRIBE("/ppm"),
+    DESCRIBE("/ppm/{model}"),
+    HEALTH("/healthz", healthz_finish),
+    HEALTH("/readyz", readyz_finish),
+    {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, no_parameters, false, true},
+    GET("/openapi.json", openapi_finish),
+    PAGE("/"),
+    PAGE("/page/{file}"),
     GET("/v2", v2_server_finish),
-    {"GET", "/v2/health/live", NULL, NULL, v2_live_finish, NULL, true},
-    {"GET", "/v2/health/ready", NULL, NULL, v2_ready_finish, NULL, true},
+    HEALTH("/v2/health/live", v2_live_finish),
+    HEALTH("/v2/health/ready", v2_ready_finish),
     GET("/v2/models/stats", v2_stats_finish),
     GET(MODEL, v2_model_finish),
     GET(MODEL "/ready", v2_model_ready_finish),
     GET(MODEL "/config", v2_model_config_finish),
     GET(MODEL "/stats", v2_model_stats_finish),
-    INFER(MODEL "/infer"),
+    V2_INFER(MODEL "/infer"),
     GET(VERSION, v2_model_finish),
     GET(VERSION "/ready", v2_model_ready_finish),
     GET(VERSION "/config", v2_model_config_finish),
     GET(VERSION "/stats", v2_model_stats_finish),
-    INFER(VERSION "/infer"),
+    V2_INFER(VERSION "/infer"),
     DO("/v2/repository/index", v2_index_finish),
     DO("/v2/repository/models/{model}/load", v2_load_finish),
     DO("/v2/repository/models/{model}/unload", v2_unload_finish),
@@ -88,27 +111,55 @@ bool handlers_no_such_model(struct http_request *request, const struct registry 
     return http_problem(request, 404, "found no model \"%.64s\", expected one of: %s", name, names);
 }
 
-bool handlers_query_layout(struct http_request *request, enum ppm_layout standard,
-                           enum ppm_layout *ret_layout, bool *ret_is_explicit)
+/* What the query says, or the header of the same meaning. False: refused, as they disagree. */
+static bool read_either(struct http_request *request, const char *parameter, const char *header,
+                        const char **ret_value, const char **ret_name)
 {
-    const char *name = http_query(request, "layout");
-    *ret_layout = standard;
-    *ret_is_explicit = name != NULL;
-    if (!name || ppm_layout_from_name(name, ret_layout))
+    const char *asked = http_query(request, parameter);
+    const char *sent = header ? http_header(request, header) : NULL;
+    sent = sent && *sent ? sent : NULL; /* as in what was copied from an answer of JSON */
+    *ret_value = asked ? asked : sent;
+    *ret_name = asked ? parameter : header;
+    if (!asked || !sent || strcmp(asked, sent) == 0)
         return true;
-    http_problem(request, 400, "layout: found \"%.40s\", expected NCHW or NHWC", name);
+    http_problem(request, 400,
+                 "%s: found \"%.40s\" in the query and \"%.40s\" in the header %s, expected the "
+                 "same or one of them",
+                 parameter, asked, sent, header);
     return false;
 }
 
-bool handlers_query_dtype(struct http_request *request, const char *parameter,
-                          enum codec_dtype *ret_dtype, bool *ret_is_explicit)
+bool handlers_read_shape(struct http_request *request, const char **ret_text)
 {
-    const char *name = http_query(request, parameter);
-    *ret_dtype = CODEC_FLOAT32;
-    *ret_is_explicit = name != NULL;
-    if (!name || codec_dtype_from_name(name, ret_dtype))
+    const char *name;
+    return read_either(request, "shape", "X-Tensor-Shape", ret_text, &name);
+}
+
+bool handlers_read_layout(struct http_request *request, enum ppm_layout standard,
+                          enum ppm_layout *ret_layout, bool *ret_is_explicit)
+{
+    const char *value, *name;
+    if (!read_either(request, "layout", "X-Tensor-Layout", &value, &name))
+        return false;
+    *ret_layout = standard;
+    *ret_is_explicit = value != NULL;
+    if (!value || ppm_layout_from_name(value, ret_layout))
         return true;
-    http_problem(request, 400, "%s: found \"%.40s\", expected float32, float16 or bfloat16",
-                 parameter, name);
+    http_problem(request, 400, "%s: found \"%.40s\", expected NCHW or NHWC", name, value);
+    return false;
+}
+
+bool handlers_read_dtype(struct http_request *request, const char *parameter, const char *header,
+                         enum codec_dtype *ret_dtype, bool *ret_is_explicit)
+{
+    const char *value, *name;
+    if (!read_either(request, parameter, header, &value, &name))
+        return false;
+    *ret_dtype = CODEC_FLOAT32;
+    *ret_is_explicit = value != NULL;
+    if (!value || codec_dtype_from_name(value, ret_dtype))
+        return true;
+    http_problem(request, 400, "%s: found \"%.40s\", expected float32, float16 or bfloat16", name,
+                 value);
     return false;
 }

@@ -11,7 +11,7 @@
 static bool refuse_form(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    const char *accept = http_header(request, "Accept");
+    const char *accept = http_list(request, "Accept");
     const enum codec_form preferred = inference->form == CODEC_JSON ? CODEC_JSON : CODEC_RAW;
     if (codec_negotiate(accept, preferred, CODEC_AS_TENSORS, &inference->answer_form))
         return false;

@@ -12,8 +12,24 @@
 
 enum { BODY_BYTES_MAX = 4096 }; /* of a request that is no inference */
 
+bool v2_refuse_type(struct http_request *request, bool may_have_bytes)
+{
+    const char *type = http_header(request, "Content-Type");
+    enum codec_form form;
+    if (!type || (request->has_content_length && request->content_length == 0) ||
+        (codec_form_from_media_type(type, &form) &&
+         (form == CODEC_JSON || (form == CODEC_RAW && may_have_bytes))))
+        return false;
+    return http_problem(request, 415,
+                        "Content-Type: found %.60s, expected application/json%s (curl: -H "
+                        "'Content-Type: application/json')",
+                        type, may_have_bytes ? " or application/octet-stream" : "");
+}
+
 bool v2_small_begin(struct http_request *request)
 {
+    if (v2_refuse_type(request, false))
+        return true;
     if (request->content_length <= BODY_BYTES_MAX)
         return false;
     return http_problem(request, 413, "the body has %zu bytes, expected at most %d",

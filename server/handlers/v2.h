@@ -23,6 +23,10 @@ bool v2_index_finish(struct http_request *request);
 bool v2_load_finish(struct http_request *request);
 bool v2_unload_finish(struct http_request *request);
 
+/* Refuses a body that says to be neither JSON nor, where there may be some, bytes. Triton's client
+ * says nothing. */
+bool v2_refuse_type(struct http_request *request, bool may_have_bytes);
+
 /* Of a request with a few words of JSON: refuses a longer body by its Content-Length. */
 bool v2_small_begin(struct http_request *request);
 

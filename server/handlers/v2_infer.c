@@ -83,12 +83,37 @@ static bool begin_raw(struct v2_inference *v2)
     return inference_refuse_raw_shape(inference);
 }
 
+/* The JSON has shape and type. True: refused. */
 static bool begin_json(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
+    const char *shape;
+    if (!handlers_read_shape(inference->request, &shape))
+        return true;
+    if (shape)
+        return http_problem(
+            inference->request, 400,
+            "shape: found %.60s in the query or X-Tensor-Shape, expected the one of "
+            "inputs[0] alone",
+            shape);
     inference->form = inference->answer_form = CODEC_JSON;
     return !inference_reader(inference, "inputs") &&
            http_problem(inference->request, 503, "out of memory");
+}
+
+/* What stands behind the JSON is float32 unless that says otherwise. True: refused. */
+static bool refuse_dtype(struct v2_inference *v2)
+{
+    struct http_request *request = v2->inference.request;
+    enum codec_dtype dtype;
+    bool is_explicit;
+    if (!handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &dtype, &is_explicit))
+        return true;
+    return dtype != CODEC_FLOAT32 &&
+           http_problem(request, 400,
+                        "X-Tensor-Dtype: found %s, expected the datatype of inputs[0] alone, or "
+                        "float32 values",
+                        codec_dtype_name(dtype));
 }
 
 bool v2_infer_begin(struct http_request *request)
@@ -99,9 +124,9 @@ bool v2_infer_begin(struct http_request *request)
         return true;
     struct v2_inference *v2 = v2_of(inference);
     inference->head_bytes_max = V2_HEAD_BYTES_MAX;
-    return !handlers_query_layout(request, inference->info.layout, &inference->expectation.layout,
-                                  &inference->expectation.layout_is_explicit) ||
-           read_header(v2) ||
+    return !handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
+                                 &inference->expectation.layout_is_explicit) ||
+           refuse_dtype(v2) || read_header(v2) || v2_refuse_type(request, v2->has_header) ||
            (v2->has_header && v2->header_bytes == 0 ? begin_raw(v2) : begin_json(v2)) ||
            inference_refuse_full_queue(inference);
 }

@@ -6,7 +6,8 @@
 /* What the server reads of a request, and what a page may read of an answer. */
 static const char request_headers[] =
     "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
-    "X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, X-Tensor-Shape, traceparent";
+    "X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, X-Tensor-Dtype, X-Tensor-Layout, "
+    "X-Tensor-Shape, traceparent";
 static const char answer_headers[] =
     "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, "
     "X-Tensor-Layout, X-Tensor-Shape, traceparent";
@@ -30,16 +31,20 @@ static bool is_listed(const char *origins, const char *origin)
     return false;
 }
 
+bool http_is_allowed_origin(const struct http_request *request, const char *origin)
+{
+    const char *origins = request->server->options.cors_origins;
+    return is_any(origins) || is_listed(origins, origin);
+}
+
 /* What is to stand in Access-Control-Allow-Origin; NULL: the request's origin may not read. */
 static const char *allowed_origin(const struct http_request *request)
 {
     const char *origins = request->server->options.cors_origins;
     const char *origin = http_header(request, "Origin");
-    if (!origin || !*origins)
+    if (!origin || !http_is_allowed_origin(request, origin))
         return NULL;
-    if (is_any(origins))
-        return "*";
-    return is_listed(origins, origin) ? origin : NULL;
+    return is_any(origins) ? "*" : origin;
 }
 
 bool http_add_cors(const struct http_request *request, struct MHD_Response *response)
@@ -62,7 +67,7 @@ bool http_answer_preflight(struct http_request *request, const char *method)
     if (strcmp(method, "OPTIONS") != 0 || !allowed_origin(request) ||
         !http_header(request, "Access-Control-Request-Method"))
         return false;
-    http_find_route(request->server->options.routes, method, request->target, arguments, allow);
+    http_find_route(request->server->options.routes, method, request->path, arguments, allow);
     if (!*allow)
         return false;
     http_add_header(request, "Access-Control-Allow-Methods", "%s", allow);

@@ -22,7 +22,7 @@ static void set_deadline(struct http_connection *connection, struct http_deadlin
     pthread_mutex_lock(&server->connections_mutex);
     connection->deadline = deadline;
     connection->is_told = is_told;
-    connection->is_v2 = connection->target && http_is_v2(connection->target);
+    connection->is_v2 = connection->target && http_is_v2(http_path_in(connection->target));
     connection->changed_s = clock_now_s();
     connection->has_request = has_request;
     pthread_mutex_unlock(&server->connections_mutex);

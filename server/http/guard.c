@@ -57,6 +57,15 @@ static size_t head_bytes(const struct http_request *request)
     return info ? info->header_size : 0;
 }
 
+/* The library leaves the space that may stand after a value (RFC 9112 5.1). The head lies in the
+ * connection's own memory. */
+static void trim_end(const char *value)
+{
+    size_t bytes = strlen(value);
+    while (bytes > 0 && strchr(" \t", value[bytes - 1]))
+        ((char *)(uintptr_t)value)[--bytes] = '\0';
+}
+
 static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, const char *name,
                                      const char *value)
 {
@@ -64,6 +73,7 @@ static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, con
     (void)kind;
     value = value ? value : "";
     look_for_gap(head, name, value);
+    trim_end(value);
     head->has_bad_name = head->has_bad_name || !is_token(name);
     head->has_bad_value = head->has_bad_value || has_control(value);
     if (strcasecmp(name, "Host") == 0) {
@@ -150,8 +160,11 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
         return refuse(request, 400, "a header's value holds a control byte");
     if (head.hosts > 1 || (head.hosts == 0 && !is_old))
         return refuse(request, 400, "found no Host header or several, expected exactly one");
-    if (head.hosts > 0 && !is_host(head.host))
-        return refuse(request, 400, "the Host header is no host name");
+    if ((head.hosts > 0 && !is_host(head.host)) ||
+        (request->host && (!*request->host || !is_host(request->host))))
+        return refuse(request, 400, "the Host header or the target's is no host name");
+    if (!request->host)
+        request->host = head.host ? head.host : "";
     if (head.lengths > 1)
         return refuse(request, 400, "found several Content-Length headers, expected one");
     if (head.encodings > 0 && head.lengths > 0)

@@ -30,12 +30,13 @@ enum {
 static void choose_id(struct http_request *request)
 {
     const char *sent = http_header(request, "X-Request-Id");
-    size_t length = sent ? strlen(sent) : 0;
-    bool is_token = length > 0 && length < HTTP_ID_BYTES;
+    const size_t length = sent ? strcspn(sent, " \t") : 0; /* space may follow */
+    bool is_token =
+        length > 0 && length < HTTP_ID_BYTES && !sent[length + strspn(sent + length, " \t")];
     for (size_t i = 0; i < length && is_token; i++)
         is_token = isalnum((unsigned char)sent[i]) || strchr("!#$%&'*+-.^_`|~:/=@", sent[i]);
     if (is_token) {
-        memcpy(request->id, sent, length + 1);
+        memcpy(request->id, sent, length);
         return;
     }
     http_random_hex(request->id);
@@ -76,7 +77,9 @@ static struct http_request *create_request(struct http_server *server, struct MH
     struct http_connection *connection = http_connection_of(mhd);
     struct http_request *request = calloc(1, sizeof *request);
     char *target = connection && connection->target ? http_copy_target(connection->target) : NULL;
-    if (!request || !target) {
+    if (request)
+        request->target = target;
+    if (!request || !target || !http_read_target(request)) {
         free(request);
         free(target);
         return NULL;
@@ -84,7 +87,6 @@ static struct http_request *create_request(struct http_server *server, struct MH
     request->server = server;
     request->context = server->options.context;
     request->connection = mhd;
-    request->target = target;
     request->started_s = connection->target_s;
     set_request_deadline(request, server->options.request_timeout_ms, "request_timeout_ms");
     http_expect_body(connection, request);
@@ -124,6 +126,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     http_free_inflater(request);
     http_drop_body(request);
     http_keep(request, 0);
+    free(request->list);
+    free(request->path);
     free(request->target);
     free(request);
     *state = NULL;
@@ -168,14 +172,18 @@ static bool begin_request(struct http_request *request, const char *method, cons
     char allow[HTTP_ALLOW_BYTES];
     read_content_length(request);
     if (http_guard(request, method, http_connection_of(request->connection)->target, version) ||
-        read_timeout(request))
-        return true;
-    if (http_answer_preflight(request, method))
+        http_refuse_host(request) || http_refuse_origin(request) || read_timeout(request) ||
+        http_answer_preflight(request, method))
         return true;
     request->route =
-        http_find_route(options->routes, method, request->target, request->arguments, allow);
+        http_find_route(options->routes, method, request->path, request->arguments, allow);
     if (!(request->route && request->route->is_open) && http_refuse_stranger(request))
         return true;
+    if (strcmp(method, "OPTIONS") == 0 && strcmp(request->path, "*") == 0) {
+        http_add_header(request, "Allow", "GET, HEAD, POST");
+        http_respond(request, 204, NULL, NULL, 0);
+        return true;
+    }
     if (!request->route && *allow) {
         http_add_header(request, "Allow", "%s", allow);
         return http_problem(request, 405, "%s is not served here, expected %s", request->method,
@@ -185,6 +193,8 @@ static bool begin_request(struct http_request *request, const char *method, cons
         return http_problem(request, 404,
                             "nothing is served at this path; POST /ppm computes, GET /ppm "
                             "describes");
+    if (http_refuse_fields(request))
+        return true;
     if (request->content_length > options->body_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
@@ -305,6 +315,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
         MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_LISTEN_SOCKET,
         atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->connections_per_address_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK,
         on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
@@ -324,6 +335,7 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
     server->listener = http_listen(options, server->address, sizeof server->address, error);
     if (server->listener < 0 || http_start_watching(server, error) != PPM_OK)
         goto fail;
+    server->is_loopback = http_is_loopback(server->listener);
     if ((server->daemon = start_daemon(server)))
         return server;
     ppm_fail(error, PPM_IO, "cannot serve on %s: the HTTP library did not start", server->address);

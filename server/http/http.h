@@ -66,8 +66,11 @@ struct http_request {
     struct http_server *server;
     void *connection; /* libmicrohttpd's; private to server/http */
     const struct http_route *route;
-    void *context; /* that of http_start */
-    char *target;  /* as it stood in the request line; what is no visible ASCII as %1B */
+    void *context;    /* that of http_start */
+    char *target;     /* as it stood in the request line; what is no visible ASCII as %1B */
+    char *path;       /* of the target, with its query: no scheme, no host, no letter as %61 */
+    const char *host; /* asked for: that of the target or else of the Host header; "": none */
+    char *list;       /* the last one that http_list joined; private */
     char method[16];
     http_argument arguments[HTTP_ARGUMENTS_MAX]; /* of the path; empty: none */
     char id[HTTP_ID_BYTES];
@@ -103,18 +106,21 @@ struct http_route {
     void (*arrived)(struct http_request *request); /* may be NULL; body may move between calls */
     bool (*finish)(struct http_request *request);  /* never NULL */
     void (*release)(struct http_request *request); /* may be NULL; frees state */
-    bool is_open;                                  /* to everyone, whatever keys are asked for */
+    const char *parameters; /* of its query, spaces between them; NULL: all are ignored */
+    bool is_open;           /* to everyone, whatever keys are asked for */
+    bool is_vital;          /* answered on a connection beyond connections_max too */
 };
 
 struct http_options {
     int listener;     /* passed to this process, taken over; 0: host and port say where to listen */
     const char *host; /* name, address, or unix:PATH */
     size_t port;
-    size_t socket_mode;       /* of a unix socket: 0600 */
-    const char *cors_origins; /* "*", origins with commas between them, or "": none */
-    bool has_tls;             /* with the certificate of http_access_use */
+    size_t socket_mode;        /* of a unix socket: 0600 */
+    const char *cors_origins;  /* "*", origins with commas between them, or "": none */
+    const char *allowed_hosts; /* "*", names with commas between them, or "": see origin.c */
+    bool has_tls;              /* with the certificate of http_access_use */
     size_t threads;
-    size_t connections_max;
+    size_t connections_max, connections_per_address_max; /* the latter 0: as many */
     size_t
         connection_memory_bytes; /* each open one's: bounds heads; a body comes in halves of it */
     size_t body_max_bytes;
@@ -174,6 +180,10 @@ void http_access_use(struct http_access *access);
 /* A request header or query parameter (percent-decoded); NULL when absent. */
 const char *http_header(const struct http_request *request, const char *name);
 const char *http_query(const struct http_request *request, const char *name);
+
+/* A header whose value is a list: all its lines as one, with commas between them (RFC 9110 5.3).
+ * Lives until the next call. */
+const char *http_list(struct http_request *request, const char *name);
 
 /* Milliseconds since the request began. */
 double http_elapsed_ms(const struct http_request *request);

@@ -39,6 +39,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     atomic_int listener;    /* -1 once it is shut */
     bool is_shared;         /* the listener: it goes on in the process that passed it */
+    bool is_loopback;       /* the address it listens on: asked by this machine alone */
     atomic_bool is_leaving; /* answers end their connections */
     char address[1100];
     atomic_size_t in_flight;
@@ -170,7 +171,34 @@ void http_random_hex(char ret_digits[HTTP_SPAN_ID_BYTES]); /* 16 of them */
 /* Refuses who lacks a key that is asked for; true when it did, with the response filled in. */
 bool http_refuse_stranger(struct http_request *request);
 
+/* ---- target.c ---- */
+
+/* Fills in path, and host where the target has one. False: no memory. */
+bool http_read_target(struct http_request *request);
+
+/* The path within a target, before anything is decoded; "" where it has none. */
+const char *http_path_in(const char *target);
+
+/* ---- fields.c ---- */
+
+/* Refuses a header or a parameter of the query that this server would know, were it not mistyped,
+ * and one that stands there twice; true when it did, with the response filled in. */
+bool http_refuse_fields(struct http_request *request);
+
+/* ---- origin.c ---- */
+
+/* Whether a socket is bound to an address that this machine alone reaches. */
+bool http_is_loopback(int descriptor);
+
+/* Refuses a name that is not this server's (421), and what a page of another origin would compute
+ * or change (403); true when it did, with the response filled in. */
+bool http_refuse_host(struct http_request *request);
+bool http_refuse_origin(struct http_request *request);
+
 /* ---- cors.c ---- */
+
+/* Whether cors_origins has it. */
+bool http_is_allowed_origin(const struct http_request *request, const char *origin);
 
 /* Answers a browser that asks whether a page may send a request; false: it is no such question. */
 bool http_answer_preflight(struct http_request *request, const char *method);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -34,7 +35,10 @@ const char *http_header(const struct http_request *request, const char *name)
 
 const char *http_query(const struct http_request *request, const char *name)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+    const char *value = NULL;
+    const enum MHD_Result is_there = MHD_lookup_connection_value_n(
+        request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL);
+    return is_there == MHD_YES && !value ? "" : value; /* "?shape" is an empty one */
 }
 
 double http_elapsed_ms(const struct http_request *request)

@@ -23,6 +23,7 @@ static const struct {
     {413, "Content Too Large"},
     {415, "Unsupported Media Type"},
     {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
     {499, "Client Closed Request"}, /* nobody reads it; for the log and the metrics */
     {500, "Internal Server Error"},
@@ -81,14 +82,14 @@ static void respond_without_memory(struct http_request *request)
         "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
         "\"detail\":\"out of memory\",\"instance\":\"about:blank\"}";
     static char v2_body[] = "{\"error\":\"out of memory\"}";
-    const bool is_v2 = http_is_v2(request->target);
+    const bool is_v2 = http_is_v2(request->path);
     char *text = is_v2 ? v2_body : body;
     http_respond_within(request, 503, http_problem_type(is_v2), NULL, text, strlen(text));
 }
 
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
-    const bool is_v2 = http_is_v2(request->target);
+    const bool is_v2 = http_is_v2(request->path);
     char detail[PPM_ERROR_TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);

@@ -142,11 +142,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     (void)context, (void)url, (void)piece, (void)piece_bytes, (void)state;
     snprintf(request.method, sizeof request.method, "%s", method);
     http_make_printable(request.method);
+    FUZZ_CHECK(request.target && http_read_target(&request), "out of memory");
     http_read_trace(&request);
     has_passed = !http_guard(&request, method, raw_target, version);
     trace = request.trace;
     FUZZ_CHECK(has_passed || (request.closes && request.response.status >= 400), "no refusal");
     http_drop_response(&request);
+    free(request.path);
     free(request.target);
     return MHD_NO; /* which ends the connection */
 }

@@ -91,8 +91,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct http_server server = {.options = {.body_max_bytes = LIMIT_BYTES}};
     static const struct http_route route;
-    struct http_request request = {
-        .server = &server, .route = &route, .target = "/", .deadline = {.at_s = 1e300}};
+    static char path[] = "/";
+    struct http_request request = {.server = &server,
+                                   .route = &route,
+                                   .target = "/",
+                                   .path = path,
+                                   .deadline = {.at_s = 1e300}};
     if (size < 3 || size > INPUT_BYTES_MAX)
         return 0;
     memory_set_max(BUDGET_BYTES);

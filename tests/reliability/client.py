@@ -26,7 +26,7 @@ def tensor(*shape, seed=1):
 
 
 def request_bytes(method, target, body=b"", headers=()):
-    lines = [f"{method} {target} HTTP/1.1", "Host: a", *headers]
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *headers]
     if method == "POST":
         lines.append(f"Content-Length: {len(body)}")
         if not any(line.lower().startswith("content-type") for line in headers):

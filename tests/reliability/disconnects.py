@@ -42,7 +42,7 @@ def leave_together(server, count, is_reset, data, arrived):
 
 
 def in_head(server, count, is_reset, _):
-    data = b"POST /ppm HTTP/1.1\r\nHost: a\r\n"
+    data = b"POST /ppm HTTP/1.1\r\nHost: localhost\r\n"
     leave_together(server, count, is_reset, data,
                    lambda n: server.metric("ppm_connections") >= n + 1)
 

@@ -17,7 +17,7 @@ def chunked(target, body):
     """The request without a Content-Length."""
     piece = 1 << 20
     chunks = [body[at:at + piece] for at in range(0, len(body), piece)]
-    return (f"POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+    return (f"POST {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
             f"Content-Type: {client.RAW}\r\n\r\n").encode() + b"".join(
                 f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in chunks) + b"0\r\n\r\n"
 

@@ -147,7 +147,7 @@ def what_a_request_may_say(bench, _):
     check_result(client.infer(MODEL, input_of(x), "1"), y, "version 1")
     check_result(client.infer(MODEL, input_of(x), priority=2, sequence_id=5, sequence_start=True,
                               parameters={"other": "text"}, headers={"X-Request-Id": "mine"},
-                              query_params={"other": "1"}), y, "what does not matter here")
+                              query_params={"layout": "NCHW"}), y, "what does not matter here")
     check_result(client.infer(MODEL, input_of(x[0])), bench.expected(x[0]), "three axes")
     as_nhwc = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     check_result(client.infer(MODEL, input_of(as_nhwc), query_params={"layout": "NHWC"}),

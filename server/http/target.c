@@ -1,0 +1,66 @@
+/* target.c - the target of a request line in plain form: whose it is, and the path in it (RFC 9112
+ * 3.2, RFC 3986 6.2.2.2). */
+#include "server/http/http_private.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* "http://example.org/ppm" -> "example.org/ppm"; NULL: it is no such target. */
+static const char *skip_scheme(const char *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strncasecmp(target, schemes[i], strlen(schemes[i])) == 0)
+            return target + strlen(schemes[i]);
+    return NULL;
+}
+
+const char *http_path_in(const char *target)
+{
+    const char *authority = skip_scheme(target);
+    return authority ? authority + strcspn(authority, "/?") : target;
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10 : -1;
+}
+
+/* What stands for a letter, digit, "-", ".", "_" or "~" is that, and is written so. */
+static void decode_unreserved(char *path)
+{
+    char *to = path;
+    for (; *path && *path != '?'; path++) {
+        const int high = *path == '%' ? hex_value(path[1]) : -1;
+        const int low = high >= 0 ? hex_value(path[2]) : -1;
+        const char byte = low >= 0 ? (char)(16 * high + low) : '\0';
+        const bool is_unreserved =
+            byte > 0 && (isalnum((unsigned char)byte) || strchr("-._~", byte));
+        *to++ = is_unreserved ? byte : *path;
+        path += is_unreserved ? 2 : 0;
+    }
+    memmove(to, path, strlen(path) + 1);
+}
+
+bool http_read_target(struct http_request *request)
+{
+    const char *authority = skip_scheme(request->target), *path = http_path_in(request->target);
+    const size_t bytes = strlen(path), host_bytes = authority ? (size_t)(path - authority) : 0;
+    char *copy = malloc(1 + bytes + 1 + host_bytes + 1);
+    if (!copy)
+        return false;
+    request->path = copy;
+    if (authority && *path != '/') /* "http://example.org" */
+        *copy++ = '/';
+    memcpy(copy, path, bytes + 1);
+    decode_unreserved(copy);
+    if (!authority)
+        return true;
+    request->host = memcpy(copy + bytes + 1, authority, host_bytes);
+    copy[bytes + 1 + host_bytes] = '\0';
+    return true;
+}

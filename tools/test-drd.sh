@@ -19,7 +19,7 @@ tests=$1
 shift
 [ $# -gt 0 ] || set -- --filter 'live_@(hostile|http|infer|refusals|reload|serve)/*'
 status=0
-PPM_SERVER=$work/ppm-server PPM_THREADS=1 tools/test.sh "$tests" "$@" || status=$?
+PPM_SERVER=$work/ppm-server PPM_THREADS=1 TEST_SCRIPTS=1 tools/test.sh "$tests" "$@" || status=$?
 sessions=("$work"/report.*)
 reports=0
 for session in "${sessions[@]}"; do

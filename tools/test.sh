@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tools/test.sh build/release/ppm-tests [CRITERION-OPTION...]
 # Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh; ends with "N passed, N failed".
-# With EMULATOR the tests alone, and by that program.
+# With options for Criterion, such as --filter 'npy/*', its tests alone, unless TEST_SCRIPTS=1 asks for
+# the scripts too. With EMULATOR its tests alone, and by that program.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 tests=$1
 shift
+scripts=(tests/*.sh tests/*/*.sh)
+[ $# -eq 0 ] || [ -n "${TEST_SCRIPTS:-}" ] || scripts=()
+[ -z "${EMULATOR:-}" ] || scripts=()
 seconds=${TEST_SECONDS:-600}
 export PPM_SERVER
 work=$(mktemp -d)
@@ -43,8 +47,7 @@ elif [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then # a leak at a test's exit
     failed=1
 fi
 
-for script in tests/*.sh tests/*/*.sh; do
-    [ -z "${EMULATOR:-}" ] || break
+for script in "${scripts[@]}"; do
     [ -x "$script" ] || continue
     timeout "$seconds" "$script"
     status=$?

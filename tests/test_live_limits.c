@@ -310,12 +310,22 @@ Test(live_limits, a_silent_client_is_let_go)
                                              POST_NPY "Content-Length: 1728\r\n\r\n\x93NUMPY"};
     int connections[COUNT(beginnings)];
     struct live live;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--idle-timeout-s", "1"), NULL);
+    live_start(&live,
+               LIST("--model", LISTING1_GOLDEN, "--idle-timeout-s", "1", "--head-timeout-ms",
+                    "1000", "--body-timeout-ms", "1000"),
+               NULL);
     for (size_t i = 0; i < COUNT(beginnings); i++) {
         connections[i] = live_connect(&live);
         live_send(connections[i], beginnings[i], strlen(beginnings[i]));
     }
     for (size_t i = 0; i < COUNT(beginnings); i++) {
+        struct live_answer answer;
+        if (i >= 2) { /* who has begun is told */
+            cr_assert(live_receive(connections[i], false, &answer), "%s", beginnings[i]);
+            live_check_problem(&answer, 408, i == 2 ? "head_timeout_ms" : "body_timeout_ms",
+                               beginnings[i]);
+            live_answer_free(&answer);
+        }
         cr_assert(live_is_closed(connections[i]), "%s", beginnings[i]);
         close(connections[i]);
     }

@@ -10,21 +10,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
-enum { LOOK_EVERY_MS = 50, CLOSE_WITHIN_S = 2, RESUMED_WITHIN_MS = 5000 };
+enum {
+    LOOK_EVERY_MS = 50,
+    CLOSE_WITHIN_S = 2,
+    RESUMED_WITHIN_MS = 5000,
+    SILENT_MS = 50,         /* after which a connection may have to make room for others */
+    HALF_HEAD_MS = 1000,    /* the same, within a head */
+    STALLED_IN_DRAIN_S = 2, /* a body of which nothing comes holds up a drain no longer */
+};
+
+/* What is waited for: none of its requests, its body, or what comes after that. */
+enum stage { NO_REQUEST, BODY, ANSWER };
 
 static void set_deadline(struct http_connection *connection, struct http_deadline deadline,
-                         bool is_told, bool has_request)
+                         bool is_told, enum stage stage)
 {
     struct http_server *server = connection->server;
     pthread_mutex_lock(&server->connections_mutex);
     connection->deadline = deadline;
     connection->is_told = is_told;
-    connection->is_v2 = connection->target && http_is_v2(http_path_in(connection->target));
     connection->changed_s = clock_now_s();
-    connection->has_request = has_request;
+    connection->is_in_body = stage == BODY;
+    if (stage == NO_REQUEST)
+        connection->request = NULL;
     pthread_mutex_unlock(&server->connections_mutex);
 }
 
@@ -42,41 +54,118 @@ static struct http_deadline deadline_of_head(const struct http_options *options)
                : deadline_in(options->request_timeout_ms, "request_timeout_ms");
 }
 
-void http_expect_head(struct http_connection *connection)
+void http_expect_head(struct http_connection *connection, const char *target)
 {
-    set_deadline(connection, deadline_of_head(&connection->server->options), true, false);
+    struct http_server *server = connection->server;
+    pthread_mutex_lock(&server->connections_mutex);
+    free(connection->target);
+    connection->target = strdup(target);
+    connection->is_in_head = true;
+    pthread_mutex_unlock(&server->connections_mutex);
+    set_deadline(connection, deadline_of_head(&connection->server->options), true, NO_REQUEST);
 }
 
-void http_expect_body(struct http_connection *connection, const struct http_request *request)
+void http_expect_body(struct http_connection *connection, struct http_request *request)
 {
-    const size_t ms = connection->server->options.body_timeout_ms;
-    set_deadline(connection, http_deadline_in(request, ms, "body_timeout_ms"), true, true);
+    struct http_server *server = connection->server;
+    const size_t ms = server->options.body_timeout_ms;
+    pthread_mutex_lock(&server->connections_mutex);
+    connection->request = request;
+    connection->is_in_head = false;
+    pthread_mutex_unlock(&server->connections_mutex);
+    connection->moved_s = clock_now_s();
+    set_deadline(connection, http_deadline_in(request, ms, "body_timeout_ms"), true, BODY);
 }
 
 void http_expect_answer(struct http_connection *connection)
 {
-    set_deadline(connection, (struct http_deadline){0}, false, true);
+    set_deadline(connection, (struct http_deadline){0}, false, ANSWER);
 }
 
 void http_expect_resumption(struct http_connection *connection)
 {
-    set_deadline(connection, deadline_in(RESUMED_WITHIN_MS, ""), false, true);
+    set_deadline(connection, deadline_in(RESUMED_WITHIN_MS, ""), false, ANSWER);
 }
 
 void http_expect_reader(struct http_connection *connection)
 {
     const struct http_options *options = &connection->server->options;
     const size_t ms = options->response_timeout_ms;
-    set_deadline(connection, deadline_in(ms ? ms : options->request_timeout_ms, ""), false, true);
+    set_deadline(connection, deadline_in(ms ? ms : options->request_timeout_ms, ""), false, ANSWER);
 }
 
-/* The library ends an idle connection; this is for a request line that comes byte by byte. */
 void http_expect_next(struct http_connection *connection)
 {
-    const struct http_options *options = &connection->server->options;
-    const size_t idle_ms = 1000 * options->idle_timeout_s + LOOK_EVERY_MS;
-    set_deadline(connection, deadline_in(idle_ms + deadline_of_head(options).ms, ""), false, false);
+    const size_t idle_ms = 1000 * connection->server->options.idle_timeout_s;
+    set_deadline(connection, deadline_in(idle_ms, ""), false, NO_REQUEST);
 }
+
+/* ---- room ---- */
+
+/* How readily it makes room for others: 0 not at all, then idle between requests, in the midst of a
+ * head for longer than any honest one takes, never heard of. Its next request may have come
+ * already, if only to the kernel. */
+static int readiness_to_leave(const struct http_connection *connection, double now_s)
+{
+    int unread_bytes = 0;
+    const double silent_s = now_s - connection->changed_s;
+    if (connection->request || connection->is_cut_off || silent_s < SILENT_MS / 1e3 ||
+        (connection->is_in_head && silent_s < HALF_HEAD_MS / 1e3) ||
+        ioctl(connection->descriptor, FIONREAD, &unread_bytes) != 0 || unread_bytes > 0)
+        return 0;
+    return connection->is_in_head ? 2 : connection->target ? 1 : 3;
+}
+
+/* The one that is readiest to leave, and of those the one that has been silent for longest. */
+static struct http_connection *find_idle(struct http_server *server)
+{
+    struct http_connection *best = NULL;
+    const double now_s = clock_now_s();
+    int best_readiness = 0;
+    for (struct http_connection *c = server->connections; c; c = c->next) {
+        const int readiness = readiness_to_leave(c, now_s);
+        if (readiness > best_readiness ||
+            (best && readiness == best_readiness && c->changed_s < best->changed_s)) {
+            best = c;
+            best_readiness = readiness;
+        }
+    }
+    return best;
+}
+
+static void cut_off(struct http_connection *connection)
+{
+    if (!connection->is_cut_off)
+        connection->server->leaving_connections++;
+    connection->is_cut_off = true;
+    connection->deadline.at_s = 0;
+    shutdown(connection->descriptor, SHUT_RDWR); /* closing is the library's */
+}
+
+static bool is_over(const struct http_server *server)
+{
+    return atomic_load(&server->open_connections) - server->leaving_connections >
+           server->options.connections_max;
+}
+
+/* Idle connections end where there are more than connections_max. */
+static void make_room(struct http_server *server)
+{
+    struct http_connection *idle;
+    while (is_over(server) && (idle = find_idle(server)))
+        cut_off(idle);
+}
+
+bool http_is_crowded(const struct http_connection *connection)
+{
+    struct http_server *server = connection->server;
+    pthread_mutex_lock(&server->connections_mutex);
+    const bool is_crowded = connection->is_spare && is_over(server);
+    pthread_mutex_unlock(&server->connections_mutex);
+    return is_crowded;
+}
+
+/* ---- connections ---- */
 
 void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                         enum MHD_ConnectionNotificationCode what)
@@ -99,6 +188,9 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
             connection->next->link = &connection->next;
         server->connections = connection;
         atomic_fetch_add(&server->open_connections, 1);
+        connection->changed_s = clock_now_s();
+        make_room(server);
+        connection->is_spare = is_over(server);
         pthread_mutex_unlock(&server->connections_mutex);
         http_expect_next(connection);
     } else if (connection) {
@@ -106,56 +198,48 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         *connection->link = connection->next;
         if (connection->next)
             connection->next->link = connection->link;
+        server->leaving_connections -= connection->is_cut_off ? 1 : 0;
+        atomic_fetch_sub(&server->open_connections, 1);
         pthread_mutex_unlock(&server->connections_mutex);
         if (connection->is_in_head)
             metrics_cancelled(connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE,
                               METRICS_HEAD);
-        atomic_fetch_sub(&server->open_connections, 1);
         free(connection->target);
         free(connection);
         *socket_context = NULL;
     }
 }
 
-/* Nothing of an answer has been sent yet, and the library offers no way to send one now; none at
- * all where it encrypts. */
-static void tell_late(const struct http_connection *connection)
+/* Why it is late; false: it is not. */
+static bool is_late(const struct http_connection *connection, double now_s, char *ret_detail,
+                    size_t bytes)
 {
-    char answer[640], body[256], detail[96];
-    snprintf(detail, sizeof detail, "the request took more than %zu ms (%s)",
-             connection->deadline.ms, connection->deadline.setting);
-    const int body_bytes =
-        connection->is_v2 ? snprintf(body, sizeof body, "{\"error\":\"%s\"}", detail)
-                          : snprintf(body, sizeof body,
-                                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":408,"
-                                     "\"detail\":\"%s\",\"instance\":\"about:blank\"}",
-                                     http_reason(408), detail);
-    int bytes = snprintf(answer, sizeof answer,
-                         "HTTP/1.1 408 %s\r\nConnection: close\r\n"
-                         "Content-Type: %s\r\nContent-Length: %d\r\n"
-                         "X-Request-Id: late-%d\r\n"
-                         "Server-Timing: queue;dur=0.000, compute;dur=0.000, "
-                         "decode;dur=0.000, encode;dur=0.000\r\n\r\n%s",
-                         http_reason(408), http_problem_type(connection->is_v2), body_bytes,
-                         connection->descriptor, body);
-    ssize_t ignored =
-        send(connection->descriptor, answer, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)ignored;
+    const struct http_deadline *deadline = &connection->deadline;
+    if (deadline->at_s > 0 && deadline->at_s <= now_s) {
+        snprintf(ret_detail, bytes, "the request took more than %zu ms (%s)", deadline->ms,
+                 deadline->setting);
+        return true;
+    }
+    snprintf(ret_detail, bytes, "nothing of the body came for %d s while the server is stopping",
+             STALLED_IN_DRAIN_S);
+    return connection->is_in_body && atomic_load(&connection->server->is_leaving) &&
+           now_s - connection->moved_s > STALLED_IN_DRAIN_S;
 }
 
+/* Nothing is told where the library encrypts. */
 static void cut_off_late(struct http_server *server)
 {
+    char detail[128];
     const double now_s = clock_now_s();
     pthread_mutex_lock(&server->connections_mutex);
     for (struct http_connection *c = server->connections; c; c = c->next) {
-        if (c->deadline.at_s == 0 || c->deadline.at_s > now_s || c->descriptor < 0)
+        if (c->is_cut_off || c->descriptor < 0 || !is_late(c, now_s, detail, sizeof detail))
             continue;
         if (c->is_told && !server->options.has_tls)
-            tell_late(c);
-        c->is_cut_off = true;
-        shutdown(c->descriptor, SHUT_RDWR); /* closing is the library's */
-        c->deadline.at_s = 0;
+            http_tell(c, 408, detail);
+        cut_off(c);
     }
+    make_room(server);
     pthread_mutex_unlock(&server->connections_mutex);
 }
 
@@ -165,7 +249,7 @@ size_t http_fresh_connections(struct http_server *server, double within_s)
     size_t count = 0;
     pthread_mutex_lock(&server->connections_mutex);
     for (const struct http_connection *c = server->connections; c; c = c->next)
-        count += !c->has_request && c->changed_s > oldest_s ? 1 : 0;
+        count += !c->request && c->changed_s > oldest_s ? 1 : 0;
     pthread_mutex_unlock(&server->connections_mutex);
     return count;
 }

@@ -57,11 +57,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     (void)context;
     if (!connection)
         return NULL;
-    free(connection->target);
-    connection->target = strdup(target);
     connection->target_s = clock_now_s();
-    connection->is_in_head = true;
-    http_expect_head(connection);
+    http_expect_head(connection, target);
     return NULL;
 }
 
@@ -89,12 +86,11 @@ static struct http_request *create_request(struct http_server *server, struct MH
     request->connection = mhd;
     request->started_s = connection->target_s;
     set_request_deadline(request, server->options.request_timeout_ms, "request_timeout_ms");
-    http_expect_body(connection, request);
-    connection->is_in_head = false;
     snprintf(request->method, sizeof request->method, "%s", method);
     http_make_printable(request->method);
     choose_id(request);
     http_read_trace(request);
+    http_expect_body(connection, request);
     atomic_fetch_add(&server->in_flight, 1);
     return request;
 }
@@ -179,6 +175,15 @@ static bool begin_request(struct http_request *request, const char *method, cons
         http_find_route(options->routes, method, request->path, request->arguments, allow);
     if (!(request->route && request->route->is_open) && http_refuse_stranger(request))
         return true;
+    if (!(request->route && request->route->is_vital) &&
+        http_is_crowded(http_connection_of(request->connection))) {
+        metrics_rejected(METRICS_CONNECTIONS);
+        request->closes = true;
+        return http_problem(request, 503,
+                            "%zu connections are busy (connections_max), and the few beyond them "
+                            "are for health checks and metrics; try again",
+                            options->connections_max);
+    }
     if (strcmp(method, "OPTIONS") == 0 && strcmp(request->path, "*") == 0) {
         http_add_header(request, "Allow", "GET, HEAD, POST");
         http_respond(request, 204, NULL, NULL, 0);
@@ -267,6 +272,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {
+            http_connection_of(connection)->moved_s = clock_now_s();
             if (!request->is_refused)
                 http_take_body(request, piece, *piece_bytes);
             *piece_bytes = 0;
@@ -314,10 +320,10 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
         NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, server,
         MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_LISTEN_SOCKET,
         atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max + HTTP_SPARE_CONNECTIONS,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->connections_per_address_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory_bytes,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s, MHD_OPTION_URI_LOG_CALLBACK,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0U /* see deadlines.c */, MHD_OPTION_URI_LOG_CALLBACK,
         on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         o->has_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END, http_choose_certificate,
         MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);

@@ -12,16 +12,18 @@ struct http_connection {
     struct http_server *server;
     struct http_connection *next, **link;
     int descriptor;
-    char *target; /* of the request line, before anything is decoded */
+    char *target; /* of the request line, before anything is decoded. Guarded like the deadline */
     double target_s;
     struct http_deadline
         deadline;           /* then it is cut off; at 0: never. Guarded by the list's mutex */
     bool is_told;           /* who passes it: with a 408 */
-    bool is_v2;             /* its target: see http_is_v2. Guarded like the deadline */
     atomic_bool is_cut_off; /* who passed it */
-    bool is_in_head;        /* a request line has come, and the rest of its head has not */
-    bool has_request;       /* from the end of its head on. Guarded like the deadline */
-    double changed_s;       /* when its deadline was set */
+    bool is_in_head;        /* a request line has come, and the rest of its head has not; guarded */
+    struct http_request *request; /* from the end of its head on. Guarded like the deadline */
+    bool is_in_body;              /* of the request. Guarded like the deadline */
+    bool is_spare;                /* accepted beyond connections_max */
+    double changed_s;             /* when its deadline was set */
+    _Atomic double moved_s;       /* when something of a body came last */
 };
 
 /* Connections that the library has closed, and whose client may still be sending. */
@@ -34,6 +36,9 @@ struct http_lingering {
     double end_s[HTTP_LINGERING_MAX]; /* when they are closed, monotonic */
 };
 
+/* Beyond connections_max: for health checks, while all others are busy. */
+enum { HTTP_SPARE_CONNECTIONS = 16 };
+
 struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
@@ -45,6 +50,7 @@ struct http_server {
     atomic_size_t in_flight;
     atomic_size_t open_connections;
     pthread_mutex_t connections_mutex;
+    size_t leaving_connections;          /* of these, cut off and not yet closed. Guarded by it */
     struct http_connection *connections; /* guarded by it */
     struct http_lingering lingering;
     pthread_t watcher;
@@ -62,8 +68,8 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
 /* What a connection is waited for from now on, each with its deadline: the rest of a head; the body
  * of a request; our own answer, which has none here; the library to take it up, which it forgets
  * where memory runs out at that moment; the client to read it; the next request. */
-void http_expect_head(struct http_connection *connection);
-void http_expect_body(struct http_connection *connection, const struct http_request *request);
+void http_expect_head(struct http_connection *connection, const char *target);
+void http_expect_body(struct http_connection *connection, struct http_request *request);
 void http_expect_answer(struct http_connection *connection);
 void http_expect_resumption(struct http_connection *connection);
 void http_expect_reader(struct http_connection *connection);
@@ -73,12 +79,24 @@ void http_expect_next(struct http_connection *connection);
 enum ppm_status http_start_watching(struct http_server *server, struct ppm_error *error);
 void http_stop_watching(struct http_server *server);
 
+/* Whether this connection is one more than connections_max, all the others being busy. */
+bool http_is_crowded(const struct http_connection *connection);
+
 /* Connections without a request whose last one ended, or that began, less than so long ago. */
 size_t http_fresh_connections(struct http_server *server, double within_s);
 
 /* Ends all connections and waits, for a moment, until the library has let them go. It crashes when
  * it has to refuse a malformed head while it is being stopped. */
 void http_close_connections(struct http_server *server);
+
+/* ---- tell.c ---- */
+
+/* Sends a refusal where nothing of an answer has been sent yet, and the library offers no way to
+ * send one now. Not where it encrypts: http_write_told is its text, to be freed; NULL: no memory.
+ * To be called while the connection's request can neither begin nor end. */
+void http_tell(const struct http_connection *connection, unsigned status, const char *detail);
+char *http_write_told(const struct http_connection *connection, unsigned status,
+                      const char *detail);
 
 /* ---- linger.c ---- */
 
@@ -234,6 +252,9 @@ const char *http_reason(unsigned status); /* "Not Found" */
 /* Below /v2 the Open Inference Protocol says what an error looks like, and knows no 422. */
 bool http_is_v2(const char *target);
 const char *http_problem_type(bool is_v2); /* the media type of errors */
+
+/* An error's body, to be freed. NULL: no memory. */
+char *http_problem_text(bool is_v2, unsigned status, const char *detail, const char *instance);
 
 /* Overwrites control bytes and what is not ASCII, so that text may stand in logs and JSON. */
 void http_make_printable(char *text);

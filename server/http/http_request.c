@@ -5,7 +5,6 @@
 #include "server/memory.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,17 +77,11 @@ void http_client_address(const struct http_request *request, char *ret_text, siz
 
 bool http_client_is_gone(const struct http_request *request)
 {
-    char byte;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (!info)
-        return false;
-    if (request->server->options.has_tls) { /* whose farewell is bytes to be read */
-        struct pollfd peer = {.fd = info->connect_fd, .events = POLLRDHUP};
-        return poll(&peer, 1, 0) == 1;
-    }
-    ssize_t got = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    /* what has come and was not read, such as the farewell of TLS, may stand before the end */
+    struct pollfd peer = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+    return poll(&peer, 1, 0) == 1;
 }
 
 bool http_reserve(struct http_request *request, size_t bytes)

@@ -87,6 +87,17 @@ static void respond_without_memory(struct http_request *request)
     http_respond_within(request, 503, http_problem_type(is_v2), NULL, text, strlen(text));
 }
 
+char *http_problem_text(bool is_v2, unsigned status, const char *detail, const char *instance)
+{
+    json_t *problem = is_v2 ? json_pack("{s:s}", "error", detail)
+                            : json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
+                                        http_reason(status), "status", (int)status, "detail",
+                                        detail, "instance", instance);
+    char *text = problem ? ppm_json_text(problem, JSON_COMPACT) : NULL;
+    json_decref(problem);
+    return text;
+}
+
 bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
     const bool is_v2 = http_is_v2(request->path);
@@ -99,12 +110,7 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
     if (is_v2 && status == 422)
         status = 400;
 
-    json_t *problem = is_v2 ? json_pack("{s:s}", "error", detail)
-                            : json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
-                                        http_reason(status), "status", (int)status, "detail",
-                                        detail, "instance", request->target);
-    char *body = problem ? ppm_json_text(problem, JSON_COMPACT) : NULL;
-    json_decref(problem);
+    char *body = http_problem_text(is_v2, status, detail, request->target);
     if (body)
         http_respond(request, status, http_problem_type(is_v2), body, strlen(body));
     else

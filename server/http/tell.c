@@ -1,0 +1,70 @@
+/* tell.c - an answer to a request that the library has no way to answer: in the middle of its head
+ * or its body. The connection ends behind it. */
+#include "server/http/http_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static void write_date(char *ret, size_t bytes)
+{
+    const time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(ret, bytes, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+}
+
+/* Of a request that has not begun: an id of ours, and no trace. */
+static char *write_answer(const struct http_connection *connection, unsigned status,
+                          const char *body, const char *type)
+{
+    const struct http_request *request = connection->request;
+    char id[HTTP_ID_BYTES], trace[80] = "", date[40];
+    http_random_hex(id);
+    if (request)
+        memcpy(id, request->id, sizeof id);
+    if (request && *request->trace.trace_id)
+        snprintf(trace, sizeof trace, "traceparent: 00-%s-%s-0%d\r\n", request->trace.trace_id,
+                 request->trace.span_id, request->trace.is_sampled);
+    write_date(date, sizeof date);
+    static const char format[] =
+        "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Type: %s\r\n"
+        "Content-Length: %zu\r\nX-Request-Id: %s\r\n%s"
+        "Server-Timing: queue;dur=0.000, compute;dur=0.000, decode;dur=0.000, encode;dur=0.000\r\n"
+        "\r\n%s";
+    const size_t bytes = sizeof format + 512 + strlen(body);
+    char *answer = malloc(bytes);
+    if (answer)
+        snprintf(answer, bytes, format, status, http_reason(status), date, type, strlen(body), id,
+                 trace, body);
+    return answer;
+}
+
+char *http_write_told(const struct http_connection *connection, unsigned status, const char *detail)
+{
+    const bool has_target = connection->request || connection->target;
+    char *target = connection->request  ? strdup(connection->request->target)
+                   : connection->target ? http_copy_target(connection->target)
+                                        : NULL;
+    const bool is_v2 = target && http_is_v2(http_path_in(target));
+    char *body = target || !has_target
+                     ? http_problem_text(is_v2, status, detail, target ? target : "about:blank")
+                     : NULL;
+    char *answer = body ? write_answer(connection, status, body, http_problem_type(is_v2)) : NULL;
+    free(body);
+    free(target);
+    return answer;
+}
+
+void http_tell(const struct http_connection *connection, unsigned status, const char *detail)
+{
+    char *answer = http_write_told(connection, status, detail);
+    if (answer) {
+        ssize_t ignored =
+            send(connection->descriptor, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)ignored;
+    }
+    free(answer);
+}

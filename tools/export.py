@@ -2,9 +2,10 @@
 """usage: tools/export.py CHECKPOINT MODEL.json [OPTION...]
        tools/export.py CHECKPOINT --list
 
-Makes a model of the pyramid pooling module in a checkpoint: MODEL.json, and the weights beside it
-as MODEL.safetensors. The checkpoint is PyTorch's (.pth, .pt), Keras's (.h5), NumPy's (.npz, .npy)
-or safetensors; docs/weights.md shows each kind. Needs python3-numpy, and python3-h5py for .h5."""
+Makes a model of the pyramid pooling module in a checkpoint: MODEL.json, and its weights as
+MODEL.safetensors in the same folder. The checkpoint is PyTorch's (.pth, .pt), Keras's (.h5, .keras),
+NumPy's (.npz, .npy) or safetensors; docs/weights.md shows each kind. Needs python3-numpy, and
+python3-h5py for Keras's."""
 import argparse
 import collections
 import json
@@ -25,9 +26,18 @@ from checkpoints import ExportError, files
 from checkpoints.kinds import KINDS
 from checkpoints.mapping import export_mapped, read_lines
 from checkpoints.recognise import Options, conv_shape, recognise
+from checkpoints.sizes import plural, printable
 
 UPSAMPLE = ("align_corners", "half_pixel", "asymmetric")
+CONCAT = ("input_first", "input_last", "branches")
+POOL = ("adaptive", "same", "valid")
+ACTIVATIONS = ("none", "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu",
+               "hardswish")
+GRAPH = ("kind", "prefix", "bins", "windows", "pool", "upsample", "concat", "branch_activation",
+         "head_activation", "eps", "without_classifier")
 GROUPS_SHOWN_MAX = 12
+REFUSED_SHOWN_MAX = 12
+LARGEST = {"F32": float(np.finfo(np.float32).max), "F16": 65504.0, "BF16": 3.3895313892515355e38}
 
 
 def arguments(argv):
@@ -43,21 +53,32 @@ def arguments(argv):
     found.add_argument("--entry", help="of a PyTorch file: the entry with the state_dict")
     found.add_argument("--kind", choices=[kind.name for kind in KINDS], metavar="KIND")
     found.add_argument("--prefix", help="what stands before the module's names, such as module.")
+    found.add_argument("--kernels", choices=("OIHW", "HWIO"),
+                       help="how convolutions lie in it, as PyTorch's or as TensorFlow's")
     graph = parser.add_argument_group("what no checkpoint says, where the kind's own is not right")
     graph.add_argument("--bins", type=numbers, metavar="B,B,...", help="in the order of branches")
     graph.add_argument("--windows", type=numbers, metavar="W,W,...", help="pixels, instead of bins")
+    graph.add_argument("--pool", choices=POOL)
     graph.add_argument("--upsample", choices=UPSAMPLE)
+    graph.add_argument("--concat", choices=CONCAT)
+    graph.add_argument("--branch-activation", type=activation, metavar="A",
+                       help="at the end of each branch: " + ", ".join(ACTIVATIONS)
+                       + ", or leaky_relu:SLOPE")
+    graph.add_argument("--head-activation", type=activation, metavar="A",
+                       help="of the head, before its classifier")
+    graph.add_argument("--eps", type=float, help="of the batch norms")
     graph.add_argument("--without-classifier", action="store_true",
                        help="end the head before the convolution to classes")
     mapped = parser.add_argument_group("a module of no known kind")
     mapped.add_argument("--base", metavar="BASE.json", help="the model, written by hand")
     mapped.add_argument("--map", action="append", default=[], metavar="TENSOR=KEY",
-                        help="the model's tensor and its key; {i} and {n} stand for each branch")
+                        help="a tensor of BASE.json and its key here, or what both begin with; {i} "
+                        "and {n} stand for each branch, from 0 and from 1")
     mapped.add_argument("--map-file", metavar="FILE", help="such lines; # begins a comment")
     result = parser.add_argument_group("the model")
     result.add_argument("--name", help="[the file's]")
     result.add_argument("--size", type=numbers, metavar="H,W", help="y is stretched to this size")
-    result.add_argument("--scale", type=int, metavar="K", help="or so many times")
+    result.add_argument("--scale", type=int, metavar="K", help="or to K times its own")
     result.add_argument("--as", dest="form", choices=("values", "softmax", "argmax"))
     result.add_argument("--dtype", choices=("F32", "F16", "BF16"), default="F32",
                         help="of the weights' file")
@@ -73,9 +94,16 @@ def numbers(text):
     return values
 
 
+def activation(text):
+    """A layer of the configuration, or "none"."""
+    name, _, slope = text.partition(":")
+    if name not in ACTIVATIONS or slope and name != "leaky_relu":
+        raise ValueError
+    return {name: {"slope": float(slope)}} if slope else name
+
+
 def check(parser, options):
     """What argparse does not see; ends with status 2."""
-    graph = ("kind", "prefix", "bins", "windows", "upsample")
     if not options.list and not options.model:
         parser.error("expected MODEL.json, where the model goes, or --list")
     if options.model and options.model.suffix != ".json":
@@ -86,65 +114,110 @@ def check(parser, options):
                      "part of a URL; --name gives another")
     if (options.map or options.map_file) and not options.base:
         parser.error("--map: expected --base BASE.json, the model whose tensors are mapped")
-    if options.base and (given := [key for key in graph if getattr(options, key)]):
-        parser.error(f"--{given[0]}: expected no --base, which says everything about the module")
+    if options.base and (given := [key for key in GRAPH if getattr(options, key)]):
+        parser.error(f"--{given[0].replace('_', '-')}: expected no --base, which says everything "
+                     "about the module")
     if options.bins and options.windows or options.size and options.scale:
         parser.error("expected either --bins or --windows, and either --size or --scale")
     if options.size and len(options.size) != 2:
         parser.error("--size: expected H,W")
+    if options.scale is not None and options.scale < 1:
+        parser.error("--scale: expected a number from 1")
+    if options.eps is not None and not 0 <= options.eps <= 1:
+        parser.error("--eps: expected a number from 0 to 1")
 
 
 def output_of(options, config):
-    """Adds to a configuration how y is stretched and what of it is answered."""
-    output = {}
-    if options.size:
-        output["size"] = list(options.size)
-    if options.scale:
-        output["scale"] = options.scale
-    if output:
-        output["upsample"] = config["upsample"]
+    """Changes how y is stretched and what of it is answered, where an option says so."""
+    output = dict(config.get("output", {}))
+    if options.size or options.scale:
+        for key in ("size", "scale"):
+            output.pop(key, None)
+        output.update({"size": list(options.size)} if options.size else {"scale": options.scale})
+        if "upsample" in config:
+            output.setdefault("upsample", config["upsample"])
     if options.form:
         output["as"] = options.form
+        if options.form != "argmax" and output.pop("palette", None):
+            print("  left out the palette, which is for argmax", file=sys.stderr)
     if output:
         config["output"] = output
+    check_one_channel(config)
+
+
+def check_one_channel(config):
+    """The largest of one channel is the first, and its share is 1."""
+    answered = config.get("output", {}).get("as", "values")
+    channels = ppm_config.channels_concatenated(config)
+    for kind, layer in map(ppm_config.layer, config.get("head", [])):
+        channels = layer.get("channels", channels) if kind == "conv" else channels
+        answered = "softmax" if kind == "softmax" and channels == 1 else answered
+    if channels == 1 and answered in ("softmax", "argmax"):
+        raise ExportError(f"y has 1 channel, of which {answered} is {'0' if answered == 'argmax' else '1'} "
+                          "everywhere: expected --as values, and a sigmoid over them to tell two "
+                          "classes apart (\"sigmoid\" may be the last layer of the head)")
 
 
 def find(checkpoint, options):
-    """-> (configuration, {tensor of the model: name in the checkpoint}, the Candidate or None)"""
+    """-> (configuration, {tensor of the model: name}, the Checkpoint they are of, the Candidate or
+    None)"""
     if options.base:
         lines = list(read_lines(options.map_file)) if options.map_file else []
         lines += [("--map", line) for line in options.map]
-        return (*export_mapped(checkpoint, options.base, lines), None)
-    found = recognise(checkpoint, Options(options.bins, options.windows, options.upsample,
-                                          options.without_classifier), options.kind, options.prefix)
-    return found.config, found.sources, found
+        return (*export_mapped(checkpoint, options.base, lines), checkpoint, None)
+    found = recognise(checkpoint, graph_of(options), options.kind, options.prefix)
+    return found.config, found.sources, found.checkpoint, found
 
 
-def values_of(checkpoint, config, sources):
+def graph_of(options):
+    return Options(**{name: getattr(options, name) for name in GRAPH if name not in ("kind", "prefix")})
+
+
+def values_of(checkpoint, config, sources, dtype):
     """-> {tensor of the model: (shape, flat float32 array)} as the model's kernel layout has it"""
-    to_hwio = config["weights"].get("kernel_layout") == "HWIO"
+    layout = config.get("weights", {}).get("kernel_layout", "OIHW")
     result = {}
     for tensor in ppm_config.tensors(config):
         source = checkpoint.tensors[sources[tensor.name]]
-        values = source.read()
-        if tensor.role == "weight" and to_hwio != checkpoint.kernels_are_hwio:
-            out, channels, height, width = conv_shape(source.shape, checkpoint.kernels_are_hwio)
-            values = (values.reshape(out, channels, height, width).transpose(2, 3, 1, 0) if to_hwio
+        values = as_dtype(source.values(checkpoint.path), dtype, f"{checkpoint.path}: {source.key}")
+        if tensor.role == "weight" and layout != source.layout:
+            out, channels, height, width = conv_shape(source.shape, source.layout)
+            values = (values.reshape(out, channels, height, width).transpose(2, 3, 1, 0)
+                      if layout == "HWIO"
                       else values.reshape(height, width, channels, out).transpose(3, 2, 0, 1))
-        if not np.isfinite(values).all():
-            raise ExportError(f"{checkpoint.path}: {source.key} holds values that are not finite")
-        result[tensor.name] = (tensor.shape, values.reshape(-1))
+        shape = (values.size,) if tensor.role == "slope" else tensor.shape
+        result[tensor.name] = (shape, np.ascontiguousarray(values).reshape(-1))
     return result
 
 
-def write(model, config, tensors, dtype):
-    file = model.with_suffix(".safetensors")
+def as_dtype(values, dtype, where):
+    """-> float32; raises ExportError for what the weights' file cannot hold"""
+    if not np.isfinite(values).all():
+        raise ExportError(f"{where} holds values that are not finite")
+    largest = values.flat[np.abs(values).argmax()] if values.size else 0
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float16 if dtype == "F16" else np.float32)
+    if not np.isfinite(rounded).all() or dtype == "BF16" and abs(largest) > LARGEST["BF16"]:
+        raise ExportError(f"{where} holds {largest:.8g}, and the largest number of {dtype} is "
+                          f"{LARGEST[dtype]:.8g}{'; --dtype F32 holds it' if abs(largest) <= LARGEST['F32'] else ''}")
+    return values.astype(np.float32)
+
+
+def write(options, config, tensors):
+    """Both files or, where that fails, none: what was there stays as it was."""
+    model, weights = options.model, options.model.with_suffix(".safetensors")
+    new = [file.with_name(f".{file.name}.{os.getpid()}") for file in (weights, model)]
     try:
-        safetensors_io.save(file, tensors, dtype)
-        model.write_text(as_json(config), encoding="utf-8")
+        safetensors_io.save(new[0], tensors, options.dtype)
+        new[1].write_text(as_json(config), encoding="utf-8")
+        os.replace(new[0], weights)
+        os.replace(new[1], model)
     except OSError as error:
-        raise ExportError(f"{error.filename}: cannot write it: {error.strerror}") from None
-    return file
+        raise ExportError(f"{weights}: cannot write it: {error.strerror}") from None
+    finally:
+        for file in new:
+            file.unlink(missing_ok=True)
+    return weights
 
 
 def as_json(config):
@@ -167,22 +240,48 @@ def report(checkpoint, options, config, sources, candidate, tensors, file):
                                        ppm_config.channels_concatenated(config))
     count = sum(values.size for _, values in tensors.values())
     print(f"  x {shape.format(config['input']['channels'])}, y {shape.format(channels)}"
-          f"{' before its output' if 'output' in config else ''}, {count:,} values in "
-          f"{len(tensors)} tensors, {options.dtype}")
+          f"{' before its output' if 'output' in config else ''}, {plural(count, 'value')} in "
+          f"{plural(len(tensors), 'tensor')}, {options.dtype}")
     print(f"  wrote {options.model}, {file}")
     if candidate:
-        what = "windows" if "windows" in config else "bins"
-        sizes = ", ".join(map(str, config[what]))
-        print(f"  as no checkpoint says it, from its code: {what} {sizes}, {config['pool']}, "
-              f"{config['upsample']}, {config['concat']}")
+        report_assumed(config, graph_of(options))
     if options.verbose:
         for name, source in sources.items():
             print(f"    {name} = {checkpoint.tensors[source].key}")
     if checkpoint.refused:
-        print("  not read, as that could run code: " + ", ".join(checkpoint.refused))
+        names = checkpoint.refused[:REFUSED_SHOWN_MAX]
+        more = len(checkpoint.refused) - len(names)
+        print("  not read, as that could run code: " + printable(", ".join(names))
+              + (f" and {more} more" if more else ""))
     report_skipped(checkpoint, set(sources.values()), options.verbose)
     if candidate and candidate.kind.note:
         print(f"  note: {candidate.kind.note}")
+
+
+def report_assumed(config, graph):
+    """What the weights would fit as well if it were otherwise."""
+    what = "windows" if "windows" in config else "bins"
+    stack = (config["branches"] if "branches" in config else [config["branch"]])[0]
+    eps = eps_of(stack) + eps_of(config.get("head", []))
+    parts = [f"{what} {', '.join(map(str, config[what]))}", config["pool"], config["upsample"],
+             config["concat"], f"branches with {activations_of(stack)}"]
+    parts += [f"a head with {activations_of(config['head'])}"] if config.get("head") else []
+    parts += [f"eps {eps[0]}"] if eps else []
+    given = [f"--{name.replace('_', '-')}" for name in
+             [name for name in ("bins", "windows") if getattr(graph, name)] + graph.given()]
+    print(f"  as no checkpoint says it, from its code{' and ' + ', '.join(given) if given else ''}: "
+          + ", ".join(parts))
+
+
+def activations_of(stack):
+    return ", ".join(kind + (f" {options['slope']}" if "slope" in options else "")
+                     for kind, options in map(ppm_config.layer, stack)
+                     if kind not in ("conv", "batch_norm")) or "no activation"
+
+
+def eps_of(stack):
+    return [options.get("eps", 1e-5) for kind, options in map(ppm_config.layer, stack)
+            if kind == "batch_norm"]
 
 
 def report_skipped(checkpoint, used, is_verbose):
@@ -197,7 +296,8 @@ def report_skipped(checkpoint, used, is_verbose):
     shown = [f"{skipped[0][:common]}{name} ({count})" for name, count in
              groups.most_common(GROUPS_SHOWN_MAX)]
     more = f", {len(groups) - len(shown)} more" if len(groups) > len(shown) else ""
-    print(f"  skipped {len(skipped)} tensors of the rest of the network: {', '.join(shown)}{more}")
+    print(f"  skipped {plural(len(skipped), 'tensor')} of the rest of the network: {', '.join(shown)}"
+          f"{more}")
     for key in skipped if is_verbose else []:
         print(f"    {key}")
 
@@ -211,23 +311,49 @@ def common_parts(keys):
 def main(argv=None):
     options = arguments(argv)
     checkpoint = files.read(options.checkpoint, options.entry)
+    if options.kernels:
+        checkpoint.set_layout(options.kernels)
     if options.list:
         for tensor in checkpoint.tensors.values():
             print(f"{tensor.key} {list(tensor.shape)}")
         return
-    config, sources, candidate = find(checkpoint, options)
+    weights = options.model.with_suffix(".safetensors")
+    for file in (options.model, weights):
+        if file.exists() and file.samefile(options.checkpoint):
+            raise ExportError(f"{file}: the checkpoint itself, which would be written over: give "
+                              "MODEL.json another name")
+    config, sources, checkpoint, candidate = find(checkpoint, options)
     output_of(options, config)
-    tensors = values_of(checkpoint, {"weights": {}, **config}, sources)
+    tensors = values_of(checkpoint, {"weights": {}, **config}, sources, options.dtype)
     config = {"name": options.name or options.model.stem,
               **{key: value for key, value in config.items() if key not in ("name", "weights")},
-              "weights": {"file": options.model.with_suffix(".safetensors").name,
-                          **config.get("weights", {})}}
-    file = write(options.model, config, tensors, options.dtype)
-    report(checkpoint, options, config, sources, candidate, tensors, file)
+              "weights": {"file": weights.name, **config.get("weights", {})}}
+    write(options, config, tensors)
+    report(checkpoint, options, config, sources, candidate, tensors, weights)
+
+
+def run():
+    """-> exit status"""
+    try:
+        sys.stdout.reconfigure(errors="backslashreplace")
+        main()
+        sys.stdout.flush()
+        return 0
+    except ExportError as error:
+        print(f"export.py: {printable(str(error))}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read has read enough; what was to be written is there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        print("export.py: out of memory", file=sys.stderr)
+    except OSError as error:
+        print(f"export.py: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("export.py: interrupted", file=sys.stderr)
+        return 130
+    return 1
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ExportError as error:
-        sys.exit(f"export.py: {error}")
+    sys.exit(run())

@@ -3,10 +3,54 @@
 One walk over a configuration lists the tensors its layers read, so that the tools that make
 weights need no list of their own.
 """
+import json
 from collections import namedtuple
 
 # role: weight, bias (of a conv), gamma, beta, mean, var (of a batch_norm) or slope (of a prelu)
 Tensor = namedtuple("Tensor", "name shape role fan_in")
+
+# What a configuration that leaves a key out means by that, as docs/models.md has it.
+DEFAULTS = {"pool": "adaptive", "upsample": "align_corners", "concat": "input_first"}
+
+
+class ConfigError(Exception):
+    """Where a configuration is wrong, what was found and what was expected."""
+
+
+def value_of(config, key):
+    return config.get(key, DEFAULTS[key])
+
+
+def check(config):
+    """Raises ConfigError for what a walk over the tensors would stumble on; the server checks it all."""
+    def expect(holds, where, found, expected):
+        if not holds:
+            found = "nothing" if found is None else json.dumps(found)
+            raise ConfigError(f"{where}: found {found:.60}, expected {expected}")
+
+    expect(isinstance(config, dict), "the model's JSON", config, "an object")
+    channels = config.get("input", {}).get("channels")
+    expect(is_count(channels), "input.channels", channels, "how many channels the input has")
+    windows = config.get("windows", config.get("bins"))
+    expect(isinstance(windows, list) and windows, "bins", windows, "a list such as [1, 2, 3, 6]")
+    expect(("branch" in config) != ("branches" in config), "branch", config.get("branch"),
+           "either branch, a list of layers, or branches, a list of such lists")
+    expect(len(branch_stacks(config)) == len(windows), "branches", len(branch_stacks(config)),
+           f"a stack for each of {len(windows)}")
+    for where, stack in [(f"branch {i}", s) for i, s in enumerate(branch_stacks(config))] + [
+            ("head", config.get("head", []))]:
+        expect(isinstance(stack, list), where, stack, "a list of layers")
+        for kind, options in map(layer, stack):
+            expect(isinstance(options, dict), f"{where}: {kind}", options, "an object of options")
+            if kind == "conv":
+                expect(is_count(options.get("channels", 1)), f"{where}: conv.channels",
+                       options.get("channels"), "a number of channels")
+                expect(options.get("kernel", 1) in (1, 3), f"{where}: conv.kernel",
+                       options.get("kernel"), "1 or 3")
+
+
+def is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def layer(entry):
@@ -41,14 +85,16 @@ def named_head(config):
 
 def channels_out(stack, channels):
     """The channels that leave a stack which `channels` enter."""
-    return ([options["channels"] for kind, options in map(layer, stack) if kind == "conv"]
-            or [channels])[-1]
+    for kind, options in map(layer, stack):
+        if kind == "conv":
+            channels = options.get("channels", channels)
+    return channels
 
 
 def channels_concatenated(config):
     channels = config["input"]["channels"]
     branches = sum(channels_out(stack, channels) for stack in branch_stacks(config))
-    return branches + (0 if config["concat"] == "branches" else channels)
+    return branches + (0 if value_of(config, "concat") == "branches" else channels)
 
 
 def tensors(config, prelu_parameters=None):
@@ -64,7 +110,7 @@ def tensors(config, prelu_parameters=None):
         for kind, options, name in stack:
             if kind == "conv":
                 yield from conv_tensors(name, options, channels, hwio)
-                channels = options["channels"]
+                channels = options.get("channels", channels)
             elif kind == "batch_norm":
                 yield from batch_norm_tensors(name, options, channels)
             elif kind == "prelu":
@@ -72,7 +118,7 @@ def tensors(config, prelu_parameters=None):
 
 
 def conv_tensors(name, options, channels, hwio):
-    k, out = options.get("kernel", 1), options["channels"]
+    k, out = options.get("kernel", 1), options.get("channels", channels)
     shape = (k, k, channels, out) if hwio else (out, channels, k, k)
     yield Tensor(f"{name}.weight", shape, "weight", channels * k * k)
     if options.get("bias", True):

@@ -2,7 +2,9 @@
 repositories give them, in files laid out as theirs are, and what they compute, by PyTorch's
 operators on permuted weights.
 """
+import json
 import pickle
+import zipfile
 
 import h5py
 import numpy as np
@@ -144,6 +146,50 @@ def write_h5(path, layers, is_whole_model=False):
                 group.create_dataset(f"{name}/{leaf}:0", data=value)
         if is_whole_model:
             file.create_dataset("optimizer_weights/Adam/iterations:0", data=np.int64(7))
+
+
+def segmentation_models(channels, classes):
+    """qubvel/segmentation_models' PSPNet: a 1x1 bottleneck, a 3x3 classifier, an eps of 1e-3."""
+    levels = [(f"psp_level{level}_conv", f"psp_level{level}_bn") for level in (1, 2, 3, 6)]
+    pyramid = Pyramid(channels, 3, classes, levels, ("aggregation_conv", "aggregation_bn", "final_conv"),
+                      {"stem_conv": conv(3, 4, 3)}, 1e-3)
+    pyramid.layers["aggregation_conv"] = conv(channels + 12, 6)
+    pyramid.layers["final_conv"] = conv(6, classes, 3, bias=True)
+    return pyramid
+
+
+def half_pixel(x, size):
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def class_of(parameters):
+    return "BatchNormalization" if "gamma" in parameters else "Conv2D"
+
+
+def write_keras3(path, layers):
+    """As Keras 3 writes .weights.h5: layers by their classes and numbers, variables by their numbers."""
+    numbers = {"BatchNormalization": 0, "Conv2D": 0}
+    with h5py.File(path, "w") as file:
+        for parameters in layers.values():
+            kind = class_of(parameters)
+            name = {"BatchNormalization": "batch_normalization", "Conv2D": "conv2d"}[kind]
+            suffix = f"_{numbers[kind]}" if numbers[kind] else ""
+            numbers[kind] += 1
+            for i, value in enumerate(parameters.values()):
+                file.create_dataset(f"layers/{name}{suffix}/vars/{i}", data=value)
+        file.create_dataset("optimizer/vars/0", data=np.int64(7))
+
+
+def write_keras(path, layers, has_names=True):
+    """As Keras 3 writes .keras: a zip with the weights and what the layers are called."""
+    write_keras3(path.with_suffix(".weights.h5"), layers)
+    config = {"class_name": "Functional", "config": {"layers": [
+        {"class_name": "InputLayer", "config": {"name": "input_1"}},
+        *({"class_name": class_of(parameters), "config": {"name": name}} for name, parameters in layers.items())]}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.4.0"}')
+        archive.writestr("config.json", json.dumps(config if has_names else {}))
+        archive.write(path.with_suffix(".weights.h5"), "model.weights.h5")
 
 
 def write_npz(path, layers):

@@ -1,5 +1,7 @@
 """What a checkpoint can be wrapped in, what is refused and in which words, and speed."""
 import argparse
+import os
+import signal
 import subprocess
 import sys
 
@@ -277,6 +279,49 @@ class CommandLine(ExportTest):
                 done = self.run_program(*arguments)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn(sentence, done.stderr)
+
+    def start_program(self, *arguments, **options):
+        return subprocess.Popen([sys.executable, ROOT / "tools/export.py", *arguments], text=True, cwd=self.folder,
+                                stderr=subprocess.PIPE, **options)
+
+    def test_output_that_nobody_reads(self):
+        """A closed pipe is no fault; a full device is one."""
+        self.save({**semseg(), **{f"more.{i}": torch.zeros(1) for i in range(5000)}})
+        for arguments in (["checkpoint.pth", "--list"], ["checkpoint.pth", "model.json", "--verbose"]):
+            program = self.start_program(*arguments, stdout=subprocess.PIPE)
+            program.stdout.close()
+            self.assertEqual((program.stderr.read(), program.wait()), ("", 0))
+            program.stderr.close()
+        self.assertTrue(self.model.exists())
+        with open("/dev/full", "w") as full:
+            program = self.start_program("checkpoint.pth", "--list", stdout=full)
+            self.assertEqual((program.stderr.read(), program.wait()),
+                             ("export.py: standard output: No space left on device\n", 1))
+            program.stderr.close()
+
+    def test_interrupted(self):
+        """By Ctrl-C, while it waits for a file that does not come."""
+        os.mkfifo(self.folder / "fifo.pth")
+        program = self.start_program("fifo.pth", "model.json")
+        with open(self.folder / "fifo.pth", "wb"):  # it has begun to read
+            program.send_signal(signal.SIGINT)
+            self.assertEqual((program.stderr.read(), program.wait()), ("export.py: interrupted\n", 130))
+        program.stderr.close()
+
+    def test_writes_both_or_nothing(self):
+        weights = semseg()
+        safetensors_io.save(self.folder / "model.safetensors", {
+            key: (tuple(value.shape), value.numpy().reshape(-1).astype(np.float32)) for key, value in weights.items()})
+        before = (self.folder / "model.safetensors").read_bytes()
+        failed = self.run_program("model.safetensors", "model.json")
+        self.assertEqual(failed.stderr, "export.py: model.safetensors: the checkpoint itself, which would be written "
+                         "over: give MODEL.json another name\n")
+        self.assertEqual((self.folder / "model.safetensors").read_bytes(), before)
+        self.model.mkdir()
+        self.save(weights)
+        self.assertEqual(self.run_program("checkpoint.pth", "model.json").returncode, 1)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                         ["checkpoint.pth", "model.json", "model.safetensors"])
 
     def test_list(self):
         self.save(semseg())

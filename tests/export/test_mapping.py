@@ -60,6 +60,84 @@ class Mapped(ExportTest):
                     *self.map_file(LINES[:2]))
         self.assert_same(self.serve(X), network(X))
 
+    def test_by_beginnings(self):
+        """A line may name a layer, or what several have in common; the longest one counts."""
+        network = random_network(Unknown)
+        path = self.save({f"module.{key}": value for key, value in network.state_dict().items()})
+        for lines in (["branch.{i}.conv = module.pyramid_{n}", "head.0.conv=module.fuse"],
+                      ["branch.{i}.conv. = module.pyramid_{n}.", "head.0.conv = module.nothing",
+                       "head.0.conv.weight = module.fuse.weight", "head.0.conv.bias = module.fuse.bias"]):
+            self.export(path, *self.base(), *self.map_file(lines))
+            self.assert_same(self.serve(X), network(X))
+        self.export(self.save({f"head.0.conv.{leaf}": value for leaf, value in network.fuse.state_dict().items()}
+                              | {f"a.{n}.b.{leaf}": value for n in (0, 1) for leaf, value in
+                                 (network.pyramid_1, network.pyramid_2)[n].state_dict().items()}), *self.base(),
+                    "--map", "branch.{i}.conv=a.{i}.b")
+        self.assert_same(self.serve(X), network(X))
+
+    def test_short_sentences(self):
+        path = self.save(random_network(Unknown).state_dict())
+        self.assert_refuses("has no tensor branch.0.cnv, its layers with tensors are branch.0.conv, branch.1.conv, "
+                            "head.0.conv", path, *self.base(), "--map", "branch.{i}.cnv=pyramid_{n}")
+        self.assert_refuses("has no pyramid_0.weight for branch.0.conv.weight; --list shows what is there", path,
+                            *self.base(), "--map", "branch.{i}.conv=pyramid_{i}")
+        weights = {key: value for key, value in random_network(Unknown).state_dict().items() if key != "fuse.bias"}
+        self.assert_refuses("if fuse has none, write \"bias\": false in its layer", self.save(weights), *self.base(),
+                            "--map", "branch.{i}.conv=pyramid_{n}", "--map", "head.0.conv=fuse")
+
+    def test_defaults(self):
+        """What the server takes as left out is left out here too."""
+        class Defaults(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b, self.act = nn.Conv2d(6, 6, 1), nn.Conv2d(18, 18, 1), nn.PReLU()
+
+            def forward(self, x):
+                maps = [networks.stretch(self.act(self.a(nn.functional.adaptive_avg_pool2d(x, n))), x) for n in (1, 3)]
+                y = self.b(torch.cat([x, *maps], 1))
+                return nn.functional.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
+
+        network = random_network(Defaults)
+        base = {"input": {"channels": 6}, "bins": [1, 3], "branch": [{"conv": {"weights": "a"}},
+                                                                    {"prelu": {"weights": "act"}}],
+                "head": [{"conv": {"weights": "b"}}]}
+        (self.folder / "base.json").write_text("\ufeff" + json.dumps(base), encoding="utf-8")
+        self.export(self.save(network.state_dict()), "--base", str(self.folder / "base.json"), "--scale", "2")
+        self.assertNotIn("upsample", self.config()["output"])
+        self.assertNotIn("concat", self.config())
+        self.assert_same(self.serve(X), network(X))
+        self.model.unlink()
+        for change, sentence in (({"input": {}}, "input.channels: found nothing"), ({"bins": None}, "bins: found nothing"),
+                                 ({"head": [{"conv": {"kernel": 2}}]}, "head: conv.kernel: found 2, expected 1 or 3"),
+                                 ({"branches": []}, "expected either branch"), ({"head": [{"conv": 3}]}, "found 3")):
+            (self.folder / "base.json").write_text(json.dumps({**base, **change}))
+            self.assert_refuses(sentence, self.save(network.state_dict()), "--base", str(self.folder / "base.json"))
+
+    def test_output_of_the_base(self):
+        """An option changes what it names, and nothing else."""
+        path, lines = self.save(random_network(Unknown).state_dict()), self.map_file([
+            "branch.{i}.conv = pyramid_{n}", "head.0.conv = fuse"])
+        output = {"scale": 8, "upsample": "half_pixel", "as": "argmax", "palette": [[0, 0, 0]] * 4}
+        for options, want in (
+                ((), output), (("--as", "argmax"), output),
+                (("--as", "values"), {"scale": 8, "upsample": "half_pixel", "as": "values"}),
+                (("--scale", "2"), {**output, "scale": 2}),
+                (("--size", "9,8"), {key: value for key, value in output.items() if key != "scale"} | {"size": [9, 8]})):
+            with self.subTest(options=options):
+                self.export(path, *self.base(output=dict(output)), *lines, *options)
+                self.assertEqual(self.config()["output"], want)
+                self.serve(X)
+
+    def test_one_channel(self):
+        path = self.save(random_network(Unknown).state_dict())
+        one = [{"conv": {"channels": 4, "kernel": 3, "weights": "fuse"}}, {"conv": {"channels": 1}}]
+        for changes in ({"output": {"as": "argmax"}}, {"output": {"as": "softmax"}}, {"head": [*one, "softmax"]}):
+            self.assert_refuses("a sigmoid", self.save({
+                **random_network(Unknown).state_dict(), "head.1.conv.weight": torch.ones(1, 4, 1, 1),
+                "head.1.conv.bias": torch.ones(1)}), *self.base(**{"head": one, **changes}), "--map",
+                "branch.{i}.conv=pyramid_{n}")
+        self.assertTrue(path.exists())
+
     def test_keras_to_either_layout(self):
         """Kernels of an .h5 go into a base of PyTorch's layout, and stay as they are for HWIO."""
         pyramid = tf.Pyramid(6, 2, 3, [("a", "a_bn"), ("b", "b_bn")], ("c", "c_bn", "d"), {}, 1e-5)

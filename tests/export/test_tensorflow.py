@@ -1,4 +1,5 @@
 """TensorFlow's and Keras's files: exported and served, they give what the networks compute."""
+import json
 
 import tensorflow_files as tf
 from support import ExportTest, random_features
@@ -63,3 +64,48 @@ class TensorFlowKinds(ExportTest):
                 self.assertIn("bubbliiiing-keras", printed)
                 self.assertIn("Conv (1)", printed)
                 self.assertEqual(self.config()["branch"][1], {"batch_norm": {"eps": 1e-3}})
+
+    def test_segmentation_models(self):
+        """Written by Keras 2, alone and as a whole model, and by Keras 3 with the layers' names."""
+        pyramid = tf.segmentation_models(12, classes=5)
+        for name, write in (("c.h5", tf.write_h5), ("d.h5", lambda *of: tf.write_h5(*of, is_whole_model=True)),
+                            ("c.keras", tf.write_keras)):
+            with self.subTest(name=name):
+                write(self.folder / name, pyramid.layers)
+                printed = self.assert_computes(
+                    self.folder / name, pyramid, random_features(1, 12, 24, 18),
+                    [tf.same(size) for size in (1, 2, 3, 6)], tf.half_pixel)
+                self.assertIn("segmentation-models-keras", printed)
+                self.assertIn("half_pixel, input_first, branches with relu, a head with relu, eps 0.001", printed)
+
+    def test_keras3_by_map(self):
+        """A .weights.h5 has no layers' names, but kernels that are known to be [H, W, I, O]."""
+        pyramid = tf.segmentation_models(12, classes=5)
+        (self.folder / "base.json").write_text(json.dumps({
+            "input": {"channels": 12, "layout": "NHWC"}, "bins": [1, 2, 3, 6], "pool": "same", "upsample": "half_pixel",
+            "branch": [{"conv": {"channels": 3, "bias": False}}, {"batch_norm": {"eps": 1e-3}}, "relu"],
+            "head": [{"conv": {"channels": 6, "bias": False}}, {"batch_norm": {"eps": 1e-3}}, "relu",
+                     {"conv": {"channels": 5, "kernel": 3}}]}))
+        layers = {"head.0.conv": "conv2d_5", "head.0.batch_norm": "batch_normalization_4", "head.1.conv": "conv2d_6",
+                  "branch.0.batch_norm": "batch_normalization"}
+        layers |= {f"branch.{i}.conv": f"conv2d_{i + 1}" for i in range(4)}
+        layers |= {f"branch.{i}.batch_norm": f"batch_normalization_{i}" for i in range(1, 4)}
+        for name, write in (("c.weights.h5", tf.write_keras3),
+                            ("c.keras", lambda *of: tf.write_keras(*of, has_names=False))):
+            write(self.folder / name, pyramid.layers)
+            options = [f"{ours}=layers/{theirs}" for ours, theirs in layers.items()]
+            options[2:3] = [f"head.1.conv.{leaf}=layers/conv2d_6/vars/{i}" for i, leaf in enumerate(("weight", "bias"))]
+            with self.subTest(name=name):
+                self.assert_computes(self.folder / name, pyramid, random_features(1, 12, 24, 18),
+                                     [tf.same(size) for size in (1, 2, 3, 6)], tf.half_pixel, "--base",
+                                     str(self.folder / "base.json"), *(part for line in options
+                                                                       for part in ("--map", line)))
+                listed = self.export(self.folder / name, "--list")
+                self.assertIn("layers/conv2d_1/vars/0 [1, 1, 12, 3]\n", listed)
+
+    def test_a_bias_of_a_layer_without_names(self):
+        pyramid = tf.bubbliiiing(12, classes=21)
+        pyramid.layers["conv2d_1"]["bias"] = pyramid.layers["conv2d_1"]["kernel"][0, 0, 0]
+        tf.write_h5(self.folder / "c.h5", pyramid.layers)
+        self.assert_refuses("also has conv2d#1.bias", self.folder / "c.h5", "--kind", "bubbliiiing-keras")
+        self.assert_refuses("recognised no", self.folder / "c.h5")

@@ -1,49 +1,47 @@
-"""Reads a checkpoint: its tensors by name, whatever the format.
-
-Which format it is, its first bytes say. Names are PyTorch's in the end: what TensorFlow and Keras
-call conv2d/kernel:0 or bn/moving_mean is conv2d.weight or bn.running_mean here, so that the rest
-needs to know one kind of name.
-"""
+"""Reads a checkpoint: its tensors by name, whatever the format, which its first bytes say."""
+import json
+import math
+import os
 import pathlib
+import struct
 import zipfile
 
 import numpy as np
 
-import safetensors_io
-
-from . import ExportError, entries, pickled
-from .pickled import first_line
-
-# TensorFlow's and Keras's parameters, those of caffe-tensorflow among them
-LEAVES = {"kernel": "weight", "weights": "weight", "gamma": "weight", "scale": "weight",
-          "alpha": "weight", "bias": "bias", "biases": "bias", "beta": "bias", "offset": "bias",
-          "moving_mean": "running_mean", "mean": "running_mean",
-          "moving_variance": "running_var", "variance": "running_var"}
+from . import ExportError, entries, keras, pickled
+from .pickled import TorchTensor, Unread, first_line
+from .sizes import Budget
+from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch
 
 TENSORFLOW = (".index", ".meta")  # and .data-00000-of-00001
+HEADER_BYTES_MAX = 100 << 20  # of safetensors
 
+# files that are something else: how they begin, and what to do
+OTHERS = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for: git lfs pull "
+     "fetches that"),
+    (b"<!doctype html", "a web page, which is what a download that failed leaves: fetch it again"),
+    (b"<html", "a web page, which is what a download that failed leaves: fetch it again"),
+    (b"<?xml", "an XML text, which is what a download that failed leaves: fetch it again"),
+    (b"\x1f\x8b", "compressed by gzip: gunzip it first"),
+    (b"BZh", "compressed by bzip2: bunzip2 it first"),
+    (b"\xfd7zXZ", "compressed by xz: unxz it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd: unzstd it first"),
+    (b"Rar!", "a RAR archive: unpack it first"), (b"7z\xbc\xaf", "a 7z archive: unpack it first"))
 
-class Tensor:
-    """One tensor of a checkpoint: its key there, its shape, and read() for its float32 values."""
-
-    def __init__(self, key, shape, read):
-        self.key, self.shape, self.read = key, tuple(shape), read
-
-
-class Checkpoint:
-    """tensors: {name: Tensor}; kernels_are_hwio: convolutions are [H, W, I, O]; entry: what of the
-    file was taken, None for all of it; refused: what in it is not read, as it could run code."""
-
-    def __init__(self, path, tensors, kernels_are_hwio=False, entry=None, refused=()):
-        self.path, self.tensors, self.refused = path, tensors, refused
-        self.kernels_are_hwio, self.entry = kernels_are_hwio, entry
+SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+               "I16": "<i2", "I8": "<i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
+               "BOOL": "?"}
+FORMATS = {"pt": "OIHW", "tf": "HWIO", "flax": "HWIO", "jax": "HWIO", "keras": "HWIO"}
 
 
 def read(path, entry=None):
     path = pathlib.Path(path)
     try:
+        if path.is_dir():
+            raise ExportError(f"{path}: a folder, expected a checkpoint in it")
         with open(path, "rb") as file:
-            start = file.read(16)
+            start = file.read(512)
     except OSError as error:
         raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
     if path.suffix in TENSORFLOW or ".data-" in path.name:
@@ -54,28 +52,38 @@ def read(path, entry=None):
 
 def reader_of(path, start):
     if start.startswith(b"\x89HDF"):
-        return read_hdf5
+        return lambda path, _: keras.read_hdf5(path)
     if start.startswith(b"\x93NUMPY"):
         return read_npy
     if start[8:9] == b"{":
         return read_safetensors
-    if start.startswith(b"PK") and is_npz(path):
-        return read_npz
     if start.startswith(b"PK"):
-        return read_torch
+        return reader_of_archive(path)
     if start.startswith(b"\x80"):
         return read_legacy_torch
+    for beginning, what in OTHERS:
+        if start.lstrip().lower().startswith(beginning.lower()):
+            raise ExportError(f"{path}: {what}")
+    if start[257:262] == b"ustar":
+        raise ExportError(f"{path}: a tar archive: unpack it first")
+    if start[4:8] == b"TFL3":
+        raise ExportError(f"{path}: a TensorFlow Lite model, expected the checkpoint it was made of")
+    if start.startswith(b"{") and b'"weight_map"' in path.read_bytes()[:1 << 20]:
+        raise ExportError(f"{path}: an index of several safetensors files, expected the one of them "
+                          "with the module")
     raise ExportError(f"{path}: begins with {start[:8]!r}, expected a PyTorch checkpoint, Keras "
-                      ".h5, NumPy .npz or .npy, or safetensors")
+                      ".h5 or .keras, NumPy .npz or .npy, or safetensors")
 
 
-def is_npz(path):
+def reader_of_archive(path):
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
-        return False
-    return any(name.endswith(".npy") for name in names)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return read_torch  # which says what is wrong
+    if "model.weights.h5" in names:
+        return lambda path, _: keras.read_keras(path)
+    return read_npz if any(name.endswith(".npy") for name in names) else read_torch
 
 
 def read_torch(path, entry):
@@ -87,79 +95,95 @@ def read_legacy_torch(path, entry):
 
 
 def read_pickled(found, entry):
-    entry, tensors = entries.state_dict(found, entry)
-    return Checkpoint(found.path, {key: Tensor(key, tensor.shape,
-                                               lambda tensor=tensor: found.values(tensor))
-                                   for key, tensor in tensors.items()},
-                      entry=entry, refused=found.refused)
+    checkpoint = None
+    for name, tensors in reversed(entries.weights_of(found, entry)):
+        checkpoint = Checkpoint(found.path, {key: pickled_tensor(found, key, tensor)
+                                             for key, tensor in tensors.items()},
+                                name, found.refused, checkpoint)
+    return checkpoint
+
+
+def pickled_tensor(found, key, tensor):
+    dtype = tensor.kind if isinstance(tensor, Unread) else tensor.dtype
+    layout = "OIHW" if isinstance(tensor, TorchTensor) else LAYOUTS.get(leaf_of(key))
+    return Tensor(key, tensor.shape, dtype, lambda: found.values(tensor), layout)
 
 
 def read_safetensors(path, _):
-    dtypes = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
-
-    def reader(dtype, shape, data):
-        def read_values():
-            if dtype == "BF16":
-                words = np.frombuffer(data, "<u2").astype("<u4") << 16
-                return words.view("<f4").reshape(shape)
-            if dtype not in dtypes:
-                raise ExportError(f"{path}: holds {dtype}, expected floats")
-            return np.frombuffer(data, dtypes[dtype]).astype("<f4").reshape(shape)
-        return read_values
-
     try:
-        found = list(safetensors_io.entries(memoryview(path.read_bytes())))
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size - 8
+            length = struct.unpack("<Q", file.read(8))[0]
+            if length > min(size, HEADER_BYTES_MAX):
+                raise ValueError(f"a header of {length} bytes")
+            header = json.loads(file.read(length))
+        metadata = header.pop("__metadata__", None) or {}
+        layout = FORMATS.get(str(metadata.get("format")))
+        tensors = {key: safetensors_tensor(path, key, entry, 8 + length, size - length, layout)
+                   for key, entry in header.items()}
     except Exception as error:  # whatever a damaged header leads to
         raise ExportError(f"{path}: not a safetensors file: {first_line(error)}") from None
-    return Checkpoint(path, {key: Tensor(key, shape, reader(dtype, shape, data))
-                             for key, dtype, shape, data in found})
+    return named_by_pytorch(path, tensors)
 
 
-def read_hdf5(path, _):
-    try:
-        import h5py
-    except ImportError:
-        raise ExportError(f"{path}: reading it takes h5py (apt-get install python3-h5py, and run "
-                          "this with /usr/bin/python3)") from None
-    arrays = {}
+def safetensors_tensor(path, key, entry, start, size, layout):
+    dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    numbers = [begin, end, *shape]
+    if not all(type(n) is int and n >= 0 for n in numbers) or not begin <= end <= size:
+        raise ValueError(f"{key} lies outside it")
+    known = SAFETENSORS.get(dtype)
+    if known and math.prod(shape) * np.dtype(known).itemsize != end - begin:
+        raise ValueError(f"{key} of shape {shape} has {end - begin} bytes")
 
-    def take(name, dataset):
-        if isinstance(dataset, h5py.Dataset):  # in the folder of its layer: conv1/conv1/kernel:0
-            key = name.partition("/")[2] or name
-            arrays[name if key in arrays else key] = dataset
+    def read_values():
+        if not known:
+            raise ExportError(f"is of {dtype}, expected real numbers")
+        with open(path, "rb") as file:
+            file.seek(start + begin)
+            values = np.frombuffer(file.read(end - begin), known).reshape(shape)
+        return (values.astype("<u4") << 16).view("<f4") if dtype == "BF16" else values
 
-    try:
-        file = h5py.File(path, "r")
-        file.get("model_weights", file).visititems(take)
-    except (OSError, RuntimeError) as error:
-        raise ExportError(f"{path}: h5py cannot read it: {first_line(error)}") from None
-    return named_by_pytorch(path, arrays)
+    return Tensor(key, shape, dtype, read_values, layout or LAYOUTS.get(leaf_of(key)))
 
 
 def read_npz(path, _):
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except Exception as error:  # a damaged archive, or objects in it
+        budget, tensors = Budget(path), {}
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    key = name[:-len(".npy")]
+                    tensors[key] = npz_tensor(path, archive, name, key, budget)
+    except Exception as error:  # a damaged archive
         raise ExportError(f"{path}: NumPy cannot read it: {first_line(error)}") from None
-    return named_by_pytorch(path, arrays)
+    return named_by_pytorch(path, tensors)
+
+
+def npz_tensor(path, archive, name, key, budget):
+    def read_header(file):
+        version = np.lib.format.read_magic(file)
+        return (np.lib.format.read_array_header_1_0 if version == (1, 0)
+                else np.lib.format.read_array_header_2_0)(file)
+
+    with archive.open(name) as file:
+        shape, is_fortran, dtype = read_header(file)
+
+    def read_values():
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "biuf":
+            raise ExportError(f"is of {dtype}, expected real numbers")
+        budget.take(size)
+        with zipfile.ZipFile(path) as again, again.open(name) as file:
+            read_header(file)
+            data = file.read(size)
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+
+    return Tensor(key, shape, dtype, read_values, LAYOUTS.get(leaf_of(key)))
 
 
 def read_npy(path, _):
     found = pickled.read(path, pickled.read_pickled_npy)
-    return named_by_pytorch(path, entries.flatten(found), found.refused)
-
-
-def pytorch_name(key):
-    """conv5_4/weights:0 -> conv5_4.weight; None for a key of another style."""
-    stem, slash, leaf = key.partition(":")[0].rpartition("/")
-    return f"{stem}.{LEAVES[leaf]}" if slash and leaf in LEAVES else None
-
-
-def named_by_pytorch(path, arrays, refused=()):
-    """arrays: {key: NumPy array, or a dataset that becomes one}"""
-    names = {key: pytorch_name(key) for key in arrays}
-    tensors = {names[key] or key: Tensor(key, array.shape,
-                                         lambda array=array: np.asarray(array, np.float32))
-               for key, array in arrays.items()}
-    return Checkpoint(path, tensors, kernels_are_hwio=any(names.values()), refused=refused)
+    flat = entries.flatten(found)
+    return named_by_pytorch(path, {key: Tensor(key, array.shape, array.dtype, lambda array=array: array,
+                                               LAYOUTS.get(leaf_of(key)))
+                                   for key, array in flat.items()}, found.refused)

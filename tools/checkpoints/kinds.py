@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution; a bias that need not be there is taken where it is."""
+    """A convolution, with a bias or without."""
     name: str
     kernel: int = 1
-    needs_bias: bool = False
+    has_bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,11 @@ class Norm:
 
 @dataclass(frozen=True)
 class Kind:
+    """All that its layers' names and `own` begin has to be there as the layers say, and nothing else:
+    another tensor, a bias for one, is of another module."""
     name: str
     about: str
-    own: tuple  # what its tensors' names begin with; others that do are not understood
+    own: tuple  # what its tensors' names begin with; "": nothing else is at its prefix
     branch: tuple
     head: tuple = ()
     classifier: tuple = ()  # the end of the head, which --without-classifier leaves out
@@ -36,6 +38,7 @@ class Kind:
     bins: tuple = (1, 2, 3, 6)
     labels: tuple = ()  # of the branches in the order of the concat; none: 0, 1, ... as found
     windows: object = None  # classes -> windows in the order of labels, instead of bins
+    keeps_width: bool = False  # branches have as many channels as the input
     pool: str = "adaptive"
     upsample: str = "align_corners"
     concat: str = "input_first"
@@ -46,6 +49,16 @@ class Kind:
 
 def conv_norm_relu(conv, norm, kernel=1, **options):
     return (Conv(conv, kernel=kernel), Norm(norm, **options), "relu")
+
+
+def uper(name, about, norm, is_optional, **options):
+    """The pyramid of mmsegmentation's UPerHead, whose norms others call by another name."""
+    return Kind(name, about, ("decode_head.psp_modules.", "decode_head.bottleneck."),
+                branch=(Conv("decode_head.psp_modules.{i}.1.conv"),
+                        Norm(f"decode_head.psp_modules.{{i}}.1.{norm}", is_optional=is_optional), "relu"),
+                head=(Conv("decode_head.bottleneck.conv", kernel=3),
+                      Norm(f"decode_head.bottleneck.{norm}", is_optional=is_optional), "relu"),
+                upsample="half_pixel", **options)
 
 
 # The sizes that these networks are built for: 713 or 720 pixels for the 19 classes of Cityscapes,
@@ -78,25 +91,29 @@ KINDS = (
     Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.", "cls."),
          branch=conv_norm_relu("ppm.features.{i}.1", "ppm.features.{i}.2"),
          head=conv_norm_relu("cls.0", "cls.1", kernel=3),
-         classifier=(Conv("cls.4", needs_bias=True),),
+         classifier=(Conv("cls.4", has_bias=True),),
          note="the network goes on by stretching its logits to 8 (H - 1) + 1; --size H,W adds "
               "that"),
-    Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPModule", ("stages.", "bottleneck."),
+    Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPModule", ("",),
          branch=(Conv("stages.{i}.1"),),
-         head=(Conv("bottleneck", needs_bias=True), "relu"),
-         upsample="half_pixel", concat="input_last",
+         head=(Conv("bottleneck", has_bias=True), "relu"),
+         keeps_width=True, upsample="half_pixel", concat="input_last",
          note="PyTorch before 0.4 stretched by align_corners where the code does not say; for a "
               "network trained with it, --upsample align_corners"),
+    Kind("sparseinst", "hustvl/SparseInst: PyramidPoolingModule", ("",),
+         branch=(Conv("stages.{i}.1", has_bias=True), "relu"),
+         head=(Conv("bottleneck", has_bias=True), "relu"),
+         upsample="half_pixel", concat="input_last"),
     Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.",),
          branch=conv_norm_relu("master_branch.0.stages.{i}.1", "master_branch.0.stages.{i}.2"),
          head=conv_norm_relu("master_branch.0.bottleneck.0", "master_branch.0.bottleneck.1",
                              kernel=3),
-         classifier=(Conv("master_branch.1", needs_bias=True),), note=TO_INPUT),
+         classifier=(Conv("master_branch.1", has_bias=True),), note=TO_INPUT),
     Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.", "segmentation_head."),
          branch=(Conv("decoder.psp.blocks.{i}.pool.1.0"),
                  Norm("decoder.psp.blocks.{i}.pool.1.1", is_optional=True), "relu"),
          head=(Conv("decoder.conv.0"), Norm("decoder.conv.1", is_optional=True), "relu"),
-         classifier=(Conv("segmentation_head.0", kernel=3, needs_bias=True),),
+         classifier=(Conv("segmentation_head.0", kernel=3, has_bias=True),),
          concat="input_last",
          note="the network goes on by stretching its logits 8 times, unless it was made otherwise; "
               "--scale 8 adds that"),
@@ -105,43 +122,47 @@ KINDS = (
                  Norm("decode_head.psp_modules.{i}.1.bn", is_optional=True), "relu"),
          head=(Conv("decode_head.bottleneck.conv", kernel=3),
                Norm("decode_head.bottleneck.bn", is_optional=True), "relu"),
-         classifier=(Conv("decode_head.conv_seg", needs_bias=True),),
+         classifier=(Conv("decode_head.conv_seg", has_bias=True),),
          absent="decode_head.fpn_bottleneck.conv.weight", upsample="half_pixel",
          note="for a configuration that says align_corners=True, --upsample align_corners"),
-    Kind("mmseg-uper", "mmsegmentation: the pyramid of UPerHead",
-         ("decode_head.psp_modules.", "decode_head.bottleneck."),
-         branch=(Conv("decode_head.psp_modules.{i}.1.conv"),
-                 Norm("decode_head.psp_modules.{i}.1.bn", is_optional=True), "relu"),
-         head=(Conv("decode_head.bottleneck.conv", kernel=3),
-               Norm("decode_head.bottleneck.bn", is_optional=True), "relu"),
-         upsample="half_pixel",
+    uper("mmseg-uper", "mmsegmentation: the pyramid of UPerHead", "bn", True,
          note="for a configuration that says align_corners=True, --upsample align_corners"),
+    uper("huggingface-uper", "transformers: the pyramid of UperNetHead", "batch_norm", False),
     Kind("fast-scnn", "Tramac/Fast-SCNN-pytorch: PyramidPooling", ("ppm.",),
          branch=conv_norm_relu("ppm.conv{n}.conv.0", "ppm.conv{n}.conv.1"),
          head=conv_norm_relu("ppm.out.conv.0", "ppm.out.conv.1")),
     Kind("csail", "CSAILVision/semantic-segmentation-pytorch: PPM decoder", ("ppm.", "conv_last."),
          branch=conv_norm_relu("ppm.{i}.1", "ppm.{i}.2"),
          head=conv_norm_relu("conv_last.0", "conv_last.1", kernel=3),
-         classifier=(Conv("conv_last.4", needs_bias=True),), upsample="half_pixel", note=TO_INPUT),
-    Kind("ppm", "a PPM as in hszhao/semseg, by itself", ("features.",),
+         classifier=(Conv("conv_last.4", has_bias=True),), upsample="half_pixel", note=TO_INPUT),
+    Kind("ppm", "a PPM as in hszhao/semseg, by itself", ("",),
          branch=conv_norm_relu("features.{i}.1", "features.{i}.2")),
     Kind("pspnet-tensorflow",
          "hellochick/PSPNet-tensorflow, Vladkryvoruchko/PSPNet-Keras-tensorflow",
          ("conv5_3_pool", "conv5_4", "conv6"), labels=("6", "3", "2", "1"), windows=caffe_windows,
          branch=conv_norm_relu("conv5_3_pool{label}_conv", "conv5_3_pool{label}_conv_bn"),
          head=conv_norm_relu("conv5_4", "conv5_4_bn", kernel=3),
-         classifier=(Conv("conv6", needs_bias=True),), pool="valid", layout="NHWC",
+         classifier=(Conv("conv6", has_bias=True),), pool="valid", layout="NHWC",
          note="the network stretches its logits by align_corners; --size H,W adds that"),
     Kind("tensorflow-pspnet", "pudae/tensorflow-pspnet", ("pyramid_pool_module/", "fc1", "logits"),
          labels=("4", "3", "2", "1"), windows=slim_windows,
          branch=conv_norm_relu("pyramid_pool_module/level{label}/pyramid_pool_v1/conv1",
                                "pyramid_pool_module/level{label}/pyramid_pool_v1/conv1/BatchNorm"),
          head=conv_norm_relu("fc1", "fc1/BatchNorm", kernel=3),
-         classifier=(Conv("logits", needs_bias=True),), pool="valid", layout="NHWC",
+         classifier=(Conv("logits", has_bias=True),), pool="valid", layout="NHWC",
          upsample="asymmetric", note=TO_INPUT),
     Kind("bubbliiiing-keras", "bubbliiiing/pspnet-keras, bubbliiiing/pspnet-tf2", (),
          branch=conv_norm_relu("conv2d#{i}", "batch_normalization#{i}", eps=1e-3),
          head=conv_norm_relu("conv2d#4", "batch_normalization#4", kernel=3, eps=1e-3),
-         classifier=(Conv("conv2d#5", needs_bias=True),), labels=("0", "1", "2", "3"),
+         classifier=(Conv("conv2d#5", has_bias=True),), labels=("0", "1", "2", "3"),
          pool="same", layout="NHWC", rename=keras_names, note=TO_INPUT),
+    Kind("segmentation-models-keras", "qubvel/segmentation_models: PSPNet",
+         ("psp_level", "aggregation", "final_conv"), labels=("1", "2", "3", "6"),
+         branch=(Conv("psp_level{label}_conv"),
+                 Norm("psp_level{label}_bn", eps=1e-3, is_optional=True), "relu"),
+         head=(Conv("aggregation_conv"), Norm("aggregation_bn", eps=1e-3, is_optional=True), "relu"),
+         classifier=(Conv("final_conv", kernel=3, has_bias=True),),
+         pool="same", upsample="half_pixel", layout="NHWC",
+         note="for maps whose sides are multiples of 6, as the network has them; it goes on by "
+              "stretching its logits 8 times, unless it was made otherwise; --scale 8 adds that"),
 )

@@ -2,7 +2,9 @@
 
 A map has lines "TENSOR = KEY": the model's tensor, and the checkpoint's key for it. {i} and {n} on
 both sides stand for each branch, counted from 0 and from 1; empty lines and what follows # are
-nothing. A tensor that no line names has its own name in the checkpoint.
+nothing. What is no tensor of the model but the beginning of some stands for all of those:
+"head.0.conv = fuse" for head.0.conv.weight and head.0.conv.bias. A tensor that no line names has its
+own name in the checkpoint.
 """
 import json
 import pathlib
@@ -10,12 +12,12 @@ import pathlib
 import ppm_config
 
 from . import ExportError
-from .recognise import Unfit, check_shapes
+from .recognise import Unfit, check_shapes, conv_shape, wanted_shape
 
 
 def read_lines(path):
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
+        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ExportError(f"{path}: cannot read it: {error}") from None
     for number, line in enumerate(text.splitlines(), 1):
@@ -24,14 +26,14 @@ def read_lines(path):
 
 
 def parse(lines, branches):
-    """lines: (where, "TENSOR = KEY") -> {tensor: key}"""
+    """lines: (where, "TENSOR = KEY") -> {tensor, or the beginning of some: key}"""
     keys = {}
     for where, line in lines:
         tensor, equals, key = (part.strip() for part in line.partition("="))
         if not (tensor and equals and key):
             raise ExportError(f"{where}: found {line!r}, expected TENSOR = KEY")
         for i in range(branches):
-            name = fill_in(tensor, i)
+            name = fill_in(tensor, i).removesuffix(".")
             if keys.setdefault(name, fill_in(key, i)) != fill_in(key, i):
                 raise ExportError(f"{where}: {name} is mapped to {keys[name]} already")
     return keys
@@ -43,11 +45,14 @@ def fill_in(pattern, i):
 
 def read_model(path):
     try:
-        config = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        config = json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
+        ppm_config.check(config)
         list(ppm_config.tensors(config))
     except OSError as error:
         raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+    except ppm_config.ConfigError as error:
+        raise ExportError(f"{path}: not a model's JSON as docs/models.md has it: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise ExportError(f"{path}: not a model's JSON as docs/models.md has it "
                           f"({type(error).__name__}: {error})") from None
     return config
@@ -58,20 +63,74 @@ def export_mapped(checkpoint, model_path, lines):
     config = read_model(model_path)
     weights = config.get("weights", {})
     config["weights"] = {key: weights[key] for key in ("kernel_layout",) if key in weights}
-    prefix = weights.get("prefix", "")
     keys = parse(lines, len(ppm_config.branch_stacks(config)))
-    names = {tensor.key: name for name, tensor in checkpoint.tensors.items()}
-    wanted = {tensor.name for tensor in ppm_config.tensors(config)}
-    if unknown := sorted(set(keys) - wanted):
-        raise ExportError(f"{model_path}: has no tensor {unknown[0]}, its tensors are "
-                          + ", ".join(sorted(wanted)))
-    sources = {name: names.get(keys.get(name, prefix + name)) for name in wanted}
-    if missing := sorted(name for name, source in sources.items() if source is None):
-        raise ExportError(f"{checkpoint.path}: has no {keys.get(missing[0], prefix + missing[0])} "
-                          f"for {missing[0]}; --list shows what is there, --map names another")
+    wanted = {tensor.name: tensor for tensor in ppm_config.tensors({**config, "weights": {}})}
+    check_lines(model_path, keys, wanted)
+    names = names_of(checkpoint)
+    sources = {}
+    for name in wanted:
+        key = key_for(name, keys) or weights.get("prefix", "") + name
+        if key not in names:
+            raise ExportError(f"{checkpoint.path}: has no {key} for {name}; --list shows what is "
+                              f"there, --map names another{without(key, names, wanted[name])}")
+        sources[name] = names[key]
     try:
-        check_shapes(checkpoint, {**config, "weights": {
-            "kernel_layout": "HWIO" if checkpoint.kernels_are_hwio else "OIHW"}}, sources)
+        settle_layouts(checkpoint, sources, wanted)
+        check_shapes(checkpoint, {**config, "weights": {}}, sources)
     except Unfit as reason:
         raise ExportError(f"{checkpoint.path}: {reason}") from None
     return config, sources
+
+
+def check_lines(model_path, keys, wanted):
+    for line in keys:
+        if not any(name == line or name.startswith(f"{line}.") for name in wanted):
+            layers = list(dict.fromkeys(name.rpartition(".")[0] for name in wanted))
+            raise ExportError(f"{model_path}: has no tensor {line}, its layers with tensors are "
+                              + (", ".join(layers[:8]) + (", ..." if layers[8:] else "") or "none"))
+
+
+def names_of(checkpoint):
+    """{what a line may call a tensor: its name}"""
+    names = {}
+    for of in (lambda tensor, name: [name], lambda tensor, _: tensor.aliases,
+               lambda tensor, _: [tensor.key]):
+        for name, tensor in checkpoint.tensors.items():
+            for called in of(tensor, name):
+                names[called] = name
+    return names
+
+
+def key_for(name, keys):
+    """By the line that says the most of the name; None where none does."""
+    stem, leaf = name, ""
+    while stem:
+        if stem in keys:
+            return keys[stem].removesuffix(".") + leaf
+        stem, _, last = stem.rpartition(".")
+        leaf = f".{last}{leaf}"
+    return None
+
+
+def without(key, names, tensor):
+    """What a layer may lack, and says so then."""
+    option = {"bias": "bias", "gamma": "scale", "beta": "center"}.get(tensor.role)
+    layer = key.rpartition(".")[0]
+    if option and any(name.startswith(f"{layer}.") for name in names):
+        return f"; if {layer} has none, write \"{option}\": false in its layer"
+    return ""
+
+
+def settle_layouts(checkpoint, sources, wanted):
+    """How a kernel lies, where its name does not tell, its shape may; else the user has to."""
+    for name, tensor in wanted.items():
+        found = checkpoint.tensors[sources[name]]
+        if tensor.role != "weight" or found.layout:
+            continue
+        fit = [layout for layout in ("OIHW", "HWIO")
+               if conv_shape(found.shape, layout) == wanted_shape(tensor)]
+        if len(fit) > 1 and set(found.shape) != {1}:
+            raise Unfit(f"{found.key} of shape {list(found.shape)} may be [O, I, H, W] as PyTorch's or "
+                        "[H, W, I, O] as TensorFlow's, [O, I] or [I, O]: --kernels OIHW or HWIO says "
+                        "which")
+        found.layout = fit[0] if fit else "OIHW"

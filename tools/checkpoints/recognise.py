@@ -1,10 +1,11 @@
 """Finds the module in a checkpoint: which kind, under which prefix, with how many channels."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import ppm_config
 
 from . import ExportError
 from .kinds import KINDS, Conv, Norm
+from .sizes import plural
 
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
@@ -19,6 +20,7 @@ class Candidate:
     """A kind at a prefix. sources: {tensor of the model: name in the checkpoint}; used: those names
     that were found; problem: why it cannot be exported, None if it can."""
     kind: object
+    checkpoint: object
     prefix: str
     config: dict = field(default_factory=dict)
     sources: dict = field(default_factory=dict)
@@ -32,11 +34,37 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says of the module, None where the kind's own is right."""
+    """What the user says of the module, None where the kind's own is right. Activations are layers of
+    the configuration; "none" is none."""
     bins: tuple = None
     windows: tuple = None
     upsample: str = None
+    concat: str = None
+    pool: str = None
+    eps: float = None
+    branch_activation: object = None
+    head_activation: object = None
     without_classifier: bool = False
+
+    def given(self):
+        """The names of those that change what a kind computes."""
+        return [name for name in ("pool", "upsample", "concat", "branch_activation",
+                                  "head_activation", "eps") if getattr(self, name) is not None]
+
+    def applied_to(self, kind):
+        return replace(kind, branch=self.stack(kind.branch, self.branch_activation),
+                       head=self.stack(kind.head, self.head_activation),
+                       **{name: getattr(self, name) for name in ("upsample", "concat", "pool")
+                          if getattr(self, name)})
+
+    def stack(self, layers, activation):
+        """With this eps, and this activation at its end."""
+        layers = tuple(replace(layer, eps=self.eps) if isinstance(layer, Norm) and self.eps is not None
+                       else layer for layer in layers)
+        if activation is None or not layers:
+            return layers
+        return tuple(layer for layer in layers if isinstance(layer, (Conv, Norm))) + (
+            () if activation == "none" else (activation,))
 
 
 class Unfit(Exception):
@@ -51,20 +79,34 @@ class View:
         tensors = checkpoint.tensors
         self.names = (kind.rename(tensors) if kind.rename else
                       {name[len(prefix):]: name for name in tensors if name.startswith(prefix)})
-        self.missing, self.used = [], set()
+        self.missing, self.used, self.other_norms = [], set(), []
 
     def has(self, name):
         return name in self.names
 
-    def shape(self, name):
-        return self.checkpoint.tensors[self.names[name]].shape
+    def tensor(self, name):
+        return self.checkpoint.tensors[self.names[name]]
 
     def conv_shape(self, name):
         """Of the convolution's weight: (out, in, kernel height, kernel width)"""
-        shape = self.shape(f"{name}.weight")
-        if found := conv_shape(shape, self.checkpoint.kernels_are_hwio):
+        tensor = self.tensor(f"{name}.weight")
+        if found := conv_shape(tensor.shape, tensor.layout):
             return found
-        raise Unfit(f"{name}.weight has shape {list(shape)}, expected a convolution's")
+        raise Unfit(f"{name}.weight has shape {list(tensor.shape)}, expected a convolution's")
+
+    def note_other_norm(self, name):
+        """-> whether a norm of another name or kind is where this one was expected"""
+        parent = name.rpartition(".")[0]
+        stems = [name] if any(self.has(f"{name}.{leaf}") for leaf in PARAMETERS[Norm]) else [
+            key[:-len(".weight")] for key in self.names
+            if parent and key.startswith(f"{parent}.") and key.endswith(".weight")
+            and key.count(".") == name.count(".") + 1 and len(self.tensor(key).shape) == 1]
+        for stem in stems:
+            has_statistics = self.has(f"{stem}.running_mean") or self.has(f"{stem}.running_var")
+            if self.has(f"{stem}.bias") and not (stem == name and has_statistics):
+                self.other_norms.append((name, stem, has_statistics))
+                return True
+        return False
 
     def need(self, name):
         """Notes that a tensor is used, or that it is missing; -> whether it is there"""
@@ -72,8 +114,9 @@ class View:
         return self.has(name)
 
 
-def conv_shape(shape, is_hwio):
+def conv_shape(shape, layout):
     """-> (out, in, kernel height, kernel width); a fully connected layer is a 1x1 convolution"""
+    is_hwio = layout == "HWIO"
     if len(shape) == 2:
         shape = (1, 1, *shape) if is_hwio else (*shape, 1, 1)
     if len(shape) != 4:
@@ -91,31 +134,36 @@ def name_of(layer, kind, i):
 def stack_of(view, layers, names):
     """-> (stack of the configuration, [(layer, name) of those it has])"""
     stack, kept = [], []
-    for layer, name in zip(layers, names):
-        if isinstance(layer, str):
-            stack.append(layer)
-        elif isinstance(layer, Conv):
-            stack.append({"conv": conv_options(view, layer, name)})
-        else:
-            leaves = [f"{name}.{leaf}" for leaf in PARAMETERS[Norm]]
-            if layer.is_optional and not any(map(view.has, leaves)):
-                before = kept[-1][1]
-                view.need(f"{before}.bias")
+    for i, (layer, name) in enumerate(zip(layers, names)):
+        if isinstance(layer, Conv):
+            stack.append({"conv": conv_options(view, layer, name, lacks_norm(view, layers, names, i + 1))})
+        elif isinstance(layer, Norm):
+            if lacks_norm(view, layers, names, i):
                 continue
-            for leaf in leaves:
-                view.need(leaf)
+            view.note_other_norm(name)
+            for leaf in PARAMETERS[Norm]:
+                view.need(f"{name}.{leaf}")
             stack.append({"batch_norm": {"eps": layer.eps}} if layer.eps != 1e-5 else "batch_norm")
+        else:
+            stack.append(layer)
         kept.append((layer, name))
     return stack, kept
 
 
-def conv_options(view, layer, name):
+def lacks_norm(view, layers, names, i):
+    """Whether layer i is a norm that need not be there, and is not."""
+    return i < len(layers) and isinstance(layers[i], Norm) and layers[i].is_optional \
+        and not any(view.has(f"{names[i]}.{leaf}") for leaf in PARAMETERS[Norm]) \
+        and not view.note_other_norm(names[i])
+
+
+def conv_options(view, layer, name, is_without_norm):
     options = {}
     if view.need(f"{name}.weight"):
         options["channels"] = view.conv_shape(name)[0]
     if layer.kernel != 1:
         options["kernel"] = layer.kernel
-    if view.has(f"{name}.bias") or layer.needs_bias:
+    if layer.has_bias or is_without_norm:
         view.need(f"{name}.bias")
     else:
         options["bias"] = False
@@ -127,7 +175,7 @@ def sources_of(named_stack, kept):
     sources, layers = {}, iter(kept)
     for _, options, model_name in named_stack:
         layer, name = next(layers)
-        if isinstance(layer, str):
+        if isinstance(layer, (str, dict)):
             continue
         leaves = PARAMETERS[type(layer)]
         if isinstance(layer, Conv) and options.get("bias", True):
@@ -151,8 +199,8 @@ def pyramid(kind, options, count, classes):
     windows = options.windows or (kind.windows and not options.bins and kind.windows(classes))
     what, sizes = ("windows", windows) if windows else ("bins", options.bins or kind.bins)
     if len(sizes) != count:
-        raise Unfit(f"has {count} branches and {len(sizes)} {what} ({', '.join(map(str, sizes))}): "
-                    f"--{what} says where the branches pool")
+        raise Unfit(f"has {plural(count, 'branch', 'branches')} and {plural(len(sizes), what[:-1])} "
+                    f"({', '.join(map(str, sizes))}): --{what} says where the branches pool")
     return {what: list(sizes)}
 
 
@@ -167,22 +215,29 @@ def configure(candidate, view, options):
     kind, count = candidate.kind, branch_count(candidate.kind, view)
     head = kind.head + (() if options.without_classifier else kind.classifier)
     branches = [stack_of(view, kind.branch, [
-        layer if isinstance(layer, str) else name_of(layer, kind, i) for layer in kind.branch])
+        layer if isinstance(layer, (str, dict)) else name_of(layer, kind, i) for layer in kind.branch])
         for i in range(count)]
     head_stack, head_kept = stack_of(view, head, [getattr(layer, "name", layer) for layer in head])
+    if view.other_norms:
+        raise Unfit(other_norm(*view.other_norms[0]))
     if view.missing:
-        raise Unfit(missing(view.missing, kind, options))
+        left = left_over(kind, view, options)
+        raise Unfit(missing(view.missing, kind, options) + (
+            f", and has {shown(left)}, which such a module does not" if left else ""))
 
     stacks = [stack for stack, _ in branches]
     is_same = all(stack == stacks[0] for stack in stacks)
-    channels = view.conv_shape(name_of(kind.branch[0], kind, 0))[1]
+    width, channels = view.conv_shape(name_of(kind.branch[0], kind, 0))[:2]
+    if kind.keeps_width and width != channels:
+        raise Unfit(f"has branches of {plural(width, 'channel')}, where such a module's keep the "
+                    f"{channels} of the input")
     config = {"input": {"channels": channels, "layout": kind.layout},
               **pyramid(kind, options, count, classes_of(kind, view)), "pool": kind.pool,
               **({"branch": stacks[0]} if is_same else {"branches": stacks}),
               "upsample": options.upsample or kind.upsample, "concat": kind.concat}
     if head_stack:
         config["head"] = head_stack
-    if view.checkpoint.kernels_are_hwio:
+    if view.tensor(name_of(kind.branch[0], kind, 0) + ".weight").layout == "HWIO":
         config["weights"] = {"kernel_layout": "HWIO"}
     candidate.config = config
     sources = {}
@@ -192,40 +247,70 @@ def configure(candidate, view, options):
     candidate.sources = {name: view.names[source] for name, source in sources.items()}
 
 
-def missing(names, kind, options):
-    shown = ", ".join(names[:MISSING_SHOWN_MAX])
+def shown(names):
     more = f" and {len(names) - MISSING_SHOWN_MAX} more" if len(names) > MISSING_SHOWN_MAX else ""
+    return ", ".join(names[:MISSING_SHOWN_MAX]) + more
+
+
+def missing(names, kind, options):
     ends = {f"{layer.name}.{leaf}" for layer in kind.classifier for leaf in ("weight", "bias")}
     way_out = ("; --without-classifier ends the head before it"
                if not options.without_classifier and set(names) <= ends else "")
-    return f"lacks {shown}{more}{way_out}"
+    return f"lacks {shown(names)}{way_out}"
+
+
+def other_norm(name, stem, has_statistics):
+    if has_statistics:
+        return f"calls its norm {stem}, where such a module has {name}"
+    return (f"has {stem}.weight and no {stem}.running_mean: a GroupNorm, or another norm without "
+            "running statistics, which is not served yet")
 
 
 def check_shapes(checkpoint, config, sources):
     """Raises Unfit unless every tensor has the shape that the configuration says."""
     for tensor in ppm_config.tensors(config):
         found = checkpoint.tensors[sources[tensor.name]]
-        if not is_alike(found.shape, tensor, checkpoint.kernels_are_hwio):
-            raise Unfit(f"{found.key} has shape {list(found.shape)}, expected {list(tensor.shape)}")
+        if not is_alike(found, tensor):
+            wanted, way_out = list(tensor.shape), ""
+            if tensor.role == "weight":
+                other = "OIHW" if found.layout == "HWIO" else "HWIO"
+                out, channels, h, w = wanted_shape(tensor)
+                wanted = [h, w, channels, out] if found.layout == "HWIO" else [out, channels, h, w]
+                if conv_shape(found.shape, other) == wanted_shape(tensor):
+                    way_out = f"; --kernels {other} reads it so"
+            raise Unfit(f"{found.key} has shape {list(found.shape)}, expected {wanted}{way_out}")
 
 
-def is_alike(shape, tensor, is_hwio):
-    """A 1x1 convolution may be a matrix, and norms of caffe-tensorflow are [1, 1, 1, C]."""
+def wanted_shape(tensor):
+    """Of a tensor of a configuration whose kernels are [O, I, H, W]: as conv_shape() has it."""
+    return conv_shape(tensor.shape, "OIHW")
+
+
+def is_alike(found, tensor):
+    """A 1x1 convolution may be a matrix, and norms of caffe-tensorflow are [1, 1, 1, C]; one slope is
+    for all channels."""
     if tensor.role == "weight":
-        return conv_shape(shape, is_hwio) == conv_shape(tensor.shape, is_hwio)
-    return [n for n in shape if n != 1] == [n for n in tensor.shape if n != 1]
+        return conv_shape(found.shape, found.layout) == wanted_shape(tensor)
+    shape = [n for n in found.shape if n != 1]
+    return shape == [n for n in tensor.shape if n != 1] or tensor.role == "slope" and not shape
+
+
+def left_over(kind, view, options):
+    """Tensors of layers that the kind does not have. They would change the result: they must not be
+    passed over."""
+    classifier = tuple(f"{layer.name}." for layer in kind.classifier)
+    layers = [name_of(layer, kind, i) for i in range(branch_count(kind, view)) for layer in kind.branch
+              if isinstance(layer, (Conv, Norm))]
+    layers += [layer.name for layer in kind.head + kind.classifier if isinstance(layer, (Conv, Norm))]
+    own = kind.own + tuple(f"{name}." for name in layers)
+    return [name for name in view.names if name.startswith(own) and name not in view.used
+            and not name.replace("/", ".").endswith(BESIDE)
+            and not (options.without_classifier and name.startswith(classifier))]
 
 
 def check_nothing_is_left(candidate, view, options):
-    """A layer that the kind does not have would change the result: it must not be passed over."""
-    kind = candidate.kind
-    classifier = tuple(f"{layer.name}." for layer in kind.classifier)
-    for name in view.names:
-        if not kind.own or not name.startswith(kind.own) or name in view.used \
-                or name.replace("/", ".").endswith(BESIDE):
-            continue
-        if not (options.without_classifier and name.startswith(classifier)):
-            raise Unfit(f"also has {name}, which such a module does not")
+    if left := left_over(candidate.kind, view, options):
+        raise Unfit(f"also has {left[0]}, which such a module does not")
 
 
 def candidates(checkpoint, options, kind_name=None, prefix=None):
@@ -236,14 +321,15 @@ def candidates(checkpoint, options, kind_name=None, prefix=None):
         anchor = name_of(kind.branch[0], kind, 0) + ".weight"
         for start in prefixes(checkpoint, kind, anchor):
             view = View(checkpoint, kind, start)
-            shape = conv_shape(view.shape(anchor), checkpoint.kernels_are_hwio)
+            tensor = view.tensor(anchor)
+            shape = conv_shape(tensor.shape, tensor.layout)
             is_pointwise = shape and shape[2:] == (1, 1)
             if prefix not in (None, start) or not is_pointwise or view.has(kind.absent):
                 continue
-            candidate = Candidate(kind, start)
+            candidate = Candidate(options.applied_to(kind), checkpoint, start)
             try:
                 configure(candidate, view, options)
-                check_shapes(checkpoint, candidate.config, candidate.sources)
+                check_shapes(checkpoint, {**candidate.config, "weights": {}}, candidate.sources)
                 check_nothing_is_left(candidate, view, options)
             except Unfit as reason:
                 candidate.problem = str(reason)
@@ -259,11 +345,20 @@ def prefixes(checkpoint, kind, anchor):
             if name == anchor or name.endswith(("." + anchor, "/" + anchor))]
 
 
+def is_covered(candidate, other, is_earlier):
+    """Whether a module is but a part of another one, or computes what an earlier kind's does."""
+    if candidate.used != other.used:
+        return candidate.used < other.used
+    if bool(candidate.problem) != bool(other.problem):
+        return bool(candidate.problem)
+    return is_earlier and (bool(candidate.problem) or candidate.config == other.config)
+
+
 def recognise(checkpoint, options, kind_name=None, prefix=None):
     """-> the one Candidate that can be exported; a module that another contains is not one."""
     found = list(candidates(checkpoint, options, kind_name, prefix))
     outer = [c for i, c in enumerate(found) if not any(
-        c.used < other.used or (c.used == other.used and j < i) for j, other in enumerate(found))]
+        is_covered(c, other, j < i) for j, other in enumerate(found) if i != j)]
     fit = [candidate for candidate in outer if not candidate.problem]
     if len(fit) == 1:
         return fit[0]
@@ -271,6 +366,8 @@ def recognise(checkpoint, options, kind_name=None, prefix=None):
         raise ExportError(f"{checkpoint.path}: found more than one module: "
                           + "; ".join(candidate.describe() for candidate in fit)
                           + "; --kind or --prefix says which")
+    if checkpoint.alternative:
+        return recognise(checkpoint.alternative, options, kind_name, prefix)
     if outer:
         best = max(outer, key=lambda candidate: len(candidate.used))
         raise ExportError(f"{checkpoint.path}: looks like {best.describe()}, but {best.problem}")
@@ -280,6 +377,6 @@ def recognise(checkpoint, options, kind_name=None, prefix=None):
 def nothing_found(checkpoint, kind_name, prefix):
     names = [tensor.key for tensor in checkpoint.tensors.values()]
     wanted = f"{kind_name or 'pyramid pooling module'}{f' at {prefix!r}' if prefix else ''}"
-    shown = f", the first of which are {', '.join(names[:3])}" if names else ""
-    return (f"recognised no {wanted} among {len(names)} tensors{shown}; --list shows all, "
-            "--map takes what you say")
+    first = f", the first of which are {', '.join(names[:3])}" if names else ""
+    return (f"recognised no {wanted} among {plural(len(names), 'tensor')}{first}; --list shows all, "
+            "--map takes what you say of a model that --base names")

@@ -1,0 +1,82 @@
+"""A checkpoint and its tensors, whatever the format.
+
+Names are PyTorch's in the end: what TensorFlow and Keras call conv2d/kernel:0 or bn/moving_mean is
+conv2d.weight or bn.running_mean here, so that the rest needs to know one kind of name.
+"""
+import numpy as np
+
+from . import ExportError
+from .sizes import printable
+
+# TensorFlow's and Keras's parameters, those of caffe-tensorflow among them
+LEAVES = {"kernel": "weight", "weights": "weight", "gamma": "weight", "scale": "weight",
+          "alpha": "weight", "bias": "bias", "biases": "bias", "beta": "bias", "offset": "bias",
+          "moving_mean": "running_mean", "mean": "running_mean",
+          "moving_variance": "running_var", "variance": "running_var"}
+
+# how the kernels lie that are called so; of one with another name nobody knows
+LAYOUTS = {"weight": "OIHW", "kernel": "HWIO", "weights": "HWIO"}
+
+
+class Tensor:
+    """One tensor: its key in the file, its shape, the name of its type, and read() for its values,
+    which raises an ExportError that says what the tensor is. layout: of a convolution's kernel,
+    "OIHW" as PyTorch's or "HWIO" as TensorFlow's; None where nothing in the file tells. aliases: what
+    else a map may call it."""
+
+    def __init__(self, key, shape, dtype, read, layout=None, aliases=()):
+        self.key, self.shape, self.dtype = printable(key), tuple(shape), printable(str(dtype))
+        self.read, self.layout, self.aliases = read, layout, aliases
+
+    def values(self, path):
+        """-> array of floats, each as it is in the file"""
+        try:
+            values = np.asarray(self.read())
+        except ExportError as error:
+            raise ExportError(f"{path}: {self.key} {error}") from None
+        except Exception as error:  # whatever a damaged file leads to
+            raise ExportError(f"{path}: {self.key} cannot be read: {type(error).__name__}: "
+                              f"{printable(str(error))[:200]}") from None
+        if values.dtype.kind not in "biuf":
+            raise ExportError(f"{path}: {self.key} is of {values.dtype}, expected real numbers")
+        return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+class Checkpoint:
+    """tensors: {name: Tensor}; entry: what of the file was taken, None for all of it; refused: what
+    in it is not read, as it could run code; alternative: the same file under other names, to be tried
+    where these are nobody's."""
+
+    def __init__(self, path, tensors, entry=None, refused=(), alternative=None):
+        self.path, self.tensors, self.entry = path, tensors, entry
+        self.refused, self.alternative = refused, alternative
+
+    def set_layout(self, layout):
+        """The user says how kernels lie."""
+        for tensor in self.tensors.values():
+            tensor.layout = layout
+        if self.alternative:
+            self.alternative.set_layout(layout)
+
+
+def leaf_of(key):
+    """conv5_4/weights:0 -> weights; layer1.0.conv1.weight -> weight"""
+    return key.partition(":")[0].replace("/", ".").rpartition(".")[2]
+
+
+def pytorch_name(key):
+    """conv5_4/weights:0 -> conv5_4.weight; None for a key of another style."""
+    stem, slash, leaf = key.partition(":")[0].rpartition("/")
+    return f"{stem}.{LEAVES[leaf]}" if slash and leaf in LEAVES else None
+
+
+def named_by_pytorch(path, tensors, refused=()):
+    """tensors: a Tensor for each key, in the order of the file. Where all have PyTorch's own names,
+    a slash is the dot between them."""
+    leaves = {leaf_of(key) for key in tensors}
+    is_pytorch = "weight" in leaves and not leaves & set(LEAVES) - {"bias", "scale"}
+    names = {}
+    for key, tensor in tensors.items():
+        name = key.replace("/", ".") if is_pytorch else pytorch_name(key)
+        names[key if name is None or name in names else name] = tensor
+    return Checkpoint(path, names, refused=refused)

@@ -60,8 +60,9 @@ class ExportTest(unittest.TestCase):
     def serve(self, x):
         """What ppm-server makes of x, with the model as exported."""
         np.save(self.folder / "x.npy", np.ascontiguousarray(x))
-        subprocess.run([SERVER, "run", "--model", self.model, "--input", self.folder / "x.npy",
-                        "--output", self.folder / "y.npy"], check=True)
+        done = subprocess.run([SERVER, "run", "--model", self.model, "--input", self.folder / "x.npy",
+                               "--output", self.folder / "y.npy"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
         return np.load(self.folder / "y.npy")
 
     def assert_same(self, got, want):

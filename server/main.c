@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -153,10 +154,17 @@ static void open_standard_descriptors(void)
         close(descriptor);
 }
 
+/* The kernel names a process after the file that was executed last, here "exe". */
+static void set_process_name(void)
+{
+    prctl(PR_SET_NAME, "ppm-server");
+}
+
 int main(int count, char **arguments)
 {
     open_standard_descriptors();
     limit_spinning(arguments);
+    set_process_name();
     const char *name = count > 1 ? arguments[1] : "";
     seed_hashes();
     for (size_t i = 0; i < COMMAND_COUNT; i++)

@@ -311,6 +311,47 @@ Test(live_coding, json_is_compressed_for_who_asks)
     live_stop(&live);
 }
 
+/* Descriptions and refusals are JSON, too; the page is as good as. */
+Test(live_coding, what_is_only_read_is_compressed_as_well)
+{
+    static const struct {
+        const char *method, *target;
+        int status;
+    } cases[] = {
+        {"GET", "/openapi.json", 200},
+        {"GET", "/ppm", 200},
+        {"GET", "/ppm/" LISTING1 "?shape=1,4,30,30", 200},
+        {"GET", "/", 200},
+        {"GET", "/page/page.js", 200},
+        {"GET", "/page/page.css", 200},
+        {"GET", NULL, 404}, /* a long target, which the refusal repeats */
+    };
+    struct live live;
+    char value[LIVE_HEADER_BYTES], long_target[1400] = "/nowhere/";
+    size_t bytes;
+    memset(long_target + strlen(long_target), 'x', sizeof long_target - strlen(long_target) - 1);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *target = cases[i].target ? cases[i].target : long_target;
+        struct live_answer plain = ask_for(&live, cases[i].method, target, "*/*", NULL);
+        struct live_answer answer = ask_for(&live, cases[i].method, target, "*/*", "gzip");
+        cr_assert(plain.status == cases[i].status && answer.status == plain.status, "%s", target);
+        cr_assert(plain.body_bytes >= 1024, "%s: %zu", target, plain.body_bytes);
+        cr_assert_str_eq(live_header(&answer, "Content-Encoding", value), "gzip", "%s", target);
+        cr_assert_str_eq(live_header(&answer, "Vary", value), "Accept-Encoding", "%s", target);
+        char *body = compressed_read(COMPRESSED_GZIP, answer.body, answer.body_bytes,
+                                     plain.body_bytes, &bytes);
+        cr_assert(body && bytes == plain.body_bytes && memcmp(body, plain.body, bytes) == 0, "%s",
+                  target);
+        cr_assert(answer.body_bytes < plain.body_bytes / 2, "%s: %zu of %zu", target,
+                  answer.body_bytes, plain.body_bytes);
+        free(body);
+        live_answer_free(&plain);
+        live_answer_free(&answer);
+    }
+    live_stop(&live);
+}
+
 Test(live_coding, nothing_else_is_compressed)
 {
     static const struct {

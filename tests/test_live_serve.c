@@ -28,6 +28,24 @@ Test(live_serve, health_and_readiness_answer)
     live_stop(&live);
 }
 
+/* It executes itself a second time, by a name that is not its own. */
+Test(live_serve, ps_and_pgrep_find_it)
+{
+    char path[64];
+    size_t bytes;
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)live.pid);
+    char *name = live_read_file(path, &bytes);
+    cr_assert_str_eq(name, "ppm-server\n");
+    free(name);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)live.pid);
+    char *line = live_read_file(path, &bytes);
+    cr_assert_str_eq(line, getenv("PPM_SERVER"));
+    free(line);
+    live_stop(&live);
+}
+
 /* ---- descriptions ---- */
 
 static int sum_of_parameters(const json_t *layers)

@@ -36,5 +36,6 @@ bool openapi_finish(struct http_request *request)
     if (!text)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "application/json", text, bytes);
+    http_compress_here(request);
     return true;
 }

@@ -53,13 +53,16 @@ static bool respond_file(struct http_request *request, const struct page_file *f
 {
     const size_t bytes = (size_t)(file->end - file->bytes);
     const char *known = http_list(request, "If-None-Match");
+    const bool is_text = strcmp(file->type, "application/x-npy") != 0;
     char tag[24];
     snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_of(file));
     const bool is_known = known && strstr(known, tag);
     char *body = is_known ? NULL : malloc(bytes);
     if (!is_known && !body)
         return http_problem(request, 503, "out of memory");
-    http_add_header(request, "ETag", "%s", tag);
+    /* weak: the same file, though not the same bytes where they come compressed */
+    http_add_header(request, "ETag", "%s%s",
+                    is_text && http_will_compress(request, bytes) ? "W/" : "", tag);
     http_add_header(request, "Cache-Control", "no-cache"); /* asked for again, and mostly a 304 */
     http_add_header(request, "Content-Security-Policy", "%s", policy);
     http_add_header(request, "X-Content-Type-Options", "nosniff");
@@ -67,10 +70,12 @@ static bool respond_file(struct http_request *request, const struct page_file *f
     http_add_header(request, "Cross-Origin-Resource-Policy", "same-origin");
     if (is_known) {
         http_respond(request, 304, NULL, NULL, 0);
-        return true;
+    } else {
+        memcpy(body, file->bytes, bytes);
+        http_respond(request, 200, file->type, body, bytes);
     }
-    memcpy(body, file->bytes, bytes);
-    http_respond(request, 200, file->type, body, bytes);
+    if (is_text && !http_compress_here(request))
+        http_add_header(request, "Vary", "Accept-Encoding");
     return true;
 }
 

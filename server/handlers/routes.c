@@ -92,6 +92,7 @@ bool handlers_respond_json(struct http_request *request, json_t *json)
     if (!text)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "application/json", text, strlen(text));
+    http_compress_here(request);
     return true;
 }
 

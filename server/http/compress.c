@@ -9,6 +9,7 @@
 enum {
     BODY_BYTES_MIN = 1024,      /* of less, a packet takes as long */
     DEFLATER_BYTES = 272 << 10, /* zlib's own: windows and tables */
+    HERE_BYTES_MAX = 1 << 18,   /* by a thread that others wait for: 2 ms */
     SLICE_BYTES = 1 << 16,      /* how often it is looked at */
     ROOM_BYTES_MAX = 1 << 30,
     MAX_WINDOW_BITS = 15,
@@ -29,11 +30,20 @@ static bool repeats_itself(const char *slice, size_t bytes)
     return equal > words / 2;
 }
 
+/* Whether it is words, as in a description; of bytes at random a fifth are letters. */
+static bool is_text(const char *slice, size_t bytes)
+{
+    size_t letters = 0;
+    for (size_t i = 0; i < bytes; i++)
+        letters += (unsigned char)((slice[i] | 0x20) - 'a') < 26 ? 1 : 0;
+    return letters > bytes / 3;
+}
+
 /* Other numbers have no two alike, and a search for strings that come again is in vain: what is to
  * gain lies in bytes that are frequent, and takes a quarter of the time. */
 static int choose_strategy(const char *slice, size_t bytes)
 {
-    return repeats_itself(slice, bytes) ? Z_DEFAULT_STRATEGY : Z_RLE;
+    return repeats_itself(slice, bytes) || is_text(slice, bytes) ? Z_DEFAULT_STRATEGY : Z_RLE;
 }
 
 /* Feeds all of body to z, slice by slice, as long as it fits. */
@@ -92,6 +102,13 @@ bool http_compress_as(struct http_request *request, enum http_coding coding)
     http_add_header(request, "Content-Encoding", "%s", http_coding_name(coding));
     http_add_header(request, "Vary", "Accept-Encoding");
     return true;
+}
+
+bool http_compress_here(struct http_request *request)
+{
+    const size_t bytes = request->response.body_bytes;
+    return bytes >= BODY_BYTES_MIN && bytes <= HERE_BYTES_MAX &&
+           strcmp(request->method, "HEAD") != 0 && http_compress(request);
 }
 
 bool http_compress(struct http_request *request)

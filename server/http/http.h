@@ -226,6 +226,9 @@ void http_respond_within(struct http_request *request, unsigned status, const ch
  * the body. 10 ms or so for 1 MB: for threads that compute. */
 bool http_compress(struct http_request *request);
 
+/* The same for a thread that moves bytes: of text that takes no longer than it may. */
+bool http_compress_here(struct http_request *request);
+
 /* Whether it would try to, with a body of so many bytes. */
 bool http_will_compress(const struct http_request *request, size_t body_bytes);
 

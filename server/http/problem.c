@@ -117,6 +117,7 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
         respond_without_memory(request);
     if (request->response.status == 503)
         http_add_header(request, "Retry-After", "%d", RETRY_AFTER_S);
+    http_compress_here(request);
     return true;
 }
 

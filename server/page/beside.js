@@ -15,7 +15,7 @@ function showDurations(id, rows) {
 function showTimes({times, count} = {times: {}}, {metadata, times: {compute}} = {metadata: {}, times: {}}) {
   showDurations("times", [["queue", "#7d8794", times.queue], ["decode", "#a6adb6", times.decode],
                           ["compute", "#3c78d8", times.compute], ["encode", "#c9523f", times.encode]]);
-  byId("times-says").textContent = count > 1 ? `An ordinary request, the median of ${count}.` : "An ordinary request.";
+  byId("times-says").textContent = count > 1 ? `Ordinary requests, medians of ${count}.` : "An ordinary request.";
   const stages = ["pool", "branches", "head", "output"].map((name, i) =>
     [name, ["#3c78d8", "#159a8c", "#79ad36", "#d8961a"][i],
      compute === undefined ? undefined : Number(metadata[`${name}_ms`] || 0)]);

@@ -101,8 +101,8 @@ async function askStages(model, x, signal) {
 
 const timedRequests = 3, timedMax_ms = 300;
 
-/* The times of ordinary requests, median by compute: {times, count}. The first one may have made the
- * plan for a new shape. What takes long is asked once. */
+/* The medians of what ordinary requests take: {times, count}. The first one may have made the plan for a new
+ * shape. What takes long is asked once. */
 async function askTimes(model, x, signal) {
   const all = [], begun_ms = performance.now();
   do {
@@ -110,8 +110,8 @@ async function askTimes(model, x, signal) {
     all.push(readServerTiming(answer.headers.get("Server-Timing")));
     await readAnswer(answer, () => 0);
   } while (all.length < timedRequests && performance.now() - begun_ms < timedMax_ms);
-  all.sort((a, b) => a.compute - b.compute);
-  return {times: all[all.length - 1 >> 1], count: all.length};
+  const median = name => all.map(times => times[name]).sort((a, b) => a - b)[all.length - 1 >> 1];
+  return {times: Object.fromEntries(Object.keys(all[0]).map(name => [name, median(name)])), count: all.length};
 }
 
 /* Prometheus text: [{name, labels, value}] */

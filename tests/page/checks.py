@@ -203,7 +203,7 @@ def colours_have_ranges(browser):
 
 
 def time_and_work(browser):
-    """Times are those of ordinary requests, the median of three; apart, those of the request for the pictures."""
+    """Times are those of ordinary requests, medians of three; apart, those of the request for the pictures."""
     read = "Object.fromEntries([...byId('{}').children].map(item => [item.children[1].textContent, " \
            "Number(item.children[2].textContent.split(' ')[0])]))"
     with page_of(browser, str(ROOT / "configs/models/voc-map.json")) as page:

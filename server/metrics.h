@@ -23,7 +23,12 @@ enum metrics_rejection {
 };
 
 /* Why a request that was begun was not brought to its end, and how far it had come. */
-enum metrics_cancellation { METRICS_CLIENT_GONE, METRICS_DEADLINE, METRICS_CANCELLATION_COUNT };
+enum metrics_cancellation {
+    METRICS_CLIENT_GONE,
+    METRICS_DEADLINE,
+    METRICS_IDLE, /* its body stopped arriving, and others needed the memory */
+    METRICS_CANCELLATION_COUNT
+};
 enum metrics_stage {
     METRICS_HEAD,
     METRICS_BODY,

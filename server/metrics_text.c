@@ -14,7 +14,9 @@ static const char *const rejections[METRICS_REJECTION_COUNT] = {
     [METRICS_CONNECTIONS] = "connections",
 };
 static const char *const cancellations[METRICS_CANCELLATION_COUNT] = {
-    [METRICS_CLIENT_GONE] = "client_gone", [METRICS_DEADLINE] = "deadline"};
+    [METRICS_CLIENT_GONE] = "client_gone",
+    [METRICS_DEADLINE] = "deadline",
+    [METRICS_IDLE] = "idle"};
 static const char *const stages[METRICS_STAGE_COUNT] = {
     [METRICS_HEAD] = "head",       [METRICS_BODY] = "body",     [METRICS_QUEUE] = "queue",
     [METRICS_COMPUTE] = "compute", [METRICS_ANSWER] = "answer",

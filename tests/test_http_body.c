@@ -1,5 +1,5 @@
-/* test_http_body.c - bodies, collected and inflated: in pieces of any size, up to the limits, and
- * what is no compressed body, byte by byte. */
+/* test_http_body.c - bodies, collected in pieces of any size and then inflated: up to the limits,
+ * and what is no compressed body, byte by byte. */
 #include "server/buffers.h"
 #include "server/http/http_private.h"
 #include "server/memory.h"
@@ -22,7 +22,7 @@ static void note_arrival(struct http_request *of)
     arrived_bytes = of->body_bytes;
 }
 
-static const struct http_route route = {.arrived = note_arrival};
+static const struct http_route route = {.arrived = note_arrival, .body_bytes_max = HTTP_BODY_ANY};
 static char path[] = "/";
 
 static void begin_body(size_t body_max_bytes, size_t memory_max_bytes)
@@ -44,11 +44,21 @@ static void end_request(void)
     cr_assert(memory_taken() == 0);
 }
 
+static unsigned status_of(const struct ppm_error *error)
+{
+    static const unsigned statuses[] = {
+        [PPM_MALFORMED] = 400, [PPM_TOO_LARGE] = 413, [PPM_NO_MEMORY] = 503};
+    return error->status == PPM_OK ? 0 : statuses[error->status];
+}
+
+static struct ppm_error refusal; /* of what was inflated */
+
 /* The status that the body is refused with, or 0. */
 static unsigned take(enum http_coding coding, const char *bytes, size_t count, size_t piece_bytes)
 {
+    refusal = (struct ppm_error){0};
     if (coding != HTTP_IDENTITY)
-        cr_assert(http_inflate(&request, coding));
+        cr_assert(http_expect_compressed(&request, coding));
     for (size_t at = 0; at < count; at += piece_bytes) {
         /* a copy of its own, so that a sanitizer sees who reads on */
         const size_t piece = count - at < piece_bytes ? count - at : piece_bytes;
@@ -57,9 +67,10 @@ static unsigned take(enum http_coding coding, const char *bytes, size_t count, s
         http_take_body(&request, copy, piece);
         free(copy);
     }
-    http_end_body(&request);
     cr_assert(request.body_refusal == 0 || (!request.body && request.body_bytes == 0));
-    return request.body_refusal;
+    if (request.body_refusal == 0 && request.is_compressed)
+        http_inflate_body(&request, NULL, NULL, &refusal);
+    return request.body_refusal ? request.body_refusal : status_of(&refusal);
 }
 
 static enum compressed_format format_of(enum http_coding coding)
@@ -115,7 +126,7 @@ Test(http_body, its_length_is_not_that_of_what_was_sent)
 {
     begin_body(1 << 20, 1 << 20);
     request.has_content_length = true;
-    cr_assert(http_inflate(&request, HTTP_GZIP) && !request.has_content_length);
+    cr_assert(http_expect_compressed(&request, HTTP_GZIP) && !request.has_content_length);
     end_request();
 }
 
@@ -151,7 +162,8 @@ Test(http_body, members_of_gzip_one_after_the_other)
 static void check_sentence(enum http_coding coding, const char *text, const char *what)
 {
     char *body;
-    cr_assert(http_refuse_data(&request) && request.response.status == 400, "%s", what);
+    cr_assert(http_refuse_inflation(&request, &refusal) && request.response.status == 400, "%s",
+              what);
     cr_assert(asprintf(&body, "%.*s", (int)request.response.body_bytes, request.response.body) > 0);
     cr_assert(strstr(body, text) && strstr(body, "expected") &&
                   strstr(body, coding == HTTP_GZIP ? "gzip" : "deflate"),
@@ -197,7 +209,7 @@ Test(http_body, a_bit_that_is_another)
             cr_assert(memcmp(request.body, bytes, sizeof bytes) == 0, "bit %zu", bit);
             unnoticed++;
         } else {
-            cr_assert(request.body_refusal == 400, "bit %zu: %u", bit, request.body_refusal);
+            cr_assert(refusal.status == PPM_MALFORMED, "bit %zu: %d", bit, refusal.status);
         }
         end_request();
         sent[bit / 8] ^= (char)(1 << bit % 8);
@@ -216,7 +228,7 @@ Test(http_body, bytes_behind_the_end)
             char *sent = compressed_make(format_of(coding), "bytes", 5, &count);
             sent = realloc(sent, count + more);
             memcpy(sent + count, behind[i], more);
-            check_refused(coding, sent, count + more, "behind the end", behind[i]);
+            check_refused(coding, sent, count + more, "after the end", behind[i]);
             free(sent);
         }
 }
@@ -257,7 +269,8 @@ Test(http_body, up_to_the_limit_and_not_a_byte_more)
                                  ? make_bytes(count)
                                  : compressed_make(format_of(coding), bytes, count, &count);
                 begin_body(limits[i], 1 << 20);
-                cr_assert(take(coding, sent, count, 1000) == (more ? 413 : 0), "%zu + %zu: %u",
+                const bool is_over = more > 0 || count > limits[i]; /* inflated, or as sent */
+                cr_assert(take(coding, sent, count, 1000) == (is_over ? 413 : 0), "%zu + %zu: %u",
                           limits[i], more, request.body_refusal);
                 cr_assert(request.body_capacity <= limits[i], "%zu", request.body_capacity);
                 end_request();
@@ -266,7 +279,8 @@ Test(http_body, up_to_the_limit_and_not_a_byte_more)
             }
 }
 
-/* A thousand to one: it takes no more of the budget than the limit, and zlib's own. */
+/* A thousand to one: it takes no more of the budget than what was sent, the limit, and zlib's own.
+ */
 Test(http_body, a_bomb_ends_at_the_limit)
 {
     enum { BOMB_BYTES = 32 << 20, LIMIT_BYTES = 3 << 20, ZLIB_BYTES = 1 << 16 };
@@ -276,14 +290,103 @@ Test(http_body, a_bomb_ends_at_the_limit)
         char *sent = compressed_make(format_of(coding), zeros, BOMB_BYTES, &count);
         cr_assert(count < BOMB_BYTES / 1000);
         for (size_t piece = 1000; piece < 100000; piece *= 10) {
-            begin_body(LIMIT_BYTES, LIMIT_BYTES + ZLIB_BYTES);
-            cr_assert(take(coding, sent, count, piece) == 413, "%u", request.body_refusal);
-            cr_assert(request.reserved_bytes <= LIMIT_BYTES + ZLIB_BYTES);
+            begin_body(LIMIT_BYTES, LIMIT_BYTES + ZLIB_BYTES + 2 * count);
+            cr_assert(take(coding, sent, count, piece) == 413, "%s", refusal.text);
+            cr_assert(request.reserved_bytes <= LIMIT_BYTES + ZLIB_BYTES + 2 * count);
             end_request();
         }
         free(sent);
     }
     free(zeros);
+}
+
+/* What is inflated now and what waits is up to the caller; going on changes nothing. */
+static bool is_to_pause(void *calls)
+{
+    return ++*(int *)calls % 3 == 0;
+}
+
+Test(http_body, inflating_goes_on_where_it_was_left)
+{
+    enum { COUNT_BYTES = 3000000 };
+    for (enum http_coding coding = HTTP_GZIP; coding < HTTP_CODING_COUNT; coding++) {
+        size_t count;
+        int calls = 0, pauses = 0;
+        struct ppm_error error = {0};
+        char *bytes = make_bytes(COUNT_BYTES);
+        char *sent = compressed_make(format_of(coding), bytes, COUNT_BYTES, &count);
+        begin_body(1 << 22, 1 << 24);
+        cr_assert(http_expect_compressed(&request, coding));
+        http_take_body(&request, sent, count);
+        cr_assert(request.is_compressed && request.body_bytes == count && arrived_bytes == 0,
+                  "what is compressed is for nobody to read");
+        while (http_inflate_body(&request, is_to_pause, &calls, &error) == PPM_CANCELLED) {
+            cr_assert(request.is_compressed);
+            error = (struct ppm_error){0};
+            pauses++;
+        }
+        cr_assert(error.status == PPM_OK && !request.is_compressed, "%s", error.text);
+        cr_assert(pauses > COUNT_BYTES / (3 << 16), "%d pauses", pauses);
+        cr_assert(request.body_bytes == COUNT_BYTES &&
+                  memcmp(request.body, bytes, COUNT_BYTES) == 0);
+        cr_assert(request.reserved_bytes == request.body_capacity);
+        end_request();
+        free(bytes);
+        free(sent);
+    }
+}
+
+/* A length takes nothing; bytes take less than eight times themselves, or 128 KiB. */
+Test(http_body, memory_is_taken_as_bytes_come)
+{
+    enum { LENGTH = 20000000, PIECE = 10000, START_BYTES = 1 << 17 };
+    char *bytes = make_bytes(LENGTH);
+    size_t moves = 0;
+    begin_body(1 << 28, 1 << 28);
+    request.has_content_length = true;
+    request.content_length = LENGTH;
+    for (size_t sent = 0; sent < LENGTH; sent += PIECE) {
+        const char *before = request.body;
+        http_take_body(&request, bytes + sent, PIECE);
+        const size_t come = sent + PIECE, most = 8 * come > START_BYTES ? 8 * come : START_BYTES;
+        cr_assert(request.reserved_bytes >= come && request.reserved_bytes <= most,
+                  "%zu bytes are taken for %zu", request.reserved_bytes, come);
+        cr_assert(request.reserved_bytes == memory_taken());
+        moves += request.body != before ? 1 : 0;
+    }
+    cr_assert(moves <= 5, "it was copied %zu times", moves);
+    cr_assert(request.body_refusal == 0 && request.reserved_bytes == LENGTH);
+    cr_assert(memcmp(request.body, bytes, LENGTH) == 0);
+    end_request();
+    free(bytes);
+}
+
+/* What a route says of its bodies holds for each, however large others may be. */
+Test(http_body, a_route_bounds_its_bodies)
+{
+    static const struct http_route none = {.body_bytes_max = 0}, small = {.body_bytes_max = 4096};
+    size_t count;
+    char *bytes = make_bytes(1 << 20);
+    char *sent = compressed_make(COMPRESSED_GZIP, bytes, 5000, &count);
+    begin_body(1 << 20, 1 << 20);
+    request.route = &none;
+    cr_assert(take(HTTP_IDENTITY, "x", 1, 1) == 413 && memory_taken() == 0);
+    end_request();
+    begin_body(1 << 20, 1 << 20);
+    request.route = &small;
+    cr_assert(take(HTTP_IDENTITY, bytes, 4096, 1000) == 0 && request.reserved_bytes == 4096);
+    http_take_body(&request, bytes, 1);
+    cr_assert(request.body_refusal == 413 && memory_taken() == 0);
+    http_take_body(&request, bytes, 1 << 20);
+    cr_assert(request.body_refusal == 413 && memory_taken() == 0);
+    end_request();
+    begin_body(1 << 20, 1 << 20);
+    request.route = &small;
+    cr_assert(take(HTTP_GZIP, sent, count, count) == 413 && strstr(refusal.text, "4096"), "%s",
+              refusal.text);
+    end_request();
+    free(sent);
+    free(bytes);
 }
 
 /* Old and new memory, while one is copied to the other, are no more than the limit. */
@@ -327,17 +430,18 @@ static size_t swept_count;
 static bool inflate_all(struct ppm_error *error)
 {
     begin_body(1 << 20, 1 << 21);
-    if (!http_inflate(&request, HTTP_GZIP)) {
+    if (!http_expect_compressed(&request, HTTP_GZIP)) {
         ppm_fail(error, PPM_NO_MEMORY, "no inflater");
         return false;
     }
     for (size_t at = 0; at < swept_count && request.body_refusal == 0; at += 50000)
         http_take_body(&request, swept + at, swept_count - at < 50000 ? swept_count - at : 50000);
-    http_end_body(&request);
-    if (request.body_refusal == 0)
+    if (request.body_refusal == 0 && http_inflate_body(&request, NULL, NULL, error) == PPM_OK)
         return true;
-    cr_assert(request.body_refusal == 503, "%u", request.body_refusal);
-    ppm_fail(error, PPM_NO_MEMORY, "503");
+    if (request.body_refusal != 0) {
+        cr_assert(request.body_refusal == 503, "%u", request.body_refusal);
+        ppm_fail(error, PPM_NO_MEMORY, "503");
+    }
     end_request();
     return false;
 }

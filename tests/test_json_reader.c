@@ -43,8 +43,7 @@ Test(json_reader, finds_data_in_a_list)
         "{\"data\": 5, \"list\": [{\"data\": [9]}]}}], \"outputs\": [{\"data\": [7]}]}",
         "{\"data\": [0], \"parameters\": {\"inputs\": {\"data\": [8]}, \"a\": [{\"data\": [8]}]}, "
         "\"inputs\": [ {\"shape\": [7], \"data\" : [1 ,2, 3,4 ] , \"x\": \"inputs\"} ]}"};
-    const struct codec_json_options options = {
-        .list = "inputs", .body_bytes_max = 1000, .is_length_known = true};
+    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = 1000};
     static const size_t axes[] = {1, 2, 1, 2};
     static const float expected[] = {1, 2, 3, 4};
     for (size_t i = 0; i < COUNT(bodies); i++) {
@@ -77,8 +76,7 @@ Test(json_reader, refuses_data_in_a_list)
         {"{\"inputs\": [{\"data\": [1, \"2\"]}]}", "data[1] at byte 25: found \"2\", expected a"},
         {"{\"inputs\": [{\"data\": [1]}}", "not JSON"},
     };
-    const struct codec_json_options options = {
-        .list = "inputs", .body_bytes_max = 1000, .is_length_known = true};
+    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = 1000};
     for (size_t i = 0; i < COUNT(cases); i++) {
         for (size_t cut = 0; cut <= strlen(cases[i].body); cut++) {
             struct codec_json_reader *reader = create(&options);
@@ -184,10 +182,8 @@ Test(json_reader, pieces_of_every_size_make_the_same_tensor)
                   "%s", error.text);
         for (size_t i = 0; i < COUNT(piece_max); i++) {
             struct budget budget = {.bytes = SIZE_MAX};
-            const struct codec_json_options options = {.body_bytes_max = bytes,
-                                                       .is_length_known = true,
-                                                       .reserve = take,
-                                                       .context = &budget};
+            const struct codec_json_options options = {
+                .body_bytes_max = bytes, .reserve = take, .context = &budget};
             struct codec_json_reader *reader = create(&options);
             struct ppm_tensor x = {0};
             const size_t left = feed_pieces(reader, body, bytes, piece_max[i], (uint32_t)i);
@@ -200,7 +196,7 @@ Test(json_reader, pieces_of_every_size_make_the_same_tensor)
                       "%s", error.text);
             cr_assert(memcmp(&x.shape, &whole.shape, sizeof x.shape) == 0);
             cr_assert(memcmp(x.data, whole.data, sizeof(float) * MAPS * PIXELS) == 0);
-            cr_assert(budget.asked == 1);
+            cr_assert(budget.asked < 16, "memory was asked for %zu times", budget.asked);
             if (kind == 0)
                 cr_assert(SIZE_MAX - budget.bytes == sizeof(float) * MAPS * PIXELS);
             cr_assert(SIZE_MAX - budget.bytes <= 2 * bytes);
@@ -210,6 +206,28 @@ Test(json_reader, pieces_of_every_size_make_the_same_tensor)
         ppm_tensor_free(&whole);
     }
     free(body);
+}
+
+/* What a shape says takes no memory: it is asked for as numbers come. */
+Test(json_reader, a_shape_without_numbers_takes_next_to_nothing)
+{
+    enum { NUMBERS = 1000 };
+    char body[64 + 2 * NUMBERS] = "{\"shape\": [1, 4, 1000, 33554], \"data\": [1,";
+    struct budget budget = {.bytes = SIZE_MAX};
+    const struct codec_json_options options = {
+        .body_bytes_max = 1 << 28, .reserve = take, .context = &budget};
+    struct codec_json_reader *reader = create(&options);
+    size_t bytes = strlen(body), taken;
+    for (int i = 1; i <= NUMBERS; i++) {
+        codec_json_feed(reader, body, bytes);
+        taken = SIZE_MAX - budget.bytes;
+        cr_assert(taken >= (size_t)i * sizeof(float) && taken <= 8 * bytes,
+                  "%zu bytes for %d numbers", taken, i);
+        memcpy(body + bytes, "1,", 3);
+        bytes += 2;
+    }
+    cr_assert(codec_json_left(reader, bytes) <= 2);
+    codec_json_free(reader);
 }
 
 /* Without memory for the numbers they wait for the end, where there may be some. */
@@ -242,8 +260,7 @@ Test(json_reader, more_numbers_than_the_shape_at_sight)
 {
     static const char body[] = "{\"inputs\": [{\"shape\": [1, 1, 1]}, {\"data\": [1, 2, 3, 4]}]}";
     static const size_t axes[] = {2, 1, 2};
-    const struct codec_json_options options = {
-        .list = "inputs", .body_bytes_max = sizeof body - 1, .is_length_known = true};
+    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = sizeof body - 1};
     struct codec_json_reader *reader = create(&options);
     struct ppm_error error = {0};
     struct ppm_tensor x = {0};

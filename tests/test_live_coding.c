@@ -193,7 +193,7 @@ Test(live_coding, a_body_that_is_cut_off_or_goes_on_is_malformed)
     check_refused_data(connection, json, strlen(json), "corrupt");
     sent = realloc(sent, count + 1);
     sent[count] = '\n';
-    check_refused_data(connection, sent, count + 1, "behind the end");
+    check_refused_data(connection, sent, count + 1, "after the end");
     live_print(connection,
                "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" GZIPPED
                "Content-Length: %zu\r\n\r\n",
@@ -230,6 +230,44 @@ Test(live_coding, limits_hold_for_both_lengths)
     free(bomb);
     free(zeros);
     live_stop(&live);
+}
+
+/* Inflating a large body is not for the threads that answer health checks: it waits for its turn.
+ */
+Test(live_coding, a_large_body_waits_for_a_thread_that_computes)
+{
+    enum { LARGE_BYTES = 16 << 20, CONNECTIONS = 4 };
+    struct live live;
+    struct live_answer answer;
+    size_t count;
+    int connections[CONNECTIONS];
+    char *zeros = calloc(1, LARGE_BYTES);
+    char *bomb = compressed_make(COMPRESSED_GZIP, zeros, LARGE_BYTES, &count);
+    live_slow_start(&live, LIST("--threads", "1", "--http-threads", "1"));
+    const double runs = live_metric(&live, "ppm_batch_size_count{model=\"slow\"}");
+    int held = live_slow_send(&live, 4096, "");
+    live_wait_metric(&live, "ppm_batch_size_count{model=\"slow\"}", runs + 1);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        connections[i] = live_connect(&live);
+        live_print(
+            connections[i],
+            "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n" GZIPPED
+            "Content-Length: %zu\r\n\r\n",
+            count);
+        live_send(connections[i], bomb, count);
+    }
+    live_wait_metric(&live, "ppm_queue_depth", CONNECTIONS);
+    cr_assert(!live_is_answered(held), "something else waits");
+    close(held);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        cr_assert(live_receive(connections[i], false, &answer));
+        live_check_problem(&answer, 400, "npy", "zeros");
+        live_answer_free(&answer);
+        close(connections[i]);
+    }
+    live_slow_stop(&live);
+    free(bomb);
+    free(zeros);
 }
 
 Test(live_coding, a_raw_body_is_as_long_as_its_shape_says)

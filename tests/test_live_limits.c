@@ -163,14 +163,34 @@ Test(live_limits, a_body_beyond_the_memory_is_refused_from_its_head)
     live_stop(&live);
 }
 
+/* Sends that much of a body of zeros. */
+static void send_zeros(int connection, size_t count)
+{
+    static const char zeros[1 << 16];
+    for (size_t step; count > 0; count -= step) {
+        step = count < sizeof zeros ? count : sizeof zeros;
+        live_send(connection, zeros, step);
+    }
+}
+
+enum { HELD_BYTES = 999000, KEPT_BACK_BYTES = 500000 };
+
 /* A server whose memory for bodies one connection holds, which is returned. */
 static int start_full(struct live *ret)
 {
     live_start(ret, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
     int holder = live_connect(ret);
-    live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
-    live_wait_metric(ret, "ppm_bytes_in_flight", 999000);
+    live_print(holder, POST_NPY "Content-Length: %d\r\n\r\n", HELD_BYTES);
+    send_zeros(holder, HELD_BYTES - KEPT_BACK_BYTES);
+    live_wait_metric(ret, "ppm_bytes_in_flight", HELD_BYTES);
     return holder;
+}
+
+/* More of that body comes. */
+static void go_on(int holder)
+{
+    send_zeros(holder, 4096);
+    live_sleep_ms(20);
 }
 
 Test(live_limits, memory_that_others_hold_is_503_until_they_are_gone)
@@ -179,6 +199,7 @@ Test(live_limits, memory_that_others_hold_is_503_until_they_are_gone)
     struct live_answer answer;
     int holder = start_full(&live);
     struct live_tensor x = live_golden(LISTING1, "x.npy");
+    go_on(holder);
     answer = live_ask(&live, "POST", "/ppm", "Content-Type: application/x-npy\r\n", x.file,
                       x.file_bytes);
     live_check_problem(&answer, 503, "memory", "full");
@@ -197,6 +218,7 @@ Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
     struct live_tensor x = live_golden(LISTING1, "x.npy");
     int connection = live_connect(&live);
     for (int i = 0; i < 2; i++) {
+        go_on(holder);
         live_print(connection, POST_NPY "Content-Length: %zu\r\n\r\n", x.file_bytes);
         live_send(connection, x.file, x.file_bytes);
         cr_assert(live_receive(connection, false, &answer));
@@ -205,6 +227,7 @@ Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
         live_answer_free(&answer);
     }
     /* who asks first is told at once, and need not send */
+    go_on(holder);
     live_print(connection, POST_NPY "Expect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
                x.file_bytes);
     cr_assert(live_receive(connection, false, &answer));
@@ -213,6 +236,128 @@ Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
     live_tensor_free(&x);
     close(connection);
     close(holder);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+/* What stopped arriving makes way for what is there; what goes on arriving does not. */
+Test(live_limits, an_idle_body_gives_way)
+{
+    enum { BODY_BYTES = 4 * 50 * 50 * 4 };
+    struct live live;
+    struct live_answer answer;
+    int idle = start_full(&live);
+    for (int i = 0; i < 2; i++) { /* to both of the threads that serve connections */
+        live_sleep_ms(1100);
+        int steady = live_connect(&live);
+        live_print(steady,
+                   "POST /ppm?shape=1,4,50,50 HTTP/1.1\r\nHost: localhost\r\n"
+                   "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n",
+                   BODY_BYTES);
+        send_zeros(steady, BODY_BYTES / 2);
+        cr_assert(live_receive(idle, false, &answer));
+        live_check_problem(&answer, 408, "stopped arriving", "idle");
+        live_answer_free(&answer);
+        cr_assert(live_is_closed(idle));
+        close(idle);
+        live_wait_metric(&live, "ppm_cancelled_total{reason=\"idle\",stage=\"body\"}", i + 1);
+        for (int k = 0; k < 8; k++) {
+            live_sleep_ms(150);
+            send_zeros(steady, BODY_BYTES / 2 / 8);
+        }
+        cr_assert(live_receive(steady, false, &answer) && answer.status == 200, "%d %s",
+                  answer.status, answer.body);
+        live_answer_free(&answer);
+        close(steady);
+        live_wait_metric(&live, "ppm_bytes_in_flight", 0);
+        idle = live_connect(&live);
+        live_print(idle, POST_NPY "Content-Length: %d\r\n\r\n", HELD_BYTES);
+        send_zeros(idle, HELD_BYTES - KEPT_BACK_BYTES);
+        live_wait_metric(&live, "ppm_bytes_in_flight", HELD_BYTES);
+    }
+    close(idle);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+/* Heads and shapes claim what they like, and take nothing. */
+Test(live_limits, claims_take_no_memory)
+{
+    static const char *const claims[] = {
+        POST_NPY "Content-Length: 90000000\r\n\r\n",
+        POST_NPY "Content-Length: 90000000\r\n\r\nx",
+        POST_NPY "Content-Length: 90000000\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
+        POST_JSON "Content-Length: 90000000\r\n\r\n{\"data\":[1,",
+        POST_JSON "Transfer-Encoding: chunked\r\n\r\n"
+                  "24\r\n{\"shape\":[1,4,1000,9000],\"data\":[1,2\r\n",
+        POST_JSON "Transfer-Encoding: chunked\r\n\r\n"
+                  "13\r\n{\"data\":[[[[1,2,3,4\r\n",
+        "POST /v2/models/" LISTING1 "/infer HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "32\r\n{\"inputs\":[{\"shape\":[1,4,1000,9000],\"data\":[1,2,3\r\n",
+        "POST /ppm?shape=1,4,500,500 HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/octet-stream\r\nContent-Length: 4000000\r\n\r\nxxxx",
+    };
+    enum { CLAIMS = 8 * COUNT(claims), BYTES_EACH = 1 << 18 };
+    int connections[CLAIMS];
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "100000000"), NULL);
+    for (size_t i = 0; i < CLAIMS; i++) {
+        connections[i] = live_connect(&live);
+        live_print(connections[i], "%s", claims[i % COUNT(claims)]);
+    }
+    live_wait_metric(&live, "ppm_requests_in_flight", CLAIMS + 1);
+    live_check_serving(&live, "claims");
+    const double bytes = live_metric(&live, "ppm_bytes_in_flight");
+    cr_assert(bytes <= CLAIMS * BYTES_EACH, "%g bytes are taken", bytes);
+    for (size_t i = 0; i < CLAIMS; i++)
+        close(connections[i]);
+    check_clean(&live);
+    live_stop(&live);
+}
+
+/* A route takes bodies as long as it has a use for. */
+Test(live_limits, a_route_knows_how_long_its_bodies_may_be)
+{
+    static const struct {
+        const char *head, *text;
+    } heads[] = {
+        {"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 268435456\r\n\r\n",
+         "expected none"},
+        {"HEAD /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n", NULL},
+        {"POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4097\r\n\r\n",
+         "4096"},
+        {"GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "1\r\nx\r\n0\r\n\r\n",
+         "expected none"},
+    };
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        int connection = live_connect(&live);
+        live_print(connection, "%s", heads[i].head);
+        cr_assert(live_receive(connection, heads[i].text == NULL, &answer), "%s", heads[i].head);
+        cr_assert(answer.status == 413, "%s: %d", heads[i].head, answer.status);
+        cr_assert(!heads[i].text || strstr(answer.body, heads[i].text), "%s", answer.body);
+        live_answer_free(&answer);
+        close(connection);
+    }
+    /* in chunks, it is refused as soon as it is too long: what follows takes no memory */
+    int connection = live_connect(&live);
+    live_print(connection, "POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\n"
+                           "Transfer-Encoding: chunked\r\n\r\n1000\r\n");
+    send_zeros(connection, 4096);
+    live_wait_metric(&live, "ppm_bytes_in_flight", 4096);
+    live_print(connection, "\r\n100000\r\n");
+    send_zeros(connection, 1 << 20);
+    live_wait_metric(&live, "ppm_bytes_in_flight", 0);
+    live_print(connection, "\r\n0\r\n\r\n");
+    cr_assert(live_receive(connection, false, &answer));
+    cr_assert(answer.status == 413 && strstr(answer.body, "more than 4096 bytes"), "%d %s",
+              answer.status, answer.body);
+    live_answer_free(&answer);
+    close(connection);
     check_clean(&live);
     live_stop(&live);
 }

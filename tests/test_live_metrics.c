@@ -73,7 +73,9 @@ Test(live_metrics, what_others_take_the_memory_of_is_counted)
     struct live live;
     live_start(&live, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
     int holder = live_connect(&live);
+    static const char bytes[500000];
     live_print(holder, POST_NPY "Content-Length: 999000\r\n\r\n");
+    live_send(holder, bytes, sizeof bytes);
     live_wait_metric(&live, "ppm_bytes_in_flight", 999000);
     struct live_answer answer =
         live_ask(&live, "POST", "/ppm",

@@ -142,10 +142,9 @@ struct codec_json_options {
      * string outlives the reader. */
     const char *list;
     size_t body_bytes_max; /* of the whole body */
-    bool is_length_known;  /* it has as many, or breaks off; else only a shape that stands before
-                              the data lets the numbers be read before the end */
-    /* Asked before memory is taken for the numbers; false: there is none, or not yet, so that they
-     * wait for the end, where it is asked again. NULL: all there is may be taken. */
+    /* Asked before memory is taken for numbers, in proportion to the text that has come; false:
+     * there is none, or not yet, so that they wait for the end, where it is asked again. NULL: all
+     * there is may be taken. */
     bool (*reserve)(void *context, size_t bytes);
     void *context;
 };

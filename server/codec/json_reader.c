@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMBERS_BYTES_MAX = 64 * 1024 }; /* of a body without its data */
+enum {
+    MEMBERS_BYTES_MAX = 64 * 1024, /* of a body without its data */
+    ROOM_AHEAD = 4,                /* times the numbers that may have come */
+};
 
 struct codec_json_reader {
     struct codec_json_options options;
@@ -62,43 +65,57 @@ static size_t count_of_shape(const struct codec_json_frame *frame, const char *b
     return mark == ']' ? count : 0;
 }
 
-/* Memory for so many numbers, which are to be read from the first on. */
-static enum ppm_status allocate(struct codec_json_reader *reader, size_t count,
-                                struct ppm_error *error)
+/* How many numbers the data may have. Each takes a digit and a comma or bracket, so a shape that
+ * stands before them and says more is not believed. */
+static size_t count_max(const struct codec_json_reader *reader, const char *body, size_t body_bytes,
+                        bool is_whole)
 {
-    const struct codec_json_options *options = &reader->options;
-    struct ppm_tensor values = {.shape = {1, 1, 1, count}};
-    size_t bytes;
-    free(reader->scan.values);
-    reader->scan = (struct codec_json_scan){.at = reader->frame.data_start};
-    if (ppm_shape_bytes(values.shape, &bytes, error) != PPM_OK)
-        return error->status;
-    if (options->reserve && !options->reserve(options->context, bytes))
-        return ppm_fail(error, PPM_NO_MEMORY, "no memory for the %zu numbers of data", count);
-    if (ppm_tensor_allocate(&values, error) != PPM_OK)
-        return error->status;
-    reader->scan.values = values.data;
-    reader->scan.capacity = count;
-    return PPM_OK;
-}
-
-/* Begins with the data. Each number takes a digit and a comma or bracket: without a shape to go by
- * there is room for as many as can come, of which the system only gives the pages that are used.
- * False: no memory, or nobody knows how much. */
-static bool begin_data(struct codec_json_reader *reader, const char *body, size_t body_bytes,
-                       bool is_whole)
-{
-    struct ppm_error ignored = {0};
     const size_t start = reader->frame.data_start;
     const size_t bytes_max = is_whole ? body_bytes : reader->options.body_bytes_max;
     const size_t room = bytes_max > start ? (bytes_max - start) / 2 : 0;
-    size_t count = count_of_shape(&reader->frame, body);
-    if ((count == 0 || count > room) && (is_whole || reader->options.is_length_known))
-        count = room;
-    return count <= room && allocate(reader, count, &ignored) == PPM_OK;
+    const size_t count = count_of_shape(&reader->frame, body);
+    return count > 0 && count < room ? count : room;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* Memory for that many numbers, those that have been read among them. */
+static enum ppm_status grow(struct codec_json_reader *reader, size_t capacity,
+                            struct ppm_error *error)
+{
+    const struct codec_json_options *options = &reader->options;
+    struct codec_json_scan *scan = &reader->scan;
+    struct ppm_tensor values = {.shape = {1, 1, 1, capacity}};
+    const size_t kept = scan->array.count < scan->capacity ? scan->array.count : scan->capacity;
+    size_t bytes;
+    if (ppm_shape_bytes(values.shape, &bytes, error) != PPM_OK)
+        return error->status;
+    const size_t more_bytes = bytes - scan->capacity * sizeof(float);
+    if (options->reserve && !options->reserve(options->context, more_bytes))
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory for the %zu numbers of data", capacity);
+    if (ppm_tensor_allocate(&values, error) != PPM_OK)
+        return error->status;
+    if (kept > 0)
+        memcpy(values.data, scan->values, kept * sizeof(float));
+    free(scan->values);
+    scan->values = values.data;
+    scan->capacity = capacity;
+    return PPM_OK;
+}
+
+/* Room for the numbers in the text that has come, and for up to four times as many, of which the
+ * system gives only the pages that are used. What is to come takes none yet. */
+static enum ppm_status make_room(struct codec_json_reader *reader, const char *body,
+                                 size_t body_bytes, bool is_whole, struct ppm_error *error)
+{
+    const struct codec_json_scan *scan = &reader->scan;
+    const size_t most = count_max(reader, body, body_bytes, is_whole);
+    size_t needed = scan->array.count + (body_bytes - scan->at) / 2 + 1;
+    size_t capacity = ROOM_AHEAD * needed;
+    needed = needed < most ? needed : most;
+    capacity = capacity < most ? capacity : most;
+    return needed <= scan->capacity ? PPM_OK : grow(reader, capacity, error);
+}
+
+/* ---- reading ---- */
 
 /* Reads on in the data. Where it is refused and the body is whole, passes over it if its end can be
  * seen: then what stands around it is looked at first. */
@@ -106,12 +123,14 @@ static enum ppm_status read_data(struct codec_json_reader *reader, const char *b
                                  size_t body_bytes, bool is_whole, struct ppm_error *error)
 {
     struct codec_json_scan *scan = &reader->scan;
-    if (scan->at == 0 && !begin_data(reader, body, body_bytes, is_whole) && !is_whole) {
-        scan->at = 0;
+    struct ppm_error *const refusal = &reader->refusal;
+    struct ppm_error ignored = {0};
+    if (scan->at == 0)
+        scan->at = reader->frame.data_start;
+    if (make_room(reader, body, body_bytes, is_whole, &ignored) != PPM_OK && !is_whole) {
         reader->has_stopped = true;
         return PPM_OK;
     }
-    struct ppm_error *const refusal = &reader->refusal;
     const enum ppm_status status =
         codec_json_scan(scan, body, body_bytes, is_whole, is_whole ? refusal : error);
     if (status == PPM_OK && scan->is_done)
@@ -266,8 +285,11 @@ static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm
 static enum ppm_status read_again(struct codec_json_reader *reader, const char *body,
                                   struct ppm_error *error)
 {
-    if (allocate(reader, reader->scan.array.count, error) != PPM_OK)
+    struct codec_json_scan *scan = &reader->scan;
+    if (grow(reader, scan->array.count, error) != PPM_OK)
         return error->status;
+    *scan = (struct codec_json_scan){
+        .at = reader->frame.data_start, .values = scan->values, .capacity = scan->capacity};
     return codec_json_scan(&reader->scan, body, reader->frame.data_end, true, error);
 }
 

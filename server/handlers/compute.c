@@ -19,6 +19,30 @@ static double lap_ms(const struct http_request *request, double *since_ms)
     return *since_ms - begun_ms;
 }
 
+/* ---- giving up ---- */
+
+/* Whether nobody waits for it any more. */
+static bool is_stale(const struct executor_job *job)
+{
+    const struct inference *inference = (const struct inference *)job;
+    return http_is_past(&inference->deadline) || http_client_is_gone(inference->request);
+}
+
+/* Nobody reads its answer any more, or it is too late. */
+static void respond_given_up(struct inference *inference, enum metrics_stage stage)
+{
+    const struct http_deadline *deadline = &inference->deadline;
+    const bool is_late = http_is_past(deadline);
+    metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
+    inference->request->is_given_up = true;
+    if (!is_late)
+        http_problem(inference->request, 499, "the client closed its side of the connection");
+    else
+        http_problem(inference->request, 504, "%s after %zu ms (%s)",
+                     stage == METRICS_QUEUE ? "still waiting" : "not computed", deadline->ms,
+                     deadline->setting);
+}
+
 /* ---- reading ---- */
 
 void inference_free_x(struct inference *inference)
@@ -37,14 +61,36 @@ void inference_take_x(struct inference *inference, struct ppm_error *error)
         ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
 }
 
+static bool is_unwanted(void *inference)
+{
+    return is_stale(inference);
+}
+
+/* Inflates its body, and looks for x in it. True: refused. */
+static bool inflate(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    switch (http_inflate_body(request, is_unwanted, inference, &error)) {
+    case PPM_OK:
+        return inference->protocol->look(inference);
+    case PPM_CANCELLED:
+        respond_given_up(inference, METRICS_COMPUTE);
+        return true;
+    default:
+        return http_refuse_inflation(request, &error);
+    }
+}
+
 bool inference_decode(struct inference *inference)
 {
     struct http_request *request = inference->request;
+    const double decoded_ms = request->decode_ms;
     double since_ms = http_elapsed_ms(request);
-    if (inference->x.data)
-        return false;
-    const bool is_refused = inference->protocol->decode(inference);
-    request->decode_ms += lap_ms(request, &since_ms);
+    bool is_refused = request->is_compressed && inflate(inference);
+    if (!is_refused && !inference->x.data)
+        is_refused = inference->protocol->decode(inference);
+    request->decode_ms = decoded_ms + lap_ms(request, &since_ms);
     if (is_refused)
         return true;
     return inference->costs.one_thread_us == 0 &&
@@ -68,19 +114,9 @@ static void finish(struct inference *inference)
         http_answer(request);
 }
 
-/* Nobody reads its answer any more, or it is too late. */
 static void give_up(struct inference *inference, enum metrics_stage stage)
 {
-    const struct http_deadline *deadline = &inference->deadline;
-    const bool is_late = http_is_past(deadline);
-    metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
-    inference->request->is_given_up = true;
-    if (!is_late)
-        http_problem(inference->request, 499, "the client closed its side of the connection");
-    else
-        http_problem(inference->request, 504, "%s after %zu ms (%s)",
-                     stage == METRICS_QUEUE ? "still waiting" : "not computed", deadline->ms,
-                     deadline->setting);
+    respond_given_up(inference, stage);
     finish(inference);
 }
 
@@ -123,12 +159,6 @@ static void answer_error(struct inference *inference, const struct ppm_error *er
 static struct inference *next_of(const struct inference *inference)
 {
     return (struct inference *)inference->job.next;
-}
-
-static bool is_stale(const struct executor_job *job)
-{
-    const struct inference *inference = (const struct inference *)job;
-    return http_is_past(&inference->deadline) || http_client_is_gone(inference->request);
 }
 
 /* The context of is_cancelled, which several threads ask. */

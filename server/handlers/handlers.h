@@ -13,7 +13,6 @@ extern const struct http_route handlers_routes[];
 
 bool infer_begin(struct http_request *request);
 void infer_arrived(struct http_request *request);
-bool infer_finish(struct http_request *request);
 
 /* ---- describe.c: GET /ppm, GET /ppm/{model} ---- */
 

@@ -146,7 +146,8 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     buffer_give(memory);
 }
 
-static const struct inference_protocol ppm_protocol = {.decode = decode, .respond = respond};
+static const struct inference_protocol ppm_protocol = {
+    .look = inference_refuse_body, .decode = decode, .respond = respond};
 
 /* ---- what the head allows ---- */
 
@@ -339,16 +340,10 @@ void infer_arrived(struct http_request *request)
     struct inference *inference = request->state;
     const double begun_ms = http_elapsed_ms(request);
     if (inference->form == CODEC_JSON && inference_reader(inference, NULL)) {
-        codec_json_feed(inference->reader, request->body, request->body_bytes);
+        inference_read_ahead(inference, request->body_bytes);
         request->decode_ms += http_elapsed_ms(request) - begun_ms;
     } else if (!inference->arrival.is_settled && request->body_bytes >= CODEC_LOOK_AHEAD_BYTES) {
         look_ahead(inference);
     }
     inference_pool_arrived(inference);
-}
-
-bool infer_finish(struct http_request *request)
-{
-    struct inference *inference = request->state;
-    return inference_refuse_body(inference) || inference_submit(inference);
 }

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { READ_AHEAD_BYTES = 1 << 16 }; /* of JSON, at a time */
+
 /* To wake another thread and be woken by it takes as long. */
 static const double quick_us = 30;
 
@@ -135,12 +137,18 @@ struct codec_json_reader *inference_reader(struct inference *inference, const ch
         .list = list,
         .body_bytes_max = request->has_content_length ? request->content_length
                                                       : inference->service->settings.body_max_bytes,
-        .is_length_known = request->has_content_length,
         .reserve = reserve_numbers,
         .context = inference};
     if (!inference->reader)
         inference->reader = codec_json_create(&options);
     return inference->reader;
+}
+
+void inference_read_ahead(struct inference *inference, size_t bytes)
+{
+    const size_t left = codec_json_left(inference->reader, bytes);
+    const size_t later = left > READ_AHEAD_BYTES ? left - READ_AHEAD_BYTES : 0;
+    codec_json_feed(inference->reader, inference->request->body, bytes - later);
 }
 
 bool inference_is_read_at_once(const struct inference *inference, size_t bytes)
@@ -163,6 +171,8 @@ static bool is_quick(const struct inference *inference)
 {
     const struct ppm_costs *costs = &inference->costs;
     double us = costs->one_thread_us + costs->weights_us;
+    if (inference->request->is_compressed)
+        return false; /* nor could it inflate the body in that time */
     if (inference->answer_form == CODEC_PNG)
         return false; /* to set zlib up alone takes as long */
     if (inference->stages)
@@ -200,7 +210,8 @@ bool inference_refuse_full_queue(struct inference *inference)
            refuse_place(inference);
 }
 
-bool inference_submit(struct inference *inference)
+/* What finish returns. */
+static bool submit(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct service *service = inference->service;
@@ -224,6 +235,12 @@ bool inference_submit(struct inference *inference)
         http_answer(request);
     }
     return false;
+}
+
+bool inference_finish(struct http_request *request)
+{
+    struct inference *inference = request->state;
+    return (!request->is_compressed && inference->protocol->look(inference)) || submit(inference);
 }
 
 void inference_release(struct http_request *request)

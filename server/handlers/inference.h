@@ -10,6 +10,9 @@ struct inference;
 
 /* How a tensor is asked for and answered: POST /ppm (infer.c) or /v2 (v2_infer.c). */
 struct inference_protocol {
+    /* The body is whole and as the protocol has it: finds x in it, as far as that takes no longer
+     * than to wake another thread for it. True: refused. */
+    bool (*look)(struct inference *inference);
     /* Reads x, on a thread that may compute. True: refused. */
     bool (*decode)(struct inference *inference);
     /* The response is y, which lies within memory of buffer_take behind head_bytes_max bytes of
@@ -51,6 +54,10 @@ struct inference {
     struct inference_stages *stages; /* asked for: inner results, which stand behind y; or NULL */
     struct arrival {
         bool is_settled;             /* whether it is pooled while it arrives */
+        struct ppm_shape expected;   /* x, */
+        size_t expected_bytes;       /* and what pooling it takes; 0: no more, or not at all */
+        size_t plane_bytes;          /* of a channel of x */
+        size_t fed_bytes;            /* of x, that may have been pooled */
         struct ppm_pooling *pooling; /* NULL: it is not */
         void *memory;                /* for it, from buffer_take */
         size_t bytes;                /* reserved for it, of needed_bytes */
@@ -71,9 +78,8 @@ struct inference *inference_begin(struct http_request *request,
 /* Has it computed by the model of that name, which is served. True: refused. */
 bool inference_choose_model(struct inference *inference, const char *name);
 
-/* In finish, x being there or as large as it may be: computes it here and now, or queues it.
- * Returns what finish is to return. */
-bool inference_submit(struct inference *inference);
+/* The body is whole: computes here and now, or queues it. What route->finish is. */
+bool inference_finish(struct http_request *request);
 
 /* Refuses a request that would have to wait while the queue is full, so that its body need not be
  * read. It takes no place: that is for a request whose body is there. True: refused. */
@@ -87,6 +93,10 @@ bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
  * codec_json_options.list); made when it is not there yet. NULL: no memory. */
 struct codec_json_reader *inference_reader(struct inference *inference, const char *list);
 
+/* Has the reader read on in JSON of which that much has come, no more at a time than takes a
+ * moment: the rest is read with what comes next, or by the thread that computes. */
+void inference_read_ahead(struct inference *inference, size_t bytes);
+
 /* Whether decode would take no longer with so many bytes of JSON, the reader having read some, than
  * to wake another thread for it. */
 bool inference_is_read_at_once(const struct inference *inference, size_t bytes);
@@ -94,7 +104,8 @@ bool inference_is_read_at_once(const struct inference *inference, size_t bytes);
 /* Refuses what the reader has met. Returns true. */
 bool inference_refuse_json(struct inference *inference, const struct ppm_error *error);
 
-/* Reads x by the protocol's decode, unless it is there, and takes the time. True: refused. */
+/* Inflates the body if it is compressed, reads x by the protocol's decode unless it is there, and
+ * takes the time. True: refused. */
 bool inference_decode(struct inference *inference);
 
 /* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
@@ -140,11 +151,11 @@ void stages_respond(struct inference *inference, const struct ppm_tensor *y, cha
 
 /* ---- arrival.c: the HTTP thread's, between begin and finish ---- */
 
-/* x is to be float32 values from that byte of the body on, aligned: pools it as it arrives where
- * that pays. To be called once. */
+/* x is to be float32 values from that byte of the body on, aligned: it is pooled as it arrives
+ * where that pays. To be called once. */
 void inference_expect_x(struct inference *inference, const struct ppm_tensor *x, size_t offset);
 
-/* Pools what has arrived since. */
+/* Pools what has arrived since, or some of it: no more than takes a moment. */
 void inference_pool_arrived(struct inference *inference);
 
 /* Frees what that led to. */

@@ -17,36 +17,38 @@ static const char shape_parameters[] = "shape layout";
 static const char no_parameters[] = "";
 
 /* A question; what a model is; the page, and health checks, whose queries may say anything, since
- * browsers and balancers add to them; a request to compute; an order of a few words of JSON. */
+ * browsers and balancers add to them; a request to compute; an order of a few words of JSON. The
+ * first four have no bodies. */
 #define GET(pattern, finish)                                                                       \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, finish, NULL, no_parameters, false, false                      \
+        "GET", pattern, NULL, NULL, finish, NULL, no_parameters, false, false, 0                   \
     }
 #define DESCRIBE(pattern)                                                                          \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, describe_finish, NULL, shape_parameters, false, false          \
+        "GET", pattern, NULL, NULL, describe_finish, NULL, shape_parameters, false, false, 0       \
     }
 #define PAGE(pattern)                                                                              \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, page_finish, NULL, NULL, true, false                           \
+        "GET", pattern, NULL, NULL, page_finish, NULL, NULL, true, false, 0                        \
     }
 #define HEALTH(pattern, finish)                                                                    \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, finish, NULL, NULL, true, true                                 \
+        "GET", pattern, NULL, NULL, finish, NULL, NULL, true, true, 0                              \
     }
 #define INFER(pattern)                                                                             \
     {                                                                                              \
-        "POST", pattern, infer_begin, infer_arrived, infer_finish, inference_release,              \
-            infer_parameters, false, false                                                         \
+        "POST", pattern, infer_begin, infer_arrived, inference_finish, inference_release,          \
+            infer_parameters, false, false, HTTP_BODY_ANY                                          \
     }
 #define V2_INFER(pattern)                                                                          \
     {                                                                                              \
-        "POST", pattern, v2_infer_begin, v2_infer_arrived, v2_infer_finish, v2_infer_release,      \
-            shape_parameters, false, false                                                         \
+        "POST", pattern, v2_infer_begin, v2_infer_arrived, inference_finish, v2_infer_release,     \
+            shape_parameters, false, false, HTTP_BODY_ANY                                          \
     }
 #define DO(pattern, finish)                                                                        \
     {                                                                                              \
-        "POST", pattern, v2_small_begin, NULL, finish, NULL, no_parameters, false, false           \
+        "POST", pattern, v2_order_begin, NULL, finish, NULL, no_parameters, false, false,          \
+            V2_ORDER_BYTES_MAX                                                                     \
     }
 
 const struct http_route handlers_routes[] = {
@@ -56,7 +58,7 @@ const struct http_route handlers_routes[] = {
     DESCRIBE("/ppm/{model}"),
     HEALTH("/healthz", healthz_finish),
     HEALTH("/readyz", readyz_finish),
-    {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, no_parameters, false, true},
+    {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, no_parameters, false, true, 0},
     GET("/openapi.json", openapi_finish),
     PAGE("/"),
     PAGE("/page/{file}"),

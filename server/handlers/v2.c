@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_BYTES_MAX = 4096 }; /* of a request that is no inference */
-
 bool v2_refuse_type(struct http_request *request, bool may_have_bytes)
 {
     const char *type = http_header(request, "Content-Type");
@@ -26,14 +24,9 @@ bool v2_refuse_type(struct http_request *request, bool may_have_bytes)
                         type, may_have_bytes ? " or application/octet-stream" : "");
 }
 
-bool v2_small_begin(struct http_request *request)
+bool v2_order_begin(struct http_request *request)
 {
-    if (v2_refuse_type(request, false))
-        return true;
-    if (request->content_length <= BODY_BYTES_MAX)
-        return false;
-    return http_problem(request, 413, "the body has %zu bytes, expected at most %d",
-                        request->content_length, BODY_BYTES_MAX);
+    return v2_refuse_type(request, false);
 }
 
 json_t *v2_read_body(struct http_request *request)
@@ -43,7 +36,7 @@ json_t *v2_read_body(struct http_request *request)
     json_t *root = NULL;
     if (bytes == 0)
         root = ppm_json_load("{}", 2, &cause);
-    else if (bytes <= BODY_BYTES_MAX && !memchr(request->body, '\0', bytes))
+    else if (!memchr(request->body, '\0', bytes))
         root = ppm_json_load(request->body, bytes, &cause);
     if (json_is_object(root))
         return root;
@@ -52,7 +45,7 @@ json_t *v2_read_body(struct http_request *request)
         http_problem(request, 503, "out of memory");
     else
         http_problem(request, 400, "the body is no JSON object of at most %d bytes",
-                     BODY_BYTES_MAX);
+                     V2_ORDER_BYTES_MAX);
     return NULL;
 }
 

@@ -27,10 +27,11 @@ bool v2_unload_finish(struct http_request *request);
  * says nothing. */
 bool v2_refuse_type(struct http_request *request, bool may_have_bytes);
 
-/* Of a request with a few words of JSON: refuses a longer body by its Content-Length. */
-bool v2_small_begin(struct http_request *request);
+/* Of a request with a few words of JSON. */
+bool v2_order_begin(struct http_request *request);
+enum { V2_ORDER_BYTES_MAX = 4096 }; /* of the body of a request that is no inference */
 
-/* Its body, or {} where it has none; the caller releases it. NULL: refused. */
+/* The JSON of such a body, or {} where there is none; the caller releases it. NULL: refused. */
 struct json_t *v2_read_body(struct http_request *request);
 
 /* A 404 for any version but the only one. True: refused. */
@@ -40,7 +41,6 @@ bool v2_refuse_version(struct http_request *request);
 
 bool v2_infer_begin(struct http_request *request);
 void v2_infer_arrived(struct http_request *request);
-bool v2_infer_finish(struct http_request *request);
 void v2_infer_release(struct http_request *request);
 
 /* ---- v2_shared_memory.c: /v2/systemsharedmemory/... ---- */

@@ -224,7 +224,7 @@ void v2_infer_arrived(struct http_request *request)
     if (!inference->reader) /* x is all of it */
         return;
     if (is_all_json) {
-        codec_json_feed(inference->reader, request->body, json_bytes(v2));
+        inference_read_ahead(inference, json_bytes(v2));
         return;
     }
     if (!v2->is_parsed && request->has_content_length && v2->header_bytes <= PARSED_AHEAD_BYTES &&
@@ -263,19 +263,17 @@ static bool decode(struct inference *inference)
     return error.status != PPM_OK && inference_refuse_json(inference, &error);
 }
 
-bool v2_infer_finish(struct http_request *request)
+static bool look(struct inference *inference)
 {
-    struct v2_inference *v2 = request->state;
-    struct inference *inference = &v2->inference;
+    struct v2_inference *v2 = v2_of(inference);
+    struct http_request *request = inference->request;
     if (request->body_bytes < v2->header_bytes)
         return http_problem(request, 400,
                             "%s: found %zu, expected at most the %zu bytes of the body",
                             header_name, v2->header_bytes, request->body_bytes);
     if (v2->is_read)
-        return inference_refuse_body(inference) || inference_submit(inference);
-    if (inference_is_read_at_once(inference, json_bytes(v2)) && inference_decode(inference))
-        return true;
-    return inference_submit(inference);
+        return inference_refuse_body(inference);
+    return inference_is_read_at_once(inference, json_bytes(v2)) && inference_decode(inference);
 }
 
 /* ---- y ---- */
@@ -343,7 +341,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
 }
 
 static const struct inference_protocol v2_protocol = {
-    .decode = decode, .respond = respond, .compresses_bytes = true};
+    .look = look, .decode = decode, .respond = respond, .compresses_bytes = true};
 
 void v2_infer_release(struct http_request *request)
 {

@@ -84,7 +84,7 @@ bool http_refuse_coding(struct http_request *request)
             request, 415, "Content-Encoding: found %.60s, expected gzip or deflate, and one alone",
             found.fields > 1 ? "several headers" : found.value);
     }
-    return coding != HTTP_IDENTITY && !http_inflate(request, coding) &&
+    return coding != HTTP_IDENTITY && !http_expect_compressed(request, coding) &&
            http_problem(request, 503, "out of memory");
 }
 

@@ -69,11 +69,11 @@ void http_expect_body(struct http_connection *connection, struct http_request *r
 {
     struct http_server *server = connection->server;
     const size_t ms = server->options.body_timeout_ms;
+    connection->moved_s = connection->arriving_s = clock_now_s();
     pthread_mutex_lock(&server->connections_mutex);
     connection->request = request;
     connection->is_in_head = false;
     pthread_mutex_unlock(&server->connections_mutex);
-    connection->moved_s = clock_now_s();
     set_deadline(connection, http_deadline_in(request, ms, "body_timeout_ms"), true, BODY);
 }
 
@@ -133,7 +133,7 @@ static struct http_connection *find_idle(struct http_server *server)
     return best;
 }
 
-static void cut_off(struct http_connection *connection)
+void http_cut_off(struct http_connection *connection)
 {
     if (!connection->is_cut_off)
         connection->server->leaving_connections++;
@@ -153,7 +153,7 @@ static void make_room(struct http_server *server)
 {
     struct http_connection *idle;
     while (is_over(server) && (idle = find_idle(server)))
-        cut_off(idle);
+        http_cut_off(idle);
 }
 
 bool http_is_crowded(const struct http_connection *connection)
@@ -237,7 +237,7 @@ static void cut_off_late(struct http_server *server)
             continue;
         if (c->is_told && !server->options.has_tls)
             http_tell(c, 408, detail);
-        cut_off(c);
+        http_cut_off(c);
     }
     make_room(server);
     pthread_mutex_unlock(&server->connections_mutex);

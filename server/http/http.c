@@ -21,6 +21,7 @@ enum {
     ACCEPT_GRACE_US = 20000,
     RETRY_ACCEPT_US = 20000,
     REQUEST_WITHIN_MS = 500,
+    INFLATED_STEPS = 4,      /* of 64 KiB at most, by a thread that has other connections */
     READ_ON_BYTES = 1 << 16, /* of a refused body: more takes longer than another connection */
 };
 
@@ -95,6 +96,14 @@ static struct http_request *create_request(struct http_server *server, struct MH
     return request;
 }
 
+/* Why a request has no answer. */
+static enum metrics_cancellation reason_of(const struct http_connection *connection)
+{
+    if (connection->is_idle)
+        return METRICS_IDLE;
+    return connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE;
+}
+
 static void on_completed(void *context, struct MHD_Connection *mhd, void **state,
                          enum MHD_RequestTerminationCode why)
 {
@@ -103,18 +112,18 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     if (!request)
         return;
     struct http_connection *connection = http_connection_of(mhd);
-    const enum metrics_cancellation reason =
-        connection && connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE;
-    http_expect_next(connection);
+    http_expect_next(connection); /* so that nobody else looks at the request any more */
+    http_forget_turn(request);
+    const enum metrics_cancellation reason = reason_of(connection);
     if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
-        request->response.status = reason == METRICS_DEADLINE ? 408 : 499;
+        request->response.status = reason == METRICS_CLIENT_GONE ? 499 : 408;
         server->options.on_answer(request);
         if (!request->is_given_up)
             metrics_cancelled(reason, request->phase == HTTP_BODY ? METRICS_BODY : METRICS_ANSWER);
     } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_given_up) {
         metrics_cancelled(reason, METRICS_ANSWER);
     }
-    if (request->lingers && connection && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    if (request->lingers && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         http_linger(connection);
     if (request->route && request->route->release)
         request->route->release(request);
@@ -161,6 +170,29 @@ static bool read_timeout(struct http_request *request)
     return false;
 }
 
+/* The body is longer than it may be, from its length alone. Returns true. */
+static bool refuse_length(struct http_request *request)
+{
+    const size_t bytes_max = http_body_bytes_max(request);
+    metrics_rejected(METRICS_TOO_LARGE);
+    if (bytes_max == 0)
+        return http_problem(request, 413, "the body has %zu bytes, expected none for %s %s",
+                            request->content_length, request->route->method,
+                            request->route->pattern);
+    return http_problem(request, 413, "the body has %zu bytes, expected at most %zu%s",
+                        request->content_length, bytes_max,
+                        bytes_max < request->route->body_bytes_max ? " (body_max_bytes)" : "");
+}
+
+/* Whether the budget could not take the body, were it here by now. It takes none of it before its
+ * bytes come; this only spares a client from sending what would be refused. */
+static bool lacks_memory(const struct http_request *request)
+{
+    const size_t room = memory_max() - request->content_length;
+    const size_t taken = memory_taken();
+    return taken > room && taken - room > http_idle_bytes(request->server);
+}
+
 /* The request's head: find the route, refuse what can be refused. True: answer now. */
 static bool begin_request(struct http_request *request, const char *method, const char *version)
 {
@@ -200,40 +232,60 @@ static bool begin_request(struct http_request *request, const char *method, cons
                             "describes");
     if (http_refuse_fields(request))
         return true;
-    if (request->content_length > options->body_max_bytes) {
-        metrics_rejected(METRICS_TOO_LARGE);
-        return http_problem(request, 413,
-                            "the body has %zu bytes, expected at most %zu (body_max_bytes)",
-                            request->content_length, options->body_max_bytes);
-    }
+    if (request->content_length > http_body_bytes_max(request))
+        return refuse_length(request);
     if (http_refuse_coding(request) || (request->route->begin && request->route->begin(request)))
         return true;
-    const size_t body_bytes = request->has_content_length ? request->content_length : 0;
-    if (body_bytes > memory_max()) {
+    if (request->content_length > memory_max()) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "the body has %zu bytes, expected at most %zu (memory_max_bytes)",
-                            body_bytes, memory_max());
+                            request->content_length, memory_max());
     }
-    return !http_reserve(request, body_bytes) && http_refuse_memory(request);
+    return request->content_length > 0 && lacks_memory(request) && http_refuse_memory(request);
+}
+
+/* The body has become longer than it may be. Returns true. */
+static bool refuse_excess(struct http_request *request)
+{
+    const size_t bytes_max = http_body_bytes_max(request);
+    metrics_rejected(METRICS_TOO_LARGE);
+    if (bytes_max == 0)
+        return http_problem(request, 413, "found a body, expected none for %s %s",
+                            request->route->method, request->route->pattern);
+    return http_problem(request, 413, "the body has more than %zu bytes%s", bytes_max,
+                        bytes_max < request->route->body_bytes_max ? " (body_max_bytes)" : "");
+}
+
+static bool has_had_its_steps(void *steps_left)
+{
+    return (*(int *)steps_left)-- == 0;
+}
+
+/* Inflates a small body here and now; where bodies may be large and this one is, a thread that
+ * computes does. True: refused. */
+static bool refuse_compressed(struct http_request *request)
+{
+    struct ppm_error error = {0};
+    int steps_left = http_begin_work(request) ? INFLATED_STEPS : 0;
+    const bool may_be_large = request->route->body_bytes_max == HTTP_BODY_ANY;
+    http_inflate_body(request, may_be_large ? has_had_its_steps : NULL, &steps_left, &error);
+    http_end_work();
+    return error.status != PPM_OK && error.status != PPM_CANCELLED &&
+           http_refuse_inflation(request, &error);
 }
 
 /* The whole body is there. True: answer now. */
 static bool finish_request(struct http_request *request)
 {
-    http_expect_answer(http_connection_of(request->connection));
     if (request->is_refused)
         return true;
-    http_end_body(request);
     switch (request->body_refusal) {
     case 0:
-        return request->route->finish(request);
-    case 400:
-        return http_refuse_data(request);
+        return (request->is_compressed && refuse_compressed(request)) ||
+               request->route->finish(request);
     case 413:
-        metrics_rejected(METRICS_TOO_LARGE);
-        return http_problem(request, 413, "the body has more than %zu bytes (body_max_bytes)",
-                            request->server->options.body_max_bytes);
+        return refuse_excess(request);
     default:
         return http_refuse_memory(request);
     }
@@ -272,12 +324,15 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {
-            http_connection_of(connection)->moved_s = clock_now_s();
+            http_note_arrival(request, *piece_bytes);
             if (!request->is_refused)
                 http_take_body(request, piece, *piece_bytes);
             *piece_bytes = 0;
             return MHD_YES;
         }
+        http_expect_answer(http_connection_of(connection));
+        if (http_connection_of(connection)->is_idle)
+            return MHD_NO;
         return finish_request(request) ? http_send(request) : MHD_YES;
     case HTTP_SUSPENDED:
         return http_send(request);

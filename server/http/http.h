@@ -76,25 +76,27 @@ struct http_request {
     char id[HTTP_ID_BYTES];
     struct http_trace trace;
     bool has_content_length; /* which is that of body; not when it comes compressed */
-    size_t content_length;   /* as it was sent */
+    size_t content_length;   /* of the body as it is sent; 0: unknown, or of no concern any more */
+    bool is_compressed;      /* body is as it was sent, until http_inflate_body */
     char *body;              /* all of it, once finish is called */
     size_t body_bytes, body_capacity;
     size_t body_aligned_at;         /* begin may say which byte of it is to be 64-byte aligned */
     void *body_memory;              /* what it lies in; private */
-    struct http_inflater *inflater; /* private; NULL: the body is kept as it was sent */
+    struct http_inflater *inflater; /* private; NULL: the body did not come compressed */
     unsigned body_refusal;          /* status that its end will be answered with; 0: none so far */
+    size_t received_bytes;          /* of the body, as it is sent */
     double started_s;               /* monotonic */
     struct http_deadline deadline;  /* of its answer: request_timeout_ms, or less if it asks */
     const char *model;              /* the one asked to compute, for log and metrics; NULL: none */
     double queue_ms, decode_ms, compute_ms, encode_ms;
-    size_t together;       /* so many requests were computed in one run; 0: it was not computed */
-    size_t reserved_bytes; /* taken from the budget of bytes in flight, given back at the end */
-    size_t wanted_bytes;   /* what it would have come to, had the budget had enough */
-    bool closes;           /* the connection, behind the answer */
-    bool is_refused;       /* its response is there; the body is let go by. Private */
-    bool lingers;          /* answered before its body */
-    bool is_given_up;      /* by its handler, which has counted it as cancelled */
-    void *state;           /* the route's own; handed to route->release at the end */
+    size_t together; /* so many requests were computed in one run; 0: it was not computed */
+    atomic_size_t reserved_bytes; /* taken from the budget, given back at the end */
+    size_t wanted_bytes;          /* what it would have come to, had the budget had enough */
+    bool closes;                  /* the connection, behind the answer */
+    bool is_refused;              /* its response is there; the body is let go by. Private */
+    bool lingers;                 /* answered before its body */
+    bool is_given_up;             /* by its handler, which has counted it as cancelled */
+    void *state;                  /* the route's own; handed to route->release at the end */
     struct http_response response;
     enum { HTTP_HEAD, HTTP_BODY, HTTP_SUSPENDED, HTTP_ANSWERED } phase; /* private */
 };
@@ -109,7 +111,12 @@ struct http_route {
     const char *parameters; /* of its query, spaces between them; NULL: all are ignored */
     bool is_open;           /* to everyone, whatever keys are asked for */
     bool is_vital;          /* answered on a connection beyond connections_max too */
+    size_t body_bytes_max;  /* at most body_max_bytes anyway; 0: requests have no body */
 };
+
+/* Of a route whose bodies body_max_bytes alone bounds. Compressed ones reach its finish as they
+ * were sent, unless they are small; others come inflated. */
+#define HTTP_BODY_ANY SIZE_MAX
 
 struct http_options {
     int listener;     /* passed to this process, taken over; 0: host and port say where to listen */
@@ -199,7 +206,17 @@ void http_client_address(const struct http_request *request, char *ret_text, siz
 /* Whether the client has closed its connection. Safe from any thread that holds the request. */
 bool http_client_is_gone(const struct http_request *request);
 
-/* Takes bytes from the budget (memory.h) for the life of the request; false when it lacks them. */
+/* Inflates a body that is_compressed. is_cancelled, unless it is NULL, is asked after each 64 KiB:
+ * PPM_CANCELLED then, and the next call goes on. PPM_MALFORMED, PPM_TOO_LARGE, PPM_NO_MEMORY, for
+ * which http_refuse_inflation has the response. 1 to 4 ms for a MB: for threads that compute. */
+enum ppm_status http_inflate_body(struct http_request *request, bool (*is_cancelled)(void *context),
+                                  void *context, struct ppm_error *error);
+
+/* The response to any of them but PPM_CANCELLED. Returns true. */
+bool http_refuse_inflation(struct http_request *request, const struct ppm_error *error);
+
+/* Takes bytes from the budget (memory.h) for the life of the request; false when it lacks them,
+ * even after bodies that stopped arriving were given up for it. */
 bool http_reserve(struct http_request *request, size_t bytes);
 
 /* Gives back what the request has taken from the budget beyond bytes. */

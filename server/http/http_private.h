@@ -24,6 +24,8 @@ struct http_connection {
     bool is_spare;                /* accepted beyond connections_max */
     double changed_s;             /* when its deadline was set */
     _Atomic double moved_s;       /* when something of a body came last */
+    _Atomic double arriving_s;    /* when another KiB of it was whole */
+    bool is_idle; /* given up, with a body that others needed the memory of. Guarded too */
 };
 
 /* Connections that the library has closed, and whose client may still be sending. */
@@ -74,6 +76,9 @@ void http_expect_answer(struct http_connection *connection);
 void http_expect_resumption(struct http_connection *connection);
 void http_expect_reader(struct http_connection *connection);
 void http_expect_next(struct http_connection *connection);
+
+/* Ends a connection; to be called with the list's mutex held. */
+void http_cut_off(struct http_connection *connection);
 
 /* The thread that cuts off who is late. */
 enum ppm_status http_start_watching(struct http_server *server, struct ppm_error *error);
@@ -152,21 +157,41 @@ enum http_coding http_wanted_coding(const struct http_request *request);
 /* http_compress into that coding. */
 bool http_compress_as(struct http_request *request, enum http_coding coding);
 
-/* ---- http_body.c ---- */
+/* ---- inflate.c ---- */
 
-/* From now on the body is inflated; its length is that of what comes out. False: no memory. */
-bool http_inflate(struct http_request *request, enum http_coding coding);
+/* The body comes compressed, and is kept like that. False: no memory. */
+bool http_expect_compressed(struct http_request *request, enum http_coding coding);
 void http_free_inflater(struct http_request *request);
 
+/* ---- http_body.c ---- */
+
+/* The most bytes that a body of this request may have: what route and settings say. */
+size_t http_body_bytes_max(const struct http_request *request);
+
+/* Makes room for bytes more, within http_body_bytes_max. False: memory or the budget lacks them. */
+bool http_grow_body(struct http_request *request, size_t bytes);
+
 /* Keeps a piece of the body. A refusal cannot be sent in the middle of a body: it is left in
- * request->body_refusal, and the rest is let go by for as long as a body may take. */
+ * request->body_refusal, and the rest is discarded for as long as a body may take. */
 void http_take_body(struct http_request *request, const char *piece, size_t bytes);
 
-/* All pieces are there: a body that is to go on has its refusal. */
-void http_end_body(struct http_request *request);
+/* Around work on a body by a thread that has other connections to serve. False: it has spent what
+ * it may, 5 ms in one turn around them, and the work is to wait for a thread that computes. */
+bool http_begin_work(const struct http_request *request);
+void http_end_work(void);
+void http_forget_turn(const struct http_request *request); /* it ends */
 
-/* The response to a body_refusal of 400: what is wrong with its coding. Returns true. */
-bool http_refuse_data(struct http_request *request);
+/* ---- idle.c ---- */
+
+/* Notes that bytes of the body have come. */
+void http_note_arrival(struct http_request *request, size_t bytes);
+
+/* What bodies that are idle have taken from the budget. */
+size_t http_idle_bytes(struct http_server *server);
+
+/* Has bodies that are idle, but for this request's, give back to the budget as much as it takes to
+ * have bytes: the largest first. False: it would not be enough, and they go on. */
+bool http_reclaim(struct http_request *request, size_t bytes);
 
 /* ---- http_answer.c ---- */
 

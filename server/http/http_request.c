@@ -86,7 +86,7 @@ bool http_client_is_gone(const struct http_request *request)
 
 bool http_reserve(struct http_request *request, size_t bytes)
 {
-    if (!memory_take(bytes)) {
+    if (!memory_take(bytes) && !(http_reclaim(request, bytes) && memory_take(bytes))) {
         if (__builtin_add_overflow(request->reserved_bytes, bytes, &request->wanted_bytes))
             request->wanted_bytes = SIZE_MAX;
         return false;
@@ -97,10 +97,12 @@ bool http_reserve(struct http_request *request, size_t bytes)
 
 void http_keep(struct http_request *request, size_t bytes)
 {
-    if (request->reserved_bytes <= bytes)
-        return;
-    memory_give(request->reserved_bytes - bytes);
-    request->reserved_bytes = bytes;
+    size_t reserved = request->reserved_bytes;
+    while (reserved > bytes) /* idle.c may take all of it at any time */
+        if (atomic_compare_exchange_weak(&request->reserved_bytes, &reserved, bytes)) {
+            memory_give(reserved - bytes);
+            return;
+        }
 }
 
 void http_add_header(struct http_request *request, const char *name, const char *format, ...)

@@ -34,29 +34,39 @@ static bool inflate_simply(const uint8_t *data, size_t size, bool is_gzip, char 
     return at == size;
 }
 
+static bool is_to_pause(void *calls)
+{
+    return ++*(int *)calls % 2 == 0;
+}
+
 static void check_body(struct http_request *request, const uint8_t *data, size_t size,
                        size_t piece_bytes, bool is_gzip)
 {
     static char expected[LIMIT_BYTES];
     size_t bytes = 0;
-    FUZZ_CHECK(http_inflate(request, is_gzip ? HTTP_GZIP : HTTP_DEFLATE), "no memory");
+    struct ppm_error error = {0};
+    int calls = 0;
+    FUZZ_CHECK(http_expect_compressed(request, is_gzip ? HTTP_GZIP : HTTP_DEFLATE), "no memory");
     for (size_t at = 0; at < size; at += piece_bytes) {
         const size_t piece = size - at < piece_bytes ? size - at : piece_bytes;
         http_take_body(request, (const char *)data + at, piece);
     }
-    http_end_body(request);
+    FUZZ_CHECK(request->body_refusal == 0 && request->body_bytes == size, "found %u",
+               request->body_refusal);
+    while (http_inflate_body(request, is_to_pause, &calls, &error) == PPM_CANCELLED)
+        error = (struct ppm_error){0};
     const bool is_good = inflate_simply(data, size, is_gzip, expected, LIMIT_BYTES, &bytes);
-    FUZZ_CHECK(is_good == (request->body_refusal == 0), "found %u, expected it %s",
-               request->body_refusal, is_good ? "taken" : "refused");
+    FUZZ_CHECK(is_good == (error.status == PPM_OK), "found \"%s\", expected it %s", error.text,
+               is_good ? "taken" : "refused");
     if (is_good)
         FUZZ_CHECK(request->body_bytes == bytes && memcmp(request->body, expected, bytes) == 0,
                    "%zu other bytes, expected %zu", request->body_bytes, bytes);
     else
-        FUZZ_CHECK(request->body_refusal == 400 || request->body_refusal == 413, "found %u",
-                   request->body_refusal);
-    if (request->body_refusal == 400)
-        FUZZ_CHECK(http_refuse_data(request) && request->response.status == 400, "found %u",
-                   request->response.status);
+        FUZZ_CHECK(error.status == PPM_MALFORMED || error.status == PPM_TOO_LARGE, "found %d",
+                   error.status);
+    if (error.status == PPM_MALFORMED)
+        FUZZ_CHECK(http_refuse_inflation(request, &error) && request->response.status == 400,
+                   "found %u", request->response.status);
     FUZZ_CHECK(request->body_capacity <= LIMIT_BYTES, "took %zu bytes", request->body_capacity);
     http_drop_response(request);
 }
@@ -90,7 +100,7 @@ static void check_answer(struct http_request *request, const uint8_t *data, size
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct http_server server = {.options = {.body_max_bytes = LIMIT_BYTES}};
-    static const struct http_route route;
+    static const struct http_route route = {.body_bytes_max = HTTP_BODY_ANY};
     static char path[] = "/";
     struct http_request request = {.server = &server,
                                    .route = &route,

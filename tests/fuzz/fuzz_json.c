@@ -142,8 +142,8 @@ static void check_pieces(const char *body, size_t size, const struct codec_expec
     for (size_t i = 0; i < size; i++)
         state = 31 * state + (uint8_t)body[i];
     size_t granted = next_random(&state) >> 28 ? SIZE_MAX : 0, data_bytes = 0;
-    const struct codec_json_options options = {.body_bytes_max = size,
-                                               .is_length_known = next_random(&state) >> 30,
+    const struct codec_json_options options = {.body_bytes_max =
+                                                   size + (next_random(&state) >> 30 ? 0 : 1 << 20),
                                                .reserve = grant,
                                                .context = &granted};
     const uint32_t piece_max = 1 + (next_random(&state) >> 16) % (size + 1);

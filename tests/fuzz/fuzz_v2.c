@@ -17,8 +17,7 @@ static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, 
                                   struct v2_request *ret_request, struct ppm_tensor *ret_x,
                                   struct ppm_error *error)
 {
-    const struct codec_json_options options = {
-        .list = "inputs", .body_bytes_max = bytes, .is_length_known = true};
+    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = bytes};
     struct codec_json_reader *reader = codec_json_create(&options);
     json_t *around = NULL;
     for (size_t at = piece; piece > 0 && at <= bytes; at += piece)

@@ -1,0 +1,205 @@
+/* inflate.c - a body that came compressed, once all of it is there: gzip and deflate. */
+#include "server/buffers.h"
+#include "server/http/http_private.h"
+#include "server/metrics.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+enum {
+    STEP_BYTES = 1 << 16,      /* in or out, between two looks at whether it goes on */
+    INFLATER_BYTES = 48 << 10, /* zlib's own: 7 KiB and a window of 32, and ours */
+    MAX_WINDOW_BITS = 15,
+    GZIP_WINDOW_BITS = 16 + MAX_WINDOW_BITS,
+};
+
+struct http_inflater {
+    z_stream stream;
+    enum http_coding coding;
+    bool is_open;   /* stream is to be closed */
+    bool is_at_end; /* of a stream */
+    size_t streams; /* that have ended; of gzip there may be several */
+    void *memory;   /* the body as it was sent lies in it */
+    const char *sent;
+    size_t sent_bytes, sent_capacity;
+    size_t taken_bytes; /* of those sent */
+};
+
+bool http_expect_compressed(struct http_request *request, enum http_coding coding)
+{
+    request->inflater = calloc(1, sizeof *request->inflater);
+    if (!request->inflater)
+        return false;
+    request->inflater->coding = coding;
+    request->is_compressed = true;
+    request->has_content_length = false;
+    return true;
+}
+
+/* Takes over the body that was sent: what it holds becomes the body. */
+static enum ppm_status open_inflater(struct http_request *request, struct ppm_error *error)
+{
+    struct http_inflater *inflater = request->inflater;
+    const int window_bits = inflater->coding == HTTP_GZIP ? GZIP_WINDOW_BITS : MAX_WINDOW_BITS;
+    if (!http_reserve(request, INFLATER_BYTES))
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory to inflate the body");
+    if (inflateInit2(&inflater->stream, window_bits) != Z_OK) {
+        http_keep(request, request->reserved_bytes - INFLATER_BYTES);
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory to inflate the body");
+    }
+    inflater->is_open = true;
+    inflater->memory = request->body_memory;
+    inflater->sent = request->body;
+    inflater->sent_bytes = request->body_bytes;
+    inflater->sent_capacity = request->body_capacity;
+    request->body_memory = request->body = NULL;
+    request->body_bytes = request->body_capacity = 0;
+    request->content_length = 0;
+    return PPM_OK;
+}
+
+static void close_inflater(struct http_request *request)
+{
+    struct http_inflater *inflater = request->inflater;
+    if (!inflater->is_open)
+        return;
+    inflateEnd(&inflater->stream);
+    inflater->is_open = false;
+    buffer_give(inflater->memory);
+    inflater->memory = NULL;
+    http_keep(request, request->reserved_bytes - inflater->sent_capacity - INFLATER_BYTES);
+}
+
+void http_free_inflater(struct http_request *request)
+{
+    if (request->inflater)
+        close_inflater(request);
+    free(request->inflater);
+    request->inflater = NULL;
+}
+
+/* ---- refusals ---- */
+
+static enum ppm_status refuse_what_follows(const struct http_inflater *inflater,
+                                           struct ppm_error *error)
+{
+    return ppm_fail(error, PPM_MALFORMED,
+                    "found bytes after the end of the body's %s data, expected none",
+                    http_coding_name(inflater->coding));
+}
+
+static enum ppm_status refuse_data(const struct http_inflater *inflater, struct ppm_error *error)
+{
+    const z_stream *z = &inflater->stream;
+    if (inflater->streams > 0 && z->total_out == 0)
+        return refuse_what_follows(inflater, error);
+    return ppm_fail(error, PPM_MALFORMED,
+                    "the body's %s data are corrupt: found %s within %zu bytes, expected %s",
+                    http_coding_name(inflater->coding), z->msg ? z->msg : "a preset dictionary",
+                    inflater->taken_bytes,
+                    inflater->coding == HTTP_GZIP ? "gzip's format (RFC 1952)"
+                                                  : "zlib's format (RFC 1950)");
+}
+
+static enum ppm_status refuse_cut(const struct http_inflater *inflater, struct ppm_error *error)
+{
+    if (inflater->streams > 0 && inflater->stream.total_out == 0)
+        return refuse_what_follows(inflater, error);
+    return ppm_fail(error, PPM_MALFORMED,
+                    "the body ends after %zu bytes, within its %s data, expected all of them",
+                    inflater->taken_bytes, http_coding_name(inflater->coding));
+}
+
+/* ---- inflating ---- */
+
+/* Room for a byte more, if there is none. */
+static enum ppm_status make_room(struct http_request *request, struct ppm_error *error)
+{
+    const size_t bytes_max = http_body_bytes_max(request);
+    if (request->body_bytes < request->body_capacity)
+        return PPM_OK;
+    if (request->body_bytes == bytes_max)
+        return ppm_fail(error, PPM_TOO_LARGE, "the body has more than %zu bytes%s once inflated",
+                        bytes_max,
+                        bytes_max < request->route->body_bytes_max ? " (body_max_bytes)" : "");
+    if (!http_grow_body(request, 1))
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory for the inflated body");
+    return PPM_OK;
+}
+
+static uInt step_of(size_t bytes)
+{
+    return (uInt)(bytes < STEP_BYTES ? bytes : STEP_BYTES);
+}
+
+/* Inflates STEP_BYTES at most. */
+static enum ppm_status inflate_step(struct http_request *request, struct ppm_error *error)
+{
+    struct http_inflater *inflater = request->inflater;
+    z_stream *z = &inflater->stream;
+    const uInt given = step_of(inflater->sent_bytes - inflater->taken_bytes),
+               room = step_of(request->body_capacity - request->body_bytes);
+    z->next_in = (Bytef *)(uintptr_t)(inflater->sent + inflater->taken_bytes);
+    z->avail_in = given;
+    z->next_out = (Bytef *)request->body + request->body_bytes;
+    z->avail_out = room;
+    const int result = inflate(z, Z_NO_FLUSH);
+    request->body_bytes += room - z->avail_out;
+    inflater->taken_bytes += given - z->avail_in;
+    inflater->is_at_end = result == Z_STREAM_END;
+    inflater->streams += inflater->is_at_end;
+    if (result == Z_MEM_ERROR)
+        return ppm_fail(error, PPM_NO_MEMORY, "no memory to inflate the body");
+    if (result != Z_OK && result != Z_BUF_ERROR && !inflater->is_at_end)
+        return refuse_data(inflater, error);
+    const bool has_moved = z->avail_in < given || z->avail_out < room || inflater->is_at_end;
+    return has_moved ? PPM_OK : refuse_cut(inflater, error);
+}
+
+/* Goes on to the next of several streams. */
+static enum ppm_status begin_stream(struct http_inflater *inflater, struct ppm_error *error)
+{
+    if (inflater->coding != HTTP_GZIP)
+        return refuse_what_follows(inflater, error);
+    inflateReset(&inflater->stream);
+    inflater->is_at_end = false;
+    return PPM_OK;
+}
+
+static enum ppm_status inflate_all(struct http_request *request, bool (*is_cancelled)(void *),
+                                   void *context, struct ppm_error *error)
+{
+    struct http_inflater *inflater = request->inflater;
+    while (!inflater->is_at_end || inflater->taken_bytes < inflater->sent_bytes) {
+        if (is_cancelled && is_cancelled(context))
+            return ppm_fail(error, PPM_CANCELLED, "the body was not inflated to its end");
+        if ((inflater->is_at_end && begin_stream(inflater, error) != PPM_OK) ||
+            make_room(request, error) != PPM_OK || inflate_step(request, error) != PPM_OK)
+            return error->status;
+    }
+    return PPM_OK;
+}
+
+enum ppm_status http_inflate_body(struct http_request *request, bool (*is_cancelled)(void *),
+                                  void *context, struct ppm_error *error)
+{
+    const bool is_open = request->inflater->is_open;
+    if (is_open || request->body_bytes > 0) {
+        if ((!is_open && open_inflater(request, error) != PPM_OK) ||
+            inflate_all(request, is_cancelled, context, error) != PPM_OK)
+            return error->status;
+        close_inflater(request);
+    }
+    request->is_compressed = false;
+    return PPM_OK;
+}
+
+bool http_refuse_inflation(struct http_request *request, const struct ppm_error *error)
+{
+    if (error->status == PPM_NO_MEMORY)
+        return http_refuse_memory(request);
+    if (error->status == PPM_TOO_LARGE)
+        metrics_rejected(METRICS_TOO_LARGE);
+    return http_problem_of(request, error);
+}

@@ -5,10 +5,8 @@
  *     ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] [--model NAME] [--shared-memory]
  *
  * With --shared-memory x and y are not sent: both lie in a POSIX shared memory object, which a
- * server on this machine maps (--allow-shared-memory). x is float32 in C order then.
- *
- * Nothing the server says is taken on trust: not its lengths, its names or its sentences.
- *
+ * server on this machine maps (--allow-shared-memory). x is float32 in C order then. Nothing the
+ * server says is taken on trust: not its lengths, its names or its sentences.
  * Exit status: 0; 1 and the server's own sentence, or what else went wrong; 2 wrong usage.
  */
 #define _GNU_SOURCE 1
@@ -26,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 struct bytes {
@@ -33,7 +32,7 @@ struct bytes {
     size_t count;
 };
 
-enum { SHAPE_BYTES = 48, SENTENCE_MAX = 400, SILENCE_S_MAX = 120, BYTES_MAX = 1 << 30 };
+enum { SHAPE_BYTES = 48, SENTENCE_MAX = 400, ANSWER_S_MAX = 120, BYTES_MAX = 1 << 30 };
 
 /* What the end of the program is to undo: "/name" of shm_open, and the server that knows it. */
 static char region[40];
@@ -69,9 +68,31 @@ static const char *printable(char *text)
             fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, printable(to));                \
     } while (0)
 
-static struct bytes read_all(int descriptor, const char *what)
+/* A whole number at the start of text, whatever follows it. */
+static bool read_number(const char *text, size_t *ret_number)
+{
+    errno = 0;
+    *ret_number = strtoull(text, NULL, 10);
+    return errno == 0 && isdigit((unsigned char)*text);
+}
+
+/* The size of head and body that an answer announces; 0: none. */
+static size_t announced_bytes(const char *answer)
+{
+    size_t length = 0;
+    const char *end = strstr(answer, "\r\n\r\n");
+    const char *field = end ? strcasestr(answer, "\r\nContent-Length:") : NULL;
+    if (!field || field > end || !read_number(field + 17 + strspn(field + 17, " \t"), &length) ||
+        __builtin_add_overflow(length, (size_t)(end + 4 - answer), &length))
+        return 0;
+    return length;
+}
+
+/* To the end of a file, or of an answer. */
+static struct bytes read_all(int descriptor, const char *what, bool is_answer)
 {
     struct bytes all = {0};
+    const time_t start = time(NULL);
     if (descriptor < 0)
         fail("%s: %s", what, strerror(errno));
     for (size_t capacity = 0;;) {
@@ -82,13 +103,16 @@ static struct bytes read_all(int descriptor, const char *what)
                 fail("%s: out of memory after %zu bytes", what, all.count);
         }
         const ssize_t got = read(descriptor, all.at + all.count, capacity - all.count - 1);
-        if (got < 0)
-            fail("%s: %s", what, errno == EAGAIN ? "nothing came in time" : strerror(errno));
-        if (got == 0)
-            break;
+        if (got < 0 && errno != EAGAIN)
+            fail("%s: %s", what, strerror(errno));
+        if (got < 0 || (is_answer && time(NULL) - start > ANSWER_S_MAX))
+            fail("%s: no answer within %d s", what, ANSWER_S_MAX);
         all.count += (size_t)got;
+        all.at[all.count] = '\0';
+        const size_t announced = is_answer ? announced_bytes(all.at) : 0;
+        if (got == 0 || (announced && announced <= all.count))
+            break;
     }
-    all.at[all.count] = '\0';
     close(descriptor);
     return all;
 }
@@ -161,52 +185,34 @@ static char *json_string(const char *json, const char *key)
     return string;
 }
 
-/* A whole number at the start of text, whatever follows it. */
-static bool read_number(const char *text, size_t *ret_number)
-{
-    errno = 0;
-    *ret_number = strtoull(text, NULL, 10);
-    return errno == 0 && isdigit((unsigned char)*text);
-}
-
-/* Takes the head off an answer; returns its status. */
-static size_t read_head(const char *url, struct bytes *answer)
-{
-    size_t status = 0, length = 0;
-    char *end = strstr(answer->at, "\r\n\r\n");
-    if (!end || strncmp(answer->at, "HTTP/1.1 ", 9) != 0 || !read_number(answer->at + 9, &status))
-        fail("%s: no answer of HTTP/1.1", url);
-    *end = '\0';
-    answer->count -= (size_t)(end + 4 - answer->at);
-    const char *field = strcasestr(answer->at, "\r\nContent-Length:");
-    if (status == 200 && (!field || !read_number(field + 17 + strspn(field + 17, " \t"), &length)))
-        fail("%s: an answer without a Content-Length", url);
-    if (status == 200 && length != answer->count)
-        fail("%s: the answer ended after %zu of %zu bytes", url, answer->count, length);
-    memmove(answer->at, end + 4, answer->count + 1);
-    return status;
-}
-
 /* One request on a connection of its own. Returns the body of a success; ends the program, with the
  * server's sentence, otherwise. */
 static struct bytes ask(const char *url, const char *method, const char *target, const char *type,
                         struct bytes body)
 {
     char head[1024];
-    const struct timeval silence = {.tv_sec = SILENCE_S_MAX};
+    size_t status = 0;
+    const struct timeval pause = {.tv_sec = ANSWER_S_MAX};
     const bool is_unix = strncmp(url, "unix:", 5) == 0;
     const int connection = is_unix ? connect_unix(url + 5) : connect_tcp(url);
     const char *host = is_unix ? "localhost" : url + strlen("http://");
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
-    setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof silence);
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
+    setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof pause);
     PRINT(head,
           "%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\nContent-Type: %s\r\n"
           "Content-Length: %zu\r\n\r\n",
           method, target, (int)strcspn(host, "/"), host, type, body.count);
     if (send_all(connection, (struct bytes){head, strlen(head)}))
         send_all(connection, body);
-    struct bytes answer = read_all(connection, url);
-    const size_t status = read_head(url, &answer);
+    struct bytes answer = read_all(connection, url, true);
+    const size_t announced = announced_bytes(answer.at);
+    const char *end = strstr(answer.at, "\r\n\r\n");
+    if (!end || strncmp(answer.at, "HTTP/1.1 ", 9) != 0 || !read_number(answer.at + 9, &status))
+        fail("%s: no answer of HTTP/1.1", url);
+    if (status == 200 && announced != answer.count)
+        fail("%s: the answer has %zu bytes where it says %zu", url, answer.count, announced);
+    answer.count -= (size_t)(end + 4 - answer.at);
+    memmove(answer.at, end + 4, answer.count + 1);
     if (status == 200)
         return answer;
     char *sentence = json_string(answer.at, "\"detail\":\""); /* of /ppm */
@@ -223,10 +229,7 @@ static struct bytes post_json(const char *url, const char *target, char *json)
 /* Of a model: it becomes part of a target. */
 static void check_name(const char *name)
 {
-    const char *c = name;
-    while (isalnum((unsigned char)*c) || (*c && strchr("._-", *c)))
-        c++;
-    if (*c)
+    if (name[strspn(name, "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")])
         fail("a model called \"%.60s\": expected letters, digits, '.', '_' and '-'", name);
 }
 
@@ -286,7 +289,7 @@ static void write_npy(const char *path, const char *dtype, const char *shape, st
 }
 
 /* The pages are there from now on: to touch one that the system lacks would be a signal. */
-static struct bytes share_memory(size_t bytes)
+static char *share_memory(size_t bytes)
 {
     PRINT(region, "/ppm_client_%ld", (long)getpid());
     const int object = shm_open(region, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -297,7 +300,7 @@ static struct bytes share_memory(size_t bytes)
     if (at == MAP_FAILED)
         fail("%s: %s", region, strerror(errno));
     close(object);
-    return (struct bytes){at, bytes};
+    return at;
 }
 
 static void leave_region(void)
@@ -344,14 +347,13 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
     check_name(name && *name ? printable(name) : "?");
     if (x_bytes != x.count || __builtin_add_overflow(x_bytes, y_bytes, &bytes))
         fail("the server says %zu and %zu bytes for [%s]", x_bytes, y_bytes, x_shape);
-
-    const struct bytes memory = share_memory(bytes);
-    memcpy(memory.at, x.at, x.count);
+    char *memory = share_memory(bytes);
+    memcpy(memory, x.at, x.count);
     char *answer = infer_in_region(url, name, x_shape, x_bytes, y_bytes);
     if (read_shape(answer, "\"shape\":", y_shape) != y_bytes)
         fail("the server's y of [%s] is not of %zu bytes", y_shape, y_bytes);
     write_npy(path, strstr(answer, "\"INT32\"") ? "<i4" : "<f4", y_shape,
-              (struct bytes){memory.at + x.count, y_bytes});
+              (struct bytes){memory + x.count, y_bytes});
     leave_region();
     free(answer);
     free(name);
@@ -382,7 +384,7 @@ int main(int argc, char **argv)
         return 2;
     }
     check_name(model);
-    const struct bytes x = read_all(open(files[0], O_RDONLY | O_CLOEXEC), files[0]);
+    const struct bytes x = read_all(open(files[0], O_RDONLY | O_CLOEXEC), files[0], false);
     if (is_shared) {
         infer_shared(url, model, x, files[1]);
         free(x.at);

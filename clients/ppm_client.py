@@ -166,7 +166,8 @@ class Client:
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
         query = urllib.parse.urlencode({name: value for name, value in query.items() if value})
-        return self.ask("POST", path_of(model) + (query and f"?{query}"), [head.getvalue(), memoryview(x).cast("B")],
+        body = [head.getvalue(), memoryview(x).cast("B")]
+        return self.ask("POST", path_of(model) + (query and f"?{query}"), body,
                         {"Content-Type": "application/x-npy", "Accept": accept,
                          "Content-Length": str(len(head.getvalue()) + x.nbytes)})
 
@@ -213,7 +214,7 @@ class Client:
                 continue
             if answer.status < 300:
                 return read_all(answer)
-            sentence = sentence_of(answer.read(SENTENCE_BYTES_MAX))
+            sentence = sentence_of(answer.read(SENTENCE_BYTES_MAX)) or answer.reason
             if not answer.isclosed():
                 self.connection.close()
             if answer.status != 503 or not self.wait(seconds_of(answer.headers["Retry-After"]), tries_left):
@@ -378,7 +379,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (Error, OSError, ValueError) as error:
+    except (Error, OSError, ValueError, EOFError) as error:
         raise SystemExit(f"ppm_client.py: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

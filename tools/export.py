@@ -12,7 +12,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sys
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load: Ctrl-C ends it without a traceback
 
 try:
     import numpy as np
@@ -128,8 +132,9 @@ def check(parser, options):
 
 
 def output_of(options, config):
-    """Changes how y is stretched and what of it is answered, where an option says so."""
-    output = dict(config.get("output", {}))
+    """Changes how y is stretched and what of it is answered, where an option says so; -> a note of what
+    had to go with it, None for none"""
+    output, note = dict(config.get("output", {})), None
     if options.size or options.scale:
         for key in ("size", "scale"):
             output.pop(key, None)
@@ -139,10 +144,11 @@ def output_of(options, config):
     if options.form:
         output["as"] = options.form
         if options.form != "argmax" and output.pop("palette", None):
-            print("  left out the palette, which is for argmax", file=sys.stderr)
+            note = "the palette of the base is left out: it colors the labels of argmax"
     if output:
         config["output"] = output
     check_one_channel(config)
+    return note
 
 
 def check_one_channel(config):
@@ -153,7 +159,7 @@ def check_one_channel(config):
         channels = layer.get("channels", channels) if kind == "conv" else channels
         answered = "softmax" if kind == "softmax" and channels == 1 else answered
     if channels == 1 and answered in ("softmax", "argmax"):
-        raise ExportError(f"y has 1 channel, of which {answered} is {'0' if answered == 'argmax' else '1'} "
+        raise ExportError(f"y has 1 channel, of which {answered} is {int(answered == 'softmax')} "
                           "everywhere: expected --as values, and a sigmoid over them to tell two "
                           "classes apart (\"sigmoid\" may be the last layer of the head)")
 
@@ -198,8 +204,9 @@ def as_dtype(values, dtype, where):
     with np.errstate(over="ignore"):
         rounded = values.astype(np.float16 if dtype == "F16" else np.float32)
     if not np.isfinite(rounded).all() or dtype == "BF16" and abs(largest) > LARGEST["BF16"]:
+        way_out = "; --dtype F32 holds it" if abs(largest) <= LARGEST["F32"] else ""
         raise ExportError(f"{where} holds {largest:.8g}, and the largest number of {dtype} is "
-                          f"{LARGEST[dtype]:.8g}{'; --dtype F32 holds it' if abs(largest) <= LARGEST['F32'] else ''}")
+                          f"{LARGEST[dtype]:.8g}{way_out}")
     return values.astype(np.float32)
 
 
@@ -254,8 +261,6 @@ def report(checkpoint, options, config, sources, candidate, tensors, file):
         print("  not read, as that could run code: " + printable(", ".join(names))
               + (f" and {more} more" if more else ""))
     report_skipped(checkpoint, set(sources.values()), options.verbose)
-    if candidate and candidate.kind.note:
-        print(f"  note: {candidate.kind.note}")
 
 
 def report_assumed(config, graph):
@@ -322,22 +327,31 @@ def main(argv=None):
         if file.exists() and file.samefile(options.checkpoint):
             raise ExportError(f"{file}: the checkpoint itself, which would be written over: give "
                               "MODEL.json another name")
+        if file.is_dir():
+            raise ExportError(f"{file}: a folder, expected a place for a file")
     config, sources, checkpoint, candidate = find(checkpoint, options)
-    output_of(options, config)
+    note = output_of(options, config) or (candidate and candidate.kind.note)
     tensors = values_of(checkpoint, {"weights": {}, **config}, sources, options.dtype)
     config = {"name": options.name or options.model.stem,
               **{key: value for key, value in config.items() if key not in ("name", "weights")},
               "weights": {"file": weights.name, **config.get("weights", {})}}
     write(options, config, tensors)
     report(checkpoint, options, config, sources, candidate, tensors, weights)
+    if note:
+        print(f"  note: {note}")
 
 
 def run():
     """-> exit status"""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        sys.stdout.reconfigure(errors="backslashreplace")
-        main()
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            main()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
         return 0
     except ExportError as error:
         print(f"export.py: {printable(str(error))}", file=sys.stderr)

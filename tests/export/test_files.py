@@ -287,12 +287,16 @@ class CommandLine(ExportTest):
     def test_output_that_nobody_reads(self):
         """A closed pipe is no fault; a full device is one."""
         self.save({**semseg(), **{f"more.{i}": torch.zeros(1) for i in range(5000)}})
-        for arguments in (["checkpoint.pth", "--list"], ["checkpoint.pth", "model.json", "--verbose"]):
+        for arguments in (["checkpoint.pth", "--list"], ["checkpoint.pth", "model.json", "--verbose"],
+                          ["--help"]):
             program = self.start_program(*arguments, stdout=subprocess.PIPE)
             program.stdout.close()
             self.assertEqual((program.stderr.read(), program.wait()), ("", 0))
             program.stderr.close()
         self.assertTrue(self.model.exists())
+        done = subprocess.run([sys.executable, ROOT / "tools/export.py", "checkpoint.pth", "model.json"], text=True,
+                              stderr=subprocess.PIPE, cwd=self.folder, preexec_fn=lambda: os.close(1))
+        self.assertEqual((done.stderr, done.returncode), ("", 0))
         with open("/dev/full", "w") as full:
             program = self.start_program("checkpoint.pth", "--list", stdout=full)
             self.assertEqual((program.stderr.read(), program.wait()),
@@ -319,7 +323,9 @@ class CommandLine(ExportTest):
         self.assertEqual((self.folder / "model.safetensors").read_bytes(), before)
         self.model.mkdir()
         self.save(weights)
-        self.assertEqual(self.run_program("checkpoint.pth", "model.json").returncode, 1)
+        self.assertEqual(self.run_program("checkpoint.pth", "model.json").stderr,
+                         "export.py: model.json: a folder, expected a place for a file\n")
+        self.assertEqual((self.folder / "model.safetensors").read_bytes(), before)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                          ["checkpoint.pth", "model.json", "model.safetensors"])
 

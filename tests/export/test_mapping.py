@@ -124,7 +124,8 @@ class Mapped(ExportTest):
                 (("--scale", "2"), {**output, "scale": 2}),
                 (("--size", "9,8"), {key: value for key, value in output.items() if key != "scale"} | {"size": [9, 8]})):
             with self.subTest(options=options):
-                self.export(path, *self.base(output=dict(output)), *lines, *options)
+                printed = self.export(path, *self.base(output=dict(output)), *lines, *options)
+                self.assertEqual("the palette of the base is left out" in printed, "values" in options)
                 self.assertEqual(self.config()["output"], want)
                 self.serve(X)
 

@@ -160,13 +160,8 @@ def read_npz(path, _):
 
 
 def npz_tensor(path, archive, name, key, budget):
-    def read_header(file):
-        version = np.lib.format.read_magic(file)
-        return (np.lib.format.read_array_header_1_0 if version == (1, 0)
-                else np.lib.format.read_array_header_2_0)(file)
-
     with archive.open(name) as file:
-        shape, is_fortran, dtype = read_header(file)
+        shape, is_fortran, dtype, start = pickled.read_npy_header(file)
 
     def read_values():
         size = math.prod(shape) * dtype.itemsize
@@ -174,7 +169,7 @@ def npz_tensor(path, archive, name, key, budget):
             raise ExportError(f"is of {dtype}, expected real numbers")
         budget.take(size)
         with zipfile.ZipFile(path) as again, again.open(name) as file:
-            read_header(file)
+            file.read(start)
             data = file.read(size)
         return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
 

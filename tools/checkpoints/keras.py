@@ -78,7 +78,8 @@ def read_datasets(path, file, budget, layers):
 
     try:
         root = h5py.File(file, "r")
-        group = root.get("model_weights", root)
+        link = root.get("model_weights", getlink=True)  # not into another file
+        group = root["model_weights"] if isinstance(link, h5py.HardLink) else root
         is_keras = any(mark in group.attrs for mark in ("layer_names", "keras_version"))
         group.visititems(take)
         names = legacy_names(arrays) if is_keras else variable_names(arrays, layers)

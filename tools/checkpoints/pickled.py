@@ -23,6 +23,7 @@ STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8",
 SIZES = {"ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt32Storage": 4}  # others: 1
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+NPY_HEADER_MAX = 1 << 14
 REPEATS_MAX = 1 << 20  # values of a tensor that is an expanded view of fewer
 
 
@@ -120,9 +121,20 @@ def read(path, reader):
 def open_member(archive, name, budget):
     """-> (file, its size) of what an archive holds, of which no more than the size is ever inflated"""
     member = archive.getinfo(name)
-    if member.compress_type != zipfile.ZIP_STORED:
-        budget.take(member.file_size, f"{printable(name)} inflated")
+    if member.compress_type == zipfile.ZIP_STORED:
+        return archive.open(member), min(member.file_size, budget.size)
+    budget.take(member.file_size, f"{printable(name)} inflated")
     return archive.open(member), member.file_size
+
+
+def read_npy_header(file):
+    """-> (shape, is_fortran, dtype, where the values begin); as long as NumPy's longest, whatever it
+    claims to be"""
+    start = io.BytesIO(file.read(NPY_HEADER_MAX))
+    version = np.lib.format.read_magic(start)
+    read_header = (np.lib.format.read_array_header_1_0 if version == (1, 0)
+                   else np.lib.format.read_array_header_2_0)
+    return (*read_header(start), start.tell())
 
 
 class Bounded:
@@ -200,10 +212,8 @@ def read_legacy(path, budget):
 def read_pickled_npy(path, budget):
     """np.save of one dictionary."""
     with open(path, "rb") as file:
-        version = np.lib.format.read_magic(file)
-        read_header = (np.lib.format.read_array_header_1_0 if version == (1, 0)
-                       else np.lib.format.read_array_header_2_0)
-        dtype = read_header(file)[2]
+        _, _, dtype, start = read_npy_header(file)
+        file.seek(start)
         if dtype != object:
             raise ExportError(f"{path}: holds one array of {dtype}, expected a dictionary of "
                               "arrays")

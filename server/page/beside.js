@@ -33,9 +33,9 @@ function showFlops({flops_literal, flops_folded}) {
                    element("b", {textContent: isKnown ? `${briefCount(flops)}FLOP` : dash}),
                    element("div", {className: "track"}, ...isKnown ? [piece] : []));
   });
-  const saved = !isKnown ? "" : folded > 0 && folded < literal ? `${brief(literal / folded)} times less, since convolutions run ` +
+  const saved = folded > 0 && folded < literal ? `${brief(literal / folded)} times less, since convolutions run ` +
       "before the maps are stretched." : "There is nothing here to fold.";
-  byId("flops").replaceChildren(...rows, element("p", {className: "hint reserved", textContent: saved}));
+  byId("flops").replaceChildren(...rows, element("p", {className: "hint reserved", textContent: isKnown ? saved : ""}));
 }
 
 /* ---- curl ---- */
@@ -161,7 +161,8 @@ function showMetrics() {
     const seconds = quantile(isQuiet ? last.buckets : buckets, q);
     return Number.isNaN(seconds) ? dash : `${brief(1e3 * seconds)} ms`;
   };
-  const rows = [["requests per second", history.length > 1 ? brief(rate) : dash], ["median latency", ms(0.5)], ["90 % within", ms(0.9)],
+  const rows = [["requests per second", history.length > 1 ? brief(rate) : dash],
+                ["median latency", ms(0.5)], ["90 % within", ms(0.9)],
                 ["99 % within", ms(0.99)], ["waiting in the queue", last.depth], ["in flight", last.flight]];
   byId("metrics").replaceChildren(...rows.flatMap(([term, value]) =>
     [element("dt", {textContent: term}), element("dd", {textContent: value})]));

@@ -166,7 +166,8 @@ function showMap(state) {
                                        isMap, palette}));
   byId("map-says").textContent = `${counts.size} classes at ${plane.h} \u00d7 ${plane.w} pixels` +
       `${counts.size > legendMax ? `, the ${legendMax} most frequent of them` : ""}:`;
-  byId("map-legend").replaceChildren(...[...counts].sort((a, b) => b[1] - a[1]).slice(0, legendMax).map(([label, count]) => {
+  const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, legendMax);
+  byId("map-legend").replaceChildren(...most.map(([label, count]) => {
     const swatch = element("i", {"aria-hidden": "true"});
     swatch.style.background = css(labelColour(palette, label));
     return element("li", {}, swatch, element("span", {textContent: `class ${label}`}),

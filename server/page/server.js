@@ -30,6 +30,7 @@ async function sentenceOf(answer) {
 }
 
 async function ask(path, options = {}) {
+  const {key} = server;
   let answer;
   try {
     answer = await fetch(path, {...options, headers: {...options.headers, ...authorization()}, cache: "no-store"});
@@ -38,7 +39,7 @@ async function ask(path, options = {}) {
       throw error;
     throw new Refusal(0, `the server at ${location.host} does not answer`);
   }
-  if (answer.status === 401)
+  if (answer.status === 401 && key === server.key) /* and no other one was typed meanwhile */
     server.isLocked = true;
   if (!answer.ok)
     throw new Refusal(answer.status, await sentenceOf(answer));
@@ -102,7 +103,7 @@ async function askStages(model, x, signal) {
 const timedRequests = 3, timedMax_ms = 300;
 
 /* The medians of what ordinary requests take: {times, count}. The first one may have made the plan for a new
- * shape. What takes long is asked once. */
+ * shape. What takes long is asked less often. */
 async function askTimes(model, x, signal) {
   const all = [], begun_ms = performance.now();
   do {

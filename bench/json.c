@@ -170,7 +170,7 @@ static double write_ours(const struct sample *sample, const json_t *tree)
     (void)tree;
     const double begun_s = now_s();
     /* as the server does it, into memory that was used before */
-    if (codec_json_encode_into(&tensor, "m", 1, sample->written, &bytes, &error) != PPM_OK)
+    if (codec_json_encode_into(&tensor, "m", 1, NULL, sample->written, &bytes, &error) != PPM_OK)
         fail(error.text);
     return now_s() - begun_s;
 }

@@ -536,12 +536,12 @@ Test(json, threads_write_the_same_bytes)
                                     .data = values};
         struct ppm_error error = {0};
         size_t one_bytes = 0;
-        cr_assert(codec_json_encode_into(&tensor, "m", 1, one, &one_bytes, &error) == PPM_OK);
+        cr_assert(codec_json_encode_into(&tensor, "m", 1, NULL, one, &one_bytes, &error) == PPM_OK);
         for (int threads = 2; threads <= 9; threads++) {
             size_t bytes = 0;
             memset(several, '#', MEMORY + GUARD);
-            cr_assert(codec_json_encode_into(&tensor, "m", threads, several, &bytes, &error) ==
-                      PPM_OK);
+            cr_assert(codec_json_encode_into(&tensor, "m", threads, NULL, several, &bytes,
+                                             &error) == PPM_OK);
             cr_assert(bytes == one_bytes && memcmp(one, several, bytes) == 0, "%d threads",
                       threads);
             for (size_t i = 0; i < GUARD; i++)

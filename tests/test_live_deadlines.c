@@ -147,3 +147,85 @@ Test(live_deadlines, a_time_that_is_none_is_refused)
     live_check_serving(&live, "times that are none");
     live_stop(&live);
 }
+
+/* ---- what is no computation ---- */
+
+/* A chunked body whose data stands before its shape is read at its end: 1,000,000 numbers of those
+ * that take longest. */
+Test(live_deadlines, reading_numbers_is_abandoned_at_the_deadline)
+{
+    enum { COUNT = 1000000 };
+    static const char number[] = "1.000000059604644775390625000000000000000000000000001,";
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--compute-timeout-ms", "20"), NULL);
+    const size_t bytes = COUNT * (sizeof number - 1);
+    char *numbers = malloc(bytes);
+    cr_assert(numbers != NULL);
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(numbers + i * (sizeof number - 1), number, sizeof number - 1);
+    numbers[bytes - 1] = ']';
+    int connection = live_connect(&live);
+    live_print(connection,
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: "
+               "application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"data\":[\r\n%zx\r\n",
+               bytes);
+    live_send(connection, numbers, bytes);
+    live_print(connection, "\r\n1a\r\n,\"shape\":[1,4,500,500]}   \r\n0\r\n\r\n");
+    free(numbers);
+    check_late(connection, 504, "not computed after 20 ms (compute_timeout_ms)", "numbers");
+    live_wait_metric(&live, LATE("compute"), 1);
+    live_wait_metric(&live, "ppm_bytes_in_flight", 0);
+    live_check_serving(&live, "late numbers");
+    live_stop(&live);
+}
+
+/* Milliseconds that an answer's Server-Timing gives to computing it, and to writing it. */
+static void read_timing(const struct live_answer *answer, double *ret_compute, double *ret_encode)
+{
+    char value[LIVE_HEADER_BYTES];
+    live_header(answer, "Server-Timing", value);
+    const char *encode = strstr(value, "encode;dur=");
+    cr_assert(encode && sscanf(encode, "encode;dur=%lf", ret_encode) == 1, "%s", value);
+    cr_assert(sscanf(value, "queue;dur=%*f, compute;dur=%lf", ret_compute) == 1, "%s", value);
+}
+
+static struct live_answer ask_for_numbers(const struct live *live, const char *headers)
+{
+    return live_ask(live, "POST", "/ppm?shape=1,4,30,30", headers, (char[4 * 4 * 900]){1, 2, 3, 4},
+                    4 * 4 * 900);
+}
+
+/* 4 x 1000 x 1000 numbers, deflated: that takes many times as long as their computation. An answer
+ * that is being written when its time is over is not sent. */
+Test(live_deadlines, writing_numbers_is_abandoned_at_the_deadline)
+{
+#define ASKING                                                                                     \
+    "Content-Type: application/octet-stream\r\nAccept: application/json\r\nAccept-Encoding: "      \
+    "gzip\r\n"
+    char directory[LIVE_PATH_BYTES], path[64], headers[256];
+    double compute_ms = 0, encode_ms = 0;
+    struct live live;
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s",
+             live_write_quoted(directory, "large.json",
+                               "{'input': {'channels': 4}, 'bins': [1], 'branch': [], 'output': "
+                               "{'size': [1000, 1000]}, 'weights': {'random': 1}}"));
+    live_start(&live, LIST("--model", path), NULL);
+    for (int i = 0; i < 2; i++) { /* the second time nothing is done for the first time */
+        struct live_answer answer = ask_for_numbers(&live, ASKING);
+        cr_assert(answer.status == 200, "%s", answer.head);
+        read_timing(&answer, &compute_ms, &encode_ms);
+        live_answer_free(&answer);
+    }
+    snprintf(headers, sizeof headers, ASKING "X-Request-Timeout-Ms: %.0f\r\n",
+             compute_ms + encode_ms / 3 + 1);
+    struct live_answer answer = ask_for_numbers(&live, headers);
+    live_check_problem(&answer, 504, "(X-Request-Timeout-Ms)", "numbers");
+    char encoding[LIVE_HEADER_BYTES];
+    cr_assert_str_empty(live_header(&answer, "Content-Encoding", encoding));
+    cr_assert_str_empty(live_header(&answer, "X-Tensor-Shape", encoding));
+    live_answer_free(&answer);
+    live_wait_metric(&live, LATE("compute"), 1);
+    live_stop(&live);
+    live_directory_remove(directory);
+}

@@ -150,7 +150,7 @@ static int load_heavy(const struct live *live, const char *headers)
 {
     const int connection = live_connect(live);
     live_print(connection,
-               "POST /v2/repository/models/heavy/load HTTP/1.1\r\nHost: a\r\n%s"
+               "POST /v2/repository/models/heavy/load HTTP/1.1\r\nHost: localhost\r\n%s"
                "Content-Length: 0\r\nConnection: close\r\n\r\n",
                headers);
     return connection;

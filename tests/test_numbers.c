@@ -161,6 +161,60 @@ Test(numbers, hundreds_of_digits_are_exact)
     cr_assert(read_whole(text) == 0.125F);
 }
 
+/* head, that many times the digit, tail. */
+static char *with_digits(const char *head, char digit, size_t count, const char *tail)
+{
+    const size_t head_bytes = strlen(head);
+    char *text = malloc(head_bytes + count + strlen(tail) + 1);
+    cr_assert(text != NULL);
+    memcpy(text, head, head_bytes);
+    memset(text + head_bytes, digit, count);
+    memcpy(text + head_bytes + count, tail, strlen(tail) + 1);
+    return text;
+}
+
+/* Beyond some hundreds, digits say no more than whether one of them is not 0. */
+Test(numbers, thousands_of_digits_are_exact)
+{
+    static const struct {
+        const char *head;
+        char digit;
+        const char *tail;
+    } cases[] = {
+        {"1.000000059604644775390625", '0', ""},      /* a tie */
+        {"1.000000059604644775390625", '0', "1"},     /* beyond it */
+        {"-1.000000059604644775390625", '0', "1e-3"}, /* of either sign, with an exponent */
+        {"1.000000178813934326171875", '0', "e0"},
+        {"1.00000005960464477539062", '4', "9"},
+        {"0.", '0', "0"},
+        {"0.", '0', "123e5000"},
+        {"-0.", '0', "123e4990"},
+        {"1", '0', "e-5000"},
+        {"1", '0', ".5e-4980"},
+        {"123456789", '9', "e-5000"},
+        {"0.", '9', ""},
+        {"0.", '0', "1"},
+        {"0.", '1', "e-40"},
+        {"16777217", '0', ".000001e-5000"},
+        {"340282356779733661637539395458142568447.", '9', ""},
+        {"1", '0', ""},
+        {"-1", '0', "e-4962"},
+        {"1.5e-", '0', "3"},
+        {"1.5e", '0', "3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = with_digits(cases[i].head, cases[i].digit, 5000, cases[i].tail);
+        /* those that are too large as doubles are infinite here, and in strtof only as floats */
+        const double wide = strtod(text, NULL);
+        const float expected =
+            fabs(wide) >= 0x1.ffffffp127 ? copysignf(INFINITY, (float)wide) : strtof(text, NULL);
+        const float found = read_whole(text);
+        cr_expect(bits_of(found) == bits_of(expected), "%.50s...%s: found %a, expected %a", text,
+                  cases[i].tail, (double)found, (double)expected);
+        free(text);
+    }
+}
+
 Test(numbers, what_is_too_large_is_an_infinity)
 {
     static const char *const large[] = {"3.4028235677973366e38",

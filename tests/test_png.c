@@ -44,7 +44,7 @@ static void check_round_trip(size_t h, size_t w, size_t labels, size_t run)
     const size_t bytes_max = codec_encoded_bytes_max(CODEC_PNG, h * w);
     char *memory = malloc(bytes_max);
     size_t bytes = 0;
-    cr_assert(codec_png_encode_into(&map, &palette, memory, &bytes, &error) == PPM_OK, "%s",
+    cr_assert(codec_png_encode_into(&map, &palette, NULL, memory, &bytes, &error) == PPM_OK, "%s",
               error.text);
     cr_assert(bytes <= bytes_max, "%zu x %zu: %zu bytes of %zu", h, w, bytes, bytes_max);
     struct png_map found = png_map_read(memory, bytes);
@@ -104,7 +104,7 @@ Test(png, refuses_what_it_cannot_show)
             .shape = cases[i].shape, .dtype = cases[i].dtype, .data = labels};
         const struct codec_palette some = {colours, cases[i].colours};
         size_t bytes = 77;
-        cr_assert(codec_png_encode_into(&map, &some, NULL, &bytes, &error) == cases[i].status,
+        cr_assert(codec_png_encode_into(&map, &some, NULL, NULL, &bytes, &error) == cases[i].status,
                   "case %zu: %s", i, error.text);
         cr_assert(strstr(error.text, cases[i].text) != NULL, "case %zu: %s", i, error.text);
         cr_assert(bytes == 77);
@@ -117,7 +117,7 @@ Test(png, refuses_labels_below_zero)
     int32_t labels[] = {0, -1};
     const struct ppm_tensor map = {.shape = {1, 1, 1, 2}, .dtype = PPM_INT32, .data = labels};
     size_t bytes;
-    cr_assert(codec_png_encode_into(&map, &palette, NULL, &bytes, &error) == PPM_UNFIT);
+    cr_assert(codec_png_encode_into(&map, &palette, NULL, NULL, &bytes, &error) == PPM_UNFIT);
     cr_assert(strstr(error.text, "label -1 at pixel 1") != NULL, "%s", error.text);
 }
 
@@ -132,7 +132,7 @@ static bool encode(struct ppm_error *error)
     const struct ppm_tensor map = {.shape = {1, 1, SIDE, SIDE}, .dtype = PPM_INT32, .data = swept};
     size_t bytes;
     memset(swept, 0, sizeof swept);
-    return codec_png_encode_into(&map, &palette, swept_bytes, &bytes, error) == PPM_OK;
+    return codec_png_encode_into(&map, &palette, NULL, swept_bytes, &bytes, error) == PPM_OK;
 }
 
 static void release_nothing(void)

@@ -43,6 +43,15 @@ enum {
 bool codec_negotiate(const char *accept, enum codec_form preferred, unsigned forms,
                      enum codec_form *ret_form);
 
+/* ---- work that may be abandoned ---- */
+
+/* Asked every millisecond or so by whatever may take long, from any of the threads that do it;
+ * true: it stops, with PPM_CANCELLED. A pointer to it may be NULL: never. */
+struct codec_cancel {
+    bool (*is_cancelled)(void *context);
+    void *context;
+};
+
 /* ---- types of an element ---- */
 
 /* What a float is on the wire, little-endian. Computed is with float32 alone. */
@@ -61,6 +70,11 @@ bool codec_form_has_dtype(enum codec_form form, enum codec_dtype dtype);
 void codec_decode_values(enum codec_dtype dtype, const void *bytes, size_t count,
                          float *ret_values);
 
+/* The same, slice by slice. */
+enum ppm_status codec_decode_slices(enum codec_dtype dtype, const void *bytes, size_t count,
+                                    const struct codec_cancel *cancel, float *ret_values,
+                                    struct ppm_error *error);
+
 /* The reverse: count elements of codec_dtype_bytes(dtype) each, at any address, rounded to nearest,
  * ties to even; beyond the type's range is Inf, NaN stays NaN. ret_bytes may be values itself: what
  * is narrower then fills the beginning of their memory. */
@@ -75,10 +89,11 @@ struct codec_expectation {
     bool layout_is_explicit; /* the query said so; a JSON body's own "layout" must then agree */
     const size_t *axes; /* the shape that query or header gave, or NULL; a body's own must agree */
     size_t axis_count;  /* 3 or 4 */
-    enum codec_dtype dtype; /* of a raw body's elements; the query's, or float32 */
-    bool dtype_is_explicit; /* the query said so; a .npy body's own must then agree */
-    size_t channels;        /* C that the model takes */
-    const char *model;      /* its name, for the sentences */
+    enum codec_dtype dtype;            /* of a raw body's elements; the query's, or float32 */
+    bool dtype_is_explicit;            /* the query said so; a .npy body's own must then agree */
+    size_t channels;                   /* C that the model takes */
+    const char *model;                 /* its name, for the sentences */
+    const struct codec_cancel *cancel; /* or NULL; outlives the call. JSON: its reader's own */
 };
 
 /* Parses a comma-separated shape such as "1,4,30,30" (spaces around numbers allowed) into axes.
@@ -147,6 +162,7 @@ struct codec_json_options {
      * there is may be taken. */
     bool (*reserve)(void *context, size_t bytes);
     void *context;
+    const struct codec_cancel *cancel; /* asked once the body is whole; may be NULL, outlives it */
 };
 
 /* NULL: no memory. */
@@ -216,11 +232,14 @@ enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, co
 /* The same of JSON, into memory of codec_encoded_bytes_max bytes, printed on up to so many threads
  * of the caller's team (ppm_on_threads). The bytes do not depend on how many. */
 enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const char *model,
-                                       int threads, char *memory, size_t *ret_bytes,
-                                       struct ppm_error *error);
+                                       int threads, const struct codec_cancel *cancel, char *memory,
+                                       size_t *ret_bytes, struct ppm_error *error);
 
-/* The elements alone, with commas between them, likewise. Returns the first byte behind them. */
-char *codec_json_write_elements(const struct ppm_tensor *tensor, int threads, char *memory);
+/* The elements alone, with commas between them, likewise. *ret_end is the first byte behind them.
+ */
+enum ppm_status codec_json_write_elements(const struct ppm_tensor *tensor, int threads,
+                                          const struct codec_cancel *cancel, char *memory,
+                                          char **ret_end, struct ppm_error *error);
 
 enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it begins at */
 
@@ -258,7 +277,8 @@ enum ppm_status codec_stages_as_safetensors(const struct ppm_stages *stages,
 
 /* Into memory of codec_stages_json_bytes_max bytes, numbers as in codec_json_encode_into. */
 enum ppm_status codec_stages_as_json(const struct ppm_stages *stages,
-                                     const struct codec_about *about, int threads, char *memory,
+                                     const struct codec_about *about, int threads,
+                                     const struct codec_cancel *cancel, char *memory,
                                      size_t *ret_bytes, struct ppm_error *error);
 
 /* ---- room ---- */
@@ -282,7 +302,8 @@ struct codec_palette {
  * tensor, and for a label without a colour; PPM_TOO_LARGE beyond 2^31 - 1 rows or columns;
  * PPM_NO_MEMORY. Any thread. */
 enum ppm_status codec_png_encode_into(const struct ppm_tensor *labels,
-                                      const struct codec_palette *palette, char *memory,
+                                      const struct codec_palette *palette,
+                                      const struct codec_cancel *cancel, char *memory,
                                       size_t *ret_bytes, struct ppm_error *error);
 
 #endif

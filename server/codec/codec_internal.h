@@ -52,6 +52,18 @@ enum {
     CODEC_PNG_ELEMENT_BYTES_MAX = 3,
 };
 
+/* How much is read or written between two looks at whether it is still wanted: a millisecond's. */
+enum { CODEC_SLICE_BYTES = 1 << 16, CODEC_SLICE_NUMBERS = 1 << 14 };
+
+/* PPM_CANCELLED when it is not. */
+static inline enum ppm_status codec_check(const struct codec_cancel *cancel,
+                                          struct ppm_error *error)
+{
+    if (cancel && cancel->is_cancelled(cancel->context))
+        return ppm_fail(error, PPM_CANCELLED, "nobody waits for it any more");
+    return PPM_OK;
+}
+
 /* Whether elements may stand there. */
 static inline bool codec_is_aligned(const char *data)
 {
@@ -164,6 +176,7 @@ struct codec_json_scan {
     size_t done[CODEC_JSON_DEPTH_MAX]; /* elements read of each of them */
     bool is_behind_value;              /* a comma or bracket is next */
     bool is_done;
+    const struct codec_cancel *cancel; /* asked once the body is whole; may be NULL */
     struct codec_json_array array;
 };
 

@@ -69,6 +69,20 @@ void codec_decode_values(enum codec_dtype dtype, const void *bytes, size_t count
     }
 }
 
+enum ppm_status codec_decode_slices(enum codec_dtype dtype, const void *bytes, size_t count,
+                                    const struct codec_cancel *cancel, float *ret_values,
+                                    struct ppm_error *error)
+{
+    enum { SLICE = 1 << 18 }; /* elements */
+    for (size_t at = 0; at < count; at += SLICE) {
+        if (codec_check(cancel, error) != PPM_OK)
+            return error->status;
+        codec_decode_values(dtype, (const char *)bytes + at * codec_dtype_bytes(dtype),
+                            count - at < SLICE ? count - at : SLICE, ret_values + at);
+    }
+    return PPM_OK;
+}
+
 /* Through a chunk, since the elements may overlap the values or stand where no uint16_t may. */
 void codec_encode_values(enum codec_dtype dtype, const float *values, size_t count, void *ret_bytes)
 {

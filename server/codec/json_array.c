@@ -114,8 +114,9 @@ static bool read_values(struct text *text)
     size_t count = 0;
     if (scan->array.count >= scan->capacity)
         return false;
+    const size_t room = scan->capacity - scan->array.count;
     text->at = number_read_list(text->at, text->end, scan->values + scan->array.count,
-                                scan->capacity - scan->array.count, &count);
+                                room < CODEC_SLICE_NUMBERS ? room : CODEC_SLICE_NUMBERS, &count);
     scan->array.count += count;
     scan->done[scan->depth - 1] += count;
     return count > 0;
@@ -199,12 +200,18 @@ enum ppm_status codec_json_scan(struct codec_json_scan *scan, const char *body, 
                         .end = body + body_bytes,
                         .error = error};
     enum ppm_status status = PPM_OK;
+    const char *look_at = text.at;
     if (!is_whole)
         text.end = find_certain_end(text.at, text.end);
     while (status == PPM_OK && !scan->is_done) {
         skip_space(&text);
         if (text.at == text.end && !is_whole)
             break;
+        if (is_whole && text.at >= look_at) {
+            if (codec_check(scan->cancel, error) != PPM_OK)
+                return error->status;
+            look_at = text.at + CODEC_SLICE_BYTES;
+        }
         status = read_next(&text);
         scan->at = (size_t)(text.at - body);
     }

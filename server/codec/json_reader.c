@@ -30,6 +30,7 @@ struct codec_json_reader *codec_json_create(const struct codec_json_options *opt
     if (reader) {
         reader->options = *options;
         reader->frame.list = options->list;
+        reader->scan.cancel = options->cancel;
     }
     return reader;
 }
@@ -136,7 +137,7 @@ static enum ppm_status read_data(struct codec_json_reader *reader, const char *b
     if (status == PPM_OK && scan->is_done)
         codec_json_leave_data(&reader->frame, scan->at);
     else if (status != PPM_OK && is_whole &&
-             !codec_json_pass_data(&reader->frame, body, body_bytes))
+             (status == PPM_CANCELLED || !codec_json_pass_data(&reader->frame, body, body_bytes)))
         *error = *refusal;
     return error->status;
 }
@@ -288,8 +289,10 @@ static enum ppm_status read_again(struct codec_json_reader *reader, const char *
     struct codec_json_scan *scan = &reader->scan;
     if (grow(reader, scan->array.count, error) != PPM_OK)
         return error->status;
-    *scan = (struct codec_json_scan){
-        .at = reader->frame.data_start, .values = scan->values, .capacity = scan->capacity};
+    *scan = (struct codec_json_scan){.cancel = scan->cancel,
+                                     .at = reader->frame.data_start,
+                                     .values = scan->values,
+                                     .capacity = scan->capacity};
     return codec_json_scan(&reader->scan, body, reader->frame.data_end, true, error);
 }
 

@@ -5,6 +5,7 @@
 
 #include "server/codec/numbers.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ enum {
 struct printing {
     const struct ppm_tensor *tensor;
     size_t count, parts;
+    const struct codec_cancel *cancel;
     char *to;
+    atomic_bool is_cancelled;
     size_t bytes[PARTS_MAX]; /* of each part */
 };
 
@@ -50,17 +53,29 @@ static void print_part(void *context, int index)
     const size_t part = (size_t)index;
     const size_t first = part_start(printing, part), last = part_start(printing, part + 1) - 1;
     char *const start = printing->to + CODEC_JSON_ELEMENT_BYTES_MAX * first;
-    char *end = print_elements(printing->tensor, first, last, start);
+    char *end = start;
+    struct ppm_error ignored = {0};
+    for (size_t at = first, slice_end; at < last; at = slice_end) {
+        slice_end = last - at < CODEC_SLICE_NUMBERS ? last : at + CODEC_SLICE_NUMBERS;
+        if (codec_check(printing->cancel, &ignored) != PPM_OK) {
+            atomic_store(&printing->is_cancelled, true);
+            return;
+        }
+        end = print_elements(printing->tensor, at, slice_end, end);
+    }
     char text[NUMBER_ROOM_BYTES + 1]; /* the last one must not write beyond its own bytes */
     const size_t bytes = (size_t)(print_elements(printing->tensor, last, last + 1, text) - text);
     memcpy(end, text, bytes);
     printing->bytes[part] = (size_t)(end - start) + bytes;
 }
 
-char *codec_json_write_elements(const struct ppm_tensor *tensor, int threads, char *memory)
+enum ppm_status codec_json_write_elements(const struct ppm_tensor *tensor, int threads,
+                                          const struct codec_cancel *cancel, char *memory,
+                                          char **ret_end, struct ppm_error *error)
 {
     const struct ppm_shape s = tensor->shape;
-    struct printing printing = {.tensor = tensor, .count = s.n * s.c * s.h * s.w, .to = memory};
+    struct printing printing = {
+        .tensor = tensor, .count = s.n * s.c * s.h * s.w, .cancel = cancel, .to = memory};
     const size_t parts_max = printing.count / PART_COUNT_MIN;
     printing.parts = threads < PARTS_MAX ? (size_t)threads : PARTS_MAX;
     if (printing.parts > parts_max)
@@ -69,6 +84,8 @@ char *codec_json_write_elements(const struct ppm_tensor *tensor, int threads, ch
         print_part(&printing, 0);
     else
         ppm_on_threads((int)printing.parts, print_part, &printing);
+    if (atomic_load(&printing.is_cancelled))
+        return ppm_fail(error, PPM_CANCELLED, "nobody waits for it any more");
 
     size_t bytes = printing.bytes[0];
     for (size_t part = 1; part < printing.parts; part++) {
@@ -76,7 +93,8 @@ char *codec_json_write_elements(const struct ppm_tensor *tensor, int threads, ch
                 printing.bytes[part]);
         bytes += printing.bytes[part];
     }
-    return memory + bytes - 1; /* there is at least one, and none behind the last comma */
+    *ret_end = memory + bytes - 1; /* there is at least one, and none behind the last comma */
+    return PPM_OK;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -103,8 +121,8 @@ enum ppm_status codec_json_escape(const char *model, char ret_text[CODEC_NAME_BY
 }
 
 enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const char *model,
-                                       int threads, char *memory, size_t *ret_bytes,
-                                       struct ppm_error *error)
+                                       int threads, const struct codec_cancel *cancel, char *memory,
+                                       size_t *ret_bytes, struct ppm_error *error)
 {
     char name[CODEC_NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES];
     size_t axes[4];
@@ -116,7 +134,8 @@ enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const ch
                   "{\"model\": \"%s\", \"shape\": %s, \"dtype\": \"%s\", \"layout\": \"%s\", "
                   "\"data\": [",
                   name, shape, ppm_dtype_name(tensor->dtype), ppm_layout_name(tensor->layout));
-    to = codec_json_write_elements(tensor, threads, to);
+    if (codec_json_write_elements(tensor, threads, cancel, to, &to, error) != PPM_OK)
+        return error->status;
     memcpy(to, "]}", 2);
     *ret_bytes = (size_t)(to + 2 - memory);
     return PPM_OK;
@@ -133,7 +152,7 @@ enum ppm_status codec_json_encode(struct ppm_tensor *tensor, const char *model,
     bytes.data = malloc(bytes_max);
     if (!bytes.data)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
-    if (codec_json_encode_into(tensor, model, 1, bytes.data, &bytes.size, error) == PPM_OK)
+    if (codec_json_encode_into(tensor, model, 1, NULL, bytes.data, &bytes.size, error) == PPM_OK)
         *ret_bytes = bytes;
     else
         free(bytes.data);

@@ -63,7 +63,8 @@ static enum ppm_status convert(const union chunk *chunk, enum codec_npy_dtype dt
 /* data -> values in C order. Data in Fortran order is read a row of the result at a time: its
  * elements are as far apart as the other axes are large. */
 static enum ppm_status read_values(const struct codec_npy_header *header, const char *data,
-                                   size_t count, float *values, struct ppm_error *error)
+                                   size_t count, const struct codec_cancel *cancel, float *values,
+                                   struct ppm_error *error)
 {
     const size_t element_bytes = header->element_bytes;
     const size_t last = header->axis_count - 1;
@@ -71,12 +72,16 @@ static enum ppm_status read_values(const struct codec_npy_header *header, const 
     const size_t stride = count / run;
     size_t index[4] = {0}; /* of the row, on every axis but the last */
     union chunk chunk;
+    size_t look_at = 0;
     for (size_t done = 0; done < count; done += run) {
         size_t from = 0;
         for (size_t axis = last; axis-- > 0;)
             from = from * header->axes[axis] + index[axis];
         for (size_t at = 0; at < run; at += CHUNK) {
             const size_t part = run - at < CHUNK ? run - at : CHUNK;
+            if (done + at >= look_at && codec_check(cancel, error) != PPM_OK)
+                return error->status;
+            look_at = done + at >= look_at ? done + at + CODEC_SLICE_NUMBERS : look_at;
             gather(data + (from + at * stride) * element_bytes, element_bytes, stride, part,
                    &chunk);
             const enum ppm_status status =
@@ -199,8 +204,8 @@ enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
         codec_make_room(&tensor, ret_tensor->data, error) != PPM_OK)
         return error->status;
     const struct ppm_shape s = tensor.shape;
-    if (read_values(&header, body + header.bytes, s.n * s.c * s.h * s.w, tensor.data, error) ==
-        PPM_OK)
+    if (read_values(&header, body + header.bytes, s.n * s.c * s.h * s.w, expectation->cancel,
+                    tensor.data, error) == PPM_OK)
         *ret_tensor = tensor;
     else if (tensor.data != ret_tensor->data)
         ppm_tensor_free(&tensor);

@@ -1,5 +1,6 @@
 #include "server/codec/numbers.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -9,8 +10,37 @@
 namespace
 {
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first digit is the lowest byte");
+constexpr std::uint64_t each(unsigned byte)
+{
+    return 0x0101010101010101U * byte;
+}
+
+/* Eight bytes of text, of which digits have become 0 to 9. */
+inline std::uint64_t load_digits(const char *text)
+{
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text, sizeof bytes);
+    return bytes ^ each('0');
+}
+
+/* How many of them are digits before the first that is none. A carry can only come out of one that
+ * is none, and goes to those behind it. */
+inline unsigned count_digits(std::uint64_t digits)
+{
+    const std::uint64_t others = ((digits + each(0x76)) | digits) & each(0x80);
+    return others != 0 ? static_cast<unsigned>(__builtin_ctzll(others)) / 8 : 8;
+}
+
+/* Numbers may have as many digits as a body has bytes. */
 const char *skip_digits(const char *at, const char *end)
 {
+    while (end - at >= 8) {
+        const unsigned count = count_digits(load_digits(at));
+        at += count;
+        if (count < 8)
+            return at;
+    }
     while (at < end && *at >= '0' && *at <= '9')
         at++;
     return at;
@@ -24,9 +54,10 @@ struct decimal {
     int exponent; /* value = significand * 10^exponent, without its sign */
 };
 
+/* Of more digits than a significand may have, the first ones. */
 std::uint64_t append_digits(std::uint64_t value, const char *at, const char *end)
 {
-    for (; at < end; at++)
+    for (const char *last = end - at > 19 ? at + 19 : end; at < last; at++)
         value = value * 10 + static_cast<std::uint64_t>(*at - '0');
     return value;
 }
@@ -101,6 +132,23 @@ inline bool convert_short(std::uint64_t significand, int exponent, float *ret_va
     return true;
 }
 
+/* The exponent that a number's text ends with, from its e on; 0: there is none. */
+std::ptrdiff_t exponent_of(const char *at, const char *end)
+{
+    if (at == end)
+        return 0;
+    at++;
+    const bool is_negative = *at == '-';
+    if (*at == '-' || *at == '+')
+        at++;
+    std::ptrdiff_t exponent = 0;
+    /* Stays far below overflow, and still beyond any place that memory has room for. */
+    const std::ptrdiff_t exponent_max = std::numeric_limits<std::ptrdiff_t>::max() / 16;
+    for (; at < end && exponent < exponent_max; at++)
+        exponent = exponent * 10 + (*at - '0');
+    return is_negative ? -exponent : exponent;
+}
+
 /* Whether the JSON number at [text, end) is 1 or more in magnitude. from_chars reports numbers too
  * large and too small for a float alike; this tells them apart however long they are. */
 bool is_large(const char *text, const char *end)
@@ -115,19 +163,7 @@ bool is_large(const char *text, const char *end)
         return false;
     /* Of the first digit: 0 when it is the last one before the point. */
     const std::ptrdiff_t place = first < point ? point - first - 1 : point - first;
-    if (digits_end == end)
-        return place >= 0;
-
-    const char *at = digits_end + 1;
-    const bool is_negative = *at == '-';
-    if (*at == '-' || *at == '+')
-        at++;
-    std::ptrdiff_t exponent = 0;
-    /* Stays far below overflow, and still beyond any place that memory has room for. */
-    const std::ptrdiff_t exponent_max = std::numeric_limits<std::ptrdiff_t>::max() / 16;
-    for (; at < end && exponent < exponent_max; at++)
-        exponent = exponent * 10 + (*at - '0');
-    return place + (is_negative ? -exponent : exponent) >= 0;
+    return place + exponent_of(digits_end, end) >= 0;
 }
 
 /* Whether a number that rounds to the largest float is, as a double, the tie above it. To a sender
@@ -141,29 +177,7 @@ bool is_tie_as_double(const char *text, const char *end)
 
 /* ---- eight digits at a time ---- */
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first digit is the lowest byte");
 __extension__ typedef unsigned __int128 wide;
-
-constexpr std::uint64_t each(unsigned byte)
-{
-    return 0x0101010101010101U * byte;
-}
-
-/* Eight bytes of text, of which digits have become 0 to 9. */
-inline std::uint64_t load_digits(const char *text)
-{
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, text, sizeof bytes);
-    return bytes ^ each('0');
-}
-
-/* How many of them are digits before the first that is none. A carry can only come out of one that
- * is none, and goes to those behind it. */
-inline unsigned count_digits(std::uint64_t digits)
-{
-    const std::uint64_t others = ((digits + each(0x76)) | digits) & each(0x80);
-    return others != 0 ? static_cast<unsigned>(__builtin_ctzll(others)) / 8 : 8;
-}
 
 /* The value of eight digits: pairs, then fours, then all. */
 inline std::uint64_t value_of(std::uint64_t digits)
@@ -303,23 +317,72 @@ const char *number_read_list(const char *text, const char *end, float *values, s
     return text;
 }
 
+namespace
+{
+
+/* Of a significand, digits behind these only tell a float or a double that lies in the middle of
+ * two others from one that is larger: whether one of them is not 0. */
+enum { DIGITS_KEPT = 800, LONG_BYTES = 1024 };
+
+/* The same number, of more than LONG_BYTES, with as many digits as count; what is too large or too
+ * small for a double stays so. ret_text has room for LONG_BYTES. Returns the end of the text. */
+char *shorten(const char *text, const char *end, char *ret_text)
+{
+    const char *whole = *text == '-' ? text + 1 : text;
+    const char *point = skip_digits(whole, end);
+    const char *digits_end = point < end && *point == '.' ? skip_digits(point + 1, end) : point;
+    const char *first = whole;
+    while (first < digits_end && (*first == '0' || *first == '.'))
+        first++;
+    const std::ptrdiff_t place = first < point ? point - first : point - first + 1;
+    char *to = ret_text;
+    if (*text == '-')
+        *to++ = '-';
+    *to++ = '0';
+    *to++ = '.';
+    std::ptrdiff_t kept = 0;
+    for (; first < digits_end && kept < DIGITS_KEPT; first++)
+        if (*first != '.') {
+            *to++ = *first;
+            kept++;
+        }
+    while (first < digits_end && (*first == '0' || *first == '.'))
+        first++;
+    *to++ = first < digits_end ? '1' : '0';
+    const std::ptrdiff_t exponent = place + exponent_of(digits_end, end);
+    const std::ptrdiff_t most = 99999; /* so small or large is no double */
+    *to++ = 'e';
+    return std::to_chars(to, to + 8, std::clamp(exponent, -most, most)).ptr;
+}
+
+/* The float nearest to the JSON number at [text, end). */
+float convert_long(const char *text, const char *end)
+{
+    float value = 0;
+    if (std::from_chars(text, end, value).ec == std::errc::result_out_of_range) {
+        value = is_large(text, end) ? std::numeric_limits<float>::infinity() : 0.0F;
+        if (*text == '-')
+            value = -value;
+    }
+    if (std::fabs(value) == std::numeric_limits<float>::max() && is_tie_as_double(text, end))
+        value = std::copysign(std::numeric_limits<float>::infinity(), value);
+    return value;
+}
+
+} // namespace
+
 const char *number_read(const char *text, const char *end, float *ret_value)
 {
     const decimal number = read_decimal(text, end);
     if (number.end == nullptr)
         return nullptr;
     float value = 0;
-    if (number.is_short && convert_short(number.significand, number.exponent, &value)) {
+    char short_text[LONG_BYTES];
+    if (number.is_short && convert_short(number.significand, number.exponent, &value))
         *ret_value = *text == '-' ? -value : value;
-        return number.end;
-    }
-    if (std::from_chars(text, number.end, value).ec == std::errc::result_out_of_range) {
-        value = is_large(text, number.end) ? std::numeric_limits<float>::infinity() : 0.0F;
-        if (*text == '-')
-            value = -value;
-    }
-    if (std::fabs(value) == std::numeric_limits<float>::max() && is_tie_as_double(text, number.end))
-        value = std::copysign(std::numeric_limits<float>::infinity(), value);
-    *ret_value = value;
+    else if (number.end - text > LONG_BYTES)
+        *ret_value = convert_long(short_text, shorten(text, number.end, short_text));
+    else
+        *ret_value = convert_long(text, number.end);
     return number.end;
 }

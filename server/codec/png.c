@@ -19,7 +19,9 @@ struct writer {
     png_infop info;
     jmp_buf way_back;
     bool is_whole;
-    char *to; /* what is written so far ends there */
+    const struct codec_cancel *cancel;
+    struct ppm_error *error; /* PPM_CANCELLED */
+    char *to;                /* what is written so far ends there */
     size_t room;
 };
 
@@ -72,8 +74,11 @@ static void write_map(struct writer *writer, const uint8_t *rows, size_t h, size
                  PNG_FILTER_TYPE_DEFAULT);
     png_set_PLTE(writer->png, writer->info, colours, (int)palette->count);
     png_write_info(writer->png, writer->info);
-    for (size_t row = 0; row < h; row++)
+    for (size_t row = 0; row < h; row++) {
+        if (codec_check(writer->cancel, writer->error) != PPM_OK)
+            return;
         png_write_row(writer->png, rows + row * w);
+    }
     png_write_end(writer->png, NULL);
     writer->is_whole = true;
 }
@@ -88,12 +93,15 @@ static void try_to_write(struct writer *writer, const uint8_t *rows, size_t h, s
 
 /* Each label as a byte, where they stand. */
 static enum ppm_status narrow_labels(const struct ppm_tensor *labels, size_t count,
-                                     size_t palette_count, struct ppm_error *error)
+                                     size_t palette_count, const struct codec_cancel *cancel,
+                                     struct ppm_error *error)
 {
     const int32_t *from = labels->data;
     uint8_t *to = labels->data;
     for (size_t i = 0; i < count; i++) {
         const int32_t label = from[i];
+        if (i % CODEC_SLICE_NUMBERS == 0 && codec_check(cancel, error) != PPM_OK)
+            return error->status;
         if (label < 0 || (size_t)label >= palette_count)
             return ppm_fail(error, PPM_UNFIT,
                             "label %d at pixel %zu, expected one of a palette of "
@@ -125,14 +133,18 @@ static enum ppm_status check_map(const struct ppm_tensor *labels,
 }
 
 enum ppm_status codec_png_encode_into(const struct ppm_tensor *labels,
-                                      const struct codec_palette *palette, char *memory,
+                                      const struct codec_palette *palette,
+                                      const struct codec_cancel *cancel, char *memory,
                                       size_t *ret_bytes, struct ppm_error *error)
 {
     const size_t h = labels->shape.h, w = labels->shape.w;
     if (check_map(labels, palette, error) != PPM_OK ||
-        narrow_labels(labels, h * w, palette->count, error) != PPM_OK)
+        narrow_labels(labels, h * w, palette->count, cancel, error) != PPM_OK)
         return error->status;
-    struct writer writer = {.to = memory, .room = codec_encoded_bytes_max(CODEC_PNG, h * w)};
+    struct writer writer = {.to = memory,
+                            .room = codec_encoded_bytes_max(CODEC_PNG, h * w),
+                            .cancel = cancel,
+                            .error = error};
     try_to_write(&writer, labels->data, h, w, palette);
     if (!writer.is_whole)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory to write a PNG of %zu x %zu pixels", w, h);

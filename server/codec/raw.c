@@ -78,9 +78,12 @@ enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
         codec_make_room(&tensor, ret_tensor->data, error) != PPM_OK)
         return error->status;
     const size_t count = body_bytes / codec_dtype_bytes(expectation->dtype);
-    codec_decode_values(expectation->dtype, body, count, tensor.data);
-    *ret_tensor = tensor;
-    return PPM_OK;
+    if (codec_decode_slices(expectation->dtype, body, count, expectation->cancel, tensor.data,
+                            error) == PPM_OK)
+        *ret_tensor = tensor;
+    else if (tensor.data != ret_tensor->data)
+        ppm_tensor_free(&tensor);
+    return error->status;
 }
 
 size_t codec_raw_head(const struct ppm_tensor *tensor, enum codec_dtype dtype,

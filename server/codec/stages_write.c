@@ -102,7 +102,8 @@ enum ppm_status codec_stages_as_safetensors(const struct ppm_stages *stages,
 /* ---- JSON ---- */
 
 enum ppm_status codec_stages_as_json(const struct ppm_stages *stages,
-                                     const struct codec_about *about, int threads, char *memory,
+                                     const struct codec_about *about, int threads,
+                                     const struct codec_cancel *cancel, char *memory,
                                      size_t *ret_bytes, struct ppm_error *error)
 {
     const struct ppm_stage_times *times = &about->times;
@@ -120,7 +121,8 @@ enum ppm_status codec_stages_as_json(const struct ppm_stages *stages,
         to = append(to, "%s{\"name\": \"%s\", \"shape\": %s, \"dtype\": \"%s\", \"data\": [",
                     i > 0 ? ", " : "", stage->name, shape_text(&stage->tensor, shape),
                     ppm_dtype_name(stage->tensor.dtype));
-        to = codec_json_write_elements(&stage->tensor, threads, to);
+        if (codec_json_write_elements(&stage->tensor, threads, cancel, to, &to, error) != PPM_OK)
+            return error->status;
         to = append(to, "]}");
     }
     to = append(to, "]}");

@@ -107,7 +107,7 @@ static enum ppm_status encode(enum codec_form form, struct ppm_tensor *y,
     size_t size = 0;
     if (!data)
         return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    if (codec_png_encode_into(y, &palette, data, &size, error) == PPM_OK)
+    if (codec_png_encode_into(y, &palette, NULL, data, &size, error) == PPM_OK)
         *ret_bytes = (struct codec_bytes){.data = data, .size = size};
     else
         free(data);

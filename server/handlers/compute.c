@@ -28,6 +28,37 @@ static bool is_stale(const struct executor_job *job)
     return http_is_past(&inference->deadline) || http_client_is_gone(inference->request);
 }
 
+static struct inference *next_of(const struct inference *inference)
+{
+    return (struct inference *)inference->job.next;
+}
+
+/* Whether a look is due; the thread that is told so takes it. What takes less than the time between
+ * two has none. */
+static bool takes_look(struct inference *inference)
+{
+    const long long now_us = (long long)(1e6 * clock_now_s());
+    long long due_us = 0;
+    if (atomic_compare_exchange_strong(&inference->next_look_us, &due_us, now_us + LOOK_EVERY_US))
+        return false;
+    return now_us >= due_us && atomic_compare_exchange_strong(&inference->next_look_us, &due_us,
+                                                              now_us + LOOK_EVERY_US);
+}
+
+bool inference_is_abandoned(void *batch)
+{
+    struct inference *first = batch;
+    if (atomic_load(&first->is_abandoned))
+        return true;
+    if (!takes_look(first))
+        return false;
+    for (const struct inference *inference = first; inference; inference = next_of(inference))
+        if (!is_stale(&inference->job))
+            return false;
+    atomic_store(&first->is_abandoned, true);
+    return true;
+}
+
 /* Nobody reads its answer any more, or it is too late. */
 static void respond_given_up(struct inference *inference, enum metrics_stage stage)
 {
@@ -35,6 +66,7 @@ static void respond_given_up(struct inference *inference, enum metrics_stage sta
     const bool is_late = http_is_past(deadline);
     metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
     inference->request->is_given_up = true;
+    inference->request->response.header_count = 0; /* of an answer that was about to be sent */
     if (!is_late)
         http_problem(inference->request, 499, "the client closed its side of the connection");
     else
@@ -61,17 +93,12 @@ void inference_take_x(struct inference *inference, struct ppm_error *error)
         ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
 }
 
-static bool is_unwanted(void *inference)
-{
-    return is_stale(inference);
-}
-
 /* Inflates its body, and looks for x in it. True: refused. */
 static bool inflate(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
-    switch (http_inflate_body(request, is_unwanted, inference, &error)) {
+    switch (http_inflate_body(request, inference_is_abandoned, inference, &error)) {
     case PPM_OK:
         return inference->protocol->look(inference);
     case PPM_CANCELLED:
@@ -99,10 +126,14 @@ bool inference_decode(struct inference *inference)
 
 /* ---- answering ---- */
 
-/* The request has its response: gives back what is not needed any more. The inference is gone. */
+/* The request has its response, unless that took too long: gives back what is not needed any more.
+ * The inference is gone. */
 static void finish(struct inference *inference)
 {
     struct http_request *request = inference->request;
+    if (!request->is_given_up &&
+        (atomic_load(&inference->is_abandoned) || http_is_past(&inference->deadline)))
+        respond_given_up(inference, METRICS_COMPUTE);
     inference_free_x(inference);
     inference_forget_arrival(inference);
     codec_json_free(inference->reader);
@@ -156,51 +187,18 @@ static void answer_error(struct inference *inference, const struct ppm_error *er
 
 /* ---- computing ---- */
 
-static struct inference *next_of(const struct inference *inference)
-{
-    return (struct inference *)inference->job.next;
-}
-
-/* The context of is_cancelled, which several threads ask. */
-struct watch {
-    struct inference *batch;
-    atomic_llong next_look_us;
-};
-
-static long long now_us(void)
-{
-    return (long long)(1e6 * clock_now_s());
-}
-
-static bool nobody_waits(void *context)
-{
-    struct watch *watch = context;
-    const long long now = now_us();
-    long long due_us = atomic_load(&watch->next_look_us);
-    if (now < due_us ||
-        !atomic_compare_exchange_strong(&watch->next_look_us, &due_us, now + LOOK_EVERY_US))
-        return false;
-    for (const struct inference *inference = watch->batch; inference;
-         inference = next_of(inference))
-        if (!is_stale(&inference->job))
-            return false;
-    return true;
-}
-
 /* y = model(x), for all of a batch. pooling may be NULL. */
 static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
                                const struct ppm_pooling *pooling, int threads, struct ppm_tensor *y,
                                struct ppm_error *error)
 {
-    struct watch watch = {.batch = batch};
-    atomic_init(&watch.next_look_us, now_us() + LOOK_EVERY_US);
     struct inference_stages *stages = batch->stages;
     if (stages && stages_place(batch, y, error) != PPM_OK)
         return error->status;
     const struct ppm_run_options options = {
         .threads = threads,
-        .is_cancelled = nobody_waits,
-        .cancel_context = &watch,
+        .is_cancelled = inference_is_abandoned,
+        .cancel_context = batch,
         .ret_times = stages ? &stages->times : NULL,
         .pooling = pooling,
         .stages = stages ? &stages->list : NULL,
@@ -273,6 +271,7 @@ static void run_together(struct inference *batch, size_t count, int threads)
     size_t at = 0;
     for (struct inference *next; batch; batch = next, at += output_bytes) {
         next = next_of(batch);
+        batch->job.next = NULL; /* from here on each is wanted or not by itself */
         batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
         if (error.status == PPM_OK)
             answer_copy(batch, &y, (const char *)y.data + at, threads);

@@ -96,9 +96,10 @@ static void encode(const struct inference *inference, const struct ppm_tensor *y
     const struct ppm_model_info *info = &inference->info;
     const struct codec_palette palette = {info->palette, info->palette_count};
     if (inference->answer_form == CODEC_PNG)
-        codec_png_encode_into(y, &palette, memory, ret_bytes, error);
+        codec_png_encode_into(y, &palette, &inference->cancel, memory, ret_bytes, error);
     else
-        codec_json_encode_into(y, info->name, threads, memory, ret_bytes, error);
+        codec_json_encode_into(y, info->name, threads, &inference->cancel, memory, ret_bytes,
+                               error);
 }
 
 /* The same, in memory of its own. */

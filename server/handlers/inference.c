@@ -49,6 +49,10 @@ struct inference *inference_begin(struct http_request *request,
     inference->job.kind = &inference_kind;
     inference->request = request;
     inference->service = service;
+    inference->deadline = request->deadline;
+    inference->cancel = (struct codec_cancel){inference_is_abandoned, inference};
+    inference->expectation.cancel = &inference->cancel;
+    request->is_unwanted = inference_is_abandoned;
     inference->registry = service_registry(service);
     if (inference_choose_model(inference, request->arguments[0]))
         return NULL;
@@ -138,7 +142,8 @@ struct codec_json_reader *inference_reader(struct inference *inference, const ch
         .body_bytes_max = request->has_content_length ? request->content_length
                                                       : inference->service->settings.body_max_bytes,
         .reserve = reserve_numbers,
-        .context = inference};
+        .context = inference,
+        .cancel = &inference->cancel};
     if (!inference->reader)
         inference->reader = codec_json_create(&options);
     return inference->reader;

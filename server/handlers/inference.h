@@ -66,6 +66,9 @@ struct inference {
     double queued_ms;
     bool is_queued;                /* answered by http_answer */
     struct http_deadline deadline; /* of the stage it is in */
+    struct codec_cancel cancel;    /* asks inference_is_abandoned */
+    atomic_llong next_look_us;     /* at clock and client */
+    atomic_bool is_abandoned;
 };
 
 extern const struct executor_kind inference_kind;
@@ -111,6 +114,10 @@ bool inference_decode(struct inference *inference);
 /* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);
 void inference_free_x(struct inference *inference);
+
+/* Whether nobody waits any more for an inference, or for any of a batch: asked every now and then
+ * by whatever takes long. Looks every 5 ms, and gives the same answer from then on. Any thread. */
+bool inference_is_abandoned(void *batch);
 
 /* Computes it on this thread alone, and fills in the response. */
 void inference_run(struct inference *inference);

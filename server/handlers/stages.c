@@ -96,7 +96,7 @@ static void respond_json(struct inference *inference, const struct codec_about *
     if (!text)
         ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
     else
-        codec_stages_as_json(list, about, threads, text, &bytes, &error);
+        codec_stages_as_json(list, about, threads, &inference->cancel, text, &bytes, &error);
     if (error.status != PPM_OK) {
         buffer_give(text);
         http_problem_of(request, &error);

@@ -255,8 +255,8 @@ static bool decode(struct inference *inference)
         const struct ppm_shape s = inference->x.shape;
         inference_take_x(inference, &error);
         if (error.status == PPM_OK)
-            codec_decode_values(v2->request.dtype, v2->x_bytes, s.n * s.c * s.h * s.w,
-                                inference->x.data);
+            codec_decode_slices(v2->request.dtype, v2->x_bytes, s.n * s.c * s.h * s.w,
+                                &inference->cancel, inference->x.data, &error);
     }
     inference->x_memory = inference->x.data;
     http_drop_body(request);
@@ -307,7 +307,13 @@ static void respond_json(struct v2_inference *v2, const char *head, size_t head_
     }
     char *end = (char *)memcpy(text, head, head_bytes) + head_bytes;
     if (has_numbers) {
-        end = codec_json_write_elements(y, threads, end);
+        struct ppm_error error = {0};
+        if (codec_json_write_elements(y, threads, &v2->inference.cancel, end, &end, &error) !=
+            PPM_OK) {
+            buffer_give(text);
+            http_problem_of(request, &error);
+            return;
+        }
         memcpy(end, numbers_end, sizeof numbers_end - 1);
         end += sizeof numbers_end - 1;
     }

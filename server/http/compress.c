@@ -46,6 +46,12 @@ static int choose_strategy(const char *slice, size_t bytes)
     return repeats_itself(slice, bytes) || is_text(slice, bytes) ? Z_DEFAULT_STRATEGY : Z_RLE;
 }
 
+static bool is_unwanted(const struct http_request *request)
+{
+    return http_is_past(&request->deadline) ||
+           (request->is_unwanted && request->is_unwanted(request->state));
+}
+
 /* Feeds all of body to z, slice by slice, as long as it fits. */
 static bool deflate_slices(z_stream *z, const struct http_request *request)
 {
@@ -63,7 +69,7 @@ static bool deflate_slices(z_stream *z, const struct http_request *request)
         const int result = deflate(z, is_last ? Z_FINISH : Z_NO_FLUSH);
         if (is_last)
             return result == Z_STREAM_END;
-        if (result != Z_OK || z->avail_in > 0 || http_is_past(&request->deadline))
+        if (result != Z_OK || z->avail_in > 0 || is_unwanted(request))
             return false;
         room -= given - z->avail_out;
         left -= bytes;

@@ -97,6 +97,9 @@ struct http_request {
     bool lingers;                 /* answered before its body */
     bool is_given_up;             /* by its handler, which has counted it as cancelled */
     void *state;                  /* the route's own; handed to route->release at the end */
+    /* Asked with state while its answer is compressed: whether it is not wanted any more. NULL: it
+     * is until its deadline. */
+    bool (*is_unwanted)(void *state);
     struct http_response response;
     enum { HTTP_HEAD, HTTP_BODY, HTTP_SUSPENDED, HTTP_ANSWERED } phase; /* private */
 };

@@ -41,6 +41,7 @@ GRAPH = ("kind", "prefix", "bins", "windows", "pool", "upsample", "concat", "bra
          "head_activation", "eps", "without_classifier")
 GROUPS_SHOWN_MAX = 12
 REFUSED_SHOWN_MAX = 12
+SENTENCE_MAX = 2000
 LARGEST = {"F32": float(np.finfo(np.float32).max), "F16": 65504.0, "BF16": 3.3895313892515355e38}
 
 
@@ -48,7 +49,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="kinds:\n" + "\n".join(f"  {kind.name:20} {kind.about}" for kind in KINDS))
+        epilog="kinds:\n" + "\n".join(f"  {kind.name:25} {kind.about}" for kind in KINDS))
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
     parser.add_argument("model", metavar="MODEL.json", nargs="?", type=pathlib.Path)
     parser.add_argument("--list", action="store_true", help="show the checkpoint's tensors")
@@ -118,7 +119,8 @@ def check(parser, options):
                      "part of a URL; --name gives another")
     if (options.map or options.map_file) and not options.base:
         parser.error("--map: expected --base BASE.json, the model whose tensors are mapped")
-    if options.base and (given := [key for key in GRAPH if getattr(options, key)]):
+    if options.base and (given := [key for key in GRAPH if getattr(options, key) is not None
+                                   and getattr(options, key) is not False]):
         parser.error(f"--{given[0].replace('_', '-')}: expected no --base, which says everything "
                      "about the module")
     if options.bins and options.windows or options.size and options.scale:
@@ -354,7 +356,7 @@ def run():
                 sys.stdout.flush()
         return 0
     except ExportError as error:
-        print(f"export.py: {printable(str(error))}", file=sys.stderr)
+        print(f"export.py: {printable(str(error))[:SENTENCE_MAX]}", file=sys.stderr)
     except BrokenPipeError:  # whoever read has read enough; what was to be written is there
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

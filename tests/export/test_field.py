@@ -75,6 +75,15 @@ class Graphs(ExportTest):
         priors = [networks.stretch(stage(X), X, align_corners=False) for stage in module.stages] + [X]
         self.assert_same(self.serve(X), module.bottleneck(torch.cat(priors, 1)))
 
+    def test_options_that_nothing_follows(self):
+        path = self.save(random_network(SparseInst).state_dict())
+        self.assert_refuses("has no batch norm, which --eps is for", path, "--eps", "0")
+        self.assert_refuses("windows are for --pool same or valid", path, "--windows", "1,2,3,6")
+        path = self.save(random_network(WithNorms).state_dict())
+        self.assert_refuses("has no head, which", path, "--head-activation", "relu")
+        np.savez(self.folder / "c.npz", a=np.zeros(3))
+        self.assert_refuses("which --entry is not for", self.folder / "c.npz", "--entry", "a")
+
     def test_what_a_kind_does_not_have(self):
         """Not one tensor at a kind's prefix may be passed over."""
         lextal = random_network(networks.LextalModule).state_dict()
@@ -84,7 +93,7 @@ class Graphs(ExportTest):
                 (semseg(), {"ppm.features.1.1.bias": torch.zeros(2)}, "also has ppm.features.1.1.bias"),
                 (semseg(), {"cls.0.bias": torch.zeros(6)}, "also has cls.0.bias"),
                 (random_network(networks.Smp), {"decoder.conv.0.bias": torch.zeros(6)}, "decoder.conv.0.bias"),
-                (lextal, {"gamma": torch.zeros(1)}, "also has gamma"),
+                (lextal, {"stages.0.total_ops": torch.zeros(1), "gamma": torch.zeros(1)}, "also has gamma"),
                 (lextal, {f"stages.{i}.1.bias": torch.zeros(5) for i in range(3)}, "lacks stages.3.1.bias"),
                 (lextal, {"stages.0.2.weight": torch.ones(5)}, "also has stages.0.2.weight"),
                 (narrow, {}, "has branches of 3 channels, where such a module's keep the 5 of the input"),
@@ -221,7 +230,8 @@ class Sentences(ExportTest):
         whole = self.save(semseg().state_dict()).read_bytes()
         for name, content, sentence in (
                 ("c.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n", "a Git LFS pointer"),
-                ("c.pth", b"\n <!DOCTYPE html><html></html>", "a web page"), ("c.pth", b"<html>", "a web page"),
+                ("c.pth", b"\xef\xbb\xbf\n <!DOCTYPE html><html></html>", "a web page"),
+                ("c.pth", b'{"error": "Not Found"}', "a JSON text"), ("c.pth", b"<html>", "a web page"),
                 ("c.pth.gz", b"\x1f\x8b\x08" + bytes(20), "gunzip it first"),
                 ("c.json", b'{"metadata":{"total_size":1},"weight_map":{"a":"b"}}', "an index of several safetensors"),
                 ("c.pth", whole[:len(whole) // 2], "it may have been cut off")):

@@ -274,6 +274,11 @@ class CommandLine(ExportTest):
                 (["c.pth", "m.json", "--bins", "1,0"], "--bins"),
                 (["c.pth", "m.json", "--kind", "unet"], "invalid choice: 'unet'"),
                 (["c.pth", "m.json", "--base", "b.json", "--bins", "1"], "expected no --base"),
+                (["c.pth", "m.json", "--base", "b.json", "--eps", "0"], "--eps: expected no --base"),
+                (["c.pth", "m.json", "--branch-activation", "relu:3"], "--branch-activation"),
+                (["c.pth", "m.json", "--head-activation", "prelu"], "--head-activation"),
+                (["c.pth", "m.json", "--scale", "0"], "--scale: expected a number from 1"),
+                (["c.pth", "m.json", "--eps", "nan"], "--eps: expected a number from 0 to 1"),
                 (["c.pth", "m.json", "--size", "3"], "expected H,W")):
             with self.subTest(arguments=arguments):
                 done = self.run_program(*arguments)

@@ -22,6 +22,7 @@ OTHERS = (
      "fetches that"),
     (b"<!doctype html", "a web page, which is what a download that failed leaves: fetch it again"),
     (b"<html", "a web page, which is what a download that failed leaves: fetch it again"),
+    (b"<!--", "a web page, which is what a download that failed leaves: fetch it again"),
     (b"<?xml", "an XML text, which is what a download that failed leaves: fetch it again"),
     (b"\x1f\x8b", "compressed by gzip: gunzip it first"),
     (b"BZh", "compressed by bzip2: bunzip2 it first"),
@@ -47,7 +48,11 @@ def read(path, entry=None):
     if path.suffix in TENSORFLOW or ".data-" in path.name:
         raise ExportError(f"{path}: a TensorFlow checkpoint, which TensorFlow alone can read; "
                           "docs/weights.md says how it makes an .npz of it")
-    return reader_of(path, start)(path, entry)
+    found = reader_of(path, start)(path, entry)
+    if entry is not None and found.entry is None:
+        raise ExportError(f"{path}: entry {entry!r}: found none in a file of this kind, which --entry is "
+                          "not for")
+    return found
 
 
 def reader_of(path, start):
@@ -62,7 +67,7 @@ def reader_of(path, start):
     if start.startswith(b"\x80"):
         return read_legacy_torch
     for beginning, what in OTHERS:
-        if start.lstrip().lower().startswith(beginning.lower()):
+        if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(beginning.lower()):
             raise ExportError(f"{path}: {what}")
     if start[257:262] == b"ustar":
         raise ExportError(f"{path}: a tar archive: unpack it first")
@@ -71,6 +76,8 @@ def reader_of(path, start):
     if start.startswith(b"{") and b'"weight_map"' in path.read_bytes()[:1 << 20]:
         raise ExportError(f"{path}: an index of several safetensors files, expected the one of them "
                           "with the module")
+    if start.startswith((b"{", b"[")):
+        raise ExportError(f"{path}: a JSON text, expected a checkpoint")
     raise ExportError(f"{path}: begins with {start[:8]!r}, expected a PyTorch checkpoint, Keras "
                       ".h5 or .keras, NumPy .npz or .npy, or safetensors")
 

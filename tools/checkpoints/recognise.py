@@ -9,8 +9,8 @@ from .sizes import plural
 
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
-# what training keeps beside the weights: counters, and the optimizers of TensorFlow
-BESIDE = ("num_batches_tracked", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
+# what training and its tools keep with the weights: counters, and the optimizers of TensorFlow
+BESIDE = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
 
 MISSING_SHOWN_MAX = 6
 
@@ -72,7 +72,7 @@ class Unfit(Exception):
 
 
 class View:
-    """The tensors behind a prefix, under the names that a kind has for them."""
+    """The tensors at a prefix, under the names that a kind has for them."""
 
     def __init__(self, checkpoint, kind, prefix):
         self.checkpoint = checkpoint
@@ -237,6 +237,7 @@ def configure(candidate, view, options):
               "upsample": options.upsample or kind.upsample, "concat": kind.concat}
     if head_stack:
         config["head"] = head_stack
+    check_options(config, kind, options)
     if view.tensor(name_of(kind.branch[0], kind, 0) + ".weight").layout == "HWIO":
         config["weights"] = {"kernel_layout": "HWIO"}
     candidate.config = config
@@ -245,6 +246,19 @@ def configure(candidate, view, options):
         sources.update(sources_of(ppm_config.named_branch(config, i), kept))
     sources.update(sources_of(ppm_config.named_head(config), head_kept))
     candidate.sources = {name: view.names[source] for name, source in sources.items()}
+
+
+def check_options(config, kind, options):
+    """Raises Unfit for one that nothing in the module would follow."""
+    stacks = [config["branch"]] if "branch" in config else config["branches"]
+    layers = [name for stack in [*stacks, config.get("head", [])]
+              for name, _ in map(ppm_config.layer, stack)]
+    if options.eps is not None and "batch_norm" not in layers:
+        raise Unfit("has no batch norm, which --eps is for")
+    if options.head_activation is not None and not kind.head:
+        raise Unfit("has no head, which --head-activation is for")
+    if "windows" in config and config["pool"] == "adaptive":
+        raise Unfit("pools adaptively, and windows are for --pool same or valid")
 
 
 def shown(names):

@@ -103,7 +103,7 @@ static bool can_try(const struct ppm_model *model, struct ppm_shape shape)
     enum { WORKING_BYTES_MAX = 256 << 20 };
     struct ppm_costs costs;
     struct ppm_error unfit = {0};
-    return ppm_model_costs(model, shape, &costs, &unfit) == PPM_OK &&
+    return ppm_model_costs(model, shape, PPM_NCHW, 1, &costs, &unfit) == PPM_OK &&
            costs.working_bytes <= WORKING_BYTES_MAX;
 }
 

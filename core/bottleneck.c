@@ -128,6 +128,12 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
     products->runs[products->count++] = run;
 }
 
+static bool takes_folded(const struct block *block)
+{
+    return !block->pass->map && block->work->plan->folded_steps > 0 &&
+           atomic_load(&block->work->is_finite[block->n]);
+}
+
 /* Adds W_i b_i, which stands for the branches that are folded, times U. */
 static void add_folded(const struct block *block, size_t panel, struct products *products)
 {
@@ -135,11 +141,11 @@ static void add_folded(const struct block *block, size_t panel, struct products 
     const size_t rows = conv_panel_rows(block->pass->layers, panel);
     const float *folded = folded_panel(block->work, block->n, panel);
     products->b_step[products->count] = plan->folded_steps * plan->simd->gemm_columns;
-    products->runs[products->count++] = (struct simd_gemm_run){
-        .a = folded,
-        .b = plan->interpolation + block->first * plan->folded_steps * plan->simd->gemm_columns,
-        .k = plan->folded_steps,
-        .next_a = folded + rows * plan->folded_steps};
+    products->runs[products->count++] =
+        (struct simd_gemm_run){.a = folded,
+                               .b = block->columns,
+                               .k = plan->folded_steps,
+                               .next_a = folded + rows * plan->folded_steps};
 }
 
 /* Row-wise, folded columns are blended for a row, and U is that of a tile of any row. */
@@ -151,7 +157,7 @@ static void take_row(const struct block *block, size_t panel, size_t tile,
     if (in_row == 0 || tile == block->first)
         blend_row(block->work, block->n, panel, tile / plan->row_tiles, block->blended);
     folded->a = folded->next_a = block->blended;
-    folded->b = plan->interpolation + in_row * plan->folded_steps * plan->simd->gemm_columns;
+    folded->b = plan->along_columns + in_row * plan->folded_steps * plan->simd->gemm_columns;
 }
 
 /* Moves on to the next tile, `pixels` further. */
@@ -175,8 +181,7 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
     const struct work *work = block->work;
     const struct layer *conv = block->pass->layers;
     const size_t row = panel * conv->simd->gemm_rows;
-    const bool has_folded = chunk->is_last && !block->pass->map && work->plan->folded_steps > 0 &&
-                            atomic_load(&work->is_finite[block->n]);
+    const bool has_folded = chunk->is_last && takes_folded(block);
     struct simd_gemm_tile tile = {.runs = products->runs,
                                   .c = block->c + row * block->c_stride,
                                   .c_stride = block->c_stride,
@@ -205,6 +210,17 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
     }
 }
 
+/* U for the block's tiles, which its panels share. */
+static void interpolate(const struct block *block)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
+    if (!takes_folded(block) || plan->is_row_wise)
+        return;
+    for (size_t i = 0; i < block->count; i++)
+        plan_columns(plan, block->first + i, block->columns + i * tile_floats);
+}
+
 void run_bottleneck(const struct block *block)
 {
     const size_t width = block->work->plan->simd->gemm_columns;
@@ -212,6 +228,7 @@ void run_bottleneck(const struct block *block)
     struct cursor cursor = {0};
     struct chunk chunk;
     struct products products;
+    interpolate(block);
     do {
         next_chunk(block, &cursor, &chunk);
         for (size_t i = 0; i < chunk.piece_count; i++) {

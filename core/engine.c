@@ -1,4 +1,4 @@
-/* engine.c - a request's computation: plan, scratch, and the stages in the order of the paper. */
+/* engine.c - a request's computation: scratch, and the stages in the order of the paper. */
 #include "core/engine.h"
 #include "core/threads.h"
 
@@ -6,39 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLANS_MAX = 16, PASSES_MAX = LAYERS_MAX + 1 };
-
-/* How a small plan fares. Where others take a core of the team's, each barrier waits for the
- * scheduler, and one thread is faster. */
-struct pace {
-    double alone_ms;     /* a map on one thread, lately */
-    unsigned slow_runs;  /* of the team, in a row: slower than that */
-    unsigned alone_runs; /* to do before the team is tried again */
-};
-
-struct kept_plan {
-    struct plan *plan;
-    struct pace pace;
-};
-
-struct ppm_engine {
-    struct kept_plan plans[PLANS_MAX]; /* the most recently used first */
-    char *arena;                       /* scratch of one run, kept for the next */
-    size_t arena_bytes, faulted_bytes;
-};
+enum { PASSES_MAX = LAYERS_MAX + 1 };
 
 /* ---- scratch ---- */
 
-/* Takes bytes from *at, on a cache line of its own; NULL base only counts. */
-static float *take_floats(char *base, size_t *at, size_t floats)
+static float *take_floats(struct room *room, size_t a, size_t b, size_t c)
 {
-    float *ret = base ? (float *)(void *)(base + *at) : NULL;
-    *at += (floats * sizeof *ret + 63) & ~(size_t)63;
-    return ret;
+    return room_take(room, size_times(size_times(a, b), c), sizeof(float));
 }
 
 /* Where the results of a branch's convs stand: the last one's, and the one's before. */
-static void layout_buffers(struct work *work, size_t i, size_t columns, char *base, size_t *at)
+static void place_buffers(struct work *work, size_t i, size_t columns, struct room *room)
 {
     const struct stack *stack = &work->spec->branches[i].stack;
     size_t convs = 0, widest = 0;
@@ -47,25 +25,23 @@ static void layout_buffers(struct work *work, size_t i, size_t columns, char *ba
         widest = stack->layers[k].out_channels > widest ? stack->layers[k].out_channels : widest;
     }
     for (size_t k = 0; k < 2 && k < convs; k++)
-        work->buffers[i][k] = take_floats(base, at, columns * widest);
+        work->buffers[i][k] = take_floats(room, columns, widest, 1);
 }
 
-static void layout_branch(struct work *work, size_t i, char *base, size_t *at)
+static void place_branch(struct work *work, size_t i, struct room *room)
 {
     const size_t columns = pooled_columns(work->plan, work->n, i);
+    const struct branch_geometry *g = &work->plan->g.branches[i];
     if (work->run->pooling)
         work->pooled[i] = work->run->pooling->pooled[i];
     else
-        work->pooled[i] = (struct micro_panels){
-            take_floats(base, at, columns * work->spec->channels), work->spec->channels};
-    layout_buffers(work, i, columns, base, at);
-}
-
-static void layout_expanded(struct work *work, size_t i, char *base, size_t *at)
-{
-    const struct branch_geometry *g = &work->plan->g.branches[i];
-    work->expanded[i] = take_floats(
-        base, at, work->n * work->spec->branches[i].stack.out_channels * g->pooled_h * g->target_w);
+        work->pooled[i] = (struct micro_panels){take_floats(room, columns, work->spec->channels, 1),
+                                                work->spec->channels};
+    place_buffers(work, i, columns, room);
+    if (!work->plan->is_folded[i])
+        work->expanded[i] =
+            take_floats(room, size_times(work->n, work->spec->branches[i].stack.out_channels),
+                        g->pooled_h, g->target_w);
 }
 
 /* Whether a pass ends before a layer: that is a 3x3 conv, or more than Winograd's takes with it. */
@@ -86,7 +62,7 @@ static size_t split_head(const struct work *work, struct pass passes[PASSES_MAX]
     const struct plan *plan = work->plan;
     const struct spec *spec = plan->spec;
     size_t count = 0;
-    passes[count++] = (struct pass){.layers = spec->head.layers};
+    passes[count++] = (struct pass){.layers = spec->head.layers, .reads_concat = true};
     for (size_t i = 0; i < spec->head.count; i++) {
         const struct layer *layer = &spec->head.layers[i];
         if (ends_before(work, &passes[count - 1], layer))
@@ -164,86 +140,30 @@ static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
     return count;
 }
 
-size_t work_layout(struct work *work, char *base, size_t *ret_seldom)
+/* Places the scratch of a run, whose blocks are planned. */
+static void place_scratch(struct work *work, const struct pass *passes, size_t passes_count,
+                          struct room *room)
 {
     const struct spec *spec = work->spec;
-    struct pass passes[PASSES_MAX];
-    const size_t passes_count = plan_passes(work, passes);
-    const size_t threads = (size_t)work->threads, pixels = work->plan->pixels;
-    size_t at = 0, widest_map = 0;
-    work->is_finite = (void *)take_floats(base, &at, work->n / sizeof(float) + 1);
+    const struct plan *plan = work->plan;
+    const size_t threads = (size_t)work->threads;
+    size_t widest_map = 0;
+    work->is_finite = room_take(room, work->n, sizeof *work->is_finite);
     for (size_t i = 0; i < spec->branch_count; i++)
-        layout_branch(work, i, base, &at);
-    if (work->plan->folded_steps > 0)
-        work->folded = take_floats(
-            base, &at, work->n * work->plan->grid_steps * spec->head.layers[0].out_channels);
-    work->cell_floats = pool_scratch_floats(work->plan);
-    work->cells = take_floats(base, &at, threads * work->cell_floats);
-    work->blocks = take_floats(base, &at, threads * work->block_floats);
+        place_branch(work, i, room);
+    if (plan->folded_steps > 0)
+        work->folded =
+            take_floats(room, work->n, plan->grid_steps, spec->head.layers[0].out_channels);
+    work->cell_floats = pool_scratch_floats(plan, work->x_layout);
+    work->cells = take_floats(room, threads, work->cell_floats, 1);
+    work->blocks = take_floats(room, threads, work->block_floats, 1);
     for (size_t i = 0; i + 1 < passes_count; i++)
         widest_map = passes[i].ret_channels > widest_map ? passes[i].ret_channels : widest_map;
     for (size_t i = 0; i < 2 && i + 1 < passes_count; i++)
-        work->maps[i] = take_floats(base, &at, work->n * widest_map * pixels);
+        work->maps[i] = take_floats(room, work->n, widest_map, plan->pixels);
     if (has_output_stage(work))
         work->values =
-            take_floats(base, &at, work->n * passes[passes_count - 1].ret_channels * pixels);
-    for (size_t i = 0; i < spec->branch_count; i++)
-        if (!work->plan->is_folded[i])
-            layout_expanded(work, i, base, &at);
-    *ret_seldom = at;
-    for (size_t i = 0; i < spec->branch_count; i++)
-        if (work->plan->is_folded[i])
-            layout_expanded(work, i, base, &at);
-    return at;
-}
-
-/* Room for a run, of which the first bytes are faulted in. */
-static enum ppm_status reserve_arena(struct ppm_engine *engine, size_t bytes, size_t faulted_bytes,
-                                     struct ppm_error *error)
-{
-    if (bytes > engine->arena_bytes) {
-        char *arena = core_allocate(bytes, error);
-        if (!arena)
-            return error->status;
-        free(engine->arena);
-        engine->arena = arena;
-        engine->arena_bytes = bytes;
-        engine->faulted_bytes = 0;
-    }
-    if (faulted_bytes > engine->faulted_bytes) {
-        memset(engine->arena + engine->faulted_bytes, 0, faulted_bytes - engine->faulted_bytes);
-        engine->faulted_bytes = faulted_bytes;
-    }
-    return PPM_OK;
-}
-
-/* ---- plans ---- */
-
-static bool plan_fits(const struct plan *plan, const struct ppm_model *model,
-                      const struct geometry *geometry)
-{
-    return plan && plan->model_id == model->id && plan->g.input.h == geometry->input.h &&
-           plan->g.input.w == geometry->input.w;
-}
-
-/* The plan for a shape: kept from before, or made now in place of the one used longest ago. */
-static struct kept_plan *find_plan(struct ppm_engine *engine, const struct ppm_model *model,
-                                   const struct geometry *geometry, struct ppm_error *error)
-{
-    size_t at = 0;
-    while (at < PLANS_MAX - 1 && !plan_fits(engine->plans[at].plan, model, geometry))
-        at++;
-    struct kept_plan kept = engine->plans[at];
-    if (!plan_fits(kept.plan, model, geometry)) {
-        struct plan *plan = plan_create(model, geometry, error);
-        if (!plan)
-            return NULL;
-        plan_free(kept.plan);
-        kept = (struct kept_plan){.plan = plan};
-    }
-    memmove(engine->plans + 1, engine->plans, at * sizeof *engine->plans);
-    engine->plans[0] = kept;
-    return engine->plans;
+            take_floats(room, work->n, passes[passes_count - 1].ret_channels, plan->pixels);
 }
 
 /* ---- the team, or one thread ---- */
@@ -251,23 +171,25 @@ static struct kept_plan *find_plan(struct ppm_engine *engine, const struct ppm_m
 enum { ALONE_BELOW_US = 40, TEAM_ABOVE_US = 5000, SLOW_RUNS_MAX = 3, ALONE_RUNS = 64 };
 
 /* A team's barriers cost more than they save where there is little to do. */
-static int choose_threads(struct kept_plan *kept, size_t n, int threads)
+static bool is_for_one_thread(const struct plan *plan, size_t n)
 {
-    struct pace *pace = &kept->pace;
-    const double us = kept->plan->map_us * (double)n;
-    if (us < ALONE_BELOW_US)
+    return plan->map_us * (double)n < ALONE_BELOW_US;
+}
+
+static int choose_threads(struct ppm_plan *plan, size_t n, int threads)
+{
+    if (is_for_one_thread(&plan->plan, n))
         return 1;
-    if (us > TEAM_ABOVE_US || pace->alone_runs == 0)
+    if (plan->plan.map_us * (double)n > TEAM_ABOVE_US || plan->pace.alone_runs == 0)
         return threads;
-    pace->alone_runs--;
+    plan->pace.alone_runs--;
     return 1;
 }
 
 /* Notes how long a run took. One outlier changes nothing; when the team is slow again and again, it
  * is tried now and then only. */
-static void note_pace(struct kept_plan *kept, size_t n, int threads, double ms)
+static void note_pace(struct pace *pace, size_t n, int threads, double ms)
 {
-    struct pace *pace = &kept->pace;
     const double map_ms = ms / (double)n;
     if (threads == 1) {
         pace->alone_ms = pace->alone_ms > 0 ? (3 * pace->alone_ms + map_ms) / 4 : map_ms;
@@ -343,57 +265,71 @@ static void run_stages(struct work *work, const struct pass *passes, size_t coun
     times->output_ms = mark_ms(&at_s);
 }
 
-enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *model,
-                           const struct geometry *geometry, const struct ppm_tensor *x,
-                           struct ppm_tensor *y, const struct run *run,
-                           struct ppm_stage_times *times, struct ppm_error *error)
+static size_t count_scratch(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
+{
+    const struct run run = {0};
+    struct pass passes[PASSES_MAX];
+    struct work work = {.plan = plan,
+                        .spec = plan->spec,
+                        .run = &run,
+                        .x_layout = layout,
+                        .n = n,
+                        .threads = threads};
+    struct room room = {0};
+    const size_t count = plan_passes(&work, passes);
+    place_scratch(&work, passes, count, &room);
+    return room.bytes;
+}
+
+size_t engine_scratch_bytes(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
+{
+    const size_t alone = count_scratch(plan, n, layout, 1);
+    if (threads == 1 || is_for_one_thread(plan, n))
+        return alone;
+    const size_t together = count_scratch(plan, n, layout, threads);
+    return alone > together ? alone : together;
+}
+
+/* The caller's, where it is enough, or *ret_own. */
+static void *find_scratch(const struct run *run, size_t bytes, void **ret_own,
+                          struct ppm_error *error)
+{
+    if (run->scratch && run->scratch_bytes >= bytes)
+        return run->scratch;
+    return *ret_own = core_allocate(bytes, error);
+}
+
+enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, struct ppm_tensor *y,
+                           const struct run *run, struct ppm_stage_times *times,
+                           struct ppm_error *error)
 {
     struct pass passes[PASSES_MAX];
-    struct kept_plan *kept = find_plan(engine, model, geometry, error);
-    if (!kept)
-        return error->status;
-    struct work work = {.plan = kept->plan,
-                        .spec = &model->spec,
+    void *own = NULL;
+    struct work work = {.plan = &plan->plan,
+                        .spec = plan->plan.spec,
                         .run = run,
                         .x = x->data,
                         .x_layout = x->layout,
                         .n = x->shape.n,
-                        .threads = choose_threads(kept, x->shape.n, run->threads),
+                        .threads = choose_threads(plan, x->shape.n, run->threads),
                         .planes_pooled = run->pooling ? run->pooling->planes_pooled : 0,
                         .are_finite = true};
-    size_t seldom;
-    const size_t bytes = work_layout(&work, NULL, &seldom);
-    if (reserve_arena(engine, bytes, seldom, error) != PPM_OK)
+    struct room counted = {0}, room = {0};
+    const size_t count = plan_passes(&work, passes);
+    place_scratch(&work, passes, count, &counted);
+    if (!(room.base = find_scratch(run, counted.bytes, &own, error)))
         return error->status;
-    work_layout(&work, engine->arena, &seldom);
+    place_scratch(&work, passes, count, &room);
     for (size_t n = 0; n < work.n; n++)
         atomic_init(&work.is_finite[n], true);
-    const size_t count = plan_passes(&work, passes);
     run_stages(&work, passes, count, y, times);
-    note_pace(kept, work.n, work.threads,
+    note_pace(&plan->pace, work.n, work.threads,
               times->pool_ms + times->branches_ms + times->head_ms + times->output_ms);
     if (run_is_cancelled(run))
-        return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
-    if (run->head && work.values)
+        ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
+    else if (run->head && work.values)
         memcpy(run->head, work.values,
                work.n * passes[count - 1].ret_channels * work.plan->pixels * sizeof *run->head);
-    return PPM_OK;
-}
-
-struct ppm_engine *ppm_engine_create(struct ppm_error *error)
-{
-    struct ppm_engine *engine = calloc(1, sizeof *engine);
-    if (!engine)
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    return engine;
-}
-
-void ppm_engine_free(struct ppm_engine *engine)
-{
-    if (!engine)
-        return;
-    for (size_t i = 0; i < PLANS_MAX; i++)
-        plan_free(engine->plans[i].plan);
-    free(engine->arena);
-    free(engine);
+    free(own);
+    return error->status;
 }

@@ -27,6 +27,7 @@ struct micro_panels {
 
 /* What a pass of the head reads: the concat (pass 0), or a stored map. */
 struct pass {
+    bool reads_concat; /* the first one */
     const struct layer *layers;
     size_t count;     /* a conv first, where it begins with one */
     size_t fused;     /* layers that the conv takes with it: 1, or 2 with a clamp; 0: no conv */
@@ -59,11 +60,12 @@ struct work {
      * and transformed is, of these alone: no map's bits depend on another's values. */
     atomic_bool *is_finite;
 
-    /* scratch, laid out by work_layout */
+    /* scratch, placed by place_scratch */
     struct micro_panels pooled[BRANCHES_MAX];  /* [C] channels, columns of branch i; or the run's */
     struct micro_panels results[BRANCHES_MAX]; /* where branch i's result stands */
     float *buffers[BRANCHES_MAX][2];           /* of its stack, in turn */
-    float *expanded[BRANCHES_MAX];             /* [n][Ci][ph][W]: stretched along rows alone */
+    float *expanded[BRANCHES_MAX];             /* [n][Ci][ph][W]: stretched along rows alone; NULL
+                                                  for what is planned to be folded */
     float *folded;                             /* [n][panel][grid_steps][rows] */
     float *cells;                              /* [thread][row of sums and of cells] */
     float *blocks;                             /* [thread][block_floats] */
@@ -72,9 +74,8 @@ struct work {
     float *values;  /* before the output stage: [n, Ch, H, W] */
 };
 
-/* Lays the scratch of a run out from base (NULL: only adds up) and returns its bytes; those from
- * *ret_seldom on are used only where a branch that is to be folded is not finite. */
-size_t work_layout(struct work *work, char *base, size_t *ret_seldom);
+/* The scratch that a run of n maps on one thread or on that many takes, saturating. */
+size_t engine_scratch_bytes(const struct plan *plan, size_t n, enum ppm_layout layout, int threads);
 
 /* pooled[i] = mean of x over each bin of branch i, for what is not pooled yet */
 void stage_pool(struct work *work);
@@ -82,12 +83,13 @@ void stage_pool(struct work *work);
 /* results[i] = branch i's layers over pooled[i], each branch on a thread of its own */
 void stage_branches(struct work *work);
 
-/* Stretches along rows what will be taken upsampled; folds what will be taken folded. */
+/* Stretches along rows what is planned to be taken upsampled; folds what is to be taken folded. */
 void stage_expand(struct work *work);
 void stage_fold(struct work *work);
 
-/* Stretches what was to be folded, of the maps that are not finite. */
-void stage_unfold(struct work *work);
+/* ret[count] = columns [left, left + count) of a grid row of channel c of branch i, stretched. */
+void stretch_row(const struct work *work, size_t branch, size_t n, size_t c, size_t grid_row,
+                 size_t left, size_t count, float *ret);
 
 /* Whether branch i of map n is taken folded by the first pass. */
 bool work_folds(const struct work *work, size_t n, size_t branch);
@@ -150,7 +152,7 @@ size_t pass_block_floats(const struct work *work, const struct pass *pass);
 enum { POOL_ROWS_TOGETHER = 8 }; /* sums that do not wait for each other */
 
 /* Scratch that a thread needs for pooling, and for pool_plane alone. */
-size_t pool_scratch_floats(const struct plan *plan);
+size_t pool_scratch_floats(const struct plan *plan, enum ppm_layout layout);
 size_t pool_plane_floats(const struct plan *plan);
 
 /* The same of one plane of x [N, C, H, W], plane = n * C + c. */
@@ -160,13 +162,17 @@ void pool_plane(const struct plan *plan, const float *x, size_t plane, float *sc
 /* ---- pooling.c ---- */
 
 struct ppm_pooling {
-    struct plan *plan; /* of pooling alone */
+    struct plan plan; /* its axes alone are filled in */
     struct ppm_shape shape;
     size_t planes_pooled;
-    void *memory; /* its own, of what follows; NULL: the caller's */
+    void *memory; /* all that it takes, itself included; NULL: the caller's */
     float *scratch;
     struct micro_panels pooled[BRANCHES_MAX]; /* as the engine's own */
 };
+
+/* What one takes for n maps, and what the means alone do, saturating. */
+size_t pooling_bytes(const struct plan *plan, size_t n);
+size_t pooled_bytes(const struct plan *plan, size_t n);
 
 /* Columns of branch i for n maps, filled up to whole micro-panels. */
 size_t pooled_columns(const struct plan *plan, size_t n, size_t branch);
@@ -193,6 +199,7 @@ struct block {
     size_t tile_floats; /* of one of them */
     float *packed;      /* a chunk of K of all tiles: [count][steps][gemm_columns] words */
     float *blended;     /* row-wise: [folded_steps][gemm_rows] */
+    float *columns;     /* of U, otherwise: [count][folded_steps][gemm_columns] */
 
     /* where the first conv's result goes: the tiles, or straight to its place in the map */
     float *c;

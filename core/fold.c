@@ -39,31 +39,38 @@ static void check_channel(struct work *work, size_t branch, size_t channel)
     }
 }
 
-/* expanded[n][c][row of the grid][W] = the row stretched. Neighbouring pixels mostly lie between
- * the same two columns of the grid, which are looked up when that changes. */
-static void expand_channel(const struct work *work, size_t branch, size_t n, size_t c)
+/* Neighbouring pixels mostly lie between the same two columns of the grid, which are looked up when
+ * that changes. */
+void stretch_row(const struct work *work, size_t branch, size_t n, size_t c, size_t grid_row,
+                 size_t left, size_t count, float *ret)
 {
     const struct branch_geometry *g = &work->plan->g.branches[branch];
-    const struct resize_tap *taps = work->plan->column_taps[branch];
-    const size_t channels = work->results[branch].channels, w = g->target_w;
-    float *ret = work->expanded[branch] + (n * channels + c) * g->pooled_h * w;
-    for (size_t row = 0; row < g->pooled_h; row++, ret += w) {
-        const size_t column = (n * g->pooled_h + row) * g->pooled_w;
-        size_t next = 0;
-        while (next < w) {
-            const struct resize_tap at = taps[next];
-            const float low = result_at(work, branch, c, column + at.low);
-            const float high = result_at(work, branch, c, column + at.high);
-            for (; next < w && taps[next].low == at.low && taps[next].high == at.high; next++) {
-                const float weight = (float)taps[next].weight;
-                ret[next] = (1 - weight) * low + weight * high;
-            }
+    const double *sources = work->plan->columns_from[branch] + left;
+    const size_t column = (n * g->pooled_h + grid_row) * g->pooled_w;
+    for (size_t next = 0; next < count;) {
+        const struct resize_tap at = geometry_tap_at(sources[next], g->pooled_w);
+        const float low = result_at(work, branch, c, column + at.low);
+        const float high = result_at(work, branch, c, column + at.high);
+        const double first = (double)at.low, end = at.high > at.low ? first + 1 : INFINITY;
+        for (; next < count && sources[next] < end; next++) {
+            const float weight = (float)(sources[next] - first);
+            ret[next] = (1 - weight) * low + weight * high;
         }
     }
 }
 
+/* expanded[n][c][row of the grid][W] = the row stretched */
+static void expand_channel(const struct work *work, size_t branch, size_t n, size_t c)
+{
+    const struct branch_geometry *g = &work->plan->g.branches[branch];
+    float *ret = work->expanded[branch] +
+                 (n * work->results[branch].channels + c) * g->pooled_h * g->target_w;
+    for (size_t row = 0; row < g->pooled_h; row++, ret += g->target_w)
+        stretch_row(work, branch, n, c, row, 0, g->target_w, ret);
+}
+
 /* 0 * Inf is NaN: where a branch is not finite, only the literal way gives what the frameworks do.
- */
+ * Then branches that were to be folded are stretched as they are gathered. */
 static void check_finite(struct work *work)
 {
     for (size_t i = 0; i < work->spec->branch_count; i++) {
@@ -75,35 +82,20 @@ static void check_finite(struct work *work)
 #pragma omp barrier
 }
 
-/* Of the branches that are planned to be folded, or not to be. */
-static void expand_branches(struct work *work, bool are_folded)
+void stage_expand(struct work *work)
 {
+    if (work->plan->folded_steps > 0)
+        check_finite(work);
     for (size_t i = 0; i < work->spec->branch_count; i++) {
-        if (work->plan->is_folded[i] != are_folded)
+        if (work->plan->is_folded[i])
             continue;
         const size_t channels = work->results[i].channels;
 #pragma omp for collapse(2) nowait
         for (size_t n = 0; n < work->n; n++)
             for (size_t c = 0; c < channels; c++)
-                if (!work_folds(work, n, i))
-                    expand_channel(work, i, n, c);
+                expand_channel(work, i, n, c);
     }
 #pragma omp barrier
-}
-
-void stage_expand(struct work *work)
-{
-    if (work->plan->folded_steps > 0)
-        check_finite(work);
-    const bool are_finite = atomic_load(&work->are_finite); /* before a later stage changes it */
-    expand_branches(work, false);
-    if (!are_finite)
-        stage_unfold(work);
-}
-
-void stage_unfold(struct work *work)
-{
-    expand_branches(work, true);
 }
 
 /* Scatters a tile of columns of W_i b_i into folded[n][panel][grid_steps][rows], where the branch's
@@ -182,11 +174,11 @@ void blend_row(const struct work *work, size_t n, size_t panel, size_t row, floa
     const float *folded = folded_panel(work, n, panel);
     for (size_t i = 0; i < work->spec->branch_count; i++) {
         const size_t w = plan->g.branches[i].pooled_w * rows;
-        const struct resize_tap *tap = &plan->row_taps[i][row];
         if (!plan->is_folded[i])
             continue;
-        work->plan->simd->lerp_rows(folded + tap->low * w, folded + tap->high * w,
-                                    (float)tap->weight, ret, w);
+        const struct resize_tap tap = plan_row_tap(plan, i, row);
+        work->plan->simd->lerp_rows(folded + tap.low * w, folded + tap.high * w, (float)tap.weight,
+                                    ret, w);
         folded += plan_points(&plan->g, i) * rows;
         ret += w;
     }

@@ -33,37 +33,49 @@ static size_t find_segments(size_t h, size_t w, size_t pixel, size_t columns, si
     return count;
 }
 
-/* A row of one channel of a branch's upsampled map, from its stretched rows [ph][w]. */
-static void take_row(const struct plan *plan, size_t branch, const float *stretched, size_t row,
+/* Of a branch that was to be folded and is not finite: its grid rows are stretched here and now. */
+static void stretch_and_blend(const struct work *work, size_t branch, size_t n, size_t c,
+                              const struct resize_tap *down, size_t left, size_t count, float *ret)
+{
+    enum { COLUMNS = 64 };
+    float above[COLUMNS], below[COLUMNS];
+    for (size_t at = 0; at < count; at += COLUMNS) {
+        const size_t some = count - at < COLUMNS ? count - at : COLUMNS;
+        stretch_row(work, branch, n, c, down->low, left + at, some, above);
+        stretch_row(work, branch, n, c, down->high, left + at, some, below);
+        work->plan->simd->lerp_rows(above, below, (float)down->weight, ret + at, some);
+    }
+}
+
+/* ret[count] = columns [left, ...) of a row of channel c of a branch's upsampled map */
+static void take_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row,
                      size_t left, size_t count, float *ret)
 {
-    const size_t w = plan->g.branches[branch].target_w;
-    const struct resize_tap *tap = &plan->row_taps[branch][row];
-    plan->simd->lerp_rows(stretched + tap->low * w + left, stretched + tap->high * w + left,
-                          (float)tap->weight, ret, count);
+    const struct plan *plan = work->plan;
+    const size_t w = plan->g.branches[branch].target_w, h = plan->g.branches[branch].pooled_h;
+    const struct resize_tap down = plan_row_tap(plan, branch, row);
+    if (!work->expanded[branch]) {
+        stretch_and_blend(work, branch, n, c, &down, left, count, ret);
+        return;
+    }
+    const float *stretched =
+        work->expanded[branch] + (n * work->results[branch].channels + c) * h * w + left;
+    plan->simd->lerp_rows(stretched + down.low * w, stretched + down.high * w, (float)down.weight,
+                          ret, count);
 }
 
 void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, float *ret)
 {
-    const struct branch_geometry *g = &work->plan->g.branches[branch];
-    const size_t channels = work->results[branch].channels;
-    take_row(work->plan, branch,
-             work->expanded[branch] + (n * channels + c) * g->pooled_h * g->target_w, row, 0,
-             g->target_w, ret);
+    take_row(work, branch, n, c, row, 0, work->plan->g.branches[branch].target_w, ret);
 }
 
 static void gather_branch(const struct work *work, size_t n, size_t branch,
                           const struct piece *piece, const struct segment *segments, size_t count,
                           float *ret)
 {
-    const struct branch_geometry *g = &work->plan->g.branches[branch];
-    const size_t channel_floats = g->pooled_h * g->target_w;
-    const size_t width = work->plan->simd->gemm_columns;
-    const float *stretched = work->expanded[branch] +
-                             (n * work->results[branch].channels + piece->first) * channel_floats;
-    for (size_t i = 0; i < piece->count; i++, stretched += channel_floats, ret += width)
+    for (size_t i = 0; i < piece->count; i++, ret += work->plan->simd->gemm_columns)
         for (size_t s = 0; s < count; s++)
-            take_row(work->plan, branch, stretched, segments[s].row, segments[s].left,
+            take_row(work, branch, n, piece->first + i, segments[s].row, segments[s].left,
                      segments[s].count, ret + segments[s].column);
 }
 

@@ -26,24 +26,30 @@ void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t 
     *ret_to = to - pad < extent ? to - pad : extent;
 }
 
-struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out)
+double geometry_source(enum resize mode, size_t i, size_t in, size_t out)
 {
-    double source = 0;
     switch (mode) {
     case RESIZE_ALIGN_CORNERS:
-        source = out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) : 0;
-        break;
+        return out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) : 0;
     case RESIZE_HALF_PIXEL:
-        source = fmax(((double)i + 0.5) * (double)in / (double)out - 0.5, 0);
-        break;
+        return fmax(((double)i + 0.5) * (double)in / (double)out - 0.5, 0);
     case RESIZE_ASYMMETRIC:
-        source = (double)i * (double)in / (double)out;
-        break;
+        return (double)i * (double)in / (double)out;
     }
+    return 0;
+}
+
+struct resize_tap geometry_tap_at(double source, size_t in)
+{
     size_t low = (size_t)source;
     low = low < in ? low : in - 1;
     return (struct resize_tap){
         .low = low, .high = low + 1 < in ? low + 1 : low, .weight = source - (double)low};
+}
+
+struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out)
+{
+    return geometry_tap_at(geometry_source(mode, i, in, out), in);
 }
 
 /* One axis of a window pooling: size of the result, and the padding before the first pixel. */

@@ -112,6 +112,7 @@ static void run_block(const struct work *work, const struct pass *pass, size_t n
     float *other = block.tiles + (pass->is_direct ? 0 : count * tile_floats);
     block.packed = other + (pass->is_direct ? 0 : tile_floats);
     block.blended = block.packed + count * packed_steps(pass) * width;
+    block.columns = block.blended; /* it is one or the other */
     if (pass->is_direct) {
         block.c_stride = work->plan->pixels;
         block.c = pass->ret + n * pass->ret_channels * block.c_stride +
@@ -155,13 +156,22 @@ size_t pass_widest(const struct spec *spec, const struct pass *pass)
     return widest;
 }
 
+/* What folded branches take of a block's scratch: of a tile's U, or blended for a row. */
+static size_t folded_block_floats(const struct plan *plan, const struct pass *pass)
+{
+    if (!pass->reads_concat || plan->is_winograd)
+        return 0;
+    return plan->folded_steps * (plan->is_row_wise ? plan->simd->gemm_rows
+                                                   : pass->block_tiles * plan->simd->gemm_columns);
+}
+
 size_t pass_block_floats(const struct work *work, const struct pass *pass)
 {
     const size_t width = work->plan->simd->gemm_columns;
-    const size_t blended = work->plan->folded_steps * work->plan->simd->gemm_rows;
+    const size_t folded = folded_block_floats(work->plan, pass);
     const size_t results =
         pass->is_direct ? 0 : (pass->block_tiles + 1) * pass_widest(work->spec, pass);
-    const size_t direct = (results + pass->block_tiles * packed_steps(pass)) * width + blended;
+    const size_t direct = (results + pass->block_tiles * packed_steps(pass)) * width + folded;
     const size_t winograd = pass->is_winograd ? winograd_block_floats(work->plan, pass) : 0;
     return direct > winograd ? direct : winograd;
 }

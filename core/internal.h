@@ -18,7 +18,7 @@ enum {
     OUTPUT_SCALE_MAX = 256,
     OUTPUT_EXTENT_MAX = 1 << 16,
     NAME_BYTES = 128,
-    WARM_UP_MAX = 16, /* an engine keeps as many plans */
+    WARM_UP_MAX = 16,
     LABELS_MAX = 256, /* of a palette */
 };
 
@@ -26,6 +26,20 @@ enum {
 
 /* 64-byte aligned, freed with free(). NULL and PPM_NO_MEMORY when it is not to be had. */
 void *core_allocate(size_t bytes, struct ppm_error *error);
+
+/* a * b and a + b, or SIZE_MAX where that overflows. */
+size_t size_times(size_t a, size_t b);
+size_t size_plus(size_t a, size_t b);
+
+/* Several arrays in one piece of memory, each on cache lines of its own. Without a base, their
+ * bytes are only added up, and stop at SIZE_MAX. */
+struct room {
+    char *base; /* 64-byte aligned, or NULL */
+    size_t bytes;
+};
+
+/* Takes the next count elements of that size; NULL without a base. */
+void *room_take(struct room *room, size_t count, size_t element_bytes);
 
 /* to[n][column][row] = from[n][row][column]: NCHW to NHWC with rows = C and columns = H*W, and
  * back with the two exchanged. */
@@ -305,6 +319,10 @@ struct resize_tap {
 };
 struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out);
 
+/* The same in two steps: low + weight, which is what plans keep, and what it stands for. */
+double geometry_source(enum resize mode, size_t i, size_t in, size_t out);
+struct resize_tap geometry_tap_at(double source, size_t in);
+
 /* ---- reference_ops.c: the operators as plain loops, double accumulators ---- */
 
 /* What the operators need to know of the run they belong to. */
@@ -314,6 +332,8 @@ struct run {
     void *cancel_context;
     atomic_bool *is_abandoned; /* set once is_cancelled has said so: it is not asked again */
     const struct ppm_pooling *pooling; /* the engine's: begun before the run; NULL: not */
+    void *scratch;                     /* the engine's, or NULL: it is allocated for the run */
+    size_t scratch_bytes;
     float
         *head; /* room for the head's result, NCHW, if an output stage follows; NULL: not wanted */
 };
@@ -372,19 +392,29 @@ float *stages_head(const struct ppm_stages *stages);
 
 /* ---- pooling.c ---- */
 
-/* What a struct ppm_pooling holds in memory, saturating. */
-size_t pooling_bytes(const struct ppm_model *model, const struct geometry *geometry);
-
 /* Whether it is of this model and of x. */
 bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,
                   const struct ppm_tensor *x);
 
+/* ---- costs.c ---- */
+
+/* 2 * multiply-adds of a layer over pixels; what is not a convolution counts as free. */
+uint64_t layer_flops(const struct layer *layer, uint64_t pixels);
+
+/* What the folded graph takes one thread, roughly, with the weights at hand. */
+double costs_map_us(const struct spec *spec, const struct geometry *geometry);
+
+/* ---- plan.c ---- */
+
+/* PPM_CANCELLED where the run is abandoned meanwhile. */
+struct ppm_plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
+                             const struct run *run, struct ppm_error *error);
+
 /* ---- engine.c ---- */
 
 /* The same as reference_run by the folded form, x and y in their layouts; y has its data. */
-enum ppm_status engine_run(struct ppm_engine *engine, const struct ppm_model *model,
-                           const struct geometry *geometry, const struct ppm_tensor *x,
-                           struct ppm_tensor *y, const struct run *run,
-                           struct ppm_stage_times *times, struct ppm_error *error);
+enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, struct ppm_tensor *y,
+                           const struct run *run, struct ppm_stage_times *times,
+                           struct ppm_error *error);
 
 #endif

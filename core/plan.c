@@ -1,8 +1,11 @@
 /* plan.c - see plan.h. */
 #include "core/plan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MARKS_IN_WORD = 64 };
 
 size_t plan_points(const struct geometry *g, size_t branch)
 {
@@ -54,109 +57,188 @@ static size_t bins_on_axis(const struct branch_geometry *branch, bool is_row)
     return is_row ? branch->pooled_h : branch->pooled_w;
 }
 
-/* Which cell begins at that pixel: edges ascend and one of them is it. */
-static size_t cell_at(const struct pool_axis *axis, size_t pixel)
+/* Edges of an axis that there can be, the ends included. */
+static size_t count_edges(const struct plan *plan, bool is_row, size_t extent)
 {
-    size_t low = 0, high = axis->cell_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (axis->edges[middle] < pixel)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void collect_edges(const struct plan *plan, bool is_row, size_t extent, bool *is_edge)
-{
-    for (size_t i = 0; i < plan->spec->branch_count; i++)
-        for (size_t k = 0; k < bins_on_axis(&plan->g.branches[i], is_row); k++) {
-            size_t from, to;
-            bin_pixels(plan->spec, &plan->g.branches[i], is_row, extent, k, &from, &to);
-            is_edge[from] = is_edge[to] = true;
-        }
-}
-
-static void plan_axis(const struct plan *plan, bool is_row, size_t extent, struct pool_axis *axis,
-                      struct ppm_error *error)
-{
-    bool *is_edge = calloc(extent + 1, sizeof *is_edge);
-    size_t count = 0;
-    axis->edges = core_allocate((extent + 1) * sizeof *axis->edges, error);
-    if (!is_edge || !axis->edges) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-        free(is_edge);
-        return;
-    }
-    collect_edges(plan, is_row, extent, is_edge);
-    for (size_t pixel = 0; pixel <= extent; pixel++)
-        if (is_edge[pixel])
-            axis->edges[count++] = pixel;
-    axis->cell_count = count - 1;
-    free(is_edge);
+    size_t inner = 0;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
         const size_t bins = bins_on_axis(&plan->g.branches[i], is_row);
-        if (!(axis->bins[i] = core_allocate(bins * sizeof *axis->bins[i], error)))
-            return;
-        for (size_t k = 0; k < bins; k++) {
+        if (plan->spec->pool != POOL_ADAPTIVE)
+            inner += bins;
+        else
+            inner += extent % bins == 0 ? bins - 1 : 2 * (bins - 1);
+    }
+    return inner + 2 < extent + 1 ? inner + 2 : extent + 1;
+}
+
+static void place_axis(const struct plan *plan, bool is_row, size_t extent, struct pool_axis *axis,
+                       struct room *room)
+{
+    axis->marks = room_take(room, extent / MARKS_IN_WORD + 1, sizeof *axis->marks);
+    axis->edges = room_take(room, axis->edges_max, sizeof *axis->edges);
+    for (size_t i = 0; i < plan->spec->branch_count; i++)
+        axis->bins[i] =
+            room_take(room, bins_on_axis(&plan->g.branches[i], is_row), sizeof *axis->bins[i]);
+}
+
+void plan_place_axes(struct plan *plan, struct room *room)
+{
+    place_axis(plan, true, plan->g.input.h, &plan->rows, room);
+    place_axis(plan, false, plan->g.input.w, &plan->columns, room);
+}
+
+/* Whether to stop, asked now and then while a table is filled. */
+static bool stops(const struct run *run, size_t entry)
+{
+    enum { ENTRIES = 1 << 16 };
+    return entry % ENTRIES == 0 && run && run_is_cancelled(run);
+}
+
+static void mark(struct pool_axis *axis, size_t pixel)
+{
+    axis->marks[pixel / MARKS_IN_WORD] |= (uint64_t)1 << pixel % MARKS_IN_WORD;
+}
+
+/* The pixels of each bin, for now, and a mark at both ends. */
+static void fill_bins(const struct plan *plan, bool is_row, size_t extent, const struct run *run,
+                      struct pool_axis *axis)
+{
+    memset(axis->marks, 0, (extent / MARKS_IN_WORD + 1) * sizeof *axis->marks);
+    for (size_t i = 0; i < plan->spec->branch_count; i++)
+        for (size_t k = 0; k < bins_on_axis(&plan->g.branches[i], is_row) && !stops(run, k); k++) {
             size_t from, to;
             bin_pixels(plan->spec, &plan->g.branches[i], is_row, extent, k, &from, &to);
-            axis->bins[i][k] = (struct cell_range){cell_at(axis, from), cell_at(axis, to)};
+            axis->bins[i][k] = (struct cell_range){(uint32_t)from, (uint32_t)to};
+            mark(axis, from);
+            mark(axis, to);
+        }
+}
+
+static void fill_edges(size_t extent, struct pool_axis *axis)
+{
+    size_t count = 0;
+    for (size_t word = 0; word <= extent / MARKS_IN_WORD; word++)
+        for (uint64_t marks = axis->marks[word]; marks; marks &= marks - 1)
+            axis->edges[count++] =
+                (uint32_t)(word * MARKS_IN_WORD + (size_t)__builtin_ctzll(marks));
+    assert(count > 1 && count <= axis->edges_max);
+    axis->cell_count = count - 1;
+}
+
+/* From pixels to cells: both ends of bins ascend, as edges do. */
+static void count_cells(const struct plan *plan, bool is_row, const struct run *run,
+                        struct pool_axis *axis)
+{
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        uint32_t from = 0, to = 0;
+        for (size_t k = 0; k < bins_on_axis(&plan->g.branches[i], is_row) && !stops(run, k); k++) {
+            struct cell_range *bin = &axis->bins[i][k];
+            while (axis->edges[from] < bin->from)
+                from++;
+            while (axis->edges[to] < bin->to)
+                to++;
+            *bin = (struct cell_range){from, to};
         }
     }
+}
+
+static void fill_axis(const struct plan *plan, bool is_row, size_t extent, const struct run *run,
+                      struct pool_axis *axis)
+{
+    fill_bins(plan, is_row, extent, run, axis);
+    if (run && run_is_cancelled(run))
+        return;
+    fill_edges(extent, axis);
+    count_cells(plan, is_row, run, axis);
+}
+
+void plan_fill_axes(struct plan *plan, const struct run *run)
+{
+    fill_axis(plan, true, plan->g.input.h, run, &plan->rows);
+    fill_axis(plan, false, plan->g.input.w, run, &plan->columns);
 }
 
 /* ---- interpolation ---- */
 
-static struct resize_tap *plan_taps(enum resize mode, size_t in, size_t out,
-                                    struct ppm_error *error)
+static void fill_sources(enum resize mode, size_t in, size_t out, const struct run *run,
+                         double *ret)
 {
-    struct resize_tap *taps = core_allocate(out * sizeof *taps, error);
-    for (size_t i = 0; taps && i < out; i++)
-        taps[i] = geometry_tap(mode, i, in, out);
-    return taps;
+    for (size_t i = 0; i < out && !stops(run, i); i++)
+        ret[i] = geometry_source(mode, i, in, out);
 }
 
-static void plan_output(struct plan *plan, struct ppm_error *error)
+static void fill_output(struct plan *plan, const struct run *run)
 {
     const size_t in = plan->g.w, out = plan->g.output.w;
-    plan->output_low = core_allocate(out * sizeof *plan->output_low, error);
-    plan->output_weight = core_allocate(out * sizeof *plan->output_weight, error);
-    if (!plan->output_low || !plan->output_weight)
-        return;
-    for (size_t i = 0; i < out; i++) {
+    for (size_t i = 0; i < out && !stops(run, i); i++) {
         const struct resize_tap tap = geometry_tap(plan->spec->output.resize, i, in, out);
         plan->output_low[i] = (uint32_t)tap.low;
         plan->output_weight[i] = (float)tap.weight;
     }
 }
 
-/* Adds to u [points][columns], column j, the weights with which pixel (row, column) of the
- * upsampled map takes from the branch's grid. */
-static void add_weights(const struct plan *plan, size_t branch, size_t row, size_t column, float *u,
-                        size_t stride)
+static size_t kernel_of(const struct plan *plan)
 {
-    const struct resize_tap *down = &plan->row_taps[branch][row];
-    const struct resize_tap *right = &plan->column_taps[branch][column];
-    const size_t w = plan->g.branches[branch].pooled_w;
-    u[(down->low * w + right->low) * stride] += (float)((1 - down->weight) * (1 - right->weight));
-    u[(down->low * w + right->high) * stride] += (float)((1 - down->weight) * right->weight);
-    u[(down->high * w + right->low) * stride] += (float)(down->weight * (1 - right->weight));
-    u[(down->high * w + right->high) * stride] += (float)(down->weight * right->weight);
+    return plan->spec->head.count > 0 ? plan->spec->head.layers[0].kernel : 1;
 }
 
-/* The columns of U for a branch and a tap, one tile: u [points][gemm_columns], zero before. */
-static void plan_grid_columns(const struct plan *plan, size_t branch, size_t kernel, size_t tap,
-                              size_t tile, float *u)
+/* Pixels of a row that are neighbours in a tile, from its column on. */
+struct span {
+    size_t row, left, count, column;
+};
+
+/* What the pixels of a span take of one row of a branch's upsampled map, by the taps of the kernel
+ * that see it: u [tap along the row][point][gemm_columns]. A pixel of that row is seen by up to
+ * three of the span, each by another tap. */
+static void add_row(const struct plan *plan, size_t branch, const struct span *span, size_t row,
+                    float *u)
 {
-    const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
+    const size_t kernel = kernel_of(plan), border = kernel / 2, stride = plan->simd->gemm_columns;
+    const size_t grid_w = plan->g.branches[branch].pooled_w;
+    const size_t tap_floats = plan_points(&plan->g, branch) * stride;
+    const struct resize_tap down = plan_row_tap(plan, branch, row);
+    const size_t end = span->left + span->count + border < plan->g.w
+                           ? span->left + span->count + border
+                           : plan->g.w;
+    for (size_t x = span->left > border ? span->left - border : 0; x < end; x++) {
+        const struct resize_tap right = plan_column_tap(plan, branch, x);
+        const float weights[] = {(float)((1 - down.weight) * (1 - right.weight)),
+                                 (float)((1 - down.weight) * right.weight),
+                                 (float)(down.weight * (1 - right.weight)),
+                                 (float)(down.weight * right.weight)};
+        const size_t points[] = {down.low * grid_w + right.low, down.low * grid_w + right.high,
+                                 down.high * grid_w + right.low, down.high * grid_w + right.high};
+        for (size_t tap = 0; tap < kernel; tap++) {
+            const size_t seen_from = x + border - tap;
+            if (x + border < tap || seen_from < span->left || seen_from >= span->left + span->count)
+                continue;
+            float *to = u + tap * tap_floats + span->column + (seen_from - span->left);
+            for (size_t k = 0; k < 4; k++)
+                to[points[k] * stride] += weights[k];
+        }
+    }
+}
+
+void plan_columns(const struct plan *plan, size_t tile, float *ret)
+{
+    const size_t kernel = kernel_of(plan), border = kernel / 2, stride = plan->simd->gemm_columns;
     const struct plan_pixels pixels = plan_tile(plan, tile);
-    for (size_t j = 0; j < pixels.columns; j++) {
-        const size_t row = (pixels.first + j) / plan->g.w + down;
-        const size_t column = (pixels.first + j) % plan->g.w + right;
-        if (row >= 1 && row <= plan->g.h && column >= 1 && column <= plan->g.w)
-            add_weights(plan, branch, row - 1, column - 1, u + j, plan->simd->gemm_columns);
+    memset(ret, 0, plan->folded_steps * stride * sizeof *ret);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const size_t row_floats = kernel * plan_points(&plan->g, i) * stride; /* of taps */
+        if (!plan->is_folded[i])
+            continue;
+        for (size_t column = 0, count; column < pixels.columns; column += count) {
+            const size_t row = (pixels.first + column) / plan->g.w;
+            const size_t left = (pixels.first + column) % plan->g.w;
+            const size_t ahead = pixels.columns - column;
+            count = plan->g.w - left < ahead ? plan->g.w - left : ahead;
+            const struct span span = {row, left, count, column};
+            for (size_t down = 0; down < kernel; down++)
+                if (row + down >= border && row + down < plan->g.h + border)
+                    add_row(plan, i, &span, row + down - border, ret + down * row_floats);
+        }
+        ret += kernel * row_floats;
     }
 }
 
@@ -166,9 +248,25 @@ static void plan_row_columns(const struct plan *plan, size_t branch, size_t tile
     const size_t stride = plan->simd->gemm_columns;
     const struct plan_pixels pixels = plan_tile(plan, tile);
     for (size_t j = 0; j < pixels.columns; j++) {
-        const struct resize_tap *right = &plan->column_taps[branch][pixels.first + j];
-        u[right->low * stride + j] += (float)(1 - right->weight);
-        u[right->high * stride + j] += (float)right->weight;
+        const struct resize_tap right = plan_column_tap(plan, branch, pixels.first + j);
+        u[right.low * stride + j] += (float)(1 - right.weight);
+        u[right.high * stride + j] += (float)right.weight;
+    }
+}
+
+/* The same for all tiles of a row and all folded branches. */
+static void fill_along_columns(struct plan *plan, const struct run *run)
+{
+    const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
+    float *u = plan->along_columns;
+    for (size_t tile = 0; tile < plan->row_tiles && !stops(run, tile * tile_floats); tile++) {
+        memset(u, 0, tile_floats * sizeof *u);
+        for (size_t i = 0; i < plan->spec->branch_count; i++) {
+            if (!plan->is_folded[i])
+                continue;
+            plan_row_columns(plan, i, tile, u);
+            u += plan->g.branches[i].pooled_w * plan->simd->gemm_columns;
+        }
     }
 }
 
@@ -211,118 +309,105 @@ static void choose_tiles(struct plan *plan)
     memcpy(plan->is_folded, is_folded, sizeof is_folded);
 }
 
-static void plan_folding(struct plan *plan, struct ppm_error *error)
+static void count_folded(struct plan *plan)
 {
-    const struct spec *spec = plan->spec;
-    const size_t columns = plan->simd->gemm_columns;
-    const size_t kernel = spec->head.count ? spec->head.layers[0].kernel : 1;
-    const size_t tiles = plan->is_row_wise ? plan->row_tiles : plan->tile_count;
-    for (size_t i = 0; i < spec->branch_count; i++) {
+    const size_t taps = kernel_of(plan) * kernel_of(plan);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
-        const size_t points = plan_points(&plan->g, i) * kernel * kernel;
+        const size_t points = plan_points(&plan->g, i) * taps;
         plan->grid_steps += points;
         plan->folded_steps += plan->is_row_wise ? plan->g.branches[i].pooled_w : points;
     }
-    const size_t bytes = tiles * plan->folded_steps * columns * sizeof(float);
-    if (bytes == 0)
-        return;
-    if (plan->is_winograd) {
-        plan->winograd_inputs = winograd_plan_inputs(plan, error);
-        return;
+}
+
+/* ---- the whole ---- */
+
+void plan_begin(struct plan *ret_plan, const struct ppm_model *model,
+                const struct geometry *geometry)
+{
+    *ret_plan = (struct plan){.model_id = model->id,
+                              .spec = &model->spec,
+                              .simd = model->simd,
+                              .g = *geometry,
+                              .pixels = geometry->h * geometry->w};
+    ret_plan->g.input.n = ret_plan->g.output.n = 1;
+    ret_plan->map_us = costs_map_us(&model->spec, &ret_plan->g);
+    ret_plan->rows.edges_max = count_edges(ret_plan, true, geometry->input.h);
+    ret_plan->columns.edges_max = count_edges(ret_plan, false, geometry->input.w);
+    choose_tiles(ret_plan);
+    count_folded(ret_plan);
+}
+
+static void place_tables(struct plan *plan, struct room *room)
+{
+    plan_place_axes(plan, room);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const struct branch_geometry *branch = &plan->g.branches[i];
+        plan->rows_from[i] = room_take(room, branch->target_h, sizeof *plan->rows_from[i]);
+        plan->columns_from[i] = room_take(room, branch->target_w, sizeof *plan->columns_from[i]);
     }
-    float *u = plan->interpolation = core_allocate(bytes, error);
-    if (!u)
-        return;
-    memset(u, 0, bytes);
-    for (size_t tile = 0; tile < tiles; tile++)
-        for (size_t i = 0; i < spec->branch_count; i++) {
-            if (plan->is_folded[i] && plan->is_row_wise) {
-                plan_row_columns(plan, i, tile, u);
-                u += plan->g.branches[i].pooled_w * columns;
-            }
-            for (size_t tap = 0; plan->is_folded[i] && !plan->is_row_wise && tap < kernel * kernel;
-                 tap++) {
-                plan_grid_columns(plan, i, kernel, tap, tile, u);
-                u += plan_points(&plan->g, i) * columns;
-            }
-        }
+    if (plan->g.needs_resize) {
+        plan->output_low = room_take(room, plan->g.output.w, sizeof *plan->output_low);
+        plan->output_weight = room_take(room, plan->g.output.w, sizeof *plan->output_weight);
+    }
+    if (plan->is_row_wise)
+        plan->along_columns = room_take(room, size_times(plan->row_tiles, plan->folded_steps),
+                                        plan->simd->gemm_columns * sizeof *plan->along_columns);
 }
 
-/* At 100 GFLOP/s and 10 GB/s: the order of magnitude is all that matters. */
-static double estimate_us(const struct ppm_model *model, const struct geometry *g)
+static void fill_tables(struct plan *plan, const struct run *run)
 {
-    const struct ppm_shape map = {1, g->input.c, g->input.h, g->input.w};
-    struct ppm_costs costs = {0};
-    struct ppm_error ignored = {0};
-    ppm_model_costs(model, map, &costs, &ignored);
-    return (double)costs.flops_folded / 1e5 +
-           (double)(costs.input_bytes + costs.output_bytes) / 1e4;
+    plan_fill_axes(plan, run);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const struct branch_geometry *branch = &plan->g.branches[i];
+        fill_sources(plan->spec->upsample, branch->pooled_h, branch->target_h, run,
+                     plan->rows_from[i]);
+        fill_sources(plan->spec->upsample, branch->pooled_w, branch->target_w, run,
+                     plan->columns_from[i]);
+    }
+    if (plan->g.needs_resize)
+        fill_output(plan, run);
+    if (plan->is_row_wise && !run_is_cancelled(run))
+        fill_along_columns(plan, run);
 }
 
-struct plan *plan_create_pooling(const struct ppm_model *model, const struct geometry *geometry,
-                                 struct ppm_error *error)
+size_t plan_bytes(const struct plan *plan)
 {
-    struct plan *plan = calloc(1, sizeof *plan);
-    if (!plan) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    struct plan placed = *plan;
+    struct room room = {0};
+    room_take(&room, 1, sizeof(struct ppm_plan));
+    place_tables(&placed, &room);
+    return room.bytes;
+}
+
+struct ppm_plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
+                             const struct run *run, struct ppm_error *error)
+{
+    struct plan plan;
+    plan_begin(&plan, model, geometry);
+    struct room room = {.base = core_allocate(plan_bytes(&plan), error)};
+    if (!room.base)
         return NULL;
-    }
-    plan->model_id = model->id;
-    plan->spec = &model->spec;
-    plan->simd = model->simd;
-    plan->g = *geometry;
-    plan->g.input.n = plan->g.output.n = 1;
-    plan_axis(plan, true, geometry->input.h, &plan->rows, error);
-    if (error->status == PPM_OK)
-        plan_axis(plan, false, geometry->input.w, &plan->columns, error);
-    if (error->status == PPM_OK)
-        return plan;
-    plan_free(plan);
+    struct ppm_plan *ret = room_take(&room, 1, sizeof *ret);
+    *ret = (struct ppm_plan){.plan = plan};
+    place_tables(&ret->plan, &room);
+    fill_tables(&ret->plan, run);
+    if (!run_is_cancelled(run))
+        return ret;
+    ppm_plan_free(ret);
+    ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
     return NULL;
 }
 
-struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
-                         struct ppm_error *error)
+bool ppm_plan_fits(const struct ppm_plan *plan, const struct ppm_model *model,
+                   struct ppm_shape shape)
 {
-    struct plan *plan = plan_create_pooling(model, geometry, error);
-    if (!plan)
-        return NULL;
-    plan->map_us = estimate_us(model, geometry);
-    plan->pixels = geometry->h * geometry->w;
-    choose_tiles(plan);
-    for (size_t i = 0; i < plan->spec->branch_count && error->status == PPM_OK; i++) {
-        const struct branch_geometry *branch = &geometry->branches[i];
-        plan->row_taps[i] =
-            plan_taps(plan->spec->upsample, branch->pooled_h, branch->target_h, error);
-        plan->column_taps[i] =
-            plan_taps(plan->spec->upsample, branch->pooled_w, branch->target_w, error);
-    }
-    if (error->status == PPM_OK && geometry->needs_resize)
-        plan_output(plan, error);
-    if (error->status == PPM_OK)
-        plan_folding(plan, error);
-    if (error->status == PPM_OK)
-        return plan;
-    plan_free(plan);
-    return NULL;
+    return plan->plan.model_id == model->id && plan->plan.g.input.h == shape.h &&
+           plan->plan.g.input.w == shape.w;
 }
 
-void plan_free(struct plan *plan)
+void ppm_plan_free(struct ppm_plan *plan)
 {
-    if (!plan)
-        return;
-    for (size_t i = 0; i < BRANCHES_MAX; i++) {
-        free(plan->rows.bins[i]);
-        free(plan->columns.bins[i]);
-        free(plan->row_taps[i]);
-        free(plan->column_taps[i]);
-    }
-    free(plan->rows.edges);
-    free(plan->columns.edges);
-    free(plan->output_low);
-    free(plan->output_weight);
-    free(plan->interpolation);
-    free(plan->winograd_inputs);
     free(plan);
 }

@@ -1,6 +1,7 @@
 /*
  * plan.h - all that follows from a model and the H and W of its input: computed once, kept for the
- * next request of that shape, never changed.
+ * next request of that shape. It takes O(H + W) to make and to keep: what is separable is kept as
+ * its rows and columns.
  */
 #ifndef PPM_CORE_PLAN_H
 #define PPM_CORE_PLAN_H
@@ -9,10 +10,12 @@
 
 /* Pooling adds up cells: the rectangles between the edges of all bins of all branches. */
 struct cell_range {
-    size_t from, to; /* cells [from, to) of an axis */
+    uint32_t from, to; /* cells [from, to) of an axis */
 };
 struct pool_axis {
-    size_t *edges; /* ascending; cell i is [edges[i], edges[i + 1]) */
+    size_t edges_max;
+    uint64_t *marks; /* a bit for each pixel that is an edge */
+    uint32_t *edges; /* ascending; cell i is [edges[i], edges[i + 1]) */
     size_t cell_count;
     struct cell_range *bins[BRANCHES_MAX]; /* of each branch: [its pooled size] */
 };
@@ -24,9 +27,9 @@ struct plan {
     struct geometry g;           /* of a batch of one */
     double map_us; /* what a map takes one thread, roughly: to tell small from large */
     struct pool_axis rows, columns;
-    struct resize_tap *row_taps[BRANCHES_MAX];    /* [H]: where each branch is upsampled from */
-    struct resize_tap *column_taps[BRANCHES_MAX]; /* [W] */
-    uint32_t *output_low; /* [W of the output], when it is resized: simd_taps */
+    double *rows_from[BRANCHES_MAX];    /* [H]: where each branch is upsampled from, for */
+    double *columns_from[BRANCHES_MAX]; /* [W]  geometry_tap_at */
+    uint32_t *output_low;               /* [W of the output], when it is resized: simd_taps */
     float *output_weight;
     size_t pixels; /* of the concat: H * W */
 
@@ -40,20 +43,48 @@ struct plan {
      * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
      * A tile takes them times U, or row-wise: blended for its row, times the weights along it. */
     bool is_folded[BRANCHES_MAX];
-    size_t grid_steps;      /* sum over folded branches of taps * points */
-    size_t folded_steps;    /* the same, or row-wise the sum of the grids' widths */
-    bool is_winograd;       /* the bottleneck; taps are in the order it wants */
-    float *winograd_inputs; /* U transformed: [micro-panel of tiles][place][point][gemm_columns] */
-    float *interpolation;   /* U: [tile, or row-wise tile of a row][folded_steps][gemm_columns] */
+    size_t grid_steps;    /* sum over folded branches of taps * points */
+    size_t folded_steps;  /* the same, or row-wise the sum of the grids' widths */
+    bool is_winograd;     /* the bottleneck; taps are in the order it wants */
+    float *along_columns; /* row-wise: [tile of a row][folded_steps][gemm_columns] */
 };
 
-/* NULL and PPM_NO_MEMORY on failure. */
-struct plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
-                         struct ppm_error *error);
-/* The same with nothing but what pooling needs: spec, g, rows and columns. */
-struct plan *plan_create_pooling(const struct ppm_model *model, const struct geometry *geometry,
-                                 struct ppm_error *error);
-void plan_free(struct plan *plan);
+/* How a small plan fares. Where others take a core of the team's, each barrier waits for the
+ * scheduler, and one thread is faster. */
+struct pace {
+    double alone_ms;     /* a map on one thread, lately */
+    unsigned slow_runs;  /* of the team, in a row: slower than that */
+    unsigned alone_runs; /* to do before the team is tried again */
+};
+
+/* In one piece of memory with its tables. */
+struct ppm_plan {
+    struct plan plan; /* never changed */
+    struct pace pace;
+};
+
+/* All but the tables, which it takes no memory to know; and what the whole takes, saturating. */
+void plan_begin(struct plan *ret_plan, const struct ppm_model *model,
+                const struct geometry *geometry);
+size_t plan_bytes(const struct plan *plan);
+
+/* The tables that pooling needs: their places, and what stands there. */
+void plan_place_axes(struct plan *plan, struct room *room);
+void plan_fill_axes(struct plan *plan, const struct run *run); /* run may be NULL */
+
+/* U for a tile, not row-wise: ret [folded_steps][gemm_columns]. */
+void plan_columns(const struct plan *plan, size_t tile, float *ret);
+
+/* Where a row or a column of a branch's upsampled map is taken from. */
+static inline struct resize_tap plan_row_tap(const struct plan *plan, size_t branch, size_t row)
+{
+    return geometry_tap_at(plan->rows_from[branch][row], plan->g.branches[branch].pooled_h);
+}
+static inline struct resize_tap plan_column_tap(const struct plan *plan, size_t branch,
+                                                size_t column)
+{
+    return geometry_tap_at(plan->columns_from[branch][column], plan->g.branches[branch].pooled_w);
+}
 
 /* The pixels of a tile: [first, first + columns) of H * W. */
 struct plan_pixels {
@@ -77,10 +108,6 @@ bool winograd_pays(const struct spec *spec, const struct layer *conv, size_t h, 
 
 /* Tiles of a map. */
 size_t winograd_tiles(const struct plan *plan);
-
-/* plan->winograd_inputs of the folded branches. NULL and PPM_NO_MEMORY on failure; owned by the
- * plan. */
-float *winograd_plan_inputs(const struct plan *plan, struct ppm_error *error);
 
 /* ---- plan.c ---- */
 

@@ -23,7 +23,7 @@ static void sum_columns(const struct pool_axis *columns, const float *rows, size
 static void sum_cells(const struct plan *plan, const float *plane, float *sums, float *ret)
 {
     const size_t w = plan->g.input.w, count = plan->rows.cell_count;
-    const size_t *edges = plan->rows.edges;
+    const uint32_t *edges = plan->rows.edges;
     for (size_t first = 0; first < count; first += POOL_ROWS_TOGETHER) {
         const size_t rows = count - first < POOL_ROWS_TOGETHER ? count - first : POOL_ROWS_TOGETHER;
         for (size_t row = 0; row < rows; row++)
@@ -109,17 +109,17 @@ static void pool_nhwc(const struct work *work, size_t n, size_t first, float *sc
 
 size_t pool_plane_floats(const struct plan *plan)
 {
-    return POOL_ROWS_TOGETHER * plan->g.input.w +
-           (plan->rows.cell_count + 1) * plan->columns.cell_count;
+    return size_plus(POOL_ROWS_TOGETHER * plan->g.input.w,
+                     size_times(plan->rows.edges_max, plan->columns.edges_max));
 }
 
-size_t pool_scratch_floats(const struct plan *plan)
+size_t pool_scratch_floats(const struct plan *plan, enum ppm_layout layout)
 {
-    const size_t cells = plan->rows.cell_count * plan->columns.cell_count;
-    const size_t nchw = pool_plane_floats(plan);
-    const size_t nhwc =
-        CHANNELS_TOGETHER + (CHANNELS_TOGETHER + 1) * cells + plan->columns.cell_count;
-    return nchw > nhwc ? nchw : nhwc;
+    const size_t cells = (plan->rows.edges_max - 1) * (plan->columns.edges_max - 1);
+    if (layout == PPM_NCHW)
+        return pool_plane_floats(plan);
+    return size_plus(size_times(CHANNELS_TOGETHER + 1, cells),
+                     CHANNELS_TOGETHER + plan->columns.edges_max);
 }
 
 void pool_plane(const struct plan *plan, const float *x, size_t plane, float *scratch,

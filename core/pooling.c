@@ -4,98 +4,78 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_FLOATS = 16 }; /* a cache line */
-
 size_t pooled_columns(const struct plan *plan, size_t n, size_t branch)
 {
     const size_t width = plan->simd->gemm_columns;
-    return (n * plan_points(&plan->g, branch) + width - 1) / width * width;
+    const size_t columns = size_times(n, plan_points(&plan->g, branch));
+    return size_plus(columns, width - 1) / width * width;
 }
 
-/* a * b + c, saturating */
-static size_t multiply_add(size_t a, size_t b, size_t c)
+static void place_panels(const struct plan *plan, size_t n, struct micro_panels *panels,
+                         struct room *room)
 {
-    size_t ret;
-    if (__builtin_mul_overflow(a, b, &ret) || __builtin_add_overflow(ret, c, &ret))
-        return SIZE_MAX;
-    return ret;
-}
-
-/* Of the plan: edges, of which there are not more than pixels, and the cells of each bin. */
-static size_t axes_bytes_max(const struct spec *spec, const struct geometry *g)
-{
-    size_t bytes = (g->input.h + g->input.w + 2) * (sizeof(size_t) + sizeof(bool));
-    for (size_t i = 0; i < spec->branch_count; i++)
-        bytes = multiply_add(g->branches[i].pooled_h + g->branches[i].pooled_w,
-                             sizeof(struct cell_range), bytes);
-    return bytes;
-}
-
-size_t pooling_bytes(const struct ppm_model *model, const struct geometry *geometry)
-{
-    const struct spec *spec = &model->spec;
-    const size_t width = model->simd->gemm_columns;
-    const size_t plane = geometry->input.h * geometry->input.w;
-    size_t floats = multiply_add(geometry->input.w, POOL_ROWS_TOGETHER + 1, plane + LINE_FLOATS);
-    for (size_t i = 0; i < spec->branch_count; i++) {
-        const struct branch_geometry *branch = &geometry->branches[i];
-        const size_t points = multiply_add(branch->pooled_h, branch->pooled_w, 0);
-        const size_t columns = multiply_add(points, geometry->input.n, width - 1);
-        floats = multiply_add(columns, spec->channels, floats);
-    }
-    return multiply_add(floats, sizeof(float),
-                        sizeof(struct ppm_pooling) + sizeof(struct plan) +
-                            axes_bytes_max(spec, geometry));
-}
-
-/* Lays out what a plane is pooled with and the panels of all branches. */
-static void lay_out(struct ppm_pooling *pooling, float *at)
-{
-    const struct plan *plan = pooling->plan;
     const size_t channels = plan->spec->channels;
-    pooling->scratch = at;
-    at += (pool_plane_floats(plan) + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
-        pooling->pooled[i] = (struct micro_panels){at, channels};
-        at += pooled_columns(plan, pooling->shape.n, i) * channels;
+        const size_t floats = size_times(pooled_columns(plan, n, i), channels);
+        panels[i] = (struct micro_panels){room_take(room, floats, sizeof(float)), channels};
     }
+}
+
+/* What a plane is pooled with, and the panels of all branches. */
+static void place(struct ppm_pooling *pooling, struct room *room)
+{
+    struct plan *plan = &pooling->plan;
+    plan_place_axes(plan, room);
+    pooling->scratch = room_take(room, pool_plane_floats(plan), sizeof(float));
+    place_panels(plan, pooling->shape.n, pooling->pooled, room);
+}
+
+size_t pooling_bytes(const struct plan *plan, size_t n)
+{
+    struct ppm_pooling pooling = {.plan = *plan, .shape.n = n};
+    struct room room = {0};
+    room_take(&room, 1, sizeof pooling);
+    place(&pooling, &room);
+    return room.bytes;
+}
+
+size_t pooled_bytes(const struct plan *plan, size_t n)
+{
+    struct micro_panels panels[BRANCHES_MAX];
+    struct room room = {0};
+    place_panels(plan, n, panels, &room);
+    return room.bytes;
 }
 
 struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
-                                       void *room, struct ppm_error *error)
+                                       void *memory, struct ppm_error *error)
 {
     struct geometry geometry;
     if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
         return NULL;
-    const size_t bytes = pooling_bytes(model, &geometry);
-    if (bytes > PTRDIFF_MAX) { /* then none of the sums below overflows */
+    struct ppm_pooling pooling = {.shape = shape};
+    plan_begin(&pooling.plan, model, &geometry);
+    const size_t bytes = pooling_bytes(&pooling.plan, shape.n);
+    if (bytes > PTRDIFF_MAX) {
         ppm_fail(error, PPM_TOO_LARGE, "the means of all bins overflow memory");
         return NULL;
     }
-    struct ppm_pooling *pooling = calloc(1, sizeof *pooling);
-    if (!pooling) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    if (!memory)
+        memory = pooling.memory = core_allocate(bytes, error);
+    if (!memory)
         return NULL;
-    }
-    pooling->shape = shape;
-    pooling->plan = plan_create_pooling(model, &geometry, error);
-    if (pooling->plan && !room)
-        room = pooling->memory = core_allocate(bytes, error);
-    if (!pooling->plan || !room) {
-        ppm_pooling_free(pooling);
-        return NULL;
-    }
-    lay_out(pooling, room);
-    return pooling;
+    struct room room = {.base = memory};
+    struct ppm_pooling *ret = room_take(&room, 1, sizeof *ret);
+    *ret = pooling;
+    place(ret, &room);
+    plan_fill_axes(&ret->plan, NULL);
+    return ret;
 }
 
 void ppm_pooling_free(struct ppm_pooling *pooling)
 {
-    if (!pooling)
-        return;
-    plan_free(pooling->plan);
-    free(pooling->memory);
-    free(pooling);
+    if (pooling)
+        free(pooling->memory);
 }
 
 void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
@@ -107,13 +87,13 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
         return;
     const unsigned denormals = simd_flush_denormals();
     for (; pooling->planes_pooled < planes; pooling->planes_pooled++)
-        pool_plane(pooling->plan, x, pooling->planes_pooled, pooling->scratch, pooling->pooled);
+        pool_plane(&pooling->plan, x, pooling->planes_pooled, pooling->scratch, pooling->pooled);
     simd_restore_denormals(denormals);
 }
 
 bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,
                   const struct ppm_tensor *x)
 {
-    return pooling->plan->model_id == model->id && x->layout == PPM_NCHW &&
+    return pooling->plan.model_id == model->id && x->layout == PPM_NCHW &&
            memcmp(&pooling->shape, &x->shape, sizeof x->shape) == 0;
 }

@@ -172,17 +172,23 @@ struct ppm_costs {
     uint64_t flops_literal; /* 2 * multiply-adds of every convolution as the graph is written */
     uint64_t flops_folded;  /* the same result with the bottleneck folded (ARCHITECTURE.md) */
     size_t input_bytes, output_bytes;
-    size_t working_bytes; /* what ppm_run allocates, the output included */
-    size_t pooling_bytes; /* what a struct ppm_pooling takes */
+    size_t plan_bytes;    /* of a struct ppm_plan; 0: a run takes none */
+    size_t scratch_bytes; /* of ppm_run_options.scratch; 0: a run takes none */
+    size_t working_bytes; /* all that ppm_run allocates: the output, a plan and scratch */
+    size_t pooling_bytes; /* of a struct ppm_pooling; a run that is given one leaves so much of */
+    size_t pooled_bytes;  /* its scratch unused */
     double one_thread_us; /* of computing it, roughly, with the weights at hand */
     double weights_us;    /* of fetching the weights from memory: once for a batch of any size */
 };
 
-/* Checks input against the model and tells what it would take.
+/* Checks input against the model and tells what it would take in that layout, on one thread or on
+ * that many.
  * PPM_UNFIT, naming the sizes, when the model cannot take it: wrong channels, a pooling window of
- * 0 or beyond the input, branches whose sizes differ; PPM_TOO_LARGE when bytes overflow. */
+ * 0 or beyond the input, branches whose sizes differ; PPM_TOO_LARGE when bytes overflow. The bytes
+ * that a run takes stop at SIZE_MAX. */
 enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape input,
-                                struct ppm_costs *ret_costs, struct ppm_error *error);
+                                enum ppm_layout layout, int threads, struct ppm_costs *ret_costs,
+                                struct ppm_error *error);
 
 /* One line of a model's description; input may be NULL, then flops is 0. */
 struct ppm_layer_info {
@@ -256,6 +262,8 @@ void ppm_stages_place(struct ppm_stages *stages, void *memory);
 
 /* ---- runs ---- */
 
+struct ppm_plan;
+
 struct ppm_run_options {
     int threads;    /* OpenMP threads to use; 0: ppm_default_threads() */
     bool reference; /* the literal graph in double precision, whatever else could serve */
@@ -263,6 +271,12 @@ struct ppm_run_options {
     bool (*is_cancelled)(void *context);
     void *cancel_context;
     struct ppm_stage_times *ret_times; /* may be NULL */
+    /* Of this model and x's H and W: the run need not make one. NULL: it does. */
+    struct ppm_plan *plan;
+    /* Memory for intermediates, 64-byte aligned; ppm_costs.scratch_bytes of it are enough. Where it
+     * is NULL or too little, the run allocates what it takes. */
+    void *scratch;
+    size_t scratch_bytes;
     /* Of this model and this x: the run pools no more than the planes that are missing, and gives
      * the same bits. Not changed; NULL: all of x is to be pooled. */
     const struct ppm_pooling *pooling;
@@ -270,27 +284,27 @@ struct ppm_run_options {
     const struct ppm_stages *stages;
 };
 
-/* Plans for the shapes it has seen (a few, the least recently used go first) and scratch memory.
- * Belongs to one thread; opens OpenMP regions of options->threads: one engine, always used from the
- * same thread, or each caller gets a team of its own. NULL and PPM_NO_MEMORY on failure. */
-struct ppm_engine;
-struct ppm_engine *ppm_engine_create(struct ppm_error *error);
-void ppm_engine_free(struct ppm_engine *engine);
+/* All that follows from a model and the H and W of its input: made in O(H + W), kept by whoever
+ * wants to run that shape again. It notes how runs fare. options may be NULL; they may abandon it.
+ * NULL with PPM_UNFIT, PPM_TOO_LARGE, PPM_NO_MEMORY or PPM_CANCELLED. It may outlive the model, and
+ * then fits none. The caller frees it. */
+struct ppm_plan *ppm_plan_create(const struct ppm_model *model, struct ppm_shape shape,
+                                 const struct ppm_run_options *options, struct ppm_error *error);
+bool ppm_plan_fits(const struct ppm_plan *plan, const struct ppm_model *model,
+                   struct ppm_shape shape);
+void ppm_plan_free(struct ppm_plan *plan);
 
 /* y = model(x). x is float32 in either layout; *y receives shape, dtype, and x's layout and
  * is_batch. y->data may be room for the answer (ppm_costs.output_bytes, 64-byte aligned); NULL: it
- * is allocated. options may be NULL. For a shape it has seen, nothing else is allocated. */
-enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model *model,
-                               const struct ppm_tensor *x, const struct ppm_run_options *options,
-                               struct ppm_tensor *ret_y, struct ppm_error *error);
-
-/* The same with an engine of its own. */
+ * is allocated. options may be NULL. With a plan, scratch and room for the answer nothing else is
+ * allocated. OpenMP gives each thread that calls with several threads a team of its own: let one
+ * do so. */
 enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error);
 
 /* work(context, i) for every i in [0, threads), each on a thread of its own; returns when all have.
- * The threads are those of the caller's OpenMP team; an engine that work runs has to keep to one
+ * The threads are those of the caller's OpenMP team; a run within work has to keep to one
  * (options->threads = 1). */
 void ppm_on_threads(int threads, void (*work)(void *context, int index), void *context);
 

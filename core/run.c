@@ -43,21 +43,56 @@ static void run_stages(const struct ppm_model *model, const struct geometry *geo
     free(transposed);
 }
 
-enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model *model,
-                               const struct ppm_tensor *x, const struct ppm_run_options *options,
-                               struct ppm_tensor *ret_y, struct ppm_error *error)
+/* By the caller's plan, or one for this run alone. */
+static enum ppm_status run_planned(const struct ppm_model *model, const struct geometry *geometry,
+                                   struct ppm_plan *plan, const struct ppm_tensor *x,
+                                   struct ppm_tensor *y, const struct run *run,
+                                   struct ppm_stage_times *times, struct ppm_error *error)
 {
-    static const struct ppm_run_options defaults = {0};
+    struct ppm_plan *own = NULL;
+    assert(!plan || ppm_plan_fits(plan, model, x->shape));
+    if (!plan)
+        plan = own = plan_create(model, geometry, run, error);
+    if (plan)
+        engine_run(plan, x, y, run, times, error);
+    ppm_plan_free(own);
+    return error->status;
+}
+
+static struct run run_of(const struct ppm_run_options *options, atomic_bool *is_abandoned)
+{
+    return (struct run){.threads = options->threads ? options->threads : ppm_default_threads(),
+                        .is_cancelled = options->is_cancelled,
+                        .cancel_context = options->cancel_context,
+                        .is_abandoned = is_abandoned,
+                        .pooling = options->pooling,
+                        .scratch = options->scratch,
+                        .scratch_bytes = options->scratch_bytes,
+                        .head = stages_head(options->stages)};
+}
+
+static const struct ppm_run_options defaults;
+
+struct ppm_plan *ppm_plan_create(const struct ppm_model *model, struct ppm_shape shape,
+                                 const struct ppm_run_options *options, struct ppm_error *error)
+{
+    struct geometry geometry;
+    atomic_bool is_abandoned = false;
+    const struct run run = run_of(options ? options : &defaults, &is_abandoned);
+    if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
+        return NULL;
+    return plan_create(model, &geometry, &run, error);
+}
+
+enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
+                        const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                        struct ppm_error *error)
+{
     struct ppm_stage_times times = {0};
     struct geometry geometry;
     atomic_bool is_abandoned = false;
     options = options ? options : &defaults;
-    const struct run run = {.threads = options->threads ? options->threads : ppm_default_threads(),
-                            .is_cancelled = options->is_cancelled,
-                            .cancel_context = options->cancel_context,
-                            .is_abandoned = &is_abandoned,
-                            .pooling = options->pooling,
-                            .head = stages_head(options->stages)};
+    const struct run run = run_of(options, &is_abandoned);
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
     if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
         return error->status;
@@ -72,7 +107,7 @@ enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model
     if (options->reference || model->spec.is_cascade)
         run_reference(model, &geometry, x, &y, &run, &times, error);
     else
-        engine_run(engine, model, &geometry, x, &y, &run, &times, error);
+        run_planned(model, &geometry, options->plan, x, &y, &run, &times, error);
     if (error->status == PPM_OK && options->stages)
         run_stages(model, &geometry, x, options->stages, &run, error);
     if (error->status != PPM_OK) {
@@ -84,15 +119,4 @@ enum ppm_status ppm_engine_run(struct ppm_engine *engine, const struct ppm_model
         *options->ret_times = times;
     *ret_y = y;
     return PPM_OK;
-}
-
-enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
-                        const struct ppm_run_options *options, struct ppm_tensor *ret_y,
-                        struct ppm_error *error)
-{
-    struct ppm_engine *engine = ppm_engine_create(error);
-    if (engine)
-        ppm_engine_run(engine, model, x, options, ret_y, error);
-    ppm_engine_free(engine);
-    return error->status;
 }

@@ -119,6 +119,26 @@ void ppm_tensor_free(struct ppm_tensor *tensor)
     tensor->data = NULL;
 }
 
+size_t size_times(size_t a, size_t b)
+{
+    size_t ret;
+    return __builtin_mul_overflow(a, b, &ret) ? SIZE_MAX : ret;
+}
+
+size_t size_plus(size_t a, size_t b)
+{
+    size_t ret;
+    return __builtin_add_overflow(a, b, &ret) ? SIZE_MAX : ret;
+}
+
+void *room_take(struct room *room, size_t count, size_t element_bytes)
+{
+    const size_t bytes = size_plus(size_times(count, element_bytes), CACHE_LINE_BYTES - 1);
+    void *ret = room->base ? room->base + room->bytes : NULL;
+    room->bytes = size_plus(room->bytes, bytes & ~(size_t)(CACHE_LINE_BYTES - 1));
+    return ret;
+}
+
 void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t rows,
                       size_t columns)
 {

@@ -19,7 +19,7 @@
 /* ---- scratch ---- */
 
 struct scratch_sizes {
-    size_t planes, inputs, weights, sums, pixels, results;
+    size_t planes, shares, inputs, weights, sums, pixels, results;
 };
 
 /* Rounded up to cache lines. */
@@ -47,11 +47,11 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
 {
     const struct simd_ops *ops = plan->simd;
     const size_t columns = columns_of_block(ops), steps = steps_of_chunk(ops);
-    const size_t folded = folded_steps(plan);
     return (struct scratch_sizes){
         .planes = in_lines(PLANES_TOGETHER * rows_max(plan) * row_floats_of(plan)),
+        .shares = in_lines(folded_steps(plan) > 0 ? plan->g.w : 0),
         .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
-        .weights = PLACES * weights_stride(steps > folded ? steps : folded, ops->gemm_rows),
+        .weights = PLACES * weights_stride(steps, ops->gemm_rows),
         .sums = in_lines(panels_of_task(pass->layers) * PLACES * ops->gemm_rows * columns),
         .pixels = in_lines(TILE * TILE * (columns + TOGETHER)),
         .results = winograd_results_floats(plan, pass),
@@ -61,14 +61,16 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
 size_t winograd_block_floats(const struct plan *plan, const struct pass *pass)
 {
     const struct scratch_sizes sizes = scratch_of(plan, pass);
-    return sizes.planes + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels + sizes.results;
+    return sizes.planes + sizes.shares + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels +
+           sizes.results;
 }
 
 static void take_scratch(struct task *task, const struct pass *pass, float *scratch)
 {
     const struct scratch_sizes sizes = scratch_of(task->source.work->plan, pass);
     task->planes = scratch;
-    task->inputs = task->planes + sizes.planes;
+    task->shares = task->planes + sizes.planes;
+    task->inputs = task->shares + sizes.shares;
     task->weights = task->inputs + sizes.inputs;
     task->sums = task->weights + sizes.weights;
     task->pixels = task->sums + sizes.sums;
@@ -122,24 +124,41 @@ static void multiply_part(const struct task *task, size_t part, size_t first, si
     }
 }
 
-/* The folded branches: their weights are W_i b_i, their inputs the plan's. */
+/* The weights of folded points [first, first + steps) for a panel, W_i b_i, transformed. */
+static void transform_folded(const struct task *task, size_t panel, size_t first, size_t steps)
+{
+    const struct work *work = task->source.work;
+    const size_t rows = conv_panel_rows(task->conv, panel), end = first + steps;
+    const float *folded = folded_panel(work, task->source.n, panel);
+    float *ret = task->weights;
+    size_t begin = 0;
+    for (size_t i = 0; i < work->spec->branch_count; i++) {
+        const size_t points = work->plan->is_folded[i] ? plan_points(&work->plan->g, i) : 0;
+        const size_t from = first > begin ? first - begin : 0;
+        const size_t to = end > begin ? end - begin : 0;
+        const size_t count = (to < points ? to : points) - (from < points ? from : points);
+        if (count > 0)
+            work->plan->simd->winograd_weights(folded + from * rows, points * rows, count * rows,
+                                               ret, weights_stride(steps, rows));
+        folded += TAPS * points * rows;
+        ret += count * rows;
+        begin += points;
+    }
+}
+
+/* The folded branches: each point of their grids is a channel. */
 static void multiply_folded(const struct task *task, bool accumulates)
 {
     const struct work *work = task->source.work;
-    const struct plan *plan = work->plan;
-    const struct inputs inputs = folded_inputs(task);
-    for (size_t panel = task->first_panel; panel < task->end_panel; panel++) {
-        const size_t rows = conv_panel_rows(task->conv, panel);
-        const float *folded = folded_panel(work, task->source.n, panel);
-        float *ret = task->weights;
-        for (size_t i = 0; i < work->spec->branch_count; i++) {
-            const size_t floats = plan->is_folded[i] ? plan_points(&plan->g, i) * rows : 0;
-            plan->simd->winograd_weights(folded, floats, floats, ret,
-                                         weights_stride(inputs.steps, rows));
-            folded += TAPS * floats;
-            ret += floats;
+    const size_t all = folded_steps(work->plan), steps_max = steps_of_chunk(work->plan->simd);
+    for (size_t first = 0; first < all && !run_is_cancelled(work->run); first += steps_max) {
+        const size_t steps = all - first < steps_max ? all - first : steps_max;
+        const struct inputs inputs = transform_points(task, first, steps);
+        for (size_t panel = task->first_panel; panel < task->end_panel; panel++) {
+            transform_folded(task, panel, first, steps);
+            multiply(task, panel, &inputs, accumulates, NULL, 0);
         }
-        multiply(task, panel, &inputs, accumulates, NULL, 0);
+        accumulates = true;
     }
 }
 
@@ -241,9 +260,6 @@ void stage_winograd(struct work *work, const struct pass *pass)
     run_tasks(work, pass);
     const bool are_finite = atomic_load(&work->are_finite);
 #pragma omp barrier /* all know before the next stage changes it */
-    if (are_finite)
-        return;
-    if (!pass->map)
-        stage_unfold(work);
-    stage_pass(work, pass);
+    if (!are_finite)
+        stage_pass(work, pass);
 }

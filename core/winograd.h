@@ -36,6 +36,7 @@ struct task {
 
     /* scratch */
     float *planes;  /* [channels][rows][row_floats] */
+    float *shares;  /* [W] */
     float *inputs;  /* [place][micro][steps][gemm_columns] */
     float *weights; /* [place][steps][rows of the panel] */
     float *sums;    /* [panel][place][micro][gemm_rows][gemm_columns] */
@@ -71,8 +72,9 @@ void find_runs(const struct plan *plan, struct task *task);
  * zero, or of the same task. */
 struct inputs transform_inputs(const struct task *task, size_t part, size_t first, size_t steps);
 
-/* What multiplies the folded branches, of the task's tiles. */
-struct inputs folded_inputs(const struct task *task);
+/* The same of points [first, first + steps) of the folded branches: what the task's pixels take
+ * from them. */
+struct inputs transform_points(const struct task *task, size_t first, size_t steps);
 
 /* Transforms the task's sums and stores what they give, behind all layers of the pass. False:
  * something was not finite. */

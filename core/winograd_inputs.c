@@ -2,9 +2,6 @@
  */
 #include "core/winograd.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* ---- sizes ---- */
 
 size_t tiles_on(size_t extent)
@@ -91,6 +88,16 @@ static void transform_plane(const struct simd_ops *ops, const struct task *task,
     }
 }
 
+/* A chunk of that many steps, in the task's scratch. */
+static struct inputs inputs_of(const struct task *task, size_t steps)
+{
+    const size_t micro_stride = steps * task->source.work->plan->simd->gemm_columns;
+    return (struct inputs){.data = task->inputs,
+                           .place_stride = task->micros * micro_stride + LINE_FLOATS,
+                           .micro_stride = micro_stride,
+                           .steps = steps};
+}
+
 struct inputs transform_inputs(const struct task *task, size_t part, size_t first, size_t steps)
 {
     const struct block *source = &task->source;
@@ -98,11 +105,7 @@ struct inputs transform_inputs(const struct task *task, size_t part, size_t firs
     const size_t row_floats = row_floats_of(source->work->plan);
     const bool is_nhwc = !source->pass->map && source->work->x_layout == PPM_NHWC;
     const size_t together = is_nhwc ? PLANES_TOGETHER : 1;
-    const size_t micro_stride = steps * ops->gemm_columns;
-    const struct inputs inputs = {.data = task->inputs,
-                                  .place_stride = task->micros * micro_stride + LINE_FLOATS,
-                                  .micro_stride = micro_stride,
-                                  .steps = steps};
+    const struct inputs inputs = inputs_of(task, steps);
     for (size_t done = 0; done < steps; done += together) {
         const size_t left = steps - done, count = left < together ? left : together;
         const struct piece piece = {.part = part, .first = first + done, .count = count};
@@ -126,62 +129,52 @@ static float share_of(const struct resize_tap *tap, size_t k)
     return (float)((tap->low == k ? 1 - tap->weight : 0) + (tap->high == k ? tap->weight : 0));
 }
 
-/* plane [h + border][row_floats]: what pixels take from a point of a branch's grid */
-static void spread_point(const struct plan *plan, size_t branch, size_t point, float *plane)
-{
-    const size_t grid_w = plan->g.branches[branch].pooled_w, row_floats = row_floats_of(plan);
-    for (size_t row = 0; row < plan->g.h; row++) {
-        const float down = share_of(&plan->row_taps[branch][row], point / grid_w);
-        float *ret = plane + (row + 1) * row_floats + 1;
-        for (size_t column = 0; column < plan->g.w; column++)
-            ret[column] = down * share_of(&plan->column_taps[branch][column], point % grid_w);
-    }
-}
-
-/* One point to its step of all micro-panels. */
-static void transform_point(const struct plan *plan, const float *plane, size_t step, float *ret)
-{
-    const size_t width = plan->simd->gemm_columns, steps = folded_steps(plan);
-    const size_t tiles = winograd_tiles(plan), row_floats = row_floats_of(plan);
-    const struct inputs inputs = {.place_stride = steps * width};
-    for (size_t first = 0; first < tiles; first += width, ret += PLACES * steps * width) {
-        struct task task = {.first = first, .count = tiles - first < width ? tiles - first : width};
-        find_runs(plan, &task);
-        transform_plane(plan->simd, &task, plane + TILE * task.first_row * row_floats, row_floats,
-                        step, &inputs, ret);
-    }
-}
-
-float *winograd_plan_inputs(const struct plan *plan, struct ppm_error *error)
-{
-    const size_t width = plan->simd->gemm_columns, steps = folded_steps(plan);
-    const size_t micros = (winograd_tiles(plan) + width - 1) / width;
-    const size_t plane_bytes =
-        (TILE * tiles_on(plan->g.h) + 2) * row_floats_of(plan) * sizeof(float);
-    const size_t bytes = micros * PLACES * steps * width * sizeof(float);
-    float *plane = core_allocate(plane_bytes, error);
-    float *ret = plane ? core_allocate(bytes, error) : NULL;
-    if (ret) {
-        size_t step = 0;
-        memset(plane, 0, plane_bytes);
-        memset(ret, 0, bytes);
-        for (size_t i = 0; i < plan->spec->branch_count; i++)
-            for (size_t k = 0; plan->is_folded[i] && k < plan_points(&plan->g, i); k++) {
-                spread_point(plan, i, k, plane);
-                transform_point(plan, plane, step++, ret);
-            }
-    }
-    free(plane);
-    return ret;
-}
-
-struct inputs folded_inputs(const struct task *task)
+/* task->shares[W] = what the pixels of any row take from a column of a branch's grid */
+static void share_columns(const struct task *task, size_t branch, size_t grid_column)
 {
     const struct plan *plan = task->source.work->plan;
-    const size_t width = plan->simd->gemm_columns, steps = folded_steps(plan);
-    return (struct inputs){.data =
-                               plan->winograd_inputs + task->first / width * PLACES * steps * width,
-                           .place_stride = steps * width,
-                           .micro_stride = PLACES * steps * width,
-                           .steps = steps};
+    for (size_t column = 0; column < plan->g.w; column++) {
+        const struct resize_tap tap = plan_column_tap(plan, branch, column);
+        task->shares[column] = share_of(&tap, grid_column);
+    }
+}
+
+/* The first of the planes = what the task's pixels take from the point of a grid row whose column
+ * is shared. */
+static void spread_point(const struct task *task, size_t branch, size_t grid_row)
+{
+    const struct plan *plan = task->source.work->plan;
+    const size_t first = TILE * task->first_row, row_floats = row_floats_of(plan);
+    for (size_t i = first == 0 ? 1 : 0; i < task->rows && first + i <= plan->g.h; i++) {
+        const struct resize_tap tap = plan_row_tap(plan, branch, first + i - 1);
+        const float down = share_of(&tap, grid_row);
+        float *ret = task->planes + i * row_floats + 1;
+        for (size_t column = 0; column < plan->g.w; column++)
+            ret[column] = down * task->shares[column];
+    }
+}
+
+struct inputs transform_points(const struct task *task, size_t first, size_t steps)
+{
+    const struct plan *plan = task->source.work->plan;
+    const struct inputs inputs = inputs_of(task, steps);
+    size_t begin = 0; /* the branch's first point */
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
+        if (!plan->is_folded[i])
+            continue;
+        for (size_t column = 0; column < grid_w; column++) {
+            share_columns(task, i, column);
+            for (size_t row = 0; row < grid_h; row++) {
+                const size_t point = begin + row * grid_w + column;
+                if (point < first || point >= first + steps)
+                    continue;
+                spread_point(task, i, row);
+                transform_plane(plan->simd, task, task->planes, row_floats_of(plan), point - first,
+                                &inputs, task->inputs);
+            }
+        }
+        begin += grid_h * grid_w;
+    }
+    return inputs;
 }

@@ -326,3 +326,8 @@ size_t executor_queued(struct executor *executor)
     pthread_mutex_unlock(&executor->mutex);
     return queued;
 }
+
+int executor_threads(const struct executor *executor)
+{
+    return executor->options.threads;
+}

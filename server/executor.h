@@ -64,7 +64,8 @@ void executor_submit(struct executor *executor, struct executor_job *job);
 /* Drops the jobs that are stale, here and now. */
 void executor_sweep(struct executor *executor);
 
-size_t executor_queued(struct executor *executor); /* jobs waiting */
+size_t executor_queued(struct executor *executor);     /* jobs waiting */
+int executor_threads(const struct executor *executor); /* of its team */
 
 /* Runs what is queued, then ends the thread and frees the executor. */
 void executor_stop(struct executor *executor);

@@ -2,6 +2,7 @@
  * The thread that hears signals never waits for it. */
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/memory.h"
 #include "server/progress.h"
 #include "server/serve.h"
 #include "server/service_manager.h"
@@ -46,14 +47,12 @@ static struct http_access *read_access(const struct settings *settings, struct p
 static enum ppm_status prepare(struct service *service, const struct settings *settings,
                                struct loaded *ret_loaded, struct ppm_error *error)
 {
-    /* one engine for each thread that computes: the team's and those that move bytes */
-    const size_t engine_count = service->threads + service->settings.http_threads;
     struct ppm_progress progress = progress_start("loading");
     progress.is_cancelled = service_is_leaving;
     progress.context = service;
     struct loaded loaded = {.access = read_access(settings, error)};
     if (loaded.access)
-        loaded.registry = registry_load(settings, engine_count, &progress, error);
+        loaded.registry = registry_load(settings, &progress, error);
     progress_end();
     if (loaded.registry &&
         warm_up(loaded.registry, service->executor, &progress, &loaded.report, error) == PPM_OK) {
@@ -69,9 +68,10 @@ enum ppm_status loader_check(const struct settings *settings, struct ppm_error *
 {
     const struct ppm_progress progress = progress_start("loading");
     struct http_access *access = read_access(settings, error);
-    struct registry *registry = access ? registry_load(settings, 1, &progress, error) : NULL;
+    struct registry *registry = access ? registry_load(settings, &progress, error) : NULL;
     progress_end();
-    if (registry)
+    memory_set_max(settings->memory_max_bytes);
+    if (registry && warm_up_check(registry, (int)settings_threads(settings), error) == PPM_OK)
         printf("configuration is good: %zu models\n", registry_count(registry));
     registry_release(registry);
     http_access_free(access);

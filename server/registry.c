@@ -2,8 +2,6 @@
 #include "server/registry.h"
 #include "server/log.h"
 
-#include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +13,10 @@ struct entry {
     struct ppm_model *model; /* NULL: not loaded */
 };
 
-/* Engines that several sets may hold. */
-struct pool {
-    atomic_size_t holders;
-    pthread_mutex_t mutex;
-    struct ppm_engine **engines; /* those that nobody has taken: a stack */
-    size_t count;
-};
-
 struct registry {
     atomic_size_t holders;
     size_t count;
     struct entry *entries[SETTINGS_MODELS_MAX];
-    struct pool *pool;
 };
 
 /* ---- entries ---- */
@@ -101,85 +90,22 @@ static enum ppm_status add_model(struct registry *registry, const char *path,
     return error->status;
 }
 
-/* ---- engines ---- */
-
-static void release_pool(struct pool *pool)
-{
-    if (!pool || atomic_fetch_sub(&pool->holders, 1) > 1)
-        return;
-    for (size_t i = 0; i < pool->count; i++)
-        ppm_engine_free(pool->engines[i]);
-    free(pool->engines);
-    pthread_mutex_destroy(&pool->mutex);
-    free(pool);
-}
-
-static struct pool *create_pool(size_t count, struct ppm_error *error)
-{
-    struct pool *pool = calloc(1, sizeof *pool);
-    if (!pool) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-        return NULL;
-    }
-    atomic_init(&pool->holders, 1);
-    pthread_mutex_init(&pool->mutex, NULL);
-    pool->engines = calloc(count, sizeof(struct ppm_engine *));
-    if (!pool->engines)
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    for (struct ppm_engine *engine; pool->engines && pool->count < count;) {
-        if (!(engine = ppm_engine_create(error)))
-            break;
-        pool->engines[pool->count++] = engine;
-    }
-    if (pool->engines && pool->count == count)
-        return pool;
-    release_pool(pool);
-    return NULL;
-}
-
-struct ppm_engine *registry_take_engine(struct registry *registry)
-{
-    struct pool *pool = registry->pool;
-    pthread_mutex_lock(&pool->mutex);
-    assert(pool->count > 0);
-    struct ppm_engine *engine = pool->engines[--pool->count];
-    pthread_mutex_unlock(&pool->mutex);
-    return engine;
-}
-
-void registry_give_engine(struct registry *registry, struct ppm_engine *engine)
-{
-    struct pool *pool = registry->pool;
-    pthread_mutex_lock(&pool->mutex);
-    pool->engines[pool->count++] = engine;
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count)
-{
-    *ret_count = registry->pool->count;
-    return registry->pool->engines;
-}
-
 /* ---- sets ---- */
 
-static struct registry *create_registry(struct pool *pool, struct ppm_error *error)
+static struct registry *create_registry(struct ppm_error *error)
 {
-    struct registry *registry = pool ? calloc(1, sizeof *registry) : NULL;
-    if (registry) {
+    struct registry *registry = calloc(1, sizeof *registry);
+    if (registry)
         atomic_init(&registry->holders, 1);
-        registry->pool = pool;
-        return registry;
-    }
-    release_pool(pool);
-    ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    return NULL;
+    else
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    return registry;
 }
 
-struct registry *registry_load(const struct settings *settings, size_t engine_count,
-                               const struct ppm_progress *progress, struct ppm_error *error)
+struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
+                               struct ppm_error *error)
 {
-    struct registry *registry = create_registry(create_pool(engine_count, error), error);
+    struct registry *registry = create_registry(error);
     for (size_t i = 0; i < settings->model_count && error->status == PPM_OK; i++) {
         char path[2 * SETTINGS_TEXT_BYTES];
         settings_model_path(settings, i, path, sizeof path);
@@ -198,8 +124,7 @@ struct registry *registry_with(const struct registry *registry, size_t index,
     struct entry *entry = create_entry(old->path, old->name, model, error);
     if (!entry)
         return NULL;
-    atomic_fetch_add(&registry->pool->holders, 1);
-    struct registry *changed = create_registry(registry->pool, error);
+    struct registry *changed = create_registry(error);
     if (!changed) {
         release_entry(entry);
         return NULL;
@@ -225,7 +150,6 @@ void registry_release(struct registry *registry)
         return;
     for (size_t i = 0; i < registry->count; i++)
         release_entry(registry->entries[i]);
-    release_pool(registry->pool);
     free(registry);
 }
 

@@ -1,6 +1,6 @@
 /*
- * registry.h - the models being served: an immutable set that a reload replaces as a whole, with
- * engines of its own. A set with one model more or less shares the others, and the engines.
+ * registry.h - the models being served: an immutable set that a reload replaces as a whole. A
+ * set with one model more or less shares the others.
  *
  * Who holds a set keeps every model in it alive; a request holds the set it was routed with.
  */
@@ -11,10 +11,9 @@
 
 struct registry; /* counts its holders */
 
-/* Loads every model that settings name; engine_count threads may compute at a time. NULL on error;
- * the caller releases the set. */
-struct registry *registry_load(const struct settings *settings, size_t engine_count,
-                               const struct ppm_progress *progress, struct ppm_error *error);
+/* Loads every model that settings name. NULL on error; the caller releases the set. */
+struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
+                               struct ppm_error *error);
 struct registry *registry_hold(struct registry *registry); /* returns registry */
 void registry_release(struct registry *registry);
 
@@ -36,13 +35,6 @@ const struct ppm_model *registry_find(const struct registry *registry, const cha
  * NULL and PPM_NO_MEMORY on failure, and then model is freed. The caller releases the new set. */
 struct registry *registry_with(const struct registry *registry, size_t index,
                                struct ppm_model *model, struct ppm_error *error);
-
-/* An engine for one computation, the one used last first. The caller gives it back. */
-struct ppm_engine *registry_take_engine(struct registry *registry);
-void registry_give_engine(struct registry *registry, struct ppm_engine *engine);
-
-/* All engines, for as long as nobody takes one. */
-struct ppm_engine **registry_engines(struct registry *registry, size_t *ret_count);
 
 /* "a, b, c", those that are loaded, cut to fit */
 void registry_names(const struct registry *registry, char *ret_names, size_t ret_bytes);

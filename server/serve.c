@@ -130,7 +130,7 @@ static enum ppm_status start(struct service *service, const sigset_t *signals, i
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     service->started_s = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    service->threads = s->threads ? s->threads : (size_t)ppm_default_threads();
+    service->threads = settings_threads(s);
     const struct executor_options executor_options = {.threads = (int)service->threads,
                                                       .queue_max = s->queue_max,
                                                       .batch_max = s->max_batch,

@@ -48,8 +48,7 @@ bool service_is_leaving(void *service)
     return atomic_load(&((const struct service *)service)->is_leaving);
 }
 
-static struct ppm_model *load_again(struct service *service, struct registry *registry,
-                                    const struct registry_entry *entry,
+static struct ppm_model *load_again(struct service *service, const struct registry_entry *entry,
                                     const struct ppm_progress *progress, struct ppm_error *error)
 {
     struct ppm_model_info info;
@@ -61,7 +60,7 @@ static struct ppm_model *load_again(struct service *service, struct registry *re
         ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\" as it was",
                  entry->path, info.name, entry->name);
     if (error->status == PPM_OK &&
-        warm_up_model(model, registry, service->executor, progress, error) == PPM_OK)
+        warm_up_model(model, service->executor, progress, error) == PPM_OK)
         return model;
     ppm_model_free(model);
     return NULL;
@@ -79,7 +78,7 @@ static struct registry *change_model(struct service *service, struct registry *r
         return NULL;
     }
     const struct registry_entry entry = registry_entry(registry, index);
-    if (is_loaded && !(model = load_again(service, registry, &entry, progress, error)))
+    if (is_loaded && !(model = load_again(service, &entry, progress, error)))
         return NULL;
     return registry_with(registry, index, model, error);
 }

@@ -58,6 +58,9 @@ enum ppm_status settings_read(int count, char *const *arguments, struct settings
                               struct ppm_error *error);
 void settings_release(struct settings *settings);
 
+/* Threads that compute: as set, or as many as this process may use cores. */
+size_t settings_threads(const struct settings *settings);
+
 /* Refuses what cannot be served: PPM_BAD_CONFIG names the settings that do not go together. */
 enum ppm_status settings_check(const struct settings *settings, struct ppm_error *error);
 

@@ -68,3 +68,8 @@ enum ppm_status settings_check(const struct settings *settings, struct ppm_error
         return error->status;
     return check_hosts(settings->allowed_hosts, error);
 }
+
+size_t settings_threads(const struct settings *settings)
+{
+    return settings->threads ? settings->threads : (size_t)ppm_default_threads();
+}

@@ -2,6 +2,9 @@
 #include "server/warm_up.h"
 #include "server/buffers.h"
 #include "server/clock.h"
+#include "server/log.h"
+#include "server/memory.h"
+#include "server/runs.h"
 
 #include <semaphore.h>
 #include <string.h>
@@ -9,9 +12,8 @@
 struct warm_up {
     struct executor_job job; /* first: a job is its struct warm_up */
     const struct ppm_model *model;
-    struct registry *registry;
-    struct ppm_engine *engine; /* NULL: one that is free when it runs */
     const struct ppm_progress *progress;
+    struct ppm_costs costs;
     struct ppm_tensor x, y;
     struct ppm_error error;
     sem_t is_done;
@@ -40,62 +42,88 @@ static void run(struct executor_job *job, int threads)
     const struct ppm_run_options options = {.threads = threads,
                                             .is_cancelled = warm_up->progress->is_cancelled,
                                             .cancel_context = warm_up->progress->context};
-    struct ppm_engine *engine =
-        warm_up->engine ? warm_up->engine : registry_take_engine(warm_up->registry);
-    ppm_engine_run(engine, warm_up->model, &warm_up->x, &options, &warm_up->y, &warm_up->error);
-    if (!warm_up->engine)
-        registry_give_engine(warm_up->registry, engine);
+    runs_run(warm_up->model, &warm_up->x, &warm_up->costs, &options, &warm_up->y, &warm_up->error);
     sem_post(&warm_up->is_done);
 }
 
 static const struct executor_kind kind = {.run = run, .is_stale = is_cancelled, .drop = drop};
 
-static void run_on_engine(struct warm_up *warm_up, struct ppm_engine *engine,
-                          struct executor *executor)
+/* Zeros for an input, and room for its answer: buffers as the first request will want them. */
+static void run_zeros(struct warm_up *warm_up, struct executor *executor)
 {
-    warm_up->engine = engine;
-    executor_submit(executor, &warm_up->job);
-    while (sem_wait(&warm_up->is_done) != 0)
-        ; /* a signal came */
+    warm_up->x.data = buffer_take(warm_up->costs.input_bytes);
+    warm_up->y.data = buffer_take(warm_up->costs.output_bytes);
+    if (warm_up->x.data && warm_up->y.data) {
+        memset(warm_up->x.data, 0, warm_up->costs.input_bytes);
+        executor_submit(executor, &warm_up->job);
+        while (sem_wait(&warm_up->is_done) != 0)
+            ; /* a signal came */
+    } else {
+        ppm_fail(&warm_up->error, PPM_NO_MEMORY, "out of memory");
+    }
+    buffer_give(warm_up->x.data);
+    buffer_give(warm_up->y.data);
 }
 
-/* Zeros for an input, and room for its answer: buffers as the first request will want them. */
-static enum ppm_status take_buffers(struct warm_up *warm_up, struct ppm_error *error)
+/* What a shape of a model's "warm_up" takes, input and all. */
+static enum ppm_status count_bytes(const struct ppm_model_info *info, const struct ppm_model *model,
+                                   struct ppm_shape shape, int threads, struct ppm_costs *ret_costs,
+                                   size_t *ret_bytes, struct ppm_error *error)
 {
-    struct ppm_costs costs;
-    if (ppm_model_costs(warm_up->model, warm_up->x.shape, &costs, error) != PPM_OK)
-        return error->status;
-    warm_up->x.data = buffer_take(costs.input_bytes);
-    warm_up->y.data = buffer_take(costs.output_bytes);
-    if (!warm_up->x.data || !warm_up->y.data)
-        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    memset(warm_up->x.data, 0, costs.input_bytes);
+    struct ppm_error unfit = {0};
+    if (ppm_model_costs(model, shape, info->layout, threads, ret_costs, &unfit) != PPM_OK)
+        return ppm_fail(error, unfit.status, "%s: warm_up: %s", info->name, unfit.text);
+    if (__builtin_add_overflow(ret_costs->input_bytes, ret_costs->working_bytes, ret_bytes) ||
+        *ret_bytes > memory_max())
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "%s: warm_up: found a shape %zu x %zu x %zu x %zu that takes %zu MiB, "
+                        "expected at most %zu MiB (memory_max_bytes)",
+                        info->name, shape.n, shape.c, shape.h, shape.w, *ret_bytes >> 20,
+                        memory_max() >> 20);
     return PPM_OK;
 }
 
-/* On each of so many engines, or on any where engines is NULL. */
-static enum ppm_status warm_shape(const struct ppm_model *model, struct ppm_shape shape,
-                                  struct registry *registry, struct ppm_engine **engines,
-                                  size_t engine_count, struct executor *executor,
-                                  const struct ppm_progress *progress, struct ppm_error *error)
+/* True: it is warm. The requests in flight may hold the memory for it: then it is not, which is no
+ * error. */
+static bool warm_shape(const struct ppm_model *model, struct ppm_shape shape,
+                       struct executor *executor, const struct ppm_progress *progress,
+                       struct ppm_error *error)
 {
+    size_t bytes = 0;
     struct ppm_model_info info;
     ppm_model_info(model, &info);
     struct warm_up warm_up = {.job = {.kind = &kind},
                               .model = model,
-                              .registry = registry,
                               .progress = progress,
                               .x = {.shape = shape, .layout = info.layout, .is_batch = true}};
+    if (count_bytes(&info, model, shape, executor_threads(executor), &warm_up.costs, &bytes,
+                    error) != PPM_OK)
+        return false;
+    if (!memory_take(bytes)) {
+        log_line(LOG_WARN,
+                 "%s is not warmed up for %zu x %zu x %zu x %zu: requests hold the memory "
+                 "(memory_max_bytes)",
+                 info.name, shape.n, shape.c, shape.h, shape.w);
+        return false;
+    }
     sem_init(&warm_up.is_done, 0, 0);
-    take_buffers(&warm_up, &warm_up.error);
-    for (size_t i = 0; i < engine_count && warm_up.error.status == PPM_OK; i++)
-        run_on_engine(&warm_up, engines ? engines[i] : NULL, executor);
+    run_zeros(&warm_up, executor);
+    sem_destroy(&warm_up.is_done);
+    memory_give(bytes);
     if (warm_up.error.status != PPM_OK)
         ppm_fail(error, warm_up.error.status, "%s: warm_up: %s", info.name, warm_up.error.text);
-    buffer_give(warm_up.x.data);
-    buffer_give(warm_up.y.data);
-    sem_destroy(&warm_up.is_done);
-    return error->status;
+    return warm_up.error.status == PPM_OK;
+}
+
+static size_t warm_shapes(const struct ppm_model *model, struct executor *executor,
+                          const struct ppm_progress *progress, struct ppm_error *error)
+{
+    size_t shapes = 0;
+    struct ppm_model_info info;
+    ppm_model_info(model, &info);
+    for (size_t k = 0; k < info.warm_up_count && error->status == PPM_OK; k++)
+        shapes += warm_shape(model, info.warm_up[k], executor, progress, error) ? 1 : 0;
+    return shapes;
 }
 
 enum ppm_status warm_up(struct registry *registry, struct executor *executor,
@@ -104,29 +132,33 @@ enum ppm_status warm_up(struct registry *registry, struct executor *executor,
 {
     struct warm_up_report report = {0};
     const double start_s = clock_now_s();
-    size_t engine_count;
-    struct ppm_engine **engines = registry_engines(registry, &engine_count);
+    for (size_t i = 0; i < registry_count(registry) && error->status == PPM_OK; i++)
+        report.shapes += warm_shapes(registry_entry(registry, i).model, executor, progress, error);
+    report.ms = 1e3 * (clock_now_s() - start_s);
+    if (error->status == PPM_OK)
+        *ret_report = report;
+    return error->status;
+}
+
+enum ppm_status warm_up_model(const struct ppm_model *model, struct executor *executor,
+                              const struct ppm_progress *progress, struct ppm_error *error)
+{
+    warm_shapes(model, executor, progress, error);
+    return error->status;
+}
+
+enum ppm_status warm_up_check(struct registry *registry, int threads, struct ppm_error *error)
+{
     for (size_t i = 0; i < registry_count(registry); i++) {
+        size_t bytes;
+        struct ppm_costs costs;
         struct ppm_model_info info;
         const struct ppm_model *model = registry_entry(registry, i).model;
         ppm_model_info(model, &info);
-        for (size_t k = 0; k < info.warm_up_count; k++, report.shapes++)
-            if (warm_shape(model, info.warm_up[k], registry, engines, engine_count, executor,
-                           progress, error) != PPM_OK)
+        for (size_t k = 0; k < info.warm_up_count; k++)
+            if (count_bytes(&info, model, info.warm_up[k], threads, &costs, &bytes, error) !=
+                PPM_OK)
                 return error->status;
     }
-    report.ms = 1e3 * (clock_now_s() - start_s);
-    *ret_report = report;
     return PPM_OK;
-}
-
-enum ppm_status warm_up_model(const struct ppm_model *model, struct registry *registry,
-                              struct executor *executor, const struct ppm_progress *progress,
-                              struct ppm_error *error)
-{
-    struct ppm_model_info info;
-    ppm_model_info(model, &info);
-    for (size_t k = 0; k < info.warm_up_count && error->status == PPM_OK; k++)
-        warm_shape(model, info.warm_up[k], registry, NULL, 1, executor, progress, error);
-    return error->status;
 }

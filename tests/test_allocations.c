@@ -1,5 +1,5 @@
-/* test_allocations.c - for a shape that it has seen, an engine that is given room for the answer
- * allocates nothing, on any thread. */
+/* test_allocations.c - a run that is given a plan, scratch and room for the answer allocates
+ * nothing, on any thread. */
 #include "core/internal.h"
 #include "tests/heap.h"
 #include "tests/support.h"
@@ -36,13 +36,43 @@ static const char *const models[] = {
      " 'weights': {'random': 1}}"),
 };
 
-static void run(struct ppm_engine *engine, const struct ppm_model *model,
+/* What a run is given: as much scratch as it is told to bring. */
+struct given {
+    struct ppm_plan *plan;
+    void *scratch;
+    size_t scratch_bytes;
+};
+
+static struct given give(const struct ppm_model *model, struct ppm_shape shape,
+                         enum ppm_layout layout, int threads)
+{
+    struct ppm_error error = {0};
+    struct ppm_costs costs;
+    cr_assert(ppm_model_costs(model, shape, layout, threads, &costs, &error) == PPM_OK, "%s",
+              error.text);
+    struct given ret = {.plan = ppm_plan_create(model, shape, NULL, &error),
+                        .scratch = aligned_alloc(64, costs.scratch_bytes),
+                        .scratch_bytes = costs.scratch_bytes};
+    cr_assert(ret.plan && ret.scratch);
+    return ret;
+}
+
+static void take_back(struct given *given)
+{
+    ppm_plan_free(given->plan);
+    free(given->scratch);
+}
+
+static void run(const struct given *given, const struct ppm_model *model,
                 const struct ppm_tensor *x, const struct ppm_tensor *room, int threads)
 {
-    const struct ppm_run_options options = {.threads = threads};
+    const struct ppm_run_options options = {.threads = threads,
+                                            .plan = given->plan,
+                                            .scratch = given->scratch,
+                                            .scratch_bytes = given->scratch_bytes};
     struct ppm_error error = {0};
     struct ppm_tensor y = *room;
-    ppm_engine_run(engine, model, x, &options, &y, &error);
+    ppm_run(model, x, &options, &y, &error);
     cr_assert_eq(error.status, PPM_OK, "%s", error.text);
     cr_assert_eq(y.data, room->data, "the answer is not where it was wanted");
 }
@@ -53,28 +83,28 @@ static struct ppm_tensor room(void)
     return support_tensor((struct ppm_shape){3, 64, 96, 96}, PPM_NCHW, NULL);
 }
 
-/* One shape, again and again, once the team of threads stands. */
+/* One shape, again and again, once the team of threads stands; on it and on one thread alone. */
 static void check_shape(const char *text, const struct ppm_model *model, struct ppm_shape shape,
                         enum ppm_layout layout, const struct ppm_tensor *y)
 {
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     struct ppm_tensor x = support_tensor(shape, layout, NULL);
-    cr_assert(engine != NULL);
     for (int threads = 1; threads <= 3; threads++) {
-        run(engine, model, &x, y, threads);
+        struct given given = give(model, shape, layout, threads);
+        run(&given, model, &x, y, threads);
         heap_count();
-        for (size_t i = 0; i < 3; i++)
-            run(engine, model, &x, y, threads);
+        for (size_t i = 0; i < 3; i++) {
+            run(&given, model, &x, y, threads);
+            run(&given, model, &x, y, 1);
+        }
         const size_t calls = heap_counted();
         cr_expect_eq(calls, 0, "%zu calls, %d threads, %s, %zu x %zu x %zu x %zu: %s", calls,
                      threads, ppm_layout_name(layout), shape.n, shape.c, shape.h, shape.w, text);
+        take_back(&given);
     }
     ppm_tensor_free(&x);
-    ppm_engine_free(engine);
 }
 
-Test(allocations, none_for_a_shape_seen_before)
+Test(allocations, none_with_plan_and_scratch)
 {
     static const struct ppm_shape shapes[] = {{1, 7, 8, 21}, {1, 7, 40, 36}, {3, 7, 40, 36}};
     struct ppm_tensor y = room();
@@ -107,55 +137,48 @@ Test(allocations, none_with_bfloat16)
     ppm_tensor_free(&y);
 }
 
-/* Several models and shapes by one engine, which keeps what each needs. */
-Test(allocations, none_for_shapes_in_turn)
+/* All that a run asks for to compute a map, with nothing given but room for the answer. */
+static size_t bytes_for(const struct ppm_model *model, struct ppm_shape shape, int threads)
 {
+    const struct given nothing = {0};
     struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
-    struct ppm_model *const loaded[] = {support_load_ok(models[1]), support_load_ok(models[3])};
-    struct ppm_tensor x[4], y = room();
-    cr_assert(engine != NULL);
-    for (size_t i = 0; i < COUNT(x); i++)
-        x[i] = support_tensor((struct ppm_shape){1 + i % 3, 7, 9 + 4 * i, 24 - 5 * i},
-                              i % 2 ? PPM_NHWC : PPM_NCHW, NULL);
-    for (size_t round = 0; round < 3; round++) {
-        if (round == 1)
-            heap_count();
-        for (size_t i = 0; i < COUNT(x); i++)
-            for (size_t k = 0; k < COUNT(loaded); k++)
-                run(engine, loaded[k], &x[i], &y, 2);
-    }
-    const size_t calls = heap_counted();
-    cr_expect_eq(calls, 0, "%zu calls", calls);
-    for (size_t i = 0; i < COUNT(x); i++)
-        ppm_tensor_free(&x[i]);
-    for (size_t k = 0; k < COUNT(loaded); k++)
-        ppm_model_free(loaded[k]);
-    ppm_tensor_free(&y);
-    ppm_engine_free(engine);
-}
-
-/* All that an engine asks for to compute the map of a shape it has not seen. */
-static size_t bytes_for(const char *text, struct ppm_shape shape, int threads)
-{
-    struct ppm_error error = {0};
-    struct ppm_model *model = support_load_ok(text);
     struct ppm_costs costs;
     struct ppm_tensor x = support_tensor(shape, PPM_NCHW, NULL), y = {0};
-    cr_assert(ppm_model_costs(model, shape, &costs, &error) == PPM_OK, "%s", error.text);
+    cr_assert(ppm_model_costs(model, shape, PPM_NCHW, threads, &costs, &error) == PPM_OK, "%s",
+              error.text);
     y.shape = costs.output;
     cr_assert(ppm_tensor_allocate(&y, &error) == PPM_OK);
     heap_count();
-    struct ppm_engine *engine = ppm_engine_create(&error);
-    cr_assert(engine != NULL);
-    run(engine, model, &x, &y, threads);
+    run(&nothing, model, &x, &y, threads);
     heap_counted();
     const size_t bytes = heap_counted_bytes();
     ppm_tensor_free(&x);
     ppm_tensor_free(&y);
-    ppm_model_free(model);
-    ppm_engine_free(engine);
     return bytes;
+}
+
+/* Admission charges what is told; no more than that is asked for, and hardly less. */
+Test(allocations, are_as_large_as_told)
+{
+    static const struct ppm_shape shapes[] = {{1, 7, 40, 36}, {3, 7, 8, 21}, {2, 7, 90, 3}};
+    if (!heap_is_ours())
+        return; /* valgrind's */
+    for (size_t i = 0; i < COUNT(models) * COUNT(shapes); i++) {
+        const struct ppm_shape shape = shapes[i % COUNT(shapes)];
+        struct ppm_model *model = support_load_ok(models[i / COUNT(shapes)]);
+        for (int threads = 1; threads <= 3; threads++) {
+            struct ppm_error error = {0};
+            struct ppm_costs costs;
+            cr_assert(ppm_model_costs(model, shape, PPM_NCHW, threads, &costs, &error) == PPM_OK);
+            bytes_for(model, shape, threads); /* the team's threads take memory of their own */
+            const size_t bytes = bytes_for(model, shape, threads);
+            const size_t told = costs.plan_bytes + costs.scratch_bytes;
+            cr_expect(costs.working_bytes == told + costs.output_bytes);
+            cr_expect(bytes <= told && bytes > told / 2, "%zu of %zu bytes, %d threads: %s", bytes,
+                      told, threads, models[i / COUNT(shapes)]);
+        }
+        ppm_model_free(model);
+    }
 }
 
 /* 19 MB of them, for 0.9 MB of labels: what is upsampled is what some pixels need. */
@@ -168,11 +191,13 @@ Test(allocations, resized_logits_are_not_stored)
     const size_t logits = 21 * 473 * 473 * sizeof(float);
     if (!heap_is_ours())
         return; /* valgrind's */
+    struct ppm_model *model = support_load_ok(text);
     for (int threads = 1; threads <= 3; threads++) {
-        const size_t bytes = bytes_for(text, shape, threads);
+        const size_t bytes = bytes_for(model, shape, threads);
         cr_expect(bytes > 21 * 60 * 60 * sizeof(float) && bytes < logits / 8,
                   "%zu bytes, %d threads, of %zu for all logits", bytes, threads, logits);
     }
+    ppm_model_free(model);
 }
 
 static void allocate_on_two_threads(void)
@@ -184,32 +209,25 @@ static void allocate_on_two_threads(void)
     }
 }
 
-/* The count itself: a shape seen for the first time is seen to allocate, and so is any thread. */
+/* The count itself: a run without plan or scratch is seen to allocate, and so is any thread. */
 Test(allocations, are_counted)
 {
-    static const struct ppm_shape shapes[] = {{1, 7, 15, 13}, {1, 7, 16, 13}};
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
+    const struct given nothing = {0};
     struct ppm_model *model = support_load_ok(models[1]);
+    struct ppm_tensor x = support_tensor((struct ppm_shape){1, 7, 15, 13}, PPM_NCHW, NULL);
     struct ppm_tensor y = room();
-    cr_assert(engine != NULL);
-    for (size_t i = 0; i < COUNT(shapes); i++) {
-        struct ppm_tensor x = support_tensor(shapes[i], PPM_NCHW, NULL);
-        heap_count();
-        run(engine, model, &x, &y, 2);
-        const size_t calls = heap_counted();
-        if (calls == 0)
-            cr_skip_test("another malloc is in place"); /* valgrind's */
-        ppm_tensor_free(&x);
-    }
+    heap_count();
+    run(&nothing, model, &x, &y, 2);
+    if (heap_counted() == 0)
+        cr_skip_test("another malloc is in place"); /* valgrind's */
     allocate_on_two_threads();
     heap_count();
     allocate_on_two_threads();
     const size_t calls = heap_counted();
     cr_expect_eq(calls, 2, "%zu calls, expected one of each thread", calls);
+    ppm_tensor_free(&x);
     ppm_tensor_free(&y);
     ppm_model_free(model);
-    ppm_engine_free(engine);
 }
 
 #endif

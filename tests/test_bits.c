@@ -68,39 +68,45 @@ enum { KINDS = COUNT(kinds), COMPUTES = COUNT(computes), MAPS = 3, THREADS_MAX =
 struct subject {
     char text[1024];
     struct ppm_model *model;
+    struct ppm_plan *plan;
     struct ppm_shape shape;
     struct ppm_tensor x[MAPS], y[MAPS], y_nhwc[MAPS];
 };
 
-static struct ppm_tensor run(struct ppm_engine *engine, const struct subject *subject,
-                             const struct ppm_tensor *x, const struct ppm_pooling *pooling,
-                             int threads)
+/* One plan for a subject, and scratch for all: each run finds what the others left in it. */
+static _Alignas(64) char scratch[64 << 20];
+
+static struct ppm_tensor run(const struct subject *subject, const struct ppm_tensor *x,
+                             const struct ppm_pooling *pooling, int threads)
 {
-    const struct ppm_run_options options = {.threads = threads, .pooling = pooling};
+    const struct ppm_run_options options = {.threads = threads,
+                                            .pooling = pooling,
+                                            .plan = subject->plan,
+                                            .scratch = scratch,
+                                            .scratch_bytes = sizeof scratch};
     struct ppm_error error = {0};
     struct ppm_tensor y = {0};
-    cr_assert_eq(ppm_engine_run(engine, subject->model, x, &options, &y, &error), PPM_OK, "%s",
-                 error.text);
+    cr_assert_eq(ppm_run(subject->model, x, &options, &y, &error), PPM_OK, "%s", error.text);
     return y;
 }
 
-static struct ppm_tensor run_nhwc(struct ppm_engine *engine, const struct subject *subject,
-                                  const struct ppm_tensor *x, int threads)
+static struct ppm_tensor run_nhwc(const struct subject *subject, const struct ppm_tensor *x,
+                                  int threads)
 {
     struct ppm_tensor turned = support_other_layout(x);
-    struct ppm_tensor y = run(engine, subject, &turned, NULL, threads);
+    struct ppm_tensor y = run(subject, &turned, NULL, threads);
     ppm_tensor_free(&turned);
     return y;
 }
 
-static struct ppm_tensor run_pooled(struct ppm_engine *engine, const struct subject *subject,
-                                    const struct ppm_tensor *x, int threads)
+static struct ppm_tensor run_pooled(const struct subject *subject, const struct ppm_tensor *x,
+                                    int threads)
 {
     struct ppm_error error = {0};
     struct ppm_pooling *pooling = ppm_pooling_create(subject->model, x->shape, NULL, &error);
     cr_assert(pooling, "%s", error.text);
     ppm_pooling_feed(pooling, x->data, support_elements(x) / 3); /* some planes, for the rest */
-    struct ppm_tensor y = run(engine, subject, x, pooling, threads);
+    struct ppm_tensor y = run(subject, x, pooling, threads);
     ppm_pooling_free(pooling);
     return y;
 }
@@ -108,7 +114,6 @@ static struct ppm_tensor run_pooled(struct ppm_engine *engine, const struct subj
 static void open_subject(struct subject *subject, size_t kind, size_t compute)
 {
     struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     const struct ppm_shape shape = kinds[kind].shape;
     const size_t count = shape.c * shape.h * shape.w;
     struct ppm_tensor all = {.shape = {MAPS, shape.c, shape.h, shape.w}};
@@ -116,13 +121,14 @@ static void open_subject(struct subject *subject, size_t kind, size_t compute)
     snprintf(subject->text, sizeof subject->text, "{%s%s}", kinds[kind].members, computes[compute]);
     subject->model = support_load_ok(subject->text);
     subject->shape = shape;
+    subject->plan = ppm_plan_create(subject->model, shape, NULL, &error);
+    cr_assert(subject->plan, "%s", error.text);
     for (size_t n = 0; n < MAPS; n++) {
         subject->x[n] = support_tensor(shape, PPM_NCHW, (const float *)all.data + n * count);
-        subject->y[n] = run(engine, subject, &subject->x[n], NULL, 1);
-        subject->y_nhwc[n] = run_nhwc(engine, subject, &subject->x[n], 1);
+        subject->y[n] = run(subject, &subject->x[n], NULL, 1);
+        subject->y_nhwc[n] = run_nhwc(subject, &subject->x[n], 1);
     }
     ppm_tensor_free(&all);
-    ppm_engine_free(engine);
 }
 
 static void close_subject(struct subject *subject)
@@ -132,6 +138,7 @@ static void close_subject(struct subject *subject)
         ppm_tensor_free(&subject->y[n]);
         ppm_tensor_free(&subject->y_nhwc[n]);
     }
+    ppm_plan_free(subject->plan);
     ppm_model_free(subject->model);
 }
 
@@ -155,13 +162,12 @@ static void expect_map(const struct ppm_tensor *y, size_t n, const struct ppm_te
               "%s: map %zu of %zu, %d threads: %s", what, n, y->shape.n, threads, subject->text);
 }
 
-static void check_batch(struct ppm_engine *engine, const struct subject *subject, size_t maps,
-                        int threads)
+static void check_batch(const struct subject *subject, size_t maps, int threads)
 {
     struct ppm_tensor x = batch_of(subject, maps);
-    struct ppm_tensor y = run(engine, subject, &x, NULL, threads);
-    struct ppm_tensor pooled = run_pooled(engine, subject, &x, threads);
-    struct ppm_tensor nhwc = run_nhwc(engine, subject, &x, threads);
+    struct ppm_tensor y = run(subject, &x, NULL, threads);
+    struct ppm_tensor pooled = run_pooled(subject, &x, threads);
+    struct ppm_tensor nhwc = run_nhwc(subject, &x, threads);
     for (size_t n = 0; n < maps; n++) {
         expect_map(&y, n, &subject->y[n], subject, threads, "NCHW");
         expect_map(&pooled, n, &subject->y[n], subject, threads, "pooled ahead");
@@ -173,20 +179,16 @@ static void check_batch(struct ppm_engine *engine, const struct subject *subject
     ppm_tensor_free(&nhwc);
 }
 
-/* One engine for all kinds: each finds what the others left of it. */
 static void check_computes(size_t compute, int threads_min, size_t maps_step)
 {
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     for (size_t kind = 0; kind < KINDS; kind++) {
         struct subject subject;
         open_subject(&subject, kind, compute);
         for (int threads = THREADS_MAX; threads >= threads_min; threads--)
             for (size_t maps = 1; maps <= MAPS; maps += maps_step)
-                check_batch(engine, &subject, maps, threads);
+                check_batch(&subject, maps, threads);
         close_subject(&subject);
     }
-    ppm_engine_free(engine);
 }
 
 static void choose_kernels(const char *isa)
@@ -231,16 +233,16 @@ Test(bits, scalar_kernels)
 
 /* What is not finite in the middle map changes neither of the others, and gives to that one what it
  * gives alone. */
-static void check_neighbours(struct ppm_engine *engine, struct subject *subject, float value)
+static void check_neighbours(struct subject *subject, float value)
 {
     float *broken = (float *)subject->x[1].data + support_elements(&subject->x[1]) / 2;
     const float whole = *broken;
     *broken = value;
-    struct ppm_tensor alone = run(engine, subject, &subject->x[1], NULL, 1);
-    struct ppm_tensor alone_nhwc = run_nhwc(engine, subject, &subject->x[1], 1);
+    struct ppm_tensor alone = run(subject, &subject->x[1], NULL, 1);
+    struct ppm_tensor alone_nhwc = run_nhwc(subject, &subject->x[1], 1);
     struct ppm_tensor x = batch_of(subject, MAPS);
-    struct ppm_tensor y = run(engine, subject, &x, NULL, 2);
-    struct ppm_tensor nhwc = run_nhwc(engine, subject, &x, 2);
+    struct ppm_tensor y = run(subject, &x, NULL, 2);
+    struct ppm_tensor nhwc = run_nhwc(subject, &x, 2);
     for (size_t n = 0; n < MAPS; n++) {
         expect_map(&y, n, n == 1 ? &alone : &subject->y[n], subject, 2, "not finite");
         expect_map(&nhwc, n, n == 1 ? &alone_nhwc : &subject->y_nhwc[n], subject, 2, "NHWC");
@@ -256,16 +258,13 @@ static void check_neighbours(struct ppm_engine *engine, struct subject *subject,
 Test(bits, what_is_not_finite_stays_in_its_map)
 {
     const float values[] = {NAN, 3e38F};
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     if (!simd_select_bfloat16(core_simd()))
         choose_kernels("scalar");
     for (size_t i = 0; i < 2 * KINDS; i++) {
         struct subject subject;
         open_subject(&subject, i / 2, i % 2 ? 2 : 0);
         for (size_t k = 0; k < COUNT(values); k++)
-            check_neighbours(engine, &subject, values[k]);
+            check_neighbours(&subject, values[k]);
         close_subject(&subject);
     }
-    ppm_engine_free(engine);
 }

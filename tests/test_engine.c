@@ -117,27 +117,26 @@ static void write_3x3_model(char *ret, size_t bytes)
              pick_text(concats), pick_text(widths), pick_text(afters), pick(1000));
 }
 
-static struct ppm_tensor run(struct ppm_engine *engine, const struct ppm_model *model,
-                             const struct ppm_tensor *x, bool reference, int threads)
+static struct ppm_tensor run(const struct ppm_model *model, const struct ppm_tensor *x,
+                             bool reference, int threads)
 {
     const struct ppm_run_options options = {.threads = threads, .reference = reference};
     struct ppm_error error = {0};
     struct ppm_tensor y = {0};
-    ppm_engine_run(engine, model, x, &options, &y, &error);
+    ppm_run(model, x, &options, &y, &error);
     cr_assert_eq(error.status, PPM_OK, "%s", error.text);
     return y;
 }
 
 /* One model over one shape, in both layouts, one thread and three: bits may not depend on those. */
-static void check_model(struct ppm_engine *engine, const struct ppm_model *model,
-                        struct ppm_shape shape, const char *text)
+static void check_model(const struct ppm_model *model, struct ppm_shape shape, const char *text)
 {
     struct ppm_tensor x = support_tensor(shape, PPM_NCHW, NULL);
-    struct ppm_tensor expected = run(engine, model, &x, true, 2);
-    struct ppm_tensor y = run(engine, model, &x, false, 1);
-    struct ppm_tensor threaded = run(engine, model, &x, false, 3);
+    struct ppm_tensor expected = run(model, &x, true, 2);
+    struct ppm_tensor y = run(model, &x, false, 1);
+    struct ppm_tensor threaded = run(model, &x, false, 3);
     struct ppm_tensor turned = support_other_layout(&x);
-    struct ppm_tensor y_turned = run(engine, model, &turned, false, 2);
+    struct ppm_tensor y_turned = run(model, &turned, false, 2);
     struct ppm_tensor back = support_other_layout(&y_turned);
     const double difference = support_difference(&y, &expected);
     cr_expect(difference <= 2e-5, "off by %g on %zu x %zu x %zu x %zu: %s", difference, shape.n,
@@ -161,7 +160,6 @@ static void check_random_models(const char *isa, uint64_t seed, size_t models,
     struct ppm_error error = {0};
     if (ppm_isa_select(isa, &error) != PPM_OK)
         return;
-    struct ppm_engine *engine = ppm_engine_create(&error);
     size_t checked = 0;
     state = seed;
     while (checked < models) {
@@ -178,14 +176,13 @@ static void check_random_models(const char *isa, uint64_t seed, size_t models,
         for (size_t i = 0; i < 2; i++) {
             const struct ppm_shape shape = {1 + pick(3), info.channels, 1 + pick(24), 1 + pick(40)};
             struct ppm_error unfit = {0};
-            if (ppm_model_costs(model, shape, &costs, &unfit) != PPM_OK)
+            if (ppm_model_costs(model, shape, PPM_NCHW, 2, &costs, &unfit) != PPM_OK)
                 continue;
-            check_model(engine, model, shape, text);
+            check_model(model, shape, text);
             checked++;
         }
         ppm_model_free(model);
     }
-    ppm_engine_free(engine);
 }
 
 Test(engine, random_models_scalar)
@@ -216,8 +213,6 @@ Test(engine, random_models_neon)
 Test(engine, wide_3x3_heads_round_little)
 {
     static const size_t widths[] = {512, 2048, 4096};
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     for (size_t i = 0; i < 2 * COUNT(widths); i++) {
         char text[300];
         snprintf(text, sizeof text,
@@ -231,8 +226,8 @@ Test(engine, wide_3x3_heads_round_little)
         float *values = x.data;
         for (size_t k = 0; i % 2 && k < support_elements(&x); k++)
             values[k] = values[k] > 0 ? values[k] : 0;
-        struct ppm_tensor expected = run(engine, model, &x, true, 2);
-        struct ppm_tensor y = run(engine, model, &x, false, 2);
+        struct ppm_tensor expected = run(model, &x, true, 2);
+        struct ppm_tensor y = run(model, &x, false, 2);
         const double difference = support_difference(&y, &expected);
         cr_expect(difference <= 2e-5, "%zu channels: off by %g", widths[i / 2], difference);
         ppm_tensor_free(&x);
@@ -240,7 +235,6 @@ Test(engine, wide_3x3_heads_round_little)
         ppm_tensor_free(&y);
         ppm_model_free(model);
     }
-    ppm_engine_free(engine);
 }
 
 /* More sums than a task keeps: panels are shared out in groups whatever the number of threads. */
@@ -249,12 +243,9 @@ Test(engine, more_outputs_than_a_task_of_winograd_takes)
     static const char text[] = "{'input': {'channels': 24}, 'bins': [2], 'branch': [], 'head': "
                                "[{'conv': {'channels': 4200, "
                                "'kernel': 3}}, 'relu'], 'weights': {'random': 5}}";
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     struct ppm_model *model = support_load_ok(text);
-    check_model(engine, model, (struct ppm_shape){1, 24, 9, 14}, text);
+    check_model(model, (struct ppm_shape){1, 24, 9, 14}, text);
     ppm_model_free(model);
-    ppm_engine_free(engine);
 }
 
 #define HEAD_3X3(options)                                                                          \
@@ -265,14 +256,11 @@ Test(engine, more_outputs_than_a_task_of_winograd_takes)
 /* The direct form rounds less. */
 Test(engine, exact_models_take_the_direct_form)
 {
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     struct ppm_model *fast = support_load_ok(HEAD_3X3("")),
                      *exact = support_load_ok(HEAD_3X3("'exact': true, "));
     struct ppm_tensor x = support_tensor((struct ppm_shape){2, 30, 21, 26}, PPM_NCHW, NULL);
-    struct ppm_tensor expected = run(engine, fast, &x, true, 2);
-    struct ppm_tensor y = run(engine, fast, &x, false, 2),
-                      exact_y = run(engine, exact, &x, false, 2);
+    struct ppm_tensor expected = run(fast, &x, true, 2);
+    struct ppm_tensor y = run(fast, &x, false, 2), exact_y = run(exact, &x, false, 2);
     const double error_fast = support_difference(&y, &expected);
     const double error_exact = support_difference(&exact_y, &expected);
     cr_expect(error_exact < error_fast / 2, "off by %g, otherwise by %g", error_exact, error_fast);
@@ -282,7 +270,6 @@ Test(engine, exact_models_take_the_direct_form)
     ppm_tensor_free(&exact_y);
     ppm_model_free(fast);
     ppm_model_free(exact);
-    ppm_engine_free(engine);
 }
 
 /* Rows of several blocks of pixels and vectors, larger, smaller and as they are, by every kernel
@@ -303,11 +290,9 @@ Test(engine, outputs_of_long_rows)
                  "{'input': {'channels': 6}, 'bins': [1, 2], 'branch': ['conv'], 'head': [{'conv': "
                  "{'channels': 21}}], 'output': {%s'as': '%s'}, 'weights': {'random': 3}}",
                  sizes[i / COUNT(kinds) % COUNT(sizes)], kinds[i % COUNT(kinds)]);
-        struct ppm_engine *engine = ppm_engine_create(&error);
         struct ppm_model *model = support_load_ok(text);
-        check_model(engine, model, shape, text);
+        check_model(model, shape, text);
         ppm_model_free(model);
-        ppm_engine_free(engine);
     }
 }
 
@@ -316,13 +301,12 @@ static const char bottleneck_model[] =
     "'head': [{'conv': {'channels': 17}}, 'relu'], 'weights': {'random': 7}}";
 
 /* NaN or Inf anywhere in x reaches exactly the values that it reaches in the literal graph. */
-static void check_kinds(struct ppm_engine *engine, const struct ppm_model *model, size_t channels,
-                        float value)
+static void check_kinds(const struct ppm_model *model, size_t channels, float value)
 {
     struct ppm_tensor x = support_tensor((struct ppm_shape){1, channels, 19, 21}, PPM_NCHW, NULL);
     ((float *)x.data)[5 * 19 * 21 + 137] = value;
-    struct ppm_tensor expected = run(engine, model, &x, true, 1);
-    struct ppm_tensor y = run(engine, model, &x, false, 2);
+    struct ppm_tensor expected = run(model, &x, true, 1);
+    struct ppm_tensor y = run(model, &x, false, 2);
     const float *a = y.data, *b = expected.data;
     size_t wrong = 0;
     for (size_t k = 0; k < support_elements(&y); k++)
@@ -336,46 +320,12 @@ static void check_kinds(struct ppm_engine *engine, const struct ppm_model *model
 Test(engine, not_finite)
 {
     const float values[] = {NAN, INFINITY, -INFINITY, 3e38f};
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     struct ppm_model *model = support_load_ok(bottleneck_model),
                      *model_3x3 = support_load_ok(HEAD_3X3(""));
     for (size_t i = 0; i < COUNT(values); i++) {
-        check_kinds(engine, model, 12, values[i]);
-        check_kinds(engine, model_3x3, 30, values[i]);
+        check_kinds(model, 12, values[i]);
+        check_kinds(model_3x3, 30, values[i]);
     }
     ppm_model_free(model);
     ppm_model_free(model_3x3);
-    ppm_engine_free(engine);
-}
-
-/* Plans are kept for a few shapes, and the one used longest ago makes room: all stay right. */
-Test(engine, many_shapes)
-{
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
-    struct ppm_model *model = support_load_ok(bottleneck_model);
-    for (size_t round = 0; round < 2; round++)
-        for (size_t h = 3; h < 25; h++)
-            check_model(engine, model, (struct ppm_shape){1, 12, h, 28 - h}, "many shapes");
-    ppm_model_free(model);
-    ppm_engine_free(engine);
-}
-
-/* A model that is loaded again under the same name is another model. */
-Test(engine, models_are_told_apart)
-{
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
-    for (size_t seed = 0; seed < 20; seed++) {
-        char text[300];
-        snprintf(text, sizeof text,
-                 "{'input': {'channels': 4}, 'bins': [%zu], 'branch': [{'conv': {'channels': 9}}], "
-                 "'head': [{'conv': {'channels': 5}}], 'weights': {'random': %zu}}",
-                 1 + seed % 3, seed);
-        struct ppm_model *model = support_load_ok(text);
-        check_model(engine, model, (struct ppm_shape){1, 4, 10, 10}, text);
-        ppm_model_free(model);
-    }
-    ppm_engine_free(engine);
 }

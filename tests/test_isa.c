@@ -52,33 +52,36 @@ static struct ppm_model *load(const char *members)
 struct loaded {
     const char *isa, *kind;
     struct ppm_model *model;
+    struct ppm_plan *plan;
     struct ppm_tensor x, x_nhwc;
     struct ppm_tensor y, y_nhwc; /* as long as nothing else had been chosen */
 };
 
-static struct ppm_tensor run(struct ppm_engine *engine, const struct loaded *loaded,
-                             const struct ppm_tensor *x, const struct ppm_pooling *pooling,
+static struct ppm_tensor run(const struct loaded *loaded, const struct ppm_tensor *x,
+                             struct ppm_plan *plan, const struct ppm_pooling *pooling,
                              bool reference)
 {
     const struct ppm_run_options options = {
-        .threads = 2, .pooling = pooling, .reference = reference};
+        .threads = 2, .plan = plan, .pooling = pooling, .reference = reference};
     struct ppm_error error = {0};
     struct ppm_tensor y = {0};
-    cr_assert_eq(ppm_engine_run(engine, loaded->model, x, &options, &y, &error), PPM_OK, "%s",
-                 error.text);
+    cr_assert_eq(ppm_run(loaded->model, x, &options, &y, &error), PPM_OK, "%s", error.text);
     return y;
 }
 
-static struct loaded load_under(const char *isa, const char *kind, struct ppm_engine *engine)
+static struct loaded load_under(const char *isa, const char *kind)
 {
     choose(isa);
     struct loaded ret = {.isa = isa, .kind = kind, .model = load(kind)};
+    struct ppm_error error = {0};
     struct ppm_model_info info;
     ppm_model_info(ret.model, &info);
     ret.x = support_tensor((struct ppm_shape){2, info.channels, 24, 31}, PPM_NCHW, NULL);
     ret.x_nhwc = support_other_layout(&ret.x);
-    ret.y = run(engine, &ret, &ret.x, NULL, false);
-    ret.y_nhwc = run(engine, &ret, &ret.x_nhwc, NULL, false);
+    ret.plan = ppm_plan_create(ret.model, ret.x.shape, NULL, &error);
+    cr_assert(ret.plan, "%s", error.text);
+    ret.y = run(&ret, &ret.x, ret.plan, NULL, false);
+    ret.y_nhwc = run(&ret, &ret.x_nhwc, ret.plan, NULL, false);
     return ret;
 }
 
@@ -89,23 +92,22 @@ static void expect_same(const struct ppm_tensor *y, const struct ppm_tensor *exp
               ppm_isa_name(), loaded->kind);
 }
 
-/* With what the engine has planned, with a new plan, and pooled before the run. */
-static void check(struct ppm_engine *engine, const struct loaded *loaded)
+/* With the plan of its load, with a new one, and pooled before the run. */
+static void check(const struct loaded *loaded)
 {
     struct ppm_error error = {0};
     struct ppm_model_info info;
     ppm_model_info(loaded->model, &info);
     cr_expect_str_eq(info.isa, loaded->isa);
-    struct ppm_engine *fresh = ppm_engine_create(&error);
     struct ppm_pooling *pooling = ppm_pooling_create(loaded->model, loaded->x.shape, NULL, &error);
-    cr_assert(fresh && pooling, "%s", error.text);
+    cr_assert(pooling, "%s", error.text);
     ppm_pooling_feed(pooling, loaded->x.data, support_elements(&loaded->x));
-    struct ppm_tensor known = run(engine, loaded, &loaded->x, NULL, false);
-    struct ppm_tensor planned = run(fresh, loaded, &loaded->x, NULL, false);
-    struct ppm_tensor pooled = run(engine, loaded, &loaded->x, pooling, false);
-    struct ppm_tensor nhwc = run(fresh, loaded, &loaded->x_nhwc, NULL, false);
-    struct ppm_tensor literal = run(fresh, loaded, &loaded->x, NULL, true);
-    expect_same(&known, &loaded->y, loaded, "a known shape");
+    struct ppm_tensor known = run(loaded, &loaded->x, loaded->plan, NULL, false);
+    struct ppm_tensor planned = run(loaded, &loaded->x, NULL, NULL, false);
+    struct ppm_tensor pooled = run(loaded, &loaded->x, loaded->plan, pooling, false);
+    struct ppm_tensor nhwc = run(loaded, &loaded->x_nhwc, NULL, NULL, false);
+    struct ppm_tensor literal = run(loaded, &loaded->x, NULL, NULL, true);
+    expect_same(&known, &loaded->y, loaded, "the plan of its load");
     expect_same(&planned, &loaded->y, loaded, "a new plan");
     expect_same(&pooled, &loaded->y, loaded, "pooled ahead");
     expect_same(&nhwc, &loaded->y_nhwc, loaded, "NHWC");
@@ -116,32 +118,29 @@ static void check(struct ppm_engine *engine, const struct loaded *loaded)
     for (size_t i = 0; i < COUNT(all); i++)
         ppm_tensor_free(all[i]);
     ppm_pooling_free(pooling);
-    ppm_engine_free(fresh);
 }
 
 Test(isa, a_model_keeps_its_kernels)
 {
-    struct ppm_error error = {0};
-    struct ppm_engine *engine = ppm_engine_create(&error);
     struct loaded loaded[ISAS * KINDS];
     size_t count = 0;
     for (size_t i = 0; i < ISAS; i++)
         for (size_t k = 0; k < KINDS; k++)
             if (has(isas[i], kinds[k]))
-                loaded[count++] = load_under(isas[i], kinds[k], engine);
+                loaded[count++] = load_under(isas[i], kinds[k]);
     for (size_t i = 0; i < ISAS; i++) {
         if (!simd_select(isas[i]))
             continue;
         choose(isas[i]);
         for (size_t k = 0; k < count; k++)
-            check(engine, &loaded[k]);
+            check(&loaded[k]);
     }
     for (size_t i = 0; i < count; i++) {
         ppm_tensor_free(&loaded[i].x);
         ppm_tensor_free(&loaded[i].x_nhwc);
         ppm_tensor_free(&loaded[i].y);
         ppm_tensor_free(&loaded[i].y_nhwc);
+        ppm_plan_free(loaded[i].plan);
         ppm_model_free(loaded[i].model);
     }
-    ppm_engine_free(engine);
 }

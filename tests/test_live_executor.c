@@ -188,7 +188,12 @@ Test(live_executor, it_is_warm_before_it_is_ready_and_after_a_reload)
     live_output_free(&output);
     write_warm(path, "[4, 1000000, 1000000]"); /* 16 TB */
     output = live_run(LIST("serve", "--model", path), environment);
-    cr_assert(output.status == 1 && strstr(output.err, "memory"), "%s", output.err);
+    cr_assert(output.status == 2 && strstr(output.err, "warm_up: found a shape 1 x 4 x 1000000") &&
+                  strstr(output.err, "expected at most 4096 MiB (memory_max_bytes)"),
+              "%s", output.err);
+    live_output_free(&output);
+    output = live_run(LIST("serve", "--check-config", "--model", path), environment);
+    cr_assert(output.status == 2 && strstr(output.err, "(memory_max_bytes)"), "%s", output.err);
     live_output_free(&output);
 
     write_warm(path, "[4, 7, 7]");

@@ -192,6 +192,6 @@ Test(live_stages, are_refused_in_a_sentence)
     check_refusal("/ppm?shape=1,3,5,7&stages=1", "Accept: image/png\r\n", 406, "safetensors");
     check_refusal("/ppm?shape=1,3,5,7&stages=1", "Accept: application/x-npy\r\n", 406, "stages=1");
     /* what an answer alone has room for, it has not with all that */
-    check_refusal("/ppm?shape=1,3,56,80&stages=1", "", 413, "memory_max_bytes");
-    check_refusal("/ppm?shape=1,3,56,80", "", 400, "the body has");
+    check_refusal("/ppm?shape=1,3,120,160&stages=1", "", 413, "memory_max_bytes");
+    check_refusal("/ppm?shape=1,3,120,160", "", 400, "the body has");
 }

@@ -87,7 +87,7 @@ Test(memory, runs)
         model = support_load_ok(forms[i]);
         x = support_tensor((struct ppm_shape){1, 2, 3, 4}, PPM_NHWC, NULL);
         heap_sweep(
-            &(struct heap_attempt){"run", run, drop_answer, .expected = true, .requests_min = 5});
+            &(struct heap_attempt){"run", run, drop_answer, .expected = true, .requests_min = 3});
         ppm_tensor_free(&x);
         ppm_model_free(model);
     }

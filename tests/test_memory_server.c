@@ -4,6 +4,7 @@
 #include "server/codec/codec.h"
 #include "server/http/http.h"
 #include "server/log.h"
+#include "server/memory.h"
 #include "server/warm_up.h"
 #include "tests/heap_sweep.h"
 #include "tests/live_tls.h"
@@ -142,7 +143,7 @@ static void release_registry(void)
 
 static bool load_registry(struct ppm_error *error)
 {
-    registry = registry_load(&settings, 3, NULL, error);
+    registry = registry_load(&settings, NULL, error);
     return registry != NULL;
 }
 
@@ -175,13 +176,15 @@ static bool start_warm(struct ppm_error *error)
 {
     const struct executor_options options = {.threads = 1, .queue_max = 4, .batch_max = 2};
     struct warm_up_report report;
+    memory_set_max(1 << 20);
     executor = executor_start(&options, error);
-    registry = executor ? registry_load(&settings, 2, NULL, error) : NULL;
+    registry = executor ? registry_load(&settings, NULL, error) : NULL;
     if (registry &&
         warm_up(registry, executor, &(struct ppm_progress){0}, &report, error) == PPM_OK)
         return true;
     executor_stop(executor);
     registry_release(registry);
+    memory_trim(0);
     return false;
 }
 
@@ -189,6 +192,7 @@ static void stop_warm(void)
 {
     executor_stop(executor);
     registry_release(registry);
+    memory_trim(0);
 }
 
 Test(memory_server, executor_and_warm_up)

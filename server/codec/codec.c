@@ -157,11 +157,16 @@ enum ppm_status codec_encode(enum codec_form form, struct ppm_tensor *tensor, co
     return forms[form].encode(tensor, model, ret_bytes, error);
 }
 
+bool codec_is_in_place(enum codec_form form)
+{
+    return forms[form].head != NULL;
+}
+
 bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
                            enum codec_dtype dtype, struct codec_bytes *ret_bytes)
 {
     char head[CODEC_HEAD_BYTES_MAX];
-    if (!forms[form].head)
+    if (!codec_is_in_place(form))
         return false;
     const struct ppm_shape s = tensor->shape;
     const size_t count = s.n * s.c * s.h * s.w;

@@ -243,10 +243,13 @@ enum ppm_status codec_json_write_elements(const struct ppm_tensor *tensor, int t
 
 enum { CODEC_HEAD_BYTES_MAX = 192 }; /* what follows it is as aligned as what it begins at */
 
-/* The same without a copy, for npy and raw: *ret_bytes is within the memory of tensor, whose data
+/* Whether a form is the tensor's memory with a head before it: npy and raw. */
+bool codec_is_in_place(enum codec_form form);
+
+/* The same without a copy, for those: *ret_bytes is within the memory of tensor, whose data
  * must have CODEC_HEAD_BYTES_MAX bytes of room before them. Values of a float32 tensor become
  * elements of dtype, which the form must have (.npy: <f2), where they stand; integers stay int32.
- * False for JSON. */
+ * False for the others. */
 bool codec_encode_in_place(enum codec_form form, const struct ppm_tensor *tensor,
                            enum codec_dtype dtype, struct codec_bytes *ret_bytes);
 

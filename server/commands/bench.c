@@ -1,5 +1,6 @@
 /* bench.c - `bench`: the computation alone, on a warm model, input and output in NCHW. */
 #include "server/arguments.h"
+#include "server/buffers.h"
 #include "server/clock.h"
 #include "server/commands/commands.h"
 #include "server/progress.h"
@@ -29,10 +30,10 @@ static void fill_input(struct ppm_tensor *x, size_t count)
     }
 }
 
-/* What is measured, and by what; y keeps its memory from run to run. */
+/* What is measured; options hold a plan and scratch, and y its memory, from run to run. */
 struct subject {
-    struct ppm_engine *engine;
     const struct ppm_model *model;
+    struct ppm_costs costs;
     struct ppm_tensor x, y;
     struct ppm_run_options options;
 };
@@ -40,10 +41,28 @@ struct subject {
 static enum ppm_status run_once(struct subject *subject, double *ret_ms, struct ppm_error *error)
 {
     const double start_s = clock_now_s();
-    enum ppm_status status = ppm_engine_run(subject->engine, subject->model, &subject->x,
-                                            &subject->options, &subject->y, error);
+    enum ppm_status status =
+        ppm_run(subject->model, &subject->x, &subject->options, &subject->y, error);
     *ret_ms = 1e3 * (clock_now_s() - start_s);
     return status;
+}
+
+/* What a server keeps from run to run. */
+static enum ppm_status prepare(struct subject *subject, struct ppm_error *error)
+{
+    struct ppm_run_options *options = &subject->options;
+    const struct ppm_shape shape = subject->x.shape;
+    if (ppm_model_costs(subject->model, shape, PPM_NCHW, options->threads, &subject->costs,
+                        error) != PPM_OK)
+        return error->status;
+    options->scratch_bytes = options->reference ? 0 : subject->costs.scratch_bytes;
+    if (options->scratch_bytes == 0) /* the literal graph */
+        return PPM_OK;
+    options->plan = ppm_plan_create(subject->model, shape, options, error);
+    options->scratch = buffer_take(options->scratch_bytes);
+    if (!options->scratch)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    return error->status;
 }
 
 /* One run to warm up, then runs for so many seconds. */
@@ -52,7 +71,7 @@ static enum ppm_status measure(struct subject *subject, double seconds, struct m
 {
     double warm_up_ms;
     progress_start("measuring");
-    if (run_once(subject, &warm_up_ms, error) != PPM_OK)
+    if (prepare(subject, error) != PPM_OK || run_once(subject, &warm_up_ms, error) != PPM_OK)
         return error->status;
     const double start_s = clock_now_s();
     while (ret->runs < RUNS_MAX && (ret->runs < RUNS_MIN || clock_now_s() - start_s < seconds)) {
@@ -103,14 +122,11 @@ static json_t *result_json(const struct subject *subject, const struct measureme
                            double *buffer)
 {
     struct ppm_model_info info;
-    struct ppm_costs costs;
-    struct ppm_error error = {0};
+    const struct ppm_costs *costs = &subject->costs;
     struct rusage usage;
     const struct ppm_shape s = subject->x.shape;
     ppm_model_info(subject->model, &info);
     getrusage(RUSAGE_SELF, &usage);
-    if (ppm_model_costs(subject->model, s, &costs, &error) != PPM_OK)
-        return NULL;
     qsort(m->total_ms, m->runs, sizeof *m->total_ms, by_value);
     const double median_ms = quantile(m->total_ms, m->runs, 0.5);
     return json_pack(
@@ -119,8 +135,8 @@ static json_t *result_json(const struct subject *subject, const struct measureme
         (json_int_t)s.w, "isa", info.isa, "threads", subject->options.threads, "runs",
         (json_int_t)m->runs, "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1),
         "p99_ms", quantile(m->total_ms, m->runs, 0.99), "flops_literal",
-        (json_int_t)costs.flops_literal, "flops_folded", (json_int_t)costs.flops_folded, "gflops",
-        (double)costs.flops_folded / (1e6 * median_ms), "stages_ms", stages_json(m, 0.5, buffer),
+        (json_int_t)costs->flops_literal, "flops_folded", (json_int_t)costs->flops_folded, "gflops",
+        (double)costs->flops_folded / (1e6 * median_ms), "stages_ms", stages_json(m, 0.5, buffer),
         "stages_p10_ms", stages_json(m, 0.1, buffer), "stages_p99_ms", stages_json(m, 0.99, buffer),
         "max_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
 }
@@ -203,12 +219,12 @@ enum ppm_status command_bench(int count, char *const *arguments, struct ppm_erro
     struct subject subject = {.options = {.threads = (int)threads, .reference = reference}};
     struct ppm_model *model = command_load_model(path, error);
     subject.model = model;
-    if (model && (subject.engine = ppm_engine_create(error)) &&
-        command_read_shape(shape, &subject.x, error) == PPM_OK)
+    if (model && command_read_shape(shape, &subject.x, error) == PPM_OK)
         bench(&subject, (double)seconds, as_json, error);
     ppm_tensor_free(&subject.x);
     ppm_tensor_free(&subject.y);
-    ppm_engine_free(subject.engine);
+    ppm_plan_free(subject.options.plan);
+    buffer_give(subject.options.scratch);
     ppm_model_free(model);
     return error->status;
 }

@@ -70,7 +70,8 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
     struct ppm_costs costs;
     ppm_model_info(model, &info);
     if (shape_text && (command_read_shape(shape_text, &input, error) != PPM_OK ||
-                       ppm_model_costs(model, input.shape, &costs, error) != PPM_OK))
+                       ppm_model_costs(model, input.shape, input.layout, ppm_default_threads(),
+                                       &costs, error) != PPM_OK))
         return error->status;
     printf("model           %s\n", info.name);
     printf("input           %zu channel%s, %s\n", info.channels, info.channels == 1 ? "" : "s",

@@ -41,7 +41,8 @@ void inference_expect_x(struct inference *inference, const struct ppm_tensor *x,
     struct ppm_error ignored = {0};
     struct ppm_costs costs;
     arrival->is_settled = true;
-    if (ppm_model_costs(inference->model, x->shape, &costs, &ignored) != PPM_OK ||
+    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->service->threads,
+                        &costs, &ignored) != PPM_OK ||
         !pays(inference, x, &costs) || !is_plausible(inference, offset, costs.input_bytes))
         return;
     arrival->expected = x->shape;
@@ -64,9 +65,7 @@ static void begin_pooling(struct inference *inference)
     if (arrival->memory)
         arrival->pooling =
             ppm_pooling_create(inference->model, arrival->expected, arrival->memory, &ignored);
-    if (arrival->pooling)
-        arrival->bytes = bytes;
-    else
+    if (!arrival->pooling)
         http_keep(request, request->reserved_bytes - bytes);
 }
 

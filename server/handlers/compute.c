@@ -2,6 +2,8 @@
 #include "server/buffers.h"
 #include "server/clock.h"
 #include "server/handlers/inference.h"
+#include "server/memory.h"
+#include "server/runs.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -120,8 +122,7 @@ bool inference_decode(struct inference *inference)
     request->decode_ms = decoded_ms + lap_ms(request, &since_ms);
     if (is_refused)
         return true;
-    return inference->costs.one_thread_us == 0 &&
-           inference_refuse_shape(inference, inference->x.shape);
+    return inference->costs.one_thread_us == 0 && inference_refuse_shape(inference, &inference->x);
 }
 
 /* ---- answering ---- */
@@ -187,10 +188,10 @@ static void answer_error(struct inference *inference, const struct ppm_error *er
 
 /* ---- computing ---- */
 
-/* y = model(x), for all of a batch. pooling may be NULL. */
+/* y = model(x), for all of a batch, whose costs these are. pooling may be NULL. */
 static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
-                               const struct ppm_pooling *pooling, int threads, struct ppm_tensor *y,
-                               struct ppm_error *error)
+                               const struct ppm_costs *costs, const struct ppm_pooling *pooling,
+                               int threads, struct ppm_tensor *y, struct ppm_error *error)
 {
     struct inference_stages *stages = batch->stages;
     if (stages && stages_place(batch, y, error) != PPM_OK)
@@ -203,10 +204,7 @@ static enum ppm_status compute(struct inference *batch, const struct ppm_tensor 
         .pooling = pooling,
         .stages = stages ? &stages->list : NULL,
     };
-    struct ppm_engine *engine = registry_take_engine(batch->registry);
-    ppm_engine_run(engine, batch->model, x, &options, y, error);
-    registry_give_engine(batch->registry, engine);
-    return error->status;
+    return runs_run(batch->model, x, costs, &options, y, error);
 }
 
 static void run_one(struct inference *inference, int threads)
@@ -217,7 +215,8 @@ static void run_one(struct inference *inference, int threads)
     double since_ms = http_elapsed_ms(request);
     char *memory = allocate_answer(inference, &y, &error);
     if (memory)
-        compute(inference, &inference->x, inference->arrival.pooling, threads, &y, &error);
+        compute(inference, &inference->x, &inference->costs, inference->arrival.pooling, threads,
+                &y, &error);
     request->compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
         answer(inference, &y, memory, threads);
@@ -227,19 +226,35 @@ static void run_one(struct inference *inference, int threads)
     answer_error(inference, &error);
 }
 
-/* A copy of all maps, one behind the other. */
-static enum ppm_status gather(const struct inference *batch, size_t count, struct ppm_tensor *ret_x,
-                              struct ppm_error *error)
+/* What is computed together: a copy of all maps, one after the other. */
+struct together {
+    struct ppm_costs costs;
+    size_t bytes; /* taken for them, besides what each member of the batch has taken */
+    struct ppm_tensor x, y;
+};
+
+/* False: there is no memory for that. */
+static bool gather(const struct inference *batch, size_t count, struct together *ret)
 {
-    struct ppm_tensor x = batch->x;
-    x.shape.n *= count;
-    if (ppm_tensor_allocate(&x, error) != PPM_OK)
-        return error->status;
-    char *to = x.data;
+    struct ppm_error ignored = {0};
+    struct together all = {.x = batch->x};
+    all.x.shape.n *= count;
+    if (ppm_model_costs(batch->model, all.x.shape, all.x.layout, (int)batch->service->threads,
+                        &all.costs, &ignored) != PPM_OK ||
+        __builtin_add_overflow(all.costs.input_bytes, all.costs.working_bytes, &all.bytes) ||
+        !memory_take(all.bytes))
+        return false;
+    char *to = all.x.data = buffer_take(all.costs.input_bytes);
+    all.y.data = to ? buffer_take(all.costs.output_bytes) : NULL;
+    if (!all.y.data) {
+        buffer_give(to);
+        memory_give(all.bytes);
+        return false;
+    }
     for (size_t bytes = batch->costs.input_bytes; batch; batch = next_of(batch), to += bytes)
         memcpy(to, batch->x.data, bytes);
-    *ret_x = x;
-    return PPM_OK;
+    *ret = all;
+    return true;
 }
 
 /* Answers one of a batch with a copy of its maps, which begin at from. */
@@ -259,26 +274,25 @@ static void answer_copy(struct inference *inference, const struct ppm_tensor *ba
     answer(inference, &y, memory, threads);
 }
 
-static void run_together(struct inference *batch, size_t count, int threads)
+static void run_together(struct inference *batch, struct together *all, int threads)
 {
     struct ppm_error error = {0};
-    struct ppm_tensor x = {0}, y = {0};
     const double begun_s = clock_now_s();
-    if (gather(batch, count, &x, &error) == PPM_OK)
-        compute(batch, &x, NULL, threads, &y, &error);
-    ppm_tensor_free(&x);
     const size_t output_bytes = batch->costs.output_bytes;
+    compute(batch, &all->x, &all->costs, NULL, threads, &all->y, &error);
+    buffer_give(all->x.data);
     size_t at = 0;
     for (struct inference *next; batch; batch = next, at += output_bytes) {
         next = next_of(batch);
         batch->job.next = NULL; /* from here on each is wanted or not by itself */
         batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
         if (error.status == PPM_OK)
-            answer_copy(batch, &y, (const char *)y.data + at, threads);
+            answer_copy(batch, &all->y, (const char *)all->y.data + at, threads);
         else
             answer_error(batch, &error);
     }
-    ppm_tensor_free(&y);
+    buffer_give(all->y.data);
+    memory_give(all->bytes);
 }
 
 /* Whether it can be computed, x and memory being there; else it has its answer. */
@@ -289,7 +303,8 @@ static bool prepare(struct inference *inference)
         finish(inference);
         return false;
     }
-    if (!http_reserve(request, inference->needed_bytes - inference->arrival.bytes)) {
+    const size_t pooled_bytes = inference->arrival.pooling ? inference->costs.pooled_bytes : 0;
+    if (!http_reserve(request, inference->needed_bytes - pooled_bytes)) {
         http_refuse_memory(request);
         finish(inference);
         return false;
@@ -297,15 +312,25 @@ static bool prepare(struct inference *inference)
     return true;
 }
 
+/* Where there is no memory to compute them together, one after the other. */
 static void run_batch(struct inference *batch, size_t count, int threads)
 {
-    metrics_batch(batch->info.name, count);
+    struct together all;
+    const bool is_together = count > 1 && gather(batch, count, &all);
+    const size_t runs = is_together ? 1 : count;
     for (struct inference *one = batch; one; one = next_of(one))
-        one->request->together = count;
-    if (count == 1)
+        one->request->together = is_together ? count : 1;
+    for (size_t i = 0; i < runs; i++)
+        metrics_batch(batch->info.name, is_together ? count : 1);
+    if (is_together) {
+        run_together(batch, &all, threads);
+        return;
+    }
+    for (struct inference *next; batch; batch = next) {
+        next = next_of(batch);
+        batch->job.next = NULL;
         run_one(batch, threads);
-    else
-        run_together(batch, count, threads);
+    }
 }
 
 void inference_run(struct inference *inference)

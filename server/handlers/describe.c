@@ -95,10 +95,10 @@ static bool read_shape(struct http_request *request, const struct ppm_model_info
 }
 
 static void add_costs(json_t **answer, const struct ppm_model *model,
-                      const struct ppm_tensor *tensor, struct ppm_error *error)
+                      const struct ppm_tensor *tensor, int threads, struct ppm_error *error)
 {
     struct ppm_costs costs;
-    if (ppm_model_costs(model, tensor->shape, &costs, error) != PPM_OK)
+    if (ppm_model_costs(model, tensor->shape, tensor->layout, threads, &costs, error) != PPM_OK)
         return;
     json_t *json =
         json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "input_shape",
@@ -122,6 +122,7 @@ static void add_names(json_t **answer, const struct registry *registry)
 
 static bool describe(struct http_request *request, const struct registry *registry)
 {
+    const struct service *service = request->context;
     const struct ppm_model *model = registry_find(registry, request->arguments[0]);
     struct ppm_model_info info;
     struct ppm_error error = {0};
@@ -134,7 +135,7 @@ static bool describe(struct http_request *request, const struct registry *regist
         return true;
     json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
     if (answer && shape_text)
-        add_costs(&answer, model, &tensor, &error);
+        add_costs(&answer, model, &tensor, (int)service->threads, &error);
     if (answer && !*request->arguments[0])
         add_names(&answer, registry);
     if (error.status == PPM_OK)

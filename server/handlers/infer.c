@@ -55,7 +55,9 @@ static bool decode_other(struct inference *inference)
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
     /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
-    if (!http_reserve(request, 2 * request->body_bytes))
+    const size_t x_bytes =
+        inference->x.shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
+    if (!http_reserve(request, x_bytes))
         return http_refuse_memory(request);
     if (inference->x.shape.n > 0)
         inference_take_x(inference, &error);
@@ -274,7 +276,7 @@ bool inference_refuse_raw_shape(struct inference *inference)
     if (ppm_tensor_from_axes(inference->axes, expectation->axis_count, expectation->layout, &tensor,
                              &error) != PPM_OK)
         return http_problem_of(inference->request, &error);
-    return inference_refuse_shape(inference, tensor.shape);
+    return inference_refuse_shape(inference, &tensor);
 }
 
 bool infer_begin(struct http_request *request)
@@ -320,7 +322,7 @@ bool inference_refuse_body(struct inference *inference)
         return http_problem_of(request, &error);
     if (inference->x.shape.n > 0)
         return inference->costs.one_thread_us == 0 &&
-               inference_refuse_shape(inference, inference->x.shape);
+               inference_refuse_shape(inference, &inference->x);
     return inference_is_read_at_once(inference, request->body_bytes) && inference_decode(inference);
 }
 

@@ -87,24 +87,28 @@ static bool add_needs(struct inference *inference, struct ppm_shape shape,
     size_t *ret_bytes = &inference->needed_bytes;
     const enum codec_form form = inference->answer_form;
     const size_t writing_bytes = form == CODEC_PNG ? CODEC_PNG_WORKING_BYTES : 0;
-    return !__builtin_add_overflow(
-               costs->working_bytes,
-               codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float)), ret_bytes) &&
+    const size_t text_bytes =
+        codec_is_in_place(form)
+            ? 0
+            : codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float));
+    return !__builtin_add_overflow(costs->working_bytes, text_bytes, ret_bytes) &&
+           !__builtin_add_overflow(*ret_bytes, inference->head_bytes_max, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes) &&
            (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
 }
 
-bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape)
+bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
     struct ppm_costs costs;
     const size_t memory_max_bytes = memory_max();
-    if (ppm_model_costs(inference->model, shape, &costs, &error) != PPM_OK)
+    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->service->threads,
+                        &costs, &error) != PPM_OK)
         return http_problem_of(request, &error);
-    if (refuse_png(inference, shape.n))
+    if (refuse_png(inference, x->shape.n))
         return true;
-    if (!add_needs(inference, shape, &costs) || inference->needed_bytes > memory_max_bytes) {
+    if (!add_needs(inference, x->shape, &costs) || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "this input takes %zu MiB to compute and answers %zu MiB, expected at "

@@ -60,7 +60,6 @@ struct inference {
         size_t fed_bytes;            /* of x, that may have been pooled */
         struct ppm_pooling *pooling; /* NULL: it is not */
         void *memory;                /* for it, from buffer_take */
-        size_t bytes;                /* reserved for it, of needed_bytes */
         size_t offset;               /* of x in the body */
     } arrival;
     double queued_ms;
@@ -88,9 +87,9 @@ bool inference_finish(struct http_request *request);
  * read. It takes no place: that is for a request whose body is there. True: refused. */
 bool inference_refuse_full_queue(struct inference *inference);
 
-/* Checks x's shape against the model, the limits and the bytes announced, and sets costs and
- * needed_bytes. True: refused. */
-bool inference_refuse_shape(struct inference *inference, struct ppm_shape shape);
+/* Checks x, of which shape and layout are read, against the model, the limits and the bytes
+ * announced, and sets costs and needed_bytes. True: refused. */
+bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x);
 
 /* The reader of a body's JSON, whose tensor is in the body or in an object of that list (as
  * codec_json_options.list); made when it is not there yet. NULL: no memory. */

@@ -211,7 +211,7 @@ static bool read_json(struct v2_inference *v2)
     v2->is_read = true;
     inference->answer_form = said->y.place == V2_IN_JSON ? CODEC_JSON : CODEC_RAW;
     set_timeout(inference->request, said->timeout_us);
-    return inference_refuse_shape(inference, inference->x.shape) || find_places(v2);
+    return inference_refuse_shape(inference, &inference->x) || find_places(v2);
 }
 
 /* Numbers are read, and what stands behind the JSON is pooled, while they arrive. */

@@ -294,7 +294,7 @@ Test(live_limits, claims_take_no_memory)
                   "13\r\n{\"data\":[[[[1,2,3,4\r\n",
         "POST /v2/models/" LISTING1 "/infer HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "32\r\n{\"inputs\":[{\"shape\":[1,4,1000,9000],\"data\":[1,2,3\r\n",
+        "31\r\n{\"inputs\":[{\"shape\":[1,4,1000,9000],\"data\":[1,2,3\r\n",
         "POST /ppm?shape=1,4,500,500 HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: application/octet-stream\r\nContent-Length: 4000000\r\n\r\nxxxx",
     };

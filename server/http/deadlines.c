@@ -181,6 +181,7 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
             return; /* its requests will be refused for want of memory */
         connection->server = server;
         connection->descriptor = info ? info->connect_fd : -1;
+        http_frame(connection, true);
         pthread_mutex_lock(&server->connections_mutex);
         connection->next = server->connections;
         connection->link = &server->connections;
@@ -194,6 +195,7 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         pthread_mutex_unlock(&server->connections_mutex);
         http_expect_next(connection);
     } else if (connection) {
+        http_frame(connection, false);
         pthread_mutex_lock(&server->connections_mutex);
         *connection->link = connection->next;
         if (connection->next)

@@ -123,12 +123,22 @@ static bool has_hidden_part(const struct http_request *request, const char *meth
     ret_head->end = (uintptr_t)version + strlen(version);
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_field, ret_head);
     if ((uintptr_t)version < start || (uintptr_t)version >= end)
-        return false; /* a library that keeps heads in another way */
+        return true; /* a library that keeps heads in another way: probe.c would not let it start */
     if (ret_head->has_gap || end - ret_head->end < 2 || end - ret_head->end > 4 ||
         (uintptr_t)version - start != strlen(method) + 1 + strlen(raw_target) + 1)
         return true;
     static const char line_ends[4];
     return memcmp((const char *)ret_head->end, line_ends, end - ret_head->end) != 0;
+}
+
+/* What framing.c has found in the bytes of this head; NULL: nothing. */
+static const char *find_flaw(const struct http_request *request)
+{
+    struct http_framing *framing = &http_connection_of(request->connection)->framing;
+    framing->answered++;
+    if (framing->heads < framing->answered)
+        return "the head was not received by this server's own means";
+    return framing->flaw && framing->answered >= framing->flawed_head ? framing->flaw : NULL;
 }
 
 /* Adds what makes the connection close, so that nothing after this head is read as another. */
@@ -143,6 +153,7 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
 {
     struct head head = {0};
     const bool is_old = strcmp(version, "HTTP/1.0") == 0; /* all others are read as 1.1 */
+    const char *flaw = find_flaw(request);
     const bool hides = has_hidden_part(request, method, raw_target, version, &head);
     if (!is_known_method(request->method))
         return refuse(request, 501, "the method is none of HTTP's, expected GET, HEAD or POST");
@@ -154,6 +165,8 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
         return refuse(request, 400,
                       "the head holds a zero byte, a folded line, a header without a name, or more "
                       "than one space between the parts of its first line");
+    if (flaw)
+        return refuse(request, 400, flaw);
     if (head.has_bad_name)
         return refuse(request, 400, "a header's name is no token: found a space or a control byte");
     if (head.has_bad_value)

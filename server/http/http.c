@@ -116,14 +116,18 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     http_forget_turn(request);
     const enum metrics_cancellation reason = reason_of(connection);
     if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
-        request->response.status = reason == METRICS_CLIENT_GONE ? 499 : 408;
+        request->response.status = connection->is_malformed        ? 400
+                                   : reason == METRICS_CLIENT_GONE ? 499
+                                                                   : 408;
+        request->lingers = connection->is_malformed;
         server->options.on_answer(request);
-        if (!request->is_given_up)
+        if (!request->is_given_up && !connection->is_malformed)
             metrics_cancelled(reason, request->phase == HTTP_BODY ? METRICS_BODY : METRICS_ANSWER);
     } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_given_up) {
         metrics_cancelled(reason, METRICS_ANSWER);
     }
-    if (request->lingers && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    if (request->lingers &&
+        (why == MHD_REQUEST_TERMINATED_COMPLETED_OK || connection->is_malformed))
         http_linger(connection);
     if (request->route && request->route->release)
         request->route->release(request);
@@ -393,7 +397,9 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
     }
     server->options = *options;
     server->is_shared = options->listener > 0;
-    server->listener = http_listen(options, server->address, sizeof server->address, error);
+    server->listener = http_probe_library(error) == PPM_OK
+                           ? http_listen(options, server->address, sizeof server->address, error)
+                           : -1;
     if (server->listener < 0 || http_start_watching(server, error) != PPM_OK)
         goto fail;
     server->is_loopback = http_is_loopback(server->listener);

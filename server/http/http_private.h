@@ -7,6 +7,39 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+/* Where in a connection's bytes its next one is. Heads come first. */
+enum http_part {
+    HTTP_BEFORE_HEAD, /* empty lines, and the request line */
+    HTTP_FIELD,
+    HTTP_OTHER_VALUE,
+    HTTP_LENGTH,
+    HTTP_CODING,
+    HTTP_PLAIN_BODY,
+    HTTP_CHUNK_SIZE,
+    HTTP_CHUNK_SPACE,
+    HTTP_CHUNK_EXTENSION,
+    HTTP_CHUNK_LF,
+    HTTP_CHUNK,
+    HTTP_CHUNK_END,
+    HTTP_CHUNK_END_LF,
+    HTTP_TRAILER,
+    HTTP_UNKNOWN, /* a coding that is refused */
+};
+
+struct http_framing {
+    enum http_part part;
+    uint64_t left;                      /* of a body or a chunk */
+    unsigned long long heads, answered; /* that have come, and that the guard has seen */
+    const char *flaw;                   /* what is wrong with a head; NULL: nothing so far */
+    unsigned long long flawed_head;     /* with which one, from 1 */
+    const char *end;                    /* why nothing more is passed on; NULL: all is */
+    bool has_length, has_coding, is_chunked;
+    bool has_space; /* after a value */
+    char previous;
+    char name[18], word[8]; /* a field's, and a coding's, as far as they matter */
+    size_t line_bytes, name_bytes, word_bytes, digits;
+};
+
 /* An open connection; in the server's list from its first byte to its end. */
 struct http_connection {
     struct http_server *server;
@@ -22,6 +55,9 @@ struct http_connection {
     struct http_request *request; /* from the end of its head on. Guarded like the deadline */
     bool is_in_body;              /* of the request. Guarded like the deadline */
     bool is_spare;                /* accepted beyond connections_max */
+    atomic_bool is_ended;         /* nothing more is received, for what has come is malformed */
+    bool is_malformed;            /* and the client has been told */
+    struct http_framing framing;  /* its thread's own */
     double changed_s;             /* when its deadline was set */
     _Atomic double moved_s;       /* when something of a body came last */
     _Atomic double arriving_s;    /* when another KiB of it was whole */
@@ -93,6 +129,20 @@ size_t http_fresh_connections(struct http_server *server, double within_s);
 /* Ends all connections and waits, for a moment, until the library has let them go. It crashes when
  * it has to refuse a malformed head while it is being stopped. */
 void http_close_connections(struct http_server *server);
+
+/* ---- framing.c ---- */
+
+/* From now on, or no more, what the library receives on the connection's descriptor is looked at.
+ */
+void http_frame(struct http_connection *connection, bool begins);
+
+/* Bytes that came, mended in place; how many are to be passed on. */
+size_t http_pass_on(struct http_framing *framing, char *bytes, size_t count);
+
+/* ---- probe.c ---- */
+
+/* Whether the library does what framing.c and guard.c rely on. PPM_IO. */
+enum ppm_status http_probe_library(struct ppm_error *error);
 
 /* ---- tell.c ---- */
 

@@ -81,6 +81,8 @@ bool http_client_is_gone(const struct http_request *request)
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     /* what has come and was not read, such as the farewell of TLS, may stand before the end */
     struct pollfd peer = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+    if (atomic_load(&http_connection_of(request->connection)->is_ended))
+        peer.events = 0; /* that end is of our own making */
     return poll(&peer, 1, 0) == 1;
 }
 

@@ -19,6 +19,8 @@ static const char plain_head[] =
     "(GET|POST) [!-~]+ HTTP/1\\.1\r?\n(X-[a-z]+:[ \t]*[!-~]*[ \t]*\r?\n)*"
     "Host:[ \t]*[a-z]*\r?\n(Accept:[ \t]*[!-~]*[ \t]*\r?\n)*\r?\n";
 static char *raw_target;
+static struct http_server server;
+static struct http_connection connection = {.server = &server};
 static bool has_passed;
 static struct http_trace trace;
 
@@ -127,6 +129,14 @@ static void check_head(char *head, size_t size)
 
 /* ---- the head, read by the server ---- */
 
+static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    (void)context, (void)mhd;
+    *socket_context = &connection;
+    http_frame(&connection, what == MHD_CONNECTION_NOTIFY_STARTED);
+}
+
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
     (void)context, (void)mhd;
@@ -161,6 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!daemon)
         daemon = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, NULL,
                                   MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+                                  MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL,
                                   MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_END);
     if (size == 0 || size > HEAD_BYTES_MAX)
         return 0;
@@ -168,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    send(ends[0], data, size, 0) == (ssize_t)size && shutdown(ends[0], SHUT_WR) == 0,
                "no connection");
     has_passed = false;
+    connection = (struct http_connection){.server = &server, .descriptor = ends[1]};
     FUZZ_CHECK(MHD_add_connection(daemon, ends[1], (const void *)&address, sizeof address) ==
                    MHD_YES,
                "no connection");

@@ -47,7 +47,8 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-    leave_region();
+    if (freopen("/dev/null", "we", stderr)) /* what goes wrong in leaving is not the cause */
+        leave_region();
     exit(1);
 }
 
@@ -88,7 +89,6 @@ static size_t announced_bytes(const char *answer)
     return length;
 }
 
-/* To the end of a file, or of an answer. */
 static struct bytes read_all(int descriptor, const char *what, bool is_answer)
 {
     struct bytes all = {0};
@@ -288,17 +288,16 @@ static void write_npy(const char *path, const char *dtype, const char *shape, st
     write_file(path, (struct bytes){head, 128}, y);
 }
 
-/* The pages are there from now on: to touch one that the system lacks would be a signal. */
-static char *share_memory(size_t bytes)
+/* x's pages are there from now on: to touch one that the system lacks would be a signal. */
+static char *share_memory(size_t x_bytes, size_t bytes)
 {
     PRINT(region, "/ppm_client_%ld", (long)getpid());
     const int object = shm_open(region, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    const int status = object < 0 ? errno : posix_fallocate(object, 0, (off_t)bytes);
-    if (status != 0)
-        fail("%zu bytes of shared memory: %s", bytes, strerror(status));
-    char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
-    if (at == MAP_FAILED)
-        fail("%s: %s", region, strerror(errno));
+    const bool is_there = object >= 0 && ftruncate(object, (off_t)bytes) == 0 &&
+                          (errno = posix_fallocate(object, 0, (off_t)x_bytes)) == 0;
+    char *at = is_there ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0) : NULL;
+    if (!is_there || at == MAP_FAILED)
+        fail("%zu bytes of shared memory: %s", bytes, strerror(errno));
     close(object);
     return at;
 }
@@ -347,7 +346,7 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
     check_name(name && *name ? printable(name) : "?");
     if (x_bytes != x.count || __builtin_add_overflow(x_bytes, y_bytes, &bytes))
         fail("the server says %zu and %zu bytes for [%s]", x_bytes, y_bytes, x_shape);
-    char *memory = share_memory(bytes);
+    char *memory = share_memory(x_bytes, bytes);
     memcpy(memory, x.at, x.count);
     char *answer = infer_in_region(url, name, x_shape, x_bytes, y_bytes);
     if (read_shape(answer, "\"shape\":", y_shape) != y_bytes)
@@ -393,7 +392,7 @@ int main(int argc, char **argv)
     PRINT(target, "/ppm%s%s", *model ? "/" : "", model);
     const struct bytes y = ask(url, "POST", target, "application/x-npy", x);
     read_npy(y, "the server's answer", true, y_shape);
-    write_file(files[1], y, (struct bytes){0});
+    write_file(files[1], (struct bytes){y.at, 0}, y);
     free(y.at);
     free(x.at);
     return 0;

@@ -23,6 +23,7 @@ import email.utils
 import http.client
 import io
 import json
+import math
 import multiprocessing.shared_memory
 import re
 import socket
@@ -35,14 +36,16 @@ import numpy as np
 DTYPES = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64, "INT32": np.int32}
 SAFETENSORS_DTYPES = {"F32": "<f4", "I32": "<i4"}
 PIECE_BYTES = 1 << 20
-SENTENCE_BYTES_MAX = 1 << 16
+PROBLEM_BYTES_MAX = 1 << 16
+SENTENCE_MAX = 1000
+Y_BYTES_MAX = 1 << 40
 
 
 class Error(Exception):
     """What went wrong. status: the answer's, None if there was no answer or it made no sense."""
 
     def __init__(self, status, sentence):
-        sentence = " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
+        sentence = " ".join("".join(c if c.isprintable() else " " for c in sentence[:SENTENCE_MAX]).split())
         super().__init__(sentence if status is None else f"{sentence} (status {status})")
         self.status = status
 
@@ -93,11 +96,12 @@ class TimedSocket:
 
 
 class Connection(http.client.HTTPConnection):
-    """url may be HOST:PORT alone. All waits end at the deadline, in seconds of time.monotonic()."""
+    """url may be HOST:PORT alone. All waits end at the deadline, in seconds of time.monotonic(); None:
+    there is none."""
 
     def __init__(self, url):
         scheme, _, self.path = url.partition(":")
-        self.is_unix, self.deadline = scheme == "unix" and bool(self.path), 0
+        self.is_unix, self.deadline = scheme == "unix" and bool(self.path), None
         url_or_host = re.fullmatch(r"(?:(https?)://)?([^/?#@\s]+)/?", url)
         if not self.is_unix and not url_or_host:
             raise Error(None, f"{url!r}: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH")
@@ -109,6 +113,8 @@ class Connection(http.client.HTTPConnection):
             raise Error(None, f"{url!r}: {error}") from error
 
     def seconds_left(self):
+        if self.deadline is None:
+            return None
         seconds = self.deadline - time.monotonic()
         if seconds <= 0:
             raise TimeoutError
@@ -184,7 +190,7 @@ class Client:
 
     def ask(self, method, target, body=None, headers=()):
         """Returns the body of the answer."""
-        self.connection.deadline = time.monotonic() + self.timeout_s
+        self.connection.deadline = None if self.timeout_s is None else time.monotonic() + self.timeout_s
         try:
             return self.ask_until_processed(method, target, body, {**self.headers, **dict(headers)})
         except Error:
@@ -212,18 +218,22 @@ class Client:
                 if not tries_left or not is_reused:
                     raise
                 continue
-            if answer.status < 300:
-                return read_all(answer)
-            sentence = sentence_of(answer.read(SENTENCE_BYTES_MAX)) or answer.reason
-            if not answer.isclosed():
-                self.connection.close()
+            try:
+                if answer.status < 300:
+                    return read_all(answer)
+                sentence = sentence_of(answer.read(PROBLEM_BYTES_MAX)) or answer.reason
+            finally:
+                if not answer.isclosed():  # it goes on, or broke off
+                    answer.close()
+                    self.connection.close()
             if answer.status != 503 or not self.wait(seconds_of(answer.headers["Retry-After"]), tries_left):
                 raise Error(answer.status, sentence)
         raise AssertionError("tries is at least 1")
 
     def wait(self, seconds, tries_left):
         """False: there is no other try, or no time for it."""
-        if not tries_left or time.monotonic() + seconds >= self.connection.deadline:
+        deadline = self.connection.deadline
+        if not tries_left or deadline is not None and time.monotonic() + seconds >= deadline:
             return False
         time.sleep(seconds)
         return True
@@ -246,13 +256,13 @@ class Shared:
             self.model = description["name"]
             self.x_bytes, self.y_bytes = (int(description["request"][name])
                                           for name in ("input_bytes", "output_bytes"))
+            if self.x_bytes != 4 * math.prod(self.shape) or not 0 < self.y_bytes < Y_BYTES_MAX:
+                raise ValueError(f"{self.x_bytes} and {self.y_bytes} bytes for {self.shape}")
             self.memory = multiprocessing.shared_memory.SharedMemory(
                 create=True, size=self.x_bytes + self.y_bytes)
         self.name = self.memory.name.strip("/")
-        self.x = self.y = None
+        self.x, self.y = np.ndarray(shape, np.float32, self.memory.buf), None
         try:
-            with reading("a description of this x"):
-                self.x = np.ndarray(shape, np.float32, self.memory.buf[:self.x_bytes])
             client.post_json(f"/v2/systemsharedmemory/region/{self.name}/register",
                              {"key": f"/{self.name}", "byte_size": self.memory.size})
         except BaseException:

@@ -5,10 +5,12 @@ clients/ppm_client.py, as a module: what it may be given, and what it does when 
 URL is a server with the four listings; servers that misbehave are those of misbehaving.py."""
 
 import email.utils
+import os
 import pathlib
 import sys
 import time
 import urllib.parse
+from multiprocessing import shared_memory
 
 import numpy as np
 from misbehaving import Misbehaving, answer, npy
@@ -63,7 +65,7 @@ def check_urls(url):
 def check_tensors(url):
     random = np.random.default_rng(1)
     x = random.standard_normal((2, 4, 9, 7)).astype(np.float32)
-    with ppm_client.Client(url) as client:
+    with ppm_client.Client(url, timeout_s=None) as client:
         y = client.infer(x)
         check(y.shape == (2, 12, 9, 7) and y.dtype == np.float32, f"found {y.dtype} {y.shape}")
         connection = client.connection.sock
@@ -138,17 +140,32 @@ LIES = [  # an answer of status 200, and which call has to find it wrong
         b"{}", b"[]", b'{"name":"m","request":{"input_bytes":16}}',
         b'{"name":"m","request":{"input_bytes":4,"output_bytes":16}}',
         b'{"name":"m","request":{"input_bytes":16,"output_bytes":-16}}',
-        b'{"name":"m","request":{"input_bytes":16,"output_bytes":9223372036854775807}}')],
+        b'{"name":"m","request":{"input_bytes":16,"output_bytes":1099511627775}}',
+        b'{"name":"m","request":{"input_bytes":16,"output_bytes":9223372036854775807}}',
+        b'{"name":"m","request":{"input_bytes":16,"output_bytes":1e300}}')],
 ]
 
 
 def check_lies():
+    names = []
+
+    class Recorded(shared_memory.SharedMemory):
+        def __init__(self, **options):
+            try:
+                super().__init__(**options)
+            finally:
+                names.append(self._name.strip("/"))
+
+    ppm_client.multiprocessing.shared_memory.SharedMemory = Recorded
     for body, name in LIES:
         server = Misbehaving([[answer(200, body)]])
         with ppm_client.Client(server.url, timeout_s=30) as client:
             found = error_of({"infer": lambda: client.infer(X), "stages": lambda: client.stages(X),
                               "describe": client.describe, "share": lambda: client.share(X.shape)}[name])
         check(found and found.status is None, f"{name} of {body[:60]}: {found}")
+    ppm_client.multiprocessing.shared_memory.SharedMemory = Recorded.__base__
+    left = set(names) & set(os.listdir("/dev/shm"))
+    check(not left, f"left in /dev/shm: {left}")
 
 
 def check_time():

@@ -89,8 +89,8 @@ enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
     if (simd_select_bfloat16(ops))
         return PPM_OK;
     return ppm_fail(error, PPM_BAD_CONFIG,
-                    "%s: compute: found \"bfloat16\" where the kernels in use are %s without "
-                    "products of bfloat16, expected \"float32\", or a CPU with AVX512_BF16",
+                    "%s: compute: found \"bfloat16\", which the %s kernels in use do not have, "
+                    "expected \"float32\", or a CPU with AVX512_BF16",
                     path, ops->name);
 }
 

@@ -119,12 +119,12 @@ static enum ppm_status check_concat(const struct spec *spec, struct geometry *ge
     for (size_t i = 0; i < spec->branch_count; i++) {
         const struct branch_geometry *branch = &geometry->branches[i];
         if (branch->target_h != geometry->h || branch->target_w != geometry->w)
-            return ppm_fail(error, PPM_UNFIT,
-                            "branch %zu is upsampled to %zu x %zu (H x W) and %s is %zu x %zu: "
-                            "they cannot be concatenated; expected an input that every pooling "
-                            "stride divides alike",
-                            i, branch->target_h, branch->target_w,
-                            has_input ? "the input" : "branch 0", geometry->h, geometry->w);
+            return ppm_fail(
+                error, PPM_UNFIT,
+                "branch %zu is upsampled to %zu x %zu (H x W) and %s is %zu x %zu: they cannot be "
+                "concatenated; expected an input that every pooling stride divides evenly",
+                i, branch->target_h, branch->target_w, has_input ? "the input" : "branch 0",
+                geometry->h, geometry->w);
     }
     return PPM_OK;
 }
@@ -137,8 +137,8 @@ enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
     if (ppm_shape_bytes(input, &bytes, error) != PPM_OK)
         return error->status;
     if (input.c != spec->channels)
-        return ppm_fail(error, PPM_UNFIT, "found %zu channels, expected the model's %zu", input.c,
-                        spec->channels);
+        return ppm_fail(error, PPM_UNFIT, "found %zu channel%s, expected the model's %zu", input.c,
+                        ppm_plural(input.c), spec->channels);
     if (input.h > UINT32_MAX || input.w > UINT32_MAX)
         return ppm_fail(error, PPM_TOO_LARGE, "found an input of %zu x %zu pixels", input.h,
                         input.w);

@@ -27,7 +27,7 @@ static enum ppm_status read_colour(const json_t *value, const struct json_place 
         const json_t *level = json_array_get(value, channel);
         if (json_array_size(value) != 3 || !is_level(level))
             return json_refuse(place, value, error,
-                               "a colour [red, green, blue], each from 0 to 255");
+                               "a color [red, green, blue], each from 0 to 255");
         ret_colour[channel] = (uint8_t)json_integer_value(level);
     }
     return PPM_OK;
@@ -45,14 +45,14 @@ enum ppm_status palette_read(const json_t *output, const struct json_place *plac
         return PPM_OK;
     }
     if (classes == 0)
-        return json_refuse(&member, list, error, "\"as\": \"argmax\" beside a palette");
+        return json_refuse(&member, list, error, "\"as\": \"argmax\" with a palette");
     if (!json_is_array(list) || count == 0 || count > LABELS_MAX)
         return json_refuse(&member, list, error,
-                           "a list of 1 to %d colours, such as [[0, 0, 0], [128, 0, 0]]",
+                           "a list of 1 to %d colors, such as [[0, 0, 0], [128, 0, 0]]",
                            LABELS_MAX);
     if (count < classes)
-        return json_refuse(&member, list, error,
-                           "a colour for each of the %zu classes, not for %zu", classes, count);
+        return json_refuse(&member, list, error, "a color for each of the %zu classes, not for %zu",
+                           classes, count);
     for (size_t label = 0; label < count; label++) {
         const struct json_place element = json_element(&member, label);
         if (read_colour(json_array_get(list, label), &element, ret_palette->colours[label],

@@ -58,6 +58,12 @@ struct ppm_error {
 enum ppm_status ppm_fail(struct ppm_error *error, enum ppm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What a noun after a count ends with: "" after 1, "s" after any other. */
+static inline const char *ppm_plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* ---- tensors ------------------------------------------------------------------------------- */
 
 enum ppm_layout { PPM_NCHW, PPM_NHWC };

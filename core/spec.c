@@ -59,7 +59,7 @@ static enum ppm_status read_input(const json_t *root, const struct json_place *p
     if (json_check_keys(input, &member, keys, error) != PPM_OK)
         return error->status;
     if (!json_object_get(input, "channels"))
-        return json_refuse(&channels, NULL, error, "how many channels the input has");
+        return json_refuse(&channels, NULL, error, "the number of channels of the input");
     if (json_read_size(input, &member, "channels", 1, CHANNELS_MAX, &spec->channels, error) !=
             PPM_OK ||
         json_read_choice(input, &member, "layout", layouts, &layout, error) != PPM_OK)
@@ -114,8 +114,7 @@ static enum ppm_status read_pyramid(const json_t *root, const struct json_place 
     if (bins && windows)
         return json_refuse(&member, bins, error, "either bins or windows, not both");
     if (windows && spec->pool == POOL_ADAPTIVE)
-        return json_refuse(&member, windows, error,
-                           "\"pool\": \"same\" or \"valid\" beside windows");
+        return json_refuse(&member, windows, error, "\"pool\": \"same\" or \"valid\" with windows");
     if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > BRANCHES_MAX)
         return json_refuse(&member, list, error, "a list of 1 to %d, such as [1, 2, 3, 6]",
                            BRANCHES_MAX);
@@ -145,8 +144,8 @@ static enum ppm_status read_branches(const json_t *root, const struct json_place
                            "either \"branch\", a list of layers, or \"branches\", a list of such "
                            "lists");
     if (own && (!json_is_array(own) || json_array_size(own) != spec->branch_count))
-        return json_refuse(&member, own, error, "a list of %zu stacks, one for each bin or window",
-                           spec->branch_count);
+        return json_refuse(&member, own, error, "a list of %zu stack%s, one for each bin or window",
+                           spec->branch_count, ppm_plural(spec->branch_count));
     for (size_t i = 0; i < spec->branch_count; i++) {
         struct json_place element = json_element(&member, i);
         struct stack *stack = &spec->branches[i].stack;
@@ -169,9 +168,9 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
         json_read_bool(root, place, "exact", &spec->is_exact, error) != PPM_OK)
         return error->status;
     if (target == TO_STRIDE_MULTIPLE && spec->pool == POOL_ADAPTIVE)
-        return json_refuse(&to, json_object_get(root, "upsample_to"), error,
-                           "\"pool\": \"same\" or \"valid\" beside it: adaptive pooling has no "
-                           "stride");
+        return json_refuse(
+            &to, json_object_get(root, "upsample_to"), error,
+            "\"pool\": \"same\" or \"valid\" with it: adaptive pooling has no stride");
     if (target == TO_STRIDE_MULTIPLE && spec->is_cascade)
         return json_refuse(&to, json_object_get(root, "upsample_to"), error,
                            "\"input\" in a cascade");
@@ -254,10 +253,9 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
         json_read_choice(output, &member, "as", output_as_names, &as, error) != PPM_OK)
         return error->status;
     if (as != AS_VALUES && spec->output_channels == 1)
-        return json_refuse(
-            &as_place, json_object_get(output, "as"), error,
-            "\"values\" of a head that ends with \"sigmoid\": softmax and argmax of 1 "
-            "channel are the same everywhere");
+        return json_refuse(&as_place, json_object_get(output, "as"), error,
+                           "\"values\", with a head that ends with \"sigmoid\": softmax and argmax "
+                           "of 1 channel are the same everywhere");
     spec->output.resize = (enum resize)mode;
     spec->output.as = (enum output_as)as;
     if (as == AS_ARGMAX) {

@@ -65,9 +65,10 @@ enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_
                                      struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     if (count != 3 && count != 4)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the shape has %zu dimensions, expected 4 (a batch) or 3 (one feature map)",
-                        count);
+        return ppm_fail(
+            error, PPM_MALFORMED,
+            "the shape has %zu dimension%s, expected 4 (a batch) or 3 (one feature map)", count,
+            ppm_plural(count));
     const size_t *map = axes + (count - 3); /* the last three axes */
     struct ppm_shape shape = {.n = count == 4 ? axes[0] : 1};
     size_t bytes;
@@ -91,7 +92,7 @@ void *core_allocate(size_t bytes, struct ppm_error *error)
     const bool is_large = bytes >= HUGE_PAGE_BYTES;
     void *memory = NULL;
     if (posix_memalign(&memory, is_large ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES, bytes) != 0) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes were not to be had", bytes);
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes could not be allocated", bytes);
         return NULL;
     }
     if (is_large)

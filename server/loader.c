@@ -72,7 +72,8 @@ enum ppm_status loader_check(const struct settings *settings, struct ppm_error *
     progress_end();
     memory_set_max(settings->memory_max_bytes);
     if (registry && warm_up_check(registry, (int)settings_threads(settings), error) == PPM_OK)
-        printf("configuration is good: %zu models\n", registry_count(registry));
+        printf("configuration is good: %zu model%s\n", registry_count(registry),
+               ppm_plural(registry_count(registry)));
     registry_release(registry);
     http_access_free(access);
     return error->status;
@@ -96,7 +97,7 @@ static enum ppm_status check_reload(const struct service *service, const struct 
     if (!*settings->tls_certificate == !*service->settings.tls_certificate)
         return settings_check(settings, error);
     return ppm_fail(error, PPM_BAD_CONFIG,
-                    "tls_certificate: TLS is switched on and off by a restart alone");
+                    "tls_certificate: turning TLS on or off needs a restart");
 }
 
 static void take_over(const struct settings *settings, const struct loaded *loaded)
@@ -106,9 +107,10 @@ static void take_over(const struct settings *settings, const struct loaded *load
     log_set_format((enum log_format)settings->log_format);
     log_set_level((enum log_level)settings->log_level);
     log_line(LOG_INFO,
-             "reloaded: %zu models, %zu shapes warm in %.1f ms, keys and certificate; other "
-             "settings change at a restart",
-             registry_count(loaded->registry), loaded->report.shapes, loaded->report.ms);
+             "reloaded: %zu model%s, %zu shape%s warm in %.1f ms, keys and certificate; other "
+             "settings need a restart",
+             registry_count(loaded->registry), ppm_plural(registry_count(loaded->registry)),
+             loaded->report.shapes, ppm_plural(loaded->report.shapes), loaded->report.ms);
 }
 
 /* The new configuration as a whole, or the old one and the reason why. */
@@ -128,7 +130,7 @@ static void reload(struct loader *loader)
     else if (error.status == PPM_CANCELLED)
         log_line(LOG_INFO, "not reloaded, the server is stopping");
     else
-        log_line(LOG_ERROR, "not reloaded, the old models go on: %s", error.text);
+        log_line(LOG_ERROR, "not reloaded, still serving the old models: %s", error.text);
     settings_release(&settings);
     service_end_change();
     if (!service_is_leaving(service))

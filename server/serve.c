@@ -42,12 +42,15 @@ static void log_start(struct service *service, const struct warm_up_report *repo
     struct registry *registry = service_registry(service);
     registry_names(registry, names, sizeof names);
     registry_release(registry);
-    log_line(LOG_INFO, "models: %s; %zu shapes warm in %.1f ms", names, report->shapes, report->ms);
+    log_line(LOG_INFO, "models: %s; %zu shape%s warm in %.1f ms", names, report->shapes,
+             ppm_plural(report->shapes), report->ms);
     if (cores.quota > 0)
         snprintf(quota, sizeof quota, "a CPU quota worth %d", cores.quota);
-    log_line(LOG_INFO, "%zu threads compute (%s: %d cores in the affinity mask, %s), kernels: %s",
-             service->threads, service->settings.threads > 0 ? "as configured" : "as many as cores",
-             cores.affinity, quota, ppm_isa_name());
+    log_line(LOG_INFO,
+             "%zu computing thread%s (%s: %d core%s in the affinity mask, %s), kernels: %s",
+             service->threads, ppm_plural(service->threads),
+             service->settings.threads > 0 ? "as configured" : "as many as cores", cores.affinity,
+             ppm_plural((size_t)cores.affinity), quota, ppm_isa_name());
 }
 
 /* A descriptor for each connection, or accept() fails in a loop; and for each region of memory. */
@@ -178,7 +181,7 @@ static void wait_or_leave(struct service *service, const sigset_t *signals, size
         if (!is_to_leave(wait_for_signal(&leaving, left_s)) ||
             clock_now_s() - service->leaving_s < same_signal_s)
             continue;
-        log_line(LOG_WARN, "stopped by a second signal, %zu requests lost",
+        log_line(LOG_WARN, "stopped by a second signal; requests lost: %zu",
                  http_in_flight(service->http));
         _Exit(1);
     }
@@ -192,7 +195,7 @@ static void drain(struct service *service, const sigset_t *signals)
     service->leaving_s = clock_now_s();
     atomic_store(&service->is_leaving, true);
     atomic_store(&service->is_ready, false);
-    log_line(LOG_INFO, "stopping: %zu requests in flight", http_in_flight(service->http));
+    log_line(LOG_INFO, "stopping; requests in flight: %zu", http_in_flight(service->http));
     service_manager_notify("STOPPING=1\nSTATUS=finishing what was accepted");
     wait_or_leave(service, signals, service->settings.drain_delay_ms);
     http_stop_accepting(service->http);

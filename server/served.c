@@ -57,7 +57,7 @@ static struct ppm_model *load_again(struct service *service, const struct regist
         return NULL;
     ppm_model_info(model, &info);
     if (strcmp(info.name, entry->name) != 0)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\" as it was",
+        ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\", its name so far",
                  entry->path, info.name, entry->name);
     if (error->status == PPM_OK &&
         warm_up_model(model, service->executor, progress, error) == PPM_OK)

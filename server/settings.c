@@ -86,8 +86,9 @@ enum ppm_status settings_set_text(struct settings *settings, const struct settin
     if (setting->kind == KIND_CHOICE)
         return set_choice(settings, setting, text, where, error);
     if (strlen(text) < setting->min || strlen(text) >= SETTINGS_TEXT_BYTES)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu bytes, expected %zu to %d", where,
-                        strlen(text), setting->min, SETTINGS_TEXT_BYTES - 1);
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: found %zu byte%s, expected %zu to %d", where,
+                        strlen(text), ppm_plural(strlen(text)), setting->min,
+                        SETTINGS_TEXT_BYTES - 1);
     snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s", text);
     return PPM_OK;
 }

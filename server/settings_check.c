@@ -62,7 +62,7 @@ enum ppm_status settings_check(const struct settings *settings, struct ppm_error
     const bool has_certificate = *settings->tls_certificate, has_key = *settings->tls_key;
     if (has_certificate != has_key)
         return ppm_fail(
-            error, PPM_BAD_CONFIG, "%s: found none beside %s, expected both of them or neither",
+            error, PPM_BAD_CONFIG, "%s: found nothing although %s is set, expected both or neither",
             has_key ? "tls_certificate" : "tls_key", has_key ? "tls_key" : "tls_certificate");
     if (check_origins(settings->cors_origins, error) != PPM_OK)
         return error->status;

@@ -379,10 +379,11 @@ Test(bfloat16, refused_without_kernels)
         char text[200];
         if (ppm_isa_select(names[i], &error) != PPM_OK)
             continue;
-        snprintf(text, sizeof text,
-                 "model.json: compute: found \"bfloat16\" where the kernels in use are %s without "
-                 "products of bfloat16, expected \"float32\", or a CPU with AVX512_BF16",
-                 names[i]);
+        snprintf(
+            text, sizeof text,
+            "model.json: compute: found \"bfloat16\", which the %s kernels in use do not have, "
+            "expected \"float32\", or a CPU with AVX512_BF16",
+            names[i]);
         expect_refusal(small, text);
     }
 }

@@ -278,19 +278,17 @@ Test(codec, other_channels_are_unfit)
         {PPM_NCHW,
          4,
          {1, 5, 5, 4},
-         "([1, 5, 5, 4] as NCHW), model \"listing1\" takes 4; send layout=NHWC if the channels "
-         "come last"},
+         "([1, 5, 5, 4] as NCHW), model \"listing1\" takes 4; with layout=NHWC it fits"},
         {PPM_NCHW,
          3,
          {5, 3, 4},
-         "5 channels ([5, 3, 4] as NCHW), model \"listing1\" takes 4; send "
-         "layout=NHWC"},
+         "5 channels ([5, 3, 4] as NCHW), model \"listing1\" takes 4; with "
+         "layout=NHWC it fits"},
         {PPM_NHWC,
          4,
          {1, 4, 5, 3},
-         "3 channels ([1, 4, 5, 3] as NHWC), model \"listing1\" takes 4; "
-         "send layout=NCHW if the channels come first"},
-        {PPM_NHWC, 3, {4, 5, 3}, "send layout=NCHW"},
+         "3 channels ([1, 4, 5, 3] as NHWC), model \"listing1\" takes 4; with layout=NCHW it fits"},
+        {PPM_NHWC, 3, {4, 5, 3}, "with layout=NCHW it fits"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct codec_expectation expectation = {.layout = cases[i].layout,

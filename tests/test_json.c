@@ -265,13 +265,14 @@ Test(json, refuses_irregular_nesting)
     static const struct refusal cases[] = {
         {"{\"data\": [[[1, 2], [3]]]}",
          "data[0][1] at byte 21: the array that ends here has length "
-         "1, expected 2 as the arrays before it"},
+         "1, expected 2 like the arrays before it"},
         {"{\"data\": [[[1, 2], [3, 4, 5]]]}", "data[0][1] at byte 27: the array that ends here has "
                                               "length 3, expected 2"},
         {"{\"data\": [[[1], [2]], [[3]]]}",
          "data[1] at byte 26: the array that ends here has length "
          "1, expected 2"},
-        {"{\"data\": [[1], 2]}", "data[1] at byte 15: found 2, expected an array, as before it"},
+        {"{\"data\": [[1], 2]}",
+         "data[1] at byte 15: found 2, expected an array, like those before it"},
         {"{\"data\": [1, [2]]}", "data[1] at byte 13: found [, expected a number"},
         {"{\"data\": [[1], [[2]]]}", "data[1][0] at byte 16: found [, expected a number"},
         {"{\"data\": [[[[[1]]]]]}",
@@ -280,9 +281,8 @@ Test(json, refuses_irregular_nesting)
         {"{\"data\": [[1, 2], [3, 4]]}",
          "the shape is missing and data is nested 2 deep, expected 3 "
          "or 4"},
-        {"{\"data\": [1, 2, 3]}",
-         "the shape is missing and the 3 numbers of data are flat, expected "
-         "\"shape\": [1, 4, 30, 30] beside them"},
+        {"{\"data\": [1, 2, 3]}", "the shape is missing and data is flat (3 numbers), expected a "
+                                  "member \"shape\": [1, 4, 30, 30]"},
     };
     check_refusals(cases, COUNT(cases));
 }
@@ -295,15 +295,15 @@ Test(json, refuses_data_that_is_not_as_shape_says)
         {"{\"shape\": [2, 1, 2], \"data\": [1, 2, 3, 4, 5]}", "data holds 5 numbers, expected 4"},
         {"{\"shape\": [2, 1, 2], \"data\": [1]}", "data holds 1 number, expected 4"},
         {"{\"shape\": [2, 1, 2], \"data\": [[[1, 2]], [[3, 4]], [[5, 6]]]}",
-         "data is nested as [3, 1, 2], expected [2, 1, 2] as shape says"},
+         "data is nested as [3, 1, 2], expected [2, 1, 2], the shape"},
         {"{\"shape\": [2, 1, 2], \"data\": [[1, 2], [3, 4]]}",
-         "data is nested as [2, 2], expected [2, 1, 2] as shape says"},
+         "data is nested as [2, 2], expected [2, 1, 2], the shape"},
         {"{\"shape\": [2, 1, 2], \"data\": [[[[1, 2]], [[3, 4]]]]}",
-         "data is nested as [1, 2, 1, 2], expected [2, 1, 2] as shape says"},
+         "data is nested as [1, 2, 1, 2], expected [2, 1, 2], the shape"},
         {"{\"shape\": [2, 1, 2], \"data\": [[[1], [2]], [[3], [4]]]}",
-         "data is nested as [2, 2, 1], expected [2, 1, 2] as shape says"},
+         "data is nested as [2, 2, 1], expected [2, 1, 2], the shape"},
         {"{\"shape\": [2, 1, 1], \"data\": [[[[1]]], [[[2]]]]}",
-         "data is nested as [2, 1, 1, 1], expected [2, 1, 1] as shape says"},
+         "data is nested as [2, 1, 1, 1], expected [2, 1, 1], the shape"},
         /* No machine has the memory; nothing is allocated for it. */
         {"{\"shape\": [1, 2, 1000000, 1000000000], \"data\": [1, 2]}",
          "data holds 2 numbers, expected 2000000000000000 for shape [1, 2, 1000000, 1000000000]"},
@@ -351,7 +351,7 @@ Test(json, refuses_data_by_another_way)
         {"{\"data\": \"AAAA\"}", "data at byte 9: found \"\"AAAA\"\", expected an array"},
         {"{\"data\": [1], \"data\": [2]}",
          "the body has \"data\" twice, at bytes 9 and 22, expected it once"},
-        {"{\"d\\u0061ta\": [[[1]]]}", "the key of \"data\" is written with escapes"},
+        {"{\"d\\u0061ta\": [[[1]]]}", "the key \"data\" is written with escapes"},
         {"{\"data\": [1], \"d\\u0061ta\": [2]}", "duplicate object key"},
         {"{\"shape\": [1,1,1], \"shape\": [1,1,1], \"data\": [1]}", "duplicate object key"},
     };

@@ -207,11 +207,11 @@ Test(live_access, a_reload_takes_up_other_keys_or_keeps_the_old_ones)
     start_with_keys(&live);
     live_write_file(keys, "new key\n");
     kill(live.pid, SIGHUP);
-    live_wait_log(&live, "not reloaded, the old models go on: keys_file: ");
+    live_wait_log(&live, "not reloaded, still serving the old models: keys_file: ");
     cr_assert(status_of(&live, "GET", "/ppm", "X-Api-Key: alpha-0123456789\r\n") == 200);
     live_write_file(keys, "new-key");
     kill(live.pid, SIGHUP);
-    live_wait_log(&live, " reloaded: 1 models");
+    live_wait_log(&live, " reloaded: 1 model, ");
     cr_assert(status_of(&live, "GET", "/ppm", "X-Api-Key: alpha-0123456789\r\n") == 401);
     cr_assert(status_of(&live, "GET", "/ppm", "X-Api-Key: new-key\r\n") == 200);
     live_stop(&live);

@@ -45,7 +45,7 @@ Test(live_bfloat16, is_described_or_refused)
     struct live_output output = live_run(LIST("describe", "--model", path), NULL);
     if (output.status == 0) {
         cr_expect(
-            strstr(output.out, "\ncompute         bfloat16, off from float32 by at most 0.00"),
+            strstr(output.out, "\ncompute         bfloat16, differs from float32 by at most 0.00"),
             "%s", output.out);
         cr_expect(strstr(output.out, "\ncompute time    products take "), "%s", output.out);
         cr_expect(strstr(output.out, " of the largest value, random x [1, 40, 12, 12]\n"), "%s",

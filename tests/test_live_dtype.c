@@ -196,7 +196,7 @@ Test(live_dtype, refusals)
          "the body has 64 bytes, expected the 32 of the shape's float16 values"},
         {"/ppm?shape=1,4,2,2&dtype=bfloat16", RAW_TYPE, 33, 400, "32 of the shape's bfloat16"},
         {"/ppm?shape=1,4,2,2", RAW_TYPE, 32, 400, "64 of the shape's float32"},
-        {"/ppm?dtype=float16", JSON_TYPE, 2, 400, "dtype: found float16 for a body of JSON"},
+        {"/ppm?dtype=float16", JSON_TYPE, 2, 400, "dtype: found float16 for a JSON body"},
         {"/ppm?out_dtype=float16", JSON_TYPE, 2, 406,
          "out_dtype: found float16, which application/json does not have"},
         {"/ppm?shape=1,4,2,2&out_dtype=bfloat16", RAW_TYPE "Accept: application/x-npy\r\n", 64, 406,

@@ -204,7 +204,7 @@ Test(live_executor, it_is_warm_before_it_is_ready_and_after_a_reload)
     live_wait_log(&live, "not reloaded");
     write_warm(path, "[4, 7, 7], [4, 8, 8]");
     kill(live.pid, SIGHUP);
-    live_wait_log(&live, " reloaded: 1 models, 3 shapes warm");
+    live_wait_log(&live, " reloaded: 1 model, 3 shapes warm");
     live_stop(&live);
     live_directory_remove(directory);
 }

@@ -725,7 +725,8 @@ Test(live_memory, compressed_tensors)
 
 Test(live_memory, tensors_that_are_refused)
 {
-    static char json[] = "{\"shape\": [1, 5, 1, 1], \"data\": [1, 2, 3, 4, 5], \"model\": \"one\"}";
+    static char json[] =
+        "{\"shape\": [1, 5, 1, 1], \"data\": [1, 2, 3, 4, 5], \"dtype\": \"int32\"}";
     static char npy[] = "\x93NUMPY\x01\0\x06\0{'x':}";
     static char large[500000];
     static const struct request requests[] = {

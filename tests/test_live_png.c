@@ -163,14 +163,13 @@ Test(live_png, is_refused_with_a_reason)
         int status;
     } cases[] = {
         {"/ppm/soft?shape=1,3,9,31", RAW_TYPE PNG,
-         "Accept: found image/png, but model \"soft\" answers float32, no labels to show "
-         "(\"as\": \"argmax\"); expected one of application/json,",
+         "Accept: found image/png, but model \"soft\" answers float32, which a PNG cannot "
+         "show (\"as\": \"argmax\" answers labels); expected one of application/json,",
          1, 406},
         {"/ppm/many?shape=1,3,9,31", RAW_TYPE PNG,
-         "model \"many\" tells 300 classes apart, and a PNG has at most 256 colours; expected", 1,
-         406},
+         "model \"many\" has 300 classes, and a PNG at most 256 colors; expected", 1, 406},
         {"/ppm/map?shape=3,3,9,31", RAW_TYPE PNG,
-         "Accept: found image/png for a batch of 3, of which a PNG shows one map, expected a batch "
+         "Accept: found image/png for a batch of 3, but a PNG shows one map; expected a batch "
          "of 1, or one of application/json,",
          3, 406},
         {"/ppm/map?shape=1,3,9,31", RAW_TYPE "image/webp\r\n",

@@ -115,9 +115,9 @@ Test(live_service, what_cannot_be_served_on_is_refused)
     const int deaf = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check_refused(listener, "2", "LISTEN_FDS: found \"2\" sockets");
     check_refused(listener, "0", "LISTEN_FDS: found \"0\" sockets");
-    check_refused(datagrams, "1", "expected a stream socket that listens");
-    check_refused(deaf, "1", "expected a stream socket that listens");
-    check_refused(STDOUT_FILENO, "1", "expected a stream socket that listens");
+    check_refused(datagrams, "1", "expected a listening TCP or unix stream socket");
+    check_refused(deaf, "1", "expected a listening TCP or unix stream socket");
+    check_refused(STDOUT_FILENO, "1", "expected a listening TCP or unix stream socket");
     close(listener);
     close(datagrams);
     close(deaf);

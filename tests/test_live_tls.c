@@ -175,12 +175,13 @@ Test(live_tls, what_is_half_or_wrong_is_refused_with_a_sentence)
     const struct {
         const char *certificate, *key, *said, *told;
     } cases[] = {
-        {certificate, "", "tls_key: found none beside tls_certificate", "expected both"},
-        {"", key, "tls_certificate: found none beside tls_key", "expected both"},
+        {certificate, "", "tls_key: found nothing although tls_certificate is set",
+         "expected both"},
+        {"", key, "tls_certificate: found nothing although tls_key is set", "expected both"},
         {"/nowhere.pem", key, "tls_certificate: /nowhere.pem", "No such file"},
         {certificate, "/nowhere.pem", "tls_key: /nowhere.pem", "No such file"},
-        {directory, key, "tls_certificate", "expected a file"},
-        {certificate, "/dev/zero", "tls_key: /dev/zero", "expected a file"},
+        {directory, key, "tls_certificate", "found a directory, expected a regular file"},
+        {certificate, "/dev/zero", "tls_key: /dev/zero", "found a device, expected a regular file"},
         {garbage, key, "tls_certificate", "garbage.pem"},
         {key, key, "tls_certificate", "key.pem"},
         {certificate, certificate, "tls_key", "certificate.pem"},
@@ -242,13 +243,13 @@ Test(live_tls, a_reload_takes_up_a_new_certificate_or_keeps_the_old_one)
     cr_assert(rename(certificate, old) == 0);
     live_make_identity(certificate, copy);
     kill(live.pid, SIGHUP);
-    live_wait_log(&live, "not reloaded, the old models go on: tls_key: ");
+    live_wait_log(&live, "not reloaded, still serving the old models: tls_key: ");
     cr_assert(live_tls_open(&after, &live, old, NULL), "the old certificate is gone");
     live_tls_close(&after);
 
     cr_assert(rename(copy, key) == 0);
     kill(live.pid, SIGHUP);
-    live_wait_log(&live, " reloaded: 1 models");
+    live_wait_log(&live, " reloaded: 1 model, ");
     check_serving(&live, "the new certificate");
     cr_assert(!live_tls_open(&after, &live, old, NULL), "the old certificate is still there");
     live_tls_send(&before, request, sizeof request - 1);
@@ -259,7 +260,7 @@ Test(live_tls, a_reload_takes_up_a_new_certificate_or_keeps_the_old_one)
 
     write_config("");
     kill(live.pid, SIGHUP);
-    live_wait_log(&live, "switched on and off by a restart");
+    live_wait_log(&live, "turning TLS on or off needs a restart");
     check_serving(&live, "a configuration without TLS");
     live_stop(&live);
 }

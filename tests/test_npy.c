@@ -252,7 +252,7 @@ Test(npy, refuses_headers)
         {"{'descr': '<f4' 'shape': (2, 1, 2)}", "expected ',' or '}'"},
         {"{'descr': '<f4',, 'shape': (2, 1, 2)}", "once each"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1, 2)} + x",
-         "found \"+ x\", expected nothing behind the '}'"},
+         "found \"+ x\", expected nothing after the '}'"},
         {"__import__('os')", "npy header at byte 10: found \"__import__('os')\", expected '{'"},
         {"", "npy header: found its end at byte 10, expected '{'"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1, 3)}",
@@ -296,7 +296,8 @@ Test(npy, refuses_what_stands_before_the_header)
          "npy: found gzip data, expected \\x93NUMPY; send it with Content-Encoding: gzip"},
         {"\x93NUMPY\1v{'descr'", 16, "curl's --data-binary sends that, -d leaves bytes out"},
         {"\x93NUMPY\2O\1{'descr'", 17, "curl's --data-binary sends that, -d leaves bytes out"},
-        {"\x93NUMPY\1\0", 8, "npy: the body ends at byte 8 within its header"},
+        {"\x93NUMPY\1\0", 8,
+         "npy: found 8 bytes, which end within the header, expected at least 12"},
         {"\x93NUMPY\0\0\0\0\0\0", 12, "npy: found version 0.0, expected 1.0, 2.0 or 3.0"},
         {"\x93NUMPY\4\0\0\0\0\0", 12, "npy: found version 4.0, expected"},
         {"\x93NUMPY\1\1\0\0\0\0", 12, "npy: found version 1.1, expected"},
@@ -305,7 +306,7 @@ Test(npy, refuses_what_stands_before_the_header)
         {"\x93NUMPY\2\0\0\0\1\0", 12, "npy: found a header of 65536 bytes, expected at most 10000"},
         {"\x93NUMPY\3\0\xff\xff\xff\xff", 12, "npy: found a header of 4294967295 bytes"},
         {"\x93NUMPY\1\0\x10\0{}", 12,
-         "npy: the body ends at byte 12 within its header, which ends at byte 26"},
+         "npy: found 12 bytes, which end within the header, expected at least 26"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ppm_tensor tensor = {0};

@@ -104,14 +104,14 @@ static void check_refusal(size_t classes, const char *output, const char *text)
 
 Test(palette, refuses_what_is_none)
 {
-    static const char colour[] = "expected a colour [red, green, blue], each from 0 to 255";
+    static const char colour[] = "expected a color [red, green, blue], each from 0 to 255";
     static const struct {
         const char *palette, *text;
     } cases[] = {
-        {"'voc'", "output.palette: found \"voc\", expected a list of 1 to 256 colours, such as"},
+        {"'voc'", "output.palette: found \"voc\", expected a list of 1 to 256 colors, such as"},
         {"{}", "output.palette: found {}, expected a list of 1 to 256"},
         {"[]", "output.palette: found [], expected a list of 1 to 256"},
-        {"[[0, 0, 0]]", "output.palette: found [[0,0,0]], expected a colour for each of the 2 "
+        {"[[0, 0, 0]]", "output.palette: found [[0,0,0]], expected a color for each of the 2 "
                         "classes, not for 1"},
         {"[[0, 0, 0], '#808080']", "output.palette[1]: found \"#808080\", "},
         {"[[0, 0, 0], 5]", "output.palette[1]: found 5, "},
@@ -131,10 +131,10 @@ Test(palette, refuses_what_is_none)
         if (strstr(cases[i].text, "palette["))
             check_refusal(2, output, colour);
     }
-    check_refusal(2, palette_of(257), "expected a list of 1 to 256 colours");
+    check_refusal(2, palette_of(257), "expected a list of 1 to 256 colors");
     check_refusal(257, palette_of(256),
-                  "expected a colour for each of the 257 classes, not for 256");
+                  "expected a color for each of the 257 classes, not for 256");
     check_refusal(2, "'palette': [[0, 0, 0], [1, 1, 1]]",
-                  "output.palette: found [[0,0,0],[1,1,1]], expected \"as\": \"argmax\" beside a");
-    check_refusal(2, "'as': 'softmax', 'palette': []", "expected \"as\": \"argmax\" beside");
+                  "output.palette: found [[0,0,0],[1,1,1]], expected \"as\": \"argmax\" with a");
+    check_refusal(2, "'as': 'softmax', 'palette': []", "expected \"as\": \"argmax\" with");
 }

@@ -85,14 +85,14 @@ Test(png, refuses_what_it_cannot_show)
         const char *text;
     } cases[] = {
         {{3, 1, 2, 2}, PPM_INT32, 256, PPM_UNFIT, "a PNG shows one map, found a batch of 3"},
-        {{1, 1, 2, 2}, PPM_FLOAT32, 256, PPM_UNFIT, "found float32 of 1 channels"},
+        {{1, 1, 2, 2}, PPM_FLOAT32, 256, PPM_UNFIT, "found float32 of 1 channel"},
         {{1, 2, 2, 2}, PPM_INT32, 256, PPM_UNFIT, "found int32 of 2 channels"},
         {{1, 1, 2, 2}, PPM_INT32, 0, PPM_UNFIT, "without a palette"},
         {{1, 1, 2, 2},
          PPM_INT32,
          9,
          PPM_UNFIT,
-         "label 9 at pixel 2, expected one of a palette of 9 colours"},
+         "found label 9 at pixel 2, expected one of the palette's 9 colors"},
         {{1, 1, 2, 2}, PPM_INT32, 8, PPM_UNFIT, "label 8 at pixel 1"},
         {{1, 1, 1u << 31, 1}, PPM_INT32, 256, PPM_TOO_LARGE, "found 2147483648 x 1"},
         {{1, 1, 1, 1u << 31}, PPM_INT32, 256, PPM_TOO_LARGE, "found 1 x 2147483648"},

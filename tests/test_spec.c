@@ -142,7 +142,7 @@ Test(spec, refuses_pyramids)
         {"bins and windows", "{" C4 ", " BINS ", 'windows': [3], 'pool': 'same'}",
          "bins: found [1,2], expected either bins or windows, not both"},
         {"windows with adaptive", "{" C4 ", 'windows': [3], 'pool': 'adaptive'}",
-         "windows: found [3], expected \"pool\": \"same\" or \"valid\" beside windows"},
+         "windows: found [3], expected \"pool\": \"same\" or \"valid\" with windows"},
         {"windows with the default pool", "{" C4 ", 'windows': [3]}", "\"pool\": \"same\""},
         {"window 0", "{" C4 ", 'windows': [0], 'pool': 'same'}", "windows[0]: found 0"},
         {"window of one side 0", "{" C4 ", 'windows': [[3, 0]], 'pool': 'same'}",
@@ -260,9 +260,11 @@ Test(spec, refuses_resizing_and_outputs)
         {"size and scale", WITH("'output': {'size': [1, 2], 'scale': 2}"),
          "output.size: found [1,2], expected either size or scale, not both"},
         {"argmax of one channel", HEAD("[{'conv': {'channels': 1}}], 'output': {'as': 'argmax'}"),
-         "output.as: found \"argmax\", expected \"values\" of a head that ends with \"sigmoid\""},
+         "output.as: found \"argmax\", expected \"values\", with a head that ends with "
+         "\"sigmoid\""},
         {"softmax of one channel", HEAD("[{'conv': {'channels': 1}}], 'output': {'as': 'softmax'}"),
-         "output.as: found \"softmax\", expected \"values\" of a head that ends with \"sigmoid\""},
+         "output.as: found \"softmax\", expected \"values\", with a head that ends with "
+         "\"sigmoid\""},
         {"a layer of it", HEAD("[{'conv': {'channels': 1}}, 'softmax']"),
          "head[1]: found \"softmax\", expected \"sigmoid\": softmax of 1 channel is 1 everywhere"},
         {"with options", BRANCH("[{'conv': {'channels': 1}}, {'softmax': {}}]"),

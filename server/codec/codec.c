@@ -50,8 +50,7 @@ enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
     const size_t other_channels = axes[is_nchw ? axis_count - 1 : axis_count - 3];
     const char *hint = "";
     if (other_channels == expectation->channels)
-        hint = is_nchw ? "; send layout=NHWC if the channels come last"
-                       : "; send layout=NCHW if the channels come first";
+        hint = is_nchw ? "; with layout=NHWC it fits" : "; with layout=NCHW it fits";
     char shape[CODEC_AXES_TEXT_BYTES];
     return ppm_fail(
         error, PPM_UNFIT, "the tensor has %zu channel%s (%s as %s), model \"%s\" takes %zu%s",

@@ -152,7 +152,7 @@ enum ppm_status codec_json_members(struct codec_json_reader *reader, const char 
     }
     if (status == PPM_OK && !has_data && json_object_get(root, "data"))
         status = ppm_fail(error, PPM_MALFORMED,
-                          "the key of \"data\" is written with escapes, expected it plain");
+                          "the key \"data\" is written with escapes, expected it without");
     json_decref(root);
     if (status == PPM_OK && !has_data)
         status = ppm_fail(error, PPM_MALFORMED, "the body has no \"data\", expected %s",

@@ -145,10 +145,10 @@ static enum ppm_status close_array(struct text *text)
         *extent = scan->done[level];
     if (*extent != scan->done[level]) {
         char element[WHERE_BYTES];
-        return ppm_fail(text->error, PPM_MALFORMED,
-                        "%s: the array that ends here has length %zu, expected %zu as the arrays "
-                        "before it",
-                        where(text, level, element), scan->done[level], *extent);
+        return ppm_fail(
+            text->error, PPM_MALFORMED,
+            "%s: the array that ends here has length %zu, expected %zu like the arrays before it",
+            where(text, level, element), scan->done[level], *extent);
     }
     scan->depth = level;
     text->at++;
@@ -178,7 +178,7 @@ static enum ppm_status read_next(struct text *text)
     if (scan->array.depth == 0)
         scan->array.depth = scan->depth;
     if (scan->depth != scan->array.depth)
-        return refuse(text, "an array, as before it");
+        return refuse(text, "an array, like those before it");
     return read_values(text) ? PPM_OK : read_value(text);
 }
 

@@ -187,7 +187,7 @@ static enum ppm_status pass_byte(struct codec_json_frame *frame, const char *bod
     case '[':
         if (frame->depth == NESTING_MAX)
             return ppm_fail(error, PPM_MALFORMED,
-                            "byte %zu: nested deeper than %d, expected at most %d levels beside "
+                            "byte %zu: nested deeper than %d, expected at most %d levels outside "
                             "the data",
                             frame->at - 1, NESTING_MAX, NESTING_MAX);
         frame->depth++;

@@ -262,7 +262,7 @@ static enum ppm_status check_shape(const struct codec_json_array *array, const s
                         array->count, array->count == 1 ? "" : "s", count, shape);
     if (array->depth > 1 && (array->depth != axis_count ||
                              memcmp(array->extents, axes, axis_count * sizeof axes[0]) != 0))
-        return ppm_fail(error, PPM_MALFORMED, "data is nested as %s, expected %s as shape says",
+        return ppm_fail(error, PPM_MALFORMED, "data is nested as %s, expected %s, the shape",
                         codec_axes_text(array->extents, array->depth, nesting), shape);
     return PPM_OK;
 }
@@ -273,9 +273,9 @@ static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm
 {
     if (array->depth == 1)
         return ppm_fail(error, PPM_MALFORMED,
-                        "the shape is missing and the %zu numbers of data are flat, expected "
-                        "\"shape\": [1, 4, 30, 30] beside them",
-                        array->count);
+                        "the shape is missing and data is flat (%zu number%s), expected a member "
+                        "\"shape\": [1, 4, 30, 30]",
+                        array->count, ppm_plural(array->count));
     if (array->depth == 2)
         return ppm_fail(error, PPM_MALFORMED,
                         "the shape is missing and data is nested 2 deep, expected 3 or 4");

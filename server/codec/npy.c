@@ -154,8 +154,8 @@ static enum ppm_status read_head(const char *body, size_t body_bytes,
     if (data_bytes != found_bytes) {
         char shape[CODEC_AXES_TEXT_BYTES];
         return ppm_fail(error, PPM_MALFORMED,
-                        "npy: found %zu bytes of data, expected %zu for shape %s of %s",
-                        found_bytes, data_bytes,
+                        "npy: found %zu byte%s of data, expected %zu for shape %s of %s",
+                        found_bytes, ppm_plural(found_bytes), data_bytes,
                         codec_axes_text(header.axes, header.axis_count, shape), header.descr);
     }
     *ret_header = header;

@@ -220,7 +220,7 @@ static enum ppm_status read_dictionary(struct cursor *cursor, struct codec_npy_h
         return status;
     skip_space(cursor);
     if (cursor->at != cursor->end)
-        return refuse(cursor, "nothing behind the '}'");
+        return refuse(cursor, "nothing after the '}'");
     if (!seen.descr || !seen.fortran_order || !seen.shape)
         return ppm_fail(cursor->error, PPM_MALFORMED, "npy header: '%s' is missing",
                         !seen.descr           ? "descr"
@@ -261,8 +261,8 @@ static enum ppm_status find_header(const char *body, size_t body_bytes, size_t *
                         "curl's --data-binary sends that, -d leaves bytes out");
     if (body_bytes < 12)
         return ppm_fail(error, PPM_MALFORMED,
-                        "npy: the body ends at byte %zu within its header, expected at least 12",
-                        body_bytes);
+                        "npy: found %zu byte%s, which end within the header, expected at least 12",
+                        body_bytes, ppm_plural(body_bytes));
     const unsigned major = bytes[6];
     if (major < 1 || major > 3 || bytes[7] != 0)
         return ppm_fail(error, PPM_MALFORMED, "npy: found version %u.%u, expected 1.0, 2.0 or 3.0",
@@ -278,8 +278,8 @@ static enum ppm_status find_header(const char *body, size_t body_bytes, size_t *
     *ret_end = *ret_start + header_bytes;
     if (*ret_end > body_bytes)
         return ppm_fail(error, PPM_MALFORMED,
-                        "npy: the body ends at byte %zu within its header, which ends at byte %zu",
-                        body_bytes, *ret_end);
+                        "npy: found %zu byte%s, which end within the header, expected at least %zu",
+                        body_bytes, ppm_plural(body_bytes), *ret_end);
     return PPM_OK;
 }
 

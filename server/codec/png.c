@@ -104,8 +104,7 @@ static enum ppm_status narrow_labels(const struct ppm_tensor *labels, size_t cou
             return error->status;
         if (label < 0 || (size_t)label >= palette_count)
             return ppm_fail(error, PPM_UNFIT,
-                            "label %d at pixel %zu, expected one of a palette of "
-                            "%zu colours",
+                            "found label %d at pixel %zu, expected one of the palette's %zu colors",
                             (int)label, i, palette_count);
         to[i] = (uint8_t)label;
     }
@@ -118,9 +117,9 @@ static enum ppm_status check_map(const struct ppm_tensor *labels,
     const struct ppm_shape s = labels->shape;
     if (labels->dtype != PPM_INT32 || s.c != 1 || palette->count == 0)
         return ppm_fail(error, PPM_UNFIT,
-                        "a PNG shows a map of at most %d labels (\"as\": \"argmax\"), found %s "
-                        "of %zu channels%s",
-                        CODEC_PNG_LABELS_MAX, ppm_dtype_name(labels->dtype), s.c,
+                        "a PNG shows a map of at most %d labels (\"as\": \"argmax\"), found %s of "
+                        "%zu channel%s%s",
+                        CODEC_PNG_LABELS_MAX, ppm_dtype_name(labels->dtype), s.c, ppm_plural(s.c),
                         labels->dtype == PPM_INT32 ? " without a palette" : "");
     if (s.n != 1)
         return ppm_fail(error, PPM_UNFIT, "a PNG shows one map, found a batch of %zu", s.n);

@@ -12,9 +12,9 @@ static enum ppm_status expect_shape(size_t body_bytes, const struct codec_expect
 {
     if (!expectation->axes)
         return ppm_fail(error, PPM_MALFORMED,
-                        "the shape of the %zu bytes is missing, expected ?shape=1,4,30,30 in the "
+                        "the shape of the %zu byte%s is missing, expected ?shape=1,4,30,30 in the "
                         "URL or the header X-Tensor-Shape: 1,4,30,30",
-                        body_bytes);
+                        body_bytes, ppm_plural(body_bytes));
 
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
     enum ppm_status status = ppm_tensor_from_axes(expectation->axes, expectation->axis_count,
@@ -39,8 +39,8 @@ static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectat
         return error->status;
     if (bytes != body_bytes) {
         char shape[CODEC_AXES_TEXT_BYTES];
-        return ppm_fail(error, PPM_MALFORMED, "found %zu bytes, expected %zu for shape %s of %s",
-                        body_bytes, bytes,
+        return ppm_fail(error, PPM_MALFORMED, "found %zu byte%s, expected %zu for shape %s of %s",
+                        body_bytes, ppm_plural(body_bytes), bytes,
                         codec_axes_text(expectation->axes, expectation->axis_count, shape),
                         codec_dtype_name(expectation->dtype));
     }

@@ -15,7 +15,7 @@ static enum ppm_status refuse(const struct reader *reader, const char *where, co
 {
     char quoted[CODEC_QUOTED_BYTES];
     if (!found)
-        return ppm_fail(reader->error, PPM_MALFORMED, "%s: found none, expected %s", where,
+        return ppm_fail(reader->error, PPM_MALFORMED, "%s: found nothing, expected %s", where,
                         expected);
     return ppm_fail(reader->error, PPM_MALFORMED, "%s: found %s, expected %s", where,
                     codec_json_quote(found, quoted), expected);
@@ -124,8 +124,9 @@ static enum ppm_status read_place(const struct reader *reader, const json_t *inp
         return ppm_fail(reader->error, PPM_MALFORMED,
                         "inputs[0]: found %s, expected one of data, parameters.binary_data_size "
                         "and parameters.shared_memory_region",
-                        has_data + (binary != NULL) + has_region == 0 ? "no values of x"
-                                                                      : "several places of x");
+                        has_data + (binary != NULL) + has_region == 0
+                            ? "no values of x"
+                            : "values of x in several places");
     x->place = has_data ? V2_IN_JSON : V2_IN_BODY;
     if (binary && read_count(reader, binary, "binary_data_size", &x->bytes) != PPM_OK)
         return reader->error->status;
@@ -133,12 +134,12 @@ static enum ppm_status read_place(const struct reader *reader, const json_t *inp
         return reader->error->status;
     if ((binary ? x->bytes : 0) != binary_bytes)
         return ppm_fail(reader->error, PPM_MALFORMED,
-                        "found %zu bytes behind the JSON, expected %zu as binary_data_size says",
-                        binary_bytes, binary ? x->bytes : 0);
+                        "found %zu byte%s after the JSON, expected %zu (binary_data_size)",
+                        binary_bytes, ppm_plural(binary_bytes), binary ? x->bytes : 0);
     if (has_data && reader->request->dtype != CODEC_FLOAT32)
         return ppm_fail(reader->error, PPM_MALFORMED,
-                        "inputs[0].data: found numbers of a datatype that travels as raw bytes "
-                        "alone, expected FP32, or binary_data_size");
+                        "inputs[0].data: found numbers of a datatype that is only sent as raw "
+                        "bytes, expected FP32 or binary_data_size");
     return PPM_OK;
 }
 
@@ -168,8 +169,8 @@ static enum ppm_status read_output_parameters(const struct reader *reader, const
         return reader->error->status;
     if (json_object_get(parameters, "classification"))
         return ppm_fail(reader->error, PPM_MALFORMED,
-                        "outputs[0].parameters: classification is not served here, expected the "
-                        "values of y to be asked for");
+                        "outputs[0].parameters: classification is not supported, expected a "
+                        "request for the values of y");
     y->place = is_binary ? V2_IN_BODY : V2_IN_JSON;
     return read_region(reader, parameters, y);
 }

@@ -51,7 +51,7 @@ static void print_compute(const struct ppm_model_info *info)
     if (error->shape.n > 0 && info->output_dtype == PPM_INT32)
         printf(", %.2g %% of classes differ from float32's", 100 * error->error);
     else if (error->shape.n > 0)
-        printf(", off from float32 by at most %.2g of the largest value", error->error);
+        printf(", differs from float32 by at most %.2g of the largest value", error->error);
     if (error->shape.n > 0)
         printf(", random x [%zu, %zu, %zu, %zu]", error->shape.n, error->shape.c, error->shape.h,
                error->shape.w);

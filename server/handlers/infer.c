@@ -175,15 +175,15 @@ static bool refuse_png_of_model(struct inference *inference)
                         &inference->answer_form))
         return false;
     if (info->classes == 0)
-        return http_problem(request, 406,
-                            "Accept: found %.60s, but model \"%s\" answers %s, no labels to show "
-                            "(\"as\": \"argmax\"); expected one of %s, %s or %s",
-                            accept, info->name, ppm_dtype_name(info->output_dtype),
-                            codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
-                            codec_media_type(CODEC_RAW));
+        return http_problem(
+            request, 406,
+            "Accept: found %.60s, but model \"%s\" answers %s, which a PNG cannot show (\"as\": "
+            "\"argmax\" answers labels); expected one of %s, %s or %s",
+            accept, info->name, ppm_dtype_name(info->output_dtype), codec_media_type(CODEC_JSON),
+            codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW));
     return http_problem(request, 406,
-                        "Accept: found %.60s, but model \"%s\" tells %zu classes apart, and a PNG "
-                        "has at most %d colours; expected one of %s, %s or %s",
+                        "Accept: found %.60s, but model \"%s\" has %zu classes, and a PNG at most "
+                        "%d colors; expected one of %s, %s or %s",
                         accept, info->name, info->classes, CODEC_PNG_LABELS_MAX,
                         codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
                         codec_media_type(CODEC_RAW));
@@ -215,8 +215,8 @@ static bool refuse_dtypes(struct inference *inference)
         return true;
     return inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32 &&
            http_problem(request, 400,
-                        "dtype: found %s for a body of JSON, whose numbers are float32; "
-                        "expected no dtype, or a raw body",
+                        "dtype: found %s for a JSON body, whose numbers are float32; expected no "
+                        "dtype, or a raw body",
                         codec_dtype_name(expectation->dtype));
 }
 

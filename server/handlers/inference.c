@@ -6,6 +6,7 @@
 #include "server/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { READ_AHEAD_BYTES = 1 << 16 }; /* of JSON, at a time */
 
@@ -73,8 +74,8 @@ static bool refuse_png(struct inference *inference, size_t maps)
         codec_negotiate(accept, inference->form, CODEC_AS_TENSOR, &inference->answer_form))
         return false;
     return http_problem(request, 406,
-                        "Accept: found %.60s for a batch of %zu, of which a PNG shows one map, "
-                        "expected a batch of 1, or one of %s, %s or %s",
+                        "Accept: found %.60s for a batch of %zu, but a PNG shows one map; expected "
+                        "a batch of 1, or one of %s, %s or %s",
                         accept, maps, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
                         codec_media_type(CODEC_RAW));
 }
@@ -95,6 +96,16 @@ static bool add_needs(struct inference *inference, struct ppm_shape shape,
            !__builtin_add_overflow(*ret_bytes, inference->head_bytes_max, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes) &&
            (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
+}
+
+/* curl -d leaves line ends and zero bytes out of a file. */
+static const char *curl_hint(const struct http_request *request, size_t expected_bytes)
+{
+    const char *agent = http_header(request, "User-Agent");
+    const bool is_curl = agent && strncmp(agent, "curl/", strlen("curl/")) == 0;
+    return is_curl && request->content_length < expected_bytes
+               ? "; curl's --data-binary sends a file as it is, -d leaves bytes out"
+               : "";
 }
 
 bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x)
@@ -122,8 +133,9 @@ bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor
     if (inference->form == CODEC_RAW && request->has_content_length &&
         request->content_length != body_bytes)
         return http_problem(request, 400,
-                            "the body has %zu bytes, expected the %zu of the shape's %s values",
-                            request->content_length, body_bytes, codec_dtype_name(dtype));
+                            "the body has %zu byte%s, expected the %zu of the shape's %s values%s",
+                            request->content_length, ppm_plural(request->content_length),
+                            body_bytes, codec_dtype_name(dtype), curl_hint(request, body_bytes));
     inference->costs = costs;
     return false;
 }
@@ -209,7 +221,8 @@ static bool pays_in_batches(const struct ppm_costs *costs)
 static bool refuse_place(struct inference *inference)
 {
     metrics_rejected(METRICS_QUEUE_FULL);
-    return http_problem(inference->request, 503, "%zu requests are waiting already (queue_max)",
+    return http_problem(inference->request, 503,
+                        "the queue is full: %zu waiting (queue_max); try again",
                         inference->service->settings.queue_max);
 }
 

@@ -41,10 +41,14 @@ json_t *v2_read_body(struct http_request *request)
     if (json_is_object(root))
         return root;
     json_decref(root);
+    const char *kind = ppm_looks_like(request->body, bytes);
     if (json_error_code(&cause) == json_error_out_of_memory)
         http_problem(request, 503, "out of memory");
+    else if (kind && strcmp(kind, "JSON") != 0)
+        http_problem(request, 400, "the body begins with %s, expected a JSON object, {...}", kind);
     else
-        http_problem(request, 400, "the body is no JSON object of at most %d bytes",
+        http_problem(request, 400,
+                     "the body is not a JSON object, expected one of at most %d bytes",
                      V2_ORDER_BYTES_MAX);
     return NULL;
 }
@@ -88,7 +92,7 @@ bool v2_refuse_version(struct http_request *request)
         return false;
     return http_problem(request, 404,
                         "found no version \"%.64s\" of model \"%.64s\", expected "
-                        "version " V2_VERSION ", which is all there is",
+                        "version " V2_VERSION ", the only one",
                         version, request->arguments[0]);
 }
 
@@ -316,8 +320,8 @@ static bool start_change(struct http_request *request, void *(*change)(void *req
     const struct service *service = request->context;
     if (!service->settings.allow_model_control)
         return http_problem(request, 403,
-                            "models are not loaded or unloaded by request here, expected the "
-                            "setting allow_model_control");
+                            "loading and unloading models by request is off, expected the setting "
+                            "allow_model_control");
     if (atomic_flag_test_and_set(&is_changing))
         return http_problem(request, 503, "another model is being loaded or unloaded; try again");
     http_answer_later(request);
@@ -325,7 +329,7 @@ static bool start_change(struct http_request *request, void *(*change)(void *req
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&thread, &attributes, change, request) != 0) {
         atomic_flag_clear(&is_changing);
-        http_problem(request, 503, "no thread could be started to do it");
+        http_problem(request, 503, "no thread could be started for it");
         http_answer(request);
     }
     pthread_attr_destroy(&attributes);

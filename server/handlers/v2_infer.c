@@ -93,8 +93,7 @@ static bool begin_json(struct v2_inference *v2)
     if (shape)
         return http_problem(
             inference->request, 400,
-            "shape: found %.60s in the query or X-Tensor-Shape, expected the one of "
-            "inputs[0] alone",
+            "shape: found %.60s in the query or X-Tensor-Shape, expected only that of inputs[0]",
             shape);
     inference->form = inference->answer_form = CODEC_JSON;
     return !inference_reader(inference, "inputs") &&
@@ -109,11 +108,10 @@ static bool refuse_dtype(struct v2_inference *v2)
     bool is_explicit;
     if (!handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &dtype, &is_explicit))
         return true;
-    return dtype != CODEC_FLOAT32 &&
-           http_problem(request, 400,
-                        "X-Tensor-Dtype: found %s, expected the datatype of inputs[0] alone, or "
-                        "float32 values",
-                        codec_dtype_name(dtype));
+    return dtype != CODEC_FLOAT32 && http_problem(request, 400,
+                                                  "X-Tensor-Dtype: found %s, expected only the "
+                                                  "datatype of inputs[0], or float32 values",
+                                                  codec_dtype_name(dtype));
 }
 
 bool v2_infer_begin(struct http_request *request)
@@ -144,7 +142,8 @@ static void set_timeout(struct http_request *request, size_t timeout_us)
 static bool refuse_bytes(struct http_request *request, const char *where, size_t found,
                          size_t expected)
 {
-    return http_problem(request, 400, "%s: found %zu bytes, expected %zu", where, found, expected);
+    return http_problem(request, 400, "%s: found %zu byte%s, expected %zu", where, found,
+                        ppm_plural(found), expected);
 }
 
 /* Finds x where it stands, and room for y in shared memory. True: refused. */

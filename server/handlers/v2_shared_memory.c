@@ -10,7 +10,7 @@ bool v2_refuse_shared_memory(struct http_request *request)
     const struct service *service = request->context;
     return !service->settings.allow_shared_memory &&
            http_problem(request, 403,
-                        "shared memory is not used here, expected the setting allow_shared_memory");
+                        "shared memory is off, expected the setting allow_shared_memory");
 }
 
 /* ---- what there is ---- */

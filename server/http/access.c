@@ -49,7 +49,7 @@ static void warn_of_mode(const char *setting, const char *path,
     struct stat status;
     if (!*path || stat(path, &status) != 0 || !(status.st_mode & S_IROTH))
         return;
-    snprintf(warning, sizeof warning, "%s: %s: everyone may read it; mode 0600 is enough", setting,
+    snprintf(warning, sizeof warning, "%s: %s: anyone can read it; mode 0600 is enough", setting,
              path);
     on_warning(warning);
 }
@@ -124,9 +124,9 @@ bool http_refuse_stranger(struct http_request *request)
         return false;
     metrics_rejected(METRICS_UNAUTHORIZED);
     http_add_header(request, "WWW-Authenticate", "Bearer");
-    return http_problem(
-        request, 401, "found %s, expected \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\"",
-        bearer || api_key ? "a key that is not among those of this server" : "no key");
+    return http_problem(request, 401,
+                        "found %s, expected \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\"",
+                        bearer || api_key ? "an unknown key" : "no key");
 }
 
 /* ---- TLS ---- */

@@ -81,7 +81,8 @@ bool http_refuse_coding(struct http_request *request)
     if (found.fields > 1 || (name.bytes > 0 && !find_coding(name, &coding))) {
         http_add_header(request, "Accept-Encoding", "gzip, deflate");
         return http_problem(
-            request, 415, "Content-Encoding: found %.60s, expected gzip or deflate, and one alone",
+            request, 415,
+            "Content-Encoding: found %.60s, expected gzip or deflate, only one of them",
             found.fields > 1 ? "several headers" : found.value);
     }
     return coding != HTTP_IDENTITY && !http_expect_compressed(request, coding) &&

@@ -156,7 +156,7 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
     const char *flaw = find_flaw(request);
     const bool hides = has_hidden_part(request, method, raw_target, version, &head);
     if (!is_known_method(request->method))
-        return refuse(request, 501, "the method is none of HTTP's, expected GET, HEAD or POST");
+        return refuse(request, 501, "unknown method, expected GET, HEAD or POST");
     if (!is_target(raw_target))
         return refuse(request, 400,
                       "the request target holds a byte that is not visible ASCII, expected it "
@@ -168,14 +168,15 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
     if (flaw)
         return refuse(request, 400, flaw);
     if (head.has_bad_name)
-        return refuse(request, 400, "a header's name is no token: found a space or a control byte");
+        return refuse(request, 400,
+                      "a header name is not a token: found a space or a control byte");
     if (head.has_bad_value)
         return refuse(request, 400, "a header's value holds a control byte");
     if (head.hosts > 1 || (head.hosts == 0 && !is_old))
         return refuse(request, 400, "found no Host header or several, expected exactly one");
     if ((head.hosts > 0 && !is_host(head.host)) ||
         (request->host && (!*request->host || !is_host(request->host))))
-        return refuse(request, 400, "the Host header or the target's is no host name");
+        return refuse(request, 400, "the Host header or the target's host is not a host name");
     if (!request->host)
         request->host = head.host ? head.host : "";
     if (head.lengths > 1)
@@ -184,10 +185,10 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
         return refuse(request, 400,
                       "found both Content-Length and Transfer-Encoding, expected one of them");
     if (head.encodings > 0 && is_old)
-        return refuse(request, 400, "found Transfer-Encoding in HTTP/1.0, which has none");
+        return refuse(request, 400, "found Transfer-Encoding in HTTP/1.0, which does not have it");
     if (head.encodings > 1 || (head.encoding && strcasecmp(head.encoding, "chunked") != 0))
-        return refuse(request, 501, "the Transfer-Encoding is not served, expected chunked");
+        return refuse(request, 501, "unsupported Transfer-Encoding, expected chunked");
     if (head.expect && strcasecmp(head.expect, "100-continue") != 0)
-        return refuse(request, 417, "the Expect header is not served, expected 100-continue");
+        return refuse(request, 417, "unsupported Expect header, expected 100-continue");
     return false;
 }

@@ -232,8 +232,8 @@ static bool begin_request(struct http_request *request, const char *method, cons
     }
     if (!request->route)
         return http_problem(request, 404,
-                            "nothing is served at this path; POST /ppm computes, GET /ppm "
-                            "describes");
+                            "nothing is served at this path; POST /ppm or /v2/models/{model}/infer "
+                            "computes, GET /ppm describes");
     if (http_refuse_fields(request))
         return true;
     if (request->content_length > http_body_bytes_max(request))

@@ -95,7 +95,7 @@ static enum ppm_status refuse_data(const struct http_inflater *inflater, struct 
     if (inflater->streams > 0 && z->total_out == 0)
         return refuse_what_follows(inflater, error);
     return ppm_fail(error, PPM_MALFORMED,
-                    "the body's %s data are corrupt: found %s within %zu bytes, expected %s",
+                    "the body's %s data is corrupt: found %s within %zu bytes, expected %s",
                     http_coding_name(inflater->coding), z->msg ? z->msg : "a preset dictionary",
                     inflater->taken_bytes,
                     inflater->coding == HTTP_GZIP ? "gzip's format (RFC 1952)"
@@ -106,9 +106,11 @@ static enum ppm_status refuse_cut(const struct http_inflater *inflater, struct p
 {
     if (inflater->streams > 0 && inflater->stream.total_out == 0)
         return refuse_what_follows(inflater, error);
-    return ppm_fail(error, PPM_MALFORMED,
-                    "the body ends after %zu bytes, within its %s data, expected all of them",
-                    inflater->taken_bytes, http_coding_name(inflater->coding));
+    return ppm_fail(
+        error, PPM_MALFORMED,
+        "the body ends after %zu byte%s, in the middle of its %s data, expected all of it",
+        inflater->taken_bytes, ppm_plural(inflater->taken_bytes),
+        http_coding_name(inflater->coding));
 }
 
 /* ---- inflating ---- */

@@ -42,7 +42,7 @@ static enum ppm_status add_line(struct keys *keys, const char *line, size_t numb
                         "characters without spaces, or a comment (#)",
                         path, number, KEY_BYTES_MAX);
     if (!digest(line, bytes, keys->digests[keys->count]))
-        return ppm_fail(error, PPM_IO, "keys_file: %s: SHA-256 is not to be had", path);
+        return ppm_fail(error, PPM_IO, "keys_file: %s: SHA-256 is not available", path);
     keys->count++;
     return PPM_OK;
 }
@@ -68,7 +68,7 @@ static enum ppm_status add_lines(struct keys *keys, gnutls_datum_t file, const c
         if (add_line(keys, strsep(&rest, "\n"), number, path, error) != PPM_OK)
             return error->status;
     if (keys->count == 0)
-        ppm_fail(error, PPM_BAD_CONFIG, "keys_file: %s: found no key, expected one a line", path);
+        ppm_fail(error, PPM_BAD_CONFIG, "keys_file: %s: found no key, expected one per line", path);
     return error->status;
 }
 

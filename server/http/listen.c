@@ -172,10 +172,10 @@ static int listen_passed(const struct http_options *options, char *ret_address,
         describe_passed(descriptor, options->has_tls ? "https" : "http", ret_address,
                         address_bytes))
         return descriptor;
-    ppm_fail(error, PPM_BAD_CONFIG,
-             "descriptor %d was passed to listen on, expected a stream socket that listens, of TCP "
-             "or of unix",
-             descriptor);
+    ppm_fail(
+        error, PPM_BAD_CONFIG,
+        "descriptor %d was passed to listen on, expected a listening TCP or unix stream socket",
+        descriptor);
     return -1;
 }
 

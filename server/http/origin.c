@@ -145,7 +145,7 @@ bool http_refuse_host(struct http_request *request)
     const struct authority host = read_authority(request->host, strlen(request->host));
     if (!host.is_sane) {
         request->closes = true;
-        return http_problem(request, 400, "the Host header is no host name");
+        return http_problem(request, 400, "the Host header is not a host name");
     }
     if (!*request->host || strcmp(allowed, "*") == 0 || (!*allowed && !server->is_loopback) ||
         is_this_machine(request, host.name) || is_listed(allowed, host.name))

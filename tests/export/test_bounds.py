@@ -155,6 +155,14 @@ class Bounds(ExportTest):
         self.assert_bounded("found no state_dict", pickled(
             pickle.EMPTY_DICT + pickle.MEMOIZE + text("a") + pickle.BINGET + b"\0" + pickle.SETITEM))
 
+    def test_many_names(self):
+        """Which each might be a module's, or a layer's without a name of its own."""
+        np.savez(self.folder / "c.npz", **{f"{i}.stages.0.1.weight": np.ones((1, 1)) for i in range(20000)})
+        self.assert_bounded("pspnet-pytorch may begin at each of 20,000 prefixes", None, name="c.npz")
+        layer = {"weights": np.ones((1, 1), np.float32)}
+        np.save(self.folder / "c.npy", np.array({f"conv2d_{i}": layer for i in range(50000)}, dtype=object))
+        self.assert_bounded("recognised no pyramid pooling module among 50,000 tensors", None, name="c.npy")
+
     def test_damaged_tensors(self):
         """Shapes and strides that are none; --list goes on."""
         for shape in (text("word") + pickle.TUPLE1, pickle.NONE, pickle.EMPTY_DICT,

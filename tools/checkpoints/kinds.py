@@ -74,15 +74,13 @@ def slim_windows(_):
 def keras_names(names):
     """Layers without a name of their own are numbered as they were made: the branches, the
     bottleneck, the classifier, then an auxiliary branch where that has no names either."""
-    renamed = {}
-    for layer in ("conv2d", "batch_normalization"):
-        numbered = sorted({(int(found[2] or 0), found[1]) for found in (
-            re.fullmatch(rf"({layer}(?:_(\d+))?)\.\w+", name) for name in names) if found})
-        for place, (_, stem) in enumerate(numbered):
-            for name in names:
-                if name.startswith(stem + "."):
-                    renamed[f"{layer}#{place}{name[len(stem):]}"] = name
-    return renamed
+    layers = {"conv2d": {}, "batch_normalization": {}}  # {number: {leaf: name}}
+    for name in names:
+        if found := re.fullmatch(r"(conv2d|batch_normalization)(?:_(\d{1,9}))?\.(\w+)", name):
+            layers[found[1]].setdefault(int(found[2] or 0), {})[found[3]] = name
+    return {f"{layer}#{place}.{leaf}": name for layer, numbered in layers.items()
+            for place, number in enumerate(sorted(numbered))
+            for leaf, name in numbered[number].items()}
 
 
 TO_INPUT = "the network goes on by stretching its logits to the image's size; --size H,W adds that"

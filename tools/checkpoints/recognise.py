@@ -13,6 +13,7 @@ PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "runni
 BESIDE = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
 
 MISSING_SHOWN_MAX = 6
+PREFIXES_MAX = 200
 
 
 @dataclass
@@ -322,29 +323,29 @@ def left_over(kind, view, options):
             and not (options.without_classifier and name.startswith(classifier))]
 
 
-def check_nothing_is_left(candidate, view, options):
-    if left := left_over(candidate.kind, view, options):
-        raise Unfit(f"also has {left[0]}, which such a module does not")
-
-
 def candidates(checkpoint, options, kind_name=None, prefix=None):
     """Every kind at every prefix where its first branch is."""
     for kind in KINDS:
         if kind_name not in (None, kind.name):
             continue
         anchor = name_of(kind.branch[0], kind, 0) + ".weight"
-        for start in prefixes(checkpoint, kind, anchor):
+        starts = [start for start in prefixes(checkpoint, kind, anchor) if prefix in (None, start)]
+        if len(starts) > PREFIXES_MAX:
+            raise ExportError(f"{checkpoint.path}: {kind.name} may begin at each of {len(starts):,} "
+                              "prefixes; --prefix says where")
+        for start in starts:
             view = View(checkpoint, kind, start)
             tensor = view.tensor(anchor)
             shape = conv_shape(tensor.shape, tensor.layout)
             is_pointwise = shape and shape[2:] == (1, 1)
-            if prefix not in (None, start) or not is_pointwise or view.has(kind.absent):
+            if not is_pointwise or view.has(kind.absent):
                 continue
             candidate = Candidate(options.applied_to(kind), checkpoint, start)
             try:
                 configure(candidate, view, options)
                 check_shapes(checkpoint, {**candidate.config, "weights": {}}, candidate.sources)
-                check_nothing_is_left(candidate, view, options)
+                if left := left_over(candidate.kind, view, options):
+                    raise Unfit(f"also has {left[0]}, which such a module does not")
             except Unfit as reason:
                 candidate.problem = str(reason)
             candidate.used = {view.names[name] for name in view.used}

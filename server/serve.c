@@ -142,6 +142,7 @@ static enum ppm_status start(struct service *service, const sigset_t *signals, i
         (s->allow_shared_memory && shared_memory_allow(error) != PPM_OK))
         return error->status;
     memory_set_max(s->memory_max_bytes);
+    shared_memory_set_max(s->shared_memory_max_bytes);
     struct warm_up_report report;
     if (!(service->executor = executor_start(&executor_options, error)) ||
         !(service->loader = loader_start(service, count, arguments, error)))

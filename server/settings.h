@@ -31,6 +31,7 @@ struct settings {
     size_t max_queue_delay_us;
     size_t body_max_bytes;
     size_t memory_max_bytes;
+    size_t shared_memory_max_bytes;
     size_t request_timeout_ms;
     size_t head_timeout_ms, body_timeout_ms, queue_timeout_ms; /* 0: request_timeout_ms alone */
     size_t compute_timeout_ms, response_timeout_ms;

@@ -37,7 +37,7 @@ struct setting {
     const char *help;
 };
 
-enum { SETTING_COUNT = 33, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
+enum { SETTING_COUNT = 34, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
 
 extern const struct setting settings_table[SETTING_COUNT];
 extern const char *const settings_groups[GROUP_COUNT]; /* their headings in --help */

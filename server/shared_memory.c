@@ -1,108 +1,22 @@
 /* shared_memory.c - see shared_memory.h. */
-#include "server/shared_memory.h"
+#include "server/shared_memory_private.h"
+
+#include "server/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A place for a region; one with start 0 is free. The atomics are for the signal handler, which can
- * take no lock; all else is guarded by the mutex, and does not change while there are holders. */
-struct region {
-    atomic_uintptr_t start; /* of the mapping, which begins and ends with a page */
-    atomic_size_t bytes;
-    atomic_uint version; /* odd while start and bytes change */
-    int descriptor;
-    struct shared_memory_info info;
-    size_t holders;
-    atomic_bool is_broken;
-    bool is_registered; /* by its name; else it is there for its holders */
-};
+struct region shared_memory_regions[SHARED_MEMORY_REGIONS_MAX];
+static struct region *const regions = shared_memory_regions;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct region regions[SHARED_MEMORY_REGIONS_MAX];
-static size_t page_bytes;
-static struct sigaction previous_action;
-
-/* ---- SIGBUS ---- */
-
-/* The region that holds address. The one whose page is missing has a holder, so that it is not
- * changing: any that is, or has been meanwhile, is another. */
-static struct region *find_address(uintptr_t address, uintptr_t *ret_end)
-{
-    for (size_t i = 0; i < SHARED_MEMORY_REGIONS_MAX; i++) {
-        struct region *region = &regions[i];
-        const unsigned version = atomic_load(&region->version);
-        const uintptr_t start = atomic_load(&region->start);
-        const size_t bytes = atomic_load(&region->bytes);
-        if (version % 2 == 0 && atomic_load(&region->version) == version && address >= start &&
-            address - start < bytes) {
-            *ret_end = start + bytes;
-            return region;
-        }
-    }
-    return NULL;
-}
-
-/* Anonymous memory from the page of address to the end of its region. False: it is in none. */
-static bool replace_rest(uintptr_t address)
-{
-    uintptr_t end;
-    struct region *region = find_address(address, &end);
-    if (!region)
-        return false;
-    const uintptr_t page = address & ~((uintptr_t)page_bytes - 1);
-    atomic_store(&region->is_broken, true); /* before anyone can read what comes there */
-    return mmap((void *)page, end - page, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
-}
-
-static void on_bus_error(int signal, siginfo_t *info, void *context)
-{
-    const int saved_errno = errno;
-    if (info->si_code == BUS_ADRERR && replace_rest((uintptr_t)info->si_addr)) {
-        errno = saved_errno;
-        return;
-    }
-    if (previous_action.sa_flags & SA_SIGINFO) {
-        previous_action.sa_sigaction(signal, info, context);
-        return;
-    }
-    /* Back to what was before, and the access that failed is tried again; whoever sent it as a
-     * signal does so once. */
-    sigaction(SIGBUS, &previous_action, NULL);
-    if (info->si_code <= 0)
-        raise(SIGBUS);
-    errno = saved_errno;
-}
-
-static int install_error;
-
-static void install(void)
-{
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    action.sa_sigaction = on_bus_error;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGBUS, NULL, &previous_action) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
-        install_error = errno;
-}
-
-enum ppm_status shared_memory_allow(struct ppm_error *error)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
-    if (install_error)
-        return ppm_fail(error, PPM_IO, "no handler for SIGBUS: %s", strerror(install_error));
-    return PPM_OK;
-}
+pthread_mutex_t shared_memory_mutex = PTHREAD_MUTEX_INITIALIZER; /* and what follows */
+static size_t mapped_bytes, mapped_bytes_max = SIZE_MAX;
 
 /* ---- the table; the mutex is held ---- */
 
@@ -117,7 +31,7 @@ static struct region *find_name(const char *name)
 static struct region *find_free(void)
 {
     for (size_t i = 0; i < SHARED_MEMORY_REGIONS_MAX; i++)
-        if (atomic_load(&regions[i].start) == 0)
+        if (!regions[i].is_registered && regions[i].holders == 0)
             return &regions[i];
     return NULL;
 }
@@ -127,19 +41,30 @@ static void set_mapping(struct region *region, void *start, size_t bytes)
     atomic_fetch_add(&region->version, 1);
     atomic_store(&region->start, (uintptr_t)start);
     atomic_store(&region->bytes, bytes);
-    atomic_store(&region->is_broken, false);
     atomic_fetch_add(&region->version, 1);
 }
 
-static void close_if_unused(struct region *region)
+static void unmap(struct region *region)
 {
     void *start = (void *)atomic_load(&region->start);
     const size_t bytes = atomic_load(&region->bytes);
-    if (!start || region->is_registered || region->holders > 0)
+    if (!start)
         return;
     set_mapping(region, NULL, 0);
     munmap(start, bytes);
     close(region->descriptor);
+    mapped_bytes -= bytes;
+    memory_give(region->backed_bytes);
+    region->backed_bytes = 0;
+    if (atomic_load(&region->is_broken))
+        shared_memory_drop_stand_in();
+}
+
+/* What broke is of no use any more, though its name stays until it is unregistered. */
+static void unmap_if_unused(struct region *region)
+{
+    if (region->holders == 0 && (!region->is_registered || atomic_load(&region->is_broken)))
+        unmap(region);
 }
 
 /* ---- registering ---- */
@@ -188,7 +113,7 @@ static enum ppm_status map_region(struct region *region, const struct shared_mem
                                   struct ppm_error *error)
 {
     size_t object_bytes;
-    const size_t before = info->offset % page_bytes;
+    const size_t before = info->offset % shared_memory_page_bytes;
     const int descriptor = shm_open(info->key, O_RDWR, 0);
     if (descriptor < 0)
         return ppm_fail(
@@ -203,7 +128,16 @@ static enum ppm_status map_region(struct region *region, const struct shared_mem
                         "offset %zu on",
                         info->name, object_bytes, info->key, info->byte_size, info->offset);
     }
-    const size_t bytes = (before + info->byte_size + page_bytes - 1) / page_bytes * page_bytes;
+    const size_t bytes = (before + info->byte_size + shared_memory_page_bytes - 1) /
+                         shared_memory_page_bytes * shared_memory_page_bytes;
+    if (bytes > mapped_bytes_max - mapped_bytes) {
+        close(descriptor);
+        return ppm_fail(
+            error, PPM_TOO_LARGE,
+            "shared memory region '%.60s': found %zu bytes, with %zu registered or still "
+            "in use already, expected at most %zu in all (shared_memory_max_bytes)",
+            info->name, bytes, mapped_bytes, mapped_bytes_max);
+    }
     void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor,
                        (off_t)(info->offset - before));
     if (start == MAP_FAILED) {
@@ -213,12 +147,26 @@ static enum ppm_status map_region(struct region *region, const struct shared_mem
                         "shared memory region '%.60s' cannot be mapped: %s", info->name,
                         strerror(cause));
     }
+    struct stat status = {.st_ino = 0};
+    fstat(descriptor, &status);
     region->info = *info;
     region->descriptor = descriptor;
+    region->device = status.st_dev;
+    region->inode = status.st_ino;
+    region->backed_bytes = 0;
     region->holders = 0;
     region->is_registered = true;
+    atomic_store(&region->is_broken, false);
     set_mapping(region, start, bytes);
+    mapped_bytes += bytes;
     return PPM_OK;
+}
+
+void shared_memory_set_max(size_t bytes)
+{
+    pthread_mutex_lock(&shared_memory_mutex);
+    mapped_bytes_max = bytes;
+    pthread_mutex_unlock(&shared_memory_mutex);
 }
 
 enum ppm_status shared_memory_register(const char *name, const char *key, size_t offset,
@@ -232,7 +180,7 @@ enum ppm_status shared_memory_register(const char *name, const char *key, size_t
                         "shared memory region '%.60s': found 0 bytes, expected at least 1", name);
     memcpy(info.name, name, strlen(name) + 1);
     memcpy(info.key, key, strlen(key) + 1);
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
     struct region *region = find_free();
     if (find_name(name))
         ppm_fail(
@@ -246,52 +194,52 @@ enum ppm_status shared_memory_register(const char *name, const char *key, size_t
                  SHARED_MEMORY_REGIONS_MAX);
     else
         map_region(region, &info, error);
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&shared_memory_mutex);
     return error->status;
 }
 
 bool shared_memory_unregister(const char *name)
 {
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
     struct region *region = find_name(name);
     if (region) {
         region->is_registered = false;
-        close_if_unused(region);
+        unmap_if_unused(region);
     }
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&shared_memory_mutex);
     return region != NULL;
 }
 
 void shared_memory_unregister_all(void)
 {
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
     for (size_t i = 0; i < SHARED_MEMORY_REGIONS_MAX; i++) {
         regions[i].is_registered = false;
-        close_if_unused(&regions[i]);
+        unmap_if_unused(&regions[i]);
     }
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&shared_memory_mutex);
 }
 
 bool shared_memory_find(const char *name, struct shared_memory_info *ret_info)
 {
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
     const struct region *region = find_name(name);
     if (region)
         *ret_info = region->info;
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&shared_memory_mutex);
     return region != NULL;
 }
 
 bool shared_memory_next(size_t *at, struct shared_memory_info *ret_info)
 {
     bool is_found = false;
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
     for (; *at < SHARED_MEMORY_REGIONS_MAX && !is_found; (*at)++)
         if (regions[*at].is_registered) {
             *ret_info = regions[*at].info;
             is_found = true;
         }
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&shared_memory_mutex);
     return is_found;
 }
 
@@ -330,7 +278,8 @@ static enum ppm_status hold_region(struct region *region, size_t offset, size_t 
         return error->status;
     region->holders++;
     *ret_view = (struct shared_memory_view){
-        .data = (char *)atomic_load(&region->start) + info->offset % page_bytes + offset,
+        .data =
+            (char *)atomic_load(&region->start) + info->offset % shared_memory_page_bytes + offset,
         .bytes = bytes,
         .region = (size_t)(region - regions),
     };
@@ -340,7 +289,7 @@ static enum ppm_status hold_region(struct region *region, size_t offset, size_t 
 enum ppm_status shared_memory_hold(const char *name, size_t offset, size_t bytes,
                                    struct shared_memory_view *ret_view, struct ppm_error *error)
 {
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
     struct region *region = find_name(name);
     if (region)
         hold_region(region, offset, bytes, ret_view, error);
@@ -348,7 +297,7 @@ enum ppm_status shared_memory_hold(const char *name, size_t offset, size_t bytes
         ppm_fail(error, PPM_UNFIT,
                  "Unable to find shared memory region: '%.60s', expected one that is registered",
                  name);
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&shared_memory_mutex);
     return error->status;
 }
 
@@ -361,9 +310,16 @@ void shared_memory_release(struct shared_memory_view *view)
 {
     if (!view->data)
         return;
-    pthread_mutex_lock(&mutex);
-    regions[view->region].holders--;
-    close_if_unused(&regions[view->region]);
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_lock(&shared_memory_mutex);
+    struct region *region = &regions[view->region];
+    if (view->backed_bytes > 0) { /* what was not written after all has taken none */
+        const size_t holes = shared_memory_hole_bytes(view);
+        const size_t unused = holes < view->backed_bytes ? holes : view->backed_bytes;
+        region->backed_bytes -= unused;
+        memory_give(unused);
+    }
+    region->holders--;
+    unmap_if_unused(region);
+    pthread_mutex_unlock(&shared_memory_mutex);
     *view = (struct shared_memory_view){0};
 }

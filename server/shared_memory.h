@@ -7,10 +7,16 @@
  *
  * The object belongs to its owner, who may truncate it at any time. Whoever then reads or writes a
  * page that is no more gets SIGBUS, on whatever thread. The handler of shared_memory_allow puts
- * anonymous memory where the rest of the region was, so that the thread goes on with what then is
- * there, and marks the region as broken: shared_memory_is_intact tells, and the request is refused
- * in the end. The same holds where the memory of /dev/shm runs out. A system call gets EFAULT
+ * other memory there, 8 MiB that all such pages share, so that the thread goes on with whatever it
+ * reads, and marks the region as broken: shared_memory_is_intact tells, and the request is refused
+ * in the end. The region is unmapped with its last holder, and its name is good for nothing but to
+ * be unregistered. The same holds where the memory of /dev/shm runs out. A system call gets EFAULT
  * instead: hand none of this memory to one.
+ *
+ * An object may have holes: pages without memory, which the kernel allocates with the first access,
+ * to read as well. Those that an answer is to be written to count as taken from the budget
+ * (memory.h) until the region is unmapped (shared_memory_back); others are to be read by
+ * shared_memory_read, which allocates nothing.
  *
  * Any thread may call. No function but shared_memory_allow is called before it.
  */
@@ -34,16 +40,20 @@ struct shared_memory_info {
 struct shared_memory_view {
     void *data; /* may be read and written; aligned as the client chose */
     size_t bytes;
-    size_t region; /* private */
+    size_t region, backed_bytes; /* private */
 };
 
 /* Installs the handler for SIGBUS, once; it hands what is not in a region to the one before it, or
  * lets it end the process as ever. PPM_IO when it cannot. */
 enum ppm_status shared_memory_allow(struct ppm_error *error);
 
+/* How many bytes may be mapped at a time, in whole pages; without it any number. */
+void shared_memory_set_max(size_t bytes);
+
 /* key is "/x" or "x". PPM_MALFORMED: name or key is none, or byte_size is 0. PPM_UNFIT: the name is
  * taken; the object is not there, may not be read and written, or ends before offset + byte_size.
- * PPM_TOO_LARGE: there are SHARED_MEMORY_REGIONS_MAX. PPM_NO_MEMORY or PPM_IO: it cannot be mapped.
+ * PPM_TOO_LARGE: there are SHARED_MEMORY_REGIONS_MAX, or too many bytes. PPM_NO_MEMORY or PPM_IO:
+ * it cannot be mapped.
  */
 enum ppm_status shared_memory_register(const char *name, const char *key, size_t offset,
                                        size_t byte_size, struct ppm_error *error);
@@ -66,6 +76,20 @@ enum ppm_status shared_memory_hold(const char *name, size_t offset, size_t bytes
 /* To be asked when what was read or written is complete, and before it is used. False, and
  * PPM_UNFIT: the object was truncated, so that all of it may be wrong. */
 bool shared_memory_is_intact(const struct shared_memory_view *view, struct ppm_error *error);
+
+/* Whether some of it has no memory yet. */
+bool shared_memory_has_holes(const struct shared_memory_view *view);
+
+/* Whether two views share bytes of one object, by one region or by two. One may be {0}. */
+bool shared_memory_overlap(const struct shared_memory_view *a, const struct shared_memory_view *b);
+
+/* Takes from the budget what writing to all of it may allocate. PPM_NO_MEMORY: the budget lacks it;
+ * PPM_TOO_LARGE: it always will. */
+enum ppm_status shared_memory_back(struct shared_memory_view *view, struct ppm_error *error);
+
+/* ret[bytes] = what stands there from offset on, holes as 0. PPM_UNFIT: not all of it is there. */
+enum ppm_status shared_memory_read(const struct shared_memory_view *view, size_t offset, void *ret,
+                                   size_t bytes, struct ppm_error *error);
 
 /* *view becomes {0}, which may be released too. */
 void shared_memory_release(struct shared_memory_view *view);

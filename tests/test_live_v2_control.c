@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define INFER  "/v2/models/listing1-pytorch-ppm/infer"
@@ -103,6 +104,60 @@ Test(live_v2_control, tensors_are_read_and_written_where_they_lie)
     }
     live_tensor_free(&x);
     live_tensor_free(&y);
+    stop();
+}
+
+/* x and y of one object, by one region or two, have the values that they have apart. */
+Test(live_v2_control, what_overlaps_is_computed_from_x_as_it_was)
+{
+    static const size_t offsets[] = {0, 4, 64, 800, 1536};
+    struct live_tensor x = live_golden(LISTING1, "x.npy"), y = live_golden(LISTING1, "y.npy");
+    make_object(OBJECT_BYTES);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--allow-shared-memory"), NULL);
+    register_object("r", 0, OBJECT_BYTES, 200, "{}");
+    register_object("q", 64, OBJECT_BYTES - 64, 200, "{}");
+    for (size_t i = 0; i < 2 * COUNT(offsets); i++) {
+        float values[Y_BYTES / sizeof(float)];
+        char body[1024];
+        const size_t x_at = 512, y_at = 64 + offsets[i / 2];
+        memcpy(memory + x_at, x.values, X_BYTES);
+        snprintf(body, sizeof body,
+                 "{\"inputs\": [{" SHAPE ", \"parameters\": {" PLACE "}}], "
+                 "\"outputs\": [{\"name\": \"y\", \"parameters\": {" PLACE "}}]}",
+                 "r", x_at, (size_t)X_BYTES, i % 2 ? "q" : "r", i % 2 ? y_at - 64 : y_at,
+                 (size_t)Y_BYTES);
+        check(INFER, body, 200, "\"y\"");
+        memcpy(values, memory + y_at, Y_BYTES);
+        live_check_values(values, COUNT(values), &y, "y over x");
+    }
+    live_tensor_free(&x);
+    live_tensor_free(&y);
+    stop();
+}
+
+/* Zeros that nobody wrote are x; only y gets memory, which counts until it is unregistered. */
+Test(live_v2_control, holes_are_no_memory_of_the_servers)
+{
+    enum { BYTES = 32 << 20, Y_AT = 16 << 20 };
+    struct stat status;
+    make_object(BYTES);
+    live_start(&live, LIST("--model", LISTING1_GOLDEN, "--allow-shared-memory"), NULL);
+    register_object("r", 0, BYTES, 200, "{}");
+    const char *input = "\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 200, 200]";
+    const size_t x_bytes = (size_t)4 * 200 * 200 * 4, y_bytes = 3 * x_bytes;
+    for (int i = 0; i < 2; i++) {
+        struct live_answer answer = infer(INFER, input, 0, x_bytes, Y_AT, y_bytes);
+        cr_assert(answer.status == 200, "%s", answer.body);
+        live_answer_free(&answer);
+        live_wait_metric(&live, "ppm_bytes_in_flight", (double)y_bytes);
+    }
+    const int file = shm_open(object, O_RDWR, 0600);
+    cr_assert(file >= 0 && fstat(file, &status) == 0);
+    close(file);
+    cr_assert((size_t)status.st_blocks * 512 < y_bytes + (64 << 10), "%lld blocks",
+              (long long)status.st_blocks);
+    check(REGION "r/unregister", "", 200, "{}");
+    live_wait_metric(&live, "ppm_bytes_in_flight", 0);
     stop();
 }
 

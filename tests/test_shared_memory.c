@@ -1,5 +1,6 @@
 /* test_shared_memory.c - regions that clients register: their bounds and holders, owners who
  * truncate them while threads read and write, and SIGBUS anywhere else. */
+#include "server/memory.h"
 #include "server/shared_memory.h"
 #include "tests/heap.h"
 #include "tests/support.h"
@@ -408,6 +409,167 @@ Test(shared_memory, truncated_while_a_team_computes)
         sum += values[i];
     cr_assert(sum == 0 && !shared_memory_is_intact(&view, &error));
     shared_memory_release(&view);
+}
+
+static size_t anonymous_bytes(void)
+{
+    char line[128];
+    size_t kib = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+    cr_assert(status != NULL);
+    while (kib == 0 && fgets(line, sizeof line, status))
+        if (strncmp(line, "RssAnon:", 8) == 0)
+            kib = strtoul(line + 8, NULL, 10);
+    fclose(status);
+    cr_assert(kib > 0);
+    return kib << 10;
+}
+
+/* However much is read and written there, it is the same few pages, and gone with the holder. */
+Test(shared_memory, what_was_truncated_costs_no_memory)
+{
+    const size_t bytes = (size_t)64 << 20;
+    struct ppm_error error = {0};
+    const int object = make_object(0, bytes);
+    register_good("a", 0, 0, bytes);
+    struct shared_memory_view view = hold_good("a", 0, bytes);
+    volatile char *data = view.data;
+    const size_t before = anonymous_bytes();
+    resize(object, 0);
+    for (size_t at = 0; at < bytes; at += PAGE)
+        data[at] = 1;
+    cr_assert(anonymous_bytes() < before + ((size_t)4 << 20), "%zu bytes more",
+              anonymous_bytes() - before);
+    cr_assert(!shared_memory_is_intact(&view, &error));
+    shared_memory_release(&view);
+    cr_assert(count_mappings() == 0 && count_regions() == 1, "it is still mapped");
+    check_not_held("a", 0, 1, "registered anew");
+    cr_assert(shared_memory_unregister("a"));
+    resize(object, bytes);
+    register_good("a", 0, 0, bytes);
+    view = hold_good("a", 0, bytes);
+    cr_assert(((volatile char *)view.data)[0] == 0);
+    shared_memory_release(&view);
+}
+
+/* ---- bytes that are mapped, and bytes that have memory ---- */
+
+Test(shared_memory, no_more_is_mapped_than_may_be)
+{
+    make_object(0, 8 * PAGE);
+    shared_memory_set_max(4 * PAGE);
+    check_not_registered("a", keys[0], 0, 4 * PAGE + 1, PPM_TOO_LARGE, "shared_memory_max_bytes");
+    register_good("a", 0, PAGE - 1, 2); /* of two pages */
+    register_good("b", 0, 0, PAGE + 1);
+    check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "found 4096 bytes, with 16384");
+    struct shared_memory_view view = hold_good("b", 0, 1);
+    cr_assert(shared_memory_unregister("b"));
+    check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "still in use");
+    shared_memory_release(&view);
+    register_good("c", 0, 0, 2 * PAGE);
+}
+
+static size_t allocated_bytes(int object)
+{
+    struct stat status;
+    cr_assert(fstat(object, &status) == 0);
+    return (size_t)status.st_blocks * 512;
+}
+
+Test(shared_memory, holes_are_read_without_memory)
+{
+    enum { PAGES = 64 };
+    static char bytes[PAGES * PAGE];
+    struct ppm_error error = {0};
+    const int object = make_object(0, sizeof bytes + 100);
+    register_good("a", 0, 100, sizeof bytes);
+    struct shared_memory_view view = hold_good("a", 0, sizeof bytes);
+    cr_assert(shared_memory_has_holes(&view));
+    put(object, 3 * PAGE + 100, "data");
+    const size_t allocated = allocated_bytes(object);
+    memset(bytes, 1, sizeof bytes);
+    cr_assert(shared_memory_read(&view, 0, bytes, sizeof bytes, &error) == PPM_OK, "%s",
+              error.text);
+    cr_assert(memcmp(bytes + 3 * PAGE, "data", 4) == 0 && bytes[0] == 0 && bytes[4 * PAGE] == 0);
+    cr_assert(shared_memory_read(&view, 3 * PAGE + 2, bytes, 2, &error) == PPM_OK);
+    cr_assert(memcmp(bytes, "ta", 2) == 0);
+    cr_assert(allocated_bytes(object) == allocated, "reading allocated memory");
+    struct shared_memory_view part = hold_good("a", 3 * PAGE, PAGE / 2);
+    cr_assert(!shared_memory_has_holes(&part));
+    shared_memory_release(&part);
+    resize(object, PAGE);
+    cr_assert(shared_memory_read(&view, 0, bytes, sizeof bytes, &error) == PPM_UNFIT);
+    check_error(&error, PPM_UNFIT, "truncated while it was read");
+    shared_memory_release(&view);
+}
+
+Test(shared_memory, what_writing_allocates_is_taken_from_the_budget)
+{
+    enum { PAGES = 16 };
+    struct ppm_error error = {0};
+    const int object = make_object(0, PAGES * PAGE);
+    memory_set_max(PAGES * PAGE);
+    register_good("a", 0, 0, PAGES * PAGE);
+    put(object, 0, "data");
+    struct shared_memory_view view = hold_good("a", 0, 8 * PAGE), other = hold_good("a", 0, PAGE);
+    cr_assert(shared_memory_back(&view, &error) == PPM_OK && memory_taken() == 7 * PAGE, "%zu",
+              memory_taken());
+    cr_assert(shared_memory_back(&other, &error) == PPM_OK && memory_taken() == 7 * PAGE);
+    memset(view.data, 1, 4 * PAGE);
+    shared_memory_release(&view);
+    shared_memory_release(&other);
+    cr_assert(memory_taken() == 3 * PAGE, "what was not written takes nothing: %zu",
+              memory_taken());
+    cr_assert(memory_take(PAGE));
+    view = hold_good("a", 0, PAGES * PAGE);
+    cr_assert(shared_memory_back(&view, &error) == PPM_OK && memory_taken() == 16 * PAGE);
+    shared_memory_release(&view);
+    cr_assert(memory_take(PAGE));
+    view = hold_good("a", 0, PAGES * PAGE);
+    cr_assert(shared_memory_back(&view, &error) == PPM_NO_MEMORY);
+    check_error(&error, PPM_NO_MEMORY, "memory_max_bytes");
+    shared_memory_release(&view);
+    memory_give(2 * PAGE);
+    cr_assert(memory_taken() == 3 * PAGE);
+    resize(object, PAGE);
+    cr_assert(shared_memory_unregister("a") && memory_taken() == 0);
+}
+
+/* A truncated object has none of what was taken for it. */
+Test(shared_memory, what_was_truncated_is_given_back)
+{
+    struct ppm_error error = {0};
+    const int object = make_object(0, 8 * PAGE);
+    memory_set_max(8 * PAGE);
+    register_good("a", 0, 0, 8 * PAGE);
+    struct shared_memory_view view = hold_good("a", PAGE, 7 * PAGE);
+    cr_assert(shared_memory_back(&view, &error) == PPM_OK && memory_taken() == 7 * PAGE);
+    resize(object, 0);
+    shared_memory_release(&view);
+    cr_assert(memory_taken() == 0, "%zu", memory_taken());
+}
+
+Test(shared_memory, views_overlap_by_the_bytes_of_an_object)
+{
+    make_object(0, 4 * PAGE);
+    make_object(1, 4 * PAGE);
+    register_good("a", 0, 0, 4 * PAGE);
+    register_good("b", 0, PAGE + 8, 2 * PAGE); /* of the same object */
+    register_good("c", 1, 0, 4 * PAGE);
+    struct shared_memory_view none = {0}, a = hold_good("a", 0, PAGE + 8), next, of_b, of_c;
+    next = hold_good("a", PAGE + 8, 100);
+    of_b = hold_good("b", 0, 100);
+    of_c = hold_good("c", 0, 100);
+    cr_assert(shared_memory_overlap(&a, &a) && shared_memory_overlap(&next, &of_b));
+    cr_assert(!shared_memory_overlap(&a, &next) && !shared_memory_overlap(&a, &of_b));
+    cr_assert(!shared_memory_overlap(&a, &of_c) && !shared_memory_overlap(&a, &none));
+    shared_memory_release(&a);
+    a = hold_good("a", 0, PAGE + 9);
+    cr_assert(shared_memory_overlap(&a, &next) && shared_memory_overlap(&of_b, &a));
+    shared_memory_release(&a);
+    shared_memory_release(&next);
+    shared_memory_release(&of_b);
+    shared_memory_release(&of_c);
 }
 
 /* ---- many at once ---- */

@@ -30,6 +30,7 @@ struct v2_inference {
     struct ppm_error error;
     struct shared_memory_view x_view, y_view; /* {0}: it stands elsewhere */
     void *x_bytes;                            /* x, where it stands as bytes */
+    bool copies_x;                            /* out of its region, before anything is computed */
 };
 
 static const struct inference_protocol v2_protocol;
@@ -172,9 +173,14 @@ static bool find_places(struct v2_inference *v2)
         v2->x_bytes = v2->x_view.data;
     if (y->place == V2_IN_REGION && error.status == PPM_OK)
         shared_memory_hold(y->region, y->offset, y_bytes, &v2->y_view, &error);
+    if (v2->y_view.data && shared_memory_back(&v2->y_view, &error) != PPM_OK)
+        metrics_rejected(METRICS_MEMORY);
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
-    if (v2->request.dtype == CODEC_FLOAT32 && (uintptr_t)v2->x_bytes % _Alignof(float) == 0)
+    v2->copies_x = v2->x_view.data && (shared_memory_has_holes(&v2->x_view) ||
+                                       shared_memory_overlap(&v2->x_view, &v2->y_view));
+    if (v2->request.dtype == CODEC_FLOAT32 && !v2->copies_x &&
+        (uintptr_t)v2->x_bytes % _Alignof(float) == 0)
         inference->x.data = v2->x_bytes; /* NULL where it stands as numbers */
     if ((uintptr_t)v2->y_view.data % Y_ALIGNMENT_BYTES == 0)
         inference->y_data = v2->y_view.data;
@@ -236,6 +242,23 @@ void v2_infer_arrived(struct http_request *request)
     inference_pool_arrived(inference);
 }
 
+/* x out of its region, in memory of its own, slice by slice: what is still a hole stays one. */
+static enum ppm_status copy_x(struct v2_inference *v2, size_t count, struct ppm_error *error)
+{
+    enum { SLICE = 1 << 13 }; /* elements */
+    char bytes[SLICE * sizeof(float)];
+    const struct codec_cancel *cancel = &v2->inference.cancel;
+    const size_t element_bytes = codec_dtype_bytes(v2->request.dtype);
+    float *values = v2->inference.x.data;
+    for (size_t at = 0; at < count && error->status == PPM_OK; at += SLICE) {
+        const size_t some = count - at < SLICE ? count - at : SLICE;
+        if (shared_memory_read(&v2->x_view, at * element_bytes, bytes, some * element_bytes,
+                               error) == PPM_OK)
+            codec_decode_slices(v2->request.dtype, bytes, some, cancel, values + at, error);
+    }
+    return error->status;
+}
+
 static bool decode(struct inference *inference)
 {
     struct v2_inference *v2 = v2_of(inference);
@@ -253,7 +276,9 @@ static bool decode(struct inference *inference)
     } else {
         const struct ppm_shape s = inference->x.shape;
         inference_take_x(inference, &error);
-        if (error.status == PPM_OK)
+        if (error.status == PPM_OK && v2->copies_x)
+            copy_x(v2, s.n * s.c * s.h * s.w, &error);
+        else if (error.status == PPM_OK)
             codec_decode_slices(v2->request.dtype, v2->x_bytes, s.n * s.c * s.h * s.w,
                                 &inference->cancel, inference->x.data, &error);
     }
@@ -272,7 +297,10 @@ static bool look(struct inference *inference)
                             header_name, v2->header_bytes, request->body_bytes);
     if (v2->is_read)
         return inference_refuse_body(inference);
-    return inference_is_read_at_once(inference, json_bytes(v2)) && inference_decode(inference);
+    if (!inference_is_read_at_once(inference, json_bytes(v2)))
+        return false;
+    /* what stands elsewhere than in the JSON may be long */
+    return read_json(v2) || (v2->request.x.place == V2_IN_JSON && inference_decode(inference));
 }
 
 /* ---- y ---- */

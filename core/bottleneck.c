@@ -228,6 +228,7 @@ void run_bottleneck(const struct block *block)
     struct cursor cursor = {0};
     struct chunk chunk;
     struct products products;
+    size_t done = 0;
     interpolate(block);
     do {
         next_chunk(block, &cursor, &chunk);
@@ -238,7 +239,10 @@ void run_bottleneck(const struct block *block)
                                                     block->packed + chunk.offsets[i] * width,
                                                     chunk.steps * width);
         }
-        for (size_t panel = block->first_panel; panel < block->end_panel; panel++)
+        for (size_t panel = block->first_panel;
+             panel < block->end_panel &&
+             run_goes_on(block->work->run, &done, chunk.steps * block->count * width);
+             panel++)
             multiply(block, &chunk, panel, &products);
-    } while (!chunk.is_last && !run_is_cancelled(block->work->run));
+    } while (!chunk.is_last && run_goes_on(block->work->run, &done, 0));
 }

@@ -49,13 +49,14 @@ void apply_pointwise(const struct layer *layer, float *panel, size_t first, size
 }
 
 /* Panels [from, to) of a conv over all columns of a branch. */
-static void run_conv(const struct layer *conv, const struct layer *next, const float *x,
-                     size_t columns, size_t from, size_t to, float *ret)
+static void run_conv(const struct work *work, const struct layer *conv, const struct layer *next,
+                     const float *x, size_t columns, size_t from, size_t to, float *ret)
 {
     const struct simd_ops *ops = conv->simd;
     const size_t width = ops->gemm_columns;
     struct simd_gemm_run run = {.k = conv->in_channels, .words = conv_float32_words(conv)};
     struct simd_gemm_tile tile = {.runs = &run, .run_count = 1, .c_stride = width};
+    size_t done = 0;
     fused_clamp(next, &tile.low, &tile.high);
     for (size_t panel = from; panel < to; panel++) {
         const size_t row = panel * ops->gemm_rows;
@@ -64,7 +65,8 @@ static void run_conv(const struct layer *conv, const struct layer *next, const f
         run.next_a = run.a + conv_words(conv, run.k) * tile.rows;
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
-        for (size_t first = 0; first < columns; first += width) {
+        for (size_t first = 0; first < columns && run_goes_on(work->run, &done, run.k * width);
+             first += width) {
             run.b = x + first * conv->in_channels;
             tile.c = ret + first * conv->out_channels + row * width;
             tile.columns = columns - first < width ? columns - first : width;
@@ -84,13 +86,16 @@ static void run_step(const struct work *work, size_t branch, size_t at, size_t s
     if (layer->kind == LAYER_CONV) {
         const size_t panels = conv_panel_count(layer);
         const struct layer *next = step_layers(stack, at) == 2 ? layer + 1 : NULL;
-        run_conv(layer, next, x, columns, panels * share / shares, panels * (share + 1) / shares,
-                 ret);
+        run_conv(work, layer, next, x, columns, panels * share / shares,
+                 panels * (share + 1) / shares, ret);
         return;
     }
     if (share > 0)
         return;
-    for (size_t first = 0; first < columns; first += width)
+    size_t done = 0;
+    for (size_t first = 0;
+         first < columns && run_goes_on(work->run, &done, layer->out_channels * width);
+         first += width)
         apply_pointwise(layer, ret + first * layer->out_channels, 0, layer->out_channels);
 }
 

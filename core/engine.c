@@ -325,11 +325,9 @@ enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, st
     run_stages(&work, passes, count, y, times);
     note_pace(&plan->pace, work.n, work.threads,
               times->pool_ms + times->branches_ms + times->head_ms + times->output_ms);
-    if (run_is_cancelled(run))
-        ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
-    else if (run->head && work.values)
-        memcpy(run->head, work.values,
-               work.n * passes[count - 1].ret_channels * work.plan->pixels * sizeof *run->head);
+    if (run->head && work.values)
+        run_copy(run, run->head, work.values,
+                 work.n * passes[count - 1].ret_channels * work.plan->pixels);
     free(own);
-    return error->status;
+    return PPM_OK;
 }

@@ -125,7 +125,7 @@ size_t output_scratch_floats(const struct plan *plan, size_t channels);
 
 /* The layers of a pass behind what its first conv takes with it, over a micro-panel [channels]
  * [gemm_columns]. Returns where the result stands: x or other, of pass_widest channels both. */
-float *run_layers(const struct pass *pass, float *x, float *other);
+float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other);
 
 /* Columns of such a result to `count` neighbouring pixels of map n. */
 void store_columns(const struct work *work, const struct pass *pass, size_t n, const float *x,
@@ -155,9 +155,9 @@ enum { POOL_ROWS_TOGETHER = 8 }; /* sums that do not wait for each other */
 size_t pool_scratch_floats(const struct plan *plan, enum ppm_layout layout);
 size_t pool_plane_floats(const struct plan *plan);
 
-/* The same of one plane of x [N, C, H, W], plane = n * C + c. */
-void pool_plane(const struct plan *plan, const float *x, size_t plane, float *scratch,
-                const struct micro_panels *pooled);
+/* The same of one plane of x [N, C, H, W], plane = n * C + c. run may be NULL. */
+void pool_plane(const struct run *run, size_t *done, const struct plan *plan, const float *x,
+                size_t plane, float *scratch, const struct micro_panels *pooled);
 
 /* ---- pooling.c ---- */
 
@@ -179,8 +179,9 @@ size_t pooled_columns(const struct plan *plan, size_t n, size_t branch);
 
 /* ---- gather.c ---- */
 
-/* ret[W] = a row of channel c of branch i's upsampled map */
-void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, float *ret);
+/* ret[count] = a row of channel c of branch i's upsampled map, from `left` on */
+void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, size_t left,
+                size_t count, float *ret);
 
 /* Channels [first, first + count) of a part, seen through a tap of a kernel. */
 struct piece {

@@ -26,9 +26,11 @@ static float result_at(const struct work *work, size_t branch, size_t channel, s
 /* Of all maps, a channel of a branch's result. */
 static void check_channel(struct work *work, size_t branch, size_t channel)
 {
+    size_t done = 0;
     const size_t points = plan_points(&work->plan->g, branch), columns = work->n * points;
     const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
-    for (size_t first = 0; first < columns; first += width) {
+    for (size_t first = 0; first < columns && run_goes_on(work->run, &done, width);
+         first += width) {
         const float *x = work->results[branch].data + first * channels + channel * width;
         bool are_finite = true;
         for (size_t i = 0; i < width && first + i < columns; i++)
@@ -60,13 +62,19 @@ void stretch_row(const struct work *work, size_t branch, size_t n, size_t c, siz
 }
 
 /* expanded[n][c][row of the grid][W] = the row stretched */
-static void expand_channel(const struct work *work, size_t branch, size_t n, size_t c)
+static void expand_channel(const struct work *work, size_t *done, size_t branch, size_t n, size_t c)
 {
     const struct branch_geometry *g = &work->plan->g.branches[branch];
     float *ret = work->expanded[branch] +
                  (n * work->results[branch].channels + c) * g->pooled_h * g->target_w;
     for (size_t row = 0; row < g->pooled_h; row++, ret += g->target_w)
-        stretch_row(work, branch, n, c, row, 0, g->target_w, ret);
+        for (size_t left = 0; left < g->target_w; left += RUN_VALUES) {
+            const size_t ahead = g->target_w - left;
+            const size_t count = ahead < RUN_VALUES ? ahead : RUN_VALUES;
+            if (!run_goes_on(work->run, done, count))
+                return;
+            stretch_row(work, branch, n, c, row, left, count, ret + left);
+        }
 }
 
 /* 0 * Inf is NaN: where a branch is not finite, only the literal way gives what the frameworks do.
@@ -84,6 +92,7 @@ static void check_finite(struct work *work)
 
 void stage_expand(struct work *work)
 {
+    size_t done = 0;
     if (work->plan->folded_steps > 0)
         check_finite(work);
     for (size_t i = 0; i < work->spec->branch_count; i++) {
@@ -93,7 +102,8 @@ void stage_expand(struct work *work)
 #pragma omp for collapse(2) nowait
         for (size_t n = 0; n < work->n; n++)
             for (size_t c = 0; c < channels; c++)
-                expand_channel(work, i, n, c);
+                if (run_goes_on(work->run, &done, 0))
+                    expand_channel(work, &done, i, n, c);
     }
 #pragma omp barrier
 }
@@ -116,8 +126,8 @@ static void scatter(const struct work *work, size_t branch, size_t panel, size_t
 }
 
 /* W_i b_i for one panel of the bottleneck, one branch, one tap, all columns. */
-static void fold_branch(const struct work *work, size_t panel, size_t part, size_t branch,
-                        size_t tap, size_t first)
+static void fold_branch(const struct work *work, size_t *done, size_t panel, size_t part,
+                        size_t branch, size_t tap, size_t first)
 {
     const struct layer *bottleneck = &work->spec->head.layers[0];
     const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
@@ -132,7 +142,8 @@ static void fold_branch(const struct work *work, size_t panel, size_t part, size
                                   .c_stride = width,
                                   .rows = conv_panel_rows(bottleneck, panel)};
     run.next_a = run.a + conv_words(bottleneck, channels) * tile.rows;
-    for (size_t column = 0; column < columns; column += width) {
+    for (size_t column = 0; column < columns && run_goes_on(work->run, done, channels * width);
+         column += width) {
         tile.columns = columns - column < width ? columns - column : width;
         run.b = work->results[branch].data + column * channels;
         conv_multiply(bottleneck, &tile);
@@ -147,13 +158,14 @@ void stage_fold(struct work *work)
         return;
     const size_t taps = spec->head.layers[0].kernel * spec->head.layers[0].kernel;
     const size_t panels = conv_panel_count(&spec->head.layers[0]);
+    size_t done = 0;
 #pragma omp for schedule(dynamic)
     for (size_t panel = 0; panel < panels; panel++) {
         size_t first = 0;
         for (size_t i = 0; i < spec->branch_count; i++) {
             const size_t part = i + (spec->concat == CONCAT_INPUT_FIRST ? 1 : 0);
             for (size_t tap = 0; work->plan->is_folded[i] && tap < taps; tap++) {
-                fold_branch(work, panel, part, i, tap, first);
+                fold_branch(work, &done, panel, part, i, tap, first);
                 first += plan_points(&work->plan->g, i);
             }
         }

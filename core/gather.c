@@ -64,9 +64,10 @@ static void take_row(const struct work *work, size_t branch, size_t n, size_t c,
                           ret, count);
 }
 
-void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, float *ret)
+void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, size_t left,
+                size_t count, float *ret)
 {
-    take_row(work, branch, n, c, row, 0, work->plan->g.branches[branch].target_w, ret);
+    take_row(work, branch, n, c, row, left, count, ret);
 }
 
 static void gather_branch(const struct work *work, size_t n, size_t branch,
@@ -185,7 +186,7 @@ void gather_rows(const struct block *block, const struct piece *piece, const str
             if (map)
                 memcpy(to, map + c * plan->pixels + row * w, w * sizeof *to);
             else
-                gather_row(block->work, branch, block->n, piece->first + c, row, to);
+                gather_row(block->work, branch, block->n, piece->first + c, row, 0, w, to);
     }
 }
 

@@ -11,16 +11,18 @@
 #include <string.h>
 
 /* A later 1x1 conv of a pass: micro-panels to micro-panels, one tile. */
-static void run_inner_conv(const struct layer *conv, const struct layer *next, const float *x,
-                           float *ret)
+static void run_inner_conv(const struct run *of, const struct layer *conv, const struct layer *next,
+                           const float *x, float *ret)
 {
+    size_t done = 0;
     const struct simd_ops *ops = conv->simd;
     const size_t width = ops->gemm_columns;
     struct simd_gemm_run run = {.b = x, .k = conv->in_channels, .words = conv_float32_words(conv)};
     struct simd_gemm_tile tile = {
         .runs = &run, .run_count = 1, .c_stride = width, .columns = width};
     fused_clamp(next, &tile.low, &tile.high);
-    for (size_t panel = 0; panel < conv_panel_count(conv); panel++) {
+    for (size_t panel = 0; panel < conv_panel_count(conv) && run_goes_on(of, &done, run.k * width);
+         panel++) {
         const size_t row = panel * ops->gemm_rows;
         tile.rows = conv_panel_rows(conv, panel);
         run.a = conv_panel_at(conv, panel, 0, 0, 0);
@@ -32,7 +34,7 @@ static void run_inner_conv(const struct layer *conv, const struct layer *next, c
     }
 }
 
-float *run_layers(const struct pass *pass, float *x, float *other)
+float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other)
 {
     for (size_t i = pass->fused; i < pass->count; i++) {
         const struct layer *layer = &pass->layers[i];
@@ -42,7 +44,7 @@ float *run_layers(const struct pass *pass, float *x, float *other)
         }
         float low, high;
         const bool fuses = i + 1 < pass->count && fused_clamp(layer + 1, &low, &high);
-        run_inner_conv(layer, fuses ? layer + 1 : NULL, x, other);
+        run_inner_conv(run, layer, fuses ? layer + 1 : NULL, x, other);
         float *result = other;
         other = x;
         x = result;
@@ -124,8 +126,8 @@ static void run_block(const struct work *work, const struct pass *pass, size_t n
         gather_parts(&block);
     for (size_t i = 0; i < count && !pass->is_direct; i++) {
         const struct plan_pixels pixels = plan_tile(work->plan, first + i);
-        store_columns(work, pass, n, run_layers(pass, block.tiles + i * tile_floats, other),
-                      pixels.first, pixels.columns);
+        const float *result = run_layers(work->run, pass, block.tiles + i * tile_floats, other);
+        store_columns(work, pass, n, result, pixels.first, pixels.columns);
     }
 }
 
@@ -179,8 +181,10 @@ size_t pass_block_floats(const struct work *work, const struct pass *pass)
 void stage_pass(struct work *work, const struct pass *pass)
 {
     const size_t tiles = work->plan->tile_count, together = pass->block_tiles;
+    const size_t turns =
+        share_of_loop(work->n * ((tiles + together - 1) / together) * pass->panel_groups);
     float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
-#pragma omp for collapse(3) schedule(dynamic)
+#pragma omp for collapse(3) schedule(dynamic, turns)
     for (size_t n = 0; n < work->n; n++)
         for (size_t first = 0; first < tiles; first += together)
             for (size_t group = 0; group < pass->panel_groups; group++) {
@@ -192,7 +196,8 @@ void stage_pass(struct work *work, const struct pass *pass)
             }
 }
 
-static void concat_channel(const struct work *work, size_t n, size_t channel, float *ret)
+static void concat_channel(const struct work *work, size_t *done, size_t n, size_t channel,
+                           float *ret)
 {
     const struct spec *spec = work->spec;
     const size_t pixels = work->plan->pixels, w = work->plan->g.w;
@@ -201,18 +206,25 @@ static void concat_channel(const struct work *work, size_t n, size_t channel, fl
         part++;
     const size_t branch = plan_branch_of_part(spec, part), c = channel - spec->parts[part].first;
     if (branch == BRANCHES_MAX)
-        memcpy(ret, work->x + (n * spec->channels + c) * pixels, pixels * sizeof *ret);
+        run_copy(work->run, ret, work->x + (n * spec->channels + c) * pixels, pixels);
     else
         for (size_t row = 0; row < work->plan->g.h; row++)
-            gather_row(work, branch, n, c, row, ret + row * w);
+            for (size_t left = 0; left < w; left += RUN_VALUES) {
+                const size_t count = w - left < RUN_VALUES ? w - left : RUN_VALUES;
+                if (!run_goes_on(work->run, done, count))
+                    return;
+                gather_row(work, branch, n, c, row, left, count, ret + row * w + left);
+            }
 }
 
 /* Channels are shared out: each is written once, from end to end. */
 void stage_concat(struct work *work, float *ret)
 {
     const size_t channels = work->spec->concat_channels, pixels = work->plan->pixels;
-#pragma omp for collapse(2) schedule(dynamic, 8)
+    size_t done = 0;
+#pragma omp for collapse(2) schedule(dynamic, 8 + share_of_loop(work->n * channels))
     for (size_t n = 0; n < work->n; n++)
         for (size_t c = 0; c < channels; c++)
-            concat_channel(work, n, c, ret + (n * channels + c) * pixels);
+            if (run_goes_on(work->run, &done, 0))
+                concat_channel(work, &done, n, c, ret + (n * channels + c) * pixels);
 }

@@ -3,10 +3,10 @@
 #define PPM_CORE_INTERNAL_H
 
 #include "core/ppm.h"
+#include "core/run.h"
 #include "simd/simd.h"
 
 #include <jansson.h>
-#include <stdatomic.h>
 
 /* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
 enum {
@@ -43,11 +43,12 @@ void *room_take(struct room *room, size_t count, size_t element_bytes);
 
 /* to[n][column][row] = from[n][row][column]: NCHW to NHWC with rows = C and columns = H*W, and
  * back with the two exchanged. */
-void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t rows,
-                      size_t columns);
+void tensor_transpose(const struct run *run, const uint32_t *from, uint32_t *to, size_t batches,
+                      size_t rows, size_t columns);
 
 /* Turns data that is in NCHW into the tensor's own layout, where it stands. */
-enum ppm_status tensor_to_layout(const struct ppm_tensor *tensor, struct ppm_error *error);
+enum ppm_status tensor_to_layout(const struct run *run, const struct ppm_tensor *tensor,
+                                 struct ppm_error *error);
 
 /* ---- threads.c ---- */
 
@@ -325,24 +326,9 @@ struct resize_tap geometry_tap_at(double source, size_t in);
 
 /* ---- reference_ops.c: the operators as plain loops, double accumulators ---- */
 
-/* What the operators need to know of the run they belong to. */
-struct run {
-    int threads;
-    bool (*is_cancelled)(void *context);
-    void *cancel_context;
-    atomic_bool *is_abandoned; /* set once is_cancelled has said so: it is not asked again */
-    const struct ppm_pooling *pooling; /* the engine's: begun before the run; NULL: not */
-    void *scratch;                     /* the engine's, or NULL: it is allocated for the run */
-    size_t scratch_bytes;
-    float
-        *head; /* room for the head's result, NCHW, if an output stage follows; NULL: not wanted */
-};
-
-bool run_is_cancelled(const struct run *run);
-
 /* ret[planes][pooled_h][pooled_w] = mean of x[planes][h][w] over each bin */
-void reference_pool(const float *x, size_t planes, size_t h, size_t w, enum pool pool,
-                    const struct branch_geometry *branch, float *ret);
+void reference_pool(const struct run *run, const float *x, size_t planes, size_t h, size_t w,
+                    enum pool pool, const struct branch_geometry *branch, float *ret);
 
 /* ret[n][c] (at n * ret_stride + c * out_h * out_w) = bilinear resize of x[n][c], n < batches */
 void reference_resize(const struct run *run, const float *x, size_t batches, size_t channels,

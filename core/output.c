@@ -17,13 +17,15 @@ struct pixels {
 };
 
 /* between[channels][w] = all channels of the map, at the height of an output row. */
-static void blend_rows(const struct plan *plan, const float *map, size_t channels, size_t row,
-                       float *between)
+static void blend_rows(const struct work *work, size_t *done, const float *map, size_t channels,
+                       size_t row, float *between)
 {
+    const struct plan *plan = work->plan;
     const size_t w = plan->g.w;
     const struct resize_tap down =
         geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
-    for (size_t c = 0; c < channels; c++, map += plan->pixels, between += w)
+    for (size_t c = 0; c < channels && run_goes_on(work->run, done, w);
+         c++, map += plan->pixels, between += w)
         plan->simd->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
                               w);
 }
@@ -93,13 +95,16 @@ void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y
     const struct ppm_shape out = plan->g.output;
     float *values = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
     float *between = values + channels * PIXELS_TOGETHER;
-#pragma omp for collapse(2) schedule(dynamic, 4)
+    size_t done = 0;
+#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(work->n * out.h))
     for (size_t n = 0; n < work->n; n++)
         for (size_t row = 0; row < out.h; row++) {
             const float *map = work->values + n * channels * plan->pixels;
             if (plan->g.needs_resize)
-                blend_rows(plan, map, channels, row, between);
-            for (size_t first = 0; first < out.w; first += PIXELS_TOGETHER) {
+                blend_rows(work, &done, map, channels, row, between);
+            for (size_t first = 0;
+                 first < out.w && run_goes_on(work->run, &done, channels * PIXELS_TOGETHER);
+                 first += PIXELS_TOGETHER) {
                 const size_t left = out.w - first;
                 struct pixels pixels = {.data = values,
                                         .stride = PIXELS_TOGETHER,

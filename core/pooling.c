@@ -87,7 +87,8 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
         return;
     const unsigned denormals = simd_flush_denormals();
     for (; pooling->planes_pooled < planes; pooling->planes_pooled++)
-        pool_plane(&pooling->plan, x, pooling->planes_pooled, pooling->scratch, pooling->pooled);
+        pool_plane(NULL, NULL, &pooling->plan, x, pooling->planes_pooled, pooling->scratch,
+                   pooling->pooled);
     simd_restore_denormals(denormals);
 }
 

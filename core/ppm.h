@@ -273,7 +273,8 @@ struct ppm_plan;
 struct ppm_run_options {
     int threads;    /* OpenMP threads to use; 0: ppm_default_threads() */
     bool reference; /* the literal graph in double precision, whatever else could serve */
-    /* Asked now and then, from several threads; true abandons the run with PPM_CANCELLED. */
+    /* Asked by all threads, each after some ten thousand values, so it should take no more than
+     * some ten nanoseconds; true abandons the run with PPM_CANCELLED. */
     bool (*is_cancelled)(void *context);
     void *cancel_context;
     struct ppm_stage_times *ret_times; /* may be NULL */

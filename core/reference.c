@@ -126,8 +126,8 @@ const float *reference_stack(const struct run *run, const struct stack *stack, c
 static void pool_branch(struct graph *graph, size_t i, const float *x)
 {
     const struct geometry *g = graph->geometry;
-    reference_pool(x, g->input.n * graph->spec->channels, g->input.h, g->input.w, graph->spec->pool,
-                   &g->branches[i], graph->buffers.pooled[i]);
+    reference_pool(graph->run, x, g->input.n * graph->spec->channels, g->input.h, g->input.w,
+                   graph->spec->pool, &g->branches[i], graph->buffers.pooled[i]);
 }
 
 /* The branch's layers on its grid, then stretched to its place: ret[n] at n * ret_stride. */
@@ -164,7 +164,7 @@ static void copy_input(struct graph *graph, const float *x, float *ret, size_t r
 {
     const size_t map = graph->spec->channels * graph->geometry->h * graph->geometry->w;
     for (size_t n = 0; n < graph->geometry->input.n; n++)
-        memcpy(ret + n * ret_stride, x + n * map, map * sizeof *x);
+        run_copy(graph->run, ret + n * ret_stride, x + n * map, map);
 }
 
 /* concat = the parts in their order, each branch on a thread of its own. */
@@ -202,7 +202,7 @@ static void keep_head(const struct graph *graph, const float *values)
     const size_t channels =
         graph->spec->head.count ? graph->spec->head.out_channels : graph->spec->concat_channels;
     if (graph->run->head)
-        memcpy(graph->run->head, values, g->input.n * channels * g->h * g->w * sizeof *values);
+        run_copy(graph->run, graph->run->head, values, g->input.n * channels * g->h * g->w);
 }
 
 /* y = the head's result resized, soft-maxed or arg-maxed. */
@@ -224,7 +224,7 @@ static void run_output(struct graph *graph, const float *values, void *y)
         return;
     }
     if (values != y)
-        memcpy(y, values, out.n * channels * out.h * out.w * sizeof *values);
+        run_copy(graph->run, y, values, out.n * channels * out.h * out.w);
     if (output->as == AS_SOFTMAX)
         reference_softmax(graph->run, y, out.n, channels, out.h, out.w);
 }
@@ -251,8 +251,6 @@ enum ppm_status reference_run(const struct spec *spec, const struct geometry *ge
         }
         times->head_ms = 1e3 * (head_s - start_s);
         times->output_ms = 1e3 * (threads_now_s() - head_s);
-        if (run_is_cancelled(run))
-            ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
     }
     visit_buffers(&graph, free_buffer, NULL);
     return error->status;

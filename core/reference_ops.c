@@ -5,14 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-bool run_is_cancelled(const struct run *run)
-{
-    if (!atomic_load(run->is_abandoned) && run->is_cancelled &&
-        run->is_cancelled(run->cancel_context))
-        atomic_store(run->is_abandoned, true);
-    return atomic_load(run->is_abandoned);
-}
-
 static void bin_of(enum pool pool, size_t k, size_t pooled, size_t window, size_t pad,
                    size_t extent, size_t *ret_from, size_t *ret_to)
 {
@@ -22,29 +14,32 @@ static void bin_of(enum pool pool, size_t k, size_t pooled, size_t window, size_
         geometry_window(k, window, pad, extent, ret_from, ret_to);
 }
 
-void reference_pool(const float *x, size_t planes, size_t h, size_t w, enum pool pool,
-                    const struct branch_geometry *branch, float *ret)
+void reference_pool(const struct run *run, const float *x, size_t planes, size_t h, size_t w,
+                    enum pool pool, const struct branch_geometry *branch, float *ret)
 {
+    size_t done = 0;
     for (size_t plane = 0; plane < planes; plane++, x += h * w)
         for (size_t row = 0; row < branch->pooled_h; row++)
             for (size_t column = 0; column < branch->pooled_w; column++) {
                 size_t top, bottom, left, right;
                 double sum = 0;
+                if (!run_goes_on(run, &done, 1))
+                    return;
                 bin_of(pool, row, branch->pooled_h, branch->window_h, branch->pad_top, h, &top,
                        &bottom);
                 bin_of(pool, column, branch->pooled_w, branch->window_w, branch->pad_left, w, &left,
                        &right);
-                for (size_t y = top; y < bottom; y++)
+                for (size_t y = top; y < bottom && run_goes_on(run, &done, right - left); y++)
                     for (size_t i = left; i < right; i++)
                         sum += (double)x[y * w + i];
                 *ret++ = (float)(sum / (double)((bottom - top) * (right - left)));
             }
 }
 
-static void resize_row(const float *above, const float *below, double weight, size_t w,
-                       enum resize mode, size_t out_w, float *ret)
+static void resize_row(const struct run *run, size_t *done, const float *above, const float *below,
+                       double weight, size_t w, enum resize mode, size_t out_w, float *ret)
 {
-    for (size_t i = 0; i < out_w; i++) {
+    for (size_t i = 0; i < out_w && run_goes_on(run, done, 1); i++) {
         struct resize_tap tap = geometry_tap(mode, i, w, out_w);
         double top =
             (1 - tap.weight) * (double)above[tap.low] + tap.weight * (double)above[tap.high];
@@ -58,19 +53,25 @@ void reference_resize(const struct run *run, const float *x, size_t batches, siz
                       size_t h, size_t w, enum resize mode, size_t out_h, size_t out_w, float *ret,
                       size_t ret_stride)
 {
-#pragma omp parallel for collapse(2) num_threads(run->threads)
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
     for (size_t n = 0; n < batches; n++)
         for (size_t c = 0; c < channels; c++)
-            for (size_t row = 0; row < out_h; row++) {
+            for (size_t row = 0; row < out_h && run_goes_on(run, &done, 0); row++) {
                 const float *plane = x + (n * channels + c) * h * w;
                 struct resize_tap tap = geometry_tap(mode, row, h, out_h);
-                resize_row(plane + tap.low * w, plane + tap.high * w, tap.weight, w, mode, out_w,
-                           ret + n * ret_stride + (c * out_h + row) * out_w);
+                resize_row(run, &done, plane + tap.low * w, plane + tap.high * w, tap.weight, w,
+                           mode, out_w, ret + n * ret_stride + (c * out_h + row) * out_w);
             }
 }
 
-/* Columns summed at a time: a row of double accumulators that stays on the stack. */
+/* Columns at a time: a row of double accumulators that stays on the stack. */
 enum { COLUMNS = 256 };
+
+static size_t columns_from(size_t column, size_t count)
+{
+    return count - column < COLUMNS ? count - column : COLUMNS;
+}
 
 /* sums[i] += weight * x[column + i + right - 1] for i < count, with zeros outside x[0 .. w). */
 static void add_shifted_row(double *sums, const float *x, size_t w, size_t column, size_t count,
@@ -85,8 +86,9 @@ static void add_shifted_row(double *sums, const float *x, size_t w, size_t colum
 /* Pixels [column, column + count) of one row of one output channel:
  *   ret[i] = scale * sum_{c, ky, kx} weight[c][ky][kx] * x[c][row + ky - 1][i + kx - 1] + shift
  * A 1x1 kernel is the middle tap alone. */
-static void conv_columns(const struct layer *layer, size_t channel, const float *x, size_t h,
-                         size_t w, size_t row, size_t column, size_t count, float *ret)
+static void conv_columns(const struct run *run, size_t *done, const struct layer *layer,
+                         size_t channel, const float *x, size_t h, size_t w, size_t row,
+                         size_t column, size_t count, float *ret)
 {
     const size_t kernel = layer->kernel, taps = kernel * kernel;
     const size_t panel = channel / layer->simd->gemm_rows, rows = conv_panel_rows(layer, panel);
@@ -98,7 +100,8 @@ static void conv_columns(const struct layer *layer, size_t channel, const float 
                 conv_panel_at(layer, panel, part, tap, 0) + channel % layer->simd->gemm_rows;
             if (row + down < 1 || row + down > h)
                 continue; /* the padding above and below */
-            for (size_t i = 0; i < layer->parts[part].channels; i++) {
+            for (size_t i = 0; i < layer->parts[part].channels && run_goes_on(run, done, count);
+                 i++) {
                 const size_t c = layer->parts[part].first + i;
                 add_shifted_row(sums, x + (c * h + row + down - 1) * w, w, column, count, right,
                                 (double)conv_weight(layer, weights, rows, i));
@@ -112,22 +115,21 @@ static void conv(const struct run *run, const struct layer *layer, const float *
                  size_t h, size_t w, float *ret)
 {
     const size_t in = layer->in_channels, out = layer->out_channels;
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(run->threads)
+    const size_t turns = share_of_loop(batches * h);
+    size_t done = 0;
+#pragma omp parallel for collapse(2) schedule(dynamic, turns) firstprivate(done)                   \
+    num_threads(run->threads)
     for (size_t n = 0; n < batches; n++)
-        for (size_t row = 0; row < h; row++) {
-            if (run_is_cancelled(run))
-                continue;
+        for (size_t row = 0; row < h; row++)
             for (size_t column = 0; column < w; column += COLUMNS)
-                for (size_t c = 0; c < out; c++)
-                    conv_columns(layer, c, x + n * in * h * w, h, w, row, column,
-                                 w - column < COLUMNS ? w - column : COLUMNS,
-                                 ret + ((n * out + c) * h + row) * w);
-        }
+                for (size_t c = 0; c < out && run_goes_on(run, &done, 0); c++)
+                    conv_columns(run, &done, layer, c, x + n * in * h * w, h, w, row, column,
+                                 columns_from(column, w), ret + ((n * out + c) * h + row) * w);
 }
 
-/* The layers that treat every value by itself, one plane [h * w] of channel c. */
-static void layer_plane(const struct layer *layer, size_t c, const float *x, size_t pixels,
-                        float *ret)
+/* The layers that treat every value by itself, some pixels of channel c. */
+static void layer_pixels(const struct layer *layer, size_t c, const float *x, size_t pixels,
+                         float *ret)
 {
     if (layer->kind == LAYER_ACTIVATION)
         simd_scalar.activate[layer->activation](x, ret, pixels, layer->slope);
@@ -141,10 +143,14 @@ static void layer_plane(const struct layer *layer, size_t c, const float *x, siz
 void reference_softmax(const struct run *run, float *x, size_t batches, size_t channels, size_t h,
                        size_t w)
 {
-#pragma omp parallel for collapse(2) num_threads(run->threads)
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
     for (size_t n = 0; n < batches; n++)
         for (size_t row = 0; row < h; row++)
-            simd_scalar.softmax(x + (n * channels * h + row) * w, channels, h * w, w);
+            for (size_t column = 0; column < w && run_goes_on(run, &done, COLUMNS * channels);
+                 column += COLUMNS)
+                simd_scalar.softmax(x + (n * channels * h + row) * w + column, channels, h * w,
+                                    columns_from(column, w));
 }
 
 void reference_layer(const struct run *run, const struct layer *layer, const float *x,
@@ -157,21 +163,27 @@ void reference_layer(const struct run *run, const struct layer *layer, const flo
     }
     if (layer->kind == LAYER_SOFTMAX) {
         if (ret != x)
-            memcpy(ret, x, batches * channels * pixels * sizeof *x);
+            run_copy(run, ret, x, batches * channels * pixels);
         reference_softmax(run, ret, batches, channels, h, w);
         return;
     }
-#pragma omp parallel for num_threads(run->threads)
+    size_t done = 0;
+#pragma omp parallel for firstprivate(done) num_threads(run->threads)
     for (size_t plane = 0; plane < batches * channels; plane++)
-        layer_plane(layer, plane % channels, x + plane * pixels, pixels, ret + plane * pixels);
+        for (size_t at = 0; at < pixels && run_goes_on(run, &done, COLUMNS); at += COLUMNS)
+            layer_pixels(layer, plane % channels, x + plane * pixels + at, columns_from(at, pixels),
+                         ret + plane * pixels + at);
 }
 
 void reference_argmax(const struct run *run, const float *x, size_t batches, size_t channels,
                       size_t pixels, int32_t *ret)
 {
-#pragma omp parallel for collapse(2) num_threads(run->threads)
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
     for (size_t n = 0; n < batches; n++)
         for (size_t i = 0; i < pixels; i++) {
+            if (!run_goes_on(run, &done, channels))
+                continue;
             const float *values = x + n * channels * pixels + i;
             size_t best = 0;
             for (size_t c = 1; c < channels && !isnan(values[best * pixels]); c++)

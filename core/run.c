@@ -5,16 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool run_is_cancelled(const struct run *run)
+{
+    if (!atomic_load(run->is_abandoned) && run->is_cancelled &&
+        run->is_cancelled(run->cancel_context))
+        atomic_store(run->is_abandoned, true);
+    return atomic_load(run->is_abandoned);
+}
+
+void run_copy(const struct run *run, void *to, const void *from, size_t count)
+{
+    size_t done = 0;
+    for (size_t at = 0; at < count; at += RUN_VALUES) {
+        const size_t left = count - at, values = left < RUN_VALUES ? left : RUN_VALUES;
+        if (!run_goes_on(run, &done, values))
+            return;
+        memcpy((float *)to + at, (const float *)from + at, values * sizeof(float));
+    }
+}
+
 /* x as NCHW: its own data, or a transposed copy in *ret_copy. */
-static const float *input_as_nchw(const struct ppm_tensor *x, uint32_t **ret_copy,
-                                  struct ppm_error *error)
+static const float *input_as_nchw(const struct run *run, const struct ppm_tensor *x,
+                                  uint32_t **ret_copy, struct ppm_error *error)
 {
     const struct ppm_shape s = x->shape;
     if (x->layout == PPM_NCHW)
         return x->data;
     *ret_copy = core_allocate(s.n * s.c * s.h * s.w * sizeof(float), error);
     if (*ret_copy)
-        tensor_transpose(x->data, *ret_copy, s.n, s.h * s.w, s.c);
+        tensor_transpose(run, x->data, *ret_copy, s.n, s.h * s.w, s.c);
     return (const float *)*ret_copy;
 }
 
@@ -25,9 +44,9 @@ static enum ppm_status run_reference(const struct ppm_model *model, const struct
                                      struct ppm_error *error)
 {
     uint32_t *transposed = NULL;
-    const float *input = input_as_nchw(x, &transposed, error);
+    const float *input = input_as_nchw(run, x, &transposed, error);
     if (input && reference_run(&model->spec, geometry, input, y->data, run, times, error) == PPM_OK)
-        tensor_to_layout(y, error);
+        tensor_to_layout(run, y, error);
     free(transposed);
     return error->status;
 }
@@ -37,7 +56,7 @@ static void run_stages(const struct ppm_model *model, const struct geometry *geo
                        const struct run *run, struct ppm_error *error)
 {
     uint32_t *transposed = NULL;
-    const float *input = input_as_nchw(x, &transposed, error);
+    const float *input = input_as_nchw(run, x, &transposed, error);
     if (input)
         stages_run(model, geometry, input, run, stages, error);
     free(transposed);
@@ -108,8 +127,10 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
         run_reference(model, &geometry, x, &y, &run, &times, error);
     else
         run_planned(model, &geometry, options->plan, x, &y, &run, &times, error);
-    if (error->status == PPM_OK && options->stages)
+    if (error->status == PPM_OK && options->stages && !run_is_cancelled(&run))
         run_stages(model, &geometry, x, options->stages, &run, error);
+    if (error->status == PPM_OK && run_is_cancelled(&run))
+        ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
     if (error->status != PPM_OK) {
         if (!ret_y->data)
             ppm_tensor_free(&y);

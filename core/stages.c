@@ -143,7 +143,7 @@ static void run_branch(const struct ppm_model *model, const struct geometry *g, 
     const float *last =
         reference_stack(run, stack, pooled, g->input.n, branch->pooled_h, branch->pooled_w, both);
     if (!run_is_cancelled(run))
-        memcpy(result, last, points * stack->out_channels * sizeof *result);
+        run_copy(run, result, last, points * stack->out_channels);
 }
 
 /* A round of branch i over x [N, C, H, W]: its three results, the last one to upsampled. */
@@ -155,7 +155,7 @@ static void run_round(const struct ppm_model *model, const struct geometry *g, s
     const struct branch_geometry *branch = &g->branches[i];
     float *pooled = stages[0].tensor.data, *result = stages[1].tensor.data;
     const size_t n = g->input.n, channels = spec->branches[i].stack.out_channels;
-    reference_pool(x, n * spec->channels, g->input.h, g->input.w, spec->pool, branch, pooled);
+    reference_pool(run, x, n * spec->channels, g->input.h, g->input.w, spec->pool, branch, pooled);
     run_branch(model, g, i, run, pooled, buffers, result);
     if (!run_is_cancelled(run))
         reference_resize(run, result, n, channels, branch->pooled_h, branch->pooled_w,
@@ -188,9 +188,7 @@ enum ppm_status stages_run(const struct ppm_model *model, const struct geometry 
         return error->status;
     run_rounds(model, g, x, run, stages, buffers);
     free(buffers);
-    if (run_is_cancelled(run))
-        return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
-    for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++)
-        tensor_to_layout(&stages->list[i].tensor, error);
+    for (size_t i = 0; i < stages->count && error->status == PPM_OK && !run_is_cancelled(run); i++)
+        tensor_to_layout(run, &stages->list[i].tensor, error);
     return error->status;
 }

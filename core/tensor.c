@@ -140,20 +140,25 @@ void *room_take(struct room *room, size_t count, size_t element_bytes)
     return ret;
 }
 
-void tensor_transpose(const uint32_t *from, uint32_t *to, size_t batches, size_t rows,
-                      size_t columns)
+void tensor_transpose(const struct run *run, const uint32_t *from, uint32_t *to, size_t batches,
+                      size_t rows, size_t columns)
 {
     enum { TILE = 16 }; /* a tile of both sides stays in the first-level cache */
+    size_t done = 0;
     for (size_t n = 0; n < batches; n++, from += rows * columns, to += rows * columns)
         for (size_t row0 = 0; row0 < rows; row0 += TILE)
-            for (size_t column0 = 0; column0 < columns; column0 += TILE)
+            for (size_t column0 = 0; column0 < columns; column0 += TILE) {
+                if (!run_goes_on(run, &done, TILE * TILE))
+                    return;
                 for (size_t row = row0; row < rows && row < row0 + TILE; row++)
                     for (size_t column = column0; column < columns && column < column0 + TILE;
                          column++)
                         to[column * rows + row] = from[row * columns + column];
+            }
 }
 
-enum ppm_status tensor_to_layout(const struct ppm_tensor *tensor, struct ppm_error *error)
+enum ppm_status tensor_to_layout(const struct run *run, const struct ppm_tensor *tensor,
+                                 struct ppm_error *error)
 {
     const struct ppm_shape s = tensor->shape;
     const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
@@ -162,8 +167,8 @@ enum ppm_status tensor_to_layout(const struct ppm_tensor *tensor, struct ppm_err
     uint32_t *copy = core_allocate(bytes, error);
     if (!copy)
         return error->status;
-    memcpy(copy, tensor->data, bytes);
-    tensor_transpose(copy, tensor->data, s.n, s.c, s.h * s.w);
+    run_copy(run, copy, tensor->data, bytes / sizeof *copy);
+    tensor_transpose(run, copy, tensor->data, s.n, s.c, s.h * s.w);
     free(copy);
     return PPM_OK;
 }

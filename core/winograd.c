@@ -237,7 +237,7 @@ static void run_tasks(struct work *work, const struct pass *pass)
     const size_t blocks = blocks_of_map(work->plan);
     const size_t groups = choose_groups(work, pass->layers);
     float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
-#pragma omp for collapse(3) schedule(dynamic)
+#pragma omp for collapse(3) schedule(dynamic, share_of_loop(work->n *blocks *groups))
     for (size_t n = 0; n < work->n; n++)
         for (size_t block = 0; block < blocks; block++)
             for (size_t group = 0; group < groups; group++) {

@@ -140,7 +140,7 @@ static void finish_panel(const struct task *task, size_t micro, size_t panel, fl
     const size_t width = task->conv->simd->gemm_columns;
     if (panel % TILE * width >= TILE * (task->count - micro * width))
         return; /* behind the last tile */
-    const float *result = run_layers(task->source.pass, x, other);
+    const float *result = run_layers(task->source.work->run, task->source.pass, x, other);
     for (size_t i = 0; i < task->run_count; i++)
         if (task->runs[i].micro == micro)
             store_panel(task, &task->runs[i], panel, result);

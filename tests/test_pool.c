@@ -222,7 +222,7 @@ Test(pool, means)
         struct spec spec = spec_ok(cases[i].json);
         struct geometry g = geometry_ok(&spec, 5, 7);
         cr_assert(g.branches[0].pooled_h * g.branches[0].pooled_w == cases[i].count, "case %zu", i);
-        reference_pool(x, 1, 5, 7, spec.pool, &g.branches[0], found);
+        reference_pool(NULL, x, 1, 5, 7, spec.pool, &g.branches[0], found);
         for (size_t k = 0; k < cases[i].count; k++)
             cr_expect(found[k] == cases[i].means[k], "case %zu, bin %zu: found %g, expected %g", i,
                       k, (double)found[k], (double)cases[i].means[k]);
@@ -236,7 +236,7 @@ Test(pool, special_values)
     const struct branch_geometry two = {.pooled_h = 1, .pooled_w = 2};
     const float x[3][4] = {{NAN, 1, 2, 4}, {1, 3, INFINITY, 1}, {3e38F, 3e38F, -3e38F, -3e38F}};
     float found[6];
-    reference_pool(x[0], 3, 1, 4, POOL_ADAPTIVE, &two, found);
+    reference_pool(NULL, x[0], 3, 1, 4, POOL_ADAPTIVE, &two, found);
     cr_expect(isnan(found[0]) && found[1] == 3);
     cr_expect(found[2] == 2 && isinf(found[3]));
     cr_expect(found[4] == 3e38F && found[5] == -3e38F);

@@ -82,7 +82,8 @@ Test(resize, values)
         {0, 1, 2, 2, 4, 6, 4, 7, 10},
         {0, 4 / 3.0, 2, 8 / 3.0, 52 / 9.0, 22 / 3.0, 4, 8, 10},
     };
-    const struct run run = {.threads = 1};
+    atomic_bool is_abandoned = false;
+    const struct run run = {.threads = 1, .is_abandoned = &is_abandoned};
     for (size_t m = 0; m < COUNT(modes); m++) {
         float found[2 * 11];
         for (size_t i = 0; i < COUNT(found); i++)

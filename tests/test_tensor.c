@@ -135,7 +135,7 @@ Test(tensor, transposes)
         for (size_t c = 0; c < COUNT(sizes); c++) {
             const size_t rows = sizes[r], columns = sizes[c], count = BATCHES * rows * columns;
             to[count] = 12345;
-            tensor_transpose(from, to, BATCHES, rows, columns);
+            tensor_transpose(NULL, from, to, BATCHES, rows, columns);
             cr_expect(to[count] == 12345, "%zu x %zu", rows, columns);
             for (size_t n = 0; n < BATCHES; n++)
                 for (size_t row = 0; row < rows; row++)
@@ -143,7 +143,7 @@ Test(tensor, transposes)
                         cr_assert(to[(n * columns + column) * rows + row] ==
                                       from[(n * rows + row) * columns + column],
                                   "%zu x %zu", rows, columns);
-            tensor_transpose(to, back, BATCHES, columns, rows);
+            tensor_transpose(NULL, to, back, BATCHES, columns, rows);
             cr_expect(memcmp(back, from, count * sizeof *from) == 0, "%zu x %zu", rows, columns);
         }
 }

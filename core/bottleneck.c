@@ -215,7 +215,7 @@ static void interpolate(const struct block *block)
 {
     const struct plan *plan = block->work->plan;
     const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
-    if (!takes_folded(block) || plan->is_row_wise)
+    if (!takes_folded(block) || plan->is_row_wise || block->work->columns)
         return;
     for (size_t i = 0; i < block->count; i++)
         plan_columns(plan, block->first + i, block->columns + i * tile_floats);

@@ -154,6 +154,9 @@ static void place_scratch(struct work *work, const struct pass *passes, size_t p
     if (plan->folded_steps > 0)
         work->folded =
             take_floats(room, work->n, plan->grid_steps, spec->head.layers[0].out_channels);
+    if (plan_shares_columns(plan))
+        work->columns =
+            take_floats(room, plan->tile_count, plan->folded_steps, plan->simd->gemm_columns);
     work->cell_floats = pool_scratch_floats(plan, work->x_layout);
     work->cells = take_floats(room, threads, work->cell_floats, 1);
     work->blocks = take_floats(room, threads, work->block_floats, 1);

@@ -67,8 +67,10 @@ struct work {
     float *expanded[BRANCHES_MAX];             /* [n][Ci][ph][W]: stretched along rows alone; NULL
                                                   for what is planned to be folded */
     float *folded;                             /* [n][panel][grid_steps][rows] */
-    float *cells;                              /* [thread][row of sums and of cells] */
-    float *blocks;                             /* [thread][block_floats] */
+    float *columns; /* of U, of all tiles, where they are few: [tile_count]
+                       [folded_steps][gemm_columns]; else NULL */
+    float *cells;   /* [thread][row of sums and of cells] */
+    float *blocks;  /* [thread][block_floats] */
     size_t cell_floats, block_floats;
     float *maps[2]; /* between passes: [n, widest, H, W] */
     float *values;  /* before the output stage: [n, Ch, H, W] */

@@ -151,6 +151,14 @@ static void fold_branch(const struct work *work, size_t *done, size_t panel, siz
     }
 }
 
+static void share_columns(const struct work *work)
+{
+    const size_t floats = work->plan->folded_steps * work->plan->simd->gemm_columns;
+#pragma omp for nowait
+    for (size_t tile = 0; tile < work->plan->tile_count; tile++)
+        plan_columns(work->plan, tile, work->columns + tile * floats);
+}
+
 void stage_fold(struct work *work)
 {
     const struct spec *spec = work->spec;
@@ -159,6 +167,8 @@ void stage_fold(struct work *work)
     const size_t taps = spec->head.layers[0].kernel * spec->head.layers[0].kernel;
     const size_t panels = conv_panel_count(&spec->head.layers[0]);
     size_t done = 0;
+    if (work->columns)
+        share_columns(work);
 #pragma omp for schedule(dynamic)
     for (size_t panel = 0; panel < panels; panel++) {
         size_t first = 0;

@@ -39,14 +39,6 @@ double geometry_source(enum resize mode, size_t i, size_t in, size_t out)
     return 0;
 }
 
-struct resize_tap geometry_tap_at(double source, size_t in)
-{
-    size_t low = (size_t)source;
-    low = low < in ? low : in - 1;
-    return (struct resize_tap){
-        .low = low, .high = low + 1 < in ? low + 1 : low, .weight = source - (double)low};
-}
-
 struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out)
 {
     return geometry_tap_at(geometry_source(mode, i, in, out), in);

@@ -115,6 +115,9 @@ static void run_block(const struct work *work, const struct pass *pass, size_t n
     block.packed = other + (pass->is_direct ? 0 : tile_floats);
     block.blended = block.packed + count * packed_steps(pass) * width;
     block.columns = block.blended; /* it is one or the other */
+    if (work->columns)
+        block.columns =
+            work->columns + first * work->plan->folded_steps * work->plan->simd->gemm_columns;
     if (pass->is_direct) {
         block.c_stride = work->plan->pixels;
         block.c = pass->ret + n * pass->ret_channels * block.c_stride +
@@ -161,7 +164,7 @@ size_t pass_widest(const struct spec *spec, const struct pass *pass)
 /* What folded branches take of a block's scratch: of a tile's U, or blended for a row. */
 static size_t folded_block_floats(const struct plan *plan, const struct pass *pass)
 {
-    if (!pass->reads_concat || plan->is_winograd)
+    if (!pass->reads_concat || plan->is_winograd || plan_shares_columns(plan))
         return 0;
     return plan->folded_steps * (plan->is_row_wise ? plan->simd->gemm_rows
                                                    : pass->block_tiles * plan->simd->gemm_columns);

@@ -322,7 +322,12 @@ struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out
 
 /* The same in two steps: low + weight, which is what plans keep, and what it stands for. */
 double geometry_source(enum resize mode, size_t i, size_t in, size_t out);
-struct resize_tap geometry_tap_at(double source, size_t in);
+static inline struct resize_tap geometry_tap_at(double source, size_t in)
+{
+    const size_t before = (size_t)source, low = before < in ? before : in - 1;
+    return (struct resize_tap){
+        .low = low, .high = low + 1 < in ? low + 1 : low, .weight = source - (double)low};
+}
 
 /* ---- reference_ops.c: the operators as plain loops, double accumulators ---- */
 

@@ -72,8 +72,10 @@ size_t plan_bytes(const struct plan *plan);
 void plan_place_axes(struct plan *plan, struct room *room);
 void plan_fill_axes(struct plan *plan, const struct run *run); /* run may be NULL */
 
-/* U for a tile, not row-wise: ret [folded_steps][gemm_columns]. */
+/* U for a tile, not row-wise: ret [folded_steps][gemm_columns]. A run takes that of each tile when
+ * it comes to it, or of all beforehand, where they are few and several blocks may share them. */
 void plan_columns(const struct plan *plan, size_t tile, float *ret);
+bool plan_shares_columns(const struct plan *plan);
 
 /* Where a row or a column of a branch's upsampled map is taken from. */
 static inline struct resize_tap plan_row_tap(const struct plan *plan, size_t branch, size_t row)

@@ -14,6 +14,7 @@ from .sizes import Budget
 from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch
 
 TENSORFLOW = (".index", ".meta")  # and .data-00000-of-00001
+START_BYTES = 4096
 HEADER_BYTES_MAX = 100 << 20  # of safetensors
 
 # files that are something else: how they begin, and what to do
@@ -42,7 +43,7 @@ def read(path, entry=None):
         if path.is_dir():
             raise ExportError(f"{path}: a folder, expected a checkpoint in it")
         with open(path, "rb") as file:
-            start = file.read(512)
+            start = file.read(START_BYTES)
     except OSError as error:
         raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
     if path.suffix in TENSORFLOW or ".data-" in path.name:
@@ -73,7 +74,7 @@ def reader_of(path, start):
         raise ExportError(f"{path}: a tar archive: unpack it first")
     if start[4:8] == b"TFL3":
         raise ExportError(f"{path}: a TensorFlow Lite model, expected the checkpoint it was made of")
-    if start.startswith(b"{") and b'"weight_map"' in path.read_bytes()[:1 << 20]:
+    if start.startswith(b"{") and b'"weight_map"' in start:
         raise ExportError(f"{path}: an index of several safetensors files, expected the one of them "
                           "with the module")
     if start.startswith((b"{", b"[")):

@@ -98,12 +98,14 @@ void stage_expand(struct work *work)
     for (size_t i = 0; i < work->spec->branch_count; i++) {
         if (work->plan->is_folded[i])
             continue;
-        const size_t channels = work->results[i].channels;
-#pragma omp for collapse(2) nowait
-        for (size_t n = 0; n < work->n; n++)
-            for (size_t c = 0; c < channels; c++)
-                if (run_goes_on(work->run, &done, 0))
-                    expand_channel(work, &done, i, n, c);
+        const size_t channels = work->results[i].channels, planes = work->n * channels;
+        const size_t share = share_of_loop(planes);
+#pragma omp for nowait
+        for (size_t first = 0; first < planes; first += share) {
+            const size_t end = first + share < planes ? first + share : planes;
+            for (size_t plane = first; plane < end && run_goes_on(work->run, &done, 0); plane++)
+                expand_channel(work, &done, i, plane / channels, plane % channels);
+        }
     }
 #pragma omp barrier
 }

@@ -223,11 +223,14 @@ static void concat_channel(const struct work *work, size_t *done, size_t n, size
 /* Channels are shared out: each is written once, from end to end. */
 void stage_concat(struct work *work, float *ret)
 {
-    const size_t channels = work->spec->concat_channels, pixels = work->plan->pixels;
+    const size_t channels = work->spec->concat_channels, planes = work->n * channels;
+    const size_t share = 8 * share_of_loop(planes / 8);
     size_t done = 0;
-#pragma omp for collapse(2) schedule(dynamic, 8 + share_of_loop(work->n * channels))
-    for (size_t n = 0; n < work->n; n++)
-        for (size_t c = 0; c < channels; c++)
-            if (run_goes_on(work->run, &done, 0))
-                concat_channel(work, &done, n, c, ret + (n * channels + c) * pixels);
+#pragma omp for schedule(dynamic)
+    for (size_t first = 0; first < planes; first += share) {
+        const size_t end = first + share < planes ? first + share : planes;
+        for (size_t plane = first; plane < end && run_goes_on(work->run, &done, 0); plane++)
+            concat_channel(work, &done, plane / channels, plane % channels,
+                           ret + plane * work->plan->pixels);
+    }
 }

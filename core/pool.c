@@ -184,8 +184,11 @@ void stage_pool(struct work *work)
                     pool_nhwc(work, &done, n, first, scratch);
         return;
     }
-#pragma omp for schedule(dynamic, 16 + share_of_loop(work->n * channels))
-    for (size_t plane = work->planes_pooled; plane < work->n * channels; plane++)
-        if (run_goes_on(work->run, &done, 0))
+    const size_t planes = work->n * channels, share = 16 * share_of_loop(planes / 16);
+#pragma omp for schedule(dynamic)
+    for (size_t first = work->planes_pooled; first < planes; first += share) {
+        const size_t end = first + share < planes ? first + share : planes;
+        for (size_t plane = first; plane < end && run_goes_on(work->run, &done, 0); plane++)
             pool_plane(work->run, &done, work->plan, work->x, plane, scratch, work->pooled);
+    }
 }

@@ -42,10 +42,11 @@ static int send_case(const struct live *live, size_t index, const float *x)
 {
     const size_t h = sizes[index / MODELS].h, w = sizes[index / MODELS].w;
     const int connection = live_connect(live);
-    live_print(connection,
-               "POST /ppm/m%zu?shape=1,32,%zu,%zu HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-               "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
-               index % MODELS, h, w, 32 * h * w * sizeof *x);
+    live_print(
+        connection,
+        "POST /ppm/m%zu?shape=1,32,%zu,%zu HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
+        index % MODELS, h, w, 32 * h * w * sizeof *x);
     live_send(connection, x, 32 * h * w * sizeof *x);
     return connection;
 }

@@ -19,7 +19,6 @@ enum {
     CLOSE_WITHIN_S = 2,
     RESUMED_WITHIN_MS = 5000,
     SILENT_MS = 50,         /* after which a connection may have to make room for others */
-    HALF_HEAD_MS = 1000,    /* the same, within a head */
     STALLED_IN_DRAIN_S = 2, /* a body of which nothing comes holds up a drain no longer */
 };
 
@@ -102,15 +101,14 @@ void http_expect_next(struct http_connection *connection)
 
 /* ---- room ---- */
 
-/* How readily it makes room for others: 0 not at all, then idle between requests, in the midst of a
- * head for longer than any honest one takes, never heard of. Its next request may have come
- * already, if only to the kernel. */
+/* How readily it makes room for others: 0 not at all, then idle between requests, silent in the
+ * midst of a head, never heard of. Its next request may have come already, if only to the kernel.
+ */
 static int readiness_to_leave(const struct http_connection *connection, double now_s)
 {
     int unread_bytes = 0;
     const double silent_s = now_s - connection->changed_s;
     if (connection->request || connection->is_cut_off || silent_s < SILENT_MS / 1e3 ||
-        (connection->is_in_head && silent_s < HALF_HEAD_MS / 1e3) ||
         ioctl(connection->descriptor, FIONREAD, &unread_bytes) != 0 || unread_bytes > 0)
         return 0;
     return connection->is_in_head ? 2 : connection->target ? 1 : 3;
@@ -159,8 +157,10 @@ static void make_room(struct http_server *server)
 bool http_is_crowded(const struct http_connection *connection)
 {
     struct http_server *server = connection->server;
+    if (!connection->is_spare) /* written by this thread, as the connection began */
+        return false;
     pthread_mutex_lock(&server->connections_mutex);
-    const bool is_crowded = connection->is_spare && is_over(server);
+    const bool is_crowded = is_over(server);
     pthread_mutex_unlock(&server->connections_mutex);
     return is_crowded;
 }

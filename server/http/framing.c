@@ -335,9 +335,9 @@ static bool look_at(struct http_connection *connection, void *bytes, ssize_t *re
     return *received > 0;
 }
 
-ssize_t recv(int descriptor, void *bytes, size_t count, int flags)
+ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-    struct http_connection *connection = connection_of(descriptor);
+    struct http_connection *connection = connection_of(fd);
     ssize_t received;
     if (flags & MSG_PEEK || (connection && connection->server->options.has_tls))
         connection = NULL; /* or TLS's own bytes */
@@ -346,12 +346,12 @@ ssize_t recv(int descriptor, void *bytes, size_t count, int flags)
             errno = EAGAIN;
             return end_it(connection, NULL) ? 0 : -1;
         }
-        received = recvfrom(descriptor, bytes, count, flags, NULL, NULL);
-    } while (!look_at(connection, bytes, &received));
+        received = recvfrom(fd, buf, n, flags, NULL, NULL);
+    } while (!look_at(connection, buf, &received));
     return received;
 }
 
-ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t count)
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size)
 {
     struct http_connection *connection = connection_of(gnutls_transport_get_int(session));
     unsigned char sequence[8];
@@ -359,7 +359,7 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t count)
     do {
         if (connection && connection->framing.end)
             return end_it(connection, session) ? 0 : GNUTLS_E_AGAIN;
-        received = gnutls_record_recv_seq(session, bytes, count, sequence);
-    } while (!look_at(connection, bytes, &received));
+        received = gnutls_record_recv_seq(session, data, data_size, sequence);
+    } while (!look_at(connection, data, &received));
     return received;
 }

@@ -1,26 +1,17 @@
-/* http.c - what libmicrohttpd calls: connections to requests; its start and stop. */
+/* http.c - what libmicrohttpd calls: connections to requests. */
 #include "server/buffers.h"
 #include "server/clock.h"
-#include "server/http/access_private.h"
 #include "server/http/http_private.h"
 #include "server/memory.h"
 #include "server/metrics.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
-    MESSAGES_PER_S = 10,
-    ACCEPT_GRACE_US = 20000,
-    RETRY_ACCEPT_US = 20000,
-    REQUEST_WITHIN_MS = 500,
     INFLATED_STEPS = 4,      /* of 64 KiB at most, by a thread that has other connections */
     READ_ON_BYTES = 1 << 16, /* of a refused body: more takes longer than another connection */
 };
@@ -52,7 +43,7 @@ struct http_connection *http_connection_of(struct MHD_Connection *mhd)
 
 /* Called with the raw target, before anything is decoded. What it returned would be lost with a
  * connection that ends within the head, so the connection keeps the target. */
-static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
+void *http_on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
     struct http_connection *connection = http_connection_of(mhd);
     (void)context;
@@ -104,8 +95,8 @@ static enum metrics_cancellation reason_of(const struct http_connection *connect
     return connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE;
 }
 
-static void on_completed(void *context, struct MHD_Connection *mhd, void **state,
-                         enum MHD_RequestTerminationCode why)
+void http_on_completed(void *context, struct MHD_Connection *mhd, void **state,
+                       enum MHD_RequestTerminationCode why)
 {
     struct http_server *server = context;
     struct http_request *request = *state;
@@ -305,9 +296,9 @@ static bool reads_on(const struct http_request *request)
 
 /* The library calls this for the head, for each piece of the body, at its end, and on resumption.
  */
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *piece,
-                                  size_t *piece_bytes, void **state)
+enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *piece,
+                                size_t *piece_bytes, void **state)
 {
     struct http_request *request = *state;
     (void)url;
@@ -344,119 +335,4 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         break;
     }
     return MHD_YES;
-}
-
-/* ---- the server ---- */
-
-/* In some troubles, such as a lack of descriptors, the library repeats itself without end, and a
- * thread of it without connections tries again and again: it delays nobody by taking its time. */
-static void on_message(void *context, const char *format, va_list arguments)
-{
-    if (strstr(format, "resource limit at FIRST connection"))
-        usleep(RETRY_ACCEPT_US);
-    struct http_server *server = context;
-    char text[256];
-    const long now_s = (long)clock_now_s();
-    if (atomic_exchange(&server->messages_at_s, now_s) != now_s)
-        atomic_store(&server->messages, 0);
-    if (atomic_fetch_add(&server->messages, 1) >= MESSAGES_PER_S)
-        return;
-    vsnprintf(text, sizeof text, format, arguments);
-    text[strcspn(text, "\n")] = '\0';
-    server->options.on_message(text);
-}
-
-/* Paths are matched as they were sent; only query values are decoded, by the library's own rule. */
-static struct MHD_Daemon *start_daemon(struct http_server *server)
-{
-    const struct http_options *o = &server->options;
-    /* poll, not epoll: with epoll the library can miss the end of a client whose last bytes came
-     * with it, and holds the request until a timeout. The logger first: later options may have to
-     * say. */
-    const unsigned tls = o->has_tls ? MHD_USE_TLS : 0;
-    return MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls, 0, NULL,
-        NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, server,
-        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_LISTEN_SOCKET,
-        atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max + HTTP_SPARE_CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->connections_per_address_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory_bytes,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0U /* see deadlines.c */, MHD_OPTION_URI_LOG_CALLBACK,
-        on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        o->has_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END, http_choose_certificate,
-        MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);
-}
-
-struct http_server *http_start(const struct http_options *options, struct ppm_error *error)
-{
-    struct http_server *server = calloc(1, sizeof *server);
-    if (!server) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-        return NULL;
-    }
-    server->options = *options;
-    server->is_shared = options->listener > 0;
-    server->listener = http_probe_library(error) == PPM_OK
-                           ? http_listen(options, server->address, sizeof server->address, error)
-                           : -1;
-    if (server->listener < 0 || http_start_watching(server, error) != PPM_OK)
-        goto fail;
-    server->is_loopback = http_is_loopback(server->listener);
-    if ((server->daemon = start_daemon(server)))
-        return server;
-    ppm_fail(error, PPM_IO, "cannot serve on %s: the HTTP library did not start", server->address);
-    http_stop_watching(server);
-fail:
-    if (server->listener >= 0)
-        close(server->listener);
-    free(server);
-    return NULL;
-}
-
-const char *http_address(const struct http_server *server)
-{
-    return server->address;
-}
-
-void http_stop_accepting(struct http_server *server)
-{
-    int listener = atomic_exchange(&server->listener, -1);
-    if (listener < 0)
-        return;
-    atomic_store(&server->is_leaving, true);
-    if (!server->is_shared)
-        http_turn_away(listener, server->address);
-    MHD_quiesce_daemon(server->daemon);
-    usleep(ACCEPT_GRACE_US); /* a thread may be in accept(); its connection is to be served */
-    if (!server->is_shared)
-        shutdown(listener, SHUT_RDWR);
-    close(listener);
-}
-
-size_t http_in_flight(const struct http_server *server)
-{
-    return atomic_load(&server->in_flight);
-}
-
-bool http_is_quiet(struct http_server *server)
-{
-    return http_in_flight(server) == 0 && http_lingering_count(server) == 0 &&
-           http_fresh_connections(server, REQUEST_WITHIN_MS / 1e3) == 0;
-}
-
-size_t http_connections(const struct http_server *server)
-{
-    return atomic_load(&server->open_connections);
-}
-
-void http_stop(struct http_server *server)
-{
-    if (!server)
-        return;
-    http_stop_accepting(server);
-    http_close_connections(server);
-    MHD_stop_daemon(server->daemon);
-    http_stop_watching(server);
-    free(server);
 }

@@ -173,6 +173,15 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
 
 /* ---- http.c ---- */
 
+/* The library's callbacks for a request: its line has come; its head and each piece of its body; it
+ * has ended. */
+void *http_on_target(void *context, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *piece,
+                                size_t *piece_bytes, void **state);
+void http_on_completed(void *context, struct MHD_Connection *mhd, void **state,
+                       enum MHD_RequestTerminationCode why);
+
 /* NULL when there was no memory for one. */
 struct http_connection *http_connection_of(struct MHD_Connection *mhd);
 

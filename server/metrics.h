@@ -78,7 +78,7 @@ void metrics_of_model(const char *name, struct metrics_model *ret_model);
 
 /* What is read when the text is made. */
 struct metrics_gauges {
-    size_t in_flight, queued, bytes_in_flight, connections, models, threads;
+    size_t in_flight, queued, bytes_in_flight, bytes_kept, connections, models, threads;
     size_t queue_max, memory_max_bytes, connections_max; /* what they are limited to */
     double started_s;                                    /* seconds since 1970 */
     const char *isa;

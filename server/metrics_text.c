@@ -106,6 +106,8 @@ static void print_gauges(struct metrics_page *page, const struct metrics_gauges 
         {"ppm_queue_depth_limit", "What queue_max allows.", (double)gauges->queue_max},
         {"ppm_bytes_in_flight", "Memory taken by requests in flight.",
          (double)gauges->bytes_in_flight},
+        {"ppm_bytes_kept", "Memory kept for the next requests; it gives way to what is taken.",
+         (double)gauges->bytes_kept},
         {"ppm_bytes_in_flight_limit", "What memory_max_bytes allows.",
          (double)gauges->memory_max_bytes},
         {"ppm_connections", "Open connections.", (double)gauges->connections},

@@ -15,6 +15,7 @@ UNITS = ("_seconds", "_bytes")
 WITHOUT_UNIT = {  # plain numbers
     "ppm_requests", "ppm_rejected", "ppm_cancelled", "ppm_batch_size", "ppm_requests_in_flight",
     "ppm_queue_depth", "ppm_queue_depth_limit", "ppm_bytes_in_flight", "ppm_bytes_in_flight_limit",
+    "ppm_bytes_kept",
     "ppm_connections", "ppm_connections_limit", "ppm_models", "ppm_threads", "ppm_ready",
     "ppm_isa_info", "ppm_build_info", "process_open_fds", "process_max_fds",
 }

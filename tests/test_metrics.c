@@ -15,6 +15,7 @@ static char *text_of(void)
                                           .queued = 2,
                                           .queue_max = 64,
                                           .bytes_in_flight = 1000,
+                                          .bytes_kept = 2000,
                                           .memory_max_bytes = (size_t)1 << 50,
                                           .connections = 5,
                                           .connections_max = 512,
@@ -56,10 +57,10 @@ static void answer(const char *model, const char *route, unsigned status, double
 Test(metrics, gauges_are_what_they_are)
 {
     check_lines(LIST("ppm_requests_in_flight 3", "ppm_queue_depth 2", "ppm_queue_depth_limit 64",
-                     "ppm_bytes_in_flight 1000", "ppm_bytes_in_flight_limit 1125899906842624",
-                     "ppm_connections 5", "ppm_connections_limit 512", "ppm_models 4",
-                     "ppm_threads 8", "ppm_ready 1", "process_start_time_seconds 1700000000.25",
-                     "ppm_isa_info{isa=\"scalar\"} 1",
+                     "ppm_bytes_in_flight 1000", "ppm_bytes_kept 2000",
+                     "ppm_bytes_in_flight_limit 1125899906842624", "ppm_connections 5",
+                     "ppm_connections_limit 512", "ppm_models 4", "ppm_threads 8", "ppm_ready 1",
+                     "process_start_time_seconds 1700000000.25", "ppm_isa_info{isa=\"scalar\"} 1",
                      "ppm_build_info{version=\"" PPM_VERSION "\"} 1"));
 }
 

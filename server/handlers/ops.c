@@ -36,6 +36,7 @@ bool metrics_finish(struct http_request *request)
                                           .queued = executor_queued(service->executor),
                                           .queue_max = service->settings.queue_max,
                                           .bytes_in_flight = memory_taken(),
+                                          .bytes_kept = memory_kept(),
                                           .memory_max_bytes = memory_max(),
                                           .connections = http_connections(request->server),
                                           .connections_max = service->settings.connections_max,

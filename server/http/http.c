@@ -1,8 +1,6 @@
 /* http.c - what libmicrohttpd calls: connections to requests. */
-#include "server/buffers.h"
 #include "server/clock.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
 #include "server/metrics.h"
 
 #include <ctype.h>
@@ -12,7 +10,6 @@
 #include <string.h>
 
 enum {
-    INFLATED_STEPS = 4,      /* of 64 KiB at most, by a thread that has other connections */
     READ_ON_BYTES = 1 << 16, /* of a refused body: more takes longer than another connection */
 };
 
@@ -165,29 +162,6 @@ static bool read_timeout(struct http_request *request)
     return false;
 }
 
-/* The body is longer than it may be, from its length alone. Returns true. */
-static bool refuse_length(struct http_request *request)
-{
-    const size_t bytes_max = http_body_bytes_max(request);
-    metrics_rejected(METRICS_TOO_LARGE);
-    if (bytes_max == 0)
-        return http_problem(request, 413, "the body has %zu bytes, expected none for %s %s",
-                            request->content_length, request->route->method,
-                            request->route->pattern);
-    return http_problem(request, 413, "the body has %zu bytes, expected at most %zu%s",
-                        request->content_length, bytes_max,
-                        bytes_max < request->route->body_bytes_max ? " (body_max_bytes)" : "");
-}
-
-/* Whether the budget could not take the body, were it here by now. It takes none of it before its
- * bytes come; this only spares a client from sending what would be refused. */
-static bool lacks_memory(const struct http_request *request)
-{
-    const size_t room = memory_max() - request->content_length;
-    const size_t taken = memory_taken();
-    return taken > room && taken - room > http_idle_bytes(request->server);
-}
-
 /* The request's head: find the route, refuse what can be refused. True: answer now. */
 static bool begin_request(struct http_request *request, const char *method, const char *version)
 {
@@ -225,65 +199,9 @@ static bool begin_request(struct http_request *request, const char *method, cons
         return http_problem(request, 404,
                             "nothing is served at this path; POST /ppm or /v2/models/{model}/infer "
                             "computes, GET /ppm describes");
-    if (http_refuse_fields(request))
-        return true;
-    if (request->content_length > http_body_bytes_max(request))
-        return refuse_length(request);
-    if (http_refuse_coding(request) || (request->route->begin && request->route->begin(request)))
-        return true;
-    if (request->content_length > memory_max()) {
-        metrics_rejected(METRICS_TOO_LARGE);
-        return http_problem(request, 413,
-                            "the body has %zu bytes, expected at most %zu (memory_max_bytes)",
-                            request->content_length, memory_max());
-    }
-    return request->content_length > 0 && lacks_memory(request) && http_refuse_memory(request);
-}
-
-/* The body has become longer than it may be. Returns true. */
-static bool refuse_excess(struct http_request *request)
-{
-    const size_t bytes_max = http_body_bytes_max(request);
-    metrics_rejected(METRICS_TOO_LARGE);
-    if (bytes_max == 0)
-        return http_problem(request, 413, "found a body, expected none for %s %s",
-                            request->route->method, request->route->pattern);
-    return http_problem(request, 413, "the body has more than %zu bytes%s", bytes_max,
-                        bytes_max < request->route->body_bytes_max ? " (body_max_bytes)" : "");
-}
-
-static bool has_had_its_steps(void *steps_left)
-{
-    return (*(int *)steps_left)-- == 0;
-}
-
-/* Inflates a small body here and now; where bodies may be large and this one is, a thread that
- * computes does. True: refused. */
-static bool refuse_compressed(struct http_request *request)
-{
-    struct ppm_error error = {0};
-    int steps_left = http_begin_work(request) ? INFLATED_STEPS : 0;
-    const bool may_be_large = request->route->body_bytes_max == HTTP_BODY_ANY;
-    http_inflate_body(request, may_be_large ? has_had_its_steps : NULL, &steps_left, &error);
-    http_end_work();
-    return error.status != PPM_OK && error.status != PPM_CANCELLED &&
-           http_refuse_inflation(request, &error);
-}
-
-/* The whole body is there. True: answer now. */
-static bool finish_request(struct http_request *request)
-{
-    if (request->is_refused)
-        return true;
-    switch (request->body_refusal) {
-    case 0:
-        return (request->is_compressed && refuse_compressed(request)) ||
-               request->route->finish(request);
-    case 413:
-        return refuse_excess(request);
-    default:
-        return http_refuse_memory(request);
-    }
+    return http_refuse_fields(request) || http_refuse_length(request) ||
+           http_refuse_coding(request) ||
+           (request->route->begin && request->route->begin(request)) || http_refuse_claim(request);
 }
 
 /* Whether the body of a request that came at a bad time is read to its end, so that the connection
@@ -328,7 +246,9 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
         http_expect_answer(http_connection_of(connection));
         if (http_connection_of(connection)->is_idle)
             return MHD_NO;
-        return finish_request(request) ? http_send(request) : MHD_YES;
+        return request->is_refused || http_refuse_body(request) || request->route->finish(request)
+                   ? http_send(request)
+                   : MHD_YES;
     case HTTP_SUSPENDED:
         return http_send(request);
     case HTTP_ANSWERED:

@@ -227,6 +227,16 @@ void http_free_inflater(struct http_request *request);
 /* The most bytes that a body of this request may have: what route and settings say. */
 size_t http_body_bytes_max(const struct http_request *request);
 
+/* Refuses a body by the length that its head says: longer than http_body_bytes_max; or, once its
+ * handler takes it, more than the budget could take now. It takes nothing before bytes come, this
+ * only spares a client from sending what would be refused. True: refused. */
+bool http_refuse_length(struct http_request *request);
+bool http_refuse_claim(struct http_request *request);
+
+/* At its end: refuses what could not be kept, or inflated; small bodies are inflated here and now,
+ * as are all of a route whose bodies are small. True: refused. */
+bool http_refuse_body(struct http_request *request);
+
 /* Makes room for bytes more, within http_body_bytes_max. False: memory or the budget lacks them. */
 bool http_grow_body(struct http_request *request, size_t bytes);
 

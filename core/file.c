@@ -147,7 +147,7 @@ char *ppm_read_file(const char *path, size_t bytes_max, size_t *ret_bytes, struc
     else
         read_all(path, descriptor, data, bytes, &bytes, error);
     close(descriptor);
-    if (error->status != PPM_OK) {
+    if (!data || error->status != PPM_OK) {
         free(data);
         return NULL;
     }

@@ -18,7 +18,7 @@ enum {
     LOOK_EVERY_MS = 50,
     CLOSE_WITHIN_S = 2,
     RESUMED_WITHIN_MS = 5000,
-    SILENT_MS = 50,         /* after which a connection may have to make room for others */
+    SILENT_MS = 20,         /* after which a connection may have to make room for others */
     STALLED_IN_DRAIN_S = 2, /* a body of which nothing comes holds up a drain no longer */
 };
 
@@ -101,34 +101,18 @@ void http_expect_next(struct http_connection *connection)
 
 /* ---- room ---- */
 
-/* How readily it makes room for others: 0 not at all, then idle between requests, silent in the
- * midst of a head, never heard of. Its next request may have come already, if only to the kernel.
- */
-static int readiness_to_leave(const struct http_connection *connection, double now_s)
+enum readiness { NOT_AT_ALL, IDLE, SILENT };
+
+/* How readily it makes room for others: not with a request, which may have come already, if only to
+ * the kernel; between requests; before one or within its head. */
+static enum readiness readiness_to_leave(const struct http_connection *connection, double now_s)
 {
     int unread_bytes = 0;
-    const double silent_s = now_s - connection->changed_s;
-    if (connection->request || connection->is_cut_off || silent_s < SILENT_MS / 1e3 ||
+    if (connection->request || connection->is_cut_off ||
+        now_s - connection->changed_s < SILENT_MS / 1e3 ||
         ioctl(connection->descriptor, FIONREAD, &unread_bytes) != 0 || unread_bytes > 0)
-        return 0;
-    return connection->is_in_head ? 2 : connection->target ? 1 : 3;
-}
-
-/* The one that is readiest to leave, and of those the one that has been silent for longest. */
-static struct http_connection *find_idle(struct http_server *server)
-{
-    struct http_connection *best = NULL;
-    const double now_s = clock_now_s();
-    int best_readiness = 0;
-    for (struct http_connection *c = server->connections; c; c = c->next) {
-        const int readiness = readiness_to_leave(c, now_s);
-        if (readiness > best_readiness ||
-            (best && readiness == best_readiness && c->changed_s < best->changed_s)) {
-            best = c;
-            best_readiness = readiness;
-        }
-    }
-    return best;
+        return NOT_AT_ALL;
+    return connection->target && !connection->is_in_head ? IDLE : SILENT;
 }
 
 void http_cut_off(struct http_connection *connection)
@@ -140,18 +124,50 @@ void http_cut_off(struct http_connection *connection)
     shutdown(connection->descriptor, SHUT_RDWR); /* closing is the library's */
 }
 
-static bool is_over(const struct http_server *server)
+static size_t count_open(const struct http_server *server)
 {
-    return atomic_load(&server->open_connections) - server->leaving_connections >
-           server->options.connections_max;
+    return atomic_load(&server->open_connections) - server->leaving_connections;
 }
 
-/* Idle connections end where there are more than connections_max. */
+static bool is_over(const struct http_server *server)
+{
+    return count_open(server) > server->options.connections_max;
+}
+
+/* Ends silent connections, the oldest first, until half the places are free: those who wait behind
+ * a crowd get in at once. The list begins with the newest. */
+static void end_silent(struct http_server *server)
+{
+    const double now_s = clock_now_s();
+    size_t others = count_open(server), kept = 0;
+    for (struct http_connection *c = server->connections; c; c = c->next)
+        others -= readiness_to_leave(c, now_s) == SILENT ? 1 : 0;
+    for (struct http_connection *c = server->connections; c; c = c->next)
+        if (readiness_to_leave(c, now_s) == SILENT &&
+            others + ++kept > server->options.connections_max / 2)
+            http_cut_off(c);
+}
+
+/* Ends the connection that has been idle for longest. False: none is. */
+static bool end_idle(struct http_server *server)
+{
+    struct http_connection *oldest = NULL;
+    const double now_s = clock_now_s();
+    for (struct http_connection *c = server->connections; c; c = c->next)
+        if (readiness_to_leave(c, now_s) == IDLE && (!oldest || c->changed_s < oldest->changed_s))
+            oldest = c;
+    if (oldest)
+        http_cut_off(oldest);
+    return oldest != NULL;
+}
+
+/* Where there are more than connections_max. */
 static void make_room(struct http_server *server)
 {
-    struct http_connection *idle;
-    while (is_over(server) && (idle = find_idle(server)))
-        http_cut_off(idle);
+    if (is_over(server))
+        end_silent(server);
+    while (is_over(server) && end_idle(server))
+        ;
 }
 
 bool http_is_crowded(const struct http_connection *connection)

@@ -108,13 +108,10 @@ static bool step_line(struct http_framing *f, char byte)
             begin_line(f, HTTP_FIELD);
         return true;
     }
-    if (f->part == HTTP_FIELD && byte == ':') {
+    if (f->part == HTTP_FIELD && byte == ':')
         begin_value(f);
-    } else if (f->name_bytes < sizeof f->name) {
+    else if (f->name_bytes < sizeof f->name) /* which is longer than those of interest */
         f->name[f->name_bytes++] = byte;
-    } else {
-        f->name_bytes = sizeof f->name; /* longer than those of interest */
-    }
     f->line_bytes++;
     return true;
 }

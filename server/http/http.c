@@ -208,7 +208,7 @@ static bool begin_request(struct http_request *request, const char *method, cons
  * lives on: in a flood, opening and closing connections would take more time than all else. */
 static bool reads_on(const struct http_request *request)
 {
-    return request->response.status == 503 && request->content_length > 0 &&
+    return request->response.status == 503 && !request->closes && request->content_length > 0 &&
            request->content_length <= READ_ON_BYTES && !http_header(request, "Expect");
 }
 

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the members next to it -------------------------------------------------------------------
- */
+/* ---- the members next to it ------------------------------------------------------------------ */
 
 const char *codec_json_quote(const json_t *value, char ret_text[CODEC_QUOTED_BYTES])
 {

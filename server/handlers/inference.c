@@ -22,9 +22,10 @@ bool inference_choose_model(struct inference *inference, const char *name)
 {
     struct codec_expectation *expectation = &inference->expectation;
     inference->model = registry_find(inference->registry, name);
-    inference->request->model = NULL;
-    if (!inference->model)
+    if (!inference->model) {
+        inference->request->model = NULL;
         return handlers_no_such_model(inference->request, inference->registry, name);
+    }
     ppm_model_info(inference->model, &inference->info);
     inference->request->model = inference->info.name;
     expectation->channels = inference->info.channels;

@@ -1,5 +1,5 @@
 /* model.c - loads a model: specification, then weights, then norms folded. Immutable afterwards. */
-#include "core/internal.h"
+#include "core/weights.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* panels.c - a convolution's weights as the kernels read them. */
-#include "core/internal.h"
+#include "core/weights.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* safetensors.c - see safetensors.h. */
 #include "core/safetensors.h"
 #include "core/internal.h"
+#include "core/weights.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* weights.c - where a model's values come from: a safetensors file, or a seed. */
+#include "core/weights.h"
 #include "core/internal.h"
 #include "core/safetensors.h"
 

@@ -27,7 +27,6 @@ struct micro_panels {
 
 /* What a pass of the head reads: the concat (pass 0), or a stored map. */
 struct pass {
-    bool reads_concat; /* the first one */
     const struct layer *layers;
     size_t count;     /* a conv first, where it begins with one */
     size_t fused;     /* layers that the conv takes with it: 1, or 2 with a clamp; 0: no conv */
@@ -35,7 +34,8 @@ struct pass {
     size_t map_channels;
     float *ret; /* where the result goes */
     enum ppm_layout ret_layout;
-    bool is_winograd; /* the conv, and what it takes, by stage_winograd */
+    bool reads_concat; /* the first one */
+    bool is_winograd;  /* the conv, and what it takes, by stage_winograd */
     /* The conv's columns are rounded to pairs of bfloat16. Those of a 1x1 conv behind others are
      * not, or its bits would depend on whether it begins a pass, and that on the threads. */
     bool takes_pairs;

@@ -184,10 +184,8 @@ size_t pass_block_floats(const struct work *work, const struct pass *pass)
 void stage_pass(struct work *work, const struct pass *pass)
 {
     const size_t tiles = work->plan->tile_count, together = pass->block_tiles;
-    const size_t turns =
-        share_of_loop(work->n * ((tiles + together - 1) / together) * pass->panel_groups);
     float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
-#pragma omp for collapse(3) schedule(dynamic, turns)
+#pragma omp for collapse(3) schedule(dynamic, share_of_loop(work->n))
     for (size_t n = 0; n < work->n; n++)
         for (size_t first = 0; first < tiles; first += together)
             for (size_t group = 0; group < pass->panel_groups; group++) {

@@ -115,9 +115,8 @@ static void conv(const struct run *run, const struct layer *layer, const float *
                  size_t h, size_t w, float *ret)
 {
     const size_t in = layer->in_channels, out = layer->out_channels;
-    const size_t turns = share_of_loop(batches * h);
     size_t done = 0;
-#pragma omp parallel for collapse(2) schedule(dynamic, turns) firstprivate(done)                   \
+#pragma omp parallel for collapse(2) schedule(dynamic, share_of_loop(batches)) firstprivate(done)  \
     num_threads(run->threads)
     for (size_t n = 0; n < batches; n++)
         for (size_t row = 0; row < h; row++)

@@ -101,18 +101,19 @@ void http_expect_next(struct http_connection *connection)
 
 /* ---- room ---- */
 
-enum readiness { NOT_AT_ALL, IDLE, SILENT };
+enum readiness { NOT_AT_ALL, IDLE, SILENT, SOON_SILENT };
 
 /* How readily it makes room for others: not with a request, which may have come already, if only to
  * the kernel; between requests; before one or within its head. */
 static enum readiness readiness_to_leave(const struct http_connection *connection, double now_s)
 {
     int unread_bytes = 0;
-    if (connection->request || connection->is_cut_off ||
-        now_s - connection->changed_s < SILENT_MS / 1e3 ||
+    const bool is_new = now_s - connection->changed_s < SILENT_MS / 1e3;
+    const bool is_silent = !connection->target || connection->is_in_head;
+    if (connection->request || connection->is_cut_off || (is_new && !is_silent) ||
         ioctl(connection->descriptor, FIONREAD, &unread_bytes) != 0 || unread_bytes > 0)
         return NOT_AT_ALL;
-    return connection->target && !connection->is_in_head ? IDLE : SILENT;
+    return !is_silent ? IDLE : is_new ? SOON_SILENT : SILENT;
 }
 
 void http_cut_off(struct http_connection *connection)
@@ -161,12 +162,23 @@ static bool end_idle(struct http_server *server)
     return oldest != NULL;
 }
 
+/* Whether there are too many without those that will have been silent for long enough in a moment.
+ */
+static bool is_over_for_long(const struct http_server *server)
+{
+    const double now_s = clock_now_s();
+    size_t count = count_open(server);
+    for (const struct http_connection *c = server->connections; c; c = c->next)
+        count -= readiness_to_leave(c, now_s) == SOON_SILENT ? 1 : 0;
+    return count > server->options.connections_max;
+}
+
 /* Where there are more than connections_max. */
 static void make_room(struct http_server *server)
 {
     if (is_over(server))
         end_silent(server);
-    while (is_over(server) && end_idle(server))
+    while (is_over(server) && is_over_for_long(server) && end_idle(server))
         ;
 }
 

@@ -95,9 +95,10 @@ static const struct ppm_run_options defaults;
 struct ppm_plan *ppm_plan_create(const struct ppm_model *model, struct ppm_shape shape,
                                  const struct ppm_run_options *options, struct ppm_error *error)
 {
+    static const struct ppm_run_options alone = {.threads = 1};
     struct geometry geometry;
     atomic_bool is_abandoned = false;
-    const struct run run = run_of(options ? options : &defaults, &is_abandoned);
+    const struct run run = run_of(options ? options : &alone, &is_abandoned);
     if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
         return NULL;
     return plan_create(model, &geometry, &run, error);

@@ -170,6 +170,7 @@ static void fill_sources(enum resize mode, size_t in, size_t out, const struct r
 static void fill_output(struct plan *plan, const struct run *run)
 {
     const size_t in = plan->g.w, out = plan->g.output.w;
+    assert(plan->output_low && plan->output_weight);
     for (size_t i = 0; i < out && !stops(run, i); i++) {
         const struct resize_tap tap = geometry_tap(plan->spec->output.resize, i, in, out);
         plan->output_low[i] = (uint32_t)tap.low;
@@ -210,10 +211,11 @@ static void look_up(const struct plan *plan, size_t branch, const struct span *s
         ret->near[i] = 1 - tap.weight;
         ret->far[i] = tap.weight;
     }
-    for (size_t i = ret->count; i-- > 0;) {
-        const bool is_alike = i + 1 < ret->count && ret->low[i] == ret->low[i + 1] &&
-                              ret->high[i] == ret->high[i + 1];
-        ret->alike_until[i] = is_alike ? ret->alike_until[i + 1] : (uint32_t)i + 1;
+    for (size_t i = ret->count, until = i; i-- > 0;) {
+        if (i + 1 < ret->count &&
+            (ret->low[i] != ret->low[i + 1] || ret->high[i] != ret->high[i + 1]))
+            until = i + 1;
+        ret->alike_until[i] = (uint32_t)until;
     }
 }
 
@@ -231,7 +233,7 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
     const size_t kernel = kernel_of(plan), border = kernel / 2, stride = plan->simd->gemm_columns;
     const struct resize_tap down = plan_row_tap(plan, branch, row);
     const size_t row_floats = plan->g.branches[branch].pooled_w * stride;
-    float weights[4][SPAN_MAX + 2];
+    float weights[4][SPAN_MAX + 2] = {{0}};
     for (size_t i = 0; i < takes->count; i++) {
         weights[0][i] = (float)((1 - down.weight) * takes->near[i]);
         weights[1][i] = (float)((1 - down.weight) * takes->far[i]);

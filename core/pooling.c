@@ -48,7 +48,7 @@ size_t pooled_bytes(const struct plan *plan, size_t n)
 }
 
 struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
-                                       void *memory, struct ppm_error *error)
+                                       void *room, struct ppm_error *error)
 {
     struct geometry geometry;
     if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
@@ -60,14 +60,14 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
         ppm_fail(error, PPM_TOO_LARGE, "the means of all bins overflow memory");
         return NULL;
     }
-    if (!memory)
-        memory = pooling.memory = core_allocate(bytes, error);
-    if (!memory)
+    if (!room)
+        room = pooling.memory = core_allocate(bytes, error);
+    if (!room)
         return NULL;
-    struct room room = {.base = memory};
-    struct ppm_pooling *ret = room_take(&room, 1, sizeof *ret);
+    struct room places = {.base = room};
+    struct ppm_pooling *ret = room_take(&places, 1, sizeof *ret);
     *ret = pooling;
-    place(ret, &room);
+    place(ret, &places);
     plan_fill_axes(&ret->plan, NULL);
     return ret;
 }

@@ -83,7 +83,7 @@ enum ppm_status loader_check(const struct settings *settings, struct ppm_error *
 
 static void load_first(struct loader *loader)
 {
-    struct loaded loaded;
+    struct loaded loaded = {0};
     if (prepare(loader->service, &loader->service->settings, &loaded, &loader->error) != PPM_OK)
         return;
     http_access_use(loaded.access);
@@ -119,7 +119,7 @@ static void reload(struct loader *loader)
     struct service *service = loader->service;
     struct ppm_error error = {0};
     struct settings settings;
-    struct loaded loaded;
+    struct loaded loaded = {0};
     service_manager_notify("RELOADING=1\nMONOTONIC_USEC=%.0f\nSTATUS=reloading",
                            1e6 * clock_now_s());
     service_begin_change();

@@ -68,14 +68,31 @@ void plan_begin(struct plan *ret_plan, const struct ppm_model *model,
                 const struct geometry *geometry);
 size_t plan_bytes(const struct plan *plan);
 
-/* The tables that pooling needs: their places, and what stands there. */
+/* Whether to stop, asked now and then while a table is filled. run may be NULL. */
+static inline bool plan_stops(const struct run *run, size_t entry)
+{
+    enum { ENTRIES = 1 << 16 };
+    return entry % ENTRIES == 0 && run && run_is_cancelled(run);
+}
+
+/* ---- pool_axis.c ---- */
+
+/* The tables that pooling needs: how large they get, their places, and what stands there. */
+void plan_begin_axes(struct plan *plan);
 void plan_place_axes(struct plan *plan, struct room *room);
 void plan_fill_axes(struct plan *plan, const struct run *run); /* run may be NULL */
+
+/* ---- plan_columns.c ---- */
 
 /* U for a tile, not row-wise: ret [folded_steps][gemm_columns]. A run takes that of each tile when
  * it comes to it, or of all beforehand, where they are few and several blocks may share them. */
 void plan_columns(const struct plan *plan, size_t tile, float *ret);
 bool plan_shares_columns(const struct plan *plan);
+
+/* Row-wise: the weights along any row, of all its tiles. */
+void plan_fill_along_columns(struct plan *plan, const struct run *run);
+
+/* ---- plan.c ---- */
 
 /* Where a row or a column of a branch's upsampled map is taken from. */
 static inline struct resize_tap plan_row_tap(const struct plan *plan, size_t branch, size_t row)
@@ -94,11 +111,15 @@ struct plan_pixels {
 };
 struct plan_pixels plan_tile(const struct plan *plan, size_t tile);
 
-/* Points of a branch's grid. */
+/* Of the bottleneck, 1 or 3; and points of a branch's grid. */
+size_t plan_kernel(const struct plan *plan);
 size_t plan_points(const struct geometry *g, size_t branch);
 
 /* Whether the bottleneck had better take a branch folded: fewer multiply-adds than upsampled. */
 bool plan_folds(const struct spec *spec, const struct geometry *g, size_t branch);
+
+/* The branch that a part of the concat is, or BRANCHES_MAX for the input. */
+size_t plan_branch_of_part(const struct spec *spec, size_t part);
 
 /* ---- winograd.c ---- */
 
@@ -110,10 +131,5 @@ bool winograd_pays(const struct spec *spec, const struct layer *conv, size_t h, 
 
 /* Tiles of a map. */
 size_t winograd_tiles(const struct plan *plan);
-
-/* ---- plan.c ---- */
-
-/* The branch that a part of the concat is, or BRANCHES_MAX for the input. */
-size_t plan_branch_of_part(const struct spec *spec, size_t part);
 
 #endif

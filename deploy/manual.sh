@@ -47,7 +47,7 @@ flags() {
             if (is_setting) {
                 key = flag == "--model" ? "models" : substr(flag, 3); gsub(/-/, "_", key)
                 print ".br"
-                print "Key \\fI" key "\\fP, variable \\fIPPM_" toupper(key) "\\fP."
+                print "Key \\fI" key "\\fP,\nvariable \\fIPPM_" toupper(key) "\\fP."
             }
         }'
 }

@@ -2,6 +2,7 @@
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,7 +204,7 @@ Test(live_deadlines, writing_numbers_is_abandoned_at_the_deadline)
     "Content-Type: application/octet-stream\r\nAccept: application/json\r\nAccept-Encoding: "      \
     "gzip\r\n"
     char directory[LIVE_PATH_BYTES], path[64], headers[256];
-    double compute_ms = 0, encode_ms = 0;
+    double compute_ms = INFINITY, encode_ms = INFINITY;
     struct live live;
     live_directory_make(directory);
     snprintf(path, sizeof path, "%s",
@@ -211,14 +212,17 @@ Test(live_deadlines, writing_numbers_is_abandoned_at_the_deadline)
                                "{'input': {'channels': 4}, 'bins': [1], 'branch': [], 'output': "
                                "{'size': [1000, 1000]}, 'weights': {'random': 1}}"));
     live_start(&live, LIST("--model", path), NULL);
-    for (int i = 0; i < 2; i++) { /* the second time nothing is done for the first time */
+    for (int i = 0; i < 3; i++) { /* the fastest, whatever else this machine does */
+        double c, e;
         struct live_answer answer = ask_for_numbers(&live, ASKING);
         cr_assert(answer.status == 200, "%s", answer.head);
-        read_timing(&answer, &compute_ms, &encode_ms);
+        read_timing(&answer, &c, &e);
+        compute_ms = fmin(compute_ms, c);
+        encode_ms = fmin(encode_ms, e);
         live_answer_free(&answer);
     }
     snprintf(headers, sizeof headers, ASKING "X-Request-Timeout-Ms: %.0f\r\n",
-             compute_ms + encode_ms / 3 + 1);
+             compute_ms + encode_ms / 8 + 1);
     struct live_answer answer = ask_for_numbers(&live, headers);
     live_check_problem(&answer, 504, "(X-Request-Timeout-Ms)", "numbers");
     char encoding[LIVE_HEADER_BYTES];

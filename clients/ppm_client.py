@@ -39,6 +39,7 @@ PIECE_BYTES = 1 << 20
 PROBLEM_BYTES_MAX = 1 << 16
 SENTENCE_MAX = 1000
 Y_BYTES_MAX = 1 << 40
+TIMEOUT_S_MAX = 1e9  # more than a socket counts overflows
 
 
 class Error(Exception):
@@ -100,17 +101,17 @@ class Connection(http.client.HTTPConnection):
     there is none."""
 
     def __init__(self, url):
-        scheme, _, self.path = url.partition(":")
+        text = url if isinstance(url, str) else ""
+        scheme, _, self.path = text.partition(":")
         self.is_unix, self.deadline = scheme == "unix" and bool(self.path), None
-        url_or_host = re.fullmatch(r"(?:(https?)://)?([^/?#@\s]+)/?", url)
-        if not self.is_unix and not url_or_host:
+        url_or_host = re.fullmatch(r"(?:(https?)://)?(\[[^]]+\]|[^][:/?#@\s]+)(?::(\d+))?/?", text, re.I)
+        port = url_or_host and url_or_host[3]
+        if not self.is_unix and (not url_or_host or port and not 0 < int(port) < 65536):
             raise Error(None, f"{url!r}: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH")
-        self.tls = None if self.is_unix or url_or_host[1] != "https" else ssl.create_default_context()
+        is_tls = not self.is_unix and (url_or_host[1] or "").lower() == "https"
+        self.tls = ssl.create_default_context() if is_tls else None
         self.default_port = 443 if self.tls else 80
-        try:
-            super().__init__("localhost" if self.is_unix else url_or_host[2])
-        except (http.client.InvalidURL, ValueError) as error:
-            raise Error(None, f"{url!r}: {error}") from error
+        super().__init__("localhost" if self.is_unix else url_or_host[2], int(port) if port else None)
 
     def seconds_left(self):
         if self.deadline is None:
@@ -138,6 +139,11 @@ class Client:
     listens, the server answers 503, or it has closed the connection between two requests."""
 
     def __init__(self, url="http://127.0.0.1:8080", key=None, timeout_s=120, tries=3):
+        if timeout_s == float("inf"):
+            timeout_s = None
+        is_number = isinstance(timeout_s, (int, float))
+        if timeout_s is not None and not (is_number and 0 < timeout_s <= TIMEOUT_S_MAX):
+            raise Error(None, f"timeout_s: found {timeout_s!r}, expected seconds, or None for no end")
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url, self.timeout_s, self.tries = url, timeout_s, max(tries, 1)
         self.connection = Connection(url)
@@ -302,18 +308,20 @@ class Shared:
 
 
 def path_of(model):
+    if model is not None and not isinstance(model, str):
+        raise Error(None, f"model: found {model!r}, expected a name")
     return f"/ppm/{urllib.parse.quote(model, safe='')}" if model else "/ppm"
 
 
 def array_of(x):
     """A NumPy array that can be sent as it lies in memory."""
-    if hasattr(x, "detach"):  # PyTorch's, of which NumPy takes neither a gradient nor bfloat16
-        x = x.detach().cpu()
-        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
     try:
+        if hasattr(x, "detach"):  # PyTorch's, of which NumPy takes neither a gradient nor bfloat16
+            x = x.detach().cpu()
+            x = x.float() if str(x.dtype) == "torch.bfloat16" else x
         x = np.asarray(x)
         kind = x.dtype.kind
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise Error(None, f"x: expected numbers in rows of one length: {error}") from error
     if kind not in "biuf" or x.size == 0:
         raise Error(None, f"x: found {x.dtype} {list(x.shape)}, expected numbers")
@@ -367,6 +375,16 @@ def sentence_of(body):
         return body[:300].decode("utf-8", "replace")
 
 
+@contextlib.contextmanager
+def reading_file(path):
+    try:
+        yield
+    except OSError as error:
+        raise Error(None, f"{path}: cannot read it: {error.strerror}") from error
+    except (ValueError, EOFError) as error:
+        raise Error(None, f"{path}: {error}") from error
+
+
 def main():
     parser = argparse.ArgumentParser(description="One .npy through a model of ppm-server.")
     parser.add_argument("x", metavar="X.npy")
@@ -376,7 +394,10 @@ def main():
     parser.add_argument("--key", help="where the server asks for one")
     parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
     options = parser.parse_args()
-    x = np.load(options.x)
+    with reading_file(options.x):
+        x = np.load(options.x)
+        if not isinstance(x, np.ndarray):
+            raise ValueError("found a .npz, expected a .npy")
     with Client(options.url, options.key) as client:
         if not options.shared_memory:
             np.save(options.y, client.infer(x, options.model))

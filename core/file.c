@@ -22,6 +22,7 @@ struct signature {
 
 static const struct signature signatures[] = {
     {BYTES("\xef\xbb\xbf"), "a UTF-8 byte order mark"},
+    {BYTES("\xff\xfe\0\0"), "a UTF-32 byte order mark"},
     {BYTES("\xff\xfe"), "a UTF-16 byte order mark"},
     {BYTES("\xfe\xff"), "a UTF-16 byte order mark"},
     {BYTES("{\0"), "UTF-16 text"},
@@ -44,7 +45,7 @@ static const struct signature signatures[] = {
     {BYTES("version https://git-lfs"), "a Git LFS pointer (\"git lfs pull\" fetches the file)"},
 };
 
-/* Text in which case does not matter, behind white space. */
+/* Text in which case does not matter, after white space. */
 static const struct signature texts[] = {
     {BYTES("<!doctype html"), "an HTML page"},
     {BYTES("<html"), "an HTML page"},

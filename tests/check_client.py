@@ -55,11 +55,21 @@ class Tensor:
 def check_urls(url):
     host = urllib.parse.urlsplit(url).netloc
     x = np.ones((1, 4, 3, 3), np.float32)
-    for form in (host, f"{host}/", f"http://{host}/", f"localhost:{host.rpartition(':')[2]}"):
+    for form in (host, f"{host}/", f"http://{host}/", f"HTTP://{host}", f"localhost:{host.rpartition(':')[2]}"):
         with ppm_client.Client(form) as client:
             check(client.infer(x).shape == (1, 12, 3, 3), form)
-    for form in ("ftp://localhost", "http://", "", "http://a/b", "host:port", "//a:1"):
+    for form in ("ftp://localhost", "http://", "", "http://a/b", "host:port", "//a:1", "a:-1", "a:99999", "unix:", "::1",
+                 None, 8080):
         check(repr(form) in str(error_of(lambda form=form: ppm_client.Client(form))), form)
+
+
+def check_arguments(url):
+    for seconds in (0, -1, "5", float("nan"), 1e20):
+        error = error_of(lambda seconds=seconds: ppm_client.Client(url, timeout_s=seconds))
+        check("timeout_s: found" in str(error), f"timeout_s={seconds}: {error}")
+    with ppm_client.Client(url, timeout_s=float("inf")) as client:
+        check(client.infer(np.ones((4, 3, 3))).shape == (12, 3, 3), "no end")
+        check("model: found 5" in str(error_of(lambda: client.infer(np.ones((4, 3, 3)), model=5))), "a model's name")
 
 
 def check_tensors(url):
@@ -191,6 +201,7 @@ def check_time():
 
 
 check_urls(sys.argv[1])
+check_arguments(sys.argv[1])
 check_tensors(sys.argv[1])
 check_broken_connections()
 check_lies()

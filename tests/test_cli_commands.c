@@ -58,6 +58,7 @@ Test(cli_commands, run_fails_with_a_reason)
         {TIES_X, "/nowhere/y.jpg", "--output: found \"/nowhere/y.jpg\", expected .npy, or .png for",
          2},
         {TIES_X, "/nowhere/y.npz", "found \"/nowhere/y.npz\", expected .npy", 2},
+        {TIES_X, "/nowhere/.jpg", "found \"/nowhere/.jpg\", expected .npy", 2},
         {TIES_X, "/nowhere/y.npy.gz", "found \"/nowhere/y.npy.gz\", expected .npy", 2},
         {"tests/golden/listing2-pytorch-psp/x.npy", "/dev/null", "takes 5", 1},
         {TIES_X, "/nowhere/y.npy", "/nowhere/y.npy", 1},

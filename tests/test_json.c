@@ -397,6 +397,7 @@ Test(json, refuses_nul_bytes)
         size_t at;
     } cases[] = {{"{\"data\": [[[1]], [[2]]]}\0", 25, 24},
                  {"{\"data\": [[[1]], [[2]]]\0}", 25, 23},
+                 {"{\0}\0", 4, 1},
                  {"{\"shape\": [2,1,1\0], \"data\": [1,2]}", 34, 16}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ppm_tensor tensor = {0};
@@ -407,6 +408,7 @@ Test(json, refuses_nul_bytes)
                       PPM_MALFORMED,
                   "case %zu", i);
         cr_assert(strstr(error.text, sentence) != NULL, "case %zu: %s", i, error.text);
+        cr_assert(!strstr(error.text, "UTF-16") == (cases[i].at != 1), "%s", error.text);
     }
 }
 

@@ -65,12 +65,12 @@ static const struct framing_case cases[] = {
     {CHUNKED "24\r\n" BODY "\r\n0\r\n\n", 400, "after the chunks"},
     {CHUNKED "24\r\n" BODY "\r\n0\r\nTrailer: x\n\r\n", 400, "after the chunks"},
     {CHUNKED "24\rx\n" BODY END, 400, "CR without"},
-    {CHUNKED "24 24\r\n" BODY END, 400, "no size"},
-    {CHUNKED "0x24\r\n" BODY END, 400, "no size"},
+    {CHUNKED "24 24\r\n" BODY END, 400, "not a size"},
+    {CHUNKED "0x24\r\n" BODY END, 400, "not a size"},
     {CHUNKED "+24\r\n" BODY END, 400, "hexadecimal"},
     {CHUNKED "\r\n" BODY END, 400, "hexadecimal"},
     {CHUNKED ";a\r\n" BODY END, 400, "hexadecimal"},
-    {CHUNKED "24;\x01\r\n" BODY END, 400, "no size"},
+    {CHUNKED "24;\x01\r\n" BODY END, 400, "not a size"},
     {CHUNKED "10000000000000024\r\n" BODY END, 400, "counted"},
 };
 

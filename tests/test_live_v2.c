@@ -260,6 +260,8 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120
         {IN(FP32 ", " SHAPE ", " SIZE), "inputs[0].name: found nothing"},
         {IN("\"name\": \"input\", " FP32 ", " SHAPE ", " SIZE), "inputs[0].name: found"},
         {IN(X ", " SHAPE ", " SIZE), "inputs[0].datatype: found nothing"},
+        {"{\"model_name\": \"zzz\", \"inputs\": [{" X ", \"data\": [1]}]}",
+         "model_name: found \"zzz\" in the body"},
         {IN(X ", \"datatype\": \"FP64\", " SHAPE ", " SIZE), "found \"FP64\", expected"},
         {IN(X ", " FP32 ", " SIZE), "inputs[0].shape: found nothing"},
         {IN(X ", " FP32 ", \"shape\": [1, 4], " SIZE), "inputs[0].shape: found [1, 4]"},

@@ -195,7 +195,7 @@ static json_t *parse(const char *text, size_t text_bytes, const struct codec_jso
 {
     json_error_t refusal = {.position = 0};
     json_t *root = NULL;
-    /* jansson skips a NUL behind a word or a number. */
+    /* jansson skips a NUL after a word or a number. */
     const char *nul = memchr(text, '\0', text_bytes);
     if (!nul)
         root = ppm_json_load(text, text_bytes, &refusal);
@@ -207,7 +207,8 @@ static json_t *parse(const char *text, size_t text_bytes, const struct codec_jso
     if (frame->is_found && at > frame->data_start)
         at += frame->data_end - frame->data_start - 4;
     if (nul)
-        ppm_fail(error, PPM_MALFORMED, "the body is not JSON: byte %zu is NUL, expected text", at);
+        ppm_fail(error, PPM_MALFORMED, "the body is not JSON: byte %zu is NUL, expected text%s", at,
+                 at == 1 ? "; JSON is UTF-8, not UTF-16" : "");
     else
         explain(&refusal, at, error);
     return NULL;

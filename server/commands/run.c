@@ -12,12 +12,11 @@
 
 /* ---- before anything is computed ---- */
 
-/* What stands behind the last dot of a file's name; "" when there is none. */
+/* From the last dot of a file's name on; "" when it has none. */
 static const char *extension_of(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
-               *dot = strrchr(name, '.');
-    return dot && dot > name ? dot : "";
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    return dot ? dot : "";
 }
 
 /* The form that a file's name asks for; a name without an extension is a .npy's. */

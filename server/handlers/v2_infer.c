@@ -187,6 +187,19 @@ static bool find_places(struct v2_inference *v2)
     return false;
 }
 
+/* "model_name" is an answer's; in a request it may only repeat the URL's. */
+static enum ppm_status check_name(const json_t *around, const char *model, struct ppm_error *error)
+{
+    const json_t *named = json_object_get(around, "model_name");
+    const char *found = json_string_value(named);
+    if (!named || (found && strcmp(found, model) == 0))
+        return PPM_OK;
+    return ppm_fail(error, PPM_MALFORMED,
+                    "model_name: found %s%.128s%s in the body and \"%.128s\" in the URL, expected "
+                    "them to agree",
+                    found ? "\"" : "", found ? found : "no string", found ? "\"" : "", model);
+}
+
 /* All that the JSON says but for the numbers of x, of a body that has so many bytes in the end. */
 static void parse(struct v2_inference *v2, size_t body_bytes)
 {
@@ -196,6 +209,7 @@ static void parse(struct v2_inference *v2, size_t body_bytes)
     const size_t bytes = json_bytes(v2);
     if (codec_json_around(inference->reader, inference->request->body, bytes, &around,
                           &v2->error) == PPM_OK &&
+        check_name(around, inference->expectation.model, &v2->error) == PPM_OK &&
         v2_read_request(around, body_bytes - bytes, said, &v2->error) == PPM_OK &&
         ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
                              &inference->x, &v2->error) == PPM_OK)

@@ -246,7 +246,7 @@ static bool is_late(const struct http_connection *connection, double now_s, char
 {
     const struct http_deadline *deadline = &connection->deadline;
     if (deadline->at_s > 0 && deadline->at_s <= now_s) {
-        snprintf(ret_detail, bytes, "the request took more than %zu ms (%s)", deadline->ms,
+        snprintf(ret_detail, bytes, "the body had not arrived after %zu ms (%s)", deadline->ms,
                  deadline->setting);
         return true;
     }

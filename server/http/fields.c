@@ -58,7 +58,7 @@ static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, co
     else
         for (size_t i = 0; i < sizeof own_beginnings / sizeof *own_beginnings; i++)
             if (strncasecmp(name, own_beginnings[i], strlen(own_beginnings[i])) == 0)
-                found->unknown = name;
+                found->unknown = *name ? name : "\"\"";
     return MHD_YES;
 }
 
@@ -68,7 +68,8 @@ static enum MHD_Result look_at_parameter(void *context, enum MHD_ValueKind kind,
     struct found *found = context;
     size_t index = 0;
     (void)kind;
-    (void)value;
+    if (!*name && !value) /* between "&&" */
+        return MHD_YES;
     for (const char *known = found->parameters; *known; index++) {
         const size_t bytes = strcspn(known, " ");
         if (strlen(name) == bytes && strncmp(known, name, bytes) == 0) {
@@ -77,7 +78,7 @@ static enum MHD_Result look_at_parameter(void *context, enum MHD_ValueKind kind,
         }
         known += bytes + (known[bytes] ? 1 : 0);
     }
-    found->unknown = name;
+    found->unknown = *name ? name : "\"\"";
     return MHD_YES;
 }
 

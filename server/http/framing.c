@@ -123,7 +123,7 @@ static bool step_length(struct http_framing *f, char *byte)
     const bool is_space = *byte == ' ' || *byte == '\t', is_after_cr = f->previous == '\r';
     f->previous = *byte;
     if (*byte == '\n' && f->digits == 0)
-        return give_up(f, "the Content-Length is no number");
+        return give_up(f, "the Content-Length is not a number");
     if (*byte == '\n') {
         begin_line(f, HTTP_FIELD);
         return true;
@@ -141,7 +141,7 @@ static bool step_length(struct http_framing *f, char *byte)
     f->has_space = true; /* no digit may follow */
     if (f->digits > 0 && !is_after_cr && (is_space || *byte == '\r'))
         return false;
-    find_flaw(f, "the Content-Length is no number");
+    find_flaw(f, "the Content-Length is not a number");
     *byte = '0';
     return f->digits++ == 0;
 }
@@ -197,7 +197,7 @@ static bool step_chunk_line(struct http_framing *f, char byte)
         return true;
     }
     if (f->digits == 0)
-        return give_up(f, "a chunk's size is no hexadecimal number");
+        return give_up(f, "a chunk's size is not a hexadecimal number");
     if (byte == '\r') {
         f->part = HTTP_CHUNK_LF;
         return true;
@@ -211,7 +211,7 @@ static bool step_chunk_line(struct http_framing *f, char byte)
     else if (f->part == HTTP_CHUNK_SIZE ||
              (f->part == HTTP_CHUNK_SPACE && byte != ' ' && byte != '\t') ||
              ((unsigned char)byte < 0x20 && byte != '\t') || byte == 0x7f)
-        return give_up(f, "a chunk's line is no size with extensions");
+        return give_up(f, "a chunk's line is not a size, or a size with extensions");
     return false;
 }
 

@@ -45,8 +45,15 @@ SENTENCE_MAX = 2000
 LARGEST = {"F32": float(np.finfo(np.float32).max), "F16": 65504.0, "BF16": 3.3895313892515355e38}
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, which all options would hide."""
+
+    def error(self, message):
+        self.exit(2, f"export.py: {message}; --help shows all options\n")
+
+
 def arguments(argv):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__.split("\n\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="kinds:\n" + "\n".join(f"  {kind.name:25} {kind.about}" for kind in KINDS))
@@ -155,6 +162,13 @@ def output_of(options, config):
 
 def check_one_channel(config):
     """The largest of one channel is the first, and its share is 1."""
+    for i, stack in enumerate(ppm_config.branch_stacks(config)):
+        channels = config["input"]["channels"]
+        for kind, layer in map(ppm_config.layer, stack):
+            channels = layer.get("channels", channels) if kind == "conv" else channels
+            if kind == "softmax" and channels == 1:
+                raise ExportError(f"branch {i} has 1 channel, of which softmax is 1 everywhere: expected "
+                                  "sigmoid")
     answered = config.get("output", {}).get("as", "values")
     channels = ppm_config.channels_concatenated(config)
     for kind, layer in map(ppm_config.layer, config.get("head", [])):
@@ -209,6 +223,9 @@ def as_dtype(values, dtype, where):
         way_out = "; --dtype F32 holds it" if abs(largest) <= LARGEST["F32"] else ""
         raise ExportError(f"{where} holds {largest:.8g}, and the largest number of {dtype} is "
                           f"{LARGEST[dtype]:.8g}{way_out}")
+    if values.any() and not rounded.any():
+        raise ExportError(f"{where} holds {largest:.8g} at most, which {dtype} rounds to 0"
+                          + ("; --dtype F32 holds it" if np.float32(largest) else ""))
     return values.astype(np.float32)
 
 

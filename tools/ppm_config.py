@@ -29,6 +29,9 @@ def check(config):
             raise ConfigError(f"{where}: found {found:.60}, expected {expected}")
 
     expect(isinstance(config, dict), "the model's JSON", config, "an object")
+    expect(isinstance(config.get("input", {}), dict), "input", config.get("input"), "an object")
+    expect(isinstance(config.get("output", {}), dict), "output", config.get("output"), "an object")
+    expect(isinstance(config.get("weights", {}), dict), "weights", config.get("weights"), "an object")
     channels = config.get("input", {}).get("channels")
     expect(is_count(channels), "input.channels", channels, "how many channels the input has")
     windows = config.get("windows", config.get("bins"))
@@ -40,7 +43,10 @@ def check(config):
     for where, stack in [(f"branch {i}", s) for i, s in enumerate(branch_stacks(config))] + [
             ("head", config.get("head", []))]:
         expect(isinstance(stack, list), where, stack, "a list of layers")
-        for kind, options in map(layer, stack):
+        for entry in stack:
+            expect(isinstance(entry, str) or isinstance(entry, dict) and len(entry) == 1, where, entry,
+                   'layers such as "relu" or {"conv": {...}}')
+            kind, options = layer(entry)
             expect(isinstance(options, dict), f"{where}: {kind}", options, "an object of options")
             if kind == "conv":
                 expect(is_count(options.get("channels", 1)), f"{where}: conv.channels",

@@ -220,6 +220,10 @@ class Found(ExportTest):
             changed["ppm.features.0.2.running_var"][1] = 1
             changed["cls.4.bias"][0] = value
             self.assert_refuses(f"cls.4.bias holds {said}", self.save(changed), "--dtype", dtype)
+        tiny = {**weights, "cls.4.bias": torch.full_like(weights["cls.4.bias"], 1e-9)}
+        tiny["ppm.features.0.2.running_var"] = torch.ones_like(weights["ppm.features.0.2.running_var"])
+        self.assert_refuses("cls.4.bias holds 9.9999997e-10 at most, which F16 rounds to 0; --dtype F32 holds it",
+                            self.save(tiny), "--dtype", "F16")
         changed["cls.4.bias"][0] = 65519.0
         self.export(self.save(changed), "--dtype", "F16")
         self.serve(X)

@@ -282,7 +282,7 @@ class CommandLine(ExportTest):
                 (["c.pth", "m.json", "--size", "3"], "expected H,W")):
             with self.subTest(arguments=arguments):
                 done = self.run_program(*arguments)
-                self.assertEqual(done.returncode, 2)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
                 self.assertIn(sentence, done.stderr)
 
     def start_program(self, *arguments, **options):

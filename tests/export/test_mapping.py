@@ -137,6 +137,11 @@ class Mapped(ExportTest):
                 **random_network(Unknown).state_dict(), "head.1.conv.weight": torch.ones(1, 4, 1, 1),
                 "head.1.conv.bias": torch.ones(1)}), *self.base(**{"head": one, **changes}), "--map",
                 "branch.{i}.conv=pyramid_{n}")
+        weights = {**random_network(Unknown).state_dict(), "fuse.weight": torch.ones(4, 8, 3, 3)}
+        for i in range(2):
+            weights.update({f"pyramid_{i + 1}.weight": torch.ones(1, 6, 1, 1), f"pyramid_{i + 1}.bias": torch.ones(1)})
+        self.assert_refuses("branch 0 has 1 channel, of which softmax is 1", self.save(weights), *self.base(
+            branch=[{"conv": {"channels": 1}}, "softmax"]), *self.map_file([*LINES, "head.0.conv.bias = fuse.bias"]))
         self.assertTrue(path.exists())
 
     def test_keras_to_either_layout(self):
@@ -179,6 +184,11 @@ class Mapped(ExportTest):
             with self.subTest(sentence=sentence):
                 self.assert_refuses(sentence, path, *self.base(), *self.map_file(lines))
         self.assert_refuses("not a model's JSON", path, *self.base(head=3))
+        self.assert_refuses("input: found 5, expected an object", path, *self.base(input=5))
+        self.assert_refuses("branch 0: found 5, expected layers such as", path, *self.base(branch=[5]))
+        for text, sentence in ((b"{", "base.json: not JSON: "), (b"\xff\xfe{", "base.json: found bytes that are")):
+            (self.folder / "base.json").write_bytes(text)
+            self.assert_refuses(sentence, path, "--base", str(self.folder / "base.json"))
         self.assert_refuses("none.json: cannot read it", path, "--base", "none.json")
 
 

@@ -45,13 +45,18 @@ def fill_in(pattern, i):
 
 def read_model(path):
     try:
-        config = json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
+        config = json.loads(pathlib.Path(path).read_bytes().decode("utf-8-sig"))
         ppm_config.check(config)
         list(ppm_config.tensors(config))
     except OSError as error:
         raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
     except ppm_config.ConfigError as error:
         raise ExportError(f"{path}: not a model's JSON as docs/models.md has it: {error}") from None
+    except UnicodeDecodeError:
+        raise ExportError(f"{path}: found bytes that are not UTF-8, expected a model's JSON") from None
+    except json.JSONDecodeError as error:
+        raise ExportError(f"{path}: not JSON: {error.msg.lower()} at line {error.lineno}, column "
+                          f"{error.colno}: expected a model's JSON as docs/models.md has it") from None
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise ExportError(f"{path}: not a model's JSON as docs/models.md has it "
                           f"({type(error).__name__}: {error})") from None

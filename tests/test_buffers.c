@@ -22,19 +22,6 @@ static void *take_filled(size_t bytes)
     return buffer;
 }
 
-/* As a request does, which has one alone. */
-static void *take_charged(size_t bytes)
-{
-    cr_assert(memory_take(bytes));
-    return take_filled(bytes);
-}
-
-static void give_charged(void *buffer, size_t bytes)
-{
-    buffer_give(buffer);
-    memory_give(bytes);
-}
-
 Test(buffers, one_of_the_size_is_used_again)
 {
     memory_set_max(100 * MIB);
@@ -61,6 +48,20 @@ Test(buffers, small_ones_come_and_go)
 }
 
 #if !defined(__SANITIZE_ADDRESS__) /* which keeps what is freed */
+
+/* As a request does, which has one alone. */
+static void *take_charged(size_t bytes)
+{
+    cr_assert(memory_take(bytes));
+    return take_filled(bytes);
+}
+
+static void give_charged(void *buffer, size_t bytes)
+{
+    buffer_give(buffer);
+    memory_give(bytes);
+}
+
 static size_t resident_bytes(void)
 {
     size_t total = 0, resident = 0;

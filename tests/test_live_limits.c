@@ -288,15 +288,15 @@ Test(live_limits, claims_take_no_memory)
         POST_NPY "Content-Length: 90000000\r\n\r\nx",
         POST_NPY "Content-Length: 90000000\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
         POST_JSON "Content-Length: 90000000\r\n\r\n{\"data\":[1,",
-        POST_JSON "Transfer-Encoding: chunked\r\n\r\n"
-                  "24\r\n{\"shape\":[1,4,1000,9000],\"data\":[1,2\r\n",
-        POST_JSON "Transfer-Encoding: chunked\r\n\r\n"
-                  "13\r\n{\"data\":[[[[1,2,3,4\r\n",
-        "POST /v2/models/" LISTING1 "/infer HTTP/1.1\r\nHost: localhost\r\n"
-        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "31\r\n{\"inputs\":[{\"shape\":[1,4,1000,9000],\"data\":[1,2,3\r\n",
-        "POST /ppm?shape=1,4,500,500 HTTP/1.1\r\nHost: localhost\r\n"
-        "Content-Type: application/octet-stream\r\nContent-Length: 4000000\r\n\r\nxxxx",
+        (POST_JSON "Transfer-Encoding: chunked\r\n\r\n"
+                   "24\r\n{\"shape\":[1,4,1000,9000],\"data\":[1,2\r\n"),
+        (POST_JSON "Transfer-Encoding: chunked\r\n\r\n"
+                   "13\r\n{\"data\":[[[[1,2,3,4\r\n"),
+        ("POST /v2/models/" LISTING1 "/infer HTTP/1.1\r\nHost: localhost\r\n"
+         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "31\r\n{\"inputs\":[{\"shape\":[1,4,1000,9000],\"data\":[1,2,3\r\n"),
+        ("POST /ppm?shape=1,4,500,500 HTTP/1.1\r\nHost: localhost\r\n"
+         "Content-Type: application/octet-stream\r\nContent-Length: 4000000\r\n\r\nxxxx"),
     };
     enum { CLAIMS = 8 * COUNT(claims), BYTES_EACH = 1 << 18 };
     int connections[CLAIMS];

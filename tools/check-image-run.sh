@@ -142,7 +142,7 @@ check_drain() {
     wait "$stopping" || failed "$ENGINE stop did not end well"
     expect "exit status after the drain" "$(of_container '{{.State.ExitCode}}')" 0
     "$ENGINE" logs "$container" >"$work/log" 2>&1
-    holds "its log says that a request was in flight" grep -q 'stopping: [1-9]' "$work/log"
+    holds "its log says that a request was in flight" grep -q 'stopping; requests in flight: [1-9]' "$work/log"
 }
 
 check_mounted() {

@@ -3,6 +3,7 @@
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,26 @@ Test(live_doors, a_body_that_never_comes_holds_no_drain)
     live_print(connection, POST_NPY "Content-Length: 1000\r\n\r\n\x93NUMPY");
     live_wait_metric(&live, "ppm_requests_in_flight", 2);
     kill(live.pid, SIGTERM);
+    cr_assert(live_receive(connection, false, &answer));
+    live_check_problem(&answer, 408, "while the server is stopping", "a body");
+    live_answer_free(&answer);
+    close(connection);
+    cr_assert(live_wait(&live) == 0);
+}
+
+/* Nor does one that would take minutes: a byte now and then is not arriving. */
+Test(live_doors, a_body_that_trickles_holds_no_drain)
+{
+    struct live live;
+    struct live_answer answer;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
+    int connection = live_connect(&live);
+    live_print(connection, POST_NPY "Content-Length: 1000\r\n\r\n\x93NUMPY");
+    live_wait_metric(&live, "ppm_requests_in_flight", 2);
+    kill(live.pid, SIGTERM);
+    struct pollfd poll_for = {.fd = connection, .events = POLLIN};
+    for (int sent = 6; sent < 1000 && poll(&poll_for, 1, 20) == 0; sent++)
+        live_print(connection, " ");
     cr_assert(live_receive(connection, false, &answer));
     live_check_problem(&answer, 408, "while the server is stopping", "a body");
     live_answer_free(&answer);

@@ -19,7 +19,7 @@ enum {
     CLOSE_WITHIN_S = 2,
     RESUMED_WITHIN_MS = 5000,
     SILENT_MS = 20,         /* after which a connection may have to make room for others */
-    STALLED_IN_DRAIN_S = 2, /* a body of which nothing comes holds up a drain no longer */
+    STALLED_IN_DRAIN_S = 2, /* a body of which no KiB comes holds up a drain no longer */
 };
 
 /* What is waited for: none of its requests, its body, or what comes after that. */
@@ -68,7 +68,7 @@ void http_expect_body(struct http_connection *connection, struct http_request *r
 {
     struct http_server *server = connection->server;
     const size_t ms = server->options.body_timeout_ms;
-    connection->moved_s = connection->arriving_s = clock_now_s();
+    connection->arriving_s = clock_now_s();
     pthread_mutex_lock(&server->connections_mutex);
     connection->request = request;
     connection->is_in_head = false;
@@ -250,10 +250,11 @@ static bool is_late(const struct http_connection *connection, double now_s, char
                  deadline->setting);
         return true;
     }
-    snprintf(ret_detail, bytes, "nothing of the body came for %d s while the server is stopping",
+    snprintf(ret_detail, bytes,
+             "less than a KiB of the body came in %d s while the server is stopping",
              STALLED_IN_DRAIN_S);
     return connection->is_in_body && atomic_load(&connection->server->is_leaving) &&
-           now_s - connection->moved_s > STALLED_IN_DRAIN_S;
+           now_s - connection->arriving_s > STALLED_IN_DRAIN_S;
 }
 
 /* Nothing is told where the library encrypts. */

@@ -59,8 +59,7 @@ struct http_connection {
     bool is_malformed;            /* and the client has been told */
     struct http_framing framing;  /* its thread's own */
     double changed_s;             /* when its deadline was set */
-    _Atomic double moved_s;       /* when something of a body came last */
-    _Atomic double arriving_s;    /* when another KiB of it was whole */
+    _Atomic double arriving_s;    /* when another KiB of a body was whole */
     bool is_idle; /* given up, with a body that others needed the memory of. Guarded too */
 };
 

@@ -16,11 +16,9 @@ void http_note_arrival(struct http_request *request, size_t bytes)
 {
     struct http_connection *connection = http_connection_of(request->connection);
     const size_t before = request->received_bytes;
-    const double now_s = clock_now_s();
-    connection->moved_s = now_s;
     request->received_bytes += bytes;
     if (request->received_bytes / PACE_BYTES > before / PACE_BYTES)
-        connection->arriving_s = now_s;
+        connection->arriving_s = clock_now_s();
 }
 
 /* ---- with the list's mutex held ---- */

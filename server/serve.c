@@ -32,6 +32,7 @@ static void on_tick(void *context)
     struct service *service = context;
     executor_sweep(service->executor);
     memory_trim(MEMORY_KEPT_S);
+    shared_memory_sweep();
 }
 
 static void log_start(struct service *service, const struct warm_up_report *report)

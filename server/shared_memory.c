@@ -323,3 +323,25 @@ void shared_memory_release(struct shared_memory_view *view)
     pthread_mutex_unlock(&shared_memory_mutex);
     *view = (struct shared_memory_view){0};
 }
+
+/* An object has at least the pages that it got for answers, unless its owner took some away. */
+static void give_back_lost(struct region *region)
+{
+    enum { BLOCK_BYTES = 512 };
+    struct stat status;
+    if (region->backed_bytes == 0 || region->holders > 0 || fstat(region->descriptor, &status) != 0)
+        return;
+    const size_t bytes = (size_t)status.st_blocks * BLOCK_BYTES;
+    if (bytes < region->backed_bytes) {
+        memory_give(region->backed_bytes - bytes);
+        region->backed_bytes = bytes;
+    }
+}
+
+void shared_memory_sweep(void)
+{
+    pthread_mutex_lock(&shared_memory_mutex);
+    for (size_t i = 0; i < SHARED_MEMORY_REGIONS_MAX; i++)
+        give_back_lost(&regions[i]);
+    pthread_mutex_unlock(&shared_memory_mutex);
+}

@@ -15,8 +15,8 @@
  *
  * An object may have holes: pages without memory, which the kernel allocates with the first access,
  * to read as well. Those that an answer is to be written to count as taken from the budget
- * (memory.h) until the region is unmapped (shared_memory_back); others are to be read by
- * shared_memory_read, which allocates nothing.
+ * (memory.h) until the region is unmapped (shared_memory_back) or its owner takes them away
+ * (shared_memory_sweep); others are to be read by shared_memory_read, which allocates nothing.
  *
  * Any thread may call. No function but shared_memory_allow is called before it.
  */
@@ -90,6 +90,10 @@ enum ppm_status shared_memory_back(struct shared_memory_view *view, struct ppm_e
 /* ret[bytes] = what stands there from offset on, holes as 0. PPM_UNFIT: not all of it is there. */
 enum ppm_status shared_memory_read(const struct shared_memory_view *view, size_t offset, void *ret,
                                    size_t bytes, struct ppm_error *error);
+
+/* Gives back to the budget what objects do not have any more: their owners truncated them, or
+ * punched holes. To be called every now and then. */
+void shared_memory_sweep(void);
 
 /* *view becomes {0}, which may be released too. */
 void shared_memory_release(struct shared_memory_view *view);

@@ -549,6 +549,30 @@ Test(shared_memory, what_was_truncated_is_given_back)
     cr_assert(memory_taken() == 0, "%zu", memory_taken());
 }
 
+/* And one that is truncated between requests, though it stays registered. */
+Test(shared_memory, what_was_truncated_later_is_given_back)
+{
+    struct ppm_error error = {0};
+    const int object = make_object(0, 8 * PAGE);
+    memory_set_max(8 * PAGE);
+    register_good("a", 0, 0, 8 * PAGE);
+    struct shared_memory_view view = hold_good("a", PAGE, 7 * PAGE);
+    cr_assert(shared_memory_back(&view, &error) == PPM_OK);
+    memset(view.data, 1, view.bytes);
+    shared_memory_sweep();
+    cr_assert(memory_taken() == 7 * PAGE, "it is held: %zu", memory_taken());
+    shared_memory_release(&view);
+    shared_memory_sweep();
+    cr_assert(memory_taken() == 7 * PAGE, "the object has it: %zu", memory_taken());
+    resize(object, 3 * PAGE);
+    shared_memory_sweep();
+    cr_assert(memory_taken() == 2 * PAGE, "%zu", memory_taken());
+    resize(object, 0);
+    shared_memory_sweep();
+    cr_assert(memory_taken() == 0, "%zu", memory_taken());
+    cr_assert(shared_memory_unregister("a") && memory_taken() == 0);
+}
+
 Test(shared_memory, views_overlap_by_the_bytes_of_an_object)
 {
     make_object(0, 4 * PAGE);

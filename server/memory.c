@@ -8,6 +8,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static size_t bytes_max, taken_bytes, kept_bytes, kept_count;
 static struct memory_kept *first; /* the one kept last */
+static size_t changes;            /* how often something was taken or given back */
 
 void memory_set_max(size_t bytes)
 {
@@ -69,6 +70,7 @@ bool memory_take(size_t bytes)
     const bool is_there = bytes <= free_bytes();
     if (is_there) {
         taken_bytes += bytes;
+        changes++;
         excess = take_excess(free_bytes());
     }
     pthread_mutex_unlock(&mutex);
@@ -80,6 +82,7 @@ void memory_give(size_t bytes)
 {
     pthread_mutex_lock(&mutex);
     taken_bytes -= bytes;
+    changes++;
     pthread_mutex_unlock(&mutex);
 }
 
@@ -120,16 +123,36 @@ struct memory_kept *memory_reuse(const struct memory_kind *kind, const void *wan
     return kept;
 }
 
+/* Whether nobody has taken anything or given it back for that long: true once. */
+static bool is_idle(double now_s, double idle_s)
+{
+    static size_t changes_seen;
+    static double since_s;
+    static bool is_trimmed = true;
+    if (changes != changes_seen) {
+        changes_seen = changes;
+        since_s = now_s;
+        is_trimmed = false;
+    }
+    if (is_trimmed || now_s - since_s < idle_s)
+        return false;
+    is_trimmed = true;
+    return true;
+}
+
 void memory_trim(double idle_s)
 {
     struct memory_kept **at = &first;
-    const double oldest_s = clock_now_s() - idle_s;
+    const double now_s = clock_now_s(), oldest_s = now_s - idle_s;
     pthread_mutex_lock(&mutex);
+    const bool is_over = is_idle(now_s, idle_s);
     while (*at && (*at)->idle_since_s >= oldest_s)
         at = &(*at)->next;
     struct memory_kept *old = take_rest(at);
     pthread_mutex_unlock(&mutex);
     free_all(old);
+    if (is_over)
+        malloc_trim(0); /* what was too little to be mapped, and is free between what is not */
 }
 
 static size_t read_size(const size_t *size)

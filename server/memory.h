@@ -54,7 +54,8 @@ struct memory_kept *memory_reuse(const struct memory_kind *kind, const void *wan
 /* Before an allocation of bytes that were taken before something was kept. */
 void memory_make_room(void);
 
-/* Frees what nobody has reused for that many seconds. */
+/* Frees what nobody has reused for that many seconds, and what the C library holds once nobody has
+ * taken anything for as long. To be called every now and then. */
 void memory_trim(double idle_s);
 
 #endif

@@ -117,4 +117,24 @@ Test(buffers, what_nobody_asks_for_goes_back)
     cr_assert(buffer_take(64 * MIB) == second);
     buffer_give(second);
 }
+
+/* The C library keeps those that are free between others which are not. */
+Test(buffers, small_ones_go_back_too)
+{
+    enum { COUNT = 1024, BYTES = MEMORY_MAPPED_BYTES_MIN / 4 };
+    static void *buffers[COUNT];
+    memory_set_max(200 * MIB);
+    cr_assert(memory_take(COUNT * (size_t)BYTES));
+    const size_t before = resident_bytes();
+    for (size_t i = 0; i < COUNT; i++)
+        buffers[i] = take_filled(BYTES);
+    for (size_t i = 0; i < COUNT; i++)
+        if (i % 16 != 15)
+            buffer_give(buffers[i]);
+    memory_give(COUNT * (size_t)BYTES);
+    memory_trim(1000);
+    cr_assert(resident_bytes() > before + 64 * MIB - SLACK, "somebody was at work just now");
+    memory_trim(0);
+    cr_assert(resident_bytes() < before + 4 * MIB + SLACK, "%zu", resident_bytes() - before);
+}
 #endif

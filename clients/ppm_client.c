@@ -137,11 +137,12 @@ static int connect_unix(const char *path)
 
 static int connect_tcp(const char *url)
 {
-    char host[256], port[8] = "80";
-    const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    if (sscanf(url, "http://[%255[^]]]:%7[0-9]", host, port) < 1 &&
-        sscanf(url, "http://%255[^:/]:%7[0-9]", host, port) < 1)
+    char host[256], port[6] = "80";
+    int end = 0;
+    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    if (sscanf(url, "[%255[^]/]]%n:%5[0-9]%n", host, &end, port, &end) < 1 || end == 0)
+        sscanf(url, "%255[^][:/?#@ ]%n:%5[0-9]%n", host, &end, port, &end);
+    if (end == 0 || url[end + (url[end] == '/')] || (unsigned)atoi(port) - 1 > 65534)
         fail("%s: expected http://HOST:PORT or unix:/PATH", url);
     const int status = getaddrinfo(host, port, &wanted, &found);
     if (status != 0)
@@ -195,7 +196,7 @@ static struct bytes ask(const char *url, const char *method, const char *target,
     const struct timeval pause = {.tv_sec = ANSWER_S_MAX};
     const bool is_unix = strncmp(url, "unix:", 5) == 0;
     const int connection = is_unix ? connect_unix(url + 5) : connect_tcp(url);
-    const char *host = is_unix ? "localhost" : url + strlen("http://");
+    const char *host = is_unix ? "localhost" : url;
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
     setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof pause);
     PRINT(head,
@@ -361,7 +362,7 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
 
 int main(int argc, char **argv)
 {
-    const char *url = "http://127.0.0.1:8080", *model = "", *files[2] = {0};
+    const char *url = "127.0.0.1:8080", *model = "", *files[2] = {0};
     char target[256], y_shape[SHAPE_BYTES];
     bool is_shared = false;
     size_t count = 0;
@@ -371,7 +372,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
             model = argv[++i];
         else if (strchr(argv[i], ':'))
-            url = argv[i];
+            url = argv[i] + (strncasecmp(argv[i], "http://", 7) == 0 ? 7 : 0);
         else if (count < 2 && argv[i][0] != '-')
             files[count++] = argv[i];
         else

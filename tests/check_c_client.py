@@ -63,9 +63,13 @@ SHARED = [  # the answers to a description's, a registration's and an inference'
 ]
 
 
-def run(client, folder, answers, expected, *options):
+URLS = ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://127.0.0.1:1/ppm",
+        "http://u:p@localhost:1", "https://localhost:1", "http://:1", "http://[::1:1", "ftp://localhost:1"]
+
+
+def run(client, folder, answers, expected, *options, url=None):
     server = Misbehaving([[one] for one in answers])
-    done = subprocess.run([client, folder / "x.npy", folder / "y.npy", server.url, *options],
+    done = subprocess.run([client, folder / "x.npy", folder / "y.npy", url or server.url, *options],
                           capture_output=True, text=True, errors="replace", timeout=60)
     lines = done.stderr.splitlines()
     if done.returncode != 1 or len(lines) != 1 or expected not in lines[0] or len(lines[0]) > 600 \
@@ -78,6 +82,10 @@ with tempfile.TemporaryDirectory() as name:
     np.save(pathlib.Path(name) / "x.npy", np.ones((1, 4, 3, 3), np.float32))
     for one, sentence in SENT:
         run(sys.argv[1], pathlib.Path(name), [one], sentence)
+    for url in URLS:
+        run(sys.argv[1], pathlib.Path(name), [OK], ": expected http://HOST:PORT", url=url)
+    for url in ("HTTP://[::1]:1/", "127.0.0.1:1"):
+        run(sys.argv[1], pathlib.Path(name), [OK], "Connection refused", url=url)
     for several, sentence in SHARED:
         run(sys.argv[1], pathlib.Path(name), several, sentence, "--shared-memory")
 left = [entry for entry in os.listdir("/dev/shm") if entry.startswith("ppm_client_")]

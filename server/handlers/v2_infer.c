@@ -195,9 +195,8 @@ static enum ppm_status check_name(const json_t *around, const char *model, struc
     if (!named || (found && strcmp(found, model) == 0))
         return PPM_OK;
     return ppm_fail(error, PPM_MALFORMED,
-                    "model_name: found %s%.128s%s in the body and \"%.128s\" in the URL, expected "
-                    "them to agree",
-                    found ? "\"" : "", found ? found : "no string", found ? "\"" : "", model);
+                    "model_name: found \"%.128s\" in the body, expected the URL's \"%.128s\"",
+                    found ? found : "", model);
 }
 
 /* All that the JSON says but for the numbers of x, of a body that has so many bytes in the end. */

@@ -142,6 +142,7 @@ static void place_tables(struct plan *plan, struct room *room)
         plan->output_low = room_take(room, plan->g.output.w, sizeof *plan->output_low);
         plan->output_weight = room_take(room, plan->g.output.w, sizeof *plan->output_weight);
     }
+    winograd_place_seen(plan, room);
     if (plan->is_row_wise)
         plan->along_columns = room_take(room, size_times(plan->row_tiles, plan->folded_steps),
                                         plan->simd->gemm_columns * sizeof *plan->along_columns);
@@ -159,6 +160,7 @@ static void fill_tables(struct plan *plan, const struct run *run)
     }
     if (plan->g.needs_resize)
         fill_output(plan, run);
+    winograd_fill_seen(plan, run);
     if (plan->is_row_wise && !run_is_cancelled(run))
         plan_fill_along_columns(plan, run);
 }

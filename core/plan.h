@@ -43,9 +43,12 @@ struct plan {
      * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
      * A tile takes them times U, or row-wise: blended for its row, times the weights along it. */
     bool is_folded[BRANCHES_MAX];
-    size_t grid_steps;    /* sum over folded branches of taps * points */
-    size_t folded_steps;  /* the same, or row-wise the sum of the grids' widths */
-    bool is_winograd;     /* the bottleneck; taps are in the order it wants */
+    size_t grid_steps;   /* sum over folded branches of taps * points */
+    size_t folded_steps; /* the same, or row-wise the sum of the grids' widths */
+    bool is_winograd;    /* the bottleneck; taps are in the order it wants */
+    /* By Winograd, of each folded branch: what a tile sees of a row of its grid and of a column,
+     * transformed along that axis: [grid line][SIMD_WINOGRAD_INPUT][tiles on the axis]. */
+    float *rows_seen[BRANCHES_MAX], *columns_seen[BRANCHES_MAX];
     float *along_columns; /* row-wise: [tile of a row][folded_steps][gemm_columns] */
 };
 
@@ -128,6 +131,10 @@ bool winograd_fits(const struct spec *spec, const struct layer *conv);
 
 /* Whether a conv on maps of that size is computed by Winograd's F(4x4, 3x3). */
 bool winograd_pays(const struct spec *spec, const struct layer *conv, size_t h, size_t w);
+
+/* The tables of what tiles see of folded branches. */
+void winograd_place_seen(struct plan *plan, struct room *room);
+void winograd_fill_seen(struct plan *plan, const struct run *run); /* run may be NULL */
 
 /* Tiles of a map. */
 size_t winograd_tiles(const struct plan *plan);

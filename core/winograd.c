@@ -19,7 +19,7 @@
 /* ---- scratch ---- */
 
 struct scratch_sizes {
-    size_t planes, shares, inputs, weights, sums, pixels, results;
+    size_t planes, seen, inputs, weights, sums, pixels, results;
 };
 
 /* Rounded up to cache lines. */
@@ -49,7 +49,7 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
     const size_t columns = columns_of_block(ops), steps = steps_of_chunk(ops);
     return (struct scratch_sizes){
         .planes = in_lines(PLANES_TOGETHER * rows_max(plan) * row_floats_of(plan)),
-        .shares = in_lines(folded_steps(plan) > 0 ? plan->g.w : 0),
+        .seen = in_lines(seen_floats(plan)),
         .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
         .weights = PLACES * weights_stride(steps, ops->gemm_rows),
         .sums = in_lines(panels_of_task(pass->layers) * PLACES * ops->gemm_rows * columns),
@@ -61,7 +61,7 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
 size_t winograd_block_floats(const struct plan *plan, const struct pass *pass)
 {
     const struct scratch_sizes sizes = scratch_of(plan, pass);
-    return sizes.planes + sizes.shares + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels +
+    return sizes.planes + sizes.seen + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels +
            sizes.results;
 }
 
@@ -69,8 +69,8 @@ static void take_scratch(struct task *task, const struct pass *pass, float *scra
 {
     const struct scratch_sizes sizes = scratch_of(task->source.work->plan, pass);
     task->planes = scratch;
-    task->shares = task->planes + sizes.planes;
-    task->inputs = task->shares + sizes.shares;
+    task->seen = task->planes + sizes.planes;
+    task->inputs = task->seen + sizes.seen;
     task->weights = task->inputs + sizes.inputs;
     task->sums = task->weights + sizes.weights;
     task->pixels = task->sums + sizes.sums;
@@ -151,6 +151,7 @@ static void multiply_folded(const struct task *task, bool accumulates)
 {
     const struct work *work = task->source.work;
     const size_t all = folded_steps(work->plan), steps_max = steps_of_chunk(work->plan->simd);
+    find_seen(task);
     for (size_t first = 0; first < all && !run_is_cancelled(work->run); first += steps_max) {
         const size_t steps = all - first < steps_max ? all - first : steps_max;
         const struct inputs inputs = transform_points(task, first, steps);

@@ -8,6 +8,7 @@ enum {
     TILE = SIMD_WINOGRAD_TILE,
     TAPS = 9,
     PLACES = SIMD_WINOGRAD_PLACES,
+    ON_AXIS = SIMD_WINOGRAD_INPUT, /* places of the domain, and pixels that a tile sees */
     TOGETHER = SIMD_WINOGRAD_TOGETHER,
     BLOCK_COLUMNS = 64,       /* as many as the register tile has, or a multiple up to this */
     INPUTS_BYTES = 450 << 10, /* of a chunk: half of a second-level cache */
@@ -36,7 +37,8 @@ struct task {
 
     /* scratch */
     float *planes;  /* [channels][rows][row_floats] */
-    float *shares;  /* [W] */
+    float *seen;    /* of each folded branch, its grid's rows and then its columns:
+                       [line][ON_AXIS][tiles of the block] */
     float *inputs;  /* [place][micro][steps][gemm_columns] */
     float *weights; /* [place][steps][rows of the panel] */
     float *sums;    /* [panel][place][micro][gemm_rows][gemm_columns] */
@@ -65,6 +67,9 @@ size_t rows_max(const struct plan *plan);
 /* Grid points of the folded branches: each is a channel of inputs. */
 size_t folded_steps(const struct plan *plan);
 
+/* Floats of what a block of tiles sees of them: task->seen. */
+size_t seen_floats(const struct plan *plan);
+
 /* Fills in what follows from first and count. */
 void find_runs(const struct plan *plan, struct task *task);
 
@@ -73,7 +78,9 @@ void find_runs(const struct plan *plan, struct task *task);
 struct inputs transform_inputs(const struct task *task, size_t part, size_t first, size_t steps);
 
 /* The same of points [first, first + steps) of the folded branches: what the task's pixels take
- * from them. */
+ * from them. A product of what they take along both axes, it is so transformed as well. find_seen
+ * comes first, once for all points. */
+void find_seen(const struct task *task);
 struct inputs transform_points(const struct task *task, size_t first, size_t steps);
 
 /* Transforms the task's sums and stores what they give, behind all layers of the pass. False:

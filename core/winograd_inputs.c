@@ -129,52 +129,134 @@ static float share_of(const struct resize_tap *tap, size_t k)
     return (float)((tap->low == k ? 1 - tap->weight : 0) + (tap->high == k ? tap->weight : 0));
 }
 
-/* task->shares[W] = what the pixels of any row take from a column of a branch's grid */
-static void share_columns(const struct task *task, size_t branch, size_t grid_column)
+/* ret[ON_AXIS][tiles] = what tiles on an axis of `extent` pixels see of grid line k, transformed.
+ * from: where each pixel is taken from. */
+static void transform_line(const double *from, size_t extent, size_t grid, size_t k, float *ret)
 {
-    const struct plan *plan = task->source.work->plan;
-    for (size_t column = 0; column < plan->g.w; column++) {
-        const struct resize_tap tap = plan_column_tap(plan, branch, column);
-        task->shares[column] = share_of(&tap, grid_column);
+    const size_t tiles = tiles_on(extent);
+    for (size_t tile = 0; tile < tiles; tile++) {
+        float shares[ON_AXIS] = {0}; /* of pixels [TILE * tile - 1, ...), none beyond the map */
+        for (size_t j = tile == 0 ? 1 : 0; j < ON_AXIS && TILE * tile + j <= extent; j++) {
+            const struct resize_tap tap = geometry_tap_at(from[TILE * tile + j - 1], grid);
+            shares[j] = share_of(&tap, k);
+        }
+        for (size_t i = 0; i < ON_AXIS; i++) {
+            float sum = 0;
+            for (size_t j = 0; j < ON_AXIS; j++)
+                sum += simd_winograd_input_matrix[i][j] * shares[j];
+            ret[i * tiles + tile] = sum;
+        }
     }
 }
 
-/* The first of the planes = what the task's pixels take from the point of a grid row whose column
- * is shared. */
-static void spread_point(const struct task *task, size_t branch, size_t grid_row)
+static bool sees_folded(const struct plan *plan, size_t branch)
+{
+    return plan->is_winograd && plan->is_folded[branch];
+}
+
+void winograd_place_seen(struct plan *plan, struct room *room)
+{
+    const size_t rows = ON_AXIS * tiles_on(plan->g.h), columns = ON_AXIS * tiles_on(plan->g.w);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        if (!sees_folded(plan, i))
+            continue;
+        const struct branch_geometry *branch = &plan->g.branches[i];
+        plan->rows_seen[i] = room_take(room, branch->pooled_h, rows * sizeof(float));
+        plan->columns_seen[i] = room_take(room, branch->pooled_w, columns * sizeof(float));
+    }
+}
+
+void winograd_fill_seen(struct plan *plan, const struct run *run)
+{
+    const size_t h = plan->g.h, w = plan->g.w;
+    const size_t rows = ON_AXIS * tiles_on(h), columns = ON_AXIS * tiles_on(w);
+    size_t done = 0;
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        if (!sees_folded(plan, i))
+            continue;
+        const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
+        for (size_t k = 0; k < grid_h && run_goes_on(run, &done, rows * ON_AXIS); k++)
+            transform_line(plan->rows_from[i], h, grid_h, k, plan->rows_seen[i] + k * rows);
+        for (size_t k = 0; k < grid_w && run_goes_on(run, &done, columns * ON_AXIS); k++)
+            transform_line(plan->columns_from[i], w, grid_w, k,
+                           plan->columns_seen[i] + k * columns);
+    }
+}
+
+size_t seen_floats(const struct plan *plan)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < plan->spec->branch_count; i++)
+        if (sees_folded(plan, i))
+            lines += plan->g.branches[i].pooled_h + plan->g.branches[i].pooled_w;
+    return lines * ON_AXIS * columns_of_block(plan->simd);
+}
+
+/* From each tile on an axis to each of the block: `lines` times [columns]. */
+static void find_lines(const struct task *task, const float *seen, size_t lines, bool is_row,
+                       float *ret)
 {
     const struct plan *plan = task->source.work->plan;
-    const size_t first = TILE * task->first_row, row_floats = row_floats_of(plan);
-    for (size_t i = first == 0 ? 1 : 0; i < task->rows && first + i <= plan->g.h; i++) {
-        const struct resize_tap tap = plan_row_tap(plan, branch, first + i - 1);
-        const float down = share_of(&tap, grid_row);
-        float *ret = task->planes + i * row_floats + 1;
-        for (size_t column = 0; column < plan->g.w; column++)
-            ret[column] = down * task->shares[column];
+    const size_t width = plan->simd->gemm_columns, columns = columns_of_block(plan->simd);
+    const size_t tiles = tiles_on(is_row ? plan->g.h : plan->g.w);
+    for (size_t line = 0; line < lines; line++, seen += tiles, ret += columns)
+        for (size_t i = 0; i < task->run_count; i++) {
+            const struct tile_run *run = &task->runs[i];
+            float *to = ret + run->micro * width + run->column;
+            for (size_t t = 0; t < run->count; t++)
+                to[t] = is_row ? seen[run->row] : seen[run->first + t];
+        }
+}
+
+void find_seen(const struct task *task)
+{
+    const struct plan *plan = task->source.work->plan;
+    const size_t columns = columns_of_block(plan->simd);
+    float *ret = task->seen;
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        if (!sees_folded(plan, i))
+            continue;
+        const size_t rows = ON_AXIS * plan->g.branches[i].pooled_h;
+        const size_t across = ON_AXIS * plan->g.branches[i].pooled_w;
+        find_lines(task, plan->rows_seen[i], rows, true, ret);
+        find_lines(task, plan->columns_seen[i], across, false, ret + rows * columns);
+        ret += (rows + across) * columns;
+    }
+}
+
+/* A point on lines down and along, [ON_AXIS][columns] both, to its step of every micro-panel. */
+static void transform_point(const struct task *task, const float *restrict down,
+                            const float *restrict along, const struct inputs *inputs,
+                            float *restrict ret)
+{
+    const struct simd_ops *ops = task->conv->simd;
+    const size_t width = ops->gemm_columns, columns = columns_of_block(ops);
+    for (size_t micro = 0; micro < task->micros; micro++, down += width, along += width) {
+        float *to = ret + micro * inputs->micro_stride;
+        for (size_t i = 0; i < ON_AXIS; i++)
+            for (size_t j = 0; j < ON_AXIS; j++, to += inputs->place_stride)
+                for (size_t column = 0; column < width; column++)
+                    to[column] = down[i * columns + column] * along[j * columns + column];
     }
 }
 
 struct inputs transform_points(const struct task *task, size_t first, size_t steps)
 {
     const struct plan *plan = task->source.work->plan;
+    const size_t line_floats = ON_AXIS * columns_of_block(plan->simd);
     const struct inputs inputs = inputs_of(task, steps);
-    size_t begin = 0; /* the branch's first point */
+    const float *seen = task->seen;
+    size_t point = 0;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
         const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
         if (!plan->is_folded[i])
             continue;
-        for (size_t column = 0; column < grid_w; column++) {
-            share_columns(task, i, column);
-            for (size_t row = 0; row < grid_h; row++) {
-                const size_t point = begin + row * grid_w + column;
-                if (point < first || point >= first + steps)
-                    continue;
-                spread_point(task, i, row);
-                transform_plane(plan->simd, task, task->planes, row_floats_of(plan), point - first,
-                                &inputs, task->inputs);
-            }
-        }
-        begin += grid_h * grid_w;
+        for (size_t k = 0; k < grid_h * grid_w; k++, point++)
+            if (point >= first && point < first + steps)
+                transform_point(task, seen + k / grid_w * line_floats,
+                                seen + (grid_h + k % grid_w) * line_floats, &inputs,
+                                task->inputs + (point - first) * plan->simd->gemm_columns);
+        seen += (grid_h + grid_w) * line_floats;
     }
     return inputs;
 }

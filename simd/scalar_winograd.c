@@ -9,7 +9,7 @@
 
 enum { TILE = SIMD_WINOGRAD_TILE, INPUT = SIMD_WINOGRAD_INPUT, TAPS = 3 };
 
-static const float input_matrix[INPUT][INPUT] = {
+const float simd_winograd_input_matrix[INPUT][INPUT] = {
     {81.F / 64, 0, -45.F / 16, 0, 1, 0},       {0, -27.F / 16, -9.F / 4, 3.F / 4, 1, 0},
     {0, 27.F / 16, -9.F / 4, -3.F / 4, 1, 0},  {0, -27.F / 32, -9.F / 16, 3.F / 2, 1, 0},
     {0, 27.F / 32, -9.F / 16, -3.F / 2, 1, 0}, {0, 81.F / 64, 0, -45.F / 16, 0, 1},
@@ -54,7 +54,7 @@ void scalar_winograd_input(const float *x, size_t stride, size_t count, float *r
         float d[INPUT * INPUT], result[SIMD_WINOGRAD_PLACES];
         for (size_t i = 0; i < INPUT; i++)
             memcpy(d + i * INPUT, x + i * stride + TILE * t, INPUT * sizeof *d);
-        transform(input_matrix[0], INPUT, INPUT, d, result);
+        transform(simd_winograd_input_matrix[0], INPUT, INPUT, d, result);
         for (size_t p = 0; p < SIMD_WINOGRAD_PLACES; p++)
             ret[p * ret_stride + t] = result[p];
     }

@@ -186,6 +186,10 @@ void simd_restore_denormals(unsigned before);
 
 extern const struct simd_ops simd_scalar;
 extern const struct simd_bfloat16 simd_scalar_bfloat16;
+
+/* B^T, for what is transformed along one axis alone. */
+extern const float simd_winograd_input_matrix[SIMD_WINOGRAD_INPUT][SIMD_WINOGRAD_INPUT];
+
 #if defined(__x86_64__)
 extern const struct simd_ops simd_avx2, simd_avx512;
 extern const struct simd_bfloat16 simd_avx512_bfloat16;

@@ -41,7 +41,8 @@ Test(live_serve, ps_and_pgrep_find_it)
     free(name);
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)live.pid);
     char *line = live_read_file(path, &bytes);
-    cr_assert_str_eq(line, getenv("PPM_SERVER"));
+    if (!strstr(line, "valgrind") && !strstr(line, "qemu")) /* whose own it is then */
+        cr_assert_str_eq(line, getenv("PPM_SERVER"));
     free(line);
     live_stop(&live);
 }

@@ -197,11 +197,19 @@ static void choose_kernels(const char *isa)
     cr_assert_eq(ppm_isa_select(isa, &error), PPM_OK, "%s", error.text);
 }
 
+/* Scalar kernels take ten times as long. */
+static void check_scalar(size_t compute)
+{
+    choose_kernels("scalar");
+    check_computes(compute, THREADS_MAX, 2);
+}
+
 static void check_all(size_t compute)
 {
     if (strstr(computes[compute], "bfloat16") && !simd_select_bfloat16(core_simd()))
-        choose_kernels("scalar");
-    check_computes(compute, 1, 1);
+        check_scalar(compute);
+    else
+        check_computes(compute, 1, 1);
 }
 
 Test(bits, float32)
@@ -224,11 +232,9 @@ Test(bits, exact_bfloat16)
     check_all(3);
 }
 
-/* These take ten times as long. */
 Test(bits, scalar_kernels)
 {
-    choose_kernels("scalar");
-    check_computes(2, THREADS_MAX, 2);
+    check_scalar(2);
 }
 
 /* What is not finite in the middle map changes neither of the others, and gives to that one what it

@@ -118,6 +118,8 @@ Test(buffers, what_nobody_asks_for_goes_back)
     buffer_give(second);
 }
 
+#    if defined(__x86_64__) /* an emulator keeps what it was given back */
+
 /* The C library keeps those that are free between others which are not. */
 Test(buffers, small_ones_go_back_too)
 {
@@ -137,4 +139,5 @@ Test(buffers, small_ones_go_back_too)
     memory_trim(0);
     cr_assert(resident_bytes() < before + 4 * MIB + SLACK, "%zu", resident_bytes() - before);
 }
+#    endif
 #endif

@@ -107,6 +107,44 @@ static enum ppm_status read_json(const char *number, size_t count, struct ppm_er
     return error->status;
 }
 
+/* To its end, if only to refuse it there. */
+static enum ppm_status read_text(const char *body, size_t bytes, struct ppm_error *error)
+{
+    const struct codec_json_options options = {.body_bytes_max = bytes, .cancel = &cancel};
+    struct codec_json_reader *reader = codec_json_create(&options);
+    struct json_t *around;
+    if (codec_json_around(reader, body, bytes, &around, error) == PPM_OK)
+        json_decref(around);
+    codec_json_free(reader);
+    return error->status == PPM_CANCELLED ? PPM_CANCELLED : PPM_OK;
+}
+
+/* A body of spaces before or within its data. */
+static enum ppm_status read_spaces(const char *before, const char *after, struct ppm_error *error)
+{
+    static char body[64 + 10 * (1 << 16)];
+    const size_t before_bytes = strlen(before), after_bytes = strlen(after);
+    memset(body, ' ', sizeof body);
+    memcpy(body, before, before_bytes);
+    memcpy(body + sizeof body - after_bytes, after, after_bytes);
+    return read_text(body, sizeof body, error);
+}
+
+static enum ppm_status read_spaces_before(struct ppm_error *error)
+{
+    return read_spaces("", "{\"data\": [1]}", error);
+}
+
+static enum ppm_status read_spaces_around(struct ppm_error *error)
+{
+    return read_spaces("{", "\"data\": [1]}", error);
+}
+
+static enum ppm_status read_spaces_within(struct ppm_error *error)
+{
+    return read_spaces("{\"data\": [", "1]}", error);
+}
+
 static enum ppm_status read_short_numbers(struct ppm_error *error)
 {
     return read_json("0.5", COUNT, error);
@@ -115,6 +153,13 @@ static enum ppm_status read_short_numbers(struct ppm_error *error)
 static enum ppm_status read_hard_numbers(struct ppm_error *error)
 {
     return read_json("1.000000059604644775390625000000000000000001", COUNT, error);
+}
+
+Test(codec_cancel, spaces_that_are_read)
+{
+    check_cancellation("spaces before the body", read_spaces_before);
+    check_cancellation("spaces before the data", read_spaces_around);
+    check_cancellation("spaces within the data", read_spaces_within);
 }
 
 Test(codec_cancel, what_is_read)

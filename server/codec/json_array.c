@@ -24,10 +24,14 @@ struct text {
     struct ppm_error *error;
 };
 
-static void skip_space(struct text *text)
+/* A slice of it at most. False: there may be more. */
+static bool skip_space(struct text *text)
 {
-    while (text->at < text->end && codec_json_is_space(*text->at))
+    const bool is_last = text->end - text->at <= CODEC_SLICE_BYTES;
+    const char *const end = is_last ? text->end : text->at + CODEC_SLICE_BYTES;
+    while (text->at < end && codec_json_is_space(*text->at))
         text->at++;
+    return is_last || text->at < end;
 }
 
 static bool is_delimiter(char byte)
@@ -204,7 +208,7 @@ enum ppm_status codec_json_scan(struct codec_json_scan *scan, const char *body, 
     if (!is_whole)
         text.end = find_certain_end(text.at, text.end);
     while (status == PPM_OK && !scan->is_done) {
-        skip_space(&text);
+        const bool is_at_value = skip_space(&text);
         if (text.at == text.end && !is_whole)
             break;
         if (is_whole && text.at >= look_at) {
@@ -212,7 +216,8 @@ enum ppm_status codec_json_scan(struct codec_json_scan *scan, const char *body, 
                 return error->status;
             look_at = text.at + CODEC_SLICE_BYTES;
         }
-        status = read_next(&text);
+        if (is_at_value)
+            status = read_next(&text);
         scan->at = (size_t)(text.at - body);
     }
     return status;

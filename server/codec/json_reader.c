@@ -142,13 +142,32 @@ static enum ppm_status read_data(struct codec_json_reader *reader, const char *b
     return error->status;
 }
 
+/* In slices where it is whole; what is refused in one is met again with all of the text. */
+static enum ppm_status find_data(struct codec_json_reader *reader, const char *body,
+                                 size_t body_bytes, bool is_whole, struct ppm_error *error)
+{
+    struct codec_json_frame *frame = &reader->frame;
+    struct ppm_error met_again = {0};
+    size_t end = frame->at;
+    while (is_whole && body_bytes - end > CODEC_SLICE_BYTES && frame->stage != CODEC_JSON_DATA) {
+        if (codec_check(reader->scan.cancel, error) != PPM_OK)
+            return error->status;
+        end += CODEC_SLICE_BYTES;
+        if (codec_json_find_data(frame, body, end, false, &met_again) != PPM_OK)
+            break;
+    }
+    return frame->stage == CODEC_JSON_DATA
+               ? PPM_OK
+               : codec_json_find_data(frame, body, body_bytes, is_whole, error);
+}
+
 static enum ppm_status read_on(struct codec_json_reader *reader, const char *body,
                                size_t body_bytes, bool is_whole, struct ppm_error *error)
 {
     struct codec_json_frame *frame = &reader->frame;
     enum ppm_status status;
     do {
-        status = codec_json_find_data(frame, body, body_bytes, is_whole, error);
+        status = find_data(reader, body, body_bytes, is_whole, error);
         if (status != PPM_OK || frame->stage != CODEC_JSON_DATA)
             break;
         status = read_data(reader, body, body_bytes, is_whole, error);

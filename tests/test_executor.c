@@ -18,7 +18,8 @@ struct job {
 };
 
 static atomic_int job_count, run_count;
-static int order[JOBS], sizes[JOBS], threads_of[JOBS];
+static atomic_int order[JOBS];
+static int sizes[JOBS], threads_of[JOBS];
 static sem_t started;
 
 static void run(struct executor_job *batch, int threads)
@@ -272,7 +273,7 @@ Test(executor, the_team_comes_together_for_what_it_saves_time)
     submit(executor, &large);
     submit(executor, &small);
     sem_wait(&started);
-    while (job_count < 5)
+    while (order[4] == 0)
         usleep(1000);
     cr_assert(order[4] == 2 && executor_queued(executor) == 1);
     sem_post(&gate);

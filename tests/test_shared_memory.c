@@ -438,8 +438,11 @@ Test(shared_memory, what_was_truncated_costs_no_memory)
     resize(object, 0);
     for (size_t at = 0; at < bytes; at += PAGE)
         data[at] = 1;
+#ifndef MALLOC_IS_TAKEN /* or a sanitizer's own memory grows */
     cr_assert(anonymous_bytes() < before + ((size_t)4 << 20), "%zu bytes more",
               anonymous_bytes() - before);
+#endif
+    (void)before;
     cr_assert(!shared_memory_is_intact(&view, &error));
     shared_memory_release(&view);
     cr_assert(count_mappings() == 0 && count_regions() == 1, "it is still mapped");

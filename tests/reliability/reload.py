@@ -137,7 +137,7 @@ def test(report, is_full):
                 other = harness.write_model(name, "other", head=[])
                 (folder / "server.json").write_text(json.dumps({"models": [other],
                                                                 "log_level": "info"}))
-                hang_up(server, "reloaded: 1 models")
+                hang_up(server, "reloaded: 1 model,")
 
             digests = under_load(server, exchange_model)
             report.say(f"{sum(digests.values())} answers beside a good one, {len(digests)} different")

@@ -127,8 +127,8 @@ file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
 # ---- files -------------------------------------------------------------------------------------
 
-C_FILES   := $(wildcard simd/*.c core/*.c server/*.c server/*/*.c)
-CXX_FILES := $(wildcard server/codec/*.cc)
+C_FILES   := $(wildcard simd/*.c $(foreach d,core server,$(d)/*.c $(d)/*/*.c $(d)/*/*/*.c))
+CXX_FILES := $(wildcard server/*/*/*.cc)
 T_FILES   := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/$(VARIANT)/*.c))
 OBJECTS   := $(C_FILES:%.c=$(OBJ)/%.o) $(CXX_FILES:%.cc=$(OBJ)/%.o)
 T_OBJECTS := $(T_FILES:%.c=$(OBJ)/%.o)

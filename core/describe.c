@@ -1,5 +1,5 @@
 /* describe.c - what a model is made of. */
-#include "core/plan.h"
+#include "core/plan/plan.h"
 
 #include <stdio.h>
 

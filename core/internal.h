@@ -2,8 +2,8 @@
 #ifndef PPM_CORE_INTERNAL_H
 #define PPM_CORE_INTERNAL_H
 
+#include "core/base/run.h"
 #include "core/ppm.h"
-#include "core/run.h"
 #include "simd/simd.h"
 
 #include <jansson.h>

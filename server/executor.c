@@ -1,6 +1,6 @@
 /* executor.c - see executor.h. */
 #include "server/executor.h"
-#include "server/clock.h"
+#include "server/base/clock.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* main.c - the subcommands as a table. */
 #include "server/commands/commands.h"
-#include "server/progress.h"
-#include "server/serve.h"
-#include "server/settings.h"
+#include "server/commands/progress.h"
+#include "server/config/settings.h"
+#include "server/service/serve.h"
 
 #include <fcntl.h>
 #include <jansson.h>

@@ -55,7 +55,7 @@ plant avx512 'vpermw %zmm0, %zmm1, %zmm2'
 plant avx512 'kmovd %eax, %k1'
 
 status=0 count=0
-for source in simd/*.c core/*.c server/*.c server/*/*.c server/*/*.cc; do
+for source in $(find simd core server -name "*.c" -o -name "*.cc" | sort); do
     object=$objects/${source%.*}.o
     case $source in
     simd/avx512_bf16.c) continue ;;

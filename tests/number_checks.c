@@ -1,6 +1,6 @@
 /* number_checks.c - see number_checks.h. */
 #include "tests/number_checks.h"
-#include "server/codec/numbers.h"
+#include "server/codec/json/numbers.h"
 
 #include <math.h>
 #include <stdio.h>

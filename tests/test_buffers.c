@@ -1,6 +1,6 @@
 /* test_buffers.c - memory that is kept for the next request. */
-#include "server/buffers.h"
-#include "server/memory.h"
+#include "server/base/buffers.h"
+#include "server/base/memory.h"
 #include "tests/heap.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* test_coding.c - Accept-Encoding, and answers compressed. */
+#include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
 #include "tests/compressed.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"

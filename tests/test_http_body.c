@@ -1,8 +1,8 @@
 /* test_http_body.c - bodies, collected in pieces of any size and then inflated: up to the limits,
  * and what is no compressed body, byte by byte. */
-#include "server/buffers.h"
+#include "server/base/buffers.h"
+#include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
 #include "tests/compressed.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"

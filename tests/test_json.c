@@ -1,7 +1,7 @@
 /* test_json.c - tensors as JSON: what is read, what is refused and in which words, what is written.
  */
 #include "server/codec/codec.h"
-#include "server/codec/numbers.h"
+#include "server/codec/json/numbers.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

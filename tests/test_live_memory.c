@@ -1,7 +1,7 @@
 /* test_live_memory.c - every allocation of every route of a server fails, the HTTP library's too:
  * the client gets the right answer, a complete 503 or the end of its connection, and nothing
  * is left behind. The server runs in the test's own process, whose malloc is heap.c's. */
-#include "server/serve.h"
+#include "server/service/serve.h"
 #include "tests/compressed.h"
 #include "tests/heap.h"
 #include "tests/live_support.h"

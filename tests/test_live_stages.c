@@ -1,5 +1,5 @@
 /* test_live_stages.c - POST /ppm?stages=1: what comes is what a run in this process gives. */
-#include "core/safetensors.h"
+#include "core/model/safetensors.h"
 #include "tests/live_support.h"
 #include "tests/support.h"
 

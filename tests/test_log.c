@@ -1,5 +1,5 @@
 /* test_log.c - a record is a line of printable text, whatever it is made of. */
-#include "server/log.h"
+#include "server/observe/log.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>

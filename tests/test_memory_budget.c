@@ -1,5 +1,5 @@
 /* test_memory_budget.c - the budget: what is taken and what is kept never exceed it. */
-#include "server/memory.h"
+#include "server/base/memory.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -1,11 +1,11 @@
 /* test_memory_server.c - every allocation of what the server reads at its start and at a reload, of
  * its parts that start, and of the codecs fails: a clean error, no leak. */
-#include "server/buffers.h"
+#include "server/base/buffers.h"
+#include "server/base/memory.h"
 #include "server/codec/codec.h"
 #include "server/http/http.h"
-#include "server/log.h"
-#include "server/memory.h"
-#include "server/warm_up.h"
+#include "server/models/warm_up.h"
+#include "server/observe/log.h"
 #include "tests/heap_sweep.h"
 #include "tests/live_tls.h"
 

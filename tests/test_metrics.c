@@ -1,5 +1,5 @@
 /* test_metrics.c - counters and histograms as Prometheus text. */
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* test_numbers.c - float32 to and from JSON text: exact, and nothing but JSON's grammar. */
-#include "server/codec/numbers.h"
+#include "server/codec/json/numbers.h"
 #include "tests/number_checks.h"
 
 #include <criterion/criterion.h>

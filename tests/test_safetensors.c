@@ -1,5 +1,5 @@
 /* test_safetensors.c - weights files: what is refused, in which words, and what is read. */
-#include "core/safetensors.h"
+#include "core/model/safetensors.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* test_service_manager.c - what a service manager passes, and what it is told. */
-#include "server/service_manager.h"
+#include "server/service/service_manager.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* test_settings.c - settings read from flags, environment and file, and what is refused. */
-#include "server/settings.h"
+#include "server/config/settings.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

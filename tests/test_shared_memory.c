@@ -1,7 +1,7 @@
 /* test_shared_memory.c - regions that clients register: their bounds and holders, owners who
  * truncate them while threads read and write, and SIGBUS anywhere else. */
-#include "server/memory.h"
-#include "server/shared_memory.h"
+#include "server/base/memory.h"
+#include "server/shared_memory/shared_memory.h"
 #include "tests/heap.h"
 #include "tests/support.h"
 

@@ -6,8 +6,8 @@
  * length: sizes are checked with overflow builtins before anything is allocated, nothing recurses
  * on input, and memory is bounded by the body plus the tensor it holds.
  */
-#ifndef PPM_SERVER_CODEC_H
-#define PPM_SERVER_CODEC_H
+#ifndef PPM_SERVER_CODEC_CODEC_H
+#define PPM_SERVER_CODEC_CODEC_H
 
 #include "core/ppm.h"
 

@@ -1,8 +1,8 @@
 /*
  * codec_internal.h - what the files of server/codec/ share; nobody else includes it.
  */
-#ifndef PPM_SERVER_CODEC_INTERNAL_H
-#define PPM_SERVER_CODEC_INTERNAL_H
+#ifndef PPM_SERVER_CODEC_CODEC_INTERNAL_H
+#define PPM_SERVER_CODEC_CODEC_INTERNAL_H
 
 #include "server/codec/codec.h"
 

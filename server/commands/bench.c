@@ -1,9 +1,9 @@
 /* bench.c - `bench`: the computation alone, on a warm model, input and output in NCHW. */
-#include "server/arguments.h"
-#include "server/buffers.h"
-#include "server/clock.h"
+#include "server/base/buffers.h"
+#include "server/base/clock.h"
 #include "server/commands/commands.h"
-#include "server/progress.h"
+#include "server/commands/progress.h"
+#include "server/config/arguments.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* describe.c - `describe`: what a model is made of, and what a shape of input takes. */
-#include "server/arguments.h"
 #include "server/commands/commands.h"
+#include "server/config/arguments.h"
 
 #include <inttypes.h>
 #include <stdio.h>

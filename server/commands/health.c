@@ -1,7 +1,7 @@
 /* health.c - `health`: asks a running server's /readyz, as a container's check does. */
-#include "server/arguments.h"
 #include "server/commands/commands.h"
-#include "server/settings.h"
+#include "server/config/arguments.h"
+#include "server/config/settings.h"
 
 #include <errno.h>
 #include <gnutls/gnutls.h>

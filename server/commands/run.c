@@ -1,8 +1,8 @@
 /* run.c - `run`: one tensor through a model, file to file: .npy, or a PNG of a map of labels. */
-#include "server/arguments.h"
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/codec/codec.h"
 #include "server/commands/commands.h"
+#include "server/config/arguments.h"
 
 #include <errno.h>
 #include <stdio.h>

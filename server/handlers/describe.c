@@ -1,7 +1,7 @@
 /* describe.c - GET /ppm and GET /ppm/{model}: what a model is, and what a shape would cost. */
 #include "server/codec/codec.h"
 #include "server/handlers/handlers.h"
-#include "server/serve.h"
+#include "server/service/serve.h"
 
 #include <jansson.h>
 #include <stdlib.h>

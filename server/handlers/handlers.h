@@ -4,7 +4,7 @@
 
 #include "server/codec/codec.h"
 #include "server/http/http.h"
-#include "server/registry.h"
+#include "server/models/registry.h"
 
 /* Ended by a route without a pattern; the context of http_start is a struct service. */
 extern const struct http_route handlers_routes[];

@@ -1,7 +1,7 @@
 /* ops.c - GET /healthz, /readyz and /metrics: answered by the HTTP threads, whatever computes. */
+#include "server/base/memory.h"
 #include "server/handlers/handlers.h"
-#include "server/memory.h"
-#include "server/serve.h"
+#include "server/service/serve.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* page.c - GET / and /page/{file}: the page that shows what the models do, out of server/page/. */
 #include "server/handlers/handlers.h"
-#include "server/serve.h"
+#include "server/service/serve.h"
 
 #include <stdint.h>
 #include <stdlib.h>

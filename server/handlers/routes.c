@@ -1,6 +1,6 @@
 /* routes.c - the table of routes, and what several handlers say. */
-#include "server/handlers/inference.h"
-#include "server/handlers/v2.h"
+#include "server/handlers/inference/inference.h"
+#include "server/handlers/v2/v2.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* access.c - the keys and the certificate in use: who may ask, and what a handshake shows. */
 #include "server/http/access_private.h"
 #include "server/http/http_private.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>

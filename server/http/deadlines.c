@@ -3,9 +3,9 @@
  *
  * A thread of its own looks every now and then, tells who is late with a request so (408), and
  * shuts the socket down; the library then sees its end and cleans up. */
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http/http_private.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* http.c - what libmicrohttpd calls: connections to requests. */
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http/http_private.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <ctype.h>
 #include <errno.h>

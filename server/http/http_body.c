@@ -1,9 +1,9 @@
 /* http_body.c - a request's body, collected in one piece of memory that grows as it arrives. */
-#include "server/buffers.h"
-#include "server/clock.h"
+#include "server/base/buffers.h"
+#include "server/base/clock.h"
+#include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <assert.h>
 #include <stdint.h>

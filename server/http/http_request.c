@@ -1,8 +1,8 @@
 /* http_request.c - what handlers ask of a request and put into its response. */
-#include "server/buffers.h"
-#include "server/clock.h"
+#include "server/base/buffers.h"
+#include "server/base/clock.h"
+#include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
 
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* http_server.c - the server: its start and stop, and what it says of itself. */
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http/access_private.h"
 #include "server/http/http_private.h"
 

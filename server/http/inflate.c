@@ -1,7 +1,7 @@
 /* inflate.c - a body that came compressed, once all of it is there: gzip and deflate. */
-#include "server/buffers.h"
+#include "server/base/buffers.h"
 #include "server/http/http_private.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * the socket open, and what still comes is let go by until the client has read the answer and
  * closed, or for LINGER_S at most; as nginx's lingering_close does.
  */
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http/http_private.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  * Sec-Fetch-Site.
  */
 #include "server/http/http_private.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <arpa/inet.h>
 #include <limits.h>

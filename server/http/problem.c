@@ -1,7 +1,7 @@
 /* problem.c - errors as RFC 9457 problem details. */
+#include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <jansson.h>
 #include <stdio.h>

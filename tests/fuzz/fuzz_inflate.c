@@ -1,8 +1,8 @@
 /* fuzz_inflate.c - compressed bodies in pieces: what the server makes of them is held against zlib,
  * which gets all at once; and answers, which zlib has to read back. */
-#include "server/buffers.h"
+#include "server/base/buffers.h"
+#include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/memory.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

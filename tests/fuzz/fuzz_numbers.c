@@ -1,5 +1,5 @@
 /* fuzz_numbers.c - numbers from and to text, beside the C library's. */
-#include "server/codec/numbers.h"
+#include "server/codec/json/numbers.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* fuzz_safetensors.c - weights files: their tensors lie in the file, in order and without gaps. */
-#include "core/safetensors.h"
+#include "core/model/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

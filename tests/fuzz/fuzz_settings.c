@@ -1,5 +1,5 @@
 /* fuzz_settings.c - settings files: in bounds when taken, and the same when printed and read. */
-#include "server/settings_table.h"
+#include "server/config/settings_table.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

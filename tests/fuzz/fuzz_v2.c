@@ -1,6 +1,6 @@
 /* fuzz_v2.c - requests of the Open Inference Protocol v2: what one says is what a request written
  * from it says, and what jansson's tree of it says; how it came in pieces does not matter. */
-#include "server/codec/v2.h"
+#include "server/codec/v2/v2.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>

@@ -1,0 +1,49 @@
+/* json_read.h - typed reading of a JSON configuration; every error names file, place, found and
+ * expected. */
+#ifndef PPM_CORE_BASE_JSON_READ_H
+#define PPM_CORE_BASE_JSON_READ_H
+
+#include "core/ppm.h"
+
+#include <jansson.h>
+
+/* Where a value stands in its document: a chain that lives on the reader's stack. */
+struct json_place {
+    const char *file;
+    const struct json_place *parent; /* NULL: the document itself */
+    const char *key;                 /* member of parent, or NULL: element index */
+    size_t index;
+};
+
+struct json_place json_member(const struct json_place *parent, const char *key);
+struct json_place json_element(const struct json_place *parent, size_t index);
+
+/* "FILE: branch[0].conv.kernel: found 5, expected ..." as PPM_BAD_CONFIG. found may be NULL: the
+ * member is missing. */
+enum ppm_status json_refuse(const struct json_place *place, const json_t *found,
+                            struct ppm_error *error, const char *expected_format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Refuses members that keys (ended by NULL) does not list. */
+enum ppm_status json_check_keys(const json_t *object, const struct json_place *place,
+                                const char *const *keys, struct ppm_error *error);
+
+/* Each reads object[key] into *ret when it is there, checks its type and bounds, and leaves *ret,
+ * the default, alone when it is not. */
+enum ppm_status json_read_bool(const json_t *object, const struct json_place *place,
+                               const char *key, bool *ret, struct ppm_error *error);
+enum ppm_status json_read_size(const json_t *object, const struct json_place *place,
+                               const char *key, size_t min, size_t max, size_t *ret,
+                               struct ppm_error *error);
+enum ppm_status json_read_double(const json_t *object, const struct json_place *place,
+                                 const char *key, double min, double max, double *ret,
+                                 struct ppm_error *error);
+enum ppm_status json_read_string(const json_t *object, const struct json_place *place,
+                                 const char *key, char *ret, size_t ret_bytes,
+                                 struct ppm_error *error);
+/* *ret = the index of the string in names (ended by NULL). */
+enum ppm_status json_read_choice(const json_t *object, const struct json_place *place,
+                                 const char *key, const char *const *names, int *ret,
+                                 struct ppm_error *error);
+
+#endif

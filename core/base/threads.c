@@ -1,0 +1,92 @@
+/* threads.c - which cores and which kernels this process may use. */
+#include "core/base/threads.h"
+#include "core/internal.h"
+#include "simd/simd.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+/* cgroup v2: "max 100000" or "150000 100000", quota and period in microseconds.
+ * Returns the cores that the quota is worth, rounded up, or 0 when there is no limit. */
+static int cores_of_quota(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    double quota_us = 0, period_us = 0;
+    if (!file)
+        return 0;
+    int fields = fscanf(file, "%lf %lf", &quota_us, &period_us); /* "max" reads as no field */
+    fclose(file);
+    return fields == 2 && quota_us > 0 && period_us > 0 ? (int)ceil(quota_us / period_us) : 0;
+}
+
+/* The tightest quota on the way from this process's cgroup to the root. */
+static int cores_of_cgroup(void)
+{
+    char path[512] = "/sys/fs/cgroup", line[400];
+    int cores = cores_of_quota("/sys/fs/cgroup/cpu.max");
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (!file)
+        return cores;
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "0::/", 4) != 0)
+            continue;
+        for (char *end = line + strlen(line); end > line + 3; end = strrchr(line, '/')) {
+            *end = '\0';
+            snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", line + 3);
+            int quota = cores_of_quota(path);
+            if (quota > 0 && (cores == 0 || quota < cores))
+                cores = quota;
+        }
+    }
+    fclose(file);
+    return cores;
+}
+
+void ppm_count_cores(struct ppm_cores *ret_cores)
+{
+    cpu_set_t set;
+    ret_cores->affinity = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    ret_cores->quota = cores_of_cgroup();
+}
+
+int ppm_default_threads(void)
+{
+    struct ppm_cores cores;
+    ppm_count_cores(&cores);
+    return cores.quota > 0 && cores.quota < cores.affinity ? cores.quota : cores.affinity;
+}
+
+void ppm_on_threads(int threads, void (*work)(void *context, int index), void *context)
+{
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int i = 0; i < threads; i++)
+        work(context, i);
+}
+
+static const struct simd_ops *_Atomic selected;
+
+const struct simd_ops *core_simd(void)
+{
+    const struct simd_ops *ops = atomic_load(&selected);
+    return ops ? ops : simd_select(NULL);
+}
+
+const char *ppm_isa_name(void)
+{
+    return core_simd()->name;
+}
+
+enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error)
+{
+    const struct simd_ops *table = simd_select(name && *name ? name : NULL);
+    if (!table)
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "PPM_ISA: found \"%.20s\", expected a kernel set that this build has and "
+                        "this CPU runs: %s",
+                        name, simd_names());
+    atomic_store(&selected, table);
+    return PPM_OK;
+}

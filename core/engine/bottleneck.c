@@ -1,0 +1,248 @@
+/*
+ * bottleneck.c - the conv that a pass begins with, over a block of tiles.
+ *
+ * K is walked in chunks, and each chunk in panels of weights, which the tiles of the block share.
+ * Branches that are folded come last, as one more run of products.
+ */
+#include "core/engine/engine.h"
+
+enum { RUNS_MAX = 24 };
+
+/* K steps packed at a time, and the runs of products over them. Where columns are rounded to pairs,
+ * a step is two channels. */
+struct chunk {
+    struct piece pieces[RUNS_MAX];
+    size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
+    const float *unpacked[RUNS_MAX]; /* its rows where they can be packed while multiplied */
+    size_t piece_count, steps;
+    bool is_first, is_last;
+};
+
+/* Walks the steps of a conv: part, tap, channel. */
+struct cursor {
+    size_t part, tap, first;
+};
+
+/* Moves past parts that are folded: their products are taken from elsewhere. */
+static void skip_folded(const struct block *block, struct cursor *cursor)
+{
+    const struct layer *conv = block->pass->layers;
+    while (cursor->part < conv->part_count) {
+        const size_t branch = block_branch(block, cursor->part);
+        if (branch == BRANCHES_MAX || !work_folds(block->work, block->n, branch))
+            return;
+        *cursor = (struct cursor){.part = cursor->part + 1};
+    }
+}
+
+static void next_chunk(const struct block *block, struct cursor *cursor, struct chunk *chunk)
+{
+    const struct layer *conv = block->pass->layers;
+    const size_t taps = conv->kernel * conv->kernel;
+    *chunk = (struct chunk){.is_first = cursor->part == 0 && cursor->tap == 0 && !cursor->first};
+    skip_folded(block, cursor);
+    while (cursor->part < conv->part_count && chunk->piece_count < RUNS_MAX - 1 &&
+           chunk->steps < CHUNK_STEPS_MAX) {
+        const size_t left = conv->parts[cursor->part].channels - cursor->first;
+        const size_t steps = CHUNK_STEPS_MAX - chunk->steps;
+        const size_t room = block->pass->takes_pairs ? 2 * steps : steps;
+        const size_t count = left < room ? left : room;
+        chunk->offsets[chunk->piece_count] = chunk->steps;
+        chunk->pieces[chunk->piece_count++] =
+            (struct piece){cursor->part, cursor->tap, cursor->first, count};
+        chunk->steps += pass_steps_of(block->pass, count);
+        cursor->first += count;
+        if (count < left)
+            break;
+        cursor->first = 0;
+        if (++cursor->tap == taps)
+            *cursor = (struct cursor){.part = cursor->part + 1};
+        skip_folded(block, cursor);
+    }
+    chunk->is_last = cursor->part == conv->part_count;
+}
+
+/* The products of one panel with a tile, and how far b moves from tile to tile. */
+struct products {
+    struct simd_gemm_run runs[RUNS_MAX];
+    size_t b_step[RUNS_MAX];
+    size_t count;
+};
+
+/* The last panels of a block fetch the rows that this thread will pack next, if all are as fast:
+ * one line of a row every so many steps, since more at a time would crowd out what the products
+ * wait for, and not before, or the weights that stream through the cache would push them out. */
+static void fetch_next_block(const struct block *block, const struct piece *piece,
+                             const float *unpacked, size_t panel, struct simd_gemm_run *run)
+{
+    enum { LINE_FLOATS = 16, EVERY_MAX = 16 };
+    const struct plan *plan = block->work->plan;
+    const size_t lines = (plan->simd->gemm_columns + LINE_FLOATS - 1) / LINE_FLOATS;
+    const size_t others = block->end_panel - block->first_panel - 1;
+    const size_t even = others / lines < EVERY_MAX ? others / lines : EVERY_MAX;
+    const size_t turns = even > 0 ? even : 1; /* in which all rows have theirs */
+    if (panel + turns * lines < block->end_panel)
+        return;
+    const size_t turn = panel + turns * lines - block->end_panel;
+    const size_t rows = (piece->count + turns - 1) / turns;
+    const size_t every = pass_steps_of(block->pass, turns);
+    const size_t next = block->first + block->count * (size_t)block->work->threads;
+    run->next_b = unpacked - plan_tile(plan, block->first).first + plan_tile(plan, next).first +
+                  turn / lines * rows * plan->pixels + turn % lines * LINE_FLOATS;
+    run->next_b_stride = plan->pixels;
+    run->next_b_every = every;
+}
+
+/* Adds what panel multiplies a piece by. The first panel packs what it reads. */
+static void add_piece(const struct block *block, const struct chunk *chunk, size_t i, size_t panel,
+                      struct products *products)
+{
+    const struct layer *conv = block->pass->layers;
+    const struct piece *piece = &chunk->pieces[i];
+    const size_t width = conv->simd->gemm_columns, count = products->count;
+    const size_t steps = pass_steps_of(block->pass, piece->count);
+    const bool are_pairs = block->pass->takes_pairs;
+    float *packed = block->packed + chunk->offsets[i] * width;
+    struct simd_gemm_run run = {
+        .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
+        .b = packed,
+        .k = are_pairs ? 2 * steps : steps, /* zeros of the packed are taken along */
+        .words = are_pairs ? SIMD_BFLOAT16 : conv_float32_words(conv),
+        .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first)};
+    if (chunk->unpacked[i] && panel == block->first_panel) {
+        run.ret_packed = packed;
+        run.k = piece->count;
+        run.b = chunk->unpacked[i];
+        run.b_stride = block->work->plan->pixels;
+    } else if (chunk->unpacked[i]) {
+        fetch_next_block(block, piece, chunk->unpacked[i], panel, &run);
+    }
+    struct simd_gemm_run *before = count > 0 ? &products->runs[count - 1] : NULL;
+    if (before && !before->ret_packed && !run.ret_packed && run.next_b_every == 0 &&
+        before->next_b_every == 0 &&
+        before->a + conv_words(conv, before->k) * conv_panel_rows(conv, panel) == run.a) {
+        before->k += run.k;
+        return;
+    }
+    products->b_step[count] = chunk->steps * width;
+    products->runs[products->count++] = run;
+}
+
+static bool takes_folded(const struct block *block)
+{
+    return !block->pass->map && block->work->plan->folded_steps > 0 &&
+           atomic_load(&block->work->is_finite[block->n]);
+}
+
+/* Adds W_i b_i, which stands for the branches that are folded, times U. */
+static void add_folded(const struct block *block, size_t panel, struct products *products)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t rows = conv_panel_rows(block->pass->layers, panel);
+    const float *folded = folded_panel(block->work, block->n, panel);
+    products->b_step[products->count] = plan->folded_steps * plan->simd->gemm_columns;
+    products->runs[products->count++] =
+        (struct simd_gemm_run){.a = folded,
+                               .b = block->columns,
+                               .k = plan->folded_steps,
+                               .next_a = folded + rows * plan->folded_steps};
+}
+
+/* Row-wise, folded columns are blended for a row, and U is that of a tile of any row. */
+static void take_row(const struct block *block, size_t panel, size_t tile,
+                     struct simd_gemm_run *folded)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t in_row = tile % plan->row_tiles;
+    if (in_row == 0 || tile == block->first)
+        blend_row(block->work, block->n, panel, tile / plan->row_tiles, block->blended);
+    folded->a = folded->next_a = block->blended;
+    folded->b = plan->along_columns + in_row * plan->folded_steps * plan->simd->gemm_columns;
+}
+
+/* Moves on to the next tile, `pixels` further. */
+static void advance(const struct block *block, const struct chunk *chunk, size_t pixels,
+                    struct products *products)
+{
+    const size_t width = block->work->plan->simd->gemm_columns;
+    for (size_t i = 0; i < products->count; i++) {
+        struct simd_gemm_run *run = &products->runs[i];
+        run->b += run->ret_packed ? pixels : products->b_step[i];
+        run->next_b += run->next_b_every > 0 ? pixels : 0;
+        if (run->ret_packed)
+            run->ret_packed += chunk->steps * width;
+    }
+}
+
+/* One panel of weights times the tiles of a block. */
+static void multiply(const struct block *block, const struct chunk *chunk, size_t panel,
+                     struct products *products)
+{
+    const struct work *work = block->work;
+    const struct layer *conv = block->pass->layers;
+    const size_t row = panel * conv->simd->gemm_rows;
+    const bool has_folded = chunk->is_last && takes_folded(block);
+    struct simd_gemm_tile tile = {.runs = products->runs,
+                                  .c = block->c + row * block->c_stride,
+                                  .c_stride = block->c_stride,
+                                  .rows = conv_panel_rows(conv, panel),
+                                  .accumulates = !chunk->is_first};
+    products->count = 0;
+    for (size_t i = 0; i < chunk->piece_count; i++)
+        add_piece(block, chunk, i, panel, products);
+    if (has_folded)
+        add_folded(block, panel, products);
+    tile.run_count = products->count;
+    if (chunk->is_last) {
+        tile.scale = conv->scale32 + row;
+        tile.shift = conv->shift32 + row;
+        fused_clamp(block->pass->fused == 2 ? conv + 1 : NULL, &tile.low, &tile.high);
+    }
+    for (size_t i = block->first; i < block->first + block->count; i++) {
+        const struct plan_pixels here = plan_tile(work->plan, i),
+                                 next = plan_tile(work->plan, i + 1);
+        tile.columns = here.columns;
+        if (has_folded && work->plan->is_row_wise)
+            take_row(block, panel, i, &products->runs[products->count - 1]);
+        conv_multiply(conv, &tile);
+        tile.c += block->pass->is_direct ? next.first - here.first : block->tile_floats;
+        advance(block, chunk, next.first - here.first, products);
+    }
+}
+
+/* U for the block's tiles, which its panels share. */
+static void interpolate(const struct block *block)
+{
+    const struct plan *plan = block->work->plan;
+    const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
+    if (!takes_folded(block) || plan->is_row_wise || block->work->columns)
+        return;
+    for (size_t i = 0; i < block->count; i++)
+        plan_columns(plan, block->first + i, block->columns + i * tile_floats);
+}
+
+void run_bottleneck(const struct block *block)
+{
+    const size_t width = block->work->plan->simd->gemm_columns;
+    const bool are_pairs = block->pass->takes_pairs;
+    struct cursor cursor = {0};
+    struct chunk chunk;
+    struct products products;
+    size_t done = 0;
+    interpolate(block);
+    do {
+        next_chunk(block, &cursor, &chunk);
+        for (size_t i = 0; i < chunk.piece_count; i++) {
+            chunk.unpacked[i] = rows_in_place(block, &chunk.pieces[i]);
+            if (!chunk.unpacked[i])
+                (are_pairs ? gather_pairs : gather)(block, &chunk.pieces[i],
+                                                    block->packed + chunk.offsets[i] * width,
+                                                    chunk.steps * width);
+        }
+        for (size_t panel = block->first_panel;
+             panel < block->end_panel &&
+             run_goes_on(block->work->run, &done, chunk.steps * block->count * width);
+             panel++)
+            multiply(block, &chunk, panel, &products);
+    } while (!chunk.is_last && run_goes_on(block->work->run, &done, 0));
+}

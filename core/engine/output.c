@@ -1,0 +1,116 @@
+/* output.c - the output stage, a few pixels of a row at a time: resized, soft-maxed or arg-maxed
+ * while all their channels are in the first-level cache; resized logits are never stored. */
+#include "core/base/threads.h"
+#include "core/engine/engine.h"
+
+#include <string.h>
+
+/* Of so many pixels a thread has all channels at hand: four vectors of AVX-512, which the kernels
+ * take side by side. */
+enum { PIXELS_TOGETHER = 64 };
+
+/* Where the values of some pixels stand: channel c at data + c * stride. */
+struct pixels {
+    float *data;
+    size_t stride;
+    size_t first, count; /* in their row */
+};
+
+/* between[channels][w] = all channels of the map, at the height of an output row. */
+static void blend_rows(const struct work *work, size_t *done, const float *map, size_t channels,
+                       size_t row, float *between)
+{
+    const struct plan *plan = work->plan;
+    const size_t w = plan->g.w;
+    const struct resize_tap down =
+        geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
+    for (size_t c = 0; c < channels && run_goes_on(work->run, done, w);
+         c++, map += plan->pixels, between += w)
+        plan->simd->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
+                              w);
+}
+
+static void resize_pixels(const struct plan *plan, const float *between, size_t channels,
+                          const struct pixels *ret)
+{
+    const struct simd_taps taps = {.low = plan->output_low + ret->first,
+                                   .weight = plan->output_weight + ret->first,
+                                   .count = ret->count,
+                                   .width = plan->g.w};
+    plan->simd->stretch_rows(between, plan->g.w, channels, &taps, ret->data, ret->stride);
+}
+
+static void copy_pixels(const struct plan *plan, const float *map, size_t channels, size_t row,
+                        const struct pixels *ret)
+{
+    map += row * plan->g.w + ret->first;
+    for (size_t c = 0; c < channels; c++)
+        memcpy(ret->data + c * ret->stride, map + c * plan->pixels, ret->count * sizeof *map);
+}
+
+/* Into map n of y, where they are pixels [at, at + count). */
+static void store_pixels(const struct plan *plan, const struct pixels *pixels, size_t channels,
+                         size_t at, const struct ppm_tensor *y, size_t n)
+{
+    const size_t all = y->shape.h * y->shape.w;
+    float *ret = (float *)y->data + n * channels * all;
+    if (y->layout == PPM_NHWC) {
+        plan->simd->transpose(pixels->data, pixels->stride, channels, pixels->count,
+                              ret + at * channels, channels);
+        return;
+    }
+    for (size_t c = 0; c < channels; c++)
+        memcpy(ret + c * all + at, pixels->data + c * pixels->stride, pixels->count * sizeof *ret);
+}
+
+size_t output_scratch_floats(const struct plan *plan, size_t channels)
+{
+    return channels * (PIXELS_TOGETHER + (plan->g.needs_resize ? plan->g.w : 0));
+}
+
+/* Pixels of a row, from map or, when it is resized, from between. */
+static void output_pixels(const struct work *work, const float *map, const float *between,
+                          size_t channels, size_t n, size_t row, struct pixels *pixels,
+                          const struct ppm_tensor *y)
+{
+    const struct plan *plan = work->plan;
+    const size_t at = row * y->shape.w + pixels->first;
+    if (plan->g.needs_resize)
+        resize_pixels(plan, between, channels, pixels);
+    else
+        copy_pixels(plan, map, channels, row, pixels);
+    if (work->spec->output.as == AS_ARGMAX) {
+        plan->simd->argmax(pixels->data, channels, pixels->stride, pixels->count,
+                           (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
+        return;
+    }
+    if (work->spec->output.as == AS_SOFTMAX)
+        plan->simd->softmax(pixels->data, channels, pixels->stride, pixels->count);
+    store_pixels(plan, pixels, channels, at, y, n);
+}
+
+void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y)
+{
+    const struct plan *plan = work->plan;
+    const struct ppm_shape out = plan->g.output;
+    float *values = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
+    float *between = values + channels * PIXELS_TOGETHER;
+    size_t done = 0;
+#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(work->n * out.h))
+    for (size_t n = 0; n < work->n; n++)
+        for (size_t row = 0; row < out.h; row++) {
+            const float *map = work->values + n * channels * plan->pixels;
+            if (plan->g.needs_resize)
+                blend_rows(work, &done, map, channels, row, between);
+            for (size_t first = 0;
+                 first < out.w && run_goes_on(work->run, &done, channels * PIXELS_TOGETHER);
+                 first += PIXELS_TOGETHER) {
+                const size_t left = out.w - first;
+                struct pixels pixels = {.data = values,
+                                        .stride = PIXELS_TOGETHER,
+                                        .first = first,
+                                        .count = left < PIXELS_TOGETHER ? left : PIXELS_TOGETHER};
+                output_pixels(work, map, between, channels, n, row, &pixels, y);
+            }
+        }
+}

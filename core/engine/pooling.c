@@ -1,0 +1,100 @@
+/* pooling.c - pooling as x arrives, before the run that takes the results. */
+#include "core/engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+size_t pooled_columns(const struct plan *plan, size_t n, size_t branch)
+{
+    const size_t width = plan->simd->gemm_columns;
+    const size_t columns = size_times(n, plan_points(&plan->g, branch));
+    return size_plus(columns, width - 1) / width * width;
+}
+
+static void place_panels(const struct plan *plan, size_t n, struct micro_panels *panels,
+                         struct room *room)
+{
+    const size_t channels = plan->spec->channels;
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        const size_t floats = size_times(pooled_columns(plan, n, i), channels);
+        panels[i] = (struct micro_panels){room_take(room, floats, sizeof(float)), channels};
+    }
+}
+
+/* What a plane is pooled with, and the panels of all branches. */
+static void place(struct ppm_pooling *pooling, struct room *room)
+{
+    struct plan *plan = &pooling->plan;
+    plan_place_axes(plan, room);
+    pooling->scratch = room_take(room, pool_plane_floats(plan), sizeof(float));
+    place_panels(plan, pooling->shape.n, pooling->pooled, room);
+}
+
+size_t pooling_bytes(const struct plan *plan, size_t n)
+{
+    struct ppm_pooling pooling = {.plan = *plan, .shape.n = n};
+    struct room room = {0};
+    room_take(&room, 1, sizeof pooling);
+    place(&pooling, &room);
+    return room.bytes;
+}
+
+size_t pooled_bytes(const struct plan *plan, size_t n)
+{
+    struct micro_panels panels[BRANCHES_MAX];
+    struct room room = {0};
+    place_panels(plan, n, panels, &room);
+    return room.bytes;
+}
+
+struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
+                                       void *room, struct ppm_error *error)
+{
+    struct geometry geometry;
+    if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
+        return NULL;
+    struct ppm_pooling pooling = {.shape = shape};
+    plan_begin(&pooling.plan, model, &geometry);
+    const size_t bytes = pooling_bytes(&pooling.plan, shape.n);
+    if (bytes > PTRDIFF_MAX) {
+        ppm_fail(error, PPM_TOO_LARGE, "the means of all bins overflow memory");
+        return NULL;
+    }
+    if (!room)
+        room = pooling.memory = core_allocate(bytes, error);
+    if (!room)
+        return NULL;
+    struct room places = {.base = room};
+    struct ppm_pooling *ret = room_take(&places, 1, sizeof *ret);
+    *ret = pooling;
+    place(ret, &places);
+    plan_fill_axes(&ret->plan, NULL);
+    return ret;
+}
+
+void ppm_pooling_free(struct ppm_pooling *pooling)
+{
+    if (pooling)
+        free(pooling->memory);
+}
+
+void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
+{
+    const struct ppm_shape s = pooling->shape;
+    const size_t all = s.n * s.c, whole = count / (s.h * s.w);
+    const size_t planes = whole < all ? whole : all;
+    if (planes <= pooling->planes_pooled)
+        return;
+    const unsigned denormals = simd_flush_denormals();
+    for (; pooling->planes_pooled < planes; pooling->planes_pooled++)
+        pool_plane(NULL, NULL, &pooling->plan, x, pooling->planes_pooled, pooling->scratch,
+                   pooling->pooled);
+    simd_restore_denormals(denormals);
+}
+
+bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,
+                  const struct ppm_tensor *x)
+{
+    return pooling->plan.model_id == model->id && x->layout == PPM_NCHW &&
+           memcmp(&pooling->shape, &x->shape, sizeof x->shape) == 0;
+}

@@ -1,0 +1,313 @@
+/* model.c - loads a model: specification, then weights, then norms folded. Immutable afterwards. */
+#include "core/model/weights.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the readers of one model's layers share. */
+struct loader {
+    struct ppm_model *model;
+    struct weights_source *source;
+    const char *path; /* of the configuration */
+    const struct ppm_progress *progress;
+    size_t layers_total, layers_done;
+    struct ppm_error *error;
+};
+
+enum ppm_status load_check(const struct ppm_progress *progress, struct ppm_error *error)
+{
+    if (progress && progress->is_cancelled && progress->is_cancelled(progress->context))
+        return ppm_fail(error, PPM_CANCELLED, "the load was cancelled");
+    return error->status;
+}
+
+static float *allocate_floats(struct loader *loader, size_t count)
+{
+    loader->model->parameters += count;
+    return core_allocate(count * sizeof(float), loader->error);
+}
+
+/* Reads a rank 1 tensor of a layer into ret, which holds layer->out_channels. */
+static bool read_vector(struct loader *loader, const struct layer *layer, const char *suffix,
+                        struct weights_range range, float *ret)
+{
+    loader->model->parameters += layer->out_channels;
+    return weights_read(loader->source, layer->weights_name, suffix, &layer->out_channels, 1, range,
+                        ret, loader->error) == PPM_OK;
+}
+
+static bool allocate_affine(struct loader *loader, struct layer *layer)
+{
+    size_t bytes = layer->out_channels * sizeof(double);
+    layer->scale = core_allocate(bytes, loader->error);
+    layer->shift = layer->scale ? core_allocate(bytes, loader->error) : NULL;
+    return layer->shift != NULL;
+}
+
+/* The parts that the channels come in: those of the concat where the head begins with this conv. */
+static bool copy_parts(struct loader *loader, struct layer *layer)
+{
+    const struct spec *spec = &loader->model->spec;
+    const struct part whole = {0, layer->in_channels};
+    const bool is_bottleneck = layer == spec->head.layers;
+    layer->part_count = is_bottleneck ? spec->part_count : 1;
+    layer->parts = core_allocate(layer->part_count * sizeof *layer->parts, loader->error);
+    if (layer->parts)
+        memcpy(layer->parts, is_bottleneck ? spec->parts : &whole,
+               layer->part_count * sizeof *layer->parts);
+    return layer->parts != NULL;
+}
+
+/* What is beyond the largest bfloat16 would be rounded to Inf. */
+static bool fit_compute(struct loader *loader, const struct layer *layer, const float *weights,
+                        size_t count)
+{
+    const struct spec *spec = &loader->model->spec;
+    for (size_t i = 0; bfloat16_takes(spec, layer) && i < count; i++)
+        if (!(fabsf(weights[i]) < 0x1.ffp127F)) {
+            ppm_fail(loader->error, PPM_BAD_CONFIG,
+                     "%s: tensor %s%s.weight: found %g at element %zu, expected a value that is "
+                     "finite as bfloat16, with which the model computes",
+                     spec->weights.file, spec->weights.prefix, layer->weights_name,
+                     (double)weights[i], i);
+            return false;
+        }
+    return true;
+}
+
+static void load_conv(struct loader *loader, struct layer *layer)
+{
+    const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
+    const size_t fan_in = layer->in_channels * layer->kernel * layer->kernel;
+    /* keeps the variance of random activations near 1, whatever the width */
+    const double bound = sqrt(3 / (double)fan_in);
+    float *bias = core_allocate(layer->out_channels * sizeof *bias, loader->error);
+    float *weights = allocate_floats(loader, layer->out_channels * fan_in);
+    if (!bias || !weights || !allocate_affine(loader, layer) || !copy_parts(loader, layer))
+        goto out;
+    memset(bias, 0, layer->out_channels * sizeof *bias);
+    if (weights_read(loader->source, layer->weights_name, ".weight", shape, 4,
+                     (struct weights_range){-bound, bound}, weights, loader->error) != PPM_OK ||
+        !fit_compute(loader, layer, weights, layer->out_channels * fan_in) ||
+        conv_pack(layer, weights, loader->progress, loader->error) != PPM_OK)
+        goto out;
+    if (layer->has_bias &&
+        !read_vector(loader, layer, ".bias", (struct weights_range){-0.5, 0.5}, bias))
+        goto out;
+    for (size_t c = 0; c < layer->out_channels; c++) {
+        layer->scale[c] = 1;
+        layer->shift[c] = (double)bias[c];
+    }
+out:
+    free(bias);
+    free(weights);
+}
+
+/* y = (x - mean) / sqrt(variance + eps) * gamma + beta, as scale * x + shift */
+static void load_batch_norm(struct loader *loader, struct layer *layer)
+{
+    const size_t channels = layer->out_channels;
+    float *values = core_allocate(4 * channels * sizeof *values, loader->error);
+    if (!values || !allocate_affine(loader, layer))
+        goto out;
+    float *gamma = values, *beta = gamma + channels, *mean = beta + channels;
+    float *variance = mean + channels;
+    for (size_t c = 0; c < channels; c++)
+        gamma[c] = 1, beta[c] = 0;
+    const struct weights_range positive = {0.5, 1.5}, centered = {-0.5, 0.5};
+    if ((layer->has_scale && !read_vector(loader, layer, ".weight", positive, gamma)) ||
+        (layer->has_center && !read_vector(loader, layer, ".bias", centered, beta)) ||
+        !read_vector(loader, layer, ".running_mean", centered, mean) ||
+        !read_vector(loader, layer, ".running_var", positive, variance))
+        goto out;
+    for (size_t c = 0; c < channels; c++) {
+        if (variance[c] < 0 || !((double)variance[c] + layer->eps > 0)) {
+            ppm_fail(loader->error, PPM_BAD_CONFIG,
+                     "%s: tensor %s%s.running_var: found %g at element %zu, expected a variance of "
+                     "at least 0 (and above it when eps is 0)",
+                     loader->model->spec.weights.file, loader->model->spec.weights.prefix,
+                     layer->weights_name, (double)variance[c], c);
+            goto out;
+        }
+        layer->scale[c] = (double)gamma[c] / sqrt((double)variance[c] + layer->eps);
+        layer->shift[c] = (double)beta[c] - (double)mean[c] * layer->scale[c];
+    }
+out:
+    free(values);
+}
+
+/* One slope for all channels, or one each; kept as one each. */
+static void load_prelu(struct loader *loader, struct layer *layer)
+{
+    const size_t channels = layer->out_channels;
+    const struct weights_range range = {0.1, 0.4};
+    const bool is_single = !weights_has(loader->source, layer->weights_name, ".weight", channels) &&
+                           weights_has(loader->source, layer->weights_name, ".weight", 1);
+    const size_t count = is_single ? 1 : channels;
+    layer->slopes = allocate_floats(loader, channels);
+    if (!layer->slopes || weights_read(loader->source, layer->weights_name, ".weight", &count, 1,
+                                       range, layer->slopes, loader->error) != PPM_OK)
+        return;
+    for (size_t c = count; c < channels; c++)
+        layer->slopes[c] = layer->slopes[0];
+    loader->model->parameters -= channels - count;
+}
+
+static void load_layer(struct loader *loader, struct layer *layer)
+{
+    uint64_t before = loader->model->parameters;
+    layer->simd = loader->model->simd;
+    bool has_weights =
+        layer->kind == LAYER_CONV || layer->kind == LAYER_BATCH_NORM || layer->kind == LAYER_PRELU;
+    if (has_weights && !loader->model->spec.has_weights_key)
+        ppm_fail(loader->error, PPM_BAD_CONFIG,
+                 "%s: weights: found nothing, expected {\"file\": ...} or {\"random\": SEED} for "
+                 "layer %s",
+                 loader->path, layer->weights_name);
+    else if (layer->kind == LAYER_CONV)
+        load_conv(loader, layer);
+    else if (layer->kind == LAYER_BATCH_NORM)
+        load_batch_norm(loader, layer);
+    else if (layer->kind == LAYER_PRELU)
+        load_prelu(loader, layer);
+    layer->parameters = loader->model->parameters - before;
+}
+
+/* conv or norm, then norm: (x * s1 + t1) * s2 + t2. What was folded leaves the stack. */
+static void fold_norms(struct stack *stack)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        struct layer *layer = &stack->layers[i], *before = kept ? &stack->layers[kept - 1] : NULL;
+        if (layer->kind != LAYER_BATCH_NORM || !before || !before->scale) {
+            stack->layers[kept++] = *layer;
+            continue;
+        }
+        for (size_t c = 0; c < layer->out_channels; c++) {
+            before->scale[c] *= layer->scale[c];
+            before->shift[c] = before->shift[c] * layer->scale[c] + layer->shift[c];
+        }
+        before->norms_folded++;
+        before->parameters += layer->parameters;
+        free(layer->scale);
+        free(layer->shift);
+    }
+    stack->count = kept;
+}
+
+/* scale and shift as the kernels take them, once all norms are in them. */
+static void round_affines(struct loader *loader, struct stack *stack)
+{
+    for (size_t i = 0; i < stack->count; i++) {
+        struct layer *layer = &stack->layers[i];
+        if (!layer->scale)
+            continue;
+        layer->scale32 = core_allocate(layer->out_channels * sizeof(float), loader->error);
+        layer->shift32 = core_allocate(layer->out_channels * sizeof(float), loader->error);
+        if (!layer->scale32 || !layer->shift32)
+            return;
+        for (size_t c = 0; c < layer->out_channels; c++) {
+            layer->scale32[c] = (float)layer->scale[c];
+            layer->shift32[c] = (float)layer->shift[c];
+        }
+    }
+}
+
+static void load_stack(struct loader *loader, struct stack *stack)
+{
+    for (size_t i = 0; i < stack->count && loader->error->status == PPM_OK; i++) {
+        load_layer(loader, &stack->layers[i]);
+        loader->layers_done++;
+        if (loader->progress && loader->progress->report)
+            loader->progress->report(loader->progress->context, loader->model->spec.name,
+                                     (double)loader->layers_done / (double)loader->layers_total);
+    }
+    if (loader->error->status != PPM_OK)
+        return;
+    fold_norms(stack);
+    round_affines(loader, stack);
+}
+
+static uint64_t stack_bytes(const struct stack *stack)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct layer *layer = &stack->layers[i];
+        if (layer->kind == LAYER_CONV)
+            bytes += conv_bytes(layer);
+        if (layer->scale)
+            bytes += 2 * (sizeof(double) + sizeof(float)) * layer->out_channels;
+        if (layer->kind == LAYER_PRELU)
+            bytes += sizeof(float) * layer->out_channels;
+    }
+    return bytes;
+}
+
+static void load_weights(struct loader *loader)
+{
+    struct spec *spec = &loader->model->spec;
+    if (!(loader->source = weights_open(&spec->weights, loader->progress, loader->error)))
+        return;
+    loader->layers_total = spec->head.count;
+    for (size_t i = 0; i < spec->branch_count; i++)
+        loader->layers_total += spec->branches[i].stack.count;
+    for (size_t i = 0; i < spec->branch_count; i++)
+        load_stack(loader, &spec->branches[i].stack);
+    load_stack(loader, &spec->head);
+    weights_close(loader->source);
+}
+
+static uint64_t weights_bytes(const struct spec *spec)
+{
+    uint64_t bytes = stack_bytes(&spec->head);
+    for (size_t i = 0; i < spec->branch_count; i++)
+        bytes += stack_bytes(&spec->branches[i].stack);
+    return bytes;
+}
+
+static void load(struct loader *loader)
+{
+    struct ppm_model *model = loader->model;
+    struct ppm_error *error = loader->error;
+    if (spec_read(loader->path, &model->spec, error) != PPM_OK)
+        return;
+    const bool is_bfloat16 = model->spec.compute == COMPUTE_BFLOAT16;
+    if (is_bfloat16 && bfloat16_require(loader->path, model->simd, error) != PPM_OK)
+        return;
+    load_weights(loader);
+    if (error->status == PPM_OK && is_bfloat16 &&
+        bfloat16_measure(model->simd, &model->compute_share, error) == PPM_OK)
+        model_to_bfloat16(model, loader->progress, error);
+    if (error->status == PPM_OK)
+        model->parameters_bytes = weights_bytes(&model->spec);
+}
+
+struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
+                                 struct ppm_error *error)
+{
+    static atomic_uint_fast64_t loads;
+    struct loader loader = {.path = path, .progress = progress, .error = error};
+    loader.model = calloc(1, sizeof *loader.model);
+    if (!loader.model) {
+        ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
+        return NULL;
+    }
+    loader.model->simd = core_simd();
+    loader.model->id = atomic_fetch_add(&loads, 1) + 1;
+    load(&loader);
+    if (error->status == PPM_OK)
+        return loader.model;
+    ppm_model_free(loader.model);
+    return NULL;
+}
+
+void ppm_model_free(struct ppm_model *model)
+{
+    if (!model)
+        return;
+    spec_release(&model->spec);
+    free(model);
+}

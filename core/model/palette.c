@@ -1,0 +1,64 @@
+/* palette.c - the colours of labels: a model's own, or those of Pascal VOC. */
+#include "core/base/json_read.h"
+#include "core/internal.h"
+
+/* VOC's devkit deals a label's bits out to red, green and blue, three at a time, the lowest to the
+ * highest bits of the colours: 0 is black, 1 (128, 0, 0), 2 (0, 128, 0), 255 (224, 224, 192). */
+static void fill_voc(struct palette *palette, size_t count)
+{
+    for (size_t label = 0; label < count; label++)
+        for (size_t i = 0; i < 8; i++)
+            for (size_t channel = 0; channel < 3 && 3 * i + channel < 8; channel++)
+                palette->colours[label][channel] |=
+                    (uint8_t)((label >> (3 * i + channel) & 1) << (7 - i));
+    palette->count = count;
+}
+
+static bool is_level(const json_t *value)
+{
+    return json_is_integer(value) && json_integer_value(value) >= 0 &&
+           json_integer_value(value) <= UINT8_MAX;
+}
+
+static enum ppm_status read_colour(const json_t *value, const struct json_place *place,
+                                   uint8_t ret_colour[3], struct ppm_error *error)
+{
+    for (size_t channel = 0; channel < 3; channel++) {
+        const json_t *level = json_array_get(value, channel);
+        if (json_array_size(value) != 3 || !is_level(level))
+            return json_refuse(place, value, error,
+                               "a color [red, green, blue], each from 0 to 255");
+        ret_colour[channel] = (uint8_t)json_integer_value(level);
+    }
+    return PPM_OK;
+}
+
+enum ppm_status palette_read(const json_t *output, const struct json_place *place, size_t classes,
+                             struct palette *ret_palette, struct ppm_error *error)
+{
+    const json_t *list = json_object_get(output, "palette");
+    const struct json_place member = json_member(place, "palette");
+    const size_t count = json_array_size(list);
+    if (!list) {
+        if (classes <= LABELS_MAX)
+            fill_voc(ret_palette, classes);
+        return PPM_OK;
+    }
+    if (classes == 0)
+        return json_refuse(&member, list, error, "\"as\": \"argmax\" with a palette");
+    if (!json_is_array(list) || count == 0 || count > LABELS_MAX)
+        return json_refuse(&member, list, error,
+                           "a list of 1 to %d colors, such as [[0, 0, 0], [128, 0, 0]]",
+                           LABELS_MAX);
+    if (count < classes)
+        return json_refuse(&member, list, error, "a color for each of the %zu classes, not for %zu",
+                           classes, count);
+    for (size_t label = 0; label < count; label++) {
+        const struct json_place element = json_element(&member, label);
+        if (read_colour(json_array_get(list, label), &element, ret_palette->colours[label],
+                        error) != PPM_OK)
+            return error->status;
+    }
+    ret_palette->count = count;
+    return PPM_OK;
+}

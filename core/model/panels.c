@@ -1,0 +1,141 @@
+/* panels.c - a convolution's weights as the kernels read them. */
+#include "core/model/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+size_t conv_words(const struct layer *layer, size_t channels)
+{
+    return layer->bfloat16 ? (channels + 1) / 2 : channels;
+}
+
+/* Where a part's tap begins among the words of a panel's column. */
+static size_t word_of(const struct layer *layer, size_t part, size_t tap)
+{
+    const size_t taps = layer->kernel * layer->kernel;
+    size_t words = tap * conv_words(layer, layer->parts[part].channels);
+    if (!layer->bfloat16)
+        return words + layer->parts[part].first * taps;
+    for (size_t i = 0; i < part; i++)
+        words += conv_words(layer, layer->parts[i].channels) * taps;
+    return words;
+}
+
+size_t conv_panel_words(const struct layer *layer)
+{
+    return layer->bfloat16 ? word_of(layer, layer->part_count - 1, layer->kernel * layer->kernel)
+                           : layer->in_channels * layer->kernel * layer->kernel;
+}
+
+size_t conv_bytes(const struct layer *layer)
+{
+    return layer->out_channels * conv_panel_words(layer) * sizeof(float);
+}
+
+size_t conv_panel_count(const struct layer *layer)
+{
+    const size_t rows = layer->simd->gemm_rows;
+    return (layer->out_channels + rows - 1) / rows;
+}
+
+size_t conv_panel_rows(const struct layer *layer, size_t index)
+{
+    const size_t rows = layer->simd->gemm_rows, left = layer->out_channels - index * rows;
+    return left < rows ? left : rows;
+}
+
+static float *panel_of(const struct layer *layer, size_t index)
+{
+    return layer->panels + index * layer->simd->gemm_rows * conv_panel_words(layer);
+}
+
+const float *conv_panel_at(const struct layer *layer, size_t index, size_t part, size_t tap,
+                           size_t first)
+{
+    return panel_of(layer, index) +
+           (word_of(layer, part, tap) + conv_words(layer, first)) * conv_panel_rows(layer, index);
+}
+
+float conv_weight(const struct layer *layer, const float *words, size_t rows, size_t i)
+{
+    uint32_t bits;
+    float weight;
+    if (!layer->bfloat16)
+        return words[i * rows];
+    memcpy(&bits, &words[i / 2 * rows], sizeof bits);
+    bits = i % 2 ? bits & 0xffff0000u : bits << 16;
+    memcpy(&weight, &bits, sizeof weight);
+    return weight;
+}
+
+void conv_multiply(const struct layer *layer, const struct simd_gemm_tile *tile)
+{
+    if (layer->bfloat16)
+        layer->bfloat16->gemm_tile(tile);
+    else
+        layer->simd->gemm_tile(tile);
+}
+
+enum simd_words conv_float32_words(const struct layer *layer)
+{
+    return layer->bfloat16 ? SIMD_BFLOAT16_WEIGHTS : SIMD_FLOAT32;
+}
+
+static void pack_panel(struct layer *layer, size_t index, const float *weights)
+{
+    const size_t rows = conv_panel_rows(layer, index), taps = layer->kernel * layer->kernel;
+    const size_t steps = conv_panel_words(layer);
+    const float *from = weights + index * layer->simd->gemm_rows * steps;
+    float *to = panel_of(layer, index);
+    for (size_t part = 0; part < layer->part_count; part++)
+        for (size_t tap = 0; tap < taps; tap++)
+            for (size_t i = 0; i < layer->parts[part].channels; i++)
+                for (size_t r = 0; r < rows; r++)
+                    *to++ = from[r * steps + (layer->parts[part].first + i) * taps + tap];
+}
+
+enum ppm_status conv_pack(struct layer *layer, const float *weights,
+                          const struct ppm_progress *progress, struct ppm_error *error)
+{
+    layer->panels = core_allocate(conv_bytes(layer), error);
+    for (size_t index = 0; layer->panels && index < conv_panel_count(layer); index++) {
+        if (load_check(progress, error) != PPM_OK)
+            break;
+        pack_panel(layer, index, weights);
+    }
+    return error->status;
+}
+
+static void narrow_panel(const struct layer *wide, size_t index, const struct layer *narrow)
+{
+    const size_t rows = conv_panel_rows(wide, index), taps = wide->kernel * wide->kernel;
+    const float *from = panel_of(wide, index);
+    float *to = panel_of(narrow, index);
+    for (size_t part = 0; part < wide->part_count; part++)
+        for (size_t tap = 0; tap < taps; tap++) {
+            const size_t channels = wide->parts[part].channels;
+            narrow->bfloat16->pack_pairs(from, channels, rows, to);
+            from += channels * rows;
+            to += conv_words(narrow, channels) * rows;
+        }
+}
+
+enum ppm_status conv_narrow(struct layer *layer, const struct ppm_progress *progress,
+                            struct ppm_error *error)
+{
+    struct layer narrow = *layer;
+    narrow.bfloat16 = simd_select_bfloat16(layer->simd);
+    narrow.panels = core_allocate(conv_bytes(&narrow), error);
+    if (!narrow.panels)
+        return error->status;
+    for (size_t index = 0; index < conv_panel_count(layer); index++) {
+        if (load_check(progress, error) != PPM_OK) {
+            free(narrow.panels);
+            return error->status;
+        }
+        narrow_panel(layer, index, &narrow);
+    }
+    free(layer->panels);
+    *layer = narrow;
+    return PPM_OK;
+}

@@ -1,0 +1,151 @@
+/* plan_columns.c - the columns of U, the interpolation matrix of the folded branches, by tiles. */
+#include "core/plan/plan.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { SPAN_MAX = 64 };
+
+/* Pixels of a row that are neighbours in a tile, from its column on. */
+struct span {
+    size_t row, left, count, column;
+};
+
+/* What columns [from, from + count) take of a grid row: `near` of its column low, `far` of high.
+ * Neighbours mostly take of the same two. */
+struct takes {
+    size_t from, count;
+    uint32_t alike_until[SPAN_MAX + 2];
+    uint32_t low[SPAN_MAX + 2], high[SPAN_MAX + 2];
+    double near[SPAN_MAX + 2], far[SPAN_MAX + 2];
+};
+
+/* Of the columns that a kernel sees from a span. */
+static void look_up(const struct plan *plan, size_t branch, const struct span *span, size_t border,
+                    struct takes *ret)
+{
+    const size_t end = span->left + span->count + border;
+    ret->from = span->left > border ? span->left - border : 0;
+    ret->count = (end < plan->g.w ? end : plan->g.w) - ret->from;
+    for (size_t i = 0; i < ret->count; i++) {
+        const struct resize_tap tap = plan_column_tap(plan, branch, ret->from + i);
+        ret->low[i] = (uint32_t)tap.low;
+        ret->high[i] = (uint32_t)tap.high;
+        ret->near[i] = 1 - tap.weight;
+        ret->far[i] = tap.weight;
+    }
+    for (size_t i = ret->count, until = i; i-- > 0;) {
+        if (i + 1 < ret->count &&
+            (ret->low[i] != ret->low[i + 1] || ret->high[i] != ret->high[i + 1]))
+            until = i + 1;
+        ret->alike_until[i] = (uint32_t)until;
+    }
+}
+
+static void add(float *restrict to, const float *restrict x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] += x[i];
+}
+
+/* Adds to u [tap along the row][point][gemm_columns] what the pixels of a span take of one row of a
+ * branch's upsampled map, by the taps of the kernel that see it. */
+static void add_row(const struct plan *plan, size_t branch, const struct span *span,
+                    const struct takes *takes, size_t row, float *u)
+{
+    const size_t kernel = plan_kernel(plan), border = kernel / 2, stride = plan->simd->gemm_columns;
+    const struct resize_tap down = plan_row_tap(plan, branch, row);
+    const size_t row_floats = plan->g.branches[branch].pooled_w * stride;
+    float weights[4][SPAN_MAX + 2] = {{0}};
+    for (size_t i = 0; i < takes->count; i++) {
+        weights[0][i] = (float)((1 - down.weight) * takes->near[i]);
+        weights[1][i] = (float)((1 - down.weight) * takes->far[i]);
+        weights[2][i] = (float)(down.weight * takes->near[i]);
+        weights[3][i] = (float)(down.weight * takes->far[i]);
+    }
+    for (size_t tap = 0; tap < kernel; tap++, u += plan_points(&plan->g, branch) * stride) {
+        /* the column that pixel j of the span sees is left + j + tap - border */
+        const size_t sees = span->left + tap;
+        const size_t first = takes->from + border > sees ? takes->from + border - sees : 0;
+        const size_t end = takes->from + border + takes->count - sees;
+        for (size_t j = first, count; j < span->count && j < end; j += count) {
+            const size_t i = sees + j - border - takes->from;
+            const size_t left = (span->count < end ? span->count : end) - j;
+            assert(i < takes->count);
+            count = takes->alike_until[i] - i < left ? takes->alike_until[i] - i : left;
+            float *above = u + down.low * row_floats + span->column + j;
+            float *below = u + down.high * row_floats + span->column + j;
+            add(above + takes->low[i] * stride, weights[0] + i, count);
+            add(above + takes->high[i] * stride, weights[1] + i, count);
+            add(below + takes->low[i] * stride, weights[2] + i, count);
+            add(below + takes->high[i] * stride, weights[3] + i, count);
+        }
+    }
+}
+
+/* The same of all rows that the kernel sees from a span: u [tap][point][gemm_columns]. */
+static void add_span(const struct plan *plan, size_t branch, const struct span *span, float *u)
+{
+    const size_t kernel = plan_kernel(plan), border = kernel / 2;
+    const size_t row_floats = kernel * plan_points(&plan->g, branch) * plan->simd->gemm_columns;
+    struct takes takes;
+    look_up(plan, branch, span, border, &takes);
+    for (size_t down = 0; down < kernel; down++)
+        if (span->row + down >= border && span->row + down < plan->g.h + border)
+            add_row(plan, branch, span, &takes, span->row + down - border, u + down * row_floats);
+}
+
+void plan_columns(const struct plan *plan, size_t tile, float *ret)
+{
+    const size_t taps = plan_kernel(plan) * plan_kernel(plan), stride = plan->simd->gemm_columns;
+    const struct plan_pixels pixels = plan_tile(plan, tile);
+    const size_t first_row = pixels.first / plan->g.w;
+    memset(ret, 0, plan->folded_steps * stride * sizeof *ret);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        if (!plan->is_folded[i])
+            continue;
+        struct span span = {.row = first_row, .left = pixels.first - first_row * plan->g.w};
+        for (; span.column < pixels.columns; span.column += span.count, span.row++, span.left = 0) {
+            const size_t ahead = pixels.columns - span.column, in_row = plan->g.w - span.left;
+            span.count = in_row < ahead ? in_row : ahead;
+            add_span(plan, i, &span, ret);
+        }
+        ret += taps * plan_points(&plan->g, i) * stride;
+    }
+}
+
+bool plan_shares_columns(const struct plan *plan)
+{
+    enum { SHARED_BYTES = 128 << 10 };
+    const size_t tile_bytes = plan->folded_steps * plan->simd->gemm_columns * sizeof(float);
+    return tile_bytes > 0 && !plan->is_row_wise && !plan->is_winograd &&
+           plan->tile_count <= SHARED_BYTES / tile_bytes;
+}
+
+/* Row-wise: u [width of the grid][gemm_columns], the weights along any row. */
+static void add_row_columns(const struct plan *plan, size_t branch, size_t tile, float *u)
+{
+    const size_t stride = plan->simd->gemm_columns;
+    const struct plan_pixels pixels = plan_tile(plan, tile);
+    for (size_t j = 0; j < pixels.columns; j++) {
+        const struct resize_tap right = plan_column_tap(plan, branch, pixels.first + j);
+        u[right.low * stride + j] += (float)(1 - right.weight);
+        u[right.high * stride + j] += (float)right.weight;
+    }
+}
+
+/* The same for all tiles of a row and all folded branches. */
+void plan_fill_along_columns(struct plan *plan, const struct run *run)
+{
+    const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
+    float *u = plan->along_columns;
+    for (size_t tile = 0; tile < plan->row_tiles && !plan_stops(run, tile * tile_floats); tile++) {
+        memset(u, 0, tile_floats * sizeof *u);
+        for (size_t i = 0; i < plan->spec->branch_count; i++) {
+            if (!plan->is_folded[i])
+                continue;
+            add_row_columns(plan, i, tile, u);
+            u += plan->g.branches[i].pooled_w * plan->simd->gemm_columns;
+        }
+    }
+}

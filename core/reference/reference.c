@@ -1,0 +1,257 @@
+/*
+ * reference.c - the literal graph, operator by operator, as the paper draws it.
+ *
+ * Every intermediate is stored, every product is summed in double precision. This is the
+ * specification of what the server computes; anything faster is held against it.
+ */
+#include "core/base/threads.h"
+#include "core/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The buffers of a run. All sizes were checked by reference_working_bytes. */
+struct buffers {
+    float *pooled[BRANCHES_MAX]; /* [N, C, ph, pw] */
+    float *branch[BRANCHES_MAX]; /* [N, widest of the stack, ph, pw], two of them in a row */
+    float *cascade;              /* [N, C, H, W]: x between the rounds of a cascade */
+    float *concat;               /* [N, Cc, H, W] */
+    float *head[2];              /* [N, widest of the head, H, W] each */
+    float *resized;              /* [N, Ch, H', W'] before argmax */
+};
+
+struct graph {
+    const struct spec *spec;
+    const struct geometry *geometry;
+    const struct run *run;
+    struct buffers buffers;
+    struct ppm_stage_times *times;
+    struct ppm_error *error;
+};
+
+size_t stack_widest(const struct stack *stack)
+{
+    size_t channels = stack->in_channels;
+    for (size_t i = 0; i < stack->count; i++)
+        if (stack->layers[i].out_channels > channels)
+            channels = stack->layers[i].out_channels;
+    return channels;
+}
+
+static bool output_is_stored_apart(const struct graph *graph)
+{
+    return graph->geometry->needs_resize && graph->spec->output.as == AS_ARGMAX;
+}
+
+/* Elements of each buffer; 0: not needed. */
+static size_t elements_of(size_t n, size_t c, size_t h, size_t w)
+{
+    size_t elements = n;
+    if (__builtin_mul_overflow(elements, c, &elements) ||
+        __builtin_mul_overflow(elements, h, &elements) ||
+        __builtin_mul_overflow(elements, w, &elements) || elements > PTRDIFF_MAX / sizeof(float))
+        return PTRDIFF_MAX / sizeof(float);
+    return elements;
+}
+
+/* Calls visit for every buffer of a run with its place and size: one list serves both the estimate
+ * and the allocation. */
+static void visit_buffers(struct graph *graph,
+                          void (*visit)(void *context, float **buffer, size_t elements),
+                          void *context)
+{
+    const struct spec *spec = graph->spec;
+    const struct geometry *g = graph->geometry;
+    struct buffers *b = &graph->buffers;
+    const size_t n = g->input.n;
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        const struct branch_geometry *branch = &g->branches[i];
+        const size_t ph = branch->pooled_h, pw = branch->pooled_w;
+        visit(context, &b->pooled[i], elements_of(n, spec->channels, ph, pw));
+        visit(context, &b->branch[i],
+              elements_of(2 * n, stack_widest(&spec->branches[i].stack), ph, pw));
+    }
+    if (spec->is_cascade)
+        visit(context, &b->cascade, elements_of(n, spec->channels, g->h, g->w));
+    visit(context, &b->concat, elements_of(n, spec->concat_channels, g->h, g->w));
+    for (size_t i = 0; i < 2 && spec->head.count > 0; i++)
+        visit(context, &b->head[i], elements_of(n, stack_widest(&spec->head), g->h, g->w));
+    if (output_is_stored_apart(graph))
+        visit(context, &b->resized,
+              elements_of(n, spec->head.count ? spec->head.out_channels : spec->concat_channels,
+                          g->output.h, g->output.w));
+}
+
+static void add_bytes(void *context, float **buffer, size_t elements)
+{
+    size_t *bytes = context;
+    (void)buffer;
+    if (__builtin_add_overflow(*bytes, elements * sizeof(float), bytes))
+        *bytes = SIZE_MAX;
+}
+
+size_t reference_working_bytes(const struct spec *spec, const struct geometry *geometry)
+{
+    struct graph graph = {.spec = spec, .geometry = geometry};
+    size_t bytes = 0;
+    visit_buffers(&graph, add_bytes, &bytes);
+    return bytes;
+}
+
+static void allocate_buffer(void *context, float **buffer, size_t elements)
+{
+    struct graph *graph = context;
+    if (graph->error->status == PPM_OK)
+        *buffer = core_allocate(elements * sizeof **buffer, graph->error);
+}
+
+static void free_buffer(void *context, float **buffer, size_t elements)
+{
+    (void)context;
+    (void)elements;
+    free(*buffer);
+}
+
+const float *reference_stack(const struct run *run, const struct stack *stack, const float *x,
+                             size_t n, size_t h, size_t w, float *buffers[2])
+{
+    for (size_t i = 0; i < stack->count && !run_is_cancelled(run); i++) {
+        float *ret = x == buffers[0] ? buffers[1] : buffers[0];
+        reference_layer(run, &stack->layers[i], x, n, h, w, ret);
+        x = ret;
+    }
+    return x;
+}
+
+static void pool_branch(struct graph *graph, size_t i, const float *x)
+{
+    const struct geometry *g = graph->geometry;
+    reference_pool(graph->run, x, g->input.n * graph->spec->channels, g->input.h, g->input.w,
+                   graph->spec->pool, &g->branches[i], graph->buffers.pooled[i]);
+}
+
+/* The branch's layers on its grid, then stretched to its place: ret[n] at n * ret_stride. */
+static void run_branch(struct graph *graph, const struct run *run, size_t i, float *ret,
+                       size_t ret_stride)
+{
+    const struct stack *stack = &graph->spec->branches[i].stack;
+    const struct branch_geometry *g = &graph->geometry->branches[i];
+    const size_t n = graph->geometry->input.n;
+    float *first = graph->buffers.branch[i];
+    float *buffers[2] = {first, first + n * stack_widest(stack) * g->pooled_h * g->pooled_w};
+    const float *result =
+        reference_stack(run, stack, graph->buffers.pooled[i], n, g->pooled_h, g->pooled_w, buffers);
+    if (run_is_cancelled(run))
+        return;
+    reference_resize(run, result, n, stack->out_channels, g->pooled_h, g->pooled_w,
+                     graph->spec->upsample, g->target_h, g->target_w, ret, ret_stride);
+}
+
+/* Listing 2 as printed: x = upsample(branch_i(pool_i(x))) for each i in turn. */
+static const float *run_cascade(struct graph *graph, const float *x)
+{
+    float *ret = graph->buffers.cascade;
+    for (size_t i = 0; i < graph->spec->branch_count && !run_is_cancelled(graph->run); i++) {
+        pool_branch(graph, i, x);
+        run_branch(graph, graph->run, i, ret,
+                   graph->spec->channels * graph->geometry->h * graph->geometry->w);
+        x = ret;
+    }
+    return x;
+}
+
+static void copy_input(struct graph *graph, const float *x, float *ret, size_t ret_stride)
+{
+    const size_t map = graph->spec->channels * graph->geometry->h * graph->geometry->w;
+    for (size_t n = 0; n < graph->geometry->input.n; n++)
+        run_copy(graph->run, ret + n * ret_stride, x + n * map, map);
+}
+
+/* concat = the parts in their order, each branch on a thread of its own. */
+static void run_pyramid(struct graph *graph, const float *x)
+{
+    const struct spec *spec = graph->spec;
+    const int count = (int)spec->branch_count;
+    const size_t pixels = graph->geometry->h * graph->geometry->w;
+    const size_t stride = spec->concat_channels * pixels;
+    struct run alone = *graph->run;
+    alone.threads = 1;
+    float *concat = graph->buffers.concat, *places[BRANCHES_MAX];
+    float *place = concat + (spec->concat == CONCAT_INPUT_FIRST ? spec->channels * pixels : 0);
+    for (size_t i = 0; i < spec->branch_count; i++) {
+        places[i] = place;
+        place += spec->branches[i].stack.out_channels * pixels;
+    }
+    double start_s = threads_now_s();
+#pragma omp parallel for schedule(dynamic) num_threads(graph->run->threads)
+    for (int i = 0; i < count; i++)
+        pool_branch(graph, (size_t)i, x);
+    double pooled_s = threads_now_s();
+#pragma omp parallel for schedule(dynamic) num_threads(graph->run->threads)
+    for (int i = 0; i < count; i++)
+        run_branch(graph, &alone, (size_t)i, places[i], stride);
+    if (spec->concat != CONCAT_BRANCHES)
+        copy_input(graph, x, spec->concat == CONCAT_INPUT_FIRST ? concat : place, stride);
+    graph->times->pool_ms = 1e3 * (pooled_s - start_s);
+    graph->times->branches_ms = 1e3 * (threads_now_s() - pooled_s);
+}
+
+static void keep_head(const struct graph *graph, const float *values)
+{
+    const struct geometry *g = graph->geometry;
+    const size_t channels =
+        graph->spec->head.count ? graph->spec->head.out_channels : graph->spec->concat_channels;
+    if (graph->run->head)
+        run_copy(graph->run, graph->run->head, values, g->input.n * channels * g->h * g->w);
+}
+
+/* y = the head's result resized, soft-maxed or arg-maxed. */
+static void run_output(struct graph *graph, const float *values, void *y)
+{
+    const struct output_spec *output = &graph->spec->output;
+    const struct geometry *g = graph->geometry;
+    const struct ppm_shape out = g->output;
+    const size_t channels =
+        graph->spec->head.count ? graph->spec->head.out_channels : graph->spec->concat_channels;
+    if (g->needs_resize) {
+        float *ret = output_is_stored_apart(graph) ? graph->buffers.resized : y;
+        reference_resize(graph->run, values, out.n, channels, g->h, g->w, output->resize, out.h,
+                         out.w, ret, channels * out.h * out.w);
+        values = ret;
+    }
+    if (output->as == AS_ARGMAX) {
+        reference_argmax(graph->run, values, out.n, channels, out.h * out.w, y);
+        return;
+    }
+    if (values != y)
+        run_copy(graph->run, y, values, out.n * channels * out.h * out.w);
+    if (output->as == AS_SOFTMAX)
+        reference_softmax(graph->run, y, out.n, channels, out.h, out.w);
+}
+
+enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,
+                              const float *x, void *y, const struct run *run,
+                              struct ppm_stage_times *times, struct ppm_error *error)
+{
+    struct graph graph = {
+        .spec = spec, .geometry = geometry, .run = run, .times = times, .error = error};
+    visit_buffers(&graph, allocate_buffer, &graph);
+    if (error->status == PPM_OK) {
+        if (spec->is_cascade)
+            x = run_cascade(&graph, x);
+        run_pyramid(&graph, x);
+        double start_s = threads_now_s();
+        const float *values =
+            reference_stack(run, &spec->head, graph.buffers.concat, geometry->input.n, geometry->h,
+                            geometry->w, graph.buffers.head);
+        double head_s = threads_now_s();
+        if (!run_is_cancelled(run)) {
+            keep_head(&graph, values);
+            run_output(&graph, values, y);
+        }
+        times->head_ms = 1e3 * (head_s - start_s);
+        times->output_ms = 1e3 * (threads_now_s() - head_s);
+    }
+    visit_buffers(&graph, free_buffer, NULL);
+    return error->status;
+}

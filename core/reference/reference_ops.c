@@ -1,0 +1,193 @@
+/* reference_ops.c - the operators as plain loops with double accumulators: written to be read. */
+#include "core/base/threads.h"
+#include "core/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+static void bin_of(enum pool pool, size_t k, size_t pooled, size_t window, size_t pad,
+                   size_t extent, size_t *ret_from, size_t *ret_to)
+{
+    if (pool == POOL_ADAPTIVE)
+        geometry_adaptive_bin(k, pooled, extent, ret_from, ret_to);
+    else
+        geometry_window(k, window, pad, extent, ret_from, ret_to);
+}
+
+void reference_pool(const struct run *run, const float *x, size_t planes, size_t h, size_t w,
+                    enum pool pool, const struct branch_geometry *branch, float *ret)
+{
+    size_t done = 0;
+    for (size_t plane = 0; plane < planes; plane++, x += h * w)
+        for (size_t row = 0; row < branch->pooled_h; row++)
+            for (size_t column = 0; column < branch->pooled_w; column++) {
+                size_t top, bottom, left, right;
+                double sum = 0;
+                if (!run_goes_on(run, &done, 1))
+                    return;
+                bin_of(pool, row, branch->pooled_h, branch->window_h, branch->pad_top, h, &top,
+                       &bottom);
+                bin_of(pool, column, branch->pooled_w, branch->window_w, branch->pad_left, w, &left,
+                       &right);
+                for (size_t y = top; y < bottom && run_goes_on(run, &done, right - left); y++)
+                    for (size_t i = left; i < right; i++)
+                        sum += (double)x[y * w + i];
+                *ret++ = (float)(sum / (double)((bottom - top) * (right - left)));
+            }
+}
+
+static void resize_row(const struct run *run, size_t *done, const float *above, const float *below,
+                       double weight, size_t w, enum resize mode, size_t out_w, float *ret)
+{
+    for (size_t i = 0; i < out_w && run_goes_on(run, done, 1); i++) {
+        struct resize_tap tap = geometry_tap(mode, i, w, out_w);
+        double top =
+            (1 - tap.weight) * (double)above[tap.low] + tap.weight * (double)above[tap.high];
+        double bottom =
+            (1 - tap.weight) * (double)below[tap.low] + tap.weight * (double)below[tap.high];
+        ret[i] = (float)((1 - weight) * top + weight * bottom);
+    }
+}
+
+void reference_resize(const struct run *run, const float *x, size_t batches, size_t channels,
+                      size_t h, size_t w, enum resize mode, size_t out_h, size_t out_w, float *ret,
+                      size_t ret_stride)
+{
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
+    for (size_t n = 0; n < batches; n++)
+        for (size_t c = 0; c < channels; c++)
+            for (size_t row = 0; row < out_h && run_goes_on(run, &done, 0); row++) {
+                const float *plane = x + (n * channels + c) * h * w;
+                struct resize_tap tap = geometry_tap(mode, row, h, out_h);
+                resize_row(run, &done, plane + tap.low * w, plane + tap.high * w, tap.weight, w,
+                           mode, out_w, ret + n * ret_stride + (c * out_h + row) * out_w);
+            }
+}
+
+/* Columns at a time: a row of double accumulators that stays on the stack. */
+enum { COLUMNS = 256 };
+
+static size_t columns_from(size_t column, size_t count)
+{
+    return count - column < COLUMNS ? count - column : COLUMNS;
+}
+
+/* sums[i] += weight * x[column + i + right - 1] for i < count, with zeros outside x[0 .. w). */
+static void add_shifted_row(double *sums, const float *x, size_t w, size_t column, size_t count,
+                            size_t right, double weight)
+{
+    size_t from = column + right == 0 ? 1 : 0;
+    size_t to = column + count + right > w + 1 ? w + 1 - right - column : count;
+    for (size_t i = from; i < to; i++)
+        sums[i] += weight * (double)x[column + i + right - 1];
+}
+
+/* Pixels [column, column + count) of one row of one output channel:
+ *   ret[i] = scale * sum_{c, ky, kx} weight[c][ky][kx] * x[c][row + ky - 1][i + kx - 1] + shift
+ * A 1x1 kernel is the middle tap alone. */
+static void conv_columns(const struct run *run, size_t *done, const struct layer *layer,
+                         size_t channel, const float *x, size_t h, size_t w, size_t row,
+                         size_t column, size_t count, float *ret)
+{
+    const size_t kernel = layer->kernel, taps = kernel * kernel;
+    const size_t panel = channel / layer->simd->gemm_rows, rows = conv_panel_rows(layer, panel);
+    double sums[COLUMNS] = {0};
+    for (size_t part = 0; part < layer->part_count; part++)
+        for (size_t tap = 0; tap < taps; tap++) {
+            const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
+            const float *weights =
+                conv_panel_at(layer, panel, part, tap, 0) + channel % layer->simd->gemm_rows;
+            if (row + down < 1 || row + down > h)
+                continue; /* the padding above and below */
+            for (size_t i = 0; i < layer->parts[part].channels && run_goes_on(run, done, count);
+                 i++) {
+                const size_t c = layer->parts[part].first + i;
+                add_shifted_row(sums, x + (c * h + row + down - 1) * w, w, column, count, right,
+                                (double)conv_weight(layer, weights, rows, i));
+            }
+        }
+    for (size_t i = 0; i < count; i++)
+        ret[column + i] = (float)(layer->scale[channel] * sums[i] + layer->shift[channel]);
+}
+
+static void conv(const struct run *run, const struct layer *layer, const float *x, size_t batches,
+                 size_t h, size_t w, float *ret)
+{
+    const size_t in = layer->in_channels, out = layer->out_channels;
+    size_t done = 0;
+#pragma omp parallel for collapse(2) schedule(dynamic, share_of_loop(batches)) firstprivate(done)  \
+    num_threads(run->threads)
+    for (size_t n = 0; n < batches; n++)
+        for (size_t row = 0; row < h; row++)
+            for (size_t column = 0; column < w; column += COLUMNS)
+                for (size_t c = 0; c < out && run_goes_on(run, &done, 0); c++)
+                    conv_columns(run, &done, layer, c, x + n * in * h * w, h, w, row, column,
+                                 columns_from(column, w), ret + ((n * out + c) * h + row) * w);
+}
+
+/* The layers that treat every value by itself, some pixels of channel c. */
+static void layer_pixels(const struct layer *layer, size_t c, const float *x, size_t pixels,
+                         float *ret)
+{
+    if (layer->kind == LAYER_ACTIVATION)
+        simd_scalar.activate[layer->activation](x, ret, pixels, layer->slope);
+    else if (layer->kind == LAYER_PRELU)
+        simd_scalar.activate[SIMD_LEAKY_RELU](x, ret, pixels, layer->slopes[c]);
+    else
+        for (size_t i = 0; i < pixels; i++)
+            ret[i] = (float)(layer->scale[c] * (double)x[i] + layer->shift[c]);
+}
+
+void reference_softmax(const struct run *run, float *x, size_t batches, size_t channels, size_t h,
+                       size_t w)
+{
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
+    for (size_t n = 0; n < batches; n++)
+        for (size_t row = 0; row < h; row++)
+            for (size_t column = 0; column < w && run_goes_on(run, &done, COLUMNS * channels);
+                 column += COLUMNS)
+                simd_scalar.softmax(x + (n * channels * h + row) * w + column, channels, h * w,
+                                    columns_from(column, w));
+}
+
+void reference_layer(const struct run *run, const struct layer *layer, const float *x,
+                     size_t batches, size_t h, size_t w, float *ret)
+{
+    const size_t channels = layer->out_channels, pixels = h * w;
+    if (layer->kind == LAYER_CONV) {
+        conv(run, layer, x, batches, h, w, ret);
+        return;
+    }
+    if (layer->kind == LAYER_SOFTMAX) {
+        if (ret != x)
+            run_copy(run, ret, x, batches * channels * pixels);
+        reference_softmax(run, ret, batches, channels, h, w);
+        return;
+    }
+    size_t done = 0;
+#pragma omp parallel for firstprivate(done) num_threads(run->threads)
+    for (size_t plane = 0; plane < batches * channels; plane++)
+        for (size_t at = 0; at < pixels && run_goes_on(run, &done, COLUMNS); at += COLUMNS)
+            layer_pixels(layer, plane % channels, x + plane * pixels + at, columns_from(at, pixels),
+                         ret + plane * pixels + at);
+}
+
+void reference_argmax(const struct run *run, const float *x, size_t batches, size_t channels,
+                      size_t pixels, int32_t *ret)
+{
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
+    for (size_t n = 0; n < batches; n++)
+        for (size_t i = 0; i < pixels; i++) {
+            if (!run_goes_on(run, &done, channels))
+                continue;
+            const float *values = x + n * channels * pixels + i;
+            size_t best = 0;
+            for (size_t c = 1; c < channels && !isnan(values[best * pixels]); c++)
+                if (values[c * pixels] > values[best * pixels] || isnan(values[c * pixels]))
+                    best = c;
+            ret[n * pixels + i] = (int32_t)best;
+        }
+}

@@ -1,0 +1,61 @@
+/*
+ * v2.h - messages of the Open Inference Protocol v2 over HTTP, as KServe and Triton have it, with
+ * the binary tensor data and system shared memory extensions.
+ *
+ * A request is JSON, {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4, 30, 30],
+ * "data": [..]}]}, whose tensor may also stand behind it as raw bytes, or in a region of shared
+ * memory. There is one input, x, and one output, y. Members that the protocol does not know are
+ * passed over, as its other servers do.
+ */
+#ifndef PPM_SERVER_CODEC_V2_V2_H
+#define PPM_SERVER_CODEC_V2_V2_H
+
+#include "server/codec/codec.h"
+
+#define V2_VERSION "1" /* of every model */
+
+enum {
+    V2_ID_BYTES = 257,     /* an id of at most 256 bytes */
+    V2_REGION_BYTES = 256, /* the name of a region, of at most 255 */
+    V2_HEAD_BYTES_MAX = 4096,
+};
+
+/* Where a tensor stands. */
+enum v2_place {
+    V2_IN_JSON,   /* as numbers */
+    V2_IN_BODY,   /* behind the JSON */
+    V2_IN_REGION, /* of shared memory */
+};
+
+struct v2_tensor {
+    enum v2_place place;
+    size_t bytes; /* in the body or the region; of y: the room there is in the region */
+    size_t offset;
+    char region[V2_REGION_BYTES];
+};
+
+struct v2_request {
+    bool has_id;
+    char id[V2_ID_BYTES];
+    size_t axes[4];
+    size_t axis_count; /* 3 or 4 */
+    enum codec_dtype dtype;
+    struct v2_tensor x, y;
+    size_t timeout_us; /* 0: none */
+};
+
+/* Reads what codec_json_around made of a request's JSON, behind which the body has binary_bytes
+ * more. PPM_MALFORMED names the member, what was found and what was expected. */
+enum ppm_status v2_read_request(const struct json_t *around, size_t binary_bytes,
+                                struct v2_request *ret_request, struct ppm_error *error);
+
+/* The JSON of an answer whose y has y->shape; y_bytes: where it stands behind the JSON, its size.
+ * Where y is IN_JSON, the text ends before the first number: V2_NUMBERS_END follows the last.
+ * PPM_TOO_LARGE where it has more than V2_HEAD_BYTES_MAX bytes. */
+enum ppm_status v2_write_head(const struct v2_request *request, const char *model,
+                              const struct ppm_tensor *y, size_t y_bytes,
+                              char ret_head[V2_HEAD_BYTES_MAX], size_t *ret_bytes,
+                              struct ppm_error *error);
+#define V2_NUMBERS_END "]}]}"
+
+#endif

@@ -1,0 +1,221 @@
+/* v2_request.c - the JSON of a request of the Open Inference Protocol v2. */
+#include "server/codec/codec_internal.h"
+#include "server/codec/v2/v2.h"
+
+#include <jansson.h>
+#include <string.h>
+
+struct reader {
+    struct v2_request *request;
+    struct ppm_error *error;
+};
+
+static enum ppm_status refuse(const struct reader *reader, const char *where, const json_t *found,
+                              const char *expected)
+{
+    char quoted[CODEC_QUOTED_BYTES];
+    if (!found)
+        return ppm_fail(reader->error, PPM_MALFORMED, "%s: found nothing, expected %s", where,
+                        expected);
+    return ppm_fail(reader->error, PPM_MALFORMED, "%s: found %s, expected %s", where,
+                    codec_json_quote(found, quoted), expected);
+}
+
+/* A string of less than bytes bytes. */
+static enum ppm_status read_text(const struct reader *reader, const json_t *value,
+                                 const char *where, char *ret_text, size_t bytes)
+{
+    char expected[64];
+    const size_t length = json_string_length(value);
+    snprintf(expected, sizeof expected, "a string of at most %zu bytes", bytes - 1);
+    if (!json_is_string(value) || length >= bytes)
+        return refuse(reader, where, value, expected);
+    memcpy(ret_text, json_string_value(value), length + 1);
+    return PPM_OK;
+}
+
+static enum ppm_status read_count(const struct reader *reader, const json_t *value,
+                                  const char *where, size_t *ret_count)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return refuse(reader, where, value, "an integer of at least 0");
+    *ret_count = (size_t)json_integer_value(value);
+    return PPM_OK;
+}
+
+static enum ppm_status read_flag(const struct reader *reader, const json_t *value,
+                                 const char *where, bool *ret_flag)
+{
+    if (!json_is_boolean(value))
+        return refuse(reader, where, value, "true or false");
+    *ret_flag = json_is_true(value);
+    return PPM_OK;
+}
+
+/* They may be left out. */
+static enum ppm_status check_parameters(const struct reader *reader, const json_t *parameters,
+                                        const char *where)
+{
+    if (!parameters || json_is_object(parameters))
+        return PPM_OK;
+    return refuse(reader, where, parameters, "an object");
+}
+
+/* shared_memory_region, _offset and _byte_size, of x or y. */
+static enum ppm_status read_region(const struct reader *reader, const json_t *parameters,
+                                   struct v2_tensor *tensor)
+{
+    const json_t *region = json_object_get(parameters, "shared_memory_region"),
+                 *offset = json_object_get(parameters, "shared_memory_offset");
+    if (!region)
+        return PPM_OK;
+    tensor->place = V2_IN_REGION;
+    tensor->offset = 0;
+    if (read_text(reader, region, "shared_memory_region", tensor->region, V2_REGION_BYTES) !=
+            PPM_OK ||
+        read_count(reader, json_object_get(parameters, "shared_memory_byte_size"),
+                   "shared_memory_byte_size", &tensor->bytes) != PPM_OK)
+        return reader->error->status;
+    return offset ? read_count(reader, offset, "shared_memory_offset", &tensor->offset) : PPM_OK;
+}
+
+/* ---- x ---- */
+
+static enum ppm_status read_datatype(const struct reader *reader, const json_t *value)
+{
+    static const char *const names[] = {
+        [CODEC_FLOAT32] = "FP32", [CODEC_FLOAT16] = "FP16", [CODEC_BFLOAT16] = "BF16"};
+    const char *text = json_string_value(value);
+    for (size_t i = 0; text && i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0) {
+            reader->request->dtype = (enum codec_dtype)i;
+            return PPM_OK;
+        }
+    return refuse(reader, "inputs[0].datatype", value, "\"FP32\", \"FP16\" or \"BF16\"");
+}
+
+static enum ppm_status read_shape(const struct reader *reader, const json_t *value)
+{
+    struct v2_request *request = reader->request;
+    request->axis_count = json_array_size(value);
+    if (request->axis_count < 3 || request->axis_count > 4)
+        return refuse(reader, "inputs[0].shape", value, "an array of 3 or 4 positive integers");
+    for (size_t i = 0; i < request->axis_count; i++) {
+        const json_t *extent = json_array_get(value, i);
+        if (!json_is_integer(extent) || json_integer_value(extent) <= 0)
+            return refuse(reader, "inputs[0].shape", value, "positive integers");
+        request->axes[i] = (size_t)json_integer_value(extent);
+    }
+    return PPM_OK;
+}
+
+/* One of data, binary_data_size and shared_memory_region says where x stands. */
+static enum ppm_status read_place(const struct reader *reader, const json_t *input,
+                                  size_t binary_bytes)
+{
+    struct v2_tensor *x = &reader->request->x;
+    const json_t *parameters = json_object_get(input, "parameters"),
+                 *binary = json_object_get(parameters, "binary_data_size");
+    const bool has_data = json_object_get(input, "data") != NULL,
+               has_region = json_object_get(parameters, "shared_memory_region") != NULL;
+    if (check_parameters(reader, parameters, "inputs[0].parameters") != PPM_OK)
+        return reader->error->status;
+    if (has_data + (binary != NULL) + has_region != 1)
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "inputs[0]: found %s, expected one of data, parameters.binary_data_size "
+                        "and parameters.shared_memory_region",
+                        has_data + (binary != NULL) + has_region == 0
+                            ? "no values of x"
+                            : "values of x in several places");
+    x->place = has_data ? V2_IN_JSON : V2_IN_BODY;
+    if (binary && read_count(reader, binary, "binary_data_size", &x->bytes) != PPM_OK)
+        return reader->error->status;
+    if (has_region && read_region(reader, parameters, x) != PPM_OK)
+        return reader->error->status;
+    if ((binary ? x->bytes : 0) != binary_bytes)
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "found %zu byte%s after the JSON, expected %zu (binary_data_size)",
+                        binary_bytes, ppm_plural(binary_bytes), binary ? x->bytes : 0);
+    if (has_data && reader->request->dtype != CODEC_FLOAT32)
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "inputs[0].data: found numbers of a datatype that is only sent as raw "
+                        "bytes, expected FP32 or binary_data_size");
+    return PPM_OK;
+}
+
+static enum ppm_status read_inputs(const struct reader *reader, const json_t *inputs,
+                                   size_t binary_bytes)
+{
+    const json_t *input = json_array_get(inputs, 0), *name = json_object_get(input, "name");
+    if (!json_is_array(inputs) || json_array_size(inputs) != 1 || !json_is_object(input))
+        return refuse(reader, "inputs", inputs, "an array of one object, the input x");
+    if (!json_is_string(name) || strcmp(json_string_value(name), "x") != 0)
+        return refuse(reader, "inputs[0].name", name, "\"x\"");
+    if (read_datatype(reader, json_object_get(input, "datatype")) != PPM_OK ||
+        read_shape(reader, json_object_get(input, "shape")) != PPM_OK)
+        return reader->error->status;
+    return read_place(reader, input, binary_bytes);
+}
+
+/* ---- y ---- */
+
+static enum ppm_status read_output_parameters(const struct reader *reader, const json_t *parameters)
+{
+    struct v2_tensor *y = &reader->request->y;
+    const json_t *binary = json_object_get(parameters, "binary_data");
+    bool is_binary = y->place == V2_IN_BODY;
+    if (check_parameters(reader, parameters, "outputs[0].parameters") != PPM_OK ||
+        (binary && read_flag(reader, binary, "binary_data", &is_binary) != PPM_OK))
+        return reader->error->status;
+    if (json_object_get(parameters, "classification"))
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "outputs[0].parameters: classification is not supported, expected a "
+                        "request for the values of y");
+    y->place = is_binary ? V2_IN_BODY : V2_IN_JSON;
+    return read_region(reader, parameters, y);
+}
+
+static enum ppm_status read_outputs(const struct reader *reader, const json_t *outputs)
+{
+    const json_t *output = json_array_get(outputs, 0), *name = json_object_get(output, "name");
+    if (!outputs || (json_is_array(outputs) && json_array_size(outputs) == 0))
+        return PPM_OK;
+    if (!json_is_array(outputs) || json_array_size(outputs) != 1 || !json_is_object(output))
+        return refuse(reader, "outputs", outputs, "an array of one object, the output y");
+    if (!json_is_string(name) || strcmp(json_string_value(name), "y") != 0)
+        return refuse(reader, "outputs[0].name", name, "\"y\"");
+    return read_output_parameters(reader, json_object_get(output, "parameters"));
+}
+
+/* ---- the request ---- */
+
+static enum ppm_status read_parameters(const struct reader *reader, const json_t *parameters)
+{
+    const json_t *timeout = json_object_get(parameters, "timeout"),
+                 *binary = json_object_get(parameters, "binary_data_output");
+    bool is_binary = false;
+    if (check_parameters(reader, parameters, "parameters") != PPM_OK ||
+        (timeout && read_count(reader, timeout, "parameters.timeout",
+                               &reader->request->timeout_us) != PPM_OK) ||
+        (binary &&
+         read_flag(reader, binary, "parameters.binary_data_output", &is_binary) != PPM_OK))
+        return reader->error->status;
+    reader->request->y.place = is_binary ? V2_IN_BODY : V2_IN_JSON;
+    return PPM_OK;
+}
+
+enum ppm_status v2_read_request(const json_t *around, size_t binary_bytes,
+                                struct v2_request *ret_request, struct ppm_error *error)
+{
+    struct v2_request request = {0};
+    const struct reader reader = {&request, error};
+    const json_t *id = json_object_get(around, "id");
+    request.has_id = id != NULL;
+    if ((id && read_text(&reader, id, "id", request.id, V2_ID_BYTES) != PPM_OK) ||
+        read_parameters(&reader, json_object_get(around, "parameters")) != PPM_OK ||
+        read_inputs(&reader, json_object_get(around, "inputs"), binary_bytes) != PPM_OK ||
+        read_outputs(&reader, json_object_get(around, "outputs")) != PPM_OK)
+        return error->status;
+    *ret_request = request;
+    return PPM_OK;
+}

@@ -1,0 +1,62 @@
+/* progress.c - see progress.h. */
+#include "server/commands/progress.h"
+#include "server/base/clock.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    const char *verb;
+    double started_s, shown_s;
+    volatile sig_atomic_t is_shown;
+} progress;
+
+void progress_report(const char *what, double share)
+{
+    const double now = clock_now_s();
+    if (now - progress.started_s < 1 || now - progress.shown_s < 0.1 || !isatty(STDERR_FILENO))
+        return;
+    progress.shown_s = now;
+    progress.is_shown = true;
+    fprintf(stderr, "\r\033[K%s %s %3.0f%%", progress.verb, what, 100 * (share < 1 ? share : 1));
+}
+
+static void report(void *context, const char *what, double share)
+{
+    (void)context;
+    progress_report(what, share);
+}
+
+struct ppm_progress progress_start(const char *verb)
+{
+    progress.verb = verb;
+    progress.started_s = clock_now_s();
+    progress.shown_s = 0;
+    progress.is_shown = false;
+    return (struct ppm_progress){.report = report};
+}
+
+void progress_end(void)
+{
+    if (progress.is_shown)
+        fprintf(stderr, "\r\033[K");
+    progress.is_shown = false;
+}
+
+/* The signal comes again with its own action, so that a shell sees what ended the program. */
+static void on_interrupt(int number)
+{
+    static const char wiped[] = "\r\033[Kinterrupted\n";
+    const size_t skipped = progress.is_shown ? 0 : strlen("\r\033[K");
+    const ssize_t wrote = write(STDERR_FILENO, wiped + skipped, sizeof wiped - 1 - skipped);
+    (void)wrote;
+    raise(number);
+}
+
+void progress_catch_interrupt(void)
+{
+    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+}

@@ -1,0 +1,140 @@
+/* settings_table.c - the table: one row a setting. */
+#include "server/config/settings_table.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+
+const struct setting settings_table[SETTING_COUNT] = {
+    {"host", GROUP_SERVED, KIND_TEXT, offsetof(struct settings, host), 1, 0, 0, "127.0.0.1",
+     "H|unix:PATH", "address to listen on, or the path of a unix socket"},
+    {"port", GROUP_SERVED, KIND_NUMBER, offsetof(struct settings, port), 0, 65535, 8080, NULL, "P",
+     "TCP port; 0 picks a free one"},
+    {"threads", GROUP_COMPUTING, KIND_NUMBER, offsetof(struct settings, threads), 0, 1024, 0, NULL,
+     "T", "computing threads; 0: one for each core this process may use"},
+    {"models", GROUP_SERVED, KIND_MODELS, 0, 0, 0, 0, NULL, "FILE",
+     "model to serve; may be repeated, the first one answers at /ppm"},
+    {"log_level", GROUP_LOG, KIND_CHOICE, offsetof(struct settings, log_level), 0, 0, LOG_INFO,
+     NULL, "error|warn|info|debug", "least severe records to log; info: a line for each request"},
+    {"log_format", GROUP_LOG, KIND_CHOICE, offsetof(struct settings, log_format), 0, 0, LOG_TEXT,
+     NULL, "text|json", "lines of text, or one JSON object per line"},
+    {"http_threads", GROUP_LIMITS, KIND_NUMBER, offsetof(struct settings, http_threads), 1, 64, 2,
+     NULL, "N", "threads for HTTP; they also compute what takes microseconds"},
+    {"connections_max", GROUP_LIMITS, KIND_NUMBER, offsetof(struct settings, connections_max), 1,
+     100000, 512, NULL, "N",
+     "open connections; idle ones make room for more, and when all are busy those get 503"},
+    {"connections_per_address_max", GROUP_LIMITS, KIND_NUMBER,
+     offsetof(struct settings, connections_per_address_max), 0, 100000, 0, NULL, "N",
+     "open connections of one client address; further ones are closed. 0: any number"},
+    {"connection_memory_bytes", GROUP_LIMITS, KIND_NUMBER,
+     offsetof(struct settings, connection_memory_bytes), (size_t)1 << 15, (size_t)1 << 26,
+     (size_t)1 << 16, NULL, "BYTES",
+     "memory of a connection; more is faster for large bodies, slower for small ones"},
+    {"pool_on_arrival_bytes", GROUP_COMPUTING, KIND_NUMBER,
+     offsetof(struct settings, pool_on_arrival_bytes), 0, (size_t)1 << 40, (size_t)1 << 18, NULL,
+     "BYTES", "NCHW bodies of at least this size are pooled while they arrive; 0: never"},
+    {"queue_max", GROUP_LIMITS, KIND_NUMBER, offsetof(struct settings, queue_max), 1, 100000, 64,
+     NULL, "N", "requests waiting to be computed; more are answered 503"},
+    {"max_batch", GROUP_COMPUTING, KIND_NUMBER, offsetof(struct settings, max_batch), 1, 1024, 8,
+     NULL, "N", "requests of one model and shape computed together, where that is faster"},
+    {"max_queue_delay_us", GROUP_COMPUTING, KIND_NUMBER,
+     offsetof(struct settings, max_queue_delay_us), 0, 1000000, 0, NULL, "US",
+     "how long a request waits for others to join its batch"},
+    {"body_max_bytes", GROUP_LIMITS, KIND_NUMBER, offsetof(struct settings, body_max_bytes), 1,
+     (size_t)1 << 40, 256 * MIB, NULL, "BYTES",
+     "largest request body; larger ones are answered 413"},
+    {"memory_max_bytes", GROUP_LIMITS, KIND_NUMBER, offsetof(struct settings, memory_max_bytes), 1,
+     (size_t)1 << 50, 4096 * MIB, NULL, "BYTES",
+     "bodies, answers and intermediates of all requests in flight; beyond it 503"},
+    {"shared_memory_max_bytes", GROUP_LIMITS, KIND_NUMBER,
+     offsetof(struct settings, shared_memory_max_bytes), 4096, (size_t)1 << 46, 65536 * MIB, NULL,
+     "BYTES", "all regions of shared memory that are registered, with allow_shared_memory"},
+    {"request_timeout_ms", GROUP_DEADLINES, KIND_NUMBER,
+     offsetof(struct settings, request_timeout_ms), 1, 86400000, 120000, NULL, "MS",
+     "from a request's head to its answer; then 504 or 408"},
+    {"head_timeout_ms", GROUP_DEADLINES, KIND_NUMBER, offsetof(struct settings, head_timeout_ms), 0,
+     86400000, 10000, NULL, "MS",
+     "to receive a request's head; then 408. 0: only request_timeout_ms, here and below"},
+    {"body_timeout_ms", GROUP_DEADLINES, KIND_NUMBER, offsetof(struct settings, body_timeout_ms), 0,
+     86400000, 0, NULL, "MS", "to receive its body; then 408"},
+    {"queue_timeout_ms", GROUP_DEADLINES, KIND_NUMBER, offsetof(struct settings, queue_timeout_ms),
+     0, 86400000, 0, NULL, "MS", "to wait for computation; then 504"},
+    {"compute_timeout_ms", GROUP_DEADLINES, KIND_NUMBER,
+     offsetof(struct settings, compute_timeout_ms), 0, 86400000, 0, NULL, "MS",
+     "to compute it; then 504"},
+    {"response_timeout_ms", GROUP_DEADLINES, KIND_NUMBER,
+     offsetof(struct settings, response_timeout_ms), 0, 86400000, 0, NULL, "MS",
+     "for the client to read the answer"},
+    {"idle_timeout_s", GROUP_DEADLINES, KIND_NUMBER, offsetof(struct settings, idle_timeout_s), 1,
+     86400, 60, NULL, "SECONDS", "how long a connection may be open without a request"},
+    {"drain_delay_ms", GROUP_DEADLINES, KIND_NUMBER, offsetof(struct settings, drain_delay_ms), 0,
+     600000, 0, NULL, "MS",
+     "from SIGTERM, when /readyz turns 503, until no more connections are accepted"},
+    {"socket_mode", GROUP_SERVED, KIND_MODE, offsetof(struct settings, socket_mode), 0, 0777, 0600,
+     NULL, "MODE", "permissions of a unix socket, as for chmod"},
+    {"keys_file", GROUP_ACCESS, KIND_PATH, offsetof(struct settings, keys_file), 0, 0, 0, "",
+     "FILE", "one key per line; a request must bring one of them; SIGHUP reads it again"},
+    {"tls_certificate", GROUP_ACCESS, KIND_PATH, offsetof(struct settings, tls_certificate), 0, 0,
+     0, "", "FILE", "PEM, the server's certificate first; turns HTTPS on; SIGHUP reads it again"},
+    {"tls_key", GROUP_ACCESS, KIND_PATH, offsetof(struct settings, tls_key), 0, 0, 0, "", "FILE",
+     "PEM, the certificate's private key"},
+    {"cors_origins", GROUP_ACCESS, KIND_LIST, offsetof(struct settings, cors_origins), 0, 0, 0, "",
+     "ORIGIN,...", "pages of these origins may ask from a browser; *: of any"},
+    {"allowed_hosts", GROUP_ACCESS, KIND_LIST, offsetof(struct settings, allowed_hosts), 0, 0, 0,
+     "", "NAME,...",
+     "host names to answer to; *: any. Unset: on a loopback address this machine's, elsewhere any"},
+    {"page", GROUP_SERVED, KIND_SWITCH, offsetof(struct settings, page), 0, 0, true, NULL,
+     "true|false", "GET / is a page that shows what the models do"},
+    {"allow_shared_memory", GROUP_ACCESS, KIND_SWITCH,
+     offsetof(struct settings, allow_shared_memory), 0, 0, false, NULL, "true|false",
+     "let clients have tensors read from and written to shared memory"},
+    {"allow_model_control", GROUP_ACCESS, KIND_SWITCH,
+     offsetof(struct settings, allow_model_control), 0, 0, false, NULL, "true|false",
+     "let clients load and unload models"},
+};
+
+const char *const settings_groups[GROUP_COUNT] = {
+    [GROUP_SERVED] = "What is served, and where",     [GROUP_COMPUTING] = "Computation",
+    [GROUP_LIMITS] = "Connections, queue and memory", [GROUP_DEADLINES] = "Deadlines",
+    [GROUP_ACCESS] = "Who may ask for what",          [GROUP_LOG] = "Log",
+};
+
+const char *const settings_standard_models[STANDARD_MODEL_COUNT] = {
+    "models/listing1-pytorch-ppm.json",
+    "models/listing2-pytorch-psp.json",
+    "models/listing3-tf2-pool-block.json",
+    "models/listing4-tf1-pool-block.json",
+};
+
+void *settings_field(struct settings *settings, const struct setting *setting)
+{
+    return (char *)settings + setting->offset;
+}
+
+void settings_variable(const struct setting *setting, char *ret, size_t bytes)
+{
+    int length = snprintf(ret, bytes, "PPM_%s", setting->key);
+    for (int i = 0; i < length; i++)
+        ret[i] = (char)toupper((unsigned char)ret[i]);
+}
+
+void settings_flag(const struct setting *setting, char *ret, size_t bytes)
+{
+    int length =
+        snprintf(ret, bytes, "--%s", setting->kind == KIND_MODELS ? "model" : setting->key);
+    for (int i = 0; i < length; i++)
+        ret[i] = ret[i] == '_' ? '-' : ret[i];
+}
+
+const char *settings_choice(const struct setting *setting, size_t number,
+                            char ret_name[CHOICE_BYTES])
+{
+    const char *at = setting->value;
+    for (; number > 0 && *at; number--) {
+        at += strcspn(at, "|");
+        at += *at ? 1 : 0;
+    }
+    snprintf(ret_name, CHOICE_BYTES, "%.*s", (int)strcspn(at, "|"), at);
+    return ret_name;
+}

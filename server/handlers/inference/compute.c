@@ -1,0 +1,396 @@
+/* compute.c - body -> x -> y -> response, for one request or for several that are alike. */
+#include "server/base/buffers.h"
+#include "server/base/clock.h"
+#include "server/base/memory.h"
+#include "server/handlers/inference/inference.h"
+#include "server/models/runs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A client that is gone and a deadline are looked for so often, and not at all in what is shorter.
+ */
+enum { LOOK_EVERY_US = 5000 };
+
+/* Milliseconds since then, which becomes now. */
+static double lap_ms(const struct http_request *request, double *since_ms)
+{
+    const double begun_ms = *since_ms;
+    *since_ms = http_elapsed_ms(request);
+    return *since_ms - begun_ms;
+}
+
+/* ---- giving up ---- */
+
+/* Whether nobody waits for it any more. */
+static bool is_stale(const struct executor_job *job)
+{
+    const struct inference *inference = (const struct inference *)job;
+    return http_is_past(&inference->deadline) || http_client_is_gone(inference->request);
+}
+
+static struct inference *next_of(const struct inference *inference)
+{
+    return (struct inference *)inference->job.next;
+}
+
+/* Whether a look is due; the thread that is told so takes it. What takes less than the time between
+ * two has none. */
+static bool takes_look(struct inference *inference)
+{
+    const long long now_us = (long long)(1e6 * clock_now_s());
+    long long due_us = 0;
+    if (atomic_compare_exchange_strong(&inference->next_look_us, &due_us, now_us + LOOK_EVERY_US))
+        return false;
+    return now_us >= due_us && atomic_compare_exchange_strong(&inference->next_look_us, &due_us,
+                                                              now_us + LOOK_EVERY_US);
+}
+
+bool inference_is_abandoned(void *batch)
+{
+    struct inference *first = batch;
+    if (atomic_load(&first->is_abandoned))
+        return true;
+    if (!takes_look(first))
+        return false;
+    for (const struct inference *inference = first; inference; inference = next_of(inference))
+        if (!is_stale(&inference->job))
+            return false;
+    atomic_store(&first->is_abandoned, true);
+    return true;
+}
+
+/* Nobody reads its answer any more, or it is too late. */
+static void respond_given_up(struct inference *inference, enum metrics_stage stage)
+{
+    const struct http_deadline *deadline = &inference->deadline;
+    const bool is_late = http_is_past(deadline);
+    metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
+    inference->request->is_given_up = true;
+    inference->request->response.header_count = 0; /* of an answer that was about to be sent */
+    if (!is_late)
+        http_problem(inference->request, 499, "the client closed its side of the connection");
+    else
+        http_problem(inference->request, 504, "%s after %zu ms (%s)",
+                     stage == METRICS_QUEUE ? "still waiting" : "not computed", deadline->ms,
+                     deadline->setting);
+}
+
+/* ---- reading ---- */
+
+void inference_free_x(struct inference *inference)
+{
+    if (inference->x_memory)
+        inference->free_x(inference->x_memory);
+    inference->x_memory = NULL;
+}
+
+void inference_take_x(struct inference *inference, struct ppm_error *error)
+{
+    const size_t bytes = inference->costs.input_bytes;
+    inference->x.data = inference->x_memory = buffer_take(bytes);
+    inference->free_x = buffer_give;
+    if (!inference->x.data)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
+}
+
+/* Inflates its body, and looks for x in it. True: refused. */
+static bool inflate(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    switch (http_inflate_body(request, inference_is_abandoned, inference, &error)) {
+    case PPM_OK:
+        return inference->protocol->look(inference);
+    case PPM_CANCELLED:
+        respond_given_up(inference, METRICS_COMPUTE);
+        return true;
+    default:
+        return http_refuse_inflation(request, &error);
+    }
+}
+
+bool inference_decode(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const double decoded_ms = request->decode_ms;
+    double since_ms = http_elapsed_ms(request);
+    bool is_refused = request->is_compressed && inflate(inference);
+    if (!is_refused && !inference->x.data)
+        is_refused = inference->protocol->decode(inference);
+    request->decode_ms = decoded_ms + lap_ms(request, &since_ms);
+    if (is_refused)
+        return true;
+    return inference->costs.one_thread_us == 0 && inference_refuse_shape(inference, &inference->x);
+}
+
+/* ---- answering ---- */
+
+/* The request has its response, unless that took too long: gives back what is not needed any more.
+ * The inference is gone. */
+static void finish(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    if (!request->is_given_up &&
+        (atomic_load(&inference->is_abandoned) || http_is_past(&inference->deadline)))
+        respond_given_up(inference, METRICS_COMPUTE);
+    inference_free_x(inference);
+    inference_forget_arrival(inference);
+    codec_json_free(inference->reader);
+    inference->reader = NULL;
+    http_drop_body(request);
+    const size_t body_bytes = request->response.body_bytes;
+    http_keep(request, inference->answer_bytes > body_bytes ? inference->answer_bytes : body_bytes);
+    if (inference->is_queued)
+        http_answer(request);
+}
+
+static void give_up(struct inference *inference, enum metrics_stage stage)
+{
+    respond_given_up(inference, stage);
+    finish(inference);
+}
+
+/* Memory for an answer, y within it behind room for a head, unless y has a place of its own. */
+static char *allocate_answer(const struct inference *inference, struct ppm_tensor *y,
+                             struct ppm_error *error)
+{
+    const size_t y_bytes = inference->y_data ? 0 : inference->costs.output_bytes;
+    char *memory = buffer_take(inference->head_bytes_max + y_bytes + stages_bytes(inference));
+    if (memory)
+        y->data = inference->y_data ? inference->y_data : memory + inference->head_bytes_max;
+    else
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", y_bytes);
+    return memory;
+}
+
+/* Answers y, which lies in memory behind room for a head; takes memory over. */
+static void answer(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
+{
+    struct http_request *request = inference->request;
+    double since_ms = http_elapsed_ms(request);
+    y->is_batch = inference->x.is_batch;
+    inference->protocol->respond(inference, y, memory, threads);
+    request->encode_ms = lap_ms(request, &since_ms);
+    finish(inference);
+}
+
+static void answer_error(struct inference *inference, const struct ppm_error *error)
+{
+    if (error->status == PPM_CANCELLED) {
+        give_up(inference, METRICS_COMPUTE);
+        return;
+    }
+    http_problem_of(inference->request, error);
+    finish(inference);
+}
+
+/* ---- computing ---- */
+
+/* y = model(x), for all of a batch, whose costs these are. pooling may be NULL. */
+static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
+                               const struct ppm_costs *costs, const struct ppm_pooling *pooling,
+                               int threads, struct ppm_tensor *y, struct ppm_error *error)
+{
+    struct inference_stages *stages = batch->stages;
+    if (stages && stages_place(batch, y, error) != PPM_OK)
+        return error->status;
+    const struct ppm_run_options options = {
+        .threads = threads,
+        .is_cancelled = inference_is_abandoned,
+        .cancel_context = batch,
+        .ret_times = stages ? &stages->times : NULL,
+        .pooling = pooling,
+        .stages = stages ? &stages->list : NULL,
+    };
+    return runs_run(batch->model, x, costs, &options, y, error);
+}
+
+static void run_one(struct inference *inference, int threads)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    struct ppm_tensor y = {0};
+    double since_ms = http_elapsed_ms(request);
+    char *memory = allocate_answer(inference, &y, &error);
+    if (memory)
+        compute(inference, &inference->x, &inference->costs, inference->arrival.pooling, threads,
+                &y, &error);
+    request->compute_ms = lap_ms(request, &since_ms);
+    if (error.status == PPM_OK) {
+        answer(inference, &y, memory, threads);
+        return;
+    }
+    buffer_give(memory);
+    answer_error(inference, &error);
+}
+
+/* What is computed together: a copy of all maps, one after the other. */
+struct together {
+    struct ppm_costs costs;
+    size_t bytes; /* taken for them, besides what each member of the batch has taken */
+    struct ppm_tensor x, y;
+};
+
+/* False: there is no memory for that. */
+static bool gather(const struct inference *batch, size_t count, struct together *ret)
+{
+    struct ppm_error ignored = {0};
+    struct together all = {.x = batch->x};
+    all.x.shape.n *= count;
+    if (ppm_model_costs(batch->model, all.x.shape, all.x.layout, (int)batch->service->threads,
+                        &all.costs, &ignored) != PPM_OK ||
+        __builtin_add_overflow(all.costs.input_bytes, all.costs.working_bytes, &all.bytes) ||
+        !memory_take(all.bytes))
+        return false;
+    char *to = all.x.data = buffer_take(all.costs.input_bytes);
+    all.y.data = to ? buffer_take(all.costs.output_bytes) : NULL;
+    if (!all.y.data) {
+        buffer_give(to);
+        memory_give(all.bytes);
+        return false;
+    }
+    for (size_t bytes = batch->costs.input_bytes; batch; batch = next_of(batch), to += bytes)
+        memcpy(to, batch->x.data, bytes);
+    *ret = all;
+    return true;
+}
+
+/* Answers one of a batch with a copy of its maps, which begin at from. */
+static void answer_copy(struct inference *inference, const struct ppm_tensor *batch_y,
+                        const char *from, int threads)
+{
+    struct ppm_error error = {0};
+    struct ppm_tensor y = *batch_y;
+    assert(from);
+    char *memory = allocate_answer(inference, &y, &error);
+    if (!memory) {
+        answer_error(inference, &error);
+        return;
+    }
+    y.shape = inference->costs.output;
+    memcpy(y.data, from, inference->costs.output_bytes);
+    answer(inference, &y, memory, threads);
+}
+
+static void run_together(struct inference *batch, struct together *all, int threads)
+{
+    struct ppm_error error = {0};
+    const double begun_s = clock_now_s();
+    const size_t output_bytes = batch->costs.output_bytes;
+    compute(batch, &all->x, &all->costs, NULL, threads, &all->y, &error);
+    buffer_give(all->x.data);
+    size_t at = 0;
+    for (struct inference *next; batch; batch = next, at += output_bytes) {
+        next = next_of(batch);
+        batch->job.next = NULL; /* from here on each is wanted or not by itself */
+        batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
+        if (error.status == PPM_OK)
+            answer_copy(batch, &all->y, (const char *)all->y.data + at, threads);
+        else
+            answer_error(batch, &error);
+    }
+    buffer_give(all->y.data);
+    memory_give(all->bytes);
+}
+
+/* Whether it can be computed, x and memory being there; else it has its answer. */
+static bool prepare(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    if (inference_decode(inference)) {
+        finish(inference);
+        return false;
+    }
+    const size_t pooled_bytes = inference->arrival.pooling ? inference->costs.pooled_bytes : 0;
+    if (!http_reserve(request, inference->needed_bytes - pooled_bytes)) {
+        http_refuse_memory(request);
+        finish(inference);
+        return false;
+    }
+    return true;
+}
+
+/* Where there is no memory to compute them together, one after the other. */
+static void run_batch(struct inference *batch, size_t count, int threads)
+{
+    struct together all;
+    const bool is_together = count > 1 && gather(batch, count, &all);
+    const size_t runs = is_together ? 1 : count;
+    for (struct inference *one = batch; one; one = next_of(one))
+        one->request->together = is_together ? count : 1;
+    for (size_t i = 0; i < runs; i++)
+        metrics_batch(batch->info.name, is_together ? count : 1);
+    if (is_together) {
+        run_together(batch, &all, threads);
+        return;
+    }
+    for (struct inference *next; batch; batch = next) {
+        next = next_of(batch);
+        batch->job.next = NULL;
+        run_one(batch, threads);
+    }
+}
+
+void inference_run(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    if (prepare(inference))
+        run_batch(inference, 1, 1);
+}
+
+static void drop(struct executor_job *job)
+{
+    struct inference *inference = (struct inference *)job;
+    struct http_request *request = inference->request;
+    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    give_up(inference, METRICS_QUEUE);
+}
+
+/* Whether somebody still waits for it; else it has its answer. */
+static bool leave_queue(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const size_t compute_ms = inference->service->settings.compute_timeout_ms;
+    if (is_stale(&inference->job)) {
+        drop(&inference->job);
+        return false;
+    }
+    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    inference->deadline = http_deadline_in(request, compute_ms, "compute_timeout_ms");
+    return true;
+}
+
+static void run_jobs(struct executor_job *job, int threads)
+{
+    struct inference *batch = NULL;
+    struct executor_job **last = NULL;
+    size_t count = 0;
+    for (struct executor_job *next; job; job = next) {
+        struct inference *inference = (struct inference *)job;
+        next = job->next;
+        job->next = NULL;
+        if (!leave_queue(inference) || !prepare(inference))
+            continue;
+        if (last)
+            *last = job;
+        else
+            batch = inference;
+        last = &job->next;
+        count++;
+    }
+    if (batch)
+        run_batch(batch, count, threads);
+}
+
+static bool are_alike(const struct executor_job *job, const struct executor_job *other)
+{
+    const struct inference *a = (const struct inference *)job, *b = (const struct inference *)other;
+    return a->model == b->model && a->x.layout == b->x.layout &&
+           memcmp(&a->x.shape, &b->x.shape, sizeof a->x.shape) == 0;
+}
+
+const struct executor_kind inference_kind = {
+    .run = run_jobs, .are_alike = are_alike, .is_stale = is_stale, .drop = drop};

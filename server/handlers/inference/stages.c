@@ -1,0 +1,135 @@
+/* stages.c - POST /ppm?stages=1: the answer with all that was computed on the way to it. */
+#include "server/base/buffers.h"
+#include "server/handlers/inference/inference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- asking ---- */
+
+/* JSON, or safetensors as a client of bytes prefers it. True: refused. */
+static bool refuse_form(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const char *accept = http_list(request, "Accept");
+    const enum codec_form preferred = inference->form == CODEC_JSON ? CODEC_JSON : CODEC_RAW;
+    if (codec_negotiate(accept, preferred, CODEC_AS_TENSORS, &inference->answer_form))
+        return false;
+    return http_problem(request, 406,
+                        "Accept: found %.60s with stages=1, expected %s or %s (one safetensors "
+                        "file)",
+                        accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_RAW));
+}
+
+bool stages_refuse(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const char *asked = http_query(request, "stages");
+    if (!asked || strcmp(asked, "0") == 0)
+        return false;
+    if (strcmp(asked, "1") != 0)
+        return http_problem(request, 400, "stages: found \"%.40s\", expected 0 or 1", asked);
+    if (http_query(request, "out_dtype"))
+        return http_problem(request, 400,
+                            "out_dtype: found %.40s with stages=1, whose tensors are float32; "
+                            "expected no out_dtype",
+                            http_query(request, "out_dtype"));
+    inference->stages = calloc(1, sizeof *inference->stages);
+    if (!inference->stages)
+        return http_problem(request, 503, "out of memory");
+    return refuse_form(inference);
+}
+
+bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_t y_bytes)
+{
+    struct ppm_stages *list = &inference->stages->list;
+    /* NHWC takes more to compute. */
+    const struct ppm_tensor x = {.shape = shape, .layout = PPM_NHWC};
+    struct ppm_error error = {0};
+    size_t *needed_bytes = &inference->needed_bytes, all_bytes;
+    if (ppm_model_stages(inference->model, &x, list, &error) != PPM_OK ||
+        __builtin_add_overflow(list->bytes, y_bytes, &all_bytes))
+        return false;
+    const size_t count = list->count + 1;
+    inference->head_bytes_max = codec_stages_head_bytes_max(count);
+    const size_t text_bytes = inference->answer_form == CODEC_JSON
+                                  ? codec_stages_json_bytes_max(count, all_bytes)
+                                  : inference->head_bytes_max;
+    return !__builtin_add_overflow(*needed_bytes, list->bytes, needed_bytes) &&
+           !__builtin_add_overflow(*needed_bytes, list->working_bytes, needed_bytes) &&
+           !__builtin_add_overflow(*needed_bytes, text_bytes, needed_bytes);
+}
+
+size_t stages_bytes(const struct inference *inference)
+{
+    return inference->stages ? inference->stages->list.bytes : 0;
+}
+
+enum ppm_status stages_place(struct inference *inference, const struct ppm_tensor *y,
+                             struct ppm_error *error)
+{
+    struct ppm_stages *list = &inference->stages->list;
+    if (ppm_model_stages(inference->model, &inference->x, list, error) == PPM_OK)
+        ppm_stages_place(list, (char *)y->data + inference->costs.output_bytes);
+    return error->status;
+}
+
+/* ---- answering ---- */
+
+/* The list with y before the others, as it stands in memory. */
+static void put_first(struct ppm_stages *list, const struct ppm_tensor *y)
+{
+    memmove(list->list + 1, list->list, list->count * sizeof *list->list);
+    list->list[0] = (struct ppm_stage){.name = "y", .tensor = *y};
+    list->count++;
+}
+
+static void respond_json(struct inference *inference, const struct codec_about *about, int threads)
+{
+    struct http_request *request = inference->request;
+    const struct ppm_stages *list = &inference->stages->list;
+    const size_t bytes_max =
+        codec_stages_json_bytes_max(list->count, list->bytes + inference->costs.output_bytes);
+    struct ppm_error error = {0};
+    size_t bytes = 0;
+    char *text = buffer_take(bytes_max);
+    if (!text)
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
+    else
+        codec_stages_as_json(list, about, threads, &inference->cancel, text, &bytes, &error);
+    if (error.status != PPM_OK) {
+        buffer_give(text);
+        http_problem_of(request, &error);
+        return;
+    }
+    infer_describe_answer(request, &list->list[0].tensor, CODEC_FLOAT32);
+    http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
+    inference->answer_bytes = http_compress(request) ? 0 : bytes_max;
+}
+
+void stages_respond(struct inference *inference, const struct ppm_tensor *y, char *memory,
+                    int threads)
+{
+    struct inference_stages *stages = inference->stages;
+    const struct codec_about about = {.model = inference->info.name,
+                                      .layout = y->layout,
+                                      .times = stages->times,
+                                      .flops_literal = inference->costs.flops_literal,
+                                      .flops_folded = inference->costs.flops_folded};
+    struct codec_bytes bytes = {0};
+    struct ppm_error error = {0};
+    put_first(&stages->list, y);
+    if (inference->answer_form == CODEC_JSON) {
+        respond_json(inference, &about, threads);
+    } else if (codec_stages_as_safetensors(&stages->list, &about, &bytes, &error) == PPM_OK) {
+        infer_describe_answer(inference->request, y, CODEC_FLOAT32);
+        http_respond_within(inference->request, 200, codec_media_type(CODEC_RAW), memory,
+                            bytes.data, bytes.size);
+        inference->answer_bytes =
+            inference->head_bytes_max + stages->list.bytes + inference->costs.output_bytes;
+        return;
+    } else {
+        http_problem_of(inference->request, &error);
+    }
+    buffer_give(memory);
+}

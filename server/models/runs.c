@@ -1,0 +1,78 @@
+/* runs.c - see runs.h. */
+#include "server/models/runs.h"
+#include "server/base/buffers.h"
+#include "server/base/memory.h"
+
+#include <stdlib.h>
+
+struct kept_plan {
+    struct memory_kept kept; /* first: one is the other */
+    struct ppm_plan *plan;
+};
+
+struct wanted {
+    const struct ppm_model *model;
+    struct ppm_shape shape;
+};
+
+static bool fits(const struct memory_kept *kept, const void *context)
+{
+    const struct wanted *wanted = context;
+    return ppm_plan_fits(((const struct kept_plan *)kept)->plan, wanted->model, wanted->shape);
+}
+
+static void free_plan(struct memory_kept *kept)
+{
+    ppm_plan_free(((struct kept_plan *)kept)->plan);
+    free(kept);
+}
+
+static const struct memory_kind kind = {.fits = fits, .free = free_plan};
+
+static struct kept_plan *make_plan(const struct wanted *wanted, size_t bytes,
+                                   const struct ppm_run_options *options, struct ppm_error *error)
+{
+    struct kept_plan *kept = calloc(1, sizeof *kept);
+    if (!kept) {
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    memory_make_room();
+    kept->kept = (struct memory_kept){.kind = &kind, .bytes = bytes};
+    kept->plan = ppm_plan_create(wanted->model, wanted->shape, options, error);
+    if (kept->plan)
+        return kept;
+    free(kept);
+    return NULL;
+}
+
+static enum ppm_status run_planned(const struct ppm_model *model, const struct ppm_tensor *x,
+                                   const struct ppm_costs *costs, struct ppm_run_options *options,
+                                   struct ppm_tensor *ret_y, struct ppm_error *error)
+{
+    const struct wanted wanted = {model, x->shape};
+    struct kept_plan *kept = (struct kept_plan *)memory_reuse(&kind, &wanted);
+    if (!kept && !(kept = make_plan(&wanted, costs->plan_bytes, options, error)))
+        return error->status;
+    options->plan = kept->plan;
+    options->scratch = buffer_take(costs->scratch_bytes);
+    options->scratch_bytes = costs->scratch_bytes;
+    if (options->scratch)
+        ppm_run(model, x, options, ret_y, error);
+    else
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of intermediates",
+                 costs->scratch_bytes);
+    buffer_give(options->scratch);
+    memory_keep(&kept->kept);
+    return error->status;
+}
+
+enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *x,
+                         const struct ppm_costs *costs, const struct ppm_run_options *options,
+                         struct ppm_tensor *ret_y, struct ppm_error *error)
+{
+    struct ppm_run_options with = *options;
+    if (costs->plan_bytes == 0) /* the literal graph */
+        return ppm_run(model, x, options, ret_y, error);
+    return run_planned(model, x, costs, &with, ret_y, error);
+}

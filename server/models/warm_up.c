@@ -1,0 +1,164 @@
+/* warm_up.c - see warm_up.h. */
+#include "server/models/warm_up.h"
+#include "server/base/buffers.h"
+#include "server/base/clock.h"
+#include "server/base/memory.h"
+#include "server/models/runs.h"
+#include "server/observe/log.h"
+
+#include <semaphore.h>
+#include <string.h>
+
+struct warm_up {
+    struct executor_job job; /* first: a job is its struct warm_up */
+    const struct ppm_model *model;
+    const struct ppm_progress *progress;
+    struct ppm_costs costs;
+    struct ppm_tensor x, y;
+    struct ppm_error error;
+    sem_t is_done;
+};
+
+static bool is_cancelled(const struct executor_job *job)
+{
+    const struct ppm_progress *progress = ((const struct warm_up *)job)->progress;
+    return progress->is_cancelled && progress->is_cancelled(progress->context);
+}
+
+static void drop(struct executor_job *job)
+{
+    struct warm_up *warm_up = (struct warm_up *)job;
+    ppm_fail(&warm_up->error, PPM_CANCELLED, "cancelled before it began");
+    sem_post(&warm_up->is_done);
+}
+
+static void run(struct executor_job *job, int threads)
+{
+    struct warm_up *warm_up = (struct warm_up *)job;
+    if (is_cancelled(job)) {
+        drop(job);
+        return;
+    }
+    const struct ppm_run_options options = {.threads = threads,
+                                            .is_cancelled = warm_up->progress->is_cancelled,
+                                            .cancel_context = warm_up->progress->context};
+    runs_run(warm_up->model, &warm_up->x, &warm_up->costs, &options, &warm_up->y, &warm_up->error);
+    sem_post(&warm_up->is_done);
+}
+
+static const struct executor_kind kind = {.run = run, .is_stale = is_cancelled, .drop = drop};
+
+/* Zeros for an input, and room for its answer: buffers as the first request will want them. */
+static void run_zeros(struct warm_up *warm_up, struct executor *executor)
+{
+    warm_up->x.data = buffer_take(warm_up->costs.input_bytes);
+    warm_up->y.data = buffer_take(warm_up->costs.output_bytes);
+    if (warm_up->x.data && warm_up->y.data) {
+        memset(warm_up->x.data, 0, warm_up->costs.input_bytes);
+        executor_submit(executor, &warm_up->job);
+        while (sem_wait(&warm_up->is_done) != 0)
+            ; /* a signal came */
+    } else {
+        ppm_fail(&warm_up->error, PPM_NO_MEMORY, "out of memory");
+    }
+    buffer_give(warm_up->x.data);
+    buffer_give(warm_up->y.data);
+}
+
+/* What a shape of a model's "warm_up" takes, input and all. */
+static enum ppm_status count_bytes(const struct ppm_model_info *info, const struct ppm_model *model,
+                                   struct ppm_shape shape, int threads, struct ppm_costs *ret_costs,
+                                   size_t *ret_bytes, struct ppm_error *error)
+{
+    struct ppm_error unfit = {0};
+    if (ppm_model_costs(model, shape, info->layout, threads, ret_costs, &unfit) != PPM_OK)
+        return ppm_fail(error, unfit.status, "%s: warm_up: %s", info->name, unfit.text);
+    if (__builtin_add_overflow(ret_costs->input_bytes, ret_costs->working_bytes, ret_bytes) ||
+        *ret_bytes > memory_max())
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "%s: warm_up: found a shape %zu x %zu x %zu x %zu that takes %zu MiB, "
+                        "expected at most %zu MiB (memory_max_bytes)",
+                        info->name, shape.n, shape.c, shape.h, shape.w, *ret_bytes >> 20,
+                        memory_max() >> 20);
+    return PPM_OK;
+}
+
+/* True: it is warm. The requests in flight may hold the memory for it: then it is not, which is no
+ * error. */
+static bool warm_shape(const struct ppm_model *model, struct ppm_shape shape,
+                       struct executor *executor, const struct ppm_progress *progress,
+                       struct ppm_error *error)
+{
+    size_t bytes = 0;
+    struct ppm_model_info info;
+    ppm_model_info(model, &info);
+    struct warm_up warm_up = {.job = {.kind = &kind},
+                              .model = model,
+                              .progress = progress,
+                              .x = {.shape = shape, .layout = info.layout, .is_batch = true}};
+    if (count_bytes(&info, model, shape, executor_threads(executor), &warm_up.costs, &bytes,
+                    error) != PPM_OK)
+        return false;
+    if (!memory_take(bytes)) {
+        log_line(LOG_WARN,
+                 "%s is not warmed up for %zu x %zu x %zu x %zu: requests hold the memory "
+                 "(memory_max_bytes)",
+                 info.name, shape.n, shape.c, shape.h, shape.w);
+        return false;
+    }
+    sem_init(&warm_up.is_done, 0, 0);
+    run_zeros(&warm_up, executor);
+    sem_destroy(&warm_up.is_done);
+    memory_give(bytes);
+    if (warm_up.error.status != PPM_OK)
+        ppm_fail(error, warm_up.error.status, "%s: warm_up: %s", info.name, warm_up.error.text);
+    return warm_up.error.status == PPM_OK;
+}
+
+static size_t warm_shapes(const struct ppm_model *model, struct executor *executor,
+                          const struct ppm_progress *progress, struct ppm_error *error)
+{
+    size_t shapes = 0;
+    struct ppm_model_info info;
+    ppm_model_info(model, &info);
+    for (size_t k = 0; k < info.warm_up_count && error->status == PPM_OK; k++)
+        shapes += warm_shape(model, info.warm_up[k], executor, progress, error) ? 1 : 0;
+    return shapes;
+}
+
+enum ppm_status warm_up(struct registry *registry, struct executor *executor,
+                        const struct ppm_progress *progress, struct warm_up_report *ret_report,
+                        struct ppm_error *error)
+{
+    struct warm_up_report report = {0};
+    const double start_s = clock_now_s();
+    for (size_t i = 0; i < registry_count(registry) && error->status == PPM_OK; i++)
+        report.shapes += warm_shapes(registry_entry(registry, i).model, executor, progress, error);
+    report.ms = 1e3 * (clock_now_s() - start_s);
+    if (error->status == PPM_OK)
+        *ret_report = report;
+    return error->status;
+}
+
+enum ppm_status warm_up_model(const struct ppm_model *model, struct executor *executor,
+                              const struct ppm_progress *progress, struct ppm_error *error)
+{
+    warm_shapes(model, executor, progress, error);
+    return error->status;
+}
+
+enum ppm_status warm_up_check(struct registry *registry, int threads, struct ppm_error *error)
+{
+    for (size_t i = 0; i < registry_count(registry); i++) {
+        size_t bytes;
+        struct ppm_costs costs;
+        struct ppm_model_info info;
+        const struct ppm_model *model = registry_entry(registry, i).model;
+        ppm_model_info(model, &info);
+        for (size_t k = 0; k < info.warm_up_count; k++)
+            if (count_bytes(&info, model, info.warm_up[k], threads, &costs, &bytes, error) !=
+                PPM_OK)
+                return error->status;
+    }
+    return PPM_OK;
+}

@@ -1,0 +1,179 @@
+/* log.c - see log.h. */
+#include "server/observe/log.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LINE_BYTES = 4096,
+    MESSAGE_BYTES = 2016, /* in JSON each byte may become two, and what is around it takes 65 */
+    TIME_BYTES = 32,
+};
+_Static_assert((int)LINE_BYTES <= PIPE_BUF, "a pipe takes as much at once");
+_Static_assert(2 * (MESSAGE_BYTES - 1) + 65 < LINE_BYTES, "a message is to fit into its line");
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int highest_level = LOG_INFO, current_format = LOG_TEXT;
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&highest_level, (int)level);
+}
+
+void log_set_format(enum log_format format)
+{
+    atomic_store(&current_format, (int)format);
+}
+
+static void write_line(const char *line, size_t bytes)
+{
+    struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
+    pthread_mutex_lock(&mutex); /* or two threads could both see room for one line */
+    /* a pipe that nobody reads is full: the line is lost, not the request */
+    if (poll(&log, 1, 0) == 1 && (log.revents & POLLOUT)) {
+        ssize_t ignored = write(STDERR_FILENO, line, bytes);
+        (void)ignored;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+static void write_time(char ret_text[TIME_BYTES])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t at = strftime(ret_text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(ret_text + at, TIME_BYTES - at, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* Formats a message in which all is printable, cut to fit. */
+static void write_message(char ret_message[MESSAGE_BYTES], const char *format, va_list arguments)
+{
+    char text[MESSAGE_BYTES];
+    size_t at = 0;
+    vsnprintf(text, sizeof text, format, arguments);
+    for (const char *c = text; *c && at < MESSAGE_BYTES - sizeof "\\x1b"; c++) {
+        if ((unsigned char)*c >= 0x20 && (unsigned char)*c < 0x7f)
+            ret_message[at++] = *c;
+        else
+            at += (size_t)sprintf(ret_message + at, "\\x%02x", (unsigned char)*c);
+    }
+    ret_message[at] = '\0';
+}
+
+/* Writes a record and releases it. NULL: there was no memory for it, and it is lost. */
+static void write_json(json_t *record)
+{
+    char line[LINE_BYTES];
+    const size_t room = sizeof line - 1, flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
+    const size_t bytes = record ? json_dumpb(record, line, room, flags) : 0;
+    json_decref(record);
+    if (bytes == 0 || bytes > room)
+        return;
+    line[bytes] = '\n';
+    write_line(line, bytes + 1);
+}
+
+static bool is_json(void)
+{
+    return atomic_load(&current_format) == LOG_JSON;
+}
+
+static void write_json_message(const char *level, const char *message)
+{
+    char time[TIME_BYTES];
+    write_time(time);
+    write_json(json_pack("{s:s, s:s, s:s}", "time", time, "level", level, "message", message));
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    char message[MESSAGE_BYTES], time[TIME_BYTES], line[LINE_BYTES];
+    va_list arguments;
+    if ((int)level > atomic_load(&highest_level))
+        return;
+    va_start(arguments, format);
+    write_message(message, format, arguments);
+    va_end(arguments);
+    if (is_json()) {
+        write_json_message(level_names[level], message);
+        return;
+    }
+    write_time(time);
+    const int bytes =
+        snprintf(line, sizeof line, "%s %-5s %s\n", time, level_names[level], message);
+    write_line(line, (size_t)bytes);
+}
+
+void log_announce(const char *format, ...)
+{
+    char message[MESSAGE_BYTES], line[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    write_message(message, format, arguments);
+    va_end(arguments);
+    if (is_json())
+        write_json_message(level_names[LOG_INFO], message);
+    else
+        write_line(line, (size_t)snprintf(line, sizeof line, "%s\n", message));
+}
+
+/* ---- requests ---- */
+
+enum { TARGET_BYTES = 400 }; /* as much of it is logged */
+
+static void write_request_text(const struct log_request *r)
+{
+    log_line(LOG_INFO,
+             "%s %.*s %u in=%zu out=%zu total=%.3fms queue=%.3fms decode=%.3fms compute=%.3fms "
+             "encode=%.3fms route=%s model=%s client=%s id=%s%s%s",
+             r->method, TARGET_BYTES, r->target, r->status, r->bytes_in, r->bytes_out, r->total_ms,
+             r->queue_ms, r->decode_ms, r->compute_ms, r->encode_ms, r->route ? r->route : "-",
+             r->model ? r->model : "-", r->client, r->id, r->trace_id ? " trace=" : "",
+             r->trace_id ? r->trace_id : "");
+}
+
+/* A stage that was not reached took no time, and is left out. */
+static void set_time(json_t *record, const char *key, double ms)
+{
+    if (ms > 0)
+        json_object_set_new(record, key, json_real(ms));
+}
+
+static void write_request_json(const struct log_request *r)
+{
+    char time[TIME_BYTES], target[TARGET_BYTES + 1];
+    write_time(time);
+    snprintf(target, sizeof target, "%s", r->target);
+    json_t *record = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s*, s:s*, s:i, s:I, s:I, s:s, s:s, s:s*, s:s*, s:s*}", "time", time,
+        "level", level_names[LOG_INFO], "method", r->method, "target", target, "route", r->route,
+        "model", r->model, "status", (int)r->status, "bytes_in", (json_int_t)r->bytes_in,
+        "bytes_out", (json_int_t)r->bytes_out, "client", r->client, "id", r->id, "trace_id",
+        r->trace_id, "parent_id", r->parent_id, "span_id", r->span_id);
+    set_time(record, "total_ms", r->total_ms);
+    set_time(record, "queue_ms", r->queue_ms);
+    set_time(record, "decode_ms", r->decode_ms);
+    set_time(record, "compute_ms", r->compute_ms);
+    set_time(record, "encode_ms", r->encode_ms);
+    write_json(record);
+}
+
+void log_request(const struct log_request *request)
+{
+    if (atomic_load(&highest_level) < LOG_INFO)
+        return;
+    if (is_json())
+        write_request_json(request);
+    else
+        write_request_text(request);
+}

@@ -1,0 +1,79 @@
+/* metrics_private.h - what metrics.c counts and metrics_text.c prints. */
+#ifndef PPM_SERVER_OBSERVE_METRICS_PRIVATE_H
+#define PPM_SERVER_OBSERVE_METRICS_PRIVATE_H
+
+#include "server/observe/metrics.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum metrics_histogram {
+    HISTOGRAM_REQUEST,
+    HISTOGRAM_QUEUE,
+    HISTOGRAM_DECODE,
+    HISTOGRAM_COMPUTE,
+    HISTOGRAM_ENCODE,
+    HISTOGRAM_BATCH,
+    HISTOGRAM_COUNT
+};
+
+enum { BOUNDS_MAX = 17, MODELS_MAX = 256, MODEL_BYTES = 128, SERIES_MAX = 512 };
+
+/* bounds are the buckets' upper bounds, inclusive; what is above the last one has a bucket too. */
+struct histogram_kind {
+    const char *name, *help;
+    const double *bounds;
+    size_t bound_count;
+};
+extern const struct histogram_kind metrics_histograms[HISTOGRAM_COUNT];
+
+struct histogram {
+    unsigned long long buckets[BOUNDS_MAX + 1];
+    double sum;
+};
+
+struct series {
+    const char *route;
+    unsigned status;
+    unsigned long long count;
+};
+
+struct model_counts {
+    char model[MODEL_BYTES];
+    struct histogram histograms[HISTOGRAM_COUNT];
+    struct series series[SERIES_MAX];
+    size_t series_count;
+    struct metrics_model totals;
+};
+
+struct metrics_counts {
+    unsigned long long rejected[METRICS_REJECTION_COUNT];
+    unsigned long long cancelled[METRICS_CANCELLATION_COUNT][METRICS_STAGE_COUNT];
+    size_t model_count;                     /* behind the first */
+    struct model_counts models[MODELS_MAX]; /* the first is "none", the last "other" */
+};
+
+/* A copy of all that was counted, with as many models as there are; the caller frees it. NULL: no
+ * memory. */
+struct metrics_counts *metrics_snapshot(void);
+
+/* What is printed. Neither ferror nor fclose tell that a stream into memory could not grow. */
+struct metrics_page {
+    FILE *file;
+    bool is_short; /* something is missing for want of memory */
+};
+
+/* ---- metrics_process.c ---- */
+
+/* What Prometheus' own client libraries tell of every process, but for its start. */
+void metrics_print_process(struct metrics_page *page);
+
+/* ---- metrics_text.c ---- */
+
+/* "# HELP" and "# TYPE"; then one sample. kind: "gauge" or "counter". */
+void metrics_print_head(struct metrics_page *page, const char *name, const char *kind,
+                        const char *help);
+void metrics_print_value(struct metrics_page *page, const char *name, const char *kind,
+                         const char *help, double value);
+
+#endif

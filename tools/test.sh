@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tools/test.sh build/release/ppm-tests [CRITERION-OPTION...]
-# Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh; ends with "N passed, N failed".
-# With options for Criterion, such as --filter 'npy/*', its tests alone, unless TEST_SCRIPTS=1 asks for
-# the scripts too. With EMULATOR its tests alone, and by that program.
+# Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh. Ends with what failed, said again,
+# and "N passed, N failed". Options for Criterion, such as --filter 'npy/*', leave the scripts out unless
+# TEST_SCRIPTS=1 is set. EMULATOR is the program to run the Criterion tests with; scripts do not run then.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
@@ -25,6 +25,11 @@ export OMP_WAIT_POLICY=passive
 
 passed=0 failed=0
 log=$work/log
+failures=$work/failures
+: >"$failures"
+note() {
+    echo "$*" | tee -a "$failures"
+}
 
 # Criterion's own --timeout stops nothing; tests that may hang have a .timeout of their own.
 timeout "$seconds" ${EMULATOR:+"$EMULATOR"} "$tests" --verbose --color=never --jobs "$(nproc)" "$@" 2>&1 | tee "$log" |
@@ -33,17 +38,18 @@ status=${PIPESTATUS[0]}
 read -r tested passed < <(sed -n 's/.*Synthesis: Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\1 \2/p' "$log" |
     tail -n 1)
 passed=${passed:-0}
+grep -a -e '^\[FAIL]' -e '^\[ERR ]' -e '^\[WARN]' -e '^\[----]' "$log" | grep -av '^\[----] Criterion v' >>"$failures"
 failed=$((${tested:-0} - passed))
 if [ "$status" -eq 124 ]; then
-    echo "$tests: stopped after $seconds s, while these were running:"
+    note "$tests: stopped after $seconds s, while these were running:"
     awk '$1 == "[RUN" { running[$3] = 1 } $1 ~ /^\[(PASS|FAIL)]/ { sub(/:$/, "", $2); delete running[$2] }
-        END { for (name in running) print "  " name }' "$log"
+        END { for (name in running) print "  " name }' "$log" | tee -a "$failures"
     failed=1
 elif [ "${tested:-0}" -eq 0 ]; then # for which Criterion returns 0
-    echo "$tests: no test was run (exit status $status)"
+    note "$tests: no test was run (exit status $status)"
     failed=1
 elif [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then # a leak at a test's exit
-    echo "$tests: exit status $status although no test failed"
+    note "$tests: exit status $status although no test failed"
     failed=1
 fi
 
@@ -54,16 +60,20 @@ for script in "${scripts[@]}"; do
     if [ "$status" -eq 0 ]; then
         passed=$((passed + 1))
     else
-        echo "$script: failed, exit status $status"
+        note "$script: failed, exit status $status"
         failed=$((failed + 1))
     fi
 done
 
 for report in "$work"/report.*; do
     [ -f "$report" ] || continue
-    cat "$report"
+    tee -a "$failures" <"$report"
     failed=$((failed + 1))
 done
 
+if [ "$failed" -gt 0 ]; then
+    echo "what failed:"
+    cat "$failures"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,5 +1,6 @@
 /* describe.c - what a model is made of. */
 #include "core/plan/plan.h"
+#include "core/shape/costs.h"
 
 #include <stdio.h>
 

@@ -1,28 +1,13 @@
 /* run.c - a request's computation: check, compute, in the layout it came in. */
-#include "core/internal.h"
+#include "core/base/memory.h"
+#include "core/base/tensor.h"
+#include "core/engine/engine.h"
+#include "core/reference/reference.h"
+#include "core/reference/stages.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool run_is_cancelled(const struct run *run)
-{
-    if (!atomic_load(run->is_abandoned) && run->is_cancelled &&
-        run->is_cancelled(run->cancel_context))
-        atomic_store(run->is_abandoned, true);
-    return atomic_load(run->is_abandoned);
-}
-
-void run_copy(const struct run *run, void *to, const void *from, size_t count)
-{
-    size_t done = 0;
-    for (size_t at = 0; at < count; at += RUN_VALUES) {
-        const size_t left = count - at, values = left < RUN_VALUES ? left : RUN_VALUES;
-        if (!run_goes_on(run, &done, values))
-            return;
-        memcpy((float *)to + at, (const float *)from + at, values * sizeof(float));
-    }
-}
 
 /* x as NCHW: its own data, or a transposed copy in *ret_copy. */
 static const float *input_as_nchw(const struct run *run, const struct ppm_tensor *x,

@@ -1,6 +1,6 @@
 /* test_allocations.c - a run that is given a plan, scratch and room for the answer allocates
  * nothing, on any thread. */
-#include "core/internal.h"
+#include "core/base/kernels.h"
 #include "tests/heap.h"
 #include "tests/support.h"
 

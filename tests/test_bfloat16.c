@@ -1,6 +1,6 @@
 /* test_bfloat16.c - models that compute with bfloat16: against the literal graph, and where they
  * are refused. With the best kernels for it that this machine has, whatever they are worth. */
-#include "core/internal.h"
+#include "core/base/kernels.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

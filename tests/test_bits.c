@@ -1,6 +1,6 @@
 /* test_bits.c - the same request gets the same bits: whatever the threads, the batch, what the
  * engine computed before, what of x was pooled ahead, and what is not finite in other maps. */
-#include "core/internal.h"
+#include "core/base/kernels.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* test_cancel.c - a run asks again and again whether anyone still waits for it, whatever it works
  * on: each question after a bounded number of values, and what it is told ends it at once. */
-#include "core/internal.h"
+#include "core/base/cancel.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* test_isa.c - a model belongs to the kernels that its weights are packed for: choosing others
  * changes what is loaded later, and nothing that is there. */
-#include "core/internal.h"
+#include "simd/simd.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

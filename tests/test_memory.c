@@ -1,5 +1,5 @@
 /* test_memory.c - every allocation of a load and of a run fails: a clean error, no leak. */
-#include "core/internal.h"
+#include "core/base/kernels.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"
 

@@ -1,6 +1,6 @@
 /* test_pool.c - bins and windows: their bounds, their sizes, what inputs they refuse, their means.
  */
-#include "core/internal.h"
+#include "core/reference/reference_ops.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

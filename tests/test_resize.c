@@ -1,5 +1,5 @@
 /* test_resize.c - where a resized pixel reads, and what it becomes. */
-#include "core/internal.h"
+#include "core/reference/reference_ops.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

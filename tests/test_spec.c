@@ -1,5 +1,5 @@
 /* test_spec.c - model configurations: what is refused, where and in which words; what is taken. */
-#include "core/internal.h"
+#include "core/model/spec.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

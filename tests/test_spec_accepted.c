@@ -1,5 +1,5 @@
 /* test_spec_accepted.c - model configurations that are taken, and files that are no text at all. */
-#include "core/internal.h"
+#include "core/model/spec.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

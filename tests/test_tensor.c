@@ -1,5 +1,5 @@
 /* test_tensor.c - shapes: checked, as axes and back; memory; the two layouts. */
-#include "core/internal.h"
+#include "core/base/tensor.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

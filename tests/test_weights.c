@@ -1,5 +1,5 @@
 /* test_weights.c - models with their weights: what is refused and named, and what is computed. */
-#include "core/internal.h"
+#include "core/model/model.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

@@ -1,9 +1,9 @@
-/* tensor.c - checked sizes, memory, and the two layouts. */
-#include "core/internal.h"
+/* tensor.c - shapes with checked sizes, and the two layouts. */
+#include "core/base/tensor.h"
+#include "core/base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 bool ppm_layout_from_name(const char *name, enum ppm_layout *ret_layout)
 {
@@ -84,22 +84,6 @@ enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_
     return PPM_OK;
 }
 
-enum { CACHE_LINE_BYTES = 64, HUGE_PAGE_BYTES = 2 << 20 };
-
-void *core_allocate(size_t bytes, struct ppm_error *error)
-{
-    /* large maps on huge pages: rows of a map lie pages apart, and each would cost a table walk */
-    const bool is_large = bytes >= HUGE_PAGE_BYTES;
-    void *memory = NULL;
-    if (posix_memalign(&memory, is_large ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES, bytes) != 0) {
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory: %zu bytes could not be allocated", bytes);
-        return NULL;
-    }
-    if (is_large)
-        madvise(memory, bytes, MADV_HUGEPAGE);
-    return memory;
-}
-
 enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error)
 {
     size_t bytes = 0;
@@ -118,26 +102,6 @@ void ppm_tensor_free(struct ppm_tensor *tensor)
         return;
     free(tensor->data);
     tensor->data = NULL;
-}
-
-size_t size_times(size_t a, size_t b)
-{
-    size_t ret;
-    return __builtin_mul_overflow(a, b, &ret) ? SIZE_MAX : ret;
-}
-
-size_t size_plus(size_t a, size_t b)
-{
-    size_t ret;
-    return __builtin_add_overflow(a, b, &ret) ? SIZE_MAX : ret;
-}
-
-void *room_take(struct room *room, size_t count, size_t element_bytes)
-{
-    const size_t bytes = size_plus(size_times(count, element_bytes), CACHE_LINE_BYTES - 1);
-    void *ret = room->base ? room->base + room->bytes : NULL;
-    room->bytes = size_plus(room->bytes, bytes & ~(size_t)(CACHE_LINE_BYTES - 1));
-    return ret;
 }
 
 void tensor_transpose(const struct run *run, const uint32_t *from, uint32_t *to, size_t batches,
@@ -171,24 +135,4 @@ enum ppm_status tensor_to_layout(const struct run *run, const struct ppm_tensor 
     tensor_transpose(run, copy, tensor->data, s.n, s.c, s.h * s.w);
     free(copy);
     return PPM_OK;
-}
-
-void ppm_float16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    core_simd()->float16_to_float32(half, ret, count);
-}
-
-void ppm_bfloat16_to_float32(const uint16_t *half, float *ret, size_t count)
-{
-    core_simd()->bfloat16_to_float32(half, ret, count);
-}
-
-void ppm_float32_to_float16(const float *x, uint16_t *ret, size_t count)
-{
-    core_simd()->float32_to_float16(x, ret, count);
-}
-
-void ppm_float32_to_bfloat16(const float *x, uint16_t *ret, size_t count)
-{
-    core_simd()->float32_to_bfloat16(x, ret, count);
 }

@@ -1,7 +1,6 @@
-/* threads.c - which cores and which kernels this process may use. */
+/* threads.c - the cores that this process may use, and its team of threads. */
 #include "core/base/threads.h"
-#include "core/internal.h"
-#include "simd/simd.h"
+#include "core/ppm.h"
 
 #include <math.h>
 #include <sched.h>
@@ -64,29 +63,4 @@ void ppm_on_threads(int threads, void (*work)(void *context, int index), void *c
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int i = 0; i < threads; i++)
         work(context, i);
-}
-
-static const struct simd_ops *_Atomic selected;
-
-const struct simd_ops *core_simd(void)
-{
-    const struct simd_ops *ops = atomic_load(&selected);
-    return ops ? ops : simd_select(NULL);
-}
-
-const char *ppm_isa_name(void)
-{
-    return core_simd()->name;
-}
-
-enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error)
-{
-    const struct simd_ops *table = simd_select(name && *name ? name : NULL);
-    if (!table)
-        return ppm_fail(error, PPM_BAD_CONFIG,
-                        "PPM_ISA: found \"%.20s\", expected a kernel set that this build has and "
-                        "this CPU runs: %s",
-                        name, simd_names());
-    atomic_store(&selected, table);
-    return PPM_OK;
 }

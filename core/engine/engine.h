@@ -7,6 +7,7 @@
 #ifndef PPM_CORE_ENGINE_ENGINE_H
 #define PPM_CORE_ENGINE_ENGINE_H
 
+#include "core/model/panels.h"
 #include "core/plan/plan.h"
 
 enum {
@@ -78,6 +79,11 @@ struct work {
 
 /* The scratch that a run of n maps on one thread or on that many takes, saturating. */
 size_t engine_scratch_bytes(const struct plan *plan, size_t n, enum ppm_layout layout, int threads);
+
+/* Computes the same as reference_run in the folded form, x and y in their layouts; y has data. */
+enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, struct ppm_tensor *y,
+                           const struct run *run, struct ppm_stage_times *times,
+                           struct ppm_error *error);
 
 /* pooled[i] = mean of x over each bin of branch i, for what is not pooled yet */
 void stage_pool(struct work *work);
@@ -175,6 +181,10 @@ struct ppm_pooling {
 /* What one takes for n maps, and what the means alone do, saturating. */
 size_t pooling_bytes(const struct plan *plan, size_t n);
 size_t pooled_bytes(const struct plan *plan, size_t n);
+
+/* Whether it belongs to this model and to x. */
+bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,
+                  const struct ppm_tensor *x);
 
 /* Columns of branch i for n maps, filled up to whole micro-panels. */
 size_t pooled_columns(const struct plan *plan, size_t n, size_t branch);

@@ -1,7 +1,9 @@
 /* bfloat16.c - models that compute with bfloat16: what it takes here, and what it costs. */
-#include "core/base/json_read.h"
+#include "core/model/bfloat16.h"
+#include "core/base/memory.h"
 #include "core/base/threads.h"
-#include "core/plan/plan.h"
+#include "core/engine/engine.h"
+#include "core/model/panels.h"
 
 #include <math.h>
 #include <stdlib.h>

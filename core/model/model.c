@@ -1,5 +1,9 @@
 /* model.c - loads a model: specification, then weights, then norms folded. Immutable afterwards. */
-#include "core/model/weights.h"
+#include "core/model/model.h"
+#include "core/base/kernels.h"
+#include "core/base/memory.h"
+#include "core/model/bfloat16.h"
+#include "core/model/panels.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -16,13 +20,6 @@ struct loader {
     size_t layers_total, layers_done;
     struct ppm_error *error;
 };
-
-enum ppm_status load_check(const struct ppm_progress *progress, struct ppm_error *error)
-{
-    if (progress && progress->is_cancelled && progress->is_cancelled(progress->context))
-        return ppm_fail(error, PPM_CANCELLED, "the load was cancelled");
-    return error->status;
-}
 
 static float *allocate_floats(struct loader *loader, size_t count)
 {

@@ -1,6 +1,5 @@
 /* palette.c - the colours of labels: a model's own, or those of Pascal VOC. */
-#include "core/base/json_read.h"
-#include "core/internal.h"
+#include "core/model/palette.h"
 
 /* VOC's devkit deals a label's bits out to red, green and blue, three at a time, the lowest to the
  * highest bits of the colours: 0 is black, 1 (128, 0, 0), 2 (0, 128, 0), 255 (224, 224, 192). */

@@ -1,5 +1,7 @@
 /* panels.c - a convolution's weights as the kernels read them. */
-#include "core/model/weights.h"
+#include "core/model/panels.h"
+#include "core/base/cancel.h"
+#include "core/base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

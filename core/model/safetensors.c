@@ -1,9 +1,11 @@
 /* safetensors.c - see safetensors.h. */
 #include "core/model/safetensors.h"
-#include "core/internal.h"
-#include "core/model/weights.h"
+#include "core/base/cancel.h"
+#include "core/base/kernels.h"
+#include "core/base/memory.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
-/* spec.c - a model's JSON: the top level. Layers are in spec_layers.c. */
-#include "core/base/json_read.h"
-#include "core/internal.h"
+/* spec.c - a model's JSON: the top level. Layers are in layers.c. */
+#include "core/model/spec.h"
+#include "core/model/bfloat16.h"
+#include "core/shape/geometry.h"
 
 #include <ctype.h>
 #include <math.h>

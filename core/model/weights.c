@@ -1,6 +1,7 @@
 /* weights.c - where a model's values come from: a safetensors file, or a seed. */
 #include "core/model/weights.h"
-#include "core/internal.h"
+#include "core/base/cancel.h"
+#include "core/base/memory.h"
 #include "core/model/safetensors.h"
 
 #include <math.h>

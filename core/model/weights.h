@@ -1,24 +1,25 @@
-/* weights.h - where the values of a model come from, and whether they are still wanted. */
+/* weights.h - where the values of a model come from: a safetensors file, or a seed. */
 #ifndef PPM_CORE_MODEL_WEIGHTS_H
 #define PPM_CORE_MODEL_WEIGHTS_H
 
-#include "core/internal.h"
+#include "core/model/layers.h"
 
-/* ---- model.c: a load that may be abandoned ---- */
+/* The configuration's "weights". */
+struct weights_spec {
+    char file[4096]; /* path as opened; empty: random */
+    char prefix[NAME_BYTES];
+    bool kernels_are_hwio;
+    uint64_t seed;
+};
 
-/* PPM_CANCELLED when progress, which may be NULL, says so. */
-enum ppm_status load_check(const struct ppm_progress *progress, struct ppm_error *error);
+struct weights_source;
 
-/* ---- weights.c: where the values of a model come from ---- */
-
-struct weights_source; /* a safetensors file, or a seed */
-
-/* progress outlives it and may abandon what it reads; or NULL. */
+/* progress outlives the source and may abandon reads; or NULL. */
 struct weights_source *weights_open(const struct weights_spec *spec,
                                     const struct ppm_progress *progress, struct ppm_error *error);
 void weights_close(struct weights_source *source);
 
-/* What a random tensor is drawn from: uniform in [low, high). */
+/* Random tensors are uniform in [low, high). */
 struct weights_range {
     double low, high;
 };
@@ -29,7 +30,7 @@ enum ppm_status weights_read(struct weights_source *source, const char *name, co
                              const size_t *shape, size_t rank, struct weights_range range,
                              float *ret, struct ppm_error *error);
 
-/* Whether the source holds the tensor with exactly this shape (rank 1). Random sources do. */
+/* Whether the source has the tensor with exactly this shape (rank 1). Random sources do. */
 bool weights_has(struct weights_source *source, const char *name, const char *suffix, size_t count);
 
 #endif

@@ -1,5 +1,6 @@
 /* plan.c - see plan.h. */
 #include "core/plan/plan.h"
+#include "core/shape/costs.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -6,7 +6,10 @@
 #ifndef PPM_CORE_PLAN_PLAN_H
 #define PPM_CORE_PLAN_PLAN_H
 
-#include "core/internal.h"
+#include "core/base/cancel.h"
+#include "core/base/memory.h"
+#include "core/model/model.h"
+#include "core/shape/geometry.h"
 
 /* Pooling adds up cells: the rectangles between the edges of all bins of all branches. */
 struct cell_range {
@@ -96,6 +99,10 @@ bool plan_shares_columns(const struct plan *plan);
 void plan_fill_along_columns(struct plan *plan, const struct run *run);
 
 /* ---- plan.c ---- */
+
+/* PPM_CANCELLED if the run is abandoned meanwhile. */
+struct ppm_plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
+                             const struct run *run, struct ppm_error *error);
 
 /* Where a row or a column of a branch's upsampled map is taken from. */
 static inline struct resize_tap plan_row_tap(const struct plan *plan, size_t branch, size_t row)

@@ -4,8 +4,10 @@
  * Every intermediate is stored, every product is summed in double precision. This is the
  * specification of what the server computes; anything faster is held against it.
  */
+#include "core/reference/reference.h"
+#include "core/base/memory.h"
 #include "core/base/threads.h"
-#include "core/internal.h"
+#include "core/reference/reference_ops.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +30,6 @@ struct graph {
     struct ppm_stage_times *times;
     struct ppm_error *error;
 };
-
-size_t stack_widest(const struct stack *stack)
-{
-    size_t channels = stack->in_channels;
-    for (size_t i = 0; i < stack->count; i++)
-        if (stack->layers[i].out_channels > channels)
-            channels = stack->layers[i].out_channels;
-    return channels;
-}
 
 static bool output_is_stored_apart(const struct graph *graph)
 {

@@ -1,6 +1,7 @@
 /* reference_ops.c - the operators as plain loops with double accumulators: written to be read. */
+#include "core/reference/reference_ops.h"
 #include "core/base/threads.h"
-#include "core/internal.h"
+#include "core/model/panels.h"
 
 #include <math.h>
 #include <string.h>

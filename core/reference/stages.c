@@ -1,5 +1,9 @@
 /* stages.c - what stands between x and y, for whoever ports a network or wants to see it. */
-#include "core/internal.h"
+#include "core/reference/stages.h"
+#include "core/base/memory.h"
+#include "core/base/tensor.h"
+#include "core/reference/reference.h"
+#include "core/reference/reference_ops.h"
 
 #include <assert.h>
 #include <stdio.h>

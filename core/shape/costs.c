@@ -1,5 +1,7 @@
 /* costs.c - what a request takes: FLOPs, time and bytes. */
+#include "core/shape/costs.h"
 #include "core/engine/engine.h"
+#include "core/reference/reference.h"
 
 uint64_t layer_flops(const struct layer *layer, uint64_t pixels)
 {

@@ -1,5 +1,5 @@
 /* geometry.c - every size and index that follows from an input's H and W. */
-#include "core/internal.h"
+#include "core/shape/geometry.h"
 
 #include <assert.h>
 #include <math.h>

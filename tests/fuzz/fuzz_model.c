@@ -1,5 +1,5 @@
 /* fuzz_model.c - models' JSON: what was taken describes itself, and its sizes stay in bounds. */
-#include "core/internal.h"
+#include "core/shape/geometry.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

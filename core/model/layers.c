@@ -1,6 +1,5 @@
-/* spec_layers.c - a model's JSON: stacks of layers. */
-#include "core/base/json_read.h"
-#include "core/internal.h"
+/* layers.c - see layers.h. */
+#include "core/model/layers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +258,15 @@ enum ppm_status spec_read_stack(const json_t *list, const struct json_place *pla
     }
     ret_stack->out_channels = reader.channels;
     return PPM_OK;
+}
+
+size_t stack_widest(const struct stack *stack)
+{
+    size_t channels = stack->in_channels;
+    for (size_t i = 0; i < stack->count; i++)
+        if (stack->layers[i].out_channels > channels)
+            channels = stack->layers[i].out_channels;
+    return channels;
 }
 
 void spec_release_stack(struct stack *stack)

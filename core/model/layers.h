@@ -1,0 +1,67 @@
+/* layers.h - stacks of layers, as a model's JSON describes them. */
+#ifndef PPM_CORE_MODEL_LAYERS_H
+#define PPM_CORE_MODEL_LAYERS_H
+
+#include "core/base/json_read.h"
+#include "simd/simd.h"
+
+/* Bounds: generous, and small enough that no sum of sizes can overflow. */
+enum { LAYERS_MAX = 64, CHANNELS_MAX = 1 << 17, NAME_BYTES = 128 };
+
+enum layer_kind { LAYER_CONV, LAYER_BATCH_NORM, LAYER_ACTIVATION, LAYER_PRELU, LAYER_SOFTMAX };
+
+/* Neighbouring channels that come from one place. */
+struct part {
+    size_t first, channels;
+};
+
+/* One layer of a stack. Owned by its stack; weights are NULL until model.c reads them. */
+struct layer {
+    enum layer_kind kind;
+    const struct simd_ops *simd;      /* the model's, set when it is loaded */
+    size_t in_channels, out_channels; /* equal except for a conv */
+    char weights_name[NAME_BYTES];    /* tensor names without suffix; empty: no weights */
+    bool name_is_default;
+
+    size_t kernel;              /* conv: 1 or 3 */
+    bool has_bias;              /* conv */
+    double eps;                 /* batch_norm */
+    bool has_scale, has_center; /* batch_norm */
+    enum simd_activation activation;
+    float slope; /* leaky_relu */
+
+    size_t norms_folded; /* conv: how many batch norms its scale and shift include */
+    /* conv: packed by conv_pack. Its channels come in parts: those of the concat for the first conv
+     * of a head, otherwise one. */
+    float *panels;
+    const struct simd_bfloat16 *bfloat16; /* kernels for panels of pairs (conv_narrow), or NULL */
+    struct part *parts;
+    size_t part_count;
+    float *slopes; /* prelu: [out] */
+    /* conv and batch_norm: y_c = scale[c] * (sum of products, or x_c) + shift[c]. Kept in double,
+     * so that folding a norm into the conv before it rounds nothing. */
+    double *scale, *shift;    /* [out] */
+    float *scale32, *shift32; /* the same rounded, for the kernels */
+    uint64_t parameters;      /* trained values read for this layer, folded norms included */
+};
+
+struct stack {
+    struct layer *layers;
+    size_t count;
+    size_t in_channels, out_channels;
+};
+
+/* Reads a stack (a JSON list of layers) for in_channels. group and index give the default tensor
+ * names: "branch.2.conv", "head.0.conv". index is the branch's; ignored for the head. */
+enum ppm_status spec_read_stack(const json_t *list, const struct json_place *place,
+                                const char *group, size_t index, size_t in_channels,
+                                struct stack *ret_stack, struct ppm_error *error);
+void spec_release_stack(struct stack *stack);
+
+/* The name of a layer without weights in configurations: "relu", "leaky_relu", ... */
+const char *spec_activation_name(const struct layer *layer);
+
+/* Channels of the widest map within a stack, including its input. */
+size_t stack_widest(const struct stack *stack);
+
+#endif

@@ -1,0 +1,19 @@
+/* palette.h - the colors of labels. */
+#ifndef PPM_CORE_MODEL_PALETTE_H
+#define PPM_CORE_MODEL_PALETTE_H
+
+#include "core/base/json_read.h"
+
+enum { LABELS_MAX = 256 };
+
+struct palette {
+    uint8_t colours[LABELS_MAX][3]; /* red, green, blue */
+    size_t count;                   /* 0: no palette */
+};
+
+/* Reads the member "palette" of a model's output. classes is 0 unless the output is an argmax.
+ * Without the member: Pascal VOC's colors, or no palette for more than LABELS_MAX classes. */
+enum ppm_status palette_read(const json_t *output, const struct json_place *place, size_t classes,
+                             struct palette *ret_palette, struct ppm_error *error);
+
+#endif

@@ -1,0 +1,71 @@
+/* spec.h - a model as its configuration describes it. */
+#ifndef PPM_CORE_MODEL_SPEC_H
+#define PPM_CORE_MODEL_SPEC_H
+
+#include "core/model/layers.h"
+#include "core/model/palette.h"
+#include "core/model/weights.h"
+
+/* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
+enum {
+    BRANCHES_MAX = 64,
+    BIN_MAX = 4096,
+    WINDOW_MAX = 1 << 16,
+    OUTPUT_SCALE_MAX = 256,
+    OUTPUT_EXTENT_MAX = 1 << 16,
+    WARM_UP_MAX = 16,
+};
+
+enum pool { POOL_ADAPTIVE, POOL_SAME, POOL_VALID };
+enum resize { RESIZE_ALIGN_CORNERS, RESIZE_HALF_PIXEL, RESIZE_ASYMMETRIC };
+enum resize_to { TO_INPUT, TO_STRIDE_MULTIPLE };
+enum concat { CONCAT_INPUT_FIRST, CONCAT_INPUT_LAST, CONCAT_BRANCHES };
+enum compute { COMPUTE_FLOAT32, COMPUTE_BFLOAT16 };
+enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
+
+/* The pyramid's i-th branch: pool, stack, upsample. */
+struct branch {
+    size_t bin;                /* grid size, if the model has bins; else 0 */
+    size_t window_h, window_w; /* pool size and stride in pixels, if it has windows */
+    struct stack stack;
+};
+
+struct output_spec {
+    bool resizes;
+    size_t scale, height, width; /* scale; or if that is 0, height x width */
+    enum resize resize;
+    enum output_as as;
+    size_t classes; /* of an argmax, else 0 */
+    struct palette palette;
+};
+
+struct spec {
+    char name[NAME_BYTES];
+    char *json; /* the configuration on one line */
+    size_t channels;
+    enum ppm_layout layout;
+    struct branch *branches;
+    size_t branch_count;
+    enum pool pool;
+    enum resize upsample;
+    enum resize_to upsample_to;
+    enum concat concat;
+    struct stack head;                   /* count 0: none */
+    struct part parts[BRANCHES_MAX + 1]; /* of the concat: the input (if it takes part) and each */
+    size_t part_count;                   /* branch, in the concat's order */
+    size_t concat_channels, output_channels;
+    struct output_spec output;
+    bool is_cascade;
+    bool is_exact; /* no convolution by Winograd, which rounds more */
+    enum compute compute;
+    struct ppm_shape warm_up[WARM_UP_MAX];
+    size_t warm_up_count;
+    bool has_weights_key;
+    struct weights_spec weights;
+};
+
+/* Reads the model configuration at path. *ret_spec must be released in any case. */
+enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
+void spec_release(struct spec *spec);
+
+#endif

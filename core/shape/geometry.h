@@ -1,0 +1,52 @@
+/* geometry.h - every size and index that follows from an input's H and W. */
+#ifndef PPM_CORE_SHAPE_GEOMETRY_H
+#define PPM_CORE_SHAPE_GEOMETRY_H
+
+#include "core/model/spec.h"
+
+struct branch_geometry {
+    size_t window_h, window_w; /* same, valid: pool size and stride; adaptive: 0 */
+    size_t pooled_h, pooled_w;
+    size_t pad_top, pad_left; /* same: padding before the first row and column */
+    size_t target_h, target_w;
+};
+
+struct geometry {
+    struct ppm_shape input;
+    struct branch_geometry branches[BRANCHES_MAX];
+    size_t h, w; /* of the concat and the head */
+    struct ppm_shape output;
+    bool needs_resize; /* the output stage changes H x W */
+};
+
+enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
+                            struct geometry *ret_geometry, struct ppm_error *error);
+
+/* Whether an output stage follows the head: resize, softmax or argmax. */
+bool geometry_has_output(const struct spec *spec, const struct geometry *geometry);
+
+/* The pixels [ret_from, ret_to) of an axis of extent pixels that bin k of bins covers:
+ * adaptive floor(k * extent / bins) .. ceil((k + 1) * extent / bins). */
+void geometry_adaptive_bin(size_t k, size_t bins, size_t extent, size_t *ret_from, size_t *ret_to);
+
+/* The same for a window of the given size and stride; the first one starts pad pixels early. */
+void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t *ret_from,
+                     size_t *ret_to);
+
+/* Where output pixel i of an axis reads: (1 - weight) * x[low] + weight * x[high]. */
+struct resize_tap {
+    size_t low, high;
+    double weight;
+};
+struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out);
+
+/* The same in two steps: low + weight, which plans keep, and the tap it stands for. */
+double geometry_source(enum resize mode, size_t i, size_t in, size_t out);
+static inline struct resize_tap geometry_tap_at(double source, size_t in)
+{
+    const size_t before = (size_t)source, low = before < in ? before : in - 1;
+    return (struct resize_tap){
+        .low = low, .high = low + 1 < in ? low + 1 : low, .weight = source - (double)low};
+}
+
+#endif

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# usage: PPM_SERVER=build/ppm-server tests/readme.sh [README.md]
-# Runs every ```sh block that contains curl, as it stands in README.md, against a live server. curl
-# fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block asks for one instead. An
-# indented "make run ARGS=..." before a block has a server of its own for it.
+# usage: PPM_SERVER=build/ppm-server tests/readme.sh [FILE.md]...
+# Runs every ```sh block with curl, python3 or make run in README.md, docs/http.md and docs/models.md, as written,
+# against a live server. curl fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block
+# asks for one instead. An indented "make run ARGS=..." before a block starts a server for it; in a block, it checks
+# the configuration.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readme=$(realpath "${1:-README.md}")
+blocks_min=1
+if [ $# -eq 0 ]; then
+    set -- README.md docs/http.md docs/models.md
+    blocks_min=15
+fi
 server=$(realpath "${PPM_SERVER:-build/ppm-server}")
 scratch=$(mktemp -d)
 pids=()
@@ -20,7 +25,7 @@ awk -v dir="$scratch" '
     !inside && /^[ \t]*```sh[ \t]*$/  { inside = 1; text = ""; next }
     inside && /^[ \t]*```[ \t]*$/ {
         inside = 0
-        if (text ~ /curl/) {
+        if (text ~ /curl|python3|make run/) {
             name = sprintf("%s/block-%02d", dir, ++count)
             printf "%s", text > name
             if (expect != "") print expect > (name ".expect")
@@ -31,7 +36,7 @@ awk -v dir="$scratch" '
     }
     inside { text = text $0 "\n"; next }
     NF { expect = serve = "" }
-' "$readme"
+' "$@"
 
 # The blocks run where all files of the project seem to be, and write nothing into it.
 mkdir "$scratch/here" "$scratch/bin"
@@ -45,9 +50,16 @@ status=0
 [ -n "$EXPECT" ] || exit "$status"
 [ "$status" -eq 22 ] && grep -q "error: ${EXPECT%xx}[0-9][0-9]" "$CURL_LOG.$$"
 EOF
-chmod +x "$scratch/bin/curl"
+cat > "$scratch/bin/make" <<'EOF'
+#!/usr/bin/env bash
+# make run ARGS="...": checks the configuration, and builds and serves nothing
+read -ra arguments <<< "${2#ARGS=}"
+exec "$SERVER" serve --check-config "${arguments[@]}"
+EOF
+chmod +x "$scratch/bin/curl" "$scratch/bin/make"
+ln -s /usr/bin/python3 "$scratch/bin/python3"
 REAL_CURL=$(command -v curl)
-export REAL_CURL CURL_LOG="$scratch/curl-log"
+export REAL_CURL CURL_LOG="$scratch/curl-log" SERVER="$server" PYTHONDONTWRITEBYTECODE=1
 
 # serve ARGUMENT...: a server of its own, and its port.
 serve() {
@@ -81,16 +93,16 @@ for block in "$scratch"/block-[0-9][0-9]; do
     fi
     sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:$port/g" "$block"
     if ! (cd "$scratch/here" && PATH="$scratch/bin:$PATH" timeout 60 bash -euo pipefail "$block") \
-        > "$scratch/out" 2>&1 < /dev/null; then
+        > "$scratch/out" 2>&1 < /dev/null || { [ -z "$EXPECT" ] && grep '^curl: (' "$scratch/out"; }; then
         failed=$((failed + 1))
         echo "readme: this block failed${EXPECT:+ (expected $EXPECT)}:"
         cat "$block"
         head -c 2000 "$scratch/out"
     fi
 done
-if [ "$count" -lt 5 ]; then
-    echo "readme: found $count blocks with curl, expected at least 5"
+if [ "$count" -lt "$blocks_min" ]; then
+    echo "readme: found $count blocks of commands, expected at least $blocks_min"
     exit 1
 fi
-echo "readme: $count blocks with curl, $failed failed"
+echo "readme: $count blocks of commands, $failed failed"
 [ "$failed" -eq 0 ]

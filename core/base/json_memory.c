@@ -1,10 +1,10 @@
-/* json_memory.c - jansson where memory runs out.
+/* json_memory.c - jansson when memory runs out.
  *
- * jansson 2.14 overlooks that the text of a token could not grow: it goes on with what it has, and
- * reads and writes behind it. So a parse takes its memory from one place, and where that cannot
- * grow the parse is left altogether. What came of it is copied by a function that does look.
- * It overlooks as well that a text that it writes could not grow, and leaves out a key. So that
- * text is given all its room beforehand. */
+ * jansson 2.14 does not notice when the buffer of a token fails to grow: it continues with the old
+ * one and reads and writes past its end. So a parse allocates from one arena, and if that cannot
+ * grow, longjmp leaves the parse; the result is copied by a function that does check. When jansson
+ * writes text, it does not notice a failed allocation either and leaves out a key, so the text's
+ * buffer is allocated at full size beforehand. */
 #include "core/ppm.h"
 
 #include <jansson.h>

@@ -1,8 +1,9 @@
 /*
  * png.c - a map of labels as a PNG with a palette, by libpng.
  *
- * libpng tells of an error by a jump, out of write_map back into try_to_write: neither has a
- * variable that is changed before and used after it.
+ * libpng reports errors, out of memory included, with longjmp: out of write_map, back into
+ * try_to_write. This is the only file that calls libpng, and neither function has a local variable that
+ * changes before the jump and is used after it.
  */
 #include "server/codec/codec.h"
 

@@ -27,8 +27,8 @@ Test(spec_accepted, what_is_left_out_has_a_default)
     cr_expect_str_eq(spec.name, "a-model");
     cr_expect(spec.channels == 5 && spec.layout == PPM_NCHW && spec.pool == POOL_ADAPTIVE);
     cr_expect(spec.upsample == RESIZE_ALIGN_CORNERS && spec.upsample_to == TO_INPUT);
-    cr_expect(spec.concat == CONCAT_INPUT_FIRST && !spec.is_cascade && !spec.is_exact &&
-              !spec.has_weights_key);
+    cr_expect(spec.part_count == 3 && spec.parts[0].source == PART_MAP && !spec.is_cascade &&
+              !spec.is_exact && !spec.weights.is_given);
     cr_expect(!spec.output.resizes && spec.output.as == AS_VALUES);
     cr_expect(spec.branch_count == 2 && spec.branches[0].bin == 3 && spec.branches[1].bin == 2);
     cr_expect(spec.concat_channels == 15 && spec.output_channels == 15);

@@ -174,11 +174,13 @@ void stage_fold(struct work *work)
 #pragma omp for schedule(dynamic)
     for (size_t panel = 0; panel < panels; panel++) {
         size_t first = 0;
-        for (size_t i = 0; i < spec->branch_count; i++) {
-            const size_t part = i + (spec->concat == CONCAT_INPUT_FIRST ? 1 : 0);
-            for (size_t tap = 0; work->plan->is_folded[i] && tap < taps; tap++) {
-                fold_branch(work, &done, panel, part, i, tap, first);
-                first += plan_points(&work->plan->g, i);
+        for (size_t part = 0; part < spec->part_count; part++) {
+            const size_t branch = plan_branch_of_part(spec, part);
+            if (branch == BRANCHES_MAX || !work->plan->is_folded[branch])
+                continue;
+            for (size_t tap = 0; tap < taps; tap++) {
+                fold_branch(work, &done, panel, part, branch, tap, first);
+                first += plan_points(&work->plan->g, branch);
             }
         }
     }

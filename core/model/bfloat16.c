@@ -8,18 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum ppm_status bfloat16_read(const json_t *root, const struct json_place *place, struct spec *spec,
-                              struct ppm_error *error)
-{
-    static const char *const names[] = {"float32", "bfloat16", NULL};
-    int compute = COMPUTE_FLOAT32;
-    if (json_read_choice(root, place, "compute", names, &compute, error) != PPM_OK)
-        return error->status;
-    /* a cascade is the literal graph, in double precision */
-    spec->compute = spec->is_cascade ? COMPUTE_FLOAT32 : (enum compute)compute;
-    return PPM_OK;
-}
-
 bool bfloat16_takes(const struct spec *spec, const struct layer *conv)
 {
     return spec->compute == COMPUTE_BFLOAT16 && conv->kind == LAYER_CONV &&

@@ -4,10 +4,6 @@
 
 #include "core/model/model.h"
 
-/* A model's "compute". "cascade" has been read. */
-enum ppm_status bfloat16_read(const json_t *root, const struct json_place *place, struct spec *spec,
-                              struct ppm_error *error);
-
 /* PPM_BAD_CONFIG, for the model at path, unless its kernels have products of bfloat16. */
 enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
                                  struct ppm_error *error);

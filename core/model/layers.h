@@ -10,8 +10,11 @@ enum { LAYERS_MAX = 64, CHANNELS_MAX = 1 << 17, NAME_BYTES = 128 };
 
 enum layer_kind { LAYER_CONV, LAYER_BATCH_NORM, LAYER_ACTIVATION, LAYER_PRELU, LAYER_SOFTMAX };
 
-/* Neighbouring channels that come from one place. */
+/* Channels [first, first + channels) of a conv's input, which come from one place: the map that it
+ * reads (x, for the first conv of a head), or an upsampled branch. */
 struct part {
+    enum part_source { PART_MAP, PART_BRANCH } source;
+    size_t branch; /* of PART_BRANCH */
     size_t first, channels;
 };
 

@@ -48,7 +48,7 @@ static bool allocate_affine(struct loader *loader, struct layer *layer)
 static bool copy_parts(struct loader *loader, struct layer *layer)
 {
     const struct spec *spec = &loader->model->spec;
-    const struct part whole = {0, layer->in_channels};
+    const struct part whole = {.source = PART_MAP, .channels = layer->in_channels};
     const bool is_bottleneck = layer == spec->head.layers;
     layer->part_count = is_bottleneck ? spec->part_count : 1;
     layer->parts = core_allocate(layer->part_count * sizeof *layer->parts, loader->error);
@@ -159,7 +159,7 @@ static void load_layer(struct loader *loader, struct layer *layer)
     layer->simd = loader->model->simd;
     bool has_weights =
         layer->kind == LAYER_CONV || layer->kind == LAYER_BATCH_NORM || layer->kind == LAYER_PRELU;
-    if (has_weights && !loader->model->spec.has_weights_key)
+    if (has_weights && !loader->model->spec.weights.is_given)
         ppm_fail(loader->error, PPM_BAD_CONFIG,
                  "%s: weights: found nothing, expected {\"file\": ...} or {\"random\": SEED} for "
                  "layer %s",

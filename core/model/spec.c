@@ -1,6 +1,5 @@
 /* spec.c - a model's JSON: the top level. Layers are in layers.c. */
 #include "core/model/spec.h"
-#include "core/model/bfloat16.h"
 #include "core/shape/geometry.h"
 
 #include <ctype.h>
@@ -14,7 +13,6 @@ enum { CONFIG_BYTES_MAX = 1 << 20 };
 static const char *const pool_names[] = {"adaptive", "same", "valid", NULL};
 static const char *const resize_names[] = {"align_corners", "half_pixel", "asymmetric", NULL};
 static const char *const resize_to_names[] = {"input", "stride_multiple", NULL};
-static const char *const concat_names[] = {"input_first", "input_last", "branches", NULL};
 static const char *const output_as_names[] = {"values", "softmax", "argmax", NULL};
 
 /* "dir/semseg.json" -> "semseg" */
@@ -161,10 +159,9 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
                                      struct spec *spec, struct ppm_error *error)
 {
     struct json_place to = json_member(place, "upsample_to");
-    int mode = RESIZE_ALIGN_CORNERS, target = TO_INPUT, concat = CONCAT_INPUT_FIRST;
+    int mode = RESIZE_ALIGN_CORNERS, target = TO_INPUT;
     if (json_read_choice(root, place, "upsample", resize_names, &mode, error) != PPM_OK ||
         json_read_choice(root, place, "upsample_to", resize_to_names, &target, error) != PPM_OK ||
-        json_read_choice(root, place, "concat", concat_names, &concat, error) != PPM_OK ||
         json_read_bool(root, place, "cascade", &spec->is_cascade, error) != PPM_OK ||
         json_read_bool(root, place, "exact", &spec->is_exact, error) != PPM_OK)
         return error->status;
@@ -177,36 +174,56 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
                            "\"input\" in a cascade");
     spec->upsample = (enum resize)mode;
     spec->upsample_to = (enum resize_to)target;
-    spec->concat = (enum concat)concat;
     return PPM_OK;
 }
 
-static void add_part(struct spec *spec, size_t channels)
+static void add_part(struct spec *spec, enum part_source source, size_t branch, size_t channels)
 {
-    spec->parts[spec->part_count++] = (struct part){spec->concat_channels, channels};
+    spec->parts[spec->part_count++] =
+        (struct part){source, branch, spec->concat_channels, channels};
     spec->concat_channels += channels;
 }
 
-/* Channels of the concat and the head; a cascade also needs branches that keep the width. */
+/* The only place that knows the order of the concat. */
+static enum ppm_status read_concat(const json_t *root, const struct json_place *place,
+                                   struct spec *spec, struct ppm_error *error)
+{
+    enum { INPUT_FIRST, INPUT_LAST };
+    static const char *const names[] = {"input_first", "input_last", "branches", NULL};
+    int order = INPUT_FIRST;
+    if (json_read_choice(root, place, "concat", names, &order, error) != PPM_OK)
+        return error->status;
+    if (order == INPUT_FIRST)
+        add_part(spec, PART_MAP, 0, spec->channels);
+    for (size_t i = 0; i < spec->branch_count; i++)
+        add_part(spec, PART_BRANCH, i, spec->branches[i].stack.out_channels);
+    if (order == INPUT_LAST)
+        add_part(spec, PART_MAP, 0, spec->channels);
+    spec->output_channels = spec->concat_channels;
+    return PPM_OK;
+}
+
+/* The branches of a cascade keep the input's channels. */
+static enum ppm_status check_cascade(const json_t *root, const struct json_place *place,
+                                     const struct spec *spec, struct ppm_error *error)
+{
+    struct json_place member = json_member(place, "cascade");
+    for (size_t i = 0; i < spec->branch_count && spec->is_cascade; i++) {
+        const size_t channels = spec->branches[i].stack.out_channels;
+        if (channels != spec->channels)
+            return json_refuse(&member, json_object_get(root, "cascade"), error,
+                               "every branch to keep the input's %zu channels in a cascade; branch "
+                               "%zu has %zu",
+                               spec->channels, i, channels);
+    }
+    return PPM_OK;
+}
+
 static enum ppm_status read_head(const json_t *root, const struct json_place *place,
                                  struct spec *spec, struct ppm_error *error)
 {
     const json_t *head = json_object_get(root, "head");
-    struct json_place member = json_member(place, "head"), cascade = json_member(place, "cascade");
-    if (spec->concat == CONCAT_INPUT_FIRST)
-        add_part(spec, spec->channels);
-    for (size_t i = 0; i < spec->branch_count; i++) {
-        size_t channels = spec->branches[i].stack.out_channels;
-        add_part(spec, channels);
-        if (spec->is_cascade && channels != spec->channels)
-            return json_refuse(&cascade, json_object_get(root, "cascade"), error,
-                               "every branch to keep the input's %zu channels in a cascade; branch "
-                               "%zu gives %zu",
-                               spec->channels, i, channels);
-    }
-    if (spec->concat == CONCAT_INPUT_LAST)
-        add_part(spec, spec->channels);
-    spec->output_channels = spec->concat_channels;
+    struct json_place member = json_member(place, "head");
     if (!head)
         return PPM_OK;
     if (spec_read_stack(head, &member, "head", 0, spec->concat_channels, &spec->head, error) !=
@@ -266,57 +283,19 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
     return palette_read(output, &member, spec->output.classes, &spec->output.palette, error);
 }
 
-/* A weights file is found beside the configuration that names it. */
-static enum ppm_status resolve_weights_file(const char *config_path, struct weights_spec *weights,
-                                            const char *file, struct ppm_error *error)
+static enum ppm_status read_compute(const json_t *root, const struct json_place *place,
+                                    struct spec *spec, struct ppm_error *error)
 {
-    const char *slash = strrchr(config_path, '/');
-    int directory = file[0] == '/' || !slash ? 0 : (int)(slash - config_path) + 1;
-    int length =
-        snprintf(weights->file, sizeof weights->file, "%.*s%s", directory, config_path, file);
-    if (length < 0 || (size_t)length >= sizeof weights->file)
-        return ppm_fail(error, PPM_BAD_CONFIG, "%s: weights.file: the path is too long",
-                        config_path);
+    static const char *const names[] = {"float32", "bfloat16", NULL};
+    int compute = COMPUTE_FLOAT32;
+    if (json_read_choice(root, place, "compute", names, &compute, error) != PPM_OK)
+        return error->status;
+    /* a cascade is the literal graph, in double precision */
+    spec->compute = spec->is_cascade ? COMPUTE_FLOAT32 : (enum compute)compute;
     return PPM_OK;
 }
 
-static enum ppm_status read_weights(const json_t *root, const struct json_place *place,
-                                    struct spec *spec, struct ppm_error *error)
-{
-    static const char *const keys[] = {"file", "prefix", "kernel_layout", "random", NULL};
-    static const char *const kernel_layouts[] = {"OIHW", "HWIO", NULL};
-    const json_t *weights = json_object_get(root, "weights");
-    struct json_place member = json_member(place, "weights");
-    char file[1024] = "";
-    int kernel_layout = 0;
-    size_t seed = 0;
-    spec->has_weights_key = weights != NULL;
-    if (!weights)
-        return PPM_OK;
-    if (!json_is_object(weights) ||
-        !json_object_get(weights, "file") == !json_object_get(weights, "random"))
-        return json_refuse(&member, weights, error,
-                           "{\"file\": \"model.safetensors\"} or {\"random\": SEED}");
-    if (json_check_keys(weights, &member, keys, error) != PPM_OK ||
-        json_read_string(weights, &member, "file", file, sizeof file, error) != PPM_OK ||
-        json_read_string(weights, &member, "prefix", spec->weights.prefix,
-                         sizeof spec->weights.prefix, error) != PPM_OK ||
-        json_read_choice(weights, &member, "kernel_layout", kernel_layouts, &kernel_layout,
-                         error) != PPM_OK ||
-        json_read_size(weights, &member, "random", 0, INT64_MAX, &seed, error) != PPM_OK)
-        return error->status;
-    struct json_place file_place = json_member(&member, "file");
-    if (json_object_get(weights, "file") && !*file)
-        return json_refuse(&file_place, json_object_get(weights, "file"), error,
-                           "the name of a safetensors file");
-    spec->weights.kernels_are_hwio = kernel_layout == 1;
-    spec->weights.seed = seed;
-    if (json_object_get(weights, "random"))
-        return PPM_OK;
-    return resolve_weights_file(place->file, &spec->weights, file, error);
-}
-
-/* A shape as a request of the model would have it: its axes in the order of the model's layout. */
+/* A shape in a request of the model: its axes in the order of the model's layout. */
 static enum ppm_status read_warm_up_shape(const json_t *value, const struct json_place *place,
                                           const struct spec *spec, struct ppm_shape *ret_shape,
                                           struct ppm_error *error)
@@ -375,10 +354,12 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_pyramid(root, &place, ret_spec, error) == PPM_OK &&
         read_branches(root, &place, ret_spec, error) == PPM_OK &&
         read_resizing(root, &place, ret_spec, error) == PPM_OK &&
+        check_cascade(root, &place, ret_spec, error) == PPM_OK &&
+        read_concat(root, &place, ret_spec, error) == PPM_OK &&
         read_head(root, &place, ret_spec, error) == PPM_OK &&
         read_output(root, &place, ret_spec, error) == PPM_OK &&
-        bfloat16_read(root, &place, ret_spec, error) == PPM_OK &&
-        read_weights(root, &place, ret_spec, error) == PPM_OK &&
+        read_compute(root, &place, ret_spec, error) == PPM_OK &&
+        weights_configure(root, &place, &ret_spec->weights, error) == PPM_OK &&
         read_warm_up(root, &place, ret_spec, error) == PPM_OK) {
         ret_spec->json = ppm_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (!ret_spec->json)

@@ -19,7 +19,6 @@ enum {
 enum pool { POOL_ADAPTIVE, POOL_SAME, POOL_VALID };
 enum resize { RESIZE_ALIGN_CORNERS, RESIZE_HALF_PIXEL, RESIZE_ASYMMETRIC };
 enum resize_to { TO_INPUT, TO_STRIDE_MULTIPLE };
-enum concat { CONCAT_INPUT_FIRST, CONCAT_INPUT_LAST, CONCAT_BRANCHES };
 enum compute { COMPUTE_FLOAT32, COMPUTE_BFLOAT16 };
 enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
 
@@ -49,10 +48,9 @@ struct spec {
     enum pool pool;
     enum resize upsample;
     enum resize_to upsample_to;
-    enum concat concat;
     struct stack head;                   /* count 0: none */
-    struct part parts[BRANCHES_MAX + 1]; /* of the concat: the input (if it takes part) and each */
-    size_t part_count;                   /* branch, in the concat's order */
+    struct part parts[BRANCHES_MAX + 1]; /* the concat in its order: each branch, and the input */
+    size_t part_count;                   /* unless it is left out */
     size_t concat_channels, output_channels;
     struct output_spec output;
     bool is_cascade;
@@ -60,12 +58,17 @@ struct spec {
     enum compute compute;
     struct ppm_shape warm_up[WARM_UP_MAX];
     size_t warm_up_count;
-    bool has_weights_key;
     struct weights_spec weights;
 };
 
 /* Reads the model configuration at path. *ret_spec must be released in any case. */
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);
+
+/* Whether the input is a part of the concat. */
+static inline bool spec_concats_input(const struct spec *spec)
+{
+    return spec->part_count > spec->branch_count;
+}
 
 #endif

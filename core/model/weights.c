@@ -20,6 +20,56 @@ enum { VALUES_BETWEEN_LOOKS = 1 << 18 };
 
 enum { TENSOR_NAME_BYTES = 3 * NAME_BYTES };
 
+/* A relative path is relative to the configuration that names it. */
+static enum ppm_status resolve_weights_file(const char *config_path, struct weights_spec *weights,
+                                            const char *file, struct ppm_error *error)
+{
+    const char *slash = strrchr(config_path, '/');
+    int directory = file[0] == '/' || !slash ? 0 : (int)(slash - config_path) + 1;
+    int length =
+        snprintf(weights->file, sizeof weights->file, "%.*s%s", directory, config_path, file);
+    if (length < 0 || (size_t)length >= sizeof weights->file)
+        return ppm_fail(error, PPM_BAD_CONFIG, "%s: weights.file: the path is too long",
+                        config_path);
+    return PPM_OK;
+}
+
+enum ppm_status weights_configure(const json_t *root, const struct json_place *place,
+                                  struct weights_spec *ret_spec, struct ppm_error *error)
+{
+    static const char *const keys[] = {"file", "prefix", "kernel_layout", "random", NULL};
+    static const char *const kernel_layouts[] = {"OIHW", "HWIO", NULL};
+    const json_t *weights = json_object_get(root, "weights");
+    struct json_place member = json_member(place, "weights");
+    char file[1024] = "";
+    int kernel_layout = 0;
+    size_t seed = 0;
+    ret_spec->is_given = weights != NULL;
+    if (!weights)
+        return PPM_OK;
+    if (!json_is_object(weights) ||
+        !json_object_get(weights, "file") == !json_object_get(weights, "random"))
+        return json_refuse(&member, weights, error,
+                           "{\"file\": \"model.safetensors\"} or {\"random\": SEED}");
+    if (json_check_keys(weights, &member, keys, error) != PPM_OK ||
+        json_read_string(weights, &member, "file", file, sizeof file, error) != PPM_OK ||
+        json_read_string(weights, &member, "prefix", ret_spec->prefix, sizeof ret_spec->prefix,
+                         error) != PPM_OK ||
+        json_read_choice(weights, &member, "kernel_layout", kernel_layouts, &kernel_layout,
+                         error) != PPM_OK ||
+        json_read_size(weights, &member, "random", 0, INT64_MAX, &seed, error) != PPM_OK)
+        return error->status;
+    struct json_place file_place = json_member(&member, "file");
+    if (json_object_get(weights, "file") && !*file)
+        return json_refuse(&file_place, json_object_get(weights, "file"), error,
+                           "the name of a safetensors file");
+    ret_spec->kernels_are_hwio = kernel_layout == 1;
+    ret_spec->seed = seed;
+    if (json_object_get(weights, "random"))
+        return PPM_OK;
+    return resolve_weights_file(place->file, ret_spec, file, error);
+}
+
 struct weights_source *weights_open(const struct weights_spec *spec,
                                     const struct ppm_progress *progress, struct ppm_error *error)
 {

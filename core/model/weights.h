@@ -6,11 +6,16 @@
 
 /* The configuration's "weights". */
 struct weights_spec {
+    bool is_given;
     char file[4096]; /* path as opened; empty: random */
     char prefix[NAME_BYTES];
     bool kernels_are_hwio;
     uint64_t seed;
 };
+
+/* Reads the member "weights" of a model. Models of layers without weights need none. */
+enum ppm_status weights_configure(const json_t *root, const struct json_place *place,
+                                  struct weights_spec *ret_spec, struct ppm_error *error);
 
 struct weights_source;
 

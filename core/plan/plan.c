@@ -27,9 +27,7 @@ struct plan_pixels plan_tile(const struct plan *plan, size_t tile)
 
 size_t plan_branch_of_part(const struct spec *spec, size_t part)
 {
-    if (spec->concat == CONCAT_INPUT_FIRST)
-        return part == 0 ? BRANCHES_MAX : part - 1;
-    return part < spec->branch_count ? part : BRANCHES_MAX;
+    return spec->parts[part].source == PART_BRANCH ? spec->parts[part].branch : BRANCHES_MAX;
 }
 
 bool plan_folds(const struct spec *spec, const struct geometry *g, size_t branch)
@@ -67,7 +65,7 @@ static void fill_output(struct plan *plan, const struct run *run)
 static size_t count_steps(const struct spec *spec, const struct geometry *g, bool is_row_wise,
                           bool ret_is_folded[BRANCHES_MAX])
 {
-    size_t steps = spec->concat == CONCAT_BRANCHES ? 0 : spec->channels;
+    size_t steps = spec_concats_input(spec) ? spec->channels : 0;
     for (size_t i = 0; i < spec->branch_count; i++) {
         const size_t channels = spec->branches[i].stack.out_channels;
         const size_t width = g->branches[i].pooled_w;

@@ -153,38 +153,36 @@ static const float *run_cascade(struct graph *graph, const float *x)
     return x;
 }
 
-static void copy_input(struct graph *graph, const float *x, float *ret, size_t ret_stride)
+static void copy_input(struct graph *graph, const struct run *run, const float *x, float *ret,
+                       size_t ret_stride)
 {
     const size_t map = graph->spec->channels * graph->geometry->h * graph->geometry->w;
     for (size_t n = 0; n < graph->geometry->input.n; n++)
-        run_copy(graph->run, ret + n * ret_stride, x + n * map, map);
+        run_copy(run, ret + n * ret_stride, x + n * map, map);
 }
 
-/* concat = the parts in their order, each branch on a thread of its own. */
+/* concat = its parts in order, each computed by one thread. */
 static void run_pyramid(struct graph *graph, const float *x)
 {
     const struct spec *spec = graph->spec;
-    const int count = (int)spec->branch_count;
     const size_t pixels = graph->geometry->h * graph->geometry->w;
     const size_t stride = spec->concat_channels * pixels;
     struct run alone = *graph->run;
     alone.threads = 1;
-    float *concat = graph->buffers.concat, *places[BRANCHES_MAX];
-    float *place = concat + (spec->concat == CONCAT_INPUT_FIRST ? spec->channels * pixels : 0);
-    for (size_t i = 0; i < spec->branch_count; i++) {
-        places[i] = place;
-        place += spec->branches[i].stack.out_channels * pixels;
-    }
     double start_s = threads_now_s();
 #pragma omp parallel for schedule(dynamic) num_threads(graph->run->threads)
-    for (int i = 0; i < count; i++)
-        pool_branch(graph, (size_t)i, x);
+    for (size_t i = 0; i < spec->branch_count; i++)
+        pool_branch(graph, i, x);
     double pooled_s = threads_now_s();
 #pragma omp parallel for schedule(dynamic) num_threads(graph->run->threads)
-    for (int i = 0; i < count; i++)
-        run_branch(graph, &alone, (size_t)i, places[i], stride);
-    if (spec->concat != CONCAT_BRANCHES)
-        copy_input(graph, x, spec->concat == CONCAT_INPUT_FIRST ? concat : place, stride);
+    for (size_t i = 0; i < spec->part_count; i++) {
+        const struct part *part = &spec->parts[i];
+        float *place = graph->buffers.concat + part->first * pixels;
+        if (part->source == PART_BRANCH)
+            run_branch(graph, &alone, part->branch, place, stride);
+        else
+            copy_input(graph, &alone, x, place, stride);
+    }
     graph->times->pool_ms = 1e3 * (pooled_s - start_s);
     graph->times->branches_ms = 1e3 * (threads_now_s() - pooled_s);
 }

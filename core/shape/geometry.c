@@ -104,7 +104,7 @@ static enum ppm_status branch_geometry_of(const struct spec *spec, size_t index,
 static enum ppm_status check_concat(const struct spec *spec, struct geometry *geometry,
                                     struct ppm_error *error)
 {
-    const bool has_input = spec->concat != CONCAT_BRANCHES;
+    const bool has_input = spec_concats_input(spec);
     const struct branch_geometry *first = &geometry->branches[0];
     geometry->h = has_input ? geometry->input.h : first->target_h;
     geometry->w = has_input ? geometry->input.w : first->target_w;

@@ -254,7 +254,7 @@ Test(spec, refuses_resizing_and_outputs)
         {"cascade is 1", WITH("'cascade': 1"), "cascade: found 1, expected true or false"},
         {"cascade of another width", BRANCH("[{'conv': {'channels': 3}}], 'cascade': true"),
          "cascade: found true, expected every branch to keep the input's 4 channels in a cascade; "
-         "branch 0 gives 3"},
+         "branch 0 has 3"},
         {"output is a string", WITH("'output': 'argmax'"), "output: found \"argmax\", expected an"},
         {"as", WITH("'output': {'as': 'labels'}"), "\"values\", \"softmax\" or \"argmax\""},
         {"size and scale", WITH("'output': {'size': [1, 2], 'scale': 2}"),

@@ -2,8 +2,8 @@
  * png.c - a map of labels as a PNG with a palette, by libpng.
  *
  * libpng reports errors, out of memory included, with longjmp: out of write_map, back into
- * try_to_write. This is the only file that calls libpng, and neither function has a local variable that
- * changes before the jump and is used after it.
+ * try_to_write. This is the only file that calls libpng, and neither function has a local variable
+ * that changes before the jump and is used after it.
  */
 #include "server/codec/codec.h"
 

@@ -1,5 +1,5 @@
-# ppm-server. "make help" lists the targets; V=1 shows the commands. deploy/deploy.mk has those that
-# pack the program and check how it is shipped.
+# ppm-server. "make help" lists the targets; V=1 shows the commands. bench/bench.mk has the benchmarks,
+# deploy/deploy.mk what packs the program and checks how it is shipped.
 #
 # Everything that a build makes is in build/: the release program at build/ppm-server, its objects in
 # build/release/, and each other variant (make VARIANT=debug|asan|tsan|fuzz|arm64) in a folder of its own.
@@ -208,12 +208,12 @@ $(C_CLIENT): $(OBJ)/clients/ppm_client.o $(OBJ)/FLAGS
 	$(Q)$(CC) $(CODEGEN) $(HARDEN_LD) $(CFLAGS) -o $@ $< $(LDFLAGS)
 
 .PHONY: clients
-clients: $(C_CLIENT) ## Build build/ppm_client, the example in C; the one in Python needs no build
+clients: $(C_CLIENT) ## Build build/ppm_client, the example client in C
 
 # ---- using it ----------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(PROGRAM) ## Serve on 127.0.0.1:8080; make run ARGS="--port 9000"
+run: $(PROGRAM) ## Serve on 127.0.0.1:8080; ARGS="--port 9000"
 	$(Q)exec $(PROGRAM) serve $(ARGS)
 
 .PHONY: demo
@@ -221,95 +221,56 @@ demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, 
 	$(Q)PPM_SERVER=$(PROGRAM) tools/demo.sh
 
 .PHONY: example
-example: $(PROGRAM) $(call setup,example) ## Label an image by a whole PSPNet, its pyramid served; make example ARGS="--side 233"
+example: $(PROGRAM) $(call setup,example) ## Label an image with a whole PSPNet; ARGS="--side 233" is faster
 	$(Q)examples/pspnet.py --server $(PROGRAM) $(ARGS)
 
-BENCHES := $(OBJ)/bench
 .PHONY: bench
-bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage beside the FMA peak; make bench ARGS="A --threads 1"
+bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage next to the FMA peak; ARGS="A --threads 1"
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEAK=$(BENCHES)/peak bench/run $(ARGS)
 
-.PHONY: bench-load
-bench-load: $(PROGRAM) $(call setup,bench load) ## Requests a second, latency and CPU time under load; make bench-load ARGS="D"
-	$(Q)PPM_SERVER=$(PROGRAM) bench/load $(ARGS)
+BENCHES := $(OBJ)/bench
+NPM     := $(if $(shell command -v npm 2>&1),,npm)
 
-# npm as Debian has it, unless there is one; ONNX Runtime's own script would only fetch GPU libraries.
-NPM   := $(if $(shell command -v npm 2>&1),,npm)
-PEERS := $(call setup,bench peers $(NPM))
-ORT   := onnxruntime-node@1.30.0
-.PHONY: bench-peers
-bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) build/peers/$(ORT) ## Time PyTorch, ONNX Runtime and oneDNN beside ours
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEER_ONEDNN=$(BENCHES)/peer_onednn bench/peers $(ARGS)
-
-CLIENT := $(BENCHES)/client
-.PHONY: bench-serving
-bench-serving: $(PROGRAM) $(CLIENT) $(BENCHES)/echo $(call setup,bench) ## What serving costs beside computing, and beside a bare libmicrohttpd
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) PPM_ECHO=$(BENCHES)/echo bench/serving $(ARGS)
-
-.PHONY: bench-forms
-bench-forms: $(PROGRAM) $(CLIENT) $(call setup,bench) ## JSON, npy, raw, halves, v2 and shared memory beside the bare computation
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/forms $(ARGS)
-
-.PHONY: bench-servers
-bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) build/peers/$(ORT) ## This server beside PyTorch behind aiohttp, ONNX Runtime behind Node
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/servers $(ARGS)
-
-.PHONY: bench-upload
-bench-upload: $(PROGRAM) $(BENCHES)/paced $(call setup,bench) ## From a body's last byte to the answer's first, pooled ahead or not
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_PACED=$(BENCHES)/paced bench/upload $(ARGS)
-
-.PHONY: bench-json
-bench-json: $(BENCHES)/json ## What a number of JSON costs to read and to write, beside jansson
-	$(Q)$(BENCHES)/json $(ARGS)
-
-# These use the sources of the server.
-INSIDE := $(BENCHES)/json $(OBJ)/tests/verify/numbers
-$(OBJ)/tests/verify/numbers: $(OBJ)/tests/number_checks.o
-$(INSIDE): $(OBJ)/%: $(OBJ)/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
-	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
-
-build/peers/$(ORT): | $(PEERS)
-	$(call say,NPM,$(ORT))
+# build/npm/NAME@VERSION/package.json: that package of the npm registry, none of its scripts run.
+build/npm/%/package.json: | $(call setup,$(NPM))
+	$(call say,NPM,$*)
 	$(Q)mkdir -p $(@D)
-	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(@D) $(@F)
-	$(Q)touch $@
+	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(@D) $*
 
-$(BENCHES)/%: $(OBJ)/bench/%.o $(OBJ)/FLAGS
-	$(call say,LD,$@)
-	$(Q)$(CC) $(CODEGEN) $(HARDEN_LD) $(CFLAGS) -o $@ $< $(LDFLAGS) $(LIBS_$(@F))
-
-LIBS_peer_onednn := -ldnnl
-LIBS_echo         = $(PKG_LIBS)
-$(OBJ)/bench/peer_onednn.o: | $(PEERS)
--include $(wildcard $(OBJ)/bench/*.d)
-
+-include bench/bench.mk
 include deploy/deploy.mk
 
 # ---- checking it -------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,test demo) ## Build and run all tests; make test ARGS="--filter 'npy/*'"
+test: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,test demo) ## Build and run all tests; ARGS="--filter 'npy/*'" for some
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_C_CLIENT=$(C_CLIENT) $(TEST) $(TESTS) $(ARGS)
 
+# Programs with main() of their own and the sources of the server.
+INSIDE := $(OBJ)/bench/json $(OBJ)/tests/verify/numbers
+$(OBJ)/tests/verify/numbers: $(OBJ)/tests/number_checks.o
+$(INSIDE): $(OBJ)/%: $(OBJ)/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIBS)
+
 .PHONY: verify-numbers
-verify-numbers: $(OBJ)/tests/verify/numbers ## 100 million float32 to and from JSON beside the C library; ARGS="COUNT SEED"
+verify-numbers: $(OBJ)/tests/verify/numbers
 	$(Q)$< $(ARGS)
 
 .PHONY: test-asan
-test-asan: ## All tests under AddressSanitizer and UndefinedBehaviorSanitizer
+test-asan: ## The same under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(Q)$(MAKE) VARIANT=asan test
 
 .PHONY: test-tsan
-test-tsan: ## All tests under ThreadSanitizer, with clang's OpenMP, which it understands
+test-tsan: ## The same under ThreadSanitizer
 	$(Q)$(MAKE) VARIANT=tsan test
 
 .PHONY: test-drd
-test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD: races of the build by gcc
+test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD
 	$(Q)PPM_SERVER=$(PROGRAM) tools/test-drd.sh $(TESTS) $(ARGS)
 
 .PHONY: test-reliability
-test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md promises, under load and trouble; ARGS="--full overload drain"
+test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md promises, under load and faults
 	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run $(ARGS)
 
 .PHONY: soak
@@ -317,36 +278,39 @@ soak: $(PROGRAM) $(call setup,reliability) ## An hour of mixed load, or SOAK_MIN
 	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run soak
 
 .PHONY: test-export
-test-export: $(PROGRAM) $(call setup,export) ## tools/export.py: other people's checkpoints, beside PyTorch; ARGS="NAME"
+test-export: $(PROGRAM) $(call setup,export) ## tools/export.py compared with PyTorch; ARGS="NAME" for some
 	$(Q)PPM_SERVER=$(PROGRAM) tests/export/run $(ARGS)
 
-# What "make test" knows of OpenAPI is its own; this has the schema that OpenAPI publishes.
-VALIDATOR := @seriousme/openapi-schema-validator@2.11.0
+REDOCLY := build/npm/@redocly/cli@1.34.5
 .PHONY: test-openapi
-test-openapi: build/openapi/$(VALIDATOR) ## /openapi.json by a validator of the npm registry
-	$(Q)build/openapi/node_modules/.bin/validate-api server/handlers/openapi.json
-
-build/openapi/$(VALIDATOR): | $(call setup,$(NPM))
-	$(call say,NPM,$(VALIDATOR))
-	$(Q)mkdir -p $(@D)
-	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/openapi $(VALIDATOR)
-	$(Q)touch $@
+test-openapi: $(REDOCLY)/package.json # /openapi.json by OpenAPI's schema and Redocly's rules
+	$(Q)REDOCLY_TELEMETRY=off $(REDOCLY)/node_modules/.bin/redocly lint --config tests/openapi.yaml \
+	    server/handlers/openapi.json
 
 .PHONY: test-page
-test-page: $(PROGRAM) $(call setup,page) ## The page of GET / in Chromium, its numbers beside PyTorch's; ARGS="keyboard"
+test-page: $(PROGRAM) $(call setup,page) ## The page of GET / in Chromium; ARGS="keyboard" for some
 	$(Q)PPM_SERVER=$(PROGRAM) tests/page/run $(ARGS)
 
 .PHONY: test-arm64
-test-arm64: $(PROGRAM) ## All tests of an arm64 build under qemu, its answers beside this machine's
+test-arm64: $(PROGRAM) ## The C tests of an arm64 build under qemu
 	$(Q)PPM_NATIVE=$(PROGRAM) $(MAKE) VARIANT=arm64 test
 
+.PHONY: check-release
+check-release: ## What is too long for .ci/run; run it before a release
+	$(Q)$(MAKE) soak
+	$(Q)$(MAKE) fuzz FUZZ_SECONDS=600
+	$(Q)$(MAKE) test-reliability ARGS=--full
+	$(Q)$(MAKE) test-cluster ARGS=--full
+	$(Q)$(MAKE) verify-numbers
+	$(Q)$(MAKE) example
+
 .PHONY: fuzz
-fuzz: ## Fuzz the readers of untrusted bytes, FUZZ_SECONDS (30) each; make fuzz ARGS="npy json"
+fuzz: ## Fuzz every reader for FUZZ_SECONDS (30); ARGS="npy json" for some
 	$(Q)$(MAKE) VARIANT=fuzz fuzzers
 	$(Q)tools/fuzz.sh build/fuzz $(ARGS)
 
 .PHONY: lint
-lint: $(call setup,build test lint) ## Compiler, format, clang-tidy, include rules, lengths, scripts
+lint: $(call setup,build test lint) ## Warnings, format, clang-tidy, include rules, lengths, scripts
 	$(Q)$(MAKE) VARIANT=lint program
 	$(Q)FILE_FLAGS='$(foreach f,simd/avx2 simd/avx512 simd/avx512_bf16,$(f).c $(CFLAGS_$(f));)' \
 	    CLANG_FLAGS='-std=c11 -fopenmp $(PPM_CPP)' tools/lint.sh
@@ -356,12 +320,14 @@ format: $(call setup,lint) ## Rewrite the sources with clang-format
 	$(Q)tools/lint.sh format
 
 .PHONY: setup
-setup: $(call setup,build test demo lint) ## Install all Debian packages that build, tests and lint need
+setup: $(call setup,build test demo lint) ## Install the Debian packages that build, tests and lint need
 
 .PHONY: clean
 clean: ## Remove build/
 	$(Q)rm -rf build
 
 .PHONY: help
-help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile deploy/deploy.mk
+help:
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@echo '  make -C bench         List the other benchmarks'
+	@echo '  make -C deploy        List what packs, installs and checks what is shipped'

@@ -10,6 +10,7 @@ import random_weights
 import safetensors_io
 
 WORK = pathlib.Path(os.environ.get("PPM_PEERS", common.ROOT / "build/peers"))
+ONNXRUNTIME = str(common.ROOT / os.environ.get("PPM_ONNXRUNTIME", "build/npm/onnxruntime-node@1.30.0"))
 BENCH = common.ROOT / "bench"
 
 

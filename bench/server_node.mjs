@@ -1,6 +1,6 @@
 // What one would write in Node: ONNX Runtime behind Node's own http.
 //
-// usage: ONNXRUNTIME=build/peers node bench/server_node.mjs MODEL.onnx PORT
+// usage: ONNXRUNTIME=FOLDER node bench/server_node.mjs MODEL.onnx PORT
 //        POST raw float32 to /ppm?shape=N,C,H,W
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

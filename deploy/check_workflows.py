@@ -76,7 +76,7 @@ def check_workflow(path, existing):
 
 
 def main():
-    makefiles = "\n".join((ROOT / name).read_text() for name in ("Makefile", "deploy/deploy.mk"))
+    makefiles = "\n".join((ROOT / name).read_text() for name in ("Makefile", "bench/bench.mk", "deploy/deploy.mk"))
     existing = set(re.findall(r"^\.PHONY: ([a-z0-9-]+)$", makefiles, re.MULTILINE))
     calls = {path.name: check_workflow(path, existing) for path in sorted((ROOT / ".github/workflows").glob("*.yml"))}
     script = (ROOT / ".ci/run").read_text()

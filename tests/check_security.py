@@ -82,7 +82,7 @@ for path in re.findall(r"`((?:tests|server|core)/[\w./]+\.\w+)`", document):
     check((ROOT / path).exists(), f"{path} is not there")
 for target in re.findall(r"`make ([a-z-]+)`", document):
     check(re.search(rf"(?m)^{target}:", "".join(
-        (ROOT / name).read_text() for name in ("Makefile", "deploy/deploy.mk"))),
+        (ROOT / name).read_text() for name in ("Makefile", "bench/bench.mk", "deploy/deploy.mk"))),
         f"there is no make {target}")
 for problem in problems:
     print(f"security: {problem}")

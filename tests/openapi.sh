@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/openapi.sh
-# GET /openapi.json of a live server: is it OpenAPI 3.1, and are the server's answers what it says?
+# A live server answers as its GET /openapi.json says.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 url='' scratch='' # from there

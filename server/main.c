@@ -1,7 +1,7 @@
 /* main.c - the subcommands as a table. */
 #include "server/commands/commands.h"
-#include "server/commands/progress.h"
 #include "server/config/settings.h"
+#include "server/observe/progress.h"
 #include "server/service/serve.h"
 
 #include <fcntl.h>

@@ -2,6 +2,7 @@
  * truncate them while threads read and write, and SIGBUS anywhere else. */
 #include "server/base/memory.h"
 #include "server/shared_memory/shared_memory.h"
+#include "server/shared_memory/shared_memory_bus.h"
 #include "tests/heap.h"
 #include "tests/support.h"
 

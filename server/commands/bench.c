@@ -2,8 +2,8 @@
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
 #include "server/commands/commands.h"
-#include "server/commands/progress.h"
 #include "server/config/arguments.h"
+#include "server/observe/progress.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* common.c - what several commands begin with. */
 #include "server/codec/codec.h"
 #include "server/commands/commands.h"
-#include "server/commands/progress.h"
+#include "server/observe/progress.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* describe.c - GET /ppm and GET /ppm/{model}: what a model is, and what a shape would cost. */
 #include "server/codec/codec.h"
+#include "server/handlers/app.h"
 #include "server/handlers/handlers.h"
-#include "server/service/serve.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static void add_names(json_t **answer, const struct registry *registry)
 
 static bool describe(struct http_request *request, const struct registry *registry)
 {
-    const struct service *service = request->context;
+    const struct app *app = request->context;
     const struct ppm_model *model = registry_find(registry, request->arguments[0]);
     struct ppm_model_info info;
     struct ppm_error error = {0};
@@ -135,7 +135,7 @@ static bool describe(struct http_request *request, const struct registry *regist
         return true;
     json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
     if (answer && shape_text)
-        add_costs(&answer, model, &tensor, (int)service->threads, &error);
+        add_costs(&answer, model, &tensor, (int)app->threads, &error);
     if (answer && !*request->arguments[0])
         add_names(&answer, registry);
     if (error.status == PPM_OK)
@@ -146,7 +146,8 @@ static bool describe(struct http_request *request, const struct registry *regist
 
 bool describe_finish(struct http_request *request)
 {
-    struct registry *registry = service_registry(request->context);
+    struct app *app = request->context;
+    struct registry *registry = served_hold(&app->served);
     bool result = describe(request, registry);
     registry_release(registry);
     return result;

@@ -6,7 +6,7 @@
 #include "server/http/http.h"
 #include "server/models/registry.h"
 
-/* Ended by a route without a pattern; the context of http_start is a struct service. */
+/* Ended by a route without a pattern; the context of http_start is a struct app. */
 extern const struct http_route handlers_routes[];
 
 /* ---- infer.c: POST /ppm, POST /ppm/{model} ---- */

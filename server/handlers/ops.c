@@ -1,7 +1,8 @@
 /* ops.c - GET /healthz, /readyz and /metrics: answered by the HTTP threads, whatever computes. */
 #include "server/base/memory.h"
+#include "server/handlers/app.h"
 #include "server/handlers/handlers.h"
-#include "server/service/serve.h"
+#include "server/observe/metrics.h"
 
 #include <string.h>
 
@@ -21,30 +22,30 @@ bool healthz_finish(struct http_request *request)
 
 bool readyz_finish(struct http_request *request)
 {
-    const struct service *service = request->context;
-    if (atomic_load(&service->is_ready))
+    const struct app *app = request->context;
+    if (atomic_load(&app->is_ready))
         return respond_text(request, "ready\n");
     return http_problem(request, 503, "the server is %s",
-                        atomic_load(&service->is_leaving) ? "stopping" : "starting");
+                        atomic_load(&app->is_leaving) ? "stopping" : "starting");
 }
 
 bool metrics_finish(struct http_request *request)
 {
-    struct service *service = request->context;
-    struct registry *registry = service_registry(service);
+    struct app *app = request->context;
+    struct registry *registry = served_hold(&app->served);
     const struct metrics_gauges gauges = {.in_flight = http_in_flight(request->server),
-                                          .queued = executor_queued(service->executor),
-                                          .queue_max = service->settings.queue_max,
+                                          .queued = executor_queued(app->executor),
+                                          .queue_max = app->settings.queue_max,
                                           .bytes_in_flight = memory_taken(),
                                           .bytes_kept = memory_kept(),
                                           .memory_max_bytes = memory_max(),
                                           .connections = http_connections(request->server),
-                                          .connections_max = service->settings.connections_max,
+                                          .connections_max = app->settings.connections_max,
                                           .models = registry_loaded(registry),
-                                          .threads = service->threads,
+                                          .threads = app->threads,
                                           .isa = ppm_isa_name(),
-                                          .is_ready = atomic_load(&service->is_ready),
-                                          .started_s = service->started_s};
+                                          .is_ready = atomic_load(&app->is_ready),
+                                          .started_s = app->started_s};
     size_t bytes = 0;
     registry_release(registry);
     char *text = metrics_text(&gauges, &bytes);

@@ -1,6 +1,6 @@
 /* page.c - GET / and /page/{file}: the page that shows what the models do, out of server/page/. */
+#include "server/handlers/app.h"
 #include "server/handlers/handlers.h"
-#include "server/service/serve.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -81,8 +81,8 @@ static bool respond_file(struct http_request *request, const struct page_file *f
 
 bool page_finish(struct http_request *request)
 {
-    const struct service *service = request->context;
-    if (!service->settings.page)
+    const struct app *app = request->context;
+    if (!app->settings.page)
         return http_problem(request, 404,
                             "there is no page here (page: false); POST /ppm "
                             "computes, GET /ppm describes");

@@ -1,54 +1,41 @@
-/* served.c - the set of models being served, and how it changes. */
+/* served.c - see served.h. */
+#include "server/models/served.h"
 #include "server/models/warm_up.h"
 #include "server/observe/log.h"
-#include "server/service/serve.h"
+#include "server/observe/metrics.h"
 
-#include <pthread.h>
 #include <string.h>
 
-/* The set being served: a change exchanges it under the lock. */
-static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct registry *current_registry;
-
-/* Held from the look at the old set to the exchange. */
-static pthread_mutex_t change_mutex = PTHREAD_MUTEX_INITIALIZER;
-
-struct registry *service_registry(struct service *service)
+struct registry *served_hold(struct served *served)
 {
-    (void)service;
-    pthread_mutex_lock(&registry_mutex);
-    struct registry *registry = registry_hold(current_registry);
-    pthread_mutex_unlock(&registry_mutex);
+    pthread_mutex_lock(&served->mutex);
+    struct registry *registry = registry_hold(served->registry);
+    pthread_mutex_unlock(&served->mutex);
     return registry;
 }
 
-void service_exchange_registry(struct registry *registry)
+void served_exchange(struct served *served, struct registry *registry)
 {
-    pthread_mutex_lock(&registry_mutex);
-    struct registry *old = current_registry;
-    current_registry = registry;
-    pthread_mutex_unlock(&registry_mutex);
+    pthread_mutex_lock(&served->mutex);
+    struct registry *old = served->registry;
+    served->registry = registry;
+    pthread_mutex_unlock(&served->mutex);
     for (size_t i = 0; registry && i < registry_count(registry); i++)
         metrics_add_model(registry_entry(registry, i).name);
     registry_release(old);
 }
 
-void service_begin_change(void)
+void served_begin_change(struct served *served)
 {
-    pthread_mutex_lock(&change_mutex);
+    pthread_mutex_lock(&served->change_mutex);
 }
 
-void service_end_change(void)
+void served_end_change(struct served *served)
 {
-    pthread_mutex_unlock(&change_mutex);
+    pthread_mutex_unlock(&served->change_mutex);
 }
 
-bool service_is_leaving(void *service)
-{
-    return atomic_load(&((const struct service *)service)->is_leaving);
-}
-
-static struct ppm_model *load_again(struct service *service, const struct registry_entry *entry,
+static struct ppm_model *load_again(const struct registry_entry *entry, struct executor *executor,
                                     const struct ppm_progress *progress, struct ppm_error *error)
 {
     struct ppm_model_info info;
@@ -59,15 +46,14 @@ static struct ppm_model *load_again(struct service *service, const struct regist
     if (strcmp(info.name, entry->name) != 0)
         ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\", its name so far",
                  entry->path, info.name, entry->name);
-    if (error->status == PPM_OK &&
-        warm_up_model(model, service->executor, progress, error) == PPM_OK)
+    if (error->status == PPM_OK && warm_up_model(model, executor, progress, error) == PPM_OK)
         return model;
     ppm_model_free(model);
     return NULL;
 }
 
-/* The set with another state of one model. NULL: that is not to be had. */
-static struct registry *change_model(struct service *service, struct registry *registry,
+/* The set with one model loaded anew or unloaded; NULL on failure. */
+static struct registry *change_model(struct registry *registry, struct executor *executor,
                                      const char *name, bool is_loaded,
                                      const struct ppm_progress *progress, struct ppm_error *error)
 {
@@ -78,25 +64,26 @@ static struct registry *change_model(struct service *service, struct registry *r
         return NULL;
     }
     const struct registry_entry entry = registry_entry(registry, index);
-    if (is_loaded && !(model = load_again(service, &entry, progress, error)))
+    if (is_loaded && !(model = load_again(&entry, executor, progress, error)))
         return NULL;
     return registry_with(registry, index, model, error);
 }
 
-enum ppm_status service_change_model(struct service *service, const char *name, bool is_loaded,
-                                     const struct ppm_progress *progress, struct ppm_error *error)
+enum ppm_status served_change_model(struct served *served, struct executor *executor,
+                                    const char *name, bool is_loaded,
+                                    const struct ppm_progress *progress, struct ppm_error *error)
 {
     const char *what = is_loaded ? "loaded" : "unloaded";
-    service_begin_change();
-    struct registry *registry = service_registry(service);
-    struct registry *changed = change_model(service, registry, name, is_loaded, progress, error);
+    served_begin_change(served);
+    struct registry *registry = served_hold(served);
+    struct registry *changed = change_model(registry, executor, name, is_loaded, progress, error);
     if (changed) {
-        service_exchange_registry(changed);
+        served_exchange(served, changed);
         log_line(LOG_INFO, "%s by request: %s", what, name);
     } else {
         log_line(LOG_ERROR, "not %s: %s", what, error->text);
     }
     registry_release(registry);
-    service_end_change();
+    served_end_change(served);
     return error->status;
 }

@@ -1,7 +1,7 @@
-/* observe.c - what an operator is told of each answer: metrics and a line of the log. */
+/* observe.c - see observe.h. */
+#include "server/service/observe.h"
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
-#include "server/service/serve.h"
 
 void observe_answer(const struct http_request *request)
 {

@@ -1,7 +1,8 @@
 /* shared_memory.c - see shared_memory.h. */
-#include "server/shared_memory/shared_memory_private.h"
-
+#include "server/shared_memory/shared_memory.h"
 #include "server/base/memory.h"
+#include "server/shared_memory/shared_memory_bus.h"
+#include "server/shared_memory/shared_memory_regions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct region shared_memory_regions[SHARED_MEMORY_REGIONS_MAX];
 static struct region *const regions = shared_memory_regions;
-
-pthread_mutex_t shared_memory_mutex = PTHREAD_MUTEX_INITIALIZER; /* and what follows */
-static size_t mapped_bytes, mapped_bytes_max = SIZE_MAX;
+static size_t mapped_bytes, mapped_bytes_max = SIZE_MAX; /* guarded by the mutex as well */
 
 /* ---- the table; the mutex is held ---- */
 
@@ -60,7 +58,7 @@ static void unmap(struct region *region)
         shared_memory_drop_stand_in();
 }
 
-/* What broke is of no use any more, though its name stays until it is unregistered. */
+/* A broken region is useless, but its name stays until it is unregistered. */
 static void unmap_if_unused(struct region *region)
 {
     if (region->holders == 0 && (!region->is_registered || atomic_load(&region->is_broken)))
@@ -96,7 +94,7 @@ static enum ppm_status check_names(const char *name, const char *key, struct ppm
     return PPM_OK;
 }
 
-/* Whether the object has all of the region; its size at ret. What is no file has none. */
+/* Whether the object contains the whole region. *ret_bytes is the object's size, 0 if unknown. */
 static bool holds(int descriptor, const struct shared_memory_info *info, size_t *ret_bytes)
 {
     struct stat status;
@@ -108,7 +106,7 @@ static bool holds(int descriptor, const struct shared_memory_info *info, size_t 
     return !__builtin_add_overflow(info->offset, info->byte_size, &end) && end <= *ret_bytes;
 }
 
-/* Opens and maps it into a free place. */
+/* Opens and maps it into a free slot. */
 static enum ppm_status map_region(struct region *region, const struct shared_memory_info *info,
                                   struct ppm_error *error)
 {
@@ -312,7 +310,7 @@ void shared_memory_release(struct shared_memory_view *view)
         return;
     pthread_mutex_lock(&shared_memory_mutex);
     struct region *region = &regions[view->region];
-    if (view->backed_bytes > 0) { /* what was not written after all has taken none */
+    if (view->backed_bytes > 0) { /* pages not written after all were never allocated */
         const size_t holes = shared_memory_hole_bytes(view);
         const size_t unused = holes < view->backed_bytes ? holes : view->backed_bytes;
         region->backed_bytes -= unused;
@@ -324,7 +322,7 @@ void shared_memory_release(struct shared_memory_view *view)
     *view = (struct shared_memory_view){0};
 }
 
-/* An object has at least the pages that it got for answers, unless its owner took some away. */
+/* An object that has fewer pages than answers allocated in it has lost them to its owner. */
 static void give_back_lost(struct region *region)
 {
     enum { BLOCK_BYTES = 512 };

@@ -1,10 +1,6 @@
-/*
- * shared_memory_bus.c - SIGBUS: what a thread reads and writes where a region has lost its memory.
- *
- * All such pages are one piece of memory, mapped again and again: nobody will use what is written
- * there, so it need not be kept apart, and no client can have the server allocate more than that.
- */
-#include "server/shared_memory/shared_memory_private.h"
+/* shared_memory_bus.c - see shared_memory_bus.h. */
+#include "server/shared_memory/shared_memory_bus.h"
+#include "server/shared_memory/shared_memory_regions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,12 +12,11 @@
 
 enum { STAND_IN_BYTES = 8 << 20 };
 
-static int stand_in = -1; /* the piece's descriptor */
+static int stand_in = -1; /* a descriptor */
 static struct sigaction previous_action;
-size_t shared_memory_page_bytes;
 
-/* The region that holds address. The one whose page is missing has a holder, so that it is not
- * changing: any that is, or has been meanwhile, is another. */
+/* The region that contains address. The one whose page is missing has a holder, so it is not
+ * changing; skip any that is. */
 static struct region *find_address(uintptr_t address, uintptr_t *ret_end)
 {
     for (size_t i = 0; i < SHARED_MEMORY_REGIONS_MAX; i++) {
@@ -38,9 +33,8 @@ static struct region *find_address(uintptr_t address, uintptr_t *ret_end)
     return NULL;
 }
 
-/* Puts other memory where the region's is gone: the stand-in, which all share, over a piece that
- * begins with the page of address; or where there are too many mappings for that, anonymous memory
- * over the rest. False: address is in no region. */
+/* Maps the shared stand-in from the page of address on; if there are too many mappings for that,
+ * anonymous memory over the rest of the region. False: address is in no region. */
 static bool replace_page(uintptr_t address)
 {
     uintptr_t end;
@@ -49,7 +43,7 @@ static bool replace_page(uintptr_t address)
         return false;
     const uintptr_t page = address & ~((uintptr_t)shared_memory_page_bytes - 1);
     const size_t left = end - page, bytes = left < STAND_IN_BYTES ? left : STAND_IN_BYTES;
-    atomic_store(&region->is_broken, true); /* before anyone can read what comes there */
+    atomic_store(&region->is_broken, true); /* before anyone can read the new memory */
     return mmap((void *)page, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, stand_in, 0) !=
                MAP_FAILED ||
            mmap((void *)page, left, PROT_READ | PROT_WRITE,
@@ -67,8 +61,8 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
         previous_action.sa_sigaction(signal, info, context);
         return;
     }
-    /* Back to what was before, and the access that failed is tried again; whoever sent it as a
-     * signal does so once. */
+    /* Restore the previous action, under which the access fails again; a signal that was sent is
+     * raised again. */
     sigaction(SIGBUS, &previous_action, NULL);
     if (info->si_code <= 0)
         raise(SIGBUS);

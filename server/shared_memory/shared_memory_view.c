@@ -1,12 +1,12 @@
-/* shared_memory_view.c - parts of an object: which bytes they are, and which of them have memory.
- */
+/* shared_memory_view.c - see shared_memory_view.h. */
+#include "server/shared_memory/shared_memory_view.h"
 #include "server/base/memory.h"
-#include "server/shared_memory/shared_memory_private.h"
+#include "server/shared_memory/shared_memory_regions.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-/* Where it begins in its object. */
+/* Its offset in the object. */
 static size_t object_offset(const struct shared_memory_view *view)
 {
     const struct region *region = &shared_memory_regions[view->region];
@@ -22,11 +22,11 @@ size_t shared_memory_hole_bytes(const struct shared_memory_view *view)
     size_t bytes = 0;
     for (off_t at = start; at < end;) {
         off_t hole = lseek(descriptor, at, SEEK_HOLE);
-        if (hole < 0 && errno == ENXIO) /* the object was truncated: there is nothing there */
+        if (hole < 0 && errno == ENXIO) /* the object was truncated */
             hole = at;
         if (hole < 0 || hole >= end)
             break;
-        const off_t data = lseek(descriptor, hole, SEEK_DATA); /* < 0: there is none any more */
+        const off_t data = lseek(descriptor, hole, SEEK_DATA); /* < 0: no more data */
         at = data < 0 || data > end ? end : data;
         bytes += (size_t)(at - hole);
     }
@@ -79,7 +79,7 @@ enum ppm_status shared_memory_read(const struct shared_memory_view *view, size_t
                                    size_t bytes, struct ppm_error *error)
 {
     const struct region *region =
-        &shared_memory_regions[view->region]; /* does not change while it is held */
+        &shared_memory_regions[view->region]; /* constant while it is held */
     const off_t start = (off_t)(object_offset(view) + offset);
     for (size_t done = 0; done < bytes;) {
         const ssize_t got =

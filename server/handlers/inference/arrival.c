@@ -19,7 +19,7 @@ enum {
 static bool pays(const struct inference *inference, const struct ppm_tensor *x,
                  const struct ppm_costs *costs)
 {
-    const size_t bytes_min = inference->service->settings.pool_on_arrival_bytes;
+    const size_t bytes_min = inference->app->settings.pool_on_arrival_bytes;
     return bytes_min > 0 && costs->input_bytes >= bytes_min && x->layout == PPM_NCHW &&
            costs->input_bytes / (x->shape.n * x->shape.c) <= PLANE_BYTES_MAX &&
            costs->pooling_bytes <= costs->input_bytes / POOLING_SHARE;
@@ -29,7 +29,7 @@ static bool pays(const struct inference *inference, const struct ppm_tensor *x,
 static bool is_plausible(const struct inference *inference, size_t offset, size_t x_bytes)
 {
     const struct http_request *request = inference->request;
-    const size_t bytes_max = inference->service->settings.body_max_bytes;
+    const size_t bytes_max = inference->app->settings.body_max_bytes;
     if (request->has_content_length)
         return request->content_length - offset == x_bytes;
     return x_bytes <= bytes_max;
@@ -41,8 +41,8 @@ void inference_expect_x(struct inference *inference, const struct ppm_tensor *x,
     struct ppm_error ignored = {0};
     struct ppm_costs costs;
     arrival->is_settled = true;
-    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->service->threads,
-                        &costs, &ignored) != PPM_OK ||
+    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->app->threads, &costs,
+                        &ignored) != PPM_OK ||
         !pays(inference, x, &costs) || !is_plausible(inference, offset, costs.input_bytes))
         return;
     arrival->expected = x->shape;

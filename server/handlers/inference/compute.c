@@ -4,6 +4,7 @@
 #include "server/base/memory.h"
 #include "server/handlers/inference/inference.h"
 #include "server/models/runs.h"
+#include "server/observe/metrics.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -239,7 +240,7 @@ static bool gather(const struct inference *batch, size_t count, struct together 
     struct ppm_error ignored = {0};
     struct together all = {.x = batch->x};
     all.x.shape.n *= count;
-    if (ppm_model_costs(batch->model, all.x.shape, all.x.layout, (int)batch->service->threads,
+    if (ppm_model_costs(batch->model, all.x.shape, all.x.layout, (int)batch->app->threads,
                         &all.costs, &ignored) != PPM_OK ||
         __builtin_add_overflow(all.costs.input_bytes, all.costs.working_bytes, &all.bytes) ||
         !memory_take(all.bytes))
@@ -353,7 +354,7 @@ static void drop(struct executor_job *job)
 static bool leave_queue(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    const size_t compute_ms = inference->service->settings.compute_timeout_ms;
+    const size_t compute_ms = inference->app->settings.compute_timeout_ms;
     if (is_stale(&inference->job)) {
         drop(&inference->job);
         return false;

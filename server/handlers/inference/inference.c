@@ -4,6 +4,7 @@
  */
 #include "server/handlers/inference/inference.h"
 #include "server/base/memory.h"
+#include "server/observe/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ bool inference_choose_model(struct inference *inference, const char *name)
 struct inference *inference_begin(struct http_request *request,
                                   const struct inference_protocol *protocol, size_t bytes)
 {
-    struct service *service = request->context;
+    struct app *app = request->context;
     struct inference *inference = calloc(1, bytes);
     if (!inference) {
         http_problem(request, 503, "out of memory");
@@ -50,15 +51,15 @@ struct inference *inference_begin(struct http_request *request,
     inference->free_x = free;
     inference->job.kind = &inference_kind;
     inference->request = request;
-    inference->service = service;
+    inference->app = app;
     inference->deadline = request->deadline;
     inference->cancel = (struct codec_cancel){inference_is_abandoned, inference};
     inference->expectation.cancel = &inference->cancel;
     request->is_unwanted = inference_is_abandoned;
-    inference->registry = service_registry(service);
+    inference->registry = served_hold(&app->served);
     if (inference_choose_model(inference, request->arguments[0]))
         return NULL;
-    if (atomic_load(&service->is_refusing)) {
+    if (atomic_load(&app->is_refusing)) {
         metrics_rejected(METRICS_DRAINING);
         http_problem(request, 503, "the server is stopping; try another one");
         return NULL;
@@ -115,8 +116,8 @@ bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor
     struct ppm_error error = {0};
     struct ppm_costs costs;
     const size_t memory_max_bytes = memory_max();
-    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->service->threads,
-                        &costs, &error) != PPM_OK)
+    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->app->threads, &costs,
+                        &error) != PPM_OK)
         return http_problem_of(request, &error);
     if (refuse_png(inference, x->shape.n))
         return true;
@@ -157,7 +158,7 @@ struct codec_json_reader *inference_reader(struct inference *inference, const ch
     const struct codec_json_options options = {
         .list = list,
         .body_bytes_max = request->has_content_length ? request->content_length
-                                                      : inference->service->settings.body_max_bytes,
+                                                      : inference->app->settings.body_max_bytes,
         .reserve = reserve_numbers,
         .context = inference,
         .cancel = &inference->cancel};
@@ -224,12 +225,12 @@ static bool refuse_place(struct inference *inference)
     metrics_rejected(METRICS_QUEUE_FULL);
     return http_problem(inference->request, 503,
                         "the queue is full: %zu waiting (queue_max); try again",
-                        inference->service->settings.queue_max);
+                        inference->app->settings.queue_max);
 }
 
 bool inference_refuse_full_queue(struct inference *inference)
 {
-    return !is_quick(inference) && executor_is_full(inference->service->executor) &&
+    return !is_quick(inference) && executor_is_full(inference->app->executor) &&
            refuse_place(inference);
 }
 
@@ -237,7 +238,7 @@ bool inference_refuse_full_queue(struct inference *inference)
 static bool submit(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    struct service *service = inference->service;
+    struct app *app = inference->app;
     inference->queued_ms = http_elapsed_ms(request);
     if (is_quick(inference)) {
         inference->deadline = request->deadline;
@@ -248,12 +249,12 @@ static bool submit(struct inference *inference)
         return true;
     inference->is_queued = true;
     inference->deadline =
-        http_deadline_in(request, service->settings.queue_timeout_ms, "queue_timeout_ms");
+        http_deadline_in(request, app->settings.queue_timeout_ms, "queue_timeout_ms");
     inference->job.may_batch =
         inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
     inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us);
     http_answer_later(request);
-    if (!executor_offer(service->executor, &inference->job)) { /* others came first */
+    if (!executor_offer(app->executor, &inference->job)) { /* others came first */
         refuse_place(inference);
         http_answer(request);
     }

@@ -3,8 +3,8 @@
 #define PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 
 #include "server/codec/codec.h"
+#include "server/handlers/app.h"
 #include "server/handlers/handlers.h"
-#include "server/service/serve.h"
 
 struct inference;
 
@@ -31,7 +31,7 @@ struct inference {
     struct executor_job job; /* first: a job is its inference */
     const struct inference_protocol *protocol;
     struct http_request *request;
-    struct service *service;
+    struct app *app;
     struct registry *registry; /* held, so that a reload leaves the model alone */
     const struct ppm_model *model;
     struct ppm_model_info info;

@@ -4,6 +4,7 @@
  */
 #include "server/handlers/v2/v2.h"
 #include "server/base/clock.h"
+#include "server/observe/metrics.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -57,12 +58,12 @@ json_t *v2_read_body(struct http_request *request)
 
 bool v2_server_finish(struct http_request *request)
 {
-    const struct settings *settings = &((struct service *)request->context)->settings;
+    const struct app *app = request->context;
     json_t *extensions =
         json_pack("[s, s, s]", "binary_tensor_data", "model_configuration", "statistics");
-    if (settings->allow_model_control)
+    if (app->settings.allow_model_control)
         handlers_append(&extensions, json_string("model_repository"));
-    if (settings->allow_shared_memory)
+    if (app->settings.allow_shared_memory)
         handlers_append(&extensions, json_string("system_shared_memory"));
     return handlers_respond_json(request,
                                  json_pack("{s:s, s:s, s:o}", "name", "ppm-server", "version",
@@ -76,11 +77,11 @@ bool v2_live_finish(struct http_request *request)
 
 bool v2_ready_finish(struct http_request *request)
 {
-    const struct service *service = request->context;
-    if (atomic_load(&service->is_ready))
+    const struct app *app = request->context;
+    if (atomic_load(&app->is_ready))
         return handlers_respond_json(request, json_pack("{s:b}", "ready", 1));
     return http_problem(request, 503, "the server is %s",
-                        atomic_load(&service->is_leaving) ? "stopping" : "starting");
+                        atomic_load(&app->is_leaving) ? "stopping" : "starting");
 }
 
 /* ---- a model ---- */
@@ -101,7 +102,8 @@ typedef json_t *describe_model(const struct ppm_model_info *info);
 
 static bool respond_model(struct http_request *request, describe_model *describe)
 {
-    struct registry *registry = service_registry(request->context);
+    struct app *app = request->context;
+    struct registry *registry = served_hold(&app->served);
     const struct ppm_model *model = registry_find(registry, request->arguments[0]);
     struct ppm_model_info info;
     if (!model) {
@@ -230,7 +232,8 @@ bool v2_model_stats_finish(struct http_request *request)
 
 bool v2_stats_finish(struct http_request *request)
 {
-    struct registry *registry = service_registry(request->context);
+    struct app *app = request->context;
+    struct registry *registry = served_hold(&app->served);
     json_t *list = json_array();
     for (size_t i = 0; i < registry_count(registry); i++)
         if (registry_entry(registry, i).model)
@@ -248,7 +251,8 @@ bool v2_index_finish(struct http_request *request)
         return true;
     const bool only_ready = json_is_true(json_object_get(wanted, "ready"));
     json_decref(wanted);
-    struct registry *registry = service_registry(request->context);
+    struct app *app = request->context;
+    struct registry *registry = served_hold(&app->served);
     json_t *list = json_array();
     for (size_t i = 0; i < registry_count(registry); i++) {
         const struct registry_entry entry = registry_entry(registry, i);
@@ -262,14 +266,12 @@ bool v2_index_finish(struct http_request *request)
     return handlers_respond_json(request, list);
 }
 
-/* One at a time: each may take the memory of a model, and a thread. */
-static atomic_flag is_changing = ATOMIC_FLAG_INIT;
-
 /* A load is abandoned at its request's deadline, and when the server stops. */
 static bool is_abandoned(void *context)
 {
     const struct http_request *request = context;
-    return http_is_past(&request->deadline) || service_is_leaving(request->context);
+    const struct app *app = request->context;
+    return http_is_past(&request->deadline) || atomic_load(&app->is_leaving);
 }
 
 static void refuse_abandoned(struct http_request *request)
@@ -283,10 +285,12 @@ static void refuse_abandoned(struct http_request *request)
 
 static void change_model(struct http_request *request, bool is_loaded)
 {
+    struct app *app = request->context;
     struct ppm_error error = {0};
     const struct ppm_progress progress = {.is_cancelled = is_abandoned, .context = request};
-    service_change_model(request->context, request->arguments[0], is_loaded, &progress, &error);
-    atomic_flag_clear(&is_changing);
+    served_change_model(&app->served, app->executor, request->arguments[0], is_loaded, &progress,
+                        &error);
+    atomic_flag_clear(&app->is_changing_model);
     if (error.status == PPM_OK)
         handlers_respond_json(request, json_object());
     else if (error.status == PPM_CANCELLED)
@@ -317,18 +321,18 @@ static bool start_change(struct http_request *request, void *(*change)(void *req
 {
     pthread_t thread;
     pthread_attr_t attributes;
-    const struct service *service = request->context;
-    if (!service->settings.allow_model_control)
+    struct app *app = request->context;
+    if (!app->settings.allow_model_control)
         return http_problem(request, 403,
                             "loading and unloading models by request is off, expected the setting "
                             "allow_model_control");
-    if (atomic_flag_test_and_set(&is_changing))
+    if (atomic_flag_test_and_set(&app->is_changing_model))
         return http_problem(request, 503, "another model is being loaded or unloaded; try again");
     http_answer_later(request);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&thread, &attributes, change, request) != 0) {
-        atomic_flag_clear(&is_changing);
+        atomic_flag_clear(&app->is_changing_model);
         http_problem(request, 503, "no thread could be started for it");
         http_answer(request);
     }

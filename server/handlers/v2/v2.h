@@ -6,8 +6,8 @@
 #define PPM_SERVER_HANDLERS_V2_V2_H
 
 #include "server/codec/v2/v2.h"
+#include "server/handlers/app.h"
 #include "server/handlers/handlers.h"
-#include "server/service/serve.h"
 
 /* ---- v2.c ---- */
 

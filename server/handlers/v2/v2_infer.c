@@ -7,6 +7,7 @@
 #include "server/codec/v2/v2.h"
 #include "server/handlers/inference/inference.h"
 #include "server/handlers/v2/v2.h"
+#include "server/observe/metrics.h"
 #include "server/shared_memory/shared_memory.h"
 
 #include <jansson.h>

@@ -7,8 +7,8 @@
 
 bool v2_refuse_shared_memory(struct http_request *request)
 {
-    const struct service *service = request->context;
-    return !service->settings.allow_shared_memory &&
+    const struct app *app = request->context;
+    return !app->settings.allow_shared_memory &&
            http_problem(request, 403,
                         "shared memory is off, expected the setting allow_shared_memory");
 }

@@ -1,5 +1,5 @@
 /* progress.c - see progress.h. */
-#include "server/commands/progress.h"
+#include "server/observe/progress.h"
 #include "server/base/clock.h"
 
 #include <signal.h>

@@ -1,0 +1,13 @@
+/* observe.h - what an operator is told of each answer. */
+#ifndef PPM_SERVER_SERVICE_OBSERVE_H
+#define PPM_SERVER_SERVICE_OBSERVE_H
+
+#include "server/http/http.h"
+
+/* http_options.on_answer: counts it, and writes its line to the log. */
+void observe_answer(const struct http_request *request);
+
+/* http_options.on_message: the HTTP library's messages, at log level debug. */
+void observe_message(const char *text);
+
+#endif

@@ -74,24 +74,23 @@ static json_t *model_json(const struct ppm_model *model, const struct ppm_model_
         "layers", layers_json(model, info->layer_count, shape, error));
 }
 
-/* ?shape=: what a request of it takes. Returns false after a refusal. */
-static bool read_shape(struct http_request *request, const struct ppm_model_info *info,
-                       struct ppm_tensor *ret_tensor, const char **ret_text)
+/* ?shape=: what a request of it takes. */
+static enum http_next read_shape(struct http_request *request, const struct ppm_model_info *info,
+                                 struct ppm_tensor *ret_tensor, const char **ret_text)
 {
     struct ppm_error error = {0};
     size_t axes[4], count;
     enum ppm_layout layout;
     bool is_explicit;
-    if (!handlers_read_shape(request, ret_text) ||
-        !handlers_read_layout(request, info->layout, &layout, &is_explicit))
-        return false;
+    if (handlers_read_shape(request, ret_text) != HTTP_PROCEED ||
+        handlers_read_layout(request, info->layout, &layout, &is_explicit) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (!*ret_text)
-        return true;
+        return HTTP_PROCEED;
     if (codec_parse_shape(*ret_text, axes, &count, &error) == PPM_OK &&
         ppm_tensor_from_axes(axes, count, layout, ret_tensor, &error) == PPM_OK)
-        return true;
-    http_problem_of(request, &error);
-    return false;
+        return HTTP_PROCEED;
+    return http_problem_of(request, &error);
 }
 
 static void add_costs(json_t **answer, const struct ppm_model *model,
@@ -120,7 +119,7 @@ static void add_names(json_t **answer, const struct registry *registry)
     set(answer, "models", names);
 }
 
-static bool describe(struct http_request *request, const struct registry *registry)
+static enum http_next describe(struct http_request *request, const struct registry *registry)
 {
     const struct app *app = request->context;
     const struct ppm_model *model = registry_find(registry, request->arguments[0]);
@@ -131,8 +130,8 @@ static bool describe(struct http_request *request, const struct registry *regist
     if (!model)
         return handlers_no_such_model(request, registry, request->arguments[0]);
     ppm_model_info(model, &info);
-    if (!read_shape(request, &info, &tensor, &shape_text))
-        return true;
+    if (read_shape(request, &info, &tensor, &shape_text) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
     if (answer && shape_text)
         add_costs(&answer, model, &tensor, (int)app->threads, &error);
@@ -144,11 +143,11 @@ static bool describe(struct http_request *request, const struct registry *regist
     return http_problem_of(request, &error);
 }
 
-bool describe_finish(struct http_request *request)
+enum http_next describe_finish(struct http_request *request)
 {
     struct app *app = request->context;
     struct registry *registry = served_hold(&app->served);
-    bool result = describe(request, registry);
+    const enum http_next next = describe(request, registry);
     registry_release(registry);
-    return result;
+    return next;
 }

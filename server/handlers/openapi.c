@@ -29,7 +29,7 @@ char *openapi_text(size_t *ret_bytes)
     return text;
 }
 
-bool openapi_finish(struct http_request *request)
+enum http_next openapi_finish(struct http_request *request)
 {
     size_t bytes = 0;
     char *text = openapi_text(&bytes);
@@ -37,5 +37,5 @@ bool openapi_finish(struct http_request *request)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "application/json", text, bytes);
     http_compress_here(request);
-    return true;
+    return HTTP_RESPOND;
 }

@@ -6,21 +6,21 @@
 
 #include <string.h>
 
-static bool respond_text(struct http_request *request, const char *text)
+static enum http_next respond_text(struct http_request *request, const char *text)
 {
     char *body = strdup(text);
     if (!body)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "text/plain; charset=utf-8", body, strlen(body));
-    return true;
+    return HTTP_RESPOND;
 }
 
-bool healthz_finish(struct http_request *request)
+enum http_next healthz_finish(struct http_request *request)
 {
     return respond_text(request, "ok\n");
 }
 
-bool readyz_finish(struct http_request *request)
+enum http_next readyz_finish(struct http_request *request)
 {
     const struct app *app = request->context;
     if (atomic_load(&app->is_ready))
@@ -29,7 +29,7 @@ bool readyz_finish(struct http_request *request)
                         atomic_load(&app->is_leaving) ? "stopping" : "starting");
 }
 
-bool metrics_finish(struct http_request *request)
+enum http_next metrics_finish(struct http_request *request)
 {
     struct app *app = request->context;
     struct registry *registry = served_hold(&app->served);
@@ -52,5 +52,5 @@ bool metrics_finish(struct http_request *request)
     if (!text)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);
-    return true;
+    return HTTP_RESPOND;
 }

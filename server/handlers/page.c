@@ -49,7 +49,7 @@ static uint64_t hash_of(const struct page_file *file)
     return hash;
 }
 
-static bool respond_file(struct http_request *request, const struct page_file *file)
+static enum http_next respond_file(struct http_request *request, const struct page_file *file)
 {
     const size_t bytes = (size_t)(file->end - file->bytes);
     const char *known = http_list(request, "If-None-Match");
@@ -76,10 +76,10 @@ static bool respond_file(struct http_request *request, const struct page_file *f
     }
     if (is_text && !http_compress_here(request))
         http_add_header(request, "Vary", "Accept-Encoding");
-    return true;
+    return HTTP_RESPOND;
 }
 
-bool page_finish(struct http_request *request)
+enum http_next page_finish(struct http_request *request)
 {
     const struct app *app = request->context;
     if (!app->settings.page)

@@ -87,7 +87,7 @@ const struct http_route handlers_routes[] = {
     {0},
 };
 
-bool handlers_respond_json(struct http_request *request, json_t *json)
+enum http_next handlers_respond_json(struct http_request *request, json_t *json)
 {
     char *text = json ? ppm_json_text(json, JSON_COMPACT) : NULL;
     json_decref(json);
@@ -95,7 +95,7 @@ bool handlers_respond_json(struct http_request *request, json_t *json)
         return http_problem(request, 503, "out of memory");
     http_respond(request, 200, "application/json", text, strlen(text));
     http_compress_here(request);
-    return true;
+    return HTTP_RESPOND;
 }
 
 void handlers_append(json_t **list, json_t *item)
@@ -106,17 +106,17 @@ void handlers_append(json_t **list, json_t *item)
     *list = NULL;
 }
 
-bool handlers_no_such_model(struct http_request *request, const struct registry *registry,
-                            const char *name)
+enum http_next handlers_no_such_model(struct http_request *request, const struct registry *registry,
+                                      const char *name)
 {
     char names[300];
     registry_names(registry, names, sizeof names);
     return http_problem(request, 404, "found no model \"%.64s\", expected one of: %s", name, names);
 }
 
-/* What the query says, or the header of the same meaning. False: refused, as they disagree. */
-static bool read_either(struct http_request *request, const char *parameter, const char *header,
-                        const char **ret_value, const char **ret_name)
+/* What the query says, or the header of the same meaning. Refused where they disagree. */
+static enum http_next read_either(struct http_request *request, const char *parameter,
+                                  const char *header, const char **ret_value, const char **ret_name)
 {
     const char *asked = http_query(request, parameter);
     const char *sent = header ? http_header(request, header) : NULL;
@@ -124,45 +124,44 @@ static bool read_either(struct http_request *request, const char *parameter, con
     *ret_value = asked ? asked : sent;
     *ret_name = asked ? parameter : header;
     if (!asked || !sent || strcmp(asked, sent) == 0)
-        return true;
-    http_problem(request, 400,
-                 "%s: found \"%.40s\" in the query and \"%.40s\" in the header %s, expected the "
-                 "same or one of them",
-                 parameter, asked, sent, header);
-    return false;
+        return HTTP_PROCEED;
+    return http_problem(
+        request, 400,
+        "%s: found \"%.40s\" in the query and \"%.40s\" in the header %s, expected the "
+        "same or one of them",
+        parameter, asked, sent, header);
 }
 
-bool handlers_read_shape(struct http_request *request, const char **ret_text)
+enum http_next handlers_read_shape(struct http_request *request, const char **ret_text)
 {
     const char *name;
     return read_either(request, "shape", "X-Tensor-Shape", ret_text, &name);
 }
 
-bool handlers_read_layout(struct http_request *request, enum ppm_layout standard,
-                          enum ppm_layout *ret_layout, bool *ret_is_explicit)
+enum http_next handlers_read_layout(struct http_request *request, enum ppm_layout standard,
+                                    enum ppm_layout *ret_layout, bool *ret_is_explicit)
 {
     const char *value, *name;
-    if (!read_either(request, "layout", "X-Tensor-Layout", &value, &name))
-        return false;
+    if (read_either(request, "layout", "X-Tensor-Layout", &value, &name) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     *ret_layout = standard;
     *ret_is_explicit = value != NULL;
     if (!value || ppm_layout_from_name(value, ret_layout))
-        return true;
-    http_problem(request, 400, "%s: found \"%.40s\", expected NCHW or NHWC", name, value);
-    return false;
+        return HTTP_PROCEED;
+    return http_problem(request, 400, "%s: found \"%.40s\", expected NCHW or NHWC", name, value);
 }
 
-bool handlers_read_dtype(struct http_request *request, const char *parameter, const char *header,
-                         enum codec_dtype *ret_dtype, bool *ret_is_explicit)
+enum http_next handlers_read_dtype(struct http_request *request, const char *parameter,
+                                   const char *header, enum codec_dtype *ret_dtype,
+                                   bool *ret_is_explicit)
 {
     const char *value, *name;
-    if (!read_either(request, parameter, header, &value, &name))
-        return false;
+    if (read_either(request, parameter, header, &value, &name) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     *ret_dtype = CODEC_FLOAT32;
     *ret_is_explicit = value != NULL;
     if (!value || codec_dtype_from_name(value, ret_dtype))
-        return true;
-    http_problem(request, 400, "%s: found \"%.40s\", expected float32, float16 or bfloat16", name,
-                 value);
-    return false;
+        return HTTP_PROCEED;
+    return http_problem(request, 400, "%s: found \"%.40s\", expected float32, float16 or bfloat16",
+                        name, value);
 }

@@ -112,7 +112,7 @@ static bool is_key(const struct keys *keys, const char *value)
     return bytes > 0 && keys_hold(keys, value, bytes);
 }
 
-bool http_refuse_stranger(struct http_request *request)
+enum http_next http_check_key(struct http_request *request)
 {
     const char *bearer = skip_scheme(http_header(request, "Authorization"));
     const char *api_key = http_header(request, "X-Api-Key");
@@ -121,7 +121,7 @@ bool http_refuse_stranger(struct http_request *request)
     const bool may_pass = !keys || is_key(keys, bearer) || is_key(keys, api_key);
     pthread_rwlock_unlock(&lock);
     if (may_pass)
-        return false;
+        return HTTP_PROCEED;
     metrics_rejected(METRICS_UNAUTHORIZED);
     http_add_header(request, "WWW-Authenticate", "Bearer");
     return http_problem(request, 401,

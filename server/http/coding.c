@@ -72,7 +72,7 @@ static enum MHD_Result look_for_encoding(void *context, enum MHD_ValueKind kind,
     return MHD_YES;
 }
 
-bool http_refuse_coding(struct http_request *request)
+enum http_next http_check_coding(struct http_request *request)
 {
     struct content_encoding found = {.value = ""};
     enum http_coding coding = HTTP_IDENTITY;
@@ -85,8 +85,9 @@ bool http_refuse_coding(struct http_request *request)
             "Content-Encoding: found %.60s, expected gzip or deflate, only one of them",
             found.fields > 1 ? "several headers" : found.value);
     }
-    return coding != HTTP_IDENTITY && !http_expect_compressed(request, coding) &&
-           http_problem(request, 503, "out of memory");
+    if (coding == HTTP_IDENTITY || http_expect_compressed(request, coding))
+        return HTTP_PROCEED;
+    return http_problem(request, 503, "out of memory");
 }
 
 /* ---- Accept-Encoding ---- */

@@ -60,19 +60,20 @@ bool http_add_cors(const struct http_request *request, struct MHD_Response *resp
                 MHD_YES);
 }
 
-bool http_answer_preflight(struct http_request *request, const char *method)
+enum http_next http_answer_preflight(struct http_request *request)
 {
     char allow[HTTP_ALLOW_BYTES];
     http_argument arguments[HTTP_ARGUMENTS_MAX];
-    if (strcmp(method, "OPTIONS") != 0 || !allowed_origin(request) ||
+    if (strcmp(request->method, "OPTIONS") != 0 || !allowed_origin(request) ||
         !http_header(request, "Access-Control-Request-Method"))
-        return false;
-    http_find_route(request->server->options.routes, method, request->path, arguments, allow);
+        return HTTP_PROCEED;
+    http_find_route(request->server->options.routes, request->method, request->path, arguments,
+                    allow);
     if (!*allow)
-        return false;
+        return HTTP_PROCEED;
     http_add_header(request, "Access-Control-Allow-Methods", "%s", allow);
     http_add_header(request, "Access-Control-Allow-Headers", "%s", request_headers);
     http_add_header(request, "Access-Control-Max-Age", PREFLIGHT_LASTS_S);
     http_respond(request, 204, NULL, NULL, 0);
-    return true;
+    return HTTP_RESPOND;
 }

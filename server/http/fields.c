@@ -82,7 +82,7 @@ static enum MHD_Result look_at_parameter(void *context, enum MHD_ValueKind kind,
     return MHD_YES;
 }
 
-static bool refuse_headers(struct http_request *request)
+static enum http_next check_headers(struct http_request *request)
 {
     struct found found = {0};
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_header, &found);
@@ -91,11 +91,12 @@ static bool refuse_headers(struct http_request *request)
                             "%.60s: unknown header; known headers are %s, %s, %s, %s and %s",
                             found.unknown, own_headers[0], own_headers[1], own_headers[2],
                             own_headers[3], own_headers[4]);
-    return found.repeated &&
-           http_problem(request, 400, "%.60s: found several headers, expected one", found.repeated);
+    if (!found.repeated)
+        return HTTP_PROCEED;
+    return http_problem(request, 400, "%.60s: found several headers, expected one", found.repeated);
 }
 
-static bool refuse_parameters(struct http_request *request)
+static enum http_next check_parameters(struct http_request *request)
 {
     struct found found = {.parameters = request->route->parameters};
     MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, look_at_parameter,
@@ -104,14 +105,18 @@ static bool refuse_parameters(struct http_request *request)
         return http_problem(request, 400, "%.60s: unknown query parameter; %s%s", found.unknown,
                             *found.parameters ? "known ones are: " : "none is known here",
                             found.parameters);
-    return found.repeated &&
-           http_problem(request, 400, "%.60s: found in the query several times, expected once",
+    if (!found.repeated)
+        return HTTP_PROCEED;
+    return http_problem(request, 400, "%.60s: found in the query several times, expected once",
                         found.repeated);
 }
 
-bool http_refuse_fields(struct http_request *request)
+enum http_next http_check_fields(struct http_request *request)
 {
-    return request->route->parameters && (refuse_headers(request) || refuse_parameters(request));
+    if (!request->route->parameters)
+        return HTTP_PROCEED;
+    const enum http_next next = check_headers(request);
+    return next == HTTP_PROCEED ? check_parameters(request) : next;
 }
 
 /* ---- lists ---- */

@@ -142,14 +142,14 @@ static const char *find_flaw(const struct http_request *request)
 }
 
 /* Adds what makes the connection close, so that nothing after this head is read as another. */
-static bool refuse(struct http_request *request, unsigned status, const char *detail)
+static enum http_next refuse(struct http_request *request, unsigned status, const char *detail)
 {
     request->closes = true;
     return http_problem(request, status, "%s", detail);
 }
 
-bool http_guard(struct http_request *request, const char *method, const char *raw_target,
-                const char *version)
+enum http_next http_guard(struct http_request *request, const char *method, const char *raw_target,
+                          const char *version)
 {
     struct head head = {0};
     const bool is_old = strcmp(version, "HTTP/1.0") == 0; /* all others are read as 1.1 */
@@ -190,5 +190,5 @@ bool http_guard(struct http_request *request, const char *method, const char *ra
         return refuse(request, 501, "unsupported Transfer-Encoding, expected chunked");
     if (head.expect && strcasecmp(head.expect, "100-continue") != 0)
         return refuse(request, 417, "unsupported Expect header, expected 100-continue");
-    return false;
+    return HTTP_PROCEED;
 }

@@ -143,13 +143,13 @@ static void read_content_length(struct http_request *request)
     }
 }
 
-/* A client may want its answer sooner than request_timeout_ms, not later. True: refused. */
-static bool read_timeout(struct http_request *request)
+/* A client may want its answer sooner than request_timeout_ms, not later. */
+static enum http_next read_timeout(struct http_request *request)
 {
     static const char name[] = "X-Request-Timeout-Ms";
     const char *text = http_header(request, name);
     if (!text)
-        return false;
+        return HTTP_PROCEED;
     const size_t digits = strspn(text, "0123456789");
     const unsigned long long ms = strtoull(text, NULL, 10); /* ULLONG_MAX when it is more */
     if (digits == 0 || text[digits] || ms == 0)
@@ -159,49 +159,70 @@ static bool read_timeout(struct http_request *request)
         set_request_deadline(request, (size_t)ms, name);
         http_expect_body(http_connection_of(request->connection), request);
     }
-    return false;
+    return HTTP_PROCEED;
 }
 
-/* The request's head: find the route, refuse what can be refused. True: answer now. */
-static bool begin_request(struct http_request *request, const char *method, const char *version)
+/* Whether there is a connection too many for what is asked. */
+static enum http_next check_crowd(struct http_request *request)
 {
-    const struct http_options *options = &request->server->options;
-    char allow[HTTP_ALLOW_BYTES];
-    read_content_length(request);
-    if (http_guard(request, method, http_connection_of(request->connection)->target, version) ||
-        http_refuse_host(request) || http_refuse_origin(request) || read_timeout(request) ||
-        http_answer_preflight(request, method))
-        return true;
-    request->route =
-        http_find_route(options->routes, method, request->path, request->arguments, allow);
-    if (!(request->route && request->route->is_open) && http_refuse_stranger(request))
-        return true;
-    if (!(request->route && request->route->is_vital) &&
-        http_is_crowded(http_connection_of(request->connection))) {
-        metrics_rejected(METRICS_CONNECTIONS);
-        request->closes = true;
-        return http_problem(request, 503,
-                            "%zu connections are busy (connections_max), and the few beyond them "
-                            "are for health checks and metrics; try again",
-                            options->connections_max);
-    }
-    if (strcmp(method, "OPTIONS") == 0 && strcmp(request->path, "*") == 0) {
+    if ((request->route && request->route->is_vital) ||
+        !http_is_crowded(http_connection_of(request->connection)))
+        return HTTP_PROCEED;
+    metrics_rejected(METRICS_CONNECTIONS);
+    request->closes = true;
+    return http_problem(request, 503,
+                        "%zu connections are busy (connections_max), and the few beyond them "
+                        "are for health checks and metrics; try again",
+                        request->server->options.connections_max);
+}
+
+/* No route has the path, or none with the method. */
+static enum http_next refuse_route(struct http_request *request, const char *allow)
+{
+    if (strcmp(request->method, "OPTIONS") == 0 && strcmp(request->path, "*") == 0) {
         http_add_header(request, "Allow", "GET, HEAD, POST");
         http_respond(request, 204, NULL, NULL, 0);
-        return true;
+        return HTTP_RESPOND;
     }
-    if (!request->route && *allow) {
-        http_add_header(request, "Allow", "%s", allow);
-        return http_problem(request, 405, "%s is not served here, expected %s", request->method,
-                            allow);
-    }
-    if (!request->route)
+    if (!*allow)
         return http_problem(request, 404,
                             "nothing is served at this path; POST /ppm or /v2/models/{model}/infer "
                             "computes, GET /ppm describes");
-    return http_refuse_fields(request) || http_refuse_length(request) ||
-           http_refuse_coding(request) ||
-           (request->route->begin && request->route->begin(request)) || http_refuse_claim(request);
+    http_add_header(request, "Allow", "%s", allow);
+    return http_problem(request, 405, "%s is not served here, expected %s", request->method, allow);
+}
+
+static enum http_next find_route(struct http_request *request)
+{
+    char allow[HTTP_ALLOW_BYTES];
+    request->route = http_find_route(request->server->options.routes, request->method,
+                                     request->path, request->arguments, allow);
+    enum http_next next =
+        request->route && request->route->is_open ? HTTP_PROCEED : http_check_key(request);
+    if (next == HTTP_PROCEED)
+        next = check_crowd(request);
+    return next == HTTP_PROCEED && !request->route ? refuse_route(request, allow) : next;
+}
+
+static enum http_next begin_handler(struct http_request *request)
+{
+    return request->route->begin ? request->route->begin(request) : HTTP_PROCEED;
+}
+
+/* What is decided by a request's head, in this order. */
+static enum http_next begin_request(struct http_request *request, const char *method,
+                                    const char *version)
+{
+    static enum http_next (*const steps[])(struct http_request * request) = {
+        http_check_host, http_check_origin, read_timeout,      http_answer_preflight,
+        find_route,      http_check_fields, http_check_length, http_check_coding,
+        begin_handler,   http_check_claim};
+    read_content_length(request);
+    enum http_next next =
+        http_guard(request, method, http_connection_of(request->connection)->target, version);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && next == HTTP_PROCEED; i++)
+        next = steps[i](request);
+    return next;
 }
 
 /* Whether the body of a request that came at a bad time is read to its end, so that the connection
@@ -210,6 +231,13 @@ static bool reads_on(const struct http_request *request)
 {
     return request->response.status == 503 && !request->closes && request->content_length > 0 &&
            request->content_length <= READ_ON_BYTES && !http_header(request, "Expect");
+}
+
+/* The body is there. */
+static enum http_next finish_request(struct http_request *request)
+{
+    const enum http_next next = request->is_refused ? HTTP_RESPOND : http_check_body(request);
+    return next == HTTP_PROCEED ? request->route->finish(request) : next;
 }
 
 /* The library calls this for the head, for each piece of the body, at its end, and on resumption.
@@ -225,7 +253,7 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
     switch (request->phase) {
     case HTTP_HEAD:
         request->phase = HTTP_BODY;
-        if (!begin_request(request, method, version))
+        if (begin_request(request, method, version) == HTTP_PROCEED)
             return MHD_YES;
         request->is_refused = reads_on(request);
         if (request->is_refused)
@@ -246,9 +274,7 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
         http_expect_answer(http_connection_of(connection));
         if (http_connection_of(connection)->is_idle)
             return MHD_NO;
-        return request->is_refused || http_refuse_body(request) || request->route->finish(request)
-                   ? http_send(request)
-                   : MHD_YES;
+        return finish_request(request) == HTTP_RESPOND ? http_send(request) : MHD_YES;
     case HTTP_SUSPENDED:
         return http_send(request);
     case HTTP_ANSWERED:

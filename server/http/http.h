@@ -1,11 +1,11 @@
 /*
  * http.h - requests in, responses out; the door of server/http/.
  *
- * A request is looked at twice: route->begin sees its head before a byte of its body is read and
- * may refuse it there and then; route->finish sees the whole body. Both fill in the response and
- * return true, or return false: begin to go on and read the body, finish when http_answer_later
- * was called and another thread will call http_answer. In between, route->arrived may begin with
- * what has come of the body; it must be as quick as the network, and refuses nothing.
+ * A handler is called twice for each request. route->begin sees the head before a byte of the body
+ * is read: it fills in a response and returns HTTP_RESPOND, or returns HTTP_PROCEED to have the
+ * body read. route->finish sees the whole body: it fills in the response, or returns HTTP_LATER.
+ * In between, route->arrived may start on the part of the body that has come; it must keep up with
+ * the network, and cannot respond.
  *
  * Threads: the server's own threads call begin and finish; they move bytes and must not compute.
  * A request belongs to them until http_answer_later, then to whoever answers it, until http_answer.
@@ -32,6 +32,13 @@ enum {
 };
 
 typedef char http_argument[HTTP_ARGUMENT_BYTES];
+
+/* What a step of handling a request decides. */
+enum http_next {
+    HTTP_PROCEED, /* nothing: the next step runs */
+    HTTP_RESPOND, /* the response is filled in, and is sent now */
+    HTTP_LATER,   /* http_answer_later was called; another thread will call http_answer */
+};
 
 struct http_header {
     const char *name;
@@ -107,10 +114,10 @@ struct http_request {
 struct http_route {
     const char *method;  /* "GET" (which serves HEAD too) or "POST" */
     const char *pattern; /* "/ppm/{model}": what is in braces matches any one segment */
-    bool (*begin)(struct http_request *request);   /* may be NULL */
+    enum http_next (*begin)(struct http_request *request); /* may be NULL */
     void (*arrived)(struct http_request *request); /* may be NULL; body may move between calls */
-    bool (*finish)(struct http_request *request);  /* never NULL */
-    void (*release)(struct http_request *request); /* may be NULL; frees state */
+    enum http_next (*finish)(struct http_request *request); /* never NULL */
+    void (*release)(struct http_request *request);          /* may be NULL; frees state */
     const char *parameters; /* of its query, spaces between them; NULL: all are ignored */
     bool is_open;           /* to everyone, whatever keys are asked for */
     bool is_vital;          /* answered on a connection beyond connections_max too */
@@ -215,8 +222,8 @@ bool http_client_is_gone(const struct http_request *request);
 enum ppm_status http_inflate_body(struct http_request *request, bool (*is_cancelled)(void *context),
                                   void *context, struct ppm_error *error);
 
-/* The response to any of them but PPM_CANCELLED. Returns true. */
-bool http_refuse_inflation(struct http_request *request, const struct ppm_error *error);
+/* The response to any of them but PPM_CANCELLED. Returns HTTP_RESPOND. */
+enum http_next http_refuse_inflation(struct http_request *request, const struct ppm_error *error);
 
 /* Takes bytes from the budget (memory.h) for the life of the request; false when it lacks them,
  * even after bodies that stopped arriving were given up for it. */
@@ -253,16 +260,17 @@ bool http_compress_here(struct http_request *request);
 bool http_will_compress(const struct http_request *request, size_t body_bytes);
 
 /* The response is an RFC 9457 problem: detail is one sentence, printf style. Below /v2 it is
- * {"error": "..."}, and 400 instead of 422. Adds Retry-After to 503. Always returns true, so that a
- * handler may return it. */
-bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
+ * {"error": "..."}, and 400 instead of 422. Adds Retry-After to 503. Always returns HTTP_RESPOND,
+ * so that a handler may return the call. */
+enum http_next http_problem(struct http_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same for an error of core/ or a codec: 400, 413, 422, 503, 504 or 500. */
-bool http_problem_of(struct http_request *request, const struct ppm_error *error);
+enum http_next http_problem_of(struct http_request *request, const struct ppm_error *error);
 
-/* http_reserve failed. 503, or 413 where the request alone is too much. Counted; returns true. */
-bool http_refuse_memory(struct http_request *request);
+/* http_reserve failed. 503, or 413 where the request alone is too much. Counted; returns
+ * HTTP_RESPOND. */
+enum http_next http_refuse_memory(struct http_request *request);
 
 /* In finish: suspends the connection. The request now belongs to the caller's other thread. */
 void http_answer_later(struct http_request *request);

@@ -143,11 +143,11 @@ static const char *setting_of_max(const struct http_request *request)
     return is_setting ? " (body_max_bytes)" : "";
 }
 
-bool http_refuse_length(struct http_request *request)
+enum http_next http_check_length(struct http_request *request)
 {
     const size_t bytes_max = http_body_bytes_max(request);
     if (request->content_length <= bytes_max)
-        return false;
+        return HTTP_PROCEED;
     metrics_rejected(METRICS_TOO_LARGE);
     if (bytes_max == 0)
         return http_problem(request, 413, "the body has %zu bytes, expected none for %s %s",
@@ -157,7 +157,7 @@ bool http_refuse_length(struct http_request *request)
                         request->content_length, bytes_max, setting_of_max(request));
 }
 
-bool http_refuse_claim(struct http_request *request)
+enum http_next http_check_claim(struct http_request *request)
 {
     const size_t bytes = request->content_length, bytes_max = memory_max();
     const size_t taken = memory_taken();
@@ -168,11 +168,12 @@ bool http_refuse_claim(struct http_request *request)
                             bytes, bytes_max);
     }
     const size_t room = bytes_max - bytes;
-    return bytes > 0 && taken > room && taken - room > http_idle_bytes(request->server) &&
-           http_refuse_memory(request);
+    if (bytes == 0 || taken <= room || taken - room <= http_idle_bytes(request->server))
+        return HTTP_PROCEED;
+    return http_refuse_memory(request);
 }
 
-static bool refuse_excess(struct http_request *request)
+static enum http_next refuse_excess(struct http_request *request)
 {
     const size_t bytes_max = http_body_bytes_max(request);
     metrics_rejected(METRICS_TOO_LARGE);
@@ -189,23 +190,24 @@ static bool has_had_its_steps(void *steps_left)
 }
 
 /* Inflates a small body here and now; where bodies may be large and this one is, a thread that
- * computes does. True: refused. */
-static bool refuse_compressed(struct http_request *request)
+ * computes does. */
+static enum http_next inflate_here(struct http_request *request)
 {
     struct ppm_error error = {0};
     int steps_left = http_begin_work(request) ? INFLATED_STEPS : 0;
     const bool may_be_large = request->route->body_bytes_max == HTTP_BODY_ANY;
     http_inflate_body(request, may_be_large ? has_had_its_steps : NULL, &steps_left, &error);
     http_end_work();
-    return error.status != PPM_OK && error.status != PPM_CANCELLED &&
-           http_refuse_inflation(request, &error);
+    if (error.status == PPM_OK || error.status == PPM_CANCELLED)
+        return HTTP_PROCEED;
+    return http_refuse_inflation(request, &error);
 }
 
-bool http_refuse_body(struct http_request *request)
+enum http_next http_check_body(struct http_request *request)
 {
     switch (request->body_refusal) {
     case 0:
-        return request->is_compressed && refuse_compressed(request);
+        return request->is_compressed ? inflate_here(request) : HTTP_PROCEED;
     case 413:
         return refuse_excess(request);
     default:

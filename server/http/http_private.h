@@ -165,10 +165,10 @@ void http_stop_lingering(struct http_server *server);
 
 /* ---- guard.c ---- */
 
-/* Refuses a head that is ambiguous or no HTTP; true when it did, with the response filled in.
+/* Refuses a head that is ambiguous or not HTTP.
  * method and version are the library's own pointers, raw_target a copy. */
-bool http_guard(struct http_request *request, const char *method, const char *raw_target,
-                const char *version);
+enum http_next http_guard(struct http_request *request, const char *method, const char *raw_target,
+                          const char *version);
 
 /* ---- http.c ---- */
 
@@ -190,9 +190,8 @@ enum http_coding { HTTP_IDENTITY, HTTP_GZIP, HTTP_DEFLATE, HTTP_CODING_COUNT };
 
 const char *http_coding_name(enum http_coding coding); /* of the last two */
 
-/* Looks at Content-Encoding: prepares for a body to be inflated, or refuses it; true when it did,
- * with the response filled in. */
-bool http_refuse_coding(struct http_request *request);
+/* Looks at Content-Encoding: prepares to inflate the body, or refuses it. */
+enum http_next http_check_coding(struct http_request *request);
 
 /* What Accept-Encoding says of each, in thousandths. */
 enum { HTTP_NOT_NAMED = -1 };
@@ -228,13 +227,13 @@ size_t http_body_bytes_max(const struct http_request *request);
 
 /* Refuses a body by the length that its head says: longer than http_body_bytes_max; or, once its
  * handler takes it, more than the budget could take now. It takes nothing before bytes come, this
- * only spares a client from sending what would be refused. True: refused. */
-bool http_refuse_length(struct http_request *request);
-bool http_refuse_claim(struct http_request *request);
+ * only spares a client from sending what would be refused. */
+enum http_next http_check_length(struct http_request *request);
+enum http_next http_check_claim(struct http_request *request);
 
 /* At its end: refuses what could not be kept, or inflated; small bodies are inflated here and now,
- * as are all of a route whose bodies are small. True: refused. */
-bool http_refuse_body(struct http_request *request);
+ * as are all of a route whose bodies are small. */
+enum http_next http_check_body(struct http_request *request);
 
 /* Makes room for bytes more, within http_body_bytes_max. False: memory or the budget lacks them. */
 bool http_grow_body(struct http_request *request, size_t bytes);
@@ -279,8 +278,8 @@ void http_random_hex(char ret_digits[HTTP_SPAN_ID_BYTES]); /* 16 of them */
 
 /* ---- access.c ---- */
 
-/* Refuses who lacks a key that is asked for; true when it did, with the response filled in. */
-bool http_refuse_stranger(struct http_request *request);
+/* Refuses a client without a key, where keys are required. */
+enum http_next http_check_key(struct http_request *request);
 
 /* ---- target.c ---- */
 
@@ -292,27 +291,27 @@ const char *http_path_in(const char *target);
 
 /* ---- fields.c ---- */
 
-/* Refuses a header or a parameter of the query that this server would know, were it not mistyped,
- * and one that stands there twice; true when it did, with the response filled in. */
-bool http_refuse_fields(struct http_request *request);
+/* Refuses a header or a query parameter that looks like a mistyped one of ours, or that appears
+ * twice. */
+enum http_next http_check_fields(struct http_request *request);
 
 /* ---- origin.c ---- */
 
 /* Whether a socket is bound to an address that this machine alone reaches. */
 bool http_is_loopback(int descriptor);
 
-/* Refuses a name that is not this server's (421), and what a page of another origin would compute
- * or change (403); true when it did, with the response filled in. */
-bool http_refuse_host(struct http_request *request);
-bool http_refuse_origin(struct http_request *request);
+/* Refuses a request for another server's name (421), and a page of another origin that would
+ * compute or change something (403). */
+enum http_next http_check_host(struct http_request *request);
+enum http_next http_check_origin(struct http_request *request);
 
 /* ---- cors.c ---- */
 
 /* Whether cors_origins has it. */
 bool http_is_allowed_origin(const struct http_request *request, const char *origin);
 
-/* Answers a browser that asks whether a page may send a request; false: it is no such question. */
-bool http_answer_preflight(struct http_request *request, const char *method);
+/* Answers a browser that asks whether a page may send a request. */
+enum http_next http_answer_preflight(struct http_request *request);
 
 /* Tells the browser whether the page may read the answer. False: there was no memory for it. */
 bool http_add_cors(const struct http_request *request, struct MHD_Response *response);

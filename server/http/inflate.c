@@ -197,7 +197,7 @@ enum ppm_status http_inflate_body(struct http_request *request, bool (*is_cancel
     return PPM_OK;
 }
 
-bool http_refuse_inflation(struct http_request *request, const struct ppm_error *error)
+enum http_next http_refuse_inflation(struct http_request *request, const struct ppm_error *error)
 {
     if (error->status == PPM_NO_MEMORY)
         return http_refuse_memory(request);

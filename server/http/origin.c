@@ -138,7 +138,7 @@ bool http_is_loopback(int descriptor)
             (IN6_IS_ADDR_V4MAPPED(ipv6) && ipv6->s6_addr[12] == IN_LOOPBACKNET));
 }
 
-bool http_refuse_host(struct http_request *request)
+enum http_next http_check_host(struct http_request *request)
 {
     const struct http_server *server = request->server;
     const char *allowed = server->options.allowed_hosts;
@@ -149,7 +149,7 @@ bool http_refuse_host(struct http_request *request)
     }
     if (!*request->host || strcmp(allowed, "*") == 0 || (!*allowed && !server->is_loopback) ||
         is_this_machine(request, host.name) || is_listed(allowed, host.name))
-        return false;
+        return HTTP_PROCEED;
     metrics_rejected(METRICS_FOREIGN);
     return http_problem(request, 421,
                         "Host: found \"%.60s\", expected this machine's address, its name or "
@@ -185,17 +185,17 @@ static bool is_own(const struct http_request *request, const char *origin)
            is_port(theirs.port, ours.port, is_https ? "443" : "80");
 }
 
-bool http_refuse_origin(struct http_request *request)
+enum http_next http_check_origin(struct http_request *request)
 {
     static const char *const questions[] = {"GET", "HEAD", "OPTIONS"};
     const char *origin = http_header(request, "Origin");
     const char *site = http_header(request, "Sec-Fetch-Site");
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
         if (strcmp(request->method, questions[i]) == 0)
-            return false;
+            return HTTP_PROCEED;
     if (origin ? is_own(request, origin) || http_is_allowed_origin(request, origin)
                : !site || strcasecmp(site, "same-origin") == 0 || strcasecmp(site, "none") == 0)
-        return false;
+        return HTTP_PROCEED;
     metrics_rejected(METRICS_FOREIGN);
     return http_problem(request, 403,
                         "%s: found \"%.60s\", expected a page of this server, or an origin of the "

@@ -53,7 +53,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     snprintf(request.method, sizeof request.method, "%s", method);
     probe->status = 0;
     if (!probe->connection.target ||
-        http_guard(&request, method, probe->connection.target, version))
+        http_guard(&request, method, probe->connection.target, version) != HTTP_PROCEED)
         probe->status = request.response.status;
     http_drop_response(&request);
     return MHD_NO; /* which ends the connection */

@@ -98,7 +98,7 @@ char *http_problem_text(bool is_v2, unsigned status, const char *detail, const c
     return text;
 }
 
-bool http_problem(struct http_request *request, unsigned status, const char *format, ...)
+enum http_next http_problem(struct http_request *request, unsigned status, const char *format, ...)
 {
     const bool is_v2 = http_is_v2(request->path);
     char detail[PPM_ERROR_TEXT_BYTES];
@@ -118,10 +118,10 @@ bool http_problem(struct http_request *request, unsigned status, const char *for
     if (request->response.status == 503)
         http_add_header(request, "Retry-After", "%d", RETRY_AFTER_S);
     http_compress_here(request);
-    return true;
+    return HTTP_RESPOND;
 }
 
-bool http_problem_of(struct http_request *request, const struct ppm_error *error)
+enum http_next http_problem_of(struct http_request *request, const struct ppm_error *error)
 {
     static const unsigned statuses[] = {
         [PPM_OK] = 500,         [PPM_MALFORMED] = 400, [PPM_UNFIT] = 422,     [PPM_TOO_LARGE] = 413,
@@ -130,7 +130,7 @@ bool http_problem_of(struct http_request *request, const struct ppm_error *error
     return http_problem(request, statuses[error->status], "%s", error->text);
 }
 
-bool http_refuse_memory(struct http_request *request)
+enum http_next http_refuse_memory(struct http_request *request)
 {
     const size_t memory_max_bytes = memory_max();
     if (request->wanted_bytes > memory_max_bytes) {

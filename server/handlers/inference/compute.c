@@ -96,8 +96,8 @@ void inference_take_x(struct inference *inference, struct ppm_error *error)
         ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
 }
 
-/* Inflates its body, and looks for x in it. True: refused. */
-static bool inflate(struct inference *inference)
+/* Inflates its body, and looks for x in it. */
+static enum http_next inflate(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -106,24 +106,25 @@ static bool inflate(struct inference *inference)
         return inference->protocol->look(inference);
     case PPM_CANCELLED:
         respond_given_up(inference, METRICS_COMPUTE);
-        return true;
+        return HTTP_RESPOND;
     default:
         return http_refuse_inflation(request, &error);
     }
 }
 
-bool inference_decode(struct inference *inference)
+enum http_next inference_decode(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const double decoded_ms = request->decode_ms;
     double since_ms = http_elapsed_ms(request);
-    bool is_refused = request->is_compressed && inflate(inference);
-    if (!is_refused && !inference->x.data)
-        is_refused = inference->protocol->decode(inference);
+    enum http_next next = request->is_compressed ? inflate(inference) : HTTP_PROCEED;
+    if (next == HTTP_PROCEED && !inference->x.data)
+        next = inference->protocol->decode(inference);
     request->decode_ms = decoded_ms + lap_ms(request, &since_ms);
-    if (is_refused)
-        return true;
-    return inference->costs.one_thread_us == 0 && inference_refuse_shape(inference, &inference->x);
+    if (next != HTTP_PROCEED)
+        return next;
+    return inference->costs.one_thread_us == 0 ? inference_refuse_shape(inference, &inference->x)
+                                               : HTTP_PROCEED;
 }
 
 /* ---- answering ---- */
@@ -300,7 +301,7 @@ static void run_together(struct inference *batch, struct together *all, int thre
 static bool prepare(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    if (inference_decode(inference)) {
+    if (inference_decode(inference) != HTTP_PROCEED) {
         finish(inference);
         return false;
     }

@@ -12,11 +12,10 @@
 
 /* ---- reading and answering ---- */
 
-static bool refuse_for_model(struct inference *inference);
+static enum http_next refuse_for_model(struct inference *inference);
 
-/* The model that the body names is the one that computes, unless the URL named another. True:
- * refused. */
-static bool refuse_model(struct inference *inference, const char *name)
+/* The model that the body names is the one that computes, unless the URL named another. */
+static enum http_next refuse_model(struct inference *inference, const char *name)
 {
     struct http_request *request = inference->request;
     const char *in_url = request->arguments[0];
@@ -25,13 +24,12 @@ static bool refuse_model(struct inference *inference, const char *name)
                             "model: found \"%.128s\" in the body and \"%.128s\" in the URL, "
                             "expected them to agree",
                             name, in_url);
-    if (*name && !*in_url && inference_choose_model(inference, name))
-        return true;
-    return inference->may_name_model && refuse_for_model(inference);
+    if (*name && !*in_url && inference_choose_model(inference, name) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    return inference->may_name_model ? refuse_for_model(inference) : HTTP_PROCEED;
 }
 
-/* True: refused. */
-static bool decode_json(struct inference *inference)
+static enum http_next decode_json(struct inference *inference)
 {
     const struct http_request *request = inference->request;
     struct codec_json_reader *reader = inference_reader(inference, NULL);
@@ -41,16 +39,15 @@ static bool decode_json(struct inference *inference)
         ppm_fail(&error, PPM_NO_MEMORY, "no memory to read JSON");
     else if (codec_json_members(reader, request->body, request->body_bytes, &members, &error) ==
              PPM_OK) {
-        if (refuse_model(inference, members.model))
-            return true;
+        if (refuse_model(inference, members.model) != HTTP_PROCEED)
+            return HTTP_RESPOND;
         codec_json_finish(reader, request->body, &members, &inference->expectation, &inference->x,
                           &error);
     }
-    return error.status != PPM_OK && inference_refuse_json(inference, &error);
+    return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
 }
 
-/* True: refused. */
-static bool decode_other(struct inference *inference)
+static enum http_next decode_other(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -64,16 +61,18 @@ static bool decode_other(struct inference *inference)
     if (error.status == PPM_OK)
         codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
                      &inference->x, &error);
-    return error.status != PPM_OK && http_problem_of(request, &error);
+    return error.status == PPM_OK ? HTTP_PROCEED : http_problem_of(request, &error);
 }
 
-static bool decode(struct inference *inference)
+static enum http_next decode(struct inference *inference)
 {
-    if (inference->form == CODEC_JSON ? decode_json(inference) : decode_other(inference))
-        return true;
+    const enum http_next next =
+        inference->form == CODEC_JSON ? decode_json(inference) : decode_other(inference);
+    if (next != HTTP_PROCEED)
+        return next;
     inference->x_memory = inference->x.data;
     http_drop_body(inference->request);
-    return false;
+    return HTTP_PROCEED;
 }
 
 void infer_describe_answer(struct http_request *request, const struct ppm_tensor *y,
@@ -154,26 +153,27 @@ static const struct inference_protocol ppm_protocol = {
 
 /* ---- what the head allows ---- */
 
-/* Accept, where no model has such an answer. True: refused. */
-static bool refuse_accept(struct inference *inference)
+/* Accept, where no model has such an answer. */
+static enum http_next refuse_accept(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
-    return !codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &inference->answer_form) &&
-           http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s", accept,
+    if (codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &inference->answer_form))
+        return HTTP_PROCEED;
+    return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s", accept,
                         codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
                         codec_media_type(CODEC_RAW));
 }
 
-/* Accept, where the model has no labels that a PNG could show. True: refused. */
-static bool refuse_png_of_model(struct inference *inference)
+/* Accept, where the model has no labels that a PNG could show. */
+static enum http_next refuse_png_of_model(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const struct ppm_model_info *info = &inference->info;
     const char *accept = http_list(request, "Accept");
     if (codec_negotiate(accept, inference->form, info->palette ? CODEC_AS_LABELS : CODEC_AS_TENSOR,
                         &inference->answer_form))
-        return false;
+        return HTTP_PROCEED;
     if (info->classes == 0)
         return http_problem(
             request, 406,
@@ -189,13 +189,13 @@ static bool refuse_png_of_model(struct inference *inference)
                         codec_media_type(CODEC_RAW));
 }
 
-/* The form that the head's Content-Type names. True: refused. */
-static bool refuse_type(struct inference *inference)
+/* The form that the head's Content-Type names. */
+static enum http_next refuse_type(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *type = http_header(request, "Content-Type");
     if (type && codec_form_from_media_type(type, &inference->form))
-        return false;
+        return HTTP_PROCEED;
     const bool is_curls = type && strcmp(type, "application/x-www-form-urlencoded") == 0;
     return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s%s",
                         type && *type ? type : "none", codec_media_type(CODEC_JSON),
@@ -203,39 +203,41 @@ static bool refuse_type(struct inference *inference)
                         is_curls ? "; with curl, -H 'Content-Type: ...' sets it" : "");
 }
 
-/* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. True: refused. */
-static bool refuse_dtypes(struct inference *inference)
+/* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. */
+static enum http_next refuse_dtypes(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
-    if (!handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &expectation->dtype,
-                             &expectation->dtype_is_explicit) ||
-        !handlers_read_dtype(request, "out_dtype", NULL, &inference->answer_dtype,
-                             &inference->answer_dtype_is_explicit))
-        return true;
-    return inference->form == CODEC_JSON && expectation->dtype != CODEC_FLOAT32 &&
-           http_problem(request, 400,
+    if (handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &expectation->dtype,
+                            &expectation->dtype_is_explicit) != HTTP_PROCEED ||
+        handlers_read_dtype(request, "out_dtype", NULL, &inference->answer_dtype,
+                            &inference->answer_dtype_is_explicit) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    if (inference->form != CODEC_JSON || expectation->dtype == CODEC_FLOAT32)
+        return HTTP_PROCEED;
+    return http_problem(request, 400,
                         "dtype: found %s for a JSON body, whose numbers are float32; expected no "
                         "dtype, or a raw body",
                         codec_dtype_name(expectation->dtype));
 }
 
-/* ?out_dtype=, where the form of the answer lacks it. True: refused. */
-static bool refuse_dtype_of_form(struct inference *inference)
+/* ?out_dtype=, where the form of the answer lacks it. */
+static enum http_next refuse_dtype_of_form(struct inference *inference)
 {
     const enum codec_form form = inference->answer_form;
-    return !codec_form_has_dtype(form, inference->answer_dtype) &&
-           http_problem(inference->request, 406,
+    if (codec_form_has_dtype(form, inference->answer_dtype))
+        return HTTP_PROCEED;
+    return http_problem(inference->request, 406,
                         "out_dtype: found %s, which %s does not have, expected Accept: %s",
                         codec_dtype_name(inference->answer_dtype), codec_media_type(form),
                         codec_media_type(CODEC_RAW));
 }
 
-/* What the head asks for and the model does not have. True: refused. */
-static bool refuse_for_model(struct inference *inference)
+/* What the head asks for and the model does not have. */
+static enum http_next refuse_for_model(struct inference *inference)
 {
-    if (!inference->stages && refuse_png_of_model(inference))
-        return true;
+    if (!inference->stages && refuse_png_of_model(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (inference->answer_dtype_is_explicit && inference->info.output_dtype == PPM_INT32)
         return http_problem(inference->request, 422,
                             "out_dtype: found %s, but model \"%s\" answers int32, expected no "
@@ -244,60 +246,61 @@ static bool refuse_for_model(struct inference *inference)
     return refuse_dtype_of_form(inference);
 }
 
-/* The shape that the head gives, in ?shape= or X-Tensor-Shape; a raw body has no other. True:
- * refused. */
-static bool refuse_axes(struct inference *inference)
+/* The shape that the head gives, in ?shape= or X-Tensor-Shape; a raw body has no other. */
+static enum http_next refuse_axes(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
     struct ppm_error error = {0};
     const char *text;
-    if (!handlers_read_shape(request, &text))
-        return true;
+    if (handlers_read_shape(request, &text) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    if (!text && inference->form != CODEC_RAW)
+        return HTTP_PROCEED;
     if (!text)
-        return inference->form == CODEC_RAW &&
-               http_problem(request, 400,
+        return http_problem(request, 400,
                             "a raw body needs its shape: expected ?shape=1,%zu,30,30 or the header "
                             "X-Tensor-Shape",
                             inference->info.channels);
     if (codec_parse_shape(text, inference->axes, &expectation->axis_count, &error) != PPM_OK)
         return http_problem_of(request, &error);
     expectation->axes = inference->axes;
-    return false;
+    return HTTP_PROCEED;
 }
 
-bool inference_refuse_raw_shape(struct inference *inference)
+enum http_next inference_refuse_raw_shape(struct inference *inference)
 {
     const struct codec_expectation *expectation = &inference->expectation;
     struct ppm_error error = {0};
     struct ppm_tensor tensor = {0};
-    if (refuse_axes(inference))
-        return true;
+    if (refuse_axes(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (ppm_tensor_from_axes(inference->axes, expectation->axis_count, expectation->layout, &tensor,
                              &error) != PPM_OK)
         return http_problem_of(inference->request, &error);
     return inference_refuse_shape(inference, &tensor);
 }
 
-bool infer_begin(struct http_request *request)
+enum http_next infer_begin(struct http_request *request)
 {
     struct inference *inference = inference_begin(request, &ppm_protocol, sizeof(struct inference));
     if (!inference)
-        return true;
-    if (refuse_type(inference) || stages_refuse(inference) ||
-        (!inference->stages && refuse_accept(inference)))
-        return true;
+        return HTTP_RESPOND;
+    if (refuse_type(inference) != HTTP_PROCEED || stages_refuse(inference) != HTTP_PROCEED ||
+        (!inference->stages && refuse_accept(inference) != HTTP_PROCEED))
+        return HTTP_RESPOND;
     inference->may_name_model = inference->form == CODEC_JSON && !*request->arguments[0] &&
                                 registry_loaded(inference->registry) > 1;
-    if (!handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
-                              &inference->expectation.layout_is_explicit) ||
-        refuse_dtypes(inference) ||
-        (inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference)))
-        return true;
-    if (inference->form == CODEC_RAW ? inference_refuse_raw_shape(inference)
-                                     : refuse_axes(inference))
-        return true;
-    return inference_refuse_full_queue(inference);
+    if (handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
+                             &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
+        refuse_dtypes(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    enum http_next next =
+        inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference);
+    if (next == HTTP_PROCEED)
+        next = inference->form == CODEC_RAW ? inference_refuse_raw_shape(inference)
+                                            : refuse_axes(inference);
+    return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
 static void check_axes(const struct inference *inference, struct ppm_error *error)
@@ -308,7 +311,7 @@ static void check_axes(const struct inference *inference, struct ppm_error *erro
 }
 
 /* What can be known of x without work; a little JSON is read here and now. */
-bool inference_refuse_body(struct inference *inference)
+enum http_next inference_refuse_body(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -321,9 +324,11 @@ bool inference_refuse_body(struct inference *inference)
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (inference->x.shape.n > 0)
-        return inference->costs.one_thread_us == 0 &&
-               inference_refuse_shape(inference, &inference->x);
-    return inference_is_read_at_once(inference, request->body_bytes) && inference_decode(inference);
+        return inference->costs.one_thread_us == 0
+                   ? inference_refuse_shape(inference, &inference->x)
+                   : HTTP_PROCEED;
+    return inference_is_read_at_once(inference, request->body_bytes) ? inference_decode(inference)
+                                                                     : HTTP_PROCEED;
 }
 
 /* Once the beginning of a body says what x will be. */

@@ -19,7 +19,7 @@ static const double json_byte_us = 0.002, json_number_us = 0.03, deflated_number
 
 /* ---- begin ---- */
 
-bool inference_choose_model(struct inference *inference, const char *name)
+enum http_next inference_choose_model(struct inference *inference, const char *name)
 {
     struct codec_expectation *expectation = &inference->expectation;
     inference->model = registry_find(inference->registry, name);
@@ -33,7 +33,7 @@ bool inference_choose_model(struct inference *inference, const char *name)
     expectation->model = inference->info.name;
     if (!expectation->layout_is_explicit)
         expectation->layout = inference->info.layout;
-    return false;
+    return HTTP_PROCEED;
 }
 
 struct inference *inference_begin(struct http_request *request,
@@ -57,7 +57,7 @@ struct inference *inference_begin(struct http_request *request,
     inference->expectation.cancel = &inference->cancel;
     request->is_unwanted = inference_is_abandoned;
     inference->registry = served_hold(&app->served);
-    if (inference_choose_model(inference, request->arguments[0]))
+    if (inference_choose_model(inference, request->arguments[0]) != HTTP_PROCEED)
         return NULL;
     if (atomic_load(&app->is_refusing)) {
         metrics_rejected(METRICS_DRAINING);
@@ -67,14 +67,14 @@ struct inference *inference_begin(struct http_request *request,
     return inference;
 }
 
-/* A PNG shows one map: of a batch, what else the client accepts. True: refused. */
-static bool refuse_png(struct inference *inference, size_t maps)
+/* A PNG shows one map: of a batch, what else the client accepts. */
+static enum http_next refuse_png(struct inference *inference, size_t maps)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
     if (inference->answer_form != CODEC_PNG || maps == 1 ||
         codec_negotiate(accept, inference->form, CODEC_AS_TENSOR, &inference->answer_form))
-        return false;
+        return HTTP_PROCEED;
     return http_problem(request, 406,
                         "Accept: found %.60s for a batch of %zu, but a PNG shows one map; expected "
                         "a batch of 1, or one of %s, %s or %s",
@@ -110,7 +110,7 @@ static const char *curl_hint(const struct http_request *request, size_t expected
                : "";
 }
 
-bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x)
+enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -119,8 +119,8 @@ bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor
     if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->app->threads, &costs,
                         &error) != PPM_OK)
         return http_problem_of(request, &error);
-    if (refuse_png(inference, x->shape.n))
-        return true;
+    if (refuse_png(inference, x->shape.n) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (!add_needs(inference, x->shape, &costs) || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
@@ -139,7 +139,7 @@ bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor
                             request->content_length, ppm_plural(request->content_length),
                             body_bytes, codec_dtype_name(dtype), curl_hint(request, body_bytes));
     inference->costs = costs;
-    return false;
+    return HTTP_PROCEED;
 }
 
 /* ---- JSON ---- */
@@ -180,7 +180,7 @@ bool inference_is_read_at_once(const struct inference *inference, size_t bytes)
     return json_byte_us * (double)left < quick_us;
 }
 
-bool inference_refuse_json(struct inference *inference, const struct ppm_error *error)
+enum http_next inference_refuse_json(struct inference *inference, const struct ppm_error *error)
 {
     if (error->status == PPM_NO_MEMORY && inference->lacks_budget)
         return http_refuse_memory(inference->request);
@@ -220,7 +220,7 @@ static bool pays_in_batches(const struct ppm_costs *costs)
     return costs->weights_us - copies_us > 0.25 * costs->one_thread_us;
 }
 
-static bool refuse_place(struct inference *inference)
+static enum http_next refuse_place(struct inference *inference)
 {
     metrics_rejected(METRICS_QUEUE_FULL);
     return http_problem(inference->request, 503,
@@ -228,14 +228,13 @@ static bool refuse_place(struct inference *inference)
                         inference->app->settings.queue_max);
 }
 
-bool inference_refuse_full_queue(struct inference *inference)
+enum http_next inference_refuse_full_queue(struct inference *inference)
 {
-    return !is_quick(inference) && executor_is_full(inference->app->executor) &&
-           refuse_place(inference);
+    const bool has_place = is_quick(inference) || !executor_is_full(inference->app->executor);
+    return has_place ? HTTP_PROCEED : refuse_place(inference);
 }
 
-/* What finish returns. */
-static bool submit(struct inference *inference)
+static enum http_next submit(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct app *app = inference->app;
@@ -243,10 +242,10 @@ static bool submit(struct inference *inference)
     if (is_quick(inference)) {
         inference->deadline = request->deadline;
         inference_run(inference);
-        return true;
+        return HTTP_RESPOND;
     }
-    if (inference_refuse_full_queue(inference))
-        return true;
+    if (inference_refuse_full_queue(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     inference->is_queued = true;
     inference->deadline =
         http_deadline_in(request, app->settings.queue_timeout_ms, "queue_timeout_ms");
@@ -258,13 +257,15 @@ static bool submit(struct inference *inference)
         refuse_place(inference);
         http_answer(request);
     }
-    return false;
+    return HTTP_LATER;
 }
 
-bool inference_finish(struct http_request *request)
+enum http_next inference_finish(struct http_request *request)
 {
     struct inference *inference = request->state;
-    return (!request->is_compressed && inference->protocol->look(inference)) || submit(inference);
+    const enum http_next next =
+        request->is_compressed ? HTTP_PROCEED : inference->protocol->look(inference);
+    return next == HTTP_PROCEED ? submit(inference) : next;
 }
 
 void inference_release(struct http_request *request)

@@ -11,10 +11,10 @@ struct inference;
 /* How a tensor is asked for and answered: POST /ppm (infer.c) or /v2 (v2_infer.c). */
 struct inference_protocol {
     /* The body is whole and as the protocol has it: finds x in it, as far as that takes no longer
-     * than to wake another thread for it. True: refused. */
-    bool (*look)(struct inference *inference);
-    /* Reads x, on a thread that may compute. True: refused. */
-    bool (*decode)(struct inference *inference);
+     * than to wake another thread for it. */
+    enum http_next (*look)(struct inference *inference);
+    /* Reads x, on a thread that may compute. */
+    enum http_next (*decode)(struct inference *inference);
     /* The response is y, which lies within memory of buffer_take behind head_bytes_max bytes of
      * room (or in inference->y_data); takes memory over. threads: of the caller's team. */
     void (*respond)(struct inference *inference, struct ppm_tensor *y, char *memory, int threads);
@@ -77,19 +77,19 @@ extern const struct executor_kind inference_kind;
 struct inference *inference_begin(struct http_request *request,
                                   const struct inference_protocol *protocol, size_t bytes);
 
-/* Has it computed by the model of that name, which is served. True: refused. */
-bool inference_choose_model(struct inference *inference, const char *name);
+/* Has it computed by the model of that name, which is served. */
+enum http_next inference_choose_model(struct inference *inference, const char *name);
 
 /* The body is whole: computes here and now, or queues it. What route->finish is. */
-bool inference_finish(struct http_request *request);
+enum http_next inference_finish(struct http_request *request);
 
 /* Refuses a request that would have to wait while the queue is full, so that its body need not be
- * read. It takes no place: that is for a request whose body is there. True: refused. */
-bool inference_refuse_full_queue(struct inference *inference);
+ * read. It takes no place: that is for a request whose body is there. */
+enum http_next inference_refuse_full_queue(struct inference *inference);
 
 /* Checks x, of which shape and layout are read, against the model, the limits and the bytes
- * announced, and sets costs and needed_bytes. True: refused. */
-bool inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x);
+ * announced, and sets costs and needed_bytes. */
+enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x);
 
 /* The reader of a body's JSON, whose tensor is in the body or in an object of that list (as
  * codec_json_options.list); made when it is not there yet. NULL: no memory. */
@@ -103,12 +103,12 @@ void inference_read_ahead(struct inference *inference, size_t bytes);
  * to wake another thread for it. */
 bool inference_is_read_at_once(const struct inference *inference, size_t bytes);
 
-/* Refuses what the reader has met. Returns true. */
-bool inference_refuse_json(struct inference *inference, const struct ppm_error *error);
+/* Refuses what the reader has met. Returns HTTP_RESPOND. */
+enum http_next inference_refuse_json(struct inference *inference, const struct ppm_error *error);
 
 /* Inflates the body if it is compressed, reads x by the protocol's decode unless it is there, and
- * takes the time. True: refused. */
-bool inference_decode(struct inference *inference);
+ * takes the time. */
+enum http_next inference_decode(struct inference *inference);
 
 /* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);
@@ -126,20 +126,20 @@ void inference_release(struct http_request *request);
 
 /* ---- infer.c: a body that is x alone ---- */
 
-/* Its shape stands in the head, as ?shape= or X-Tensor-Shape. True: refused. */
-bool inference_refuse_raw_shape(struct inference *inference);
+/* Its shape stands in the head, as ?shape= or X-Tensor-Shape. */
+enum http_next inference_refuse_raw_shape(struct inference *inference);
 
 /* X-Tensor-Shape, X-Tensor-Dtype and X-Tensor-Layout of the answer. */
 void infer_describe_answer(struct http_request *request, const struct ppm_tensor *y,
                            enum codec_dtype dtype);
 
-/* The body is whole: x is where it stands in it, or to be decoded. True: refused. */
-bool inference_refuse_body(struct inference *inference);
+/* The body is whole: x is where it stands in it, or to be decoded. */
+enum http_next inference_refuse_body(struct inference *inference);
 
 /* ---- stages.c: the inner results with it ---- */
 
-/* Reads ?stages=, and if it asks for them, the form that they can be answered in. True: refused. */
-bool stages_refuse(struct inference *inference);
+/* Reads ?stages=, and if it asks for them, the form that they can be answered in. */
+enum http_next stages_refuse(struct inference *inference);
 
 /* Adds what they take to needed_bytes and takes room before y. False: more than can be counted. */
 bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_t y_bytes);

@@ -7,26 +7,26 @@
 
 /* ---- asking ---- */
 
-/* JSON, or safetensors as a client of bytes prefers it. True: refused. */
-static bool refuse_form(struct inference *inference)
+/* JSON, or safetensors as a client of bytes prefers it. */
+static enum http_next refuse_form(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
     const enum codec_form preferred = inference->form == CODEC_JSON ? CODEC_JSON : CODEC_RAW;
     if (codec_negotiate(accept, preferred, CODEC_AS_TENSORS, &inference->answer_form))
-        return false;
+        return HTTP_PROCEED;
     return http_problem(request, 406,
                         "Accept: found %.60s with stages=1, expected %s or %s (one safetensors "
                         "file)",
                         accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_RAW));
 }
 
-bool stages_refuse(struct inference *inference)
+enum http_next stages_refuse(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *asked = http_query(request, "stages");
     if (!asked || strcmp(asked, "0") == 0)
-        return false;
+        return HTTP_PROCEED;
     if (strcmp(asked, "1") != 0)
         return http_problem(request, 400, "stages: found \"%.40s\", expected 0 or 1", asked);
     if (http_query(request, "out_dtype"))

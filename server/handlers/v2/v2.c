@@ -11,21 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool v2_refuse_type(struct http_request *request, bool may_have_bytes)
+enum http_next v2_refuse_type(struct http_request *request, bool may_have_bytes)
 {
     const char *type = http_header(request, "Content-Type");
     enum codec_form form;
     if (!type || (request->has_content_length && request->content_length == 0) ||
         (codec_form_from_media_type(type, &form) &&
          (form == CODEC_JSON || (form == CODEC_RAW && may_have_bytes))))
-        return false;
+        return HTTP_PROCEED;
     return http_problem(request, 415,
                         "Content-Type: found %.60s, expected application/json%s (curl: -H "
                         "'Content-Type: application/json')",
                         type, may_have_bytes ? " or application/octet-stream" : "");
 }
 
-bool v2_order_begin(struct http_request *request)
+enum http_next v2_order_begin(struct http_request *request)
 {
     return v2_refuse_type(request, false);
 }
@@ -56,7 +56,7 @@ json_t *v2_read_body(struct http_request *request)
 
 /* ---- the server ---- */
 
-bool v2_server_finish(struct http_request *request)
+enum http_next v2_server_finish(struct http_request *request)
 {
     const struct app *app = request->context;
     json_t *extensions =
@@ -70,12 +70,12 @@ bool v2_server_finish(struct http_request *request)
                                            PPM_VERSION, "extensions", extensions));
 }
 
-bool v2_live_finish(struct http_request *request)
+enum http_next v2_live_finish(struct http_request *request)
 {
     return handlers_respond_json(request, json_pack("{s:b}", "live", 1));
 }
 
-bool v2_ready_finish(struct http_request *request)
+enum http_next v2_ready_finish(struct http_request *request)
 {
     const struct app *app = request->context;
     if (atomic_load(&app->is_ready))
@@ -86,11 +86,11 @@ bool v2_ready_finish(struct http_request *request)
 
 /* ---- a model ---- */
 
-bool v2_refuse_version(struct http_request *request)
+enum http_next v2_refuse_version(struct http_request *request)
 {
     const char *version = request->arguments[1];
     if (!*version || strcmp(version, V2_VERSION) == 0)
-        return false;
+        return HTTP_PROCEED;
     return http_problem(request, 404,
                         "found no version \"%.64s\" of model \"%.64s\", expected "
                         "version " V2_VERSION ", the only one",
@@ -100,7 +100,7 @@ bool v2_refuse_version(struct http_request *request)
 /* What a handler of one model makes; NULL: no memory. */
 typedef json_t *describe_model(const struct ppm_model_info *info);
 
-static bool respond_model(struct http_request *request, describe_model *describe)
+static enum http_next respond_model(struct http_request *request, describe_model *describe)
 {
     struct app *app = request->context;
     struct registry *registry = served_hold(&app->served);
@@ -108,12 +108,12 @@ static bool respond_model(struct http_request *request, describe_model *describe
     struct ppm_model_info info;
     if (!model) {
         handlers_no_such_model(request, registry, request->arguments[0]);
-    } else if (!v2_refuse_version(request)) {
+    } else if (v2_refuse_version(request) == HTTP_PROCEED) {
         ppm_model_info(model, &info);
         handlers_respond_json(request, describe(&info));
     }
     registry_release(registry);
-    return true;
+    return HTTP_RESPOND;
 }
 
 /* [-1, C, -1, -1]: what is free is -1. */
@@ -138,7 +138,7 @@ static json_t *metadata(const struct ppm_model_info *info)
                      axes_json(info->output_channels, info->layout));
 }
 
-bool v2_model_finish(struct http_request *request)
+enum http_next v2_model_finish(struct http_request *request)
 {
     return respond_model(request, metadata);
 }
@@ -148,7 +148,7 @@ static json_t *readiness(const struct ppm_model_info *info)
     return json_pack("{s:s, s:b}", "name", info->name, "ready", 1);
 }
 
-bool v2_model_ready_finish(struct http_request *request)
+enum http_next v2_model_ready_finish(struct http_request *request)
 {
     return respond_model(request, readiness);
 }
@@ -164,7 +164,7 @@ static json_t *configuration(const struct ppm_model_info *info)
                      axes_json(info->output_channels, info->layout));
 }
 
-bool v2_model_config_finish(struct http_request *request)
+enum http_next v2_model_config_finish(struct http_request *request)
 {
     return respond_model(request, configuration);
 }
@@ -225,12 +225,12 @@ static json_t *model_statistics(const struct ppm_model_info *info)
     return json_pack("{s:[o]}", "model_stats", statistics(info->name));
 }
 
-bool v2_model_stats_finish(struct http_request *request)
+enum http_next v2_model_stats_finish(struct http_request *request)
 {
     return respond_model(request, model_statistics);
 }
 
-bool v2_stats_finish(struct http_request *request)
+enum http_next v2_stats_finish(struct http_request *request)
 {
     struct app *app = request->context;
     struct registry *registry = served_hold(&app->served);
@@ -244,11 +244,11 @@ bool v2_stats_finish(struct http_request *request)
 
 /* ---- the repository ---- */
 
-bool v2_index_finish(struct http_request *request)
+enum http_next v2_index_finish(struct http_request *request)
 {
     json_t *wanted = v2_read_body(request);
     if (!wanted)
-        return true;
+        return HTTP_RESPOND;
     const bool only_ready = json_is_true(json_object_get(wanted, "ready"));
     json_decref(wanted);
     struct app *app = request->context;
@@ -317,7 +317,7 @@ static void *unload(void *request)
 }
 
 /* To read a model takes long, and HTTP threads are for those who wait meanwhile. */
-static bool start_change(struct http_request *request, void *(*change)(void *request))
+static enum http_next start_change(struct http_request *request, void *(*change)(void *request))
 {
     pthread_t thread;
     pthread_attr_t attributes;
@@ -337,15 +337,15 @@ static bool start_change(struct http_request *request, void *(*change)(void *req
         http_answer(request);
     }
     pthread_attr_destroy(&attributes);
-    return false;
+    return HTTP_LATER;
 }
 
-bool v2_load_finish(struct http_request *request)
+enum http_next v2_load_finish(struct http_request *request)
 {
     return start_change(request, load);
 }
 
-bool v2_unload_finish(struct http_request *request)
+enum http_next v2_unload_finish(struct http_request *request)
 {
     return start_change(request, unload);
 }

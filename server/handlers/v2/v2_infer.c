@@ -50,13 +50,12 @@ static size_t json_bytes(const struct v2_inference *v2)
 
 /* ---- the head ---- */
 
-/* True: refused. */
-static bool read_header(struct v2_inference *v2)
+static enum http_next read_header(struct v2_inference *v2)
 {
     struct http_request *request = v2->inference.request;
     const char *text = http_header(request, header_name);
     if (!text)
-        return false;
+        return HTTP_PROCEED;
     v2->has_header = true;
     size_t bytes = 0;
     const char *at = text;
@@ -72,11 +71,11 @@ static bool read_header(struct v2_inference *v2)
                             header_name, bytes, request->content_length);
     v2->header_bytes = bytes;
     request->body_aligned_at = bytes;
-    return false;
+    return HTTP_PROCEED;
 }
 
-/* A body without JSON: x, whose shape stands in the query or a header. True: refused. */
-static bool begin_raw(struct v2_inference *v2)
+/* A body without JSON: x, whose shape stands in the query or a header. */
+static enum http_next begin_raw(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
     v2->is_read = true;
@@ -85,50 +84,57 @@ static bool begin_raw(struct v2_inference *v2)
     return inference_refuse_raw_shape(inference);
 }
 
-/* The JSON has shape and type. True: refused. */
-static bool begin_json(struct v2_inference *v2)
+/* The JSON has shape and type. */
+static enum http_next begin_json(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
     const char *shape;
-    if (!handlers_read_shape(inference->request, &shape))
-        return true;
+    if (handlers_read_shape(inference->request, &shape) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (shape)
         return http_problem(
             inference->request, 400,
             "shape: found %.60s in the query or X-Tensor-Shape, expected only that of inputs[0]",
             shape);
     inference->form = inference->answer_form = CODEC_JSON;
-    return !inference_reader(inference, "inputs") &&
-           http_problem(inference->request, 503, "out of memory");
+    return inference_reader(inference, "inputs")
+               ? HTTP_PROCEED
+               : http_problem(inference->request, 503, "out of memory");
 }
 
-/* What stands behind the JSON is float32 unless that says otherwise. True: refused. */
-static bool refuse_dtype(struct v2_inference *v2)
+/* What stands behind the JSON is float32 unless that says otherwise. */
+static enum http_next refuse_dtype(struct v2_inference *v2)
 {
     struct http_request *request = v2->inference.request;
     enum codec_dtype dtype;
     bool is_explicit;
-    if (!handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &dtype, &is_explicit))
-        return true;
-    return dtype != CODEC_FLOAT32 && http_problem(request, 400,
-                                                  "X-Tensor-Dtype: found %s, expected only the "
-                                                  "datatype of inputs[0], or float32 values",
-                                                  codec_dtype_name(dtype));
+    if (handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &dtype, &is_explicit) !=
+        HTTP_PROCEED)
+        return HTTP_RESPOND;
+    if (dtype == CODEC_FLOAT32)
+        return HTTP_PROCEED;
+    return http_problem(request, 400,
+                        "X-Tensor-Dtype: found %s, expected only the "
+                        "datatype of inputs[0], or float32 values",
+                        codec_dtype_name(dtype));
 }
 
-bool v2_infer_begin(struct http_request *request)
+enum http_next v2_infer_begin(struct http_request *request)
 {
     struct inference *inference =
         inference_begin(request, &v2_protocol, sizeof(struct v2_inference));
-    if (!inference || v2_refuse_version(request))
-        return true;
+    if (!inference || v2_refuse_version(request) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     struct v2_inference *v2 = v2_of(inference);
     inference->head_bytes_max = V2_HEAD_BYTES_MAX;
-    return !handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
-                                 &inference->expectation.layout_is_explicit) ||
-           refuse_dtype(v2) || read_header(v2) || v2_refuse_type(request, v2->has_header) ||
-           (v2->has_header && v2->header_bytes == 0 ? begin_raw(v2) : begin_json(v2)) ||
-           inference_refuse_full_queue(inference);
+    if (handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
+                             &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
+        refuse_dtype(v2) != HTTP_PROCEED || read_header(v2) != HTTP_PROCEED ||
+        v2_refuse_type(request, v2->has_header) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    const enum http_next next =
+        v2->has_header && v2->header_bytes == 0 ? begin_raw(v2) : begin_json(v2);
+    return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
 /* ---- x ---- */
@@ -141,15 +147,15 @@ static void set_timeout(struct http_request *request, size_t timeout_us)
         request->deadline = deadline;
 }
 
-static bool refuse_bytes(struct http_request *request, const char *where, size_t found,
-                         size_t expected)
+static enum http_next refuse_bytes(struct http_request *request, const char *where, size_t found,
+                                   size_t expected)
 {
     return http_problem(request, 400, "%s: found %zu byte%s, expected %zu", where, found,
                         ppm_plural(found), expected);
 }
 
-/* Finds x where it stands, and room for y in shared memory. True: refused. */
-static bool find_places(struct v2_inference *v2)
+/* Finds x where it stands, and room for y in shared memory. */
+static enum http_next find_places(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
     struct http_request *request = inference->request;
@@ -158,8 +164,9 @@ static bool find_places(struct v2_inference *v2)
                  x_bytes = inference->costs.input_bytes / sizeof(float) *
                            codec_dtype_bytes(v2->request.dtype);
     struct ppm_error error = {0};
-    if ((x->place == V2_IN_REGION || y->place == V2_IN_REGION) && v2_refuse_shared_memory(request))
-        return true;
+    if ((x->place == V2_IN_REGION || y->place == V2_IN_REGION) &&
+        v2_refuse_shared_memory(request) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (x->place != V2_IN_JSON && x->bytes != x_bytes)
         return refuse_bytes(request,
                             x->place == V2_IN_BODY ? "inputs[0], binary_data_size"
@@ -185,7 +192,7 @@ static bool find_places(struct v2_inference *v2)
         inference->x.data = v2->x_bytes; /* NULL where it stands as numbers */
     if ((uintptr_t)v2->y_view.data % Y_ALIGNMENT_BYTES == 0)
         inference->y_data = v2->y_view.data;
-    return false;
+    return HTTP_PROCEED;
 }
 
 /* "model_name" is an answer's; in a request it may only repeat the URL's. */
@@ -218,8 +225,7 @@ static void parse(struct v2_inference *v2, size_t body_bytes)
     v2->is_parsed = true;
 }
 
-/* True: refused. */
-static bool read_json(struct v2_inference *v2)
+static enum http_next read_json(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
     const struct v2_request *said = &v2->request;
@@ -230,7 +236,8 @@ static bool read_json(struct v2_inference *v2)
     v2->is_read = true;
     inference->answer_form = said->y.place == V2_IN_JSON ? CODEC_JSON : CODEC_RAW;
     set_timeout(inference->request, said->timeout_us);
-    return inference_refuse_shape(inference, &inference->x) || find_places(v2);
+    const enum http_next next = inference_refuse_shape(inference, &inference->x);
+    return next == HTTP_PROCEED ? find_places(v2) : next;
 }
 
 /* Numbers are read, and what stands behind the JSON is pooled, while they arrive. */
@@ -273,15 +280,15 @@ static enum ppm_status copy_x(struct v2_inference *v2, size_t count, struct ppm_
     return error->status;
 }
 
-static bool decode(struct inference *inference)
+static enum http_next decode(struct inference *inference)
 {
     struct v2_inference *v2 = v2_of(inference);
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
-    if (!v2->is_read && read_json(v2))
-        return true;
+    if (!v2->is_read && read_json(v2) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (inference->x.data)
-        return false;
+        return HTTP_PROCEED;
     if (v2->request.x.place == V2_IN_JSON) {
         codec_json_tensor(v2->inference.reader, request->body, v2->request.axes,
                           v2->request.axis_count, inference->x.layout, &inference->x, &error);
@@ -298,10 +305,10 @@ static bool decode(struct inference *inference)
     }
     inference->x_memory = inference->x.data;
     http_drop_body(request);
-    return error.status != PPM_OK && inference_refuse_json(inference, &error);
+    return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
 }
 
-static bool look(struct inference *inference)
+static enum http_next look(struct inference *inference)
 {
     struct v2_inference *v2 = v2_of(inference);
     struct http_request *request = inference->request;
@@ -312,9 +319,11 @@ static bool look(struct inference *inference)
     if (v2->is_read)
         return inference_refuse_body(inference);
     if (!inference_is_read_at_once(inference, json_bytes(v2)))
-        return false;
-    /* what stands elsewhere than in the JSON may be long */
-    return read_json(v2) || (v2->request.x.place == V2_IN_JSON && inference_decode(inference));
+        return HTTP_PROCEED;
+    const enum http_next next = read_json(v2);
+    if (next != HTTP_PROCEED || v2->request.x.place != V2_IN_JSON)
+        return next; /* what stands elsewhere than in the JSON may be long */
+    return inference_decode(inference);
 }
 
 /* ---- y ---- */

@@ -5,11 +5,12 @@
 
 #include <jansson.h>
 
-bool v2_refuse_shared_memory(struct http_request *request)
+enum http_next v2_refuse_shared_memory(struct http_request *request)
 {
     const struct app *app = request->context;
-    return !app->settings.allow_shared_memory &&
-           http_problem(request, 403,
+    if (app->settings.allow_shared_memory)
+        return HTTP_PROCEED;
+    return http_problem(request, 403,
                         "shared memory is off, expected the setting allow_shared_memory");
 }
 
@@ -21,22 +22,22 @@ static json_t *region_json(const struct shared_memory_info *info)
                      (json_int_t)info->offset, "byte_size", (json_int_t)info->byte_size);
 }
 
-bool v2_regions_finish(struct http_request *request)
+enum http_next v2_regions_finish(struct http_request *request)
 {
     struct shared_memory_info info;
-    if (v2_refuse_shared_memory(request))
-        return true;
+    if (v2_refuse_shared_memory(request) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     json_t *list = json_array();
     for (size_t at = 0; shared_memory_next(&at, &info);)
         handlers_append(&list, region_json(&info));
     return handlers_respond_json(request, list);
 }
 
-bool v2_region_finish(struct http_request *request)
+enum http_next v2_region_finish(struct http_request *request)
 {
     struct shared_memory_info info;
-    if (v2_refuse_shared_memory(request))
-        return true;
+    if (v2_refuse_shared_memory(request) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     if (!shared_memory_find(request->arguments[0], &info))
         return http_problem(request, 404, "no region \"%.64s\" is registered",
                             request->arguments[0]);
@@ -46,17 +47,17 @@ bool v2_region_finish(struct http_request *request)
 
 /* ---- coming and going ---- */
 
-/* An integer of at least 0 of the body; missing: what *ret_size is. False: refused. */
-static bool read_size(struct http_request *request, const json_t *body, const char *key,
-                      size_t *ret_size)
+/* An integer of at least 0 of the body; missing: what *ret_size is. */
+static enum http_next read_size(struct http_request *request, const json_t *body, const char *key,
+                                size_t *ret_size)
 {
     const json_t *value = json_object_get(body, key);
     if (!value)
-        return true;
+        return HTTP_PROCEED;
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return !http_problem(request, 400, "%s: expected an integer of at least 0", key);
+        return http_problem(request, 400, "%s: expected an integer of at least 0", key);
     *ret_size = (size_t)json_integer_value(value);
-    return true;
+    return HTTP_PROCEED;
 }
 
 static void register_region(struct http_request *request, const json_t *body)
@@ -69,8 +70,8 @@ static void register_region(struct http_request *request, const json_t *body)
                      "key: found none, expected the name of a shared memory object as a string");
         return;
     }
-    if (!read_size(request, body, "offset", &offset) ||
-        !read_size(request, body, "byte_size", &bytes))
+    if (read_size(request, body, "offset", &offset) != HTTP_PROCEED ||
+        read_size(request, body, "byte_size", &bytes) != HTTP_PROCEED)
         return;
     if (shared_memory_register(request->arguments[0], key, offset, bytes, &error) == PPM_OK)
         handlers_respond_json(request, json_object());
@@ -78,28 +79,28 @@ static void register_region(struct http_request *request, const json_t *body)
         http_problem_of(request, &error);
 }
 
-bool v2_register_finish(struct http_request *request)
+enum http_next v2_register_finish(struct http_request *request)
 {
-    json_t *body = v2_refuse_shared_memory(request) ? NULL : v2_read_body(request);
+    json_t *body = v2_refuse_shared_memory(request) == HTTP_PROCEED ? v2_read_body(request) : NULL;
     if (body)
         register_region(request, body);
     json_decref(body);
-    return true;
+    return HTTP_RESPOND;
 }
 
 /* One that is not there is gone, as Triton has it. */
-bool v2_unregister_finish(struct http_request *request)
+enum http_next v2_unregister_finish(struct http_request *request)
 {
-    if (v2_refuse_shared_memory(request))
-        return true;
+    if (v2_refuse_shared_memory(request) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     shared_memory_unregister(request->arguments[0]);
     return handlers_respond_json(request, json_object());
 }
 
-bool v2_unregister_all_finish(struct http_request *request)
+enum http_next v2_unregister_all_finish(struct http_request *request)
 {
-    if (v2_refuse_shared_memory(request))
-        return true;
+    if (v2_refuse_shared_memory(request) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     shared_memory_unregister_all();
     return handlers_respond_json(request, json_object());
 }

@@ -1,5 +1,5 @@
 /* test_spec.c - model configurations: what is refused, where and in which words; what is taken. */
-#include "core/model/spec.h"
+#include "core/shape/warm_up_shapes.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -27,7 +27,9 @@ static void check_refusals(const struct refusal *refusals, size_t count)
         struct ppm_error error = {0};
         struct spec spec;
         const char *path = support_write_json("refused.json", refusals[i].json);
-        const enum ppm_status status = spec_read(path, &spec, &error);
+        enum ppm_status status = spec_read(path, &spec, &error);
+        if (status == PPM_OK)
+            status = warm_up_shapes_check(&spec, path, &error);
         cr_expect(status == PPM_BAD_CONFIG && error.status == status, "%s: found status %d",
                   refusals[i].name, (int)status);
         cr_expect(strstr(error.text, refusals[i].text) != NULL, "%s: found \"%s\", expected \"%s\"",

@@ -1,4 +1,4 @@
-/* bfloat16.c - models that compute with bfloat16: what it takes here, and what it costs. */
+/* bfloat16.c - see bfloat16.h. */
 #include "core/model/bfloat16.h"
 #include "core/base/memory.h"
 #include "core/base/threads.h"
@@ -13,8 +13,6 @@ bool bfloat16_takes(const struct spec *spec, const struct layer *conv)
     return spec->compute == COMPUTE_BFLOAT16 && conv->kind == LAYER_CONV &&
            !winograd_fits(spec, conv);
 }
-
-/* ---- how fast is it? ---- */
 
 enum {
     TRIAL_STEPS = 512, /* of a tile's product; panels are in the second-level cache */
@@ -84,65 +82,6 @@ enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
                     path, ops->name);
 }
 
-/* ---- how far off is it? ---- */
-
-/* A load should not take much more memory than the model: outputs may be enlarged without bounds.
- */
-static bool can_try(const struct ppm_model *model, struct ppm_shape shape)
-{
-    enum { WORKING_BYTES_MAX = 256 << 20 };
-    struct ppm_costs costs;
-    struct ppm_error unfit = {0};
-    return ppm_model_costs(model, shape, PPM_NCHW, 1, &costs, &unfit) == PPM_OK &&
-           costs.working_bytes <= WORKING_BYTES_MAX;
-}
-
-/* The shape of the x to try: square, of a size that most bins divide, so that models whose branches
- * have to agree in size take it too. Or what the model is to be warmed up for. n is 0 where there
- * is none. */
-static struct ppm_shape shape_to_try(const struct ppm_model *model)
-{
-    static const size_t extents[] = {12, 24, 60, 120, 240};
-    const struct spec *spec = &model->spec;
-    for (size_t i = 0; i < sizeof extents / sizeof *extents; i++) {
-        const struct ppm_shape shape = {1, spec->channels, extents[i], extents[i]};
-        if (can_try(model, shape))
-            return shape;
-    }
-    return spec->warm_up_count > 0 && can_try(model, spec->warm_up[0]) ? spec->warm_up[0]
-                                                                       : (struct ppm_shape){0};
-}
-
-static void fill_random(float *x, size_t count)
-{
-    uint64_t state = 1;
-    for (size_t i = 0; i < count; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
-        x[i] = (float)(state >> 40) * 0x1p-23F - 1;
-    }
-}
-
-/* INFINITY where values are not finite. */
-static double difference(const struct ppm_tensor *y, const struct ppm_tensor *expected)
-{
-    const size_t count = y->shape.n * y->shape.c * y->shape.h * y->shape.w;
-    double largest = 0, off = 0;
-    if (y->dtype == PPM_INT32) {
-        const int32_t *a = y->data, *b = expected->data;
-        for (size_t i = 0; i < count; i++)
-            off += a[i] != b[i];
-        return off / (double)count;
-    }
-    const float *a = y->data, *b = expected->data;
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(a[i]) || !isfinite(b[i]))
-            return INFINITY;
-        largest = fmax(largest, fabs((double)b[i]));
-        off = fmax(off, fabs((double)a[i] - (double)b[i]));
-    }
-    return largest > 0 ? off / largest : off;
-}
-
 static enum ppm_status narrow_stack(const struct spec *spec, struct stack *stack,
                                     const struct ppm_progress *progress, struct ppm_error *error)
 {
@@ -152,39 +91,12 @@ static enum ppm_status narrow_stack(const struct spec *spec, struct stack *stack
     return error->status;
 }
 
-static enum ppm_status narrow_model(struct ppm_model *model, const struct ppm_progress *progress,
-                                    struct ppm_error *error)
+enum ppm_status bfloat16_narrow(struct ppm_model *model, const struct ppm_progress *progress,
+                                struct ppm_error *error)
 {
     struct spec *spec = &model->spec;
     for (size_t i = 0; i < spec->branch_count; i++)
         if (narrow_stack(spec, &spec->branches[i].stack, progress, error) != PPM_OK)
             return error->status;
     return narrow_stack(spec, &spec->head, progress, error);
-}
-
-enum ppm_status model_to_bfloat16(struct ppm_model *model, const struct ppm_progress *progress,
-                                  struct ppm_error *error)
-{
-    const struct ppm_run_options options = {.threads = 1,
-                                            .is_cancelled =
-                                                progress ? progress->is_cancelled : NULL,
-                                            .cancel_context = progress ? progress->context : NULL};
-    struct ppm_tensor x = {.shape = shape_to_try(model), .is_batch = true};
-    struct ppm_tensor expected = {0}, y = {0};
-    const bool is_tried = x.shape.n > 0;
-    if (is_tried && ppm_tensor_allocate(&x, error) != PPM_OK)
-        return error->status;
-    if (is_tried)
-        fill_random(x.data, x.shape.n * x.shape.c * x.shape.h * x.shape.w);
-    if ((is_tried && ppm_run(model, &x, &options, &expected, error) != PPM_OK) ||
-        narrow_model(model, progress, error) != PPM_OK ||
-        (is_tried && ppm_run(model, &x, &options, &y, error) != PPM_OK))
-        goto out;
-    if (is_tried && isfinite(difference(&y, &expected)))
-        model->compute_error = (struct ppm_compute_error){difference(&y, &expected), x.shape};
-out:
-    ppm_tensor_free(&x);
-    ppm_tensor_free(&expected);
-    ppm_tensor_free(&y);
-    return error->status;
 }

@@ -16,9 +16,8 @@ bool bfloat16_takes(const struct spec *spec, const struct layer *conv);
 enum ppm_status bfloat16_measure(const struct simd_ops *ops, double *ret_share,
                                  struct ppm_error *error);
 
-/* Rounds the weights of a model that was loaded as float32 to bfloat16, and notes how much that
- * changes its answers. */
-enum ppm_status model_to_bfloat16(struct ppm_model *model, const struct ppm_progress *progress,
-                                  struct ppm_error *error);
+/* Rounds the weights of a model that was loaded as float32. */
+enum ppm_status bfloat16_narrow(struct ppm_model *model, const struct ppm_progress *progress,
+                                struct ppm_error *error);
 
 #endif

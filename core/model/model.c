@@ -1,4 +1,4 @@
-/* model.c - loads a model: specification, then weights, then norms folded. Immutable afterwards. */
+/* model.c - a model's weights: read, folded, packed. */
 #include "core/model/model.h"
 #include "core/base/kernels.h"
 #include "core/base/memory.h"
@@ -243,62 +243,42 @@ static uint64_t stack_bytes(const struct stack *stack)
     return bytes;
 }
 
-static void load_weights(struct loader *loader)
+enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
+                                   const struct ppm_progress *progress, struct ppm_error *error)
 {
-    struct spec *spec = &loader->model->spec;
-    if (!(loader->source = weights_open(&spec->weights, loader->progress, loader->error)))
-        return;
-    loader->layers_total = spec->head.count;
+    struct spec *spec = &model->spec;
+    struct loader loader = {.model = model, .path = path, .progress = progress, .error = error};
+    if (!(loader.source = weights_open(&spec->weights, progress, error)))
+        return error->status;
+    loader.layers_total = spec->head.count;
     for (size_t i = 0; i < spec->branch_count; i++)
-        loader->layers_total += spec->branches[i].stack.count;
+        loader.layers_total += spec->branches[i].stack.count;
     for (size_t i = 0; i < spec->branch_count; i++)
-        load_stack(loader, &spec->branches[i].stack);
-    load_stack(loader, &spec->head);
-    weights_close(loader->source);
+        load_stack(&loader, &spec->branches[i].stack);
+    load_stack(&loader, &spec->head);
+    weights_close(loader.source);
+    return error->status;
 }
 
-static uint64_t weights_bytes(const struct spec *spec)
+uint64_t model_weights_bytes(const struct ppm_model *model)
 {
-    uint64_t bytes = stack_bytes(&spec->head);
-    for (size_t i = 0; i < spec->branch_count; i++)
-        bytes += stack_bytes(&spec->branches[i].stack);
+    uint64_t bytes = stack_bytes(&model->spec.head);
+    for (size_t i = 0; i < model->spec.branch_count; i++)
+        bytes += stack_bytes(&model->spec.branches[i].stack);
     return bytes;
 }
 
-static void load(struct loader *loader)
-{
-    struct ppm_model *model = loader->model;
-    struct ppm_error *error = loader->error;
-    if (spec_read(loader->path, &model->spec, error) != PPM_OK)
-        return;
-    const bool is_bfloat16 = model->spec.compute == COMPUTE_BFLOAT16;
-    if (is_bfloat16 && bfloat16_require(loader->path, model->simd, error) != PPM_OK)
-        return;
-    load_weights(loader);
-    if (error->status == PPM_OK && is_bfloat16 &&
-        bfloat16_measure(model->simd, &model->compute_share, error) == PPM_OK)
-        model_to_bfloat16(model, loader->progress, error);
-    if (error->status == PPM_OK)
-        model->parameters_bytes = weights_bytes(&model->spec);
-}
-
-struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
-                                 struct ppm_error *error)
+struct ppm_model *model_create(const char *path, struct ppm_error *error)
 {
     static atomic_uint_fast64_t loads;
-    struct loader loader = {.path = path, .progress = progress, .error = error};
-    loader.model = calloc(1, sizeof *loader.model);
-    if (!loader.model) {
+    struct ppm_model *model = calloc(1, sizeof *model);
+    if (!model) {
         ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
         return NULL;
     }
-    loader.model->simd = core_simd();
-    loader.model->id = atomic_fetch_add(&loads, 1) + 1;
-    load(&loader);
-    if (error->status == PPM_OK)
-        return loader.model;
-    ppm_model_free(loader.model);
-    return NULL;
+    model->simd = core_simd();
+    model->id = atomic_fetch_add(&loads, 1) + 1;
+    return model;
 }
 
 void ppm_model_free(struct ppm_model *model)

@@ -1,4 +1,4 @@
-/* model.h - a loaded model. */
+/* model.h - a model with its weights. Immutable once core/load.c has loaded it. */
 #ifndef PPM_CORE_MODEL_MODEL_H
 #define PPM_CORE_MODEL_MODEL_H
 
@@ -12,5 +12,15 @@ struct ppm_model {
     double compute_share; /* bfloat16_measure; 0: it computes with float32 */
     struct ppm_compute_error compute_error;
 };
+
+/* An empty model, for the configuration at path. ppm_model_free frees it. */
+struct ppm_model *model_create(const char *path, struct ppm_error *error);
+
+/* Reads the weights of all layers of model->spec, folds the norms, packs the convolutions. */
+enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
+                                   const struct ppm_progress *progress, struct ppm_error *error);
+
+/* Bytes of all weights as they are in memory. */
+uint64_t model_weights_bytes(const struct ppm_model *model);
 
 #endif

@@ -1,6 +1,5 @@
 /* spec.c - a model's JSON: the top level. Layers are in layers.c. */
 #include "core/model/spec.h"
-#include "core/shape/geometry.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -297,19 +296,17 @@ static enum ppm_status read_compute(const json_t *root, const struct json_place 
 
 /* A shape in a request of the model: its axes in the order of the model's layout. */
 static enum ppm_status read_warm_up_shape(const json_t *value, const struct json_place *place,
-                                          const struct spec *spec, struct ppm_shape *ret_shape,
+                                          enum ppm_layout layout, struct ppm_shape *ret_shape,
                                           struct ppm_error *error)
 {
     size_t axes[4] = {0};
     const size_t count = json_array_size(value) <= 4 ? json_array_size(value) : 0;
     struct ppm_tensor tensor;
-    struct geometry geometry;
     struct ppm_error cause = {0};
     for (size_t i = 0; i < count; i++)
         if (is_size_in(json_array_get(value, i), UINT32_MAX))
             axes[i] = (size_t)json_integer_value(json_array_get(value, i));
-    if (ppm_tensor_from_axes(axes, count, spec->layout, &tensor, &cause) != PPM_OK ||
-        geometry_of(spec, tensor.shape, &geometry, &cause) != PPM_OK)
+    if (ppm_tensor_from_axes(axes, count, layout, &tensor, &cause) != PPM_OK)
         return json_refuse(place, value, error, "a shape that the model takes (%s)", cause.text);
     *ret_shape = tensor.shape;
     return PPM_OK;
@@ -329,8 +326,8 @@ static enum ppm_status read_warm_up(const json_t *root, const struct json_place 
                            WARM_UP_MAX, spec->channels);
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct json_place element = json_element(&member, i);
-        if (read_warm_up_shape(json_array_get(list, i), &element, spec, &spec->warm_up[i], error) !=
-            PPM_OK)
+        if (read_warm_up_shape(json_array_get(list, i), &element, spec->layout, &spec->warm_up[i],
+                               error) != PPM_OK)
             return error->status;
     }
     spec->warm_up_count = json_array_size(list);

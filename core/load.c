@@ -1,0 +1,33 @@
+/* load.c - loads a model: its configuration, then its weights, rounded to bfloat16 if it asks. */
+#include "core/compute_error.h"
+#include "core/model/bfloat16.h"
+#include "core/shape/warm_up_shapes.h"
+
+static enum ppm_status load(struct ppm_model *model, const char *path,
+                            const struct ppm_progress *progress, struct ppm_error *error)
+{
+    if (spec_read(path, &model->spec, error) != PPM_OK ||
+        warm_up_shapes_check(&model->spec, path, error) != PPM_OK)
+        return error->status;
+    const bool is_bfloat16 = model->spec.compute == COMPUTE_BFLOAT16;
+    if (is_bfloat16 && bfloat16_require(path, model->simd, error) != PPM_OK)
+        return error->status;
+    if (model_read_weights(model, path, progress, error) != PPM_OK)
+        return error->status;
+    if (is_bfloat16 && (bfloat16_measure(model->simd, &model->compute_share, error) != PPM_OK ||
+                        compute_error_narrow(model, progress, error) != PPM_OK))
+        return error->status;
+    model->parameters_bytes = model_weights_bytes(model);
+    return PPM_OK;
+}
+
+struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
+                                 struct ppm_error *error)
+{
+    struct ppm_model *model = model_create(path, error);
+    if (model && load(model, path, progress, error) != PPM_OK) {
+        ppm_model_free(model);
+        return NULL;
+    }
+    return model;
+}

@@ -1,5 +1,6 @@
 /* avx2.c - the words of AVX2 with FMA and F16C, and the kernels over them. */
 #include "simd/simd.h"
+#include "simd/thread.h"
 
 #if defined(__x86_64__)
 
@@ -144,7 +145,7 @@ static inline void vec_store_int(int32_t *ret, vec v)
 #    define vec_tanh(x)      Sleef_tanhf8_u10avx2(x)
 #    define vec_erf(x)       Sleef_erff8_u10avx2(x)
 
-#    include "simd/act_tmpl.h"
+#    include "simd/activations_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
 #    include "simd/output_tmpl.h"
@@ -171,6 +172,8 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
 
 const struct simd_ops simd_avx2 = {
     .name = "avx2",
+    .begin = simd_thread_begin,
+    .end = simd_thread_end,
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,

@@ -1,11 +1,12 @@
 /* avx512.c - the words of AVX-512 F, and the kernels over them. */
 #include "simd/simd.h"
+#include "simd/thread.h"
 
 #if defined(__x86_64__)
 
 #    include "simd/words_avx512.h"
 
-#    include "simd/act_tmpl.h"
+#    include "simd/activations_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
 #    include "simd/output_tmpl.h"
@@ -18,6 +19,8 @@
 
 const struct simd_ops simd_avx512 = {
     .name = "avx512",
+    .begin = simd_thread_begin,
+    .end = simd_thread_end,
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,

@@ -6,6 +6,10 @@
  * rows and vectors are constants wherever these are inlined: the loops over them unroll, and the
  * accumulators live in registers. */
 
+_Static_assert(GEMM_ROWS <= (int)SIMD_GEMM_ROWS_MAX &&
+                   GEMM_VECTORS * LANES <= (int)SIMD_GEMM_COLUMNS_MAX,
+               "a tile is larger than the maxima of simd.h");
+
 #define GEMM_COLUMNS (GEMM_VECTORS * LANES)
 #define GEMM_INLINE  static inline __attribute__((always_inline))
 

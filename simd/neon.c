@@ -1,5 +1,6 @@
 /* neon.c - the words of NEON as every arm64 CPU has it, and the kernels over them. */
 #include "simd/simd.h"
+#include "simd/thread.h"
 
 #if defined(__aarch64__)
 
@@ -145,7 +146,7 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
 #    define vec_tanh(x)      Sleef_tanhf4_u10advsimd(x)
 #    define vec_erf(x)       Sleef_erff4_u10advsimd(x)
 
-#    include "simd/act_tmpl.h"
+#    include "simd/activations_tmpl.h"
 #    include "simd/gemm_tmpl.h"
 #    include "simd/halves_tmpl.h"
 #    include "simd/output_tmpl.h"
@@ -188,6 +189,8 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
 
 const struct simd_ops simd_neon = {
     .name = "neon",
+    .begin = simd_thread_begin,
+    .end = simd_thread_end,
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,

@@ -1,97 +1,13 @@
 /* scalar.c - every kernel in plain C: the specification. */
 #include "simd/scalar.h"
+#include "simd/thread.h"
 
 #include <math.h>
-#include <sleef.h>
 #include <string.h>
 
-static double relu(double x, double slope)
-{
-    (void)slope;
-    return x < 0 ? 0 : x;
-}
-
-static double relu6(double x, double slope)
-{
-    (void)slope;
-    return x < 0 ? 0 : x > 6 ? 6 : x;
-}
-
-static double leaky_relu(double x, double slope)
-{
-    return x < 0 ? slope * x : x;
-}
-
-static double elu(double x, double slope)
-{
-    (void)slope;
-    return x < 0 ? Sleef_expm1_u10(x) : x;
-}
-
-static double sigmoid(double x, double slope)
-{
-    (void)slope;
-    return 1 / (1 + Sleef_exp_u10(-x));
-}
-
-static double hyperbolic_tangent(double x, double slope)
-{
-    (void)slope;
-    return Sleef_tanh_u10(x);
-}
-
-static double silu(double x, double slope)
-{
-    (void)slope;
-    return x / (1 + Sleef_exp_u10(-x));
-}
-
-static double gelu(double x, double slope)
-{
-    (void)slope;
-    return x / 2 * (1 + Sleef_erf_u10(x * M_SQRT1_2));
-}
-
-static double hardswish(double x, double slope)
-{
-    return x * relu6(x + 3, slope) / 6;
-}
-
-/* One row kernel per formula, so that the table holds plain functions. */
-#define ACTIVATE_ROW(formula)                                                                      \
-    static void activate_##formula(const float *x, float *ret, size_t count, float slope)          \
-    {                                                                                              \
-        for (size_t i = 0; i < count; i++)                                                         \
-            ret[i] = (float)formula((double)x[i], (double)slope);                                  \
-    }
-
-ACTIVATE_ROW(relu)
-ACTIVATE_ROW(relu6)
-ACTIVATE_ROW(leaky_relu)
-ACTIVATE_ROW(elu)
-ACTIVATE_ROW(sigmoid)
-ACTIVATE_ROW(hyperbolic_tangent)
-ACTIVATE_ROW(silu)
-ACTIVATE_ROW(gelu)
-ACTIVATE_ROW(hardswish)
-
-static void softmax(float *x, size_t channels, size_t stride, size_t count)
-{
-    for (size_t p = 0; p < count; p++) {
-        double max = -INFINITY, sum = 0;
-        for (size_t c = 0; c < channels; c++) {
-            double value = (double)x[c * stride + p];
-            if (value > max || isnan(value))
-                max = value;
-        }
-        for (size_t c = 0; c < channels; c++)
-            sum += Sleef_exp_u10((double)x[c * stride + p] - max);
-        for (size_t c = 0; c < channels; c++)
-            x[c * stride + p] = (float)(Sleef_exp_u10((double)x[c * stride + p] - max) / sum);
-    }
-}
-
 enum { GEMM_ROWS = 4, GEMM_COLUMNS = 8 };
+_Static_assert(GEMM_ROWS <= (int)SIMD_GEMM_ROWS_MAX && GEMM_COLUMNS <= (int)SIMD_GEMM_COLUMNS_MAX,
+               "a tile is larger than the maxima of simd.h");
 
 static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, float sum)
 {
@@ -252,8 +168,12 @@ static void float32_to_bfloat16(const float *x, uint16_t *ret, size_t count)
     }
 }
 
+#define ACTIVATE(constant, name, low, high) [SIMD_##constant] = scalar_activate_##name,
+
 const struct simd_ops simd_scalar = {
     .name = "scalar",
+    .begin = simd_thread_begin,
+    .end = simd_thread_end,
     .gemm_rows = GEMM_ROWS,
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,
@@ -265,19 +185,8 @@ const struct simd_ops simd_scalar = {
     .winograd_output = scalar_winograd_output,
     .stretch_rows = stretch_rows,
     .argmax = argmax,
-    .activate =
-        {
-            [SIMD_RELU] = activate_relu,
-            [SIMD_RELU6] = activate_relu6,
-            [SIMD_LEAKY_RELU] = activate_leaky_relu,
-            [SIMD_ELU] = activate_elu,
-            [SIMD_SIGMOID] = activate_sigmoid,
-            [SIMD_TANH] = activate_hyperbolic_tangent,
-            [SIMD_SILU] = activate_silu,
-            [SIMD_GELU] = activate_gelu,
-            [SIMD_HARDSWISH] = activate_hardswish,
-        },
-    .softmax = softmax,
+    .activate = {SIMD_ACTIVATIONS(ACTIVATE)},
+    .softmax = scalar_softmax,
     .float16_to_float32 = float16_to_float32,
     .bfloat16_to_float32 = bfloat16_to_float32,
     .float32_to_float16 = float32_to_float16,

@@ -1,8 +1,14 @@
-/* scalar.h - kernels of the scalar table that have a file of their own; simd.h describes them. */
+/* scalar.h - scalar kernels outside scalar.c; simd.h describes them. */
 #ifndef PPM_SIMD_SCALAR_H
 #define PPM_SIMD_SCALAR_H
 
 #include "simd/simd.h"
+
+#define DECLARE_ACTIVATE(constant, name, low, high)                                                \
+    void scalar_activate_##name(const float *x, float *ret, size_t count, float slope);
+SIMD_ACTIVATIONS(DECLARE_ACTIVATE)
+#undef DECLARE_ACTIVATE
+void scalar_softmax(float *x, size_t channels, size_t stride, size_t count);
 
 void scalar_winograd_input(const float *x, size_t stride, size_t count, float *ret,
                            size_t ret_stride);

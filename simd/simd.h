@@ -13,23 +13,30 @@
 #ifndef PPM_SIMD_SIMD_H
 #define PPM_SIMD_SIMD_H
 
+#include "simd/activations.h"
+
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* y = f(x, slope); names and formulas are PyTorch's (torch.nn). */
+/* y = f(x, slope) */
 enum simd_activation {
-    SIMD_RELU,       /* max(x, 0) */
-    SIMD_RELU6,      /* min(max(x, 0), 6) */
-    SIMD_LEAKY_RELU, /* x < 0 ? slope * x : x; also PReLU, a channel at a time */
-    SIMD_ELU,        /* x < 0 ? exp(x) - 1 : x */
-    SIMD_SIGMOID,    /* 1 / (1 + exp(-x)) */
-    SIMD_TANH,       /* tanh(x) */
-    SIMD_SILU,       /* x / (1 + exp(-x)) */
-    SIMD_GELU,       /* x / 2 * (1 + erf(x / sqrt(2))) */
-    SIMD_HARDSWISH,  /* x * min(max(x + 3, 0), 6) / 6 */
-    SIMD_ACTIVATION_COUNT
+#define ACTIVATION_CONSTANT(constant, name, low, high) SIMD_##constant,
+    SIMD_ACTIVATIONS(ACTIVATION_CONSTANT)
+#undef ACTIVATION_CONSTANT
+        SIMD_ACTIVATION_COUNT
 };
+
+struct simd_activation_info {
+    const char *name; /* in a model's JSON: "relu" */
+    float low, high;  /* f clamps x to these and does nothing else; infinite: it is no clamp */
+};
+
+extern const struct simd_activation_info simd_activations[SIMD_ACTIVATION_COUNT];
+
+/* No table's tile is larger, so arrays of these sizes hold any tile. */
+enum { SIMD_GEMM_ROWS_MAX = 32, SIMD_GEMM_COLUMNS_MAX = 32 };
 
 /* What the words of a run's a and b hold. Of pairs, the lower half of a word belongs to an even
  * step and the upper half to the next one: w words, w = (k + 1) / 2, stand for k steps, and where k
@@ -105,8 +112,14 @@ struct simd_taps {
 struct simd_ops {
     const char *name; /* "scalar"; what PPM_ISA selects it by */
 
-    /* The largest tile, a multiple of nothing in particular; gemm_columns is the width of every
-     * packed micro-panel. */
+    /* Every thread calls begin before it computes with this table, and end, with what begin
+     * returned, when it is done. They may nest. In between, subnormal numbers are taken as zero.
+     * Outside, today's kernels compute as well, and keep subnormal numbers. */
+    unsigned (*begin)(void);
+    void (*end)(unsigned before);
+
+    /* The largest tile; no alignment implied. gemm_columns is the width of every packed
+     * micro-panel. */
     size_t gemm_rows, gemm_columns;
     void (*gemm_tile)(const struct simd_gemm_tile *tile); /* all runs SIMD_FLOAT32 */
 
@@ -179,10 +192,6 @@ struct simd_bfloat16 {
      * 2 and j < columns, rows without gaps. ret does not overlap x. */
     void (*pack_pairs)(const float *x, size_t k, size_t columns, float *ret);
 };
-
-/* Makes the calling thread take subnormal numbers as zero; returns what to restore. */
-unsigned simd_flush_denormals(void);
-void simd_restore_denormals(unsigned before);
 
 extern const struct simd_ops simd_scalar;
 extern const struct simd_bfloat16 simd_scalar_bfloat16;

@@ -262,13 +262,14 @@ CHECK_BFLOAT16_TEST(pack_pairs)
 /* While it lasts, and no longer. */
 Test(check_simd, subnormals_are_flushed)
 {
+    const struct simd_ops *ops = simd_select(NULL);
     volatile float tiny = 1e-40F, half = 0.5F, smallest = 0x1p-126F;
-    const unsigned before = simd_flush_denormals();
+    const unsigned before = ops->begin();
     const float taken = tiny * 2, given = smallest * half;
-    const unsigned inner = simd_flush_denormals();
-    simd_restore_denormals(inner);
+    const unsigned inner = ops->begin();
+    ops->end(inner);
     const float still = tiny * 2;
-    simd_restore_denormals(before);
+    ops->end(before);
     const float after = tiny * 2;
     cr_expect(taken == 0 && given == 0 && still == 0, "found %g, %g, %g", (double)taken,
               (double)given, (double)still);

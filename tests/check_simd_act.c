@@ -52,10 +52,10 @@ static void check_activation(struct check *check, int activation, const float *v
     float *x = check_place_floats(check, X_SLOT, count);
     memcpy(x, values, count * sizeof *x);
     float *ret = in_place ? x : check_place_floats(check, RET_SLOT, count);
-    const unsigned before = flushes ? simd_flush_denormals() : 0;
+    const unsigned before = flushes ? check->ops->begin() : 0;
     CHECK_CALL(check, check->ops->activate[activation](x, ret, count, slope));
     if (flushes)
-        simd_restore_denormals(before);
+        check->ops->end(before);
     for (size_t i = 0; i < count; i++)
         compare(check, activation, values[i], slope, ret[i], flushes);
     check_margins(check, in_place ? X_SLOT : RET_SLOT);

@@ -34,9 +34,9 @@ static void check_widened(struct check *check, const struct format *format, size
     for (size_t i = 0; i < count; i++)
         half[i] = (uint16_t)(first + i * 257); /* all exponents side by side */
     format->scalar_widen(half, expected, count);
-    const unsigned before = simd_flush_denormals();
+    const unsigned before = check->ops->begin();
     CHECK_CALL(check, format->widen(half, ret, count));
-    simd_restore_denormals(before);
+    check->ops->end(before);
     for (size_t i = 0; i < count; i++)
         if (bits_of(ret[i]) != bits_of(expected[i]))
             check_fault(check, "[%zu] of %zu, 0x%04x: found 0x%08x, not 0x%08x", i, count,
@@ -93,9 +93,9 @@ static void check_narrowed(struct check *check, const struct format *format, siz
         memcpy(&x[i], &bits, sizeof bits);
     }
     format->scalar_narrow(x, expected, count);
-    const unsigned before = simd_flush_denormals();
+    const unsigned before = check->ops->begin();
     CHECK_CALL(check, format->narrow(x, ret, count));
-    simd_restore_denormals(before);
+    check->ops->end(before);
     for (size_t i = 0; i < count; i++)
         if (ret[i] != expected[i])
             check_fault(check, "[%zu] of %zu, 0x%08x: found 0x%04x, not 0x%04x", i, count,

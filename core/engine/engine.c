@@ -236,7 +236,7 @@ static void run_head(struct work *work, const struct pass *passes, size_t count,
 static void take_part(struct work *work, const struct pass *passes, size_t count,
                       const struct ppm_tensor *y, double *at_s, struct ppm_stage_times *times)
 {
-    const unsigned denormals = simd_flush_denormals();
+    const unsigned before = work->plan->simd->begin();
     stage_pool(work);
 #pragma omp master
     times->pool_ms = mark_ms(at_s);
@@ -250,7 +250,7 @@ static void take_part(struct work *work, const struct pass *passes, size_t count
     times->head_ms = mark_ms(at_s);
     if (work->values)
         stage_output(work, passes[count - 1].ret_channels, y);
-    simd_restore_denormals(denormals);
+    work->plan->simd->end(before);
 }
 
 /* A team of one would still ask the kernel at each barrier to wake its others. Within another

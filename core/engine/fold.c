@@ -134,7 +134,7 @@ static void fold_branch(const struct work *work, size_t *done, size_t panel, siz
     const struct layer *bottleneck = &work->spec->head.layers[0];
     const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
     const size_t columns = work->n * plan_points(&work->plan->g, branch);
-    float product[32 * 32];
+    float product[SIMD_GEMM_ROWS_MAX * SIMD_GEMM_COLUMNS_MAX];
     struct simd_gemm_run run = {.a = conv_panel_at(bottleneck, panel, part, tap, 0),
                                 .k = channels,
                                 .words = conv_float32_words(bottleneck)};

@@ -195,9 +195,9 @@ void gather_rows(const struct block *block, const struct piece *piece, const str
 void gather_pairs(const struct block *block, const struct piece *piece, float *ret,
                   size_t tile_stride)
 {
-    enum { CHANNELS = 64, COLUMNS_MAX = 32 };
+    enum { CHANNELS = 64 };
     const size_t width = block->work->plan->simd->gemm_columns;
-    float channels[CHANNELS * COLUMNS_MAX];
+    float channels[CHANNELS * SIMD_GEMM_COLUMNS_MAX];
     for (size_t i = 0; i < block->count; i++)
         for (size_t at = 0; at < piece->count; at += CHANNELS) {
             const size_t left = piece->count - at;

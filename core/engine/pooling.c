@@ -85,11 +85,11 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
     const size_t planes = whole < all ? whole : all;
     if (planes <= pooling->planes_pooled)
         return;
-    const unsigned denormals = simd_flush_denormals();
+    const unsigned before = pooling->plan.simd->begin();
     for (; pooling->planes_pooled < planes; pooling->planes_pooled++)
         pool_plane(NULL, NULL, &pooling->plan, x, pooling->planes_pooled, pooling->scratch,
                    pooling->pooled);
-    simd_restore_denormals(denormals);
+    pooling->plan.simd->end(before);
 }
 
 bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,

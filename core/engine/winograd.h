@@ -17,6 +17,8 @@ enum {
     PLANES_TOGETHER = 16,     /* gathered at a time, from NHWC */
 };
 
+_Static_assert(BLOCK_COLUMNS >= (int)SIMD_GEMM_COLUMNS_MAX, "a block holds a micro-panel");
+
 /* Tiles of one row of tiles, neighbours in a micro-panel. */
 struct tile_run {
     size_t micro, column; /* where they begin in the block */

@@ -1,5 +1,5 @@
-/* act_tmpl.h - activations and softmax. Wants the words that rows_tmpl.h does, vec_sub, vec_div,
- * vec_select_negative, and SLEEF's vec_exp, vec_expm1, vec_tanh, vec_erf. */
+/* activations_tmpl.h - activations and softmax. Wants the words that rows_tmpl.h does, vec_sub,
+ * vec_div, vec_select_negative, and SLEEF's vec_exp, vec_expm1, vec_tanh, vec_erf. */
 
 static inline vec act_relu(vec x, vec slope)
 {
@@ -54,27 +54,18 @@ static inline vec act_hardswish(vec x, vec slope)
     return vec_mul(x, vec_mul(gate, vec_set(1.0f / 6))); /* x * 6 might overflow */
 }
 
-#define ACTIVATE_ROW(formula)                                                                      \
-    static void activate_##formula(const float *x, float *ret, size_t count, float slope)          \
+#define ACTIVATE(constant, name, low, high)                                                        \
+    static void activate_##name(const float *x, float *ret, size_t count, float slope)             \
     {                                                                                              \
         const vec slopes = vec_set(slope);                                                         \
         size_t i = 0;                                                                              \
         for (; i + LANES <= count; i += LANES)                                                     \
-            vec_store(ret + i, act_##formula(vec_load(x + i), slopes));                            \
+            vec_store(ret + i, act_##name(vec_load(x + i), slopes));                               \
         if (i < count)                                                                             \
-            vec_store_part(ret + i, act_##formula(vec_load_part(x + i, count - i), slopes),        \
+            vec_store_part(ret + i, act_##name(vec_load_part(x + i, count - i), slopes),           \
                            count - i);                                                             \
     }
-
-ACTIVATE_ROW(relu)
-ACTIVATE_ROW(relu6)
-ACTIVATE_ROW(leaky_relu)
-ACTIVATE_ROW(elu)
-ACTIVATE_ROW(sigmoid)
-ACTIVATE_ROW(tanh)
-ACTIVATE_ROW(silu)
-ACTIVATE_ROW(gelu)
-ACTIVATE_ROW(hardswish)
+SIMD_ACTIVATIONS(ACTIVATE)
 
 /* Channels of lanes pixels, lanes <= LANES. */
 static void softmax_pixels(float *x, size_t channels, size_t stride, size_t lanes)
@@ -97,11 +88,8 @@ static void softmax(float *x, size_t channels, size_t stride, size_t count)
         softmax_pixels(x + i, channels, stride, count - i < LANES ? count - i : LANES);
 }
 
+#define ACTIVATE_ENTRY(constant, name, low, high) [SIMD_##constant] = activate_##name,
 #define ACTIVATE_TABLE                                                                             \
     {                                                                                              \
-        [SIMD_RELU] = activate_relu, [SIMD_RELU6] = activate_relu6,                                \
-        [SIMD_LEAKY_RELU] = activate_leaky_relu, [SIMD_ELU] = activate_elu,                        \
-        [SIMD_SIGMOID] = activate_sigmoid, [SIMD_TANH] = activate_tanh,                            \
-        [SIMD_SILU] = activate_silu, [SIMD_GELU] = activate_gelu,                                  \
-        [SIMD_HARDSWISH] = activate_hardswish,                                                     \
+        SIMD_ACTIVATIONS(ACTIVATE_ENTRY)                                                           \
     }

@@ -77,7 +77,7 @@ def check_constants(rows):
 document = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")
 by_head = {head[0]: rows for head, rows in tables(document)}
 check_settings(by_head["setting"], json.load(sys.stdin))
-check_constants(by_head["of"])
+check_constants(by_head["limit on"])
 for path in re.findall(r"`((?:tests|server|core)/[\w./]+\.\w+)`", document):
     check((ROOT / path).exists(), f"{path} is not there")
 for target in re.findall(r"`make ([a-z-]+)`", document):

@@ -87,6 +87,6 @@ for target in re.findall(r"`make ([a-z-]+)`", document):
 for problem in problems:
     print(f"security: {problem}")
 if not problems:
-    print(f"security: {len(by_head['setting'])} settings and {len(by_head['of'])} constants are as "
+    print(f"security: {len(by_head['setting'])} settings and {len(by_head['limit on'])} constants are as "
           "SECURITY.md has them")
 sys.exit(1 if problems else 0)

@@ -1,15 +1,10 @@
 /* coding.c - content codings: which one a body has, which one its answer may have (RFC 9110 8.4.1,
  * 12.5.3). */
+#include "server/base/field_value.h"
 #include "server/http/http_private.h"
 
 #include <string.h>
 #include <strings.h>
-
-/* A stretch of a header. */
-struct span {
-    const char *start;
-    size_t bytes;
-};
 
 static const struct {
     const char *name;
@@ -24,23 +19,6 @@ static const struct {
 const char *http_coding_name(enum http_coding coding)
 {
     return coding == HTTP_GZIP ? "gzip" : "deflate";
-}
-
-/* Without the space around it. */
-static struct span trim(struct span text)
-{
-    while (text.bytes > 0 && strchr(" \t", text.start[0])) {
-        text.start++;
-        text.bytes--;
-    }
-    while (text.bytes > 0 && strchr(" \t", text.start[text.bytes - 1]))
-        text.bytes--;
-    return text;
-}
-
-static bool span_is(struct span text, const char *word)
-{
-    return text.bytes == strlen(word) && strncasecmp(text.start, word, text.bytes) == 0;
 }
 
 static bool find_coding(struct span name, enum http_coding *ret_coding)
@@ -77,7 +55,7 @@ enum http_next http_check_coding(struct http_request *request)
     struct content_encoding found = {.value = ""};
     enum http_coding coding = HTTP_IDENTITY;
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_for_encoding, &found);
-    const struct span name = trim((struct span){found.value, strlen(found.value)});
+    const struct span name = span_trimmed(span_of(found.value));
     if (found.fields > 1 || (name.bytes > 0 && !find_coding(name, &coding))) {
         http_add_header(request, "Accept-Encoding", "gzip, deflate");
         return http_problem(
@@ -92,59 +70,39 @@ enum http_next http_check_coding(struct http_request *request)
 
 /* ---- Accept-Encoding ---- */
 
-/* 0 to 1 with up to three decimals (RFC 9110 12.4.2), in thousandths; HTTP_NOT_NAMED: it is none.
- */
-static int read_quality(struct span text)
+/* ";q=0.5", or nothing. */
+static bool read_weight(struct span rest, int *ret_quality)
 {
-    if (text.bytes == 0 || text.bytes > 5 || (text.bytes > 1 && text.start[1] != '.'))
-        return HTTP_NOT_NAMED;
-    int quality = 0, place = 1000;
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (i == 1)
-            continue;
-        if (text.start[i] < '0' || text.start[i] > '9')
-            return HTTP_NOT_NAMED;
-        quality += (text.start[i] - '0') * place;
-        place /= 10;
-    }
-    return quality <= 1000 ? quality : HTTP_NOT_NAMED;
+    *ret_quality = 1000;
+    field_skip_space(&rest);
+    if (rest.bytes == 0)
+        return true;
+    if (!field_skip_byte(&rest, ';'))
+        return false;
+    field_skip_space(&rest);
+    return span_is(field_token(&rest), "q") && field_skip_byte(&rest, '=') &&
+           field_quality(rest, ret_quality);
 }
 
-/* "gzip" or "gzip;q=0.5"; what is neither says nothing. */
+/* "gzip" or "gzip;q=0.5"; anything else says nothing. */
 static void weigh(struct span element, struct http_codings *qualities)
 {
-    const char *semicolon = memchr(element.start, ';', element.bytes);
-    const char *end = element.start + element.bytes;
-    int quality = 1000;
-    struct span name = element;
-    if (semicolon) {
-        name.bytes = (size_t)(semicolon - element.start);
-        const struct span weight =
-            trim((struct span){semicolon + 1, (size_t)(end - semicolon - 1)});
-        quality = weight.bytes > 2 && strncasecmp(weight.start, "q=", 2) == 0
-                      ? read_quality((struct span){weight.start + 2, weight.bytes - 2})
-                      : HTTP_NOT_NAMED;
-    }
     enum http_coding coding;
-    int *held = NULL;
-    name = trim(name);
+    int *held = NULL, quality;
+    const struct span name = field_token(&element);
     if (span_is(name, "*"))
         held = &qualities->any;
     else if (find_coding(name, &coding))
         held = &qualities->of[coding];
-    if (held && quality > *held)
+    if (held && read_weight(element, &quality) && quality > *held)
         *held = quality;
 }
 
 void http_weigh_codings(const char *list, struct http_codings *qualities)
 {
-    for (;; list++) {
-        const struct span element = {list, strcspn(list, ",")};
+    struct span rest = span_of(list), element;
+    while (field_next_element(&rest, &element))
         weigh(element, qualities);
-        list += element.bytes;
-        if (!*list)
-            return;
-    }
 }
 
 enum http_coding http_best_coding(const struct http_codings *qualities)

@@ -1,4 +1,5 @@
 /* cors.c - which pages of other origins may use this server from a browser (WHATWG Fetch, CORS). */
+#include "server/base/field_value.h"
 #include "server/http/http_private.h"
 
 #include <string.h>
@@ -22,12 +23,10 @@ static bool is_any(const char *origins)
 static bool is_listed(const char *origins, const char *origin)
 {
     const size_t bytes = strlen(origin);
-    while (*origins) {
-        const size_t next = strcspn(origins, ",");
-        if (next == bytes && strncmp(origins, origin, bytes) == 0)
+    struct span list = span_of(origins), element;
+    while (field_next_element(&list, &element))
+        if (element.bytes == bytes && memcmp(element.start, origin, bytes) == 0)
             return true;
-        origins += next + (origins[next] ? 1 : 0);
-    }
     return false;
 }
 

@@ -9,6 +9,7 @@
  * read in another way. A library that receives by other means is noticed: then no head's end has
  * been seen here when it asks for an answer (http_guard), and at the start (probe.c).
  */
+#include "server/base/field_value.h"
 #include "server/http/http_private.h"
 
 #include <ctype.h>
@@ -171,17 +172,10 @@ static bool step_coding(struct http_framing *f, char *byte)
 
 /* ---- chunks ---- */
 
-static int hex_value(char digit)
-{
-    if (isdigit((unsigned char)digit))
-        return digit - '0';
-    return isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10 : -1;
-}
-
 /* The line before a chunk. Its extensions mean nothing and are left out. */
 static bool step_chunk_line(struct http_framing *f, char byte)
 {
-    const int digit = f->part == HTTP_CHUNK_SIZE ? hex_value(byte) : -1;
+    const int digit = f->part == HTTP_CHUNK_SIZE ? field_hex_digit(byte) : -1;
     if (f->part == HTTP_CHUNK_LF) {
         if (byte != '\n')
             return give_up(f, "a chunk's line has a CR without an LF");

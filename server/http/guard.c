@@ -3,9 +3,9 @@
  * libmicrohttpd lets pass what a proxy in front may read in another way (request smuggling) and
  * what has no meaning here; all of it is refused before a route is looked for. RFC 9112, RFC 9110.
  */
+#include "server/base/field_value.h"
 #include "server/http/http_private.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -18,16 +18,6 @@ struct head {
     bool has_gap;
     uintptr_t end; /* of the line before */
 };
-
-static bool is_token(const char *text)
-{
-    if (!*text)
-        return false;
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
-            return false;
-    return true;
-}
 
 static bool has_control(const char *text)
 {
@@ -74,7 +64,7 @@ static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, con
     value = value ? value : "";
     look_for_gap(head, name, value);
     trim_end(value);
-    head->has_bad_name = head->has_bad_name || !is_token(name);
+    head->has_bad_name = head->has_bad_name || !field_is_token(name);
     head->has_bad_value = head->has_bad_value || has_control(value);
     if (strcasecmp(name, "Host") == 0) {
         head->hosts++;

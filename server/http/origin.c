@@ -6,6 +6,7 @@
  * rebinding) may not even read. Both are known by headers that scripts cannot set: Host, Origin and
  * Sec-Fetch-Site.
  */
+#include "server/base/field_value.h"
 #include "server/http/http_private.h"
 #include "server/observe/metrics.h"
 
@@ -15,17 +16,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* A stretch of a header. */
-struct span {
-    const char *start;
-    size_t bytes;
-};
-
-static bool span_is(struct span text, const char *word)
-{
-    return text.bytes == strlen(word) && strncasecmp(text.start, word, text.bytes) == 0;
-}
 
 static bool has_suffix(struct span text, const char *suffix)
 {
@@ -40,16 +30,17 @@ struct authority {
     bool is_sane;
 };
 
-static struct authority read_authority(const char *text, size_t bytes)
+static struct authority read_authority(struct span text)
 {
     struct authority a = {.is_sane = true};
-    const char *end = text + bytes;
-    const bool is_bracketed = bytes > 0 && *text == '[';
-    const char *name_end = memchr(text, is_bracketed ? ']' : ':', bytes);
+    const char *end = text.start + text.bytes;
+    const bool is_bracketed = text.bytes > 0 && *text.start == '[';
+    const char *name_end = memchr(text.start, is_bracketed ? ']' : ':', text.bytes);
     if (is_bracketed && !name_end)
         return (struct authority){0};
     name_end = name_end ? name_end : end;
-    a.name = (struct span){text + is_bracketed, (size_t)(name_end - text) - is_bracketed};
+    a.name =
+        (struct span){text.start + is_bracketed, (size_t)(name_end - text.start) - is_bracketed};
     const char *colon = name_end + is_bracketed;
     if (colon < end) {
         a.port = (struct span){colon + 1, (size_t)(end - colon) - 1};
@@ -109,17 +100,16 @@ static bool is_this_machine(const struct http_request *request, struct span name
 /* Whether a list with commas holds the name; "*.example.org" holds all names below that one. */
 static bool is_listed(const char *list, struct span name)
 {
-    while (*list) {
-        const size_t bytes = strcspn(list, ",");
-        const struct authority entry = read_authority(list, bytes);
+    struct span rest = span_of(list), element;
+    while (field_next_element(&rest, &element)) {
+        const struct authority entry = read_authority(element);
         const struct span own = entry.is_sane ? entry.name : (struct span){"", 0};
-        if (own.bytes == name.bytes && strncasecmp(own.start, name.start, name.bytes) == 0)
+        if (span_equals(own, name))
             return true;
         if (own.bytes > 1 && own.start[0] == '*' && name.bytes >= own.bytes &&
             strncasecmp(own.start + 1, name.start + name.bytes - (own.bytes - 1), own.bytes - 1) ==
                 0)
             return true;
-        list += bytes + (list[bytes] ? 1 : 0);
     }
     return false;
 }
@@ -142,7 +132,7 @@ enum http_next http_check_host(struct http_request *request)
 {
     const struct http_server *server = request->server;
     const char *allowed = server->options.allowed_hosts;
-    const struct authority host = read_authority(request->host, strlen(request->host));
+    const struct authority host = read_authority(span_of(request->host));
     if (!host.is_sane) {
         request->closes = true;
         return http_problem(request, 400, "the Host header is not a host name");
@@ -162,7 +152,7 @@ enum http_next http_check_host(struct http_request *request)
 /* "443" of https and "80" of http are left out by browsers. */
 static bool is_port(struct span port, struct span other, const char *standard)
 {
-    const struct span usual = {standard, strlen(standard)};
+    const struct span usual = span_of(standard);
     port = port.bytes ? port : usual;
     other = other.bytes ? other : usual;
     return port.bytes == other.bytes && memcmp(port.start, other.start, port.bytes) == 0;
@@ -177,11 +167,10 @@ static bool is_own(const struct http_request *request, const char *origin)
     if (!is_https && (!is_http || request->server->options.has_tls))
         return false;
     origin += is_https ? 8 : 7;
-    const struct authority theirs = read_authority(origin, strlen(origin));
-    const struct authority ours = read_authority(request->host, strlen(request->host));
+    const struct authority theirs = read_authority(span_of(origin));
+    const struct authority ours = read_authority(span_of(request->host));
     return theirs.is_sane && ours.is_sane && theirs.name.bytes > 0 &&
-           theirs.name.bytes == ours.name.bytes &&
-           strncasecmp(theirs.name.start, ours.name.start, ours.name.bytes) == 0 &&
+           span_equals(theirs.name, ours.name) &&
            is_port(theirs.port, ours.port, is_https ? "443" : "80");
 }
 

@@ -1,5 +1,6 @@
 /* target.c - the target of a request line in plain form: whose it is, and the path in it (RFC 9112
  * 3.2, RFC 3986 6.2.2.2). */
+#include "server/base/field_value.h"
 #include "server/http/http_private.h"
 
 #include <ctype.h>
@@ -23,20 +24,13 @@ const char *http_path_in(const char *target)
     return authority ? authority + strcspn(authority, "/?") : target;
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return isxdigit((unsigned char)digit) ? tolower((unsigned char)digit) - 'a' + 10 : -1;
-}
-
 /* What stands for a letter, digit, "-", ".", "_" or "~" is that, and is written so. */
 static void decode_unreserved(char *path)
 {
     char *to = path;
     for (; *path && *path != '?'; path++) {
-        const int high = *path == '%' ? hex_value(path[1]) : -1;
-        const int low = high >= 0 ? hex_value(path[2]) : -1;
+        const int high = *path == '%' ? field_hex_digit(path[1]) : -1;
+        const int low = high >= 0 ? field_hex_digit(path[2]) : -1;
         const char byte = low >= 0 ? (char)(16 * high + low) : '\0';
         const bool is_unreserved =
             byte > 0 && (isalnum((unsigned char)byte) || strchr("-._~", byte));

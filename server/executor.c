@@ -275,6 +275,17 @@ void executor_stop(struct executor *executor)
 
 /* ---- jobs ---- */
 
+bool executor_is_quick(double us)
+{
+    return us < 30;
+}
+
+bool executor_pays_in_batches(double one_thread_us, double weights_us, double copied_bytes)
+{
+    const double copies_us = copied_bytes / 10000; /* 10 GB/s */
+    return weights_us - copies_us > 0.25 * one_thread_us;
+}
+
 bool executor_is_full(struct executor *executor)
 {
     pthread_mutex_lock(&executor->mutex);

@@ -42,6 +42,14 @@ struct executor_job {
     double since_s;             /* monotonic: when it was queued */
 };
 
+/* Whether the thread that has the work should do it at once: in the time that it takes to wake
+ * another thread, and be woken by it. */
+bool executor_is_quick(double us);
+
+/* Whether batches pay: one thread computes a job in one_thread_us, a run fetches the weights from
+ * memory in weights_us, once, and copied_bytes are what a job copies to and from its batch. */
+bool executor_pays_in_batches(double one_thread_us, double weights_us, double copied_bytes);
+
 struct executor_options {
     int threads;
     size_t queue_max;      /* jobs that may wait */

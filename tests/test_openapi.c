@@ -1,6 +1,7 @@
 /* test_openapi.c - the description at /openapi.json names what is routed, and nothing else. What it
  * says of each route is held against a live server by openapi.sh. */
-#include "server/handlers/handlers.h"
+#include "server/handlers/openapi.h"
+#include "server/handlers/routes.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* test_routes.c - which route a method and a target find. */
-#include "server/handlers/handlers.h"
+#include "server/handlers/routes.h"
 #include "server/http/http_private.h"
 #include "tests/live_support.h"
 

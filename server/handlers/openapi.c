@@ -1,5 +1,5 @@
-/* openapi.c - GET /openapi.json: what is served, for other people's tools. */
-#include "server/handlers/handlers.h"
+/* openapi.c - see openapi.h. */
+#include "server/handlers/openapi.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* ops.c - GET /healthz, /readyz and /metrics: answered by the HTTP threads, whatever computes. */
+/* ops.c - see ops.h. */
+#include "server/handlers/ops.h"
 #include "server/base/memory.h"
 #include "server/handlers/app.h"
-#include "server/handlers/handlers.h"
 #include "server/observe/metrics.h"
 
 #include <string.h>

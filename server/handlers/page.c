@@ -1,12 +1,12 @@
-/* page.c - GET / and /page/{file}: the page that shows what the models do, out of server/page/. */
+/* page.c - see page.h. */
+#include "server/handlers/page.h"
 #include "server/handlers/app.h"
-#include "server/handlers/handlers.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The assembler brings in what lies in the files, one behind the other. */
+/* The assembler embeds the files, one after the other. */
 #define EMBED(name, ...)                                                                           \
     __asm__(".pushsection .rodata\n" #name ":\n" __VA_ARGS__ #name "_end:\n.popsection\n");        \
     extern const char name[] __attribute__((visibility("hidden")));                                \
@@ -35,7 +35,7 @@ static const struct page_file {
     {"features-4x30x30.npy", "application/x-npy", page_sample4, page_sample4_end},
 };
 
-/* The page asks this server alone, runs no script but its own, and stands in no other page. */
+/* The page talks to this server only, runs only its own script, and cannot be framed. */
 static const char policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,7 +1,7 @@
 /* serve.c - the start and stop of the server, in order. */
 #include "server/service/serve.h"
 #include "server/base/memory.h"
-#include "server/handlers/handlers.h"
+#include "server/handlers/routes.h"
 #include "server/observe/log.h"
 #include "server/service/drain.h"
 #include "server/service/load.h"

@@ -1,5 +1,5 @@
 /* fuzz_target.c - request targets: which route they find, and how they stand in logs. */
-#include "server/handlers/handlers.h"
+#include "server/handlers/routes.h"
 #include "server/http/http_private.h"
 #include "tests/fuzz/fuzz.h"
 

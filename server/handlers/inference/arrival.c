@@ -1,12 +1,6 @@
-/*
- * arrival.c - x is pooled while it arrives: in NCHW it comes channel by channel, and a channel that
- * has just come is in a cache.
- *
- * It is the HTTP thread that pools, a few channels for each piece of a body, faster than they come:
- * about 0.1 us for a KiB.
- */
+/* arrival.c - see arrival.h. */
+#include "server/handlers/inference/arrival.h"
 #include "server/base/buffers.h"
-#include "server/handlers/inference/inference.h"
 
 enum {
     SLICE_BYTES = 1 << 18,     /* pooled at a time, but for the rest of a plane */

@@ -1,18 +1,18 @@
-/* compute.c - body -> x -> y -> response, for one request or for several that are alike. */
+/* compute.c - see compute.h. */
+#include "server/handlers/inference/compute.h"
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
 #include "server/base/memory.h"
-#include "server/handlers/inference/inference.h"
+#include "server/handlers/inference/abandon.h"
+#include "server/handlers/inference/arrival.h"
+#include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/stages_answer.h"
 #include "server/models/runs.h"
 #include "server/observe/metrics.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A client that is gone and a deadline are looked for so often, and not at all in what is shorter.
- */
-enum { LOOK_EVERY_US = 5000 };
 
 /* Milliseconds since then, which becomes now. */
 static double lap_ms(const struct http_request *request, double *since_ms)
@@ -22,109 +22,9 @@ static double lap_ms(const struct http_request *request, double *since_ms)
     return *since_ms - begun_ms;
 }
 
-/* ---- giving up ---- */
-
-/* Whether nobody waits for it any more. */
-static bool is_stale(const struct executor_job *job)
-{
-    const struct inference *inference = (const struct inference *)job;
-    return http_is_past(&inference->deadline) || http_client_is_gone(inference->request);
-}
-
 static struct inference *next_of(const struct inference *inference)
 {
     return (struct inference *)inference->job.next;
-}
-
-/* Whether a look is due; the thread that is told so takes it. What takes less than the time between
- * two has none. */
-static bool takes_look(struct inference *inference)
-{
-    const long long now_us = (long long)(1e6 * clock_now_s());
-    long long due_us = 0;
-    if (atomic_compare_exchange_strong(&inference->next_look_us, &due_us, now_us + LOOK_EVERY_US))
-        return false;
-    return now_us >= due_us && atomic_compare_exchange_strong(&inference->next_look_us, &due_us,
-                                                              now_us + LOOK_EVERY_US);
-}
-
-bool inference_is_abandoned(void *batch)
-{
-    struct inference *first = batch;
-    if (atomic_load(&first->is_abandoned))
-        return true;
-    if (!takes_look(first))
-        return false;
-    for (const struct inference *inference = first; inference; inference = next_of(inference))
-        if (!is_stale(&inference->job))
-            return false;
-    atomic_store(&first->is_abandoned, true);
-    return true;
-}
-
-/* Nobody reads its answer any more, or it is too late. */
-static void respond_given_up(struct inference *inference, enum metrics_stage stage)
-{
-    const struct http_deadline *deadline = &inference->deadline;
-    const bool is_late = http_is_past(deadline);
-    metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
-    inference->request->is_given_up = true;
-    inference->request->response.header_count = 0; /* of an answer that was about to be sent */
-    if (!is_late)
-        http_problem(inference->request, 499, "the client closed its side of the connection");
-    else
-        http_problem(inference->request, 504, "%s after %zu ms (%s)",
-                     stage == METRICS_QUEUE ? "still waiting" : "not computed", deadline->ms,
-                     deadline->setting);
-}
-
-/* ---- reading ---- */
-
-void inference_free_x(struct inference *inference)
-{
-    if (inference->x_memory)
-        inference->free_x(inference->x_memory);
-    inference->x_memory = NULL;
-}
-
-void inference_take_x(struct inference *inference, struct ppm_error *error)
-{
-    const size_t bytes = inference->costs.input_bytes;
-    inference->x.data = inference->x_memory = buffer_take(bytes);
-    inference->free_x = buffer_give;
-    if (!inference->x.data)
-        ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
-}
-
-/* Inflates its body, and looks for x in it. */
-static enum http_next inflate(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    struct ppm_error error = {0};
-    switch (http_inflate_body(request, inference_is_abandoned, inference, &error)) {
-    case PPM_OK:
-        return inference->protocol->look(inference);
-    case PPM_CANCELLED:
-        respond_given_up(inference, METRICS_COMPUTE);
-        return HTTP_RESPOND;
-    default:
-        return http_refuse_inflation(request, &error);
-    }
-}
-
-enum http_next inference_decode(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    const double decoded_ms = request->decode_ms;
-    double since_ms = http_elapsed_ms(request);
-    enum http_next next = request->is_compressed ? inflate(inference) : HTTP_PROCEED;
-    if (next == HTTP_PROCEED && !inference->x.data)
-        next = inference->protocol->decode(inference);
-    request->decode_ms = decoded_ms + lap_ms(request, &since_ms);
-    if (next != HTTP_PROCEED)
-        return next;
-    return inference->costs.one_thread_us == 0 ? inference_refuse_shape(inference, &inference->x)
-                                               : HTTP_PROCEED;
 }
 
 /* ---- answering ---- */
@@ -136,7 +36,7 @@ static void finish(struct inference *inference)
     struct http_request *request = inference->request;
     if (!request->is_given_up &&
         (atomic_load(&inference->is_abandoned) || http_is_past(&inference->deadline)))
-        respond_given_up(inference, METRICS_COMPUTE);
+        inference_give_up(inference, METRICS_COMPUTE);
     inference_free_x(inference);
     inference_forget_arrival(inference);
     codec_json_free(inference->reader);
@@ -150,7 +50,7 @@ static void finish(struct inference *inference)
 
 static void give_up(struct inference *inference, enum metrics_stage stage)
 {
-    respond_given_up(inference, stage);
+    inference_give_up(inference, stage);
     finish(inference);
 }
 
@@ -356,7 +256,7 @@ static bool leave_queue(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const size_t compute_ms = inference->app->settings.compute_timeout_ms;
-    if (is_stale(&inference->job)) {
+    if (inference_is_stale(&inference->job)) {
         drop(&inference->job);
         return false;
     }
@@ -395,4 +295,4 @@ static bool are_alike(const struct executor_job *job, const struct executor_job 
 }
 
 const struct executor_kind inference_kind = {
-    .run = run_jobs, .are_alike = are_alike, .is_stale = is_stale, .drop = drop};
+    .run = run_jobs, .are_alike = are_alike, .is_stale = inference_is_stale, .drop = drop};

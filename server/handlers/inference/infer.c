@@ -1,157 +1,18 @@
-/*
- * infer.c - POST /ppm: one tensor in, one tensor out.
- *
- * begin decides all that the request's head allows, before a byte of its body is read; arrived
- * begins with what has come; finish has the whole body, and hands it on.
- */
+/* infer.c - see infer.h. */
+#include "server/handlers/inference/infer.h"
 #include "server/base/buffers.h"
-#include "server/handlers/inference/inference.h"
+#include "server/handlers/inference/arrival.h"
+#include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/json_body.h"
+#include "server/handlers/inference/shape_check.h"
+#include "server/handlers/inference/stages_answer.h"
+#include "server/handlers/inference/submit.h"
+#include "server/handlers/inference/x_body.h"
+#include "server/handlers/tensor_fields.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* ---- reading and answering ---- */
-
-static enum http_next refuse_for_model(struct inference *inference);
-
-/* The model that the body names is the one that computes, unless the URL named another. */
-static enum http_next refuse_model(struct inference *inference, const char *name)
-{
-    struct http_request *request = inference->request;
-    const char *in_url = request->arguments[0];
-    if (*name && *in_url && strcmp(name, in_url) != 0)
-        return http_problem(request, 400,
-                            "model: found \"%.128s\" in the body and \"%.128s\" in the URL, "
-                            "expected them to agree",
-                            name, in_url);
-    if (*name && !*in_url && inference_choose_model(inference, name) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    return inference->may_name_model ? refuse_for_model(inference) : HTTP_PROCEED;
-}
-
-static enum http_next decode_json(struct inference *inference)
-{
-    const struct http_request *request = inference->request;
-    struct codec_json_reader *reader = inference_reader(inference, NULL);
-    struct codec_json_members members = {.axis_count = 0};
-    struct ppm_error error = {0};
-    if (!reader)
-        ppm_fail(&error, PPM_NO_MEMORY, "no memory to read JSON");
-    else if (codec_json_members(reader, request->body, request->body_bytes, &members, &error) ==
-             PPM_OK) {
-        if (refuse_model(inference, members.model) != HTTP_PROCEED)
-            return HTTP_RESPOND;
-        codec_json_finish(reader, request->body, &members, &inference->expectation, &inference->x,
-                          &error);
-    }
-    return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
-}
-
-static enum http_next decode_other(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    struct ppm_error error = {0};
-    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
-    const size_t x_bytes =
-        inference->x.shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
-    if (!http_reserve(request, x_bytes))
-        return http_refuse_memory(request);
-    if (inference->x.shape.n > 0)
-        inference_take_x(inference, &error);
-    if (error.status == PPM_OK)
-        codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
-                     &inference->x, &error);
-    return error.status == PPM_OK ? HTTP_PROCEED : http_problem_of(request, &error);
-}
-
-static enum http_next decode(struct inference *inference)
-{
-    const enum http_next next =
-        inference->form == CODEC_JSON ? decode_json(inference) : decode_other(inference);
-    if (next != HTTP_PROCEED)
-        return next;
-    inference->x_memory = inference->x.data;
-    http_drop_body(inference->request);
-    return HTTP_PROCEED;
-}
-
-void infer_describe_answer(struct http_request *request, const struct ppm_tensor *y,
-                           enum codec_dtype dtype)
-{
-    size_t axes[4];
-    size_t count = ppm_tensor_axes(y, axes);
-    if (count == 4)
-        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu,%zu", axes[0], axes[1], axes[2],
-                        axes[3]);
-    else
-        http_add_header(request, "X-Tensor-Shape", "%zu,%zu,%zu", axes[0], axes[1], axes[2]);
-    http_add_header(request, "X-Tensor-Dtype", "%s",
-                    y->dtype == PPM_FLOAT32 ? codec_dtype_name(dtype) : ppm_dtype_name(y->dtype));
-    http_add_header(request, "X-Tensor-Layout", "%s", ppm_layout_name(y->layout));
-}
-
-/* y as JSON or as a PNG. */
-static void encode(const struct inference *inference, const struct ppm_tensor *y, int threads,
-                   char *memory, size_t *ret_bytes, struct ppm_error *error)
-{
-    const struct ppm_model_info *info = &inference->info;
-    const struct codec_palette palette = {info->palette, info->palette_count};
-    if (inference->answer_form == CODEC_PNG)
-        codec_png_encode_into(y, &palette, &inference->cancel, memory, ret_bytes, error);
-    else
-        codec_json_encode_into(y, info->name, threads, &inference->cancel, memory, ret_bytes,
-                               error);
-}
-
-/* The same, in memory of its own. */
-static void respond_encoded(struct inference *inference, const struct ppm_tensor *y, int threads)
-{
-    struct http_request *request = inference->request;
-    struct ppm_error error = {0};
-    const enum codec_form form = inference->answer_form;
-    const size_t count = inference->costs.output_bytes / sizeof(float);
-    const size_t bytes_max = codec_encoded_bytes_max(form, count);
-    size_t bytes = 0;
-    char *memory = buffer_take(bytes_max);
-    if (!memory)
-        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
-    else
-        encode(inference, y, threads, memory, &bytes, &error);
-    if (error.status != PPM_OK) {
-        buffer_give(memory);
-        http_problem_of(request, &error);
-        return;
-    }
-    if (form == CODEC_PNG)
-        infer_describe_answer(request, y, inference->answer_dtype);
-    http_respond_within(request, 200, codec_media_type(form), memory, memory, bytes);
-    const bool is_compressed = form == CODEC_JSON && http_compress(request);
-    inference->answer_bytes = is_compressed ? 0 : bytes_max; /* all may be written to */
-}
-
-static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
-{
-    struct http_request *request = inference->request;
-    const enum codec_form form = inference->answer_form;
-    struct codec_bytes bytes = {0};
-    if (inference->stages) {
-        stages_respond(inference, y, memory, threads);
-        return;
-    }
-    if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
-        infer_describe_answer(request, y, inference->answer_dtype);
-        http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
-        inference->answer_bytes = inference->costs.output_bytes; /* halves are where floats were */
-        return;
-    }
-    respond_encoded(inference, y, threads);
-    buffer_give(memory);
-}
-
-static const struct inference_protocol ppm_protocol = {
-    .look = inference_refuse_body, .decode = decode, .respond = respond};
-
-/* ---- what the head allows ---- */
+/* ---- the head ---- */
 
 /* Accept, where no model has such an answer. */
 static enum http_next refuse_accept(struct inference *inference)
@@ -246,40 +107,133 @@ static enum http_next refuse_for_model(struct inference *inference)
     return refuse_dtype_of_form(inference);
 }
 
-/* The shape that the head gives, in ?shape= or X-Tensor-Shape; a raw body has no other. */
-static enum http_next refuse_axes(struct inference *inference)
+/* ---- x ---- */
+
+/* The model that the body names is the one that computes, unless the URL named another. */
+static enum http_next refuse_model(struct inference *inference, const char *name)
 {
     struct http_request *request = inference->request;
-    struct codec_expectation *expectation = &inference->expectation;
-    struct ppm_error error = {0};
-    const char *text;
-    if (handlers_read_shape(request, &text) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    if (!text && inference->form != CODEC_RAW)
-        return HTTP_PROCEED;
-    if (!text)
+    const char *in_url = request->arguments[0];
+    if (*name && *in_url && strcmp(name, in_url) != 0)
         return http_problem(request, 400,
-                            "a raw body needs its shape: expected ?shape=1,%zu,30,30 or the header "
-                            "X-Tensor-Shape",
-                            inference->info.channels);
-    if (codec_parse_shape(text, inference->axes, &expectation->axis_count, &error) != PPM_OK)
-        return http_problem_of(request, &error);
-    expectation->axes = inference->axes;
+                            "model: found \"%.128s\" in the body and \"%.128s\" in the URL, "
+                            "expected them to agree",
+                            name, in_url);
+    if (*name && !*in_url && inference_choose_model(inference, name) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    return inference->may_name_model ? refuse_for_model(inference) : HTTP_PROCEED;
+}
+
+static enum http_next decode_json(struct inference *inference)
+{
+    const struct http_request *request = inference->request;
+    struct codec_json_reader *reader = inference_reader(inference, NULL);
+    struct codec_json_members members = {.axis_count = 0};
+    struct ppm_error error = {0};
+    if (!reader)
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory to read JSON");
+    else if (codec_json_members(reader, request->body, request->body_bytes, &members, &error) ==
+             PPM_OK) {
+        if (refuse_model(inference, members.model) != HTTP_PROCEED)
+            return HTTP_RESPOND;
+        codec_json_finish(reader, request->body, &members, &inference->expectation, &inference->x,
+                          &error);
+    }
+    return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
+}
+
+static enum http_next decode_other(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
+    const size_t x_bytes =
+        inference->x.shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
+    if (!http_reserve(request, x_bytes))
+        return http_refuse_memory(request);
+    if (inference->x.shape.n > 0)
+        inference_take_x(inference, &error);
+    if (error.status == PPM_OK)
+        codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
+                     &inference->x, &error);
+    return error.status == PPM_OK ? HTTP_PROCEED : http_problem_of(request, &error);
+}
+
+static enum http_next decode(struct inference *inference)
+{
+    const enum http_next next =
+        inference->form == CODEC_JSON ? decode_json(inference) : decode_other(inference);
+    if (next != HTTP_PROCEED)
+        return next;
+    inference->x_memory = inference->x.data;
+    http_drop_body(inference->request);
     return HTTP_PROCEED;
 }
 
-enum http_next inference_refuse_raw_shape(struct inference *inference)
+/* ---- y ---- */
+
+/* y as JSON or as a PNG. */
+static void encode(const struct inference *inference, const struct ppm_tensor *y, int threads,
+                   char *memory, size_t *ret_bytes, struct ppm_error *error)
 {
-    const struct codec_expectation *expectation = &inference->expectation;
-    struct ppm_error error = {0};
-    struct ppm_tensor tensor = {0};
-    if (refuse_axes(inference) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    if (ppm_tensor_from_axes(inference->axes, expectation->axis_count, expectation->layout, &tensor,
-                             &error) != PPM_OK)
-        return http_problem_of(inference->request, &error);
-    return inference_refuse_shape(inference, &tensor);
+    const struct ppm_model_info *info = &inference->info;
+    const struct codec_palette palette = {info->palette, info->palette_count};
+    if (inference->answer_form == CODEC_PNG)
+        codec_png_encode_into(y, &palette, &inference->cancel, memory, ret_bytes, error);
+    else
+        codec_json_encode_into(y, info->name, threads, &inference->cancel, memory, ret_bytes,
+                               error);
 }
+
+/* The same, in memory of its own. */
+static void respond_encoded(struct inference *inference, const struct ppm_tensor *y, int threads)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    const enum codec_form form = inference->answer_form;
+    const size_t count = inference->costs.output_bytes / sizeof(float);
+    const size_t bytes_max = codec_encoded_bytes_max(form, count);
+    size_t bytes = 0;
+    char *memory = buffer_take(bytes_max);
+    if (!memory)
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
+    else
+        encode(inference, y, threads, memory, &bytes, &error);
+    if (error.status != PPM_OK) {
+        buffer_give(memory);
+        http_problem_of(request, &error);
+        return;
+    }
+    if (form == CODEC_PNG)
+        handlers_describe_tensor(request, y, inference->answer_dtype);
+    http_respond_within(request, 200, codec_media_type(form), memory, memory, bytes);
+    const bool is_compressed = form == CODEC_JSON && http_compress(request);
+    inference->answer_bytes = is_compressed ? 0 : bytes_max; /* all may be written to */
+}
+
+static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
+{
+    struct http_request *request = inference->request;
+    const enum codec_form form = inference->answer_form;
+    struct codec_bytes bytes = {0};
+    if (inference->stages) {
+        stages_respond(inference, y, memory, threads);
+        return;
+    }
+    if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
+        handlers_describe_tensor(request, y, inference->answer_dtype);
+        http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
+        inference->answer_bytes = inference->costs.output_bytes; /* halves are where floats were */
+        return;
+    }
+    respond_encoded(inference, y, threads);
+    buffer_give(memory);
+}
+
+static const struct inference_protocol ppm_protocol = {
+    .look = inference_refuse_body, .decode = decode, .respond = respond};
+
+/* ---- the request ---- */
 
 enum http_next infer_begin(struct http_request *request)
 {
@@ -299,36 +253,8 @@ enum http_next infer_begin(struct http_request *request)
         inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference);
     if (next == HTTP_PROCEED)
         next = inference->form == CODEC_RAW ? inference_refuse_raw_shape(inference)
-                                            : refuse_axes(inference);
+                                            : inference_refuse_axes(inference);
     return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
-}
-
-static void check_axes(const struct inference *inference, struct ppm_error *error)
-{
-    size_t axes[4];
-    const size_t count = ppm_tensor_axes(&inference->x, axes);
-    codec_check_axes(axes, count, &inference->expectation, error);
-}
-
-/* What can be known of x without work; a little JSON is read here and now. */
-enum http_next inference_refuse_body(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    struct ppm_error error = {0};
-    const double begun_ms = http_elapsed_ms(request);
-    codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
-               &inference->x, &error);
-    request->decode_ms += http_elapsed_ms(request) - begun_ms;
-    if (error.status == PPM_OK && inference->form == CODEC_NPY)
-        check_axes(inference, &error);
-    if (error.status != PPM_OK)
-        return http_problem_of(request, &error);
-    if (inference->x.shape.n > 0)
-        return inference->costs.one_thread_us == 0
-                   ? inference_refuse_shape(inference, &inference->x)
-                   : HTTP_PROCEED;
-    return inference_is_read_at_once(inference, request->body_bytes) ? inference_decode(inference)
-                                                                     : HTTP_PROCEED;
 }
 
 /* Once the beginning of a body says what x will be. */

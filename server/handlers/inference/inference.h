@@ -1,24 +1,29 @@
-/* inference.h - a request to compute, on its way from infer.c to compute.c and back. */
+/*
+ * inference.h - a request to compute, from begin to release.
+ *
+ * Its files, in the order in which a request meets them: infer (POST /ppm) or v2_infer,
+ * shape_check, arrival and json_body while the body comes, x_body, submit, decode, compute,
+ * stages_answer.
+ */
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 #define PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 
 #include "server/codec/codec.h"
 #include "server/handlers/app.h"
-#include "server/handlers/handlers.h"
+#include "server/http/http.h"
 
 struct inference;
 
-/* How a tensor is asked for and answered: POST /ppm (infer.c) or /v2 (v2_infer.c). */
+/* How a client sends x and gets y: POST /ppm (infer.c) or /v2 (v2_infer.c). */
 struct inference_protocol {
-    /* The body is whole and as the protocol has it: finds x in it, as far as that takes no longer
-     * than to wake another thread for it. */
+    /* Finds x in the whole body, unless that takes longer than waking another thread for it. */
     enum http_next (*look)(struct inference *inference);
     /* Reads x, on a thread that may compute. */
     enum http_next (*decode)(struct inference *inference);
-    /* The response is y, which lies within memory of buffer_take behind head_bytes_max bytes of
-     * room (or in inference->y_data); takes memory over. threads: of the caller's team. */
+    /* Responds with y, which is in inference->y_data or in memory, head_bytes_max bytes after its
+     * start. Takes memory over, which is from buffer_take. threads: of the caller's team. */
     void (*respond)(struct inference *inference, struct ppm_tensor *y, char *memory, int threads);
-    bool compresses_bytes; /* where it is asked to, not JSON alone */
+    bool compresses_bytes; /* not only JSON, if the client accepts it */
 };
 
 struct inference_stages {
@@ -70,101 +75,19 @@ struct inference {
     atomic_bool is_abandoned;
 };
 
-extern const struct executor_kind inference_kind;
-
-/* Begins one, of so many bytes, the protocol's own behind it: finds its model, refuses while
- * draining. NULL: the request has its answer. */
+/* Begins an inference of bytes bytes, of which the first are a struct inference: finds its model,
+ * and refuses it during a drain. NULL: the request has its answer. */
 struct inference *inference_begin(struct http_request *request,
                                   const struct inference_protocol *protocol, size_t bytes);
 
-/* Has it computed by the model of that name, which is served. */
+/* Chooses the model of that name among those that are served. */
 enum http_next inference_choose_model(struct inference *inference, const char *name);
 
-/* The body is whole: computes here and now, or queues it. What route->finish is. */
-enum http_next inference_finish(struct http_request *request);
-
-/* Refuses a request that would have to wait while the queue is full, so that its body need not be
- * read. It takes no place: that is for a request whose body is there. */
-enum http_next inference_refuse_full_queue(struct inference *inference);
-
-/* Checks x, of which shape and layout are read, against the model, the limits and the bytes
- * announced, and sets costs and needed_bytes. */
-enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x);
-
-/* The reader of a body's JSON, whose tensor is in the body or in an object of that list (as
- * codec_json_options.list); made when it is not there yet. NULL: no memory. */
-struct codec_json_reader *inference_reader(struct inference *inference, const char *list);
-
-/* Has the reader read on in JSON of which that much has come, no more at a time than takes a
- * moment: the rest is read with what comes next, or by the thread that computes. */
-void inference_read_ahead(struct inference *inference, size_t bytes);
-
-/* Whether decode would take no longer with so many bytes of JSON, the reader having read some, than
- * to wake another thread for it. */
-bool inference_is_read_at_once(const struct inference *inference, size_t bytes);
-
-/* Refuses what the reader has met. Returns HTTP_RESPOND. */
-enum http_next inference_refuse_json(struct inference *inference, const struct ppm_error *error);
-
-/* Inflates the body if it is compressed, reads x by the protocol's decode unless it is there, and
- * takes the time. */
-enum http_next inference_decode(struct inference *inference);
-
-/* Memory for x, whose shape is known, and what holds x given back, if it has been decoded. */
+/* Allocates memory for x, whose shape is known, and frees x if it was decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);
 void inference_free_x(struct inference *inference);
 
-/* Whether nobody waits any more for an inference, or for any of a batch: asked every now and then
- * by whatever takes long. Looks every 5 ms, and gives the same answer from then on. Any thread. */
-bool inference_is_abandoned(void *batch);
-
-/* Computes it on this thread alone, and fills in the response. */
-void inference_run(struct inference *inference);
-
-/* Gives everything back; what route->release is. */
+/* Frees everything; for route->release. */
 void inference_release(struct http_request *request);
-
-/* ---- infer.c: a body that is x alone ---- */
-
-/* Its shape stands in the head, as ?shape= or X-Tensor-Shape. */
-enum http_next inference_refuse_raw_shape(struct inference *inference);
-
-/* X-Tensor-Shape, X-Tensor-Dtype and X-Tensor-Layout of the answer. */
-void infer_describe_answer(struct http_request *request, const struct ppm_tensor *y,
-                           enum codec_dtype dtype);
-
-/* The body is whole: x is where it stands in it, or to be decoded. */
-enum http_next inference_refuse_body(struct inference *inference);
-
-/* ---- stages.c: the inner results with it ---- */
-
-/* Reads ?stages=, and if it asks for them, the form that they can be answered in. */
-enum http_next stages_refuse(struct inference *inference);
-
-/* Adds what they take to needed_bytes and takes room before y. False: more than can be counted. */
-bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_t y_bytes);
-
-/* Bytes that they take behind y; 0: none are asked for. */
-size_t stages_bytes(const struct inference *inference);
-
-/* Gives them their places behind y's data. */
-enum ppm_status stages_place(struct inference *inference, const struct ppm_tensor *y,
-                             struct ppm_error *error);
-
-/* The response is y and all of them; as inference_protocol.respond. */
-void stages_respond(struct inference *inference, const struct ppm_tensor *y, char *memory,
-                    int threads);
-
-/* ---- arrival.c: the HTTP thread's, between begin and finish ---- */
-
-/* x is to be float32 values from that byte of the body on, aligned: it is pooled as it arrives
- * where that pays. To be called once. */
-void inference_expect_x(struct inference *inference, const struct ppm_tensor *x, size_t offset);
-
-/* Pools what has arrived since, or some of it: no more than takes a moment. */
-void inference_pool_arrived(struct inference *inference);
-
-/* Frees what that led to. */
-void inference_forget_arrival(struct inference *inference);
 
 #endif

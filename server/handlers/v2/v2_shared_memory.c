@@ -1,6 +1,8 @@
-/* v2_shared_memory.c - /v2/systemsharedmemory: regions that tensors are read from and written to.
- */
-#include "server/handlers/v2/v2.h"
+/* v2_shared_memory.c - see v2_shared_memory.h. */
+#include "server/handlers/v2/v2_shared_memory.h"
+#include "server/handlers/app.h"
+#include "server/handlers/respond.h"
+#include "server/handlers/v2/v2_order.h"
 #include "server/shared_memory/shared_memory.h"
 
 #include <jansson.h>

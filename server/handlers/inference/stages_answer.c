@@ -1,6 +1,7 @@
-/* stages.c - POST /ppm?stages=1: the answer with all that was computed on the way to it. */
+/* stages_answer.c - see stages_answer.h. */
+#include "server/handlers/inference/stages_answer.h"
 #include "server/base/buffers.h"
-#include "server/handlers/inference/inference.h"
+#include "server/handlers/tensor_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +103,7 @@ static void respond_json(struct inference *inference, const struct codec_about *
         http_problem_of(request, &error);
         return;
     }
-    infer_describe_answer(request, &list->list[0].tensor, CODEC_FLOAT32);
+    handlers_describe_tensor(request, &list->list[0].tensor, CODEC_FLOAT32);
     http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
     inference->answer_bytes = http_compress(request) ? 0 : bytes_max;
 }
@@ -122,7 +123,7 @@ void stages_respond(struct inference *inference, const struct ppm_tensor *y, cha
     if (inference->answer_form == CODEC_JSON) {
         respond_json(inference, &about, threads);
     } else if (codec_stages_as_safetensors(&stages->list, &about, &bytes, &error) == PPM_OK) {
-        infer_describe_answer(inference->request, y, CODEC_FLOAT32);
+        handlers_describe_tensor(inference->request, y, CODEC_FLOAT32);
         http_respond_within(inference->request, 200, codec_media_type(CODEC_RAW), memory,
                             bytes.data, bytes.size);
         inference->answer_bytes =

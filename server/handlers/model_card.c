@@ -1,7 +1,9 @@
-/* describe.c - GET /ppm and GET /ppm/{model}: what a model is, and what a shape would cost. */
+/* model_card.c - see model_card.h. */
+#include "server/handlers/model_card.h"
 #include "server/codec/codec.h"
 #include "server/handlers/app.h"
-#include "server/handlers/handlers.h"
+#include "server/handlers/respond.h"
+#include "server/handlers/tensor_fields.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -143,7 +145,7 @@ static enum http_next describe(struct http_request *request, const struct regist
     return http_problem_of(request, &error);
 }
 
-enum http_next describe_finish(struct http_request *request)
+enum http_next model_card_finish(struct http_request *request)
 {
     struct app *app = request->context;
     struct registry *registry = served_hold(&app->served);

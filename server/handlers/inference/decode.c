@@ -1,0 +1,35 @@
+/* decode.c - see decode.h. */
+#include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/abandon.h"
+#include "server/handlers/inference/shape_check.h"
+
+/* Inflates its body, and looks for x in it. */
+static enum http_next inflate(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    switch (http_inflate_body(request, inference_is_abandoned, inference, &error)) {
+    case PPM_OK:
+        return inference->protocol->look(inference);
+    case PPM_CANCELLED:
+        inference_give_up(inference, METRICS_COMPUTE);
+        return HTTP_RESPOND;
+    default:
+        return http_refuse_inflation(request, &error);
+    }
+}
+
+enum http_next inference_decode(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    const double decoded_ms = request->decode_ms;
+    const double begun_ms = http_elapsed_ms(request);
+    enum http_next next = request->is_compressed ? inflate(inference) : HTTP_PROCEED;
+    if (next == HTTP_PROCEED && !inference->x.data)
+        next = inference->protocol->decode(inference);
+    request->decode_ms = decoded_ms + http_elapsed_ms(request) - begun_ms;
+    if (next != HTTP_PROCEED)
+        return next;
+    return inference->costs.one_thread_us == 0 ? inference_refuse_shape(inference, &inference->x)
+                                               : HTTP_PROCEED;
+}

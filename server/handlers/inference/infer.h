@@ -1,0 +1,13 @@
+/* infer.h - POST /ppm and POST /ppm/{model}: one tensor in, one tensor out. */
+#ifndef PPM_SERVER_HANDLERS_INFERENCE_INFER_H
+#define PPM_SERVER_HANDLERS_INFERENCE_INFER_H
+
+#include "server/http/http.h"
+
+/* Decides all that the head of the request allows, before a byte of the body is read. */
+enum http_next infer_begin(struct http_request *request);
+
+/* Starts on the part of the body that has come. */
+void infer_arrived(struct http_request *request);
+
+#endif

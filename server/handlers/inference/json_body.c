@@ -1,0 +1,50 @@
+/* json_body.c - see json_body.h. */
+#include "server/handlers/inference/json_body.h"
+
+/* Decoding a byte. */
+static const double json_byte_us = 0.002;
+
+enum { READ_AHEAD_BYTES = 1 << 16 }; /* of JSON, at a time */
+
+/* codec_json_options.reserve, for an inference. */
+static bool reserve_numbers(void *context, size_t bytes)
+{
+    struct inference *inference = context;
+    inference->lacks_budget = !http_reserve(inference->request, bytes);
+    return !inference->lacks_budget;
+}
+
+struct codec_json_reader *inference_reader(struct inference *inference, const char *list)
+{
+    const struct http_request *request = inference->request;
+    const struct codec_json_options options = {
+        .list = list,
+        .body_bytes_max = request->has_content_length ? request->content_length
+                                                      : inference->app->settings.body_max_bytes,
+        .reserve = reserve_numbers,
+        .context = inference,
+        .cancel = &inference->cancel};
+    if (!inference->reader)
+        inference->reader = codec_json_create(&options);
+    return inference->reader;
+}
+
+void inference_read_ahead(struct inference *inference, size_t bytes)
+{
+    const size_t left = codec_json_left(inference->reader, bytes);
+    const size_t later = left > READ_AHEAD_BYTES ? left - READ_AHEAD_BYTES : 0;
+    codec_json_feed(inference->reader, inference->request->body, bytes - later);
+}
+
+bool inference_is_read_at_once(const struct inference *inference, size_t bytes)
+{
+    const size_t left = inference->reader ? codec_json_left(inference->reader, bytes) : bytes;
+    return executor_is_quick(json_byte_us * (double)left);
+}
+
+enum http_next inference_refuse_json(struct inference *inference, const struct ppm_error *error)
+{
+    if (error->status == PPM_NO_MEMORY && inference->lacks_budget)
+        return http_refuse_memory(inference->request);
+    return http_problem_of(inference->request, error);
+}

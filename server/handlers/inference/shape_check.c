@@ -1,0 +1,82 @@
+/* shape_check.c - see shape_check.h. */
+#include "server/handlers/inference/shape_check.h"
+#include "server/base/memory.h"
+#include "server/handlers/inference/stages_answer.h"
+#include "server/observe/metrics.h"
+
+#include <string.h>
+
+/* A PNG shows one map: of a batch, what else the client accepts. */
+static enum http_next refuse_png(struct inference *inference, size_t maps)
+{
+    struct http_request *request = inference->request;
+    const char *accept = http_list(request, "Accept");
+    if (inference->answer_form != CODEC_PNG || maps == 1 ||
+        codec_negotiate(accept, inference->form, CODEC_AS_TENSOR, &inference->answer_form))
+        return HTTP_PROCEED;
+    return http_problem(request, 406,
+                        "Accept: found %.60s for a batch of %zu, but a PNG shows one map; expected "
+                        "a batch of 1, or one of %s, %s or %s",
+                        accept, maps, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
+                        codec_media_type(CODEC_RAW));
+}
+
+/* Sets needed_bytes: to compute and to answer it, beside its body. False: more than can be counted.
+ */
+static bool add_needs(struct inference *inference, struct ppm_shape shape,
+                      const struct ppm_costs *costs)
+{
+    size_t *ret_bytes = &inference->needed_bytes;
+    const enum codec_form form = inference->answer_form;
+    const size_t writing_bytes = form == CODEC_PNG ? CODEC_PNG_WORKING_BYTES : 0;
+    const size_t text_bytes =
+        codec_is_in_place(form)
+            ? 0
+            : codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float));
+    return !__builtin_add_overflow(costs->working_bytes, text_bytes, ret_bytes) &&
+           !__builtin_add_overflow(*ret_bytes, inference->head_bytes_max, ret_bytes) &&
+           !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes) &&
+           (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
+}
+
+/* curl -d leaves line ends and zero bytes out of a file. */
+static const char *curl_hint(const struct http_request *request, size_t expected_bytes)
+{
+    const char *agent = http_header(request, "User-Agent");
+    const bool is_curl = agent && strncmp(agent, "curl/", strlen("curl/")) == 0;
+    return is_curl && request->content_length < expected_bytes
+               ? "; curl's --data-binary sends a file as it is, -d leaves bytes out"
+               : "";
+}
+
+enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x)
+{
+    struct http_request *request = inference->request;
+    struct ppm_error error = {0};
+    struct ppm_costs costs;
+    const size_t memory_max_bytes = memory_max();
+    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->app->threads, &costs,
+                        &error) != PPM_OK)
+        return http_problem_of(request, &error);
+    if (refuse_png(inference, x->shape.n) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    if (!add_needs(inference, x->shape, &costs) || inference->needed_bytes > memory_max_bytes) {
+        metrics_rejected(METRICS_TOO_LARGE);
+        return http_problem(request, 413,
+                            "this input takes %zu MiB to compute and answers %zu MiB, expected at "
+                            "most %zu MiB in all (memory_max_bytes)",
+                            costs.working_bytes >> 20,
+                            (costs.output_bytes + stages_bytes(inference)) >> 20,
+                            memory_max_bytes >> 20);
+    }
+    const enum codec_dtype dtype = inference->expectation.dtype;
+    const size_t body_bytes = costs.input_bytes / sizeof(float) * codec_dtype_bytes(dtype);
+    if (inference->form == CODEC_RAW && request->has_content_length &&
+        request->content_length != body_bytes)
+        return http_problem(request, 400,
+                            "the body has %zu byte%s, expected the %zu of the shape's %s values%s",
+                            request->content_length, ppm_plural(request->content_length),
+                            body_bytes, codec_dtype_name(dtype), curl_hint(request, body_bytes));
+    inference->costs = costs;
+    return HTTP_PROCEED;
+}

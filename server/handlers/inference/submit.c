@@ -1,0 +1,84 @@
+/* submit.c - see submit.h. */
+#include "server/handlers/inference/submit.h"
+#include "server/handlers/inference/compute.h"
+#include "server/observe/metrics.h"
+
+/* Encoding a number as JSON, and compressing that. */
+static const double json_number_us = 0.03, deflated_number_us = 0.08;
+
+/* Whether this thread computes and answers it sooner than it could wake another one. */
+static bool is_quick(const struct inference *inference)
+{
+    const struct ppm_costs *costs = &inference->costs;
+    double us = costs->one_thread_us + costs->weights_us;
+    if (inference->request->is_compressed)
+        return false; /* nor could it inflate the body in that time */
+    if (inference->answer_form == CODEC_PNG)
+        return false; /* to set zlib up alone takes as long */
+    if (inference->stages)
+        return false; /* the literal graph's are slow */
+    const double numbers = (double)costs->output_bytes / sizeof(float);
+    if (inference->answer_form == CODEC_JSON)
+        us += json_number_us * numbers;
+    const bool may_compress =
+        inference->answer_form == CODEC_JSON || inference->protocol->compresses_bytes;
+    if (executor_is_quick(us) && may_compress &&
+        http_will_compress(inference->request, costs->output_bytes))
+        us += deflated_number_us * numbers;
+    return us > 0 && executor_is_quick(us);
+}
+
+static bool pays_in_batches(const struct ppm_costs *costs)
+{
+    return executor_pays_in_batches(costs->one_thread_us, costs->weights_us,
+                                    2.0 * (double)(costs->input_bytes + costs->output_bytes));
+}
+
+static enum http_next refuse_place(struct inference *inference)
+{
+    metrics_rejected(METRICS_QUEUE_FULL);
+    return http_problem(inference->request, 503,
+                        "the queue is full: %zu waiting (queue_max); try again",
+                        inference->app->settings.queue_max);
+}
+
+enum http_next inference_refuse_full_queue(struct inference *inference)
+{
+    const bool has_place = is_quick(inference) || !executor_is_full(inference->app->executor);
+    return has_place ? HTTP_PROCEED : refuse_place(inference);
+}
+
+static enum http_next submit(struct inference *inference)
+{
+    struct http_request *request = inference->request;
+    struct app *app = inference->app;
+    inference->queued_ms = http_elapsed_ms(request);
+    if (is_quick(inference)) {
+        inference->deadline = request->deadline;
+        inference_run(inference);
+        return HTTP_RESPOND;
+    }
+    if (inference_refuse_full_queue(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    inference->job.kind = &inference_kind;
+    inference->is_queued = true;
+    inference->deadline =
+        http_deadline_in(request, app->settings.queue_timeout_ms, "queue_timeout_ms");
+    inference->job.may_batch =
+        inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
+    inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us);
+    http_answer_later(request);
+    if (!executor_offer(app->executor, &inference->job)) { /* others came first */
+        refuse_place(inference);
+        http_answer(request);
+    }
+    return HTTP_LATER;
+}
+
+enum http_next inference_finish(struct http_request *request)
+{
+    struct inference *inference = request->state;
+    const enum http_next next =
+        request->is_compressed ? HTTP_PROCEED : inference->protocol->look(inference);
+    return next == HTTP_PROCEED ? submit(inference) : next;
+}

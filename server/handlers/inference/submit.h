@@ -1,0 +1,14 @@
+/* submit.h - a request whose body is there: computed here and now, or queued. */
+#ifndef PPM_SERVER_HANDLERS_INFERENCE_SUBMIT_H
+#define PPM_SERVER_HANDLERS_INFERENCE_SUBMIT_H
+
+#include "server/handlers/inference/inference.h"
+
+/* Refuses a request that would have to be queued while the queue is full, so that its body need not
+ * be read. Reserves no place: places are for requests whose body is there. */
+enum http_next inference_refuse_full_queue(struct inference *inference);
+
+/* Computes the inference on this thread or queues it; for route->finish. */
+enum http_next inference_finish(struct http_request *request);
+
+#endif

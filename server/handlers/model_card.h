@@ -1,0 +1,9 @@
+/* model_card.h - GET /ppm and GET /ppm/{model}: what a model is, and what a shape would cost. */
+#ifndef PPM_SERVER_HANDLERS_MODEL_CARD_H
+#define PPM_SERVER_HANDLERS_MODEL_CARD_H
+
+#include "server/http/http.h"
+
+enum http_next model_card_finish(struct http_request *request);
+
+#endif

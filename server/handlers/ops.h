@@ -1,0 +1,11 @@
+/* ops.h - GET /healthz, /readyz and /metrics; HTTP threads answer them, whatever is computed. */
+#ifndef PPM_SERVER_HANDLERS_OPS_H
+#define PPM_SERVER_HANDLERS_OPS_H
+
+#include "server/http/http.h"
+
+enum http_next healthz_finish(struct http_request *request);
+enum http_next readyz_finish(struct http_request *request);
+enum http_next metrics_finish(struct http_request *request);
+
+#endif

@@ -1,0 +1,10 @@
+/* page.h - GET / and GET /page/{file}: the page in server/page/. */
+#ifndef PPM_SERVER_HANDLERS_PAGE_H
+#define PPM_SERVER_HANDLERS_PAGE_H
+
+#include "server/http/http.h"
+
+/* Needs no key, as the address bar of a browser sends none; the requests of the page do. */
+enum http_next page_finish(struct http_request *request);
+
+#endif

@@ -45,7 +45,7 @@ static void describe_layer(const struct layer *layer, bool is_winograd, char *te
     else if (layer->kind == LAYER_BATCH_NORM)
         snprintf(text, bytes, "batch_norm %zu%s", layer->out_channels, folded);
     else
-        snprintf(text, bytes, "%s", spec_activation_name(layer));
+        snprintf(text, bytes, "%s", layer_name(layer));
 }
 
 /* The stack that the index-th layer belongs to, counting branch by branch, then the head. */

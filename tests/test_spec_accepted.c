@@ -111,7 +111,7 @@ Test(spec_accepted, every_layer_bare_and_with_options)
             const struct layer *layer = &spec.head.layers[0];
             cr_expect(spec.head.count == 1 && layer->out_channels == 8, "%s", names[i]);
             if (layer->kind != LAYER_CONV && layer->kind != LAYER_BATCH_NORM)
-                cr_expect_str_eq(spec_activation_name(layer), names[i]);
+                cr_expect_str_eq(layer_name(layer), names[i]);
             spec_release(&spec);
         }
 }

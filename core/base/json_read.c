@@ -46,7 +46,7 @@ static void write_found(const json_t *found, char *text, size_t bytes)
 enum ppm_status json_refuse(const struct json_place *place, const json_t *found,
                             struct ppm_error *error, const char *expected_format, ...)
 {
-    char where[200] = "", what[64], expected[200];
+    char where[200] = "", what[64], expected[400];
     va_list arguments;
     va_start(arguments, expected_format);
     vsnprintf(expected, sizeof expected, expected_format, arguments);

@@ -13,18 +13,9 @@ struct stack_reader {
     size_t branch_index;
     size_t convs; /* read so far */
     size_t channels;
+    const json_t *value; /* of the layer being read, and where it is */
+    const struct json_place *place;
     struct ppm_error *error;
-};
-
-struct layer_type;
-typedef enum ppm_status read_options(struct stack_reader *reader, const json_t *options,
-                                     const struct json_place *place, struct layer *layer);
-
-struct layer_type {
-    const char *name;
-    enum layer_kind kind;
-    enum simd_activation activation;
-    read_options *read;
 };
 
 /* Fills in {i}, the branch's index from 0, and {n}, from 1. */
@@ -132,62 +123,76 @@ static enum ppm_status read_prelu(struct stack_reader *reader, const json_t *opt
     return read_weights_name(reader, options, place, "prelu", layer);
 }
 
-static enum ppm_status read_leaky_relu(struct stack_reader *reader, const json_t *options,
+static enum ppm_status read_softmax(struct stack_reader *reader, const json_t *options,
+                                    const struct json_place *place, struct layer *layer)
+{
+    static const char *const keys[] = {NULL};
+    if (layer->in_channels == 1)
+        return json_refuse(reader->place, reader->value, reader->error,
+                           "\"sigmoid\": softmax of 1 channel is 1 everywhere");
+    return json_check_keys(options, place, keys, reader->error);
+}
+
+static enum ppm_status read_activation(struct stack_reader *reader, const json_t *options,
                                        const struct json_place *place, struct layer *layer)
 {
-    static const char *const keys[] = {"slope", NULL};
+    static const char *const no_keys[] = {NULL}, *const keys[] = {"slope", NULL};
+    const bool has_slope = layer->activation == SIMD_LEAKY_RELU;
     double slope = 0.01;
-    if (json_check_keys(options, place, keys, reader->error) != PPM_OK ||
+    if (json_check_keys(options, place, has_slope ? keys : no_keys, reader->error) != PPM_OK ||
         json_read_double(options, place, "slope", -100, 100, &slope, reader->error) != PPM_OK)
         return reader->error->status;
     layer->slope = (float)slope;
     return PPM_OK;
 }
 
-static enum ppm_status read_nothing(struct stack_reader *reader, const json_t *options,
-                                    const struct json_place *place, struct layer *layer)
-{
-    static const char *const keys[] = {NULL};
-    (void)layer;
-    return json_check_keys(options, place, keys, reader->error);
-}
+/* Every name of a layer, and what it stands for. */
+static const struct layer_type {
+    const char *name;
+    enum layer_kind kind;
+    enum simd_activation activation;
+    enum ppm_status (*read)(struct stack_reader *reader, const json_t *options,
+                            const struct json_place *place, struct layer *layer);
+} layer_types[] = {
+#define LAYER(constant, name) {#name, LAYER_##constant, 0, read_##name},
+#define ACTIVATION(constant, name, low, high)                                                      \
+    {#name, LAYER_ACTIVATION, SIMD_##constant, read_activation},
+    LAYERS(LAYER) SIMD_ACTIVATIONS(ACTIVATION)};
+enum { TYPES = sizeof layer_types / sizeof *layer_types };
 
-static const struct layer_type layer_types[] = {
-    {"conv", LAYER_CONV, 0, read_conv},
-    {"batch_norm", LAYER_BATCH_NORM, 0, read_batch_norm},
-    {"relu", LAYER_ACTIVATION, SIMD_RELU, read_nothing},
-    {"relu6", LAYER_ACTIVATION, SIMD_RELU6, read_nothing},
-    {"leaky_relu", LAYER_ACTIVATION, SIMD_LEAKY_RELU, read_leaky_relu},
-    {"prelu", LAYER_PRELU, 0, read_prelu},
-    {"elu", LAYER_ACTIVATION, SIMD_ELU, read_nothing},
-    {"sigmoid", LAYER_ACTIVATION, SIMD_SIGMOID, read_nothing},
-    {"tanh", LAYER_ACTIVATION, SIMD_TANH, read_nothing},
-    {"silu", LAYER_ACTIVATION, SIMD_SILU, read_nothing},
-    {"gelu", LAYER_ACTIVATION, SIMD_GELU, read_nothing},
-    {"hardswish", LAYER_ACTIVATION, SIMD_HARDSWISH, read_nothing},
-    {"softmax", LAYER_SOFTMAX, 0, read_nothing},
-};
-
-const char *spec_activation_name(const struct layer *layer)
+const char *layer_name(const struct layer *layer)
 {
-    for (size_t i = 0; i < sizeof layer_types / sizeof *layer_types; i++)
-        if (layer_types[i].kind == layer->kind && layer_types[i].activation == layer->activation)
-            return layer_types[i].name;
-    return "";
+    size_t i = 0;
+    while (layer_types[i].kind != layer->kind || layer_types[i].activation != layer->activation)
+        i++;
+    return layer_types[i].name;
 }
 
 static const struct layer_type *find_type(const char *name)
 {
-    for (size_t i = 0; name && i < sizeof layer_types / sizeof *layer_types; i++)
+    for (size_t i = 0; name && i < TYPES; i++)
         if (strcmp(layer_types[i].name, name) == 0)
             return &layer_types[i];
     return NULL;
 }
 
-/* A layer is "relu" or {"conv": {...}}. */
-static enum ppm_status read_layer(struct stack_reader *reader, const json_t *value,
-                                  const struct json_place *place, struct layer *layer)
+static enum ppm_status refuse_layer(const struct stack_reader *reader)
 {
+    char names[256] = "";
+    for (size_t i = 0, at = 0; i < TYPES && at < sizeof names; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s",
+                               i == 0           ? ""
+                               : i + 1 == TYPES ? " or "
+                                                : ", ",
+                               layer_types[i].name);
+    return json_refuse(reader->place, reader->value, reader->error,
+                       "one layer: %s, as \"relu\" or {\"conv\": {...}}", names);
+}
+
+/* A layer is "relu" or {"conv": {...}}. */
+static enum ppm_status read_layer(struct stack_reader *reader, struct layer *layer)
+{
+    const json_t *value = reader->value;
     void *member_iterator = json_object_iter((json_t *)value);
     const char *name = json_is_string(value)     ? json_string_value(value)
                        : member_iterator != NULL ? json_object_iter_key(member_iterator)
@@ -195,42 +200,34 @@ static enum ppm_status read_layer(struct stack_reader *reader, const json_t *val
     const json_t *options = member_iterator ? json_object_iter_value(member_iterator) : NULL;
     const struct layer_type *type = find_type(name);
     if (!type || json_object_size(value) > 1)
-        return json_refuse(place, value, reader->error,
-                           "one layer: conv, batch_norm, relu, relu6, leaky_relu, prelu, elu, "
-                           "sigmoid, tanh, silu, gelu, hardswish or softmax, as \"relu\" or "
-                           "{\"conv\": {...}}");
-    struct json_place member = json_member(place, type->name);
+        return refuse_layer(reader);
+    struct json_place member = json_member(reader->place, type->name);
     if (options && !json_is_object(options))
         return json_refuse(&member, options, reader->error, "an object of options");
-    if (type->kind == LAYER_SOFTMAX && reader->channels == 1)
-        return json_refuse(place, value, reader->error,
-                           "\"sigmoid\": softmax of 1 channel is 1 everywhere");
     *layer = (struct layer){.kind = type->kind,
                             .activation = type->activation,
-                            .slope = 0.01f,
                             .in_channels = reader->channels,
                             .out_channels = reader->channels};
-    return type->read(reader, options, options ? &member : place, layer);
+    return type->read(reader, options, options ? &member : reader->place, layer);
 }
 
 /* Two layers with the same default name would silently share their tensors. */
-static enum ppm_status check_name_is_free(const struct stack_reader *reader, size_t index,
-                                          const struct json_place *place, const json_t *found)
+static enum ppm_status check_name_is_free(const struct stack_reader *reader, size_t index)
 {
     const struct layer *layers = reader->stack->layers;
     for (size_t i = 0; i < index; i++)
         if (layers[index].name_is_default && layers[i].name_is_default &&
             strcmp(layers[index].weights_name, layers[i].weights_name) == 0)
-            return json_refuse(place, found, reader->error,
+            return json_refuse(reader->place, reader->value, reader->error,
                                "a \"weights\" name here: layer %zu has the default name %s already",
                                i, layers[i].weights_name);
     return PPM_OK;
 }
 
 /* A bare "conv" is allowed by the grammar of layers, and keeps its input's width. */
-enum ppm_status spec_read_stack(const json_t *list, const struct json_place *place,
-                                const char *group, size_t index, size_t in_channels,
-                                struct stack *ret_stack, struct ppm_error *error)
+enum ppm_status stack_read(const json_t *list, const struct json_place *place, const char *group,
+                           size_t index, size_t in_channels, struct stack *ret_stack,
+                           struct ppm_error *error)
 {
     struct stack_reader reader = {.stack = ret_stack,
                                   .group = group,
@@ -247,13 +244,14 @@ enum ppm_status spec_read_stack(const json_t *list, const struct json_place *pla
     ret_stack->count = count;
     for (size_t i = 0; i < count; i++) {
         struct json_place element = json_element(place, i);
-        const json_t *value = json_array_get(list, i);
         struct layer *layer = &ret_stack->layers[i];
-        if (read_layer(&reader, value, &element, layer) != PPM_OK ||
-            check_name_is_free(&reader, i, &element, value) != PPM_OK)
+        reader.value = json_array_get(list, i);
+        reader.place = &element;
+        if (read_layer(&reader, layer) != PPM_OK || check_name_is_free(&reader, i) != PPM_OK)
             return error->status;
         if (i == 0 && !reader.is_head && layer->kind != LAYER_CONV)
-            return json_refuse(&element, value, error, "a branch that begins with a conv, or []");
+            return json_refuse(&element, reader.value, error,
+                               "a branch that begins with a conv, or []");
         reader.channels = layer->out_channels;
     }
     ret_stack->out_channels = reader.channels;
@@ -269,7 +267,7 @@ size_t stack_widest(const struct stack *stack)
     return channels;
 }
 
-void spec_release_stack(struct stack *stack)
+void stack_release(struct stack *stack)
 {
     for (size_t i = 0; i < stack->count; i++) {
         free(stack->layers[i].panels);

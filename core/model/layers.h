@@ -8,7 +8,29 @@
 /* Bounds: generous, and small enough that no sum of sizes can overflow. */
 enum { LAYERS_MAX = 64, CHANNELS_MAX = 1 << 17, NAME_BYTES = 128 };
 
-enum layer_kind { LAYER_CONV, LAYER_BATCH_NORM, LAYER_ACTIVATION, LAYER_PRELU, LAYER_SOFTMAX };
+/*
+ * The kinds of layers with a name of their own; SIMD_ACTIVATIONS has the names of the other kind.
+ * X(CONSTANT, name): the compiler asks each table made from the list for a function of that name,
+ *
+ *     read_name       the options in JSON, and out_channels       layers.c
+ *     reference_name  the layer as plain loops                    reference/reference_ops.c
+ *
+ * and tables indexed by the kind have the rows that are not empty: weights (model.c), FLOPs
+ * (shape/costs.c), and how the engine runs it (engine/). H and W never change.
+ */
+#define LAYERS(X)                                                                                  \
+    X(CONV, conv)                                                                                  \
+    X(BATCH_NORM, batch_norm)                                                                      \
+    X(PRELU, prelu)                                                                                \
+    X(SOFTMAX, softmax)
+
+enum layer_kind {
+#define LAYER_CONSTANT(constant, name) LAYER_##constant,
+    LAYERS(LAYER_CONSTANT)
+#undef LAYER_CONSTANT
+        LAYER_ACTIVATION,
+    LAYER_KIND_COUNT
+};
 
 /* Channels [first, first + channels) of a conv's input, which come from one place: the map that it
  * reads (x, for the first conv of a head), or an upsampled branch. */
@@ -56,13 +78,13 @@ struct stack {
 
 /* Reads a stack (a JSON list of layers) for in_channels. group and index give the default tensor
  * names: "branch.2.conv", "head.0.conv". index is the branch's; ignored for the head. */
-enum ppm_status spec_read_stack(const json_t *list, const struct json_place *place,
-                                const char *group, size_t index, size_t in_channels,
-                                struct stack *ret_stack, struct ppm_error *error);
-void spec_release_stack(struct stack *stack);
+enum ppm_status stack_read(const json_t *list, const struct json_place *place, const char *group,
+                           size_t index, size_t in_channels, struct stack *ret_stack,
+                           struct ppm_error *error);
+void stack_release(struct stack *stack);
 
-/* The name of a layer without weights in configurations: "relu", "leaky_relu", ... */
-const char *spec_activation_name(const struct layer *layer);
+/* A layer's name in configurations: "conv", "relu", ... */
+const char *layer_name(const struct layer *layer);
 
 /* Channels of the widest map within a stack, including its input. */
 size_t stack_widest(const struct stack *stack);

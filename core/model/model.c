@@ -153,23 +153,26 @@ static void load_prelu(struct loader *loader, struct layer *layer)
     loader->model->parameters -= channels - count;
 }
 
+/* The kinds of layers that have weights. */
+static void (*const load_weights[LAYER_KIND_COUNT])(struct loader *loader, struct layer *layer) = {
+    [LAYER_CONV] = load_conv,
+    [LAYER_BATCH_NORM] = load_batch_norm,
+    [LAYER_PRELU] = load_prelu,
+};
+
 static void load_layer(struct loader *loader, struct layer *layer)
 {
     uint64_t before = loader->model->parameters;
     layer->simd = loader->model->simd;
-    bool has_weights =
-        layer->kind == LAYER_CONV || layer->kind == LAYER_BATCH_NORM || layer->kind == LAYER_PRELU;
-    if (has_weights && !loader->model->spec.weights.is_given)
+    if (!load_weights[layer->kind])
+        return;
+    if (!loader->model->spec.weights.is_given)
         ppm_fail(loader->error, PPM_BAD_CONFIG,
                  "%s: weights: found nothing, expected {\"file\": ...} or {\"random\": SEED} for "
                  "layer %s",
                  loader->path, layer->weights_name);
-    else if (layer->kind == LAYER_CONV)
-        load_conv(loader, layer);
-    else if (layer->kind == LAYER_BATCH_NORM)
-        load_batch_norm(loader, layer);
-    else if (layer->kind == LAYER_PRELU)
-        load_prelu(loader, layer);
+    else
+        load_weights[layer->kind](loader, layer);
     layer->parameters = loader->model->parameters - before;
 }
 
@@ -233,11 +236,11 @@ static uint64_t stack_bytes(const struct stack *stack)
     uint64_t bytes = 0;
     for (size_t i = 0; i < stack->count; i++) {
         const struct layer *layer = &stack->layers[i];
-        if (layer->kind == LAYER_CONV)
+        if (layer->panels)
             bytes += conv_bytes(layer);
         if (layer->scale)
             bytes += 2 * (sizeof(double) + sizeof(float)) * layer->out_channels;
-        if (layer->kind == LAYER_PRELU)
+        if (layer->slopes)
             bytes += sizeof(float) * layer->out_channels;
     }
     return bytes;

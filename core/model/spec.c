@@ -147,8 +147,8 @@ static enum ppm_status read_branches(const json_t *root, const struct json_place
     for (size_t i = 0; i < spec->branch_count; i++) {
         struct json_place element = json_element(&member, i);
         struct stack *stack = &spec->branches[i].stack;
-        if (spec_read_stack(own ? json_array_get(own, i) : shared, own ? &element : &member,
-                            "branch", i, spec->channels, stack, error) != PPM_OK)
+        if (stack_read(own ? json_array_get(own, i) : shared, own ? &element : &member, "branch", i,
+                       spec->channels, stack, error) != PPM_OK)
             return error->status;
     }
     return PPM_OK;
@@ -225,8 +225,7 @@ static enum ppm_status read_head(const json_t *root, const struct json_place *pl
     struct json_place member = json_member(place, "head");
     if (!head)
         return PPM_OK;
-    if (spec_read_stack(head, &member, "head", 0, spec->concat_channels, &spec->head, error) !=
-        PPM_OK)
+    if (stack_read(head, &member, "head", 0, spec->concat_channels, &spec->head, error) != PPM_OK)
         return error->status;
     spec->output_channels = spec->head.out_channels;
     return PPM_OK;
@@ -369,8 +368,8 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
 void spec_release(struct spec *spec)
 {
     for (size_t i = 0; i < spec->branch_count && spec->branches; i++)
-        spec_release_stack(&spec->branches[i].stack);
-    spec_release_stack(&spec->head);
+        stack_release(&spec->branches[i].stack);
+    stack_release(&spec->head);
     free(spec->branches);
     free(spec->json);
     *spec = (struct spec){0};

@@ -217,7 +217,7 @@ static void run_output(struct graph *graph, const float *values, void *y)
     if (values != y)
         run_copy(graph->run, y, values, out.n * channels * out.h * out.w);
     if (output->as == AS_SOFTMAX)
-        reference_softmax(graph->run, y, out.n, channels, out.h, out.w);
+        reference_softmax_in_place(graph->run, y, out.n, channels, out.h, out.w);
 }
 
 enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,

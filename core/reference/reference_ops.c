@@ -112,8 +112,8 @@ static void conv_columns(const struct run *run, size_t *done, const struct layer
         ret[column + i] = (float)(layer->scale[channel] * sums[i] + layer->shift[channel]);
 }
 
-static void conv(const struct run *run, const struct layer *layer, const float *x, size_t batches,
-                 size_t h, size_t w, float *ret)
+static void reference_conv(const struct run *run, const struct layer *layer, const float *x,
+                           size_t batches, size_t h, size_t w, float *ret)
 {
     const size_t in = layer->in_channels, out = layer->out_channels;
     size_t done = 0;
@@ -127,21 +127,59 @@ static void conv(const struct run *run, const struct layer *layer, const float *
                                  columns_from(column, w), ret + ((n * out + c) * h + row) * w);
 }
 
-/* The layers that treat every value by itself, some pixels of channel c. */
-static void layer_pixels(const struct layer *layer, size_t c, const float *x, size_t pixels,
-                         float *ret)
+/* ret = f(x) for each plane's channel, some pixels at a time. */
+static void each_plane(const struct run *run, const struct layer *layer, const float *x,
+                       size_t batches, size_t pixels, float *ret,
+                       void (*f)(const struct layer *layer, size_t c, const float *x, size_t count,
+                                 float *ret))
 {
-    if (layer->kind == LAYER_ACTIVATION)
-        simd_scalar.activate[layer->activation](x, ret, pixels, layer->slope);
-    else if (layer->kind == LAYER_PRELU)
-        simd_scalar.activate[SIMD_LEAKY_RELU](x, ret, pixels, layer->slopes[c]);
-    else
-        for (size_t i = 0; i < pixels; i++)
-            ret[i] = (float)(layer->scale[c] * (double)x[i] + layer->shift[c]);
+    const size_t channels = layer->out_channels;
+    size_t done = 0;
+#pragma omp parallel for firstprivate(done) num_threads(run->threads)
+    for (size_t plane = 0; plane < batches * channels; plane++)
+        for (size_t at = 0; at < pixels && run_goes_on(run, &done, COLUMNS); at += COLUMNS)
+            f(layer, plane % channels, x + plane * pixels + at, columns_from(at, pixels),
+              ret + plane * pixels + at);
 }
 
-void reference_softmax(const struct run *run, float *x, size_t batches, size_t channels, size_t h,
-                       size_t w)
+static void norm(const struct layer *layer, size_t c, const float *x, size_t count, float *ret)
+{
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (float)(layer->scale[c] * (double)x[i] + layer->shift[c]);
+}
+
+static void reference_batch_norm(const struct run *run, const struct layer *layer, const float *x,
+                                 size_t batches, size_t h, size_t w, float *ret)
+{
+    each_plane(run, layer, x, batches, h * w, ret, norm);
+}
+
+static void leaky_relu(const struct layer *layer, size_t c, const float *x, size_t count,
+                       float *ret)
+{
+    simd_scalar.activate[SIMD_LEAKY_RELU](x, ret, count, layer->slopes[c]);
+}
+
+static void reference_prelu(const struct run *run, const struct layer *layer, const float *x,
+                            size_t batches, size_t h, size_t w, float *ret)
+{
+    each_plane(run, layer, x, batches, h * w, ret, leaky_relu);
+}
+
+static void activate(const struct layer *layer, size_t c, const float *x, size_t count, float *ret)
+{
+    (void)c;
+    simd_scalar.activate[layer->activation](x, ret, count, layer->slope);
+}
+
+static void reference_activation(const struct run *run, const struct layer *layer, const float *x,
+                                 size_t batches, size_t h, size_t w, float *ret)
+{
+    each_plane(run, layer, x, batches, h * w, ret, activate);
+}
+
+void reference_softmax_in_place(const struct run *run, float *x, size_t batches, size_t channels,
+                                size_t h, size_t w)
 {
     size_t done = 0;
 #pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
@@ -153,26 +191,23 @@ void reference_softmax(const struct run *run, float *x, size_t batches, size_t c
                                     columns_from(column, w));
 }
 
+static void reference_softmax(const struct run *run, const struct layer *layer, const float *x,
+                              size_t batches, size_t h, size_t w, float *ret)
+{
+    if (ret != x)
+        run_copy(run, ret, x, batches * layer->out_channels * h * w);
+    reference_softmax_in_place(run, ret, batches, layer->out_channels, h, w);
+}
+
 void reference_layer(const struct run *run, const struct layer *layer, const float *x,
                      size_t batches, size_t h, size_t w, float *ret)
 {
-    const size_t channels = layer->out_channels, pixels = h * w;
-    if (layer->kind == LAYER_CONV) {
-        conv(run, layer, x, batches, h, w, ret);
-        return;
-    }
-    if (layer->kind == LAYER_SOFTMAX) {
-        if (ret != x)
-            run_copy(run, ret, x, batches * channels * pixels);
-        reference_softmax(run, ret, batches, channels, h, w);
-        return;
-    }
-    size_t done = 0;
-#pragma omp parallel for firstprivate(done) num_threads(run->threads)
-    for (size_t plane = 0; plane < batches * channels; plane++)
-        for (size_t at = 0; at < pixels && run_goes_on(run, &done, COLUMNS); at += COLUMNS)
-            layer_pixels(layer, plane % channels, x + plane * pixels + at, columns_from(at, pixels),
-                         ret + plane * pixels + at);
+    static void (*const run_layer[])(const struct run *run, const struct layer *layer,
+                                     const float *x, size_t batches, size_t h, size_t w,
+                                     float *ret) = {
+#define ROW(constant, name) [LAYER_##constant] = reference_##name,
+        LAYERS(ROW) ROW(ACTIVATION, activation)};
+    run_layer[layer->kind](run, layer, x, batches, h, w, ret);
 }
 
 void reference_argmax(const struct run *run, const float *x, size_t batches, size_t channels,

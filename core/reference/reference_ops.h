@@ -18,9 +18,9 @@ void reference_resize(const struct run *run, const float *x, size_t batches, siz
 void reference_layer(const struct run *run, const struct layer *layer, const float *x,
                      size_t batches, size_t h, size_t w, float *ret);
 
-/* Softmax over channels, in place. */
-void reference_softmax(const struct run *run, float *x, size_t batches, size_t channels, size_t h,
-                       size_t w);
+/* Softmax over channels. */
+void reference_softmax_in_place(const struct run *run, float *x, size_t batches, size_t channels,
+                                size_t h, size_t w);
 
 /* ret[n][pixel] = lowest c with the largest x[n][c][pixel]; NaN counts as larger than all. */
 void reference_argmax(const struct run *run, const float *x, size_t batches, size_t channels,

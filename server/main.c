@@ -1,4 +1,4 @@
-/* main.c - the subcommands as a table. */
+/* main.c - the table of subcommands. */
 #include "server/commands/commands.h"
 #include "server/config/settings.h"
 #include "server/observe/progress.h"
@@ -23,31 +23,31 @@ static const struct command commands[] = {
     {"serve", serve, "serve models over HTTP",
      "  --config FILE                settings and models as JSON; see --print-config\n"
      "  --print-config               print the settings in effect and exit\n"
-     "  --check-config               load everything, say whether it is good, and exit\n",
+     "  --check-config               load everything, report errors, and exit\n",
      "ppm-server serve --port 8080 --model configs/models/fast-scnn.json"},
-    {"run", command_run, "compute one tensor, without HTTP",
+    {"run", command_run, "compute one tensor without HTTP",
      "  --model FILE                 the model's JSON\n"
      "  --input FILE                 x, a .npy of float32, float64 or float16\n"
-     "  --output FILE                where y goes, as .npy; a map of labels as .png too\n"
+     "  --output FILE                y, a .npy; for a label map also a .png\n"
      "  --layout NCHW|NHWC           of x and y [the model's]\n",
      "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
-    {"describe", command_describe, "what a model is made of and what a request costs",
+    {"describe", command_describe, "show a model's layers and the cost of a request",
      "  --model FILE                 the model's JSON\n"
-     "  --shape N,C,H,W              also say what an input of this shape takes\n",
+     "  --shape N,C,H,W              also show the cost of this input shape\n",
      "ppm-server describe --model configs/models/fast-scnn.json --shape 1,128,32,64"},
-    {"bench", command_bench, "time the computation alone",
+    {"bench", command_bench, "time the computation without HTTP",
      "  --model FILE                 the model's JSON\n"
      "  --shape N,C,H,W              of the input\n"
-     "  --threads T                  that compute [one for each core]\n"
-     "  --seconds S                  to go on for [3]\n"
-     "  --reference                  the literal graph in double precision\n"
-     "  --json                       one JSON object\n",
+     "  --threads T                  computing threads [one per core]\n"
+     "  --seconds S                  how long to run [3]\n"
+     "  --reference                  compute the literal graph in double precision\n"
+     "  --json                       print one JSON object\n",
      "ppm-server bench --model configs/models/fast-scnn.json --shape 1,128,32,64 --json"},
-    {"health", command_health, "exit 0 when a running server is ready",
+    {"health", command_health, "exit 0 if a running server is ready",
      "  --host H|unix:PATH           where it listens [127.0.0.1]\n"
      "  --port P                     its port [8080]\n"
-     "  --tls-certificate FILE       ask by TLS, when it is set (PPM_TLS_CERTIFICATE)\n",
+     "  --tls-certificate FILE       use TLS if set (PPM_TLS_CERTIFICATE)\n",
      "ppm-server health --port 8080"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
@@ -58,9 +58,10 @@ static void print_help(FILE *file)
                   "usage: ppm-server COMMAND [--flag VALUE]...\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(file, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fprintf(file,
-            "\n\"ppm-server COMMAND --help\" shows the flags and an example.\n"
-            "PPM_ISA in the environment forces a kernel set: scalar, avx2, avx512 or neon.\n");
+    fprintf(
+        file,
+        "\n\"ppm-server COMMAND --help\" shows the flags and an example.\n"
+        "The environment variable PPM_ISA forces a kernel set: scalar, avx2, avx512 or neon.\n");
 }
 
 static void print_command_help(const struct command *command)
@@ -70,9 +71,9 @@ static void print_command_help(const struct command *command)
     if (command->run == serve) {
         settings_print_help(stdout);
         printf(
-            "\nEach setting is also a key of the configuration file and a variable of the "
-            "environment: --queue-max,\nqueue_max, PPM_QUEUE_MAX. SIGTERM drains and stops; SIGHUP "
-            "reloads models, keys and the certificate.\n");
+            "\nEach setting is also a key of the configuration file and an environment variable: "
+            "--queue-max,\nqueue_max, PPM_QUEUE_MAX. SIGTERM drains and stops the server; SIGHUP "
+            "reloads models, keys and certificate.\n");
     }
     printf("\nexample: %s\n", command->example);
 }
@@ -92,7 +93,7 @@ static bool asks_for(const char *flag, int count, char *const *arguments)
     return false;
 }
 
-/* Exit status: 0, 1 for a failure at run time, 2 for wrong usage or configuration. */
+/* 0: success; 1: failure at run time; 2: bad usage or configuration. */
 static int exit_status(enum ppm_status status)
 {
     switch (status) {
@@ -123,27 +124,27 @@ static int run_command(const struct command *command, int count, char *const *ar
     return exit_status(error.status);
 }
 
-/* jansson hashes with a seed, so that a hostile object cannot make it slow; set before threads. */
+/* With a random seed for jansson's hashes, no hostile object is slow. Set before threads start. */
 static void seed_hashes(void)
 {
     size_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = 0; /* jansson then finds one itself */
+        seed = 0; /* jansson chooses one */
     json_object_seed(seed);
 }
 
-/* libgomp reads this when it is loaded, before main: set it and begin again. By its own choice
- * threads that wait spin for many milliseconds, on cores that others could use. */
+/* By default libgomp's waiting threads spin for many milliseconds, on cores that others could use.
+ * libgomp reads its environment before main, so set it and execute this program again. */
 static void limit_spinning(char **arguments)
 {
     static const char spins[] = "20000"; /* about a millisecond */
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
     if (setenv("GOMP_SPINCOUNT", spins, 1) == 0)
-        execv("/proc/self/exe", arguments); /* if it fails, the server only spins more */
+        execv("/proc/self/exe", arguments); /* on failure the server only spins more */
 }
 
-/* Or else a socket or a file would be the log. */
+/* Otherwise a socket or file could become the log. */
 static void open_standard_descriptors(void)
 {
     int descriptor;
@@ -154,7 +155,7 @@ static void open_standard_descriptors(void)
         close(descriptor);
 }
 
-/* The kernel names a process after the file that was executed last, here "exe". */
+/* The kernel names a process after the executed file, here "exe". */
 static void set_process_name(void)
 {
     prctl(PR_SET_NAME, "ppm-server");

@@ -1,4 +1,4 @@
-/* bench.c - `bench`: the computation alone, on a warm model, input and output in NCHW. */
+/* bench.c - `bench`: times the computation without HTTP, on a warm model, in NCHW. */
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
 #include "server/commands/commands.h"
@@ -19,7 +19,7 @@ struct measurement {
     size_t runs;
 };
 
-/* Values as a network's last feature map has them: mostly small, not all of one sign. */
+/* Values like those of a feature map: of both signs, at most 1. */
 static void fill_input(struct ppm_tensor *x, size_t count)
 {
     float *values = x->data;
@@ -30,7 +30,7 @@ static void fill_input(struct ppm_tensor *x, size_t count)
     }
 }
 
-/* What is measured; options hold a plan and scratch, and y its memory, from run to run. */
+/* What is measured. Options keep plan and scratch, and y keeps its memory, between runs. */
 struct subject {
     const struct ppm_model *model;
     struct ppm_costs costs;
@@ -47,7 +47,7 @@ static enum ppm_status run_once(struct subject *subject, double *ret_ms, struct 
     return status;
 }
 
-/* What a server keeps from run to run. */
+/* Makes what a server keeps between runs. */
 static enum ppm_status prepare(struct subject *subject, struct ppm_error *error)
 {
     struct ppm_run_options *options = &subject->options;
@@ -65,7 +65,7 @@ static enum ppm_status prepare(struct subject *subject, struct ppm_error *error)
     return error->status;
 }
 
-/* One run to warm up, then runs for so many seconds. */
+/* Runs once to warm up, then for the given seconds. */
 static enum ppm_status measure(struct subject *subject, double seconds, struct measurement *ret,
                                struct ppm_error *error)
 {
@@ -91,7 +91,7 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The value below which share of the sorted runs lie (nearest rank). */
+/* The quantile of sorted values, by nearest rank. */
 static double quantile(const double *sorted, size_t count, double share)
 {
     size_t rank = (size_t)(share * (double)(count - 1) + 0.5);
@@ -141,7 +141,7 @@ static json_t *result_json(const struct subject *subject, const struct measureme
         "max_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
 }
 
-/* A value for people: counts with a unit, and what a rate is of. */
+/* Prints a value with its unit. */
 static void print_value(const char *name, const json_t *value)
 {
     char text[QUANTITY_BYTES];

@@ -1,4 +1,4 @@
-/* common.c - what several commands begin with. */
+/* common.c - what several commands need. */
 #include "server/codec/codec.h"
 #include "server/commands/commands.h"
 #include "server/observe/progress.h"

@@ -1,4 +1,4 @@
-/* describe.c - `describe`: what a model is made of, and what a shape of input takes. */
+/* describe.c - `describe`: the layers of a model, and the cost of an input shape. */
 #include "server/commands/commands.h"
 #include "server/config/arguments.h"
 

@@ -1,4 +1,4 @@
-/* health.c - `health`: asks a running server's /readyz, as a container's check does. */
+/* health.c - `health`: whether a running server is ready, by its /readyz, for container checks. */
 #include "server/commands/commands.h"
 #include "server/config/arguments.h"
 #include "server/config/settings.h"
@@ -43,7 +43,7 @@ static int connect_unix(const char *path)
     return connect_to(AF_UNIX, (const struct sockaddr *)&name, sizeof name);
 }
 
-/* A server that listens on every address is asked on the loopback one. */
+/* A server that listens on all addresses is asked on the loopback address. */
 static int connect_tcp(const char *host, size_t port)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -65,9 +65,8 @@ static int connect_tcp(const char *host, size_t port)
     return descriptor;
 }
 
-/* What came of asking. */
 struct reply {
-    unsigned status; /* 0: no answer, for this cause */
+    unsigned status; /* 0: no answer; cause says why */
     char cause[128];
 };
 
@@ -99,7 +98,7 @@ static void ask(int descriptor, gnutls_session_t session, struct reply *reply)
         const ssize_t got = session ? gnutls_record_recv(session, answer + bytes, room)
                                     : recv(descriptor, answer + bytes, room, 0);
         if (session && got == GNUTLS_E_AGAIN)
-            continue; /* it was the protocol's own; silence is GNUTLS_E_TIMEDOUT */
+            continue; /* a TLS message; a timeout is GNUTLS_E_TIMEDOUT */
         if (got <= 0)
             break;
         bytes += (size_t)got;
@@ -107,7 +106,7 @@ static void ask(int descriptor, gnutls_session_t session, struct reply *reply)
     read_status(answer, bytes, session != NULL, reply);
 }
 
-/* Whose certificate it is does not matter here: nothing is told but that someone asks. */
+/* Verifies no certificate: the request has no secrets. */
 static void ask_by_tls(int descriptor, struct reply *reply)
 {
     gnutls_certificate_credentials_t trust = NULL;

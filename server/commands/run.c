@@ -12,14 +12,14 @@
 
 /* ---- before anything is computed ---- */
 
-/* From the last dot of a file's name on; "" when it has none. */
+/* The extension of a file name, with its dot; "" without one. */
 static const char *extension_of(const char *path)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
     return dot ? dot : "";
 }
 
-/* The form that a file's name asks for; a name without an extension is a .npy's. */
+/* The form for a file name; .npy if it has no extension. */
 static enum ppm_status read_form(const char *path, enum codec_form *ret_form,
                                  struct ppm_error *error)
 {
@@ -34,7 +34,7 @@ static enum ppm_status read_form(const char *path, enum codec_form *ret_form,
     return PPM_OK;
 }
 
-/* Whether the model answers what a PNG can show. */
+/* Checks that the model's output fits into a PNG. */
 static enum ppm_status check_palette(const struct ppm_model_info *info, const char *path,
                                      struct ppm_error *error)
 {
@@ -52,7 +52,7 @@ static enum ppm_status check_palette(const struct ppm_model_info *info, const ch
 
 /* ---- files ---- */
 
-/* Puts the file's name before what was found wrong in it. */
+/* Puts the file name before an error in the file. */
 static void name_file(const char *path, const struct ppm_error *cause, struct ppm_error *error)
 {
     if (cause->status != PPM_OK)
@@ -93,7 +93,7 @@ static enum ppm_status write_output(const char *path, const struct codec_bytes *
                       : ppm_fail(error, PPM_IO, "%s: cannot write it: %s", path, strerror(errno));
 }
 
-/* A PNG uses y up. */
+/* Encoding a PNG overwrites y. */
 static enum ppm_status encode(enum codec_form form, struct ppm_tensor *y,
                               const struct ppm_model_info *info, const char *path,
                               struct codec_bytes *ret_bytes, struct ppm_error *error)
@@ -141,7 +141,7 @@ static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_
         ppm_run(model, &x, NULL, &y, error);
         ms = 1e3 * (clock_now_s() - begun_s);
     }
-    const struct ppm_tensor shown = y; /* a PNG uses y up */
+    const struct ppm_tensor shown = y; /* encoding a PNG overwrites y */
     if (error->status == PPM_OK && encode(form, &y, info, output, &answer, error) == PPM_OK &&
         write_output(output, &answer, error) == PPM_OK)
         report(output, &shown, ms);

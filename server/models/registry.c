@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An entry that several sets may hold. */
+/* An entry, shared by sets. */
 struct entry {
     atomic_size_t holders;
     char *path, *name;
@@ -31,8 +31,8 @@ static void release_entry(struct entry *entry)
     free(entry);
 }
 
-/* Where bfloat16 gains no time it only rounds. That is said and not refused: another program may
- * have disturbed the measurement. */
+/* bfloat16 that saves no time only loses precision. This is a warning, as another program may have
+ * disturbed the measurement. */
 static void warn_of_compute(const char *path, const struct ppm_model *model)
 {
     static const double worthwhile = 0.8;
@@ -45,7 +45,7 @@ static void warn_of_compute(const char *path, const struct ppm_model *model)
                  path, info.compute_share, info.isa, worthwhile);
 }
 
-/* Takes model over, also on failure. */
+/* Takes model over, even on failure. */
 static struct entry *create_entry(const char *path, const char *name, struct ppm_model *model,
                                   struct ppm_error *error)
 {
@@ -79,7 +79,7 @@ static enum ppm_status add_model(struct registry *registry, const char *path,
     ppm_model_info(model, &info);
     if (registry_index(registry, info.name) < registry->count) {
         ppm_fail(error, PPM_BAD_CONFIG,
-                 "%s: name: found \"%s\", which another model has, expected one of its own", path,
+                 "%s: name: found \"%s\", which another model has, expected a unique name", path,
                  info.name);
         ppm_model_free(model);
         return error->status;

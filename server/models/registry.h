@@ -1,8 +1,8 @@
 /*
- * registry.h - the models being served: an immutable set that a reload replaces as a whole. A
- * set with one model more or less shares the others.
+ * registry.h - an immutable set of models. A reload replaces the whole set; a set with one model
+ * loaded or unloaded shares the others.
  *
- * Who holds a set keeps every model in it alive; a request holds the set it was routed with.
+ * Holding a set keeps all its models alive. A request holds the set that it began with.
  */
 #ifndef PPM_SERVER_MODELS_REGISTRY_H
 #define PPM_SERVER_MODELS_REGISTRY_H
@@ -11,7 +11,7 @@
 
 struct registry; /* counts its holders */
 
-/* Loads every model that settings name. NULL on error; the caller releases the set. */
+/* Loads all models that settings name; the caller releases the set. NULL on failure. */
 struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
                                struct ppm_error *error);
 struct registry *registry_hold(struct registry *registry); /* returns registry */
@@ -20,23 +20,23 @@ void registry_release(struct registry *registry);
 /* A configured model. */
 struct registry_entry {
     const char *path, *name;
-    const struct ppm_model *model; /* NULL: not loaded at present */
+    const struct ppm_model *model; /* NULL: not loaded */
 };
 
 size_t registry_count(const struct registry *registry);
-size_t registry_loaded(const struct registry *registry);                  /* those with a model */
+size_t registry_loaded(const struct registry *registry);                  /* loaded models */
 size_t registry_index(const struct registry *registry, const char *name); /* or registry_count */
 struct registry_entry registry_entry(const struct registry *registry, size_t index);
 
-/* The model of that name, or NULL; an empty name is the first entry's. */
+/* The model of that name; that of the first entry if name is empty. NULL: unknown or not loaded. */
 const struct ppm_model *registry_find(const struct registry *registry, const char *name);
 
-/* The same set, but for the model of one entry, which is taken over; NULL: that one is not loaded.
- * NULL and PPM_NO_MEMORY on failure, and then model is freed. The caller releases the new set. */
+/* A copy of the set with another model at index, or none if model is NULL; the caller releases it.
+ * Takes model over, and frees it on failure: NULL and PPM_NO_MEMORY. */
 struct registry *registry_with(const struct registry *registry, size_t index,
                                struct ppm_model *model, struct ppm_error *error);
 
-/* "a, b, c", those that are loaded, cut to fit */
+/* The names of the loaded models, "a, b, c", cut to fit. */
 void registry_names(const struct registry *registry, char *ret_names, size_t ret_bytes);
 
 #endif

@@ -1,16 +1,15 @@
 /*
- * runs.h - runs of models over what earlier runs have left: plans for their shapes, and scratch.
+ * runs.h - runs of models that reuse plans and scratch memory of earlier runs.
  *
- * Both are kept as buffers are (memory.h): a shape that comes again within seconds is run at once.
- * Any thread may call.
+ * Both are kept for a few seconds, as buffers are (memory.h). Any thread may call.
  */
 #ifndef PPM_SERVER_MODELS_RUNS_H
 #define PPM_SERVER_MODELS_RUNS_H
 
 #include "core/ppm.h"
 
-/* ppm_run, whose options name neither plan nor scratch. costs are those of x's shape for as many
- * threads or more, whose plan_bytes and scratch_bytes are taken. */
+/* ppm_run with options that have neither plan nor scratch. costs: for x's shape and at least
+ * options->threads; the caller has taken plan_bytes and scratch_bytes from the budget. */
 enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *x,
                          const struct ppm_costs *costs, const struct ppm_run_options *options,
                          struct ppm_tensor *ret_y, struct ppm_error *error);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct warm_up {
-    struct executor_job job; /* first: a job is its struct warm_up */
+    struct executor_job job; /* first: a job is cast to its warm_up */
     const struct ppm_model *model;
     const struct ppm_progress *progress;
     struct ppm_costs costs;
@@ -48,7 +48,7 @@ static void run(struct executor_job *job, int threads)
 
 static const struct executor_kind kind = {.run = run, .is_stale = is_cancelled, .drop = drop};
 
-/* Zeros for an input, and room for its answer: buffers as the first request will want them. */
+/* In buffers like those of the first request. */
 static void run_zeros(struct warm_up *warm_up, struct executor *executor)
 {
     warm_up->x.data = buffer_take(warm_up->costs.input_bytes);
@@ -65,7 +65,7 @@ static void run_zeros(struct warm_up *warm_up, struct executor *executor)
     buffer_give(warm_up->y.data);
 }
 
-/* What a shape of a model's "warm_up" takes, input and all. */
+/* The memory that a shape takes, with its input. */
 static enum ppm_status count_bytes(const struct ppm_model_info *info, const struct ppm_model *model,
                                    struct ppm_shape shape, int threads, struct ppm_costs *ret_costs,
                                    size_t *ret_bytes, struct ppm_error *error)
@@ -83,8 +83,7 @@ static enum ppm_status count_bytes(const struct ppm_model_info *info, const stru
     return PPM_OK;
 }
 
-/* True: it is warm. The requests in flight may hold the memory for it: then it is not, which is no
- * error. */
+/* True: warm. False without an error: requests in flight hold the memory. */
 static bool warm_shape(const struct ppm_model *model, struct ppm_shape shape,
                        struct executor *executor, const struct ppm_progress *progress,
                        struct ppm_error *error)

@@ -1,4 +1,4 @@
-/* warm_up.h - models made ready for the shapes that their configurations name. */
+/* warm_up.h - a run of each model for the shapes in its "warm_up", before requests come. */
 #ifndef PPM_SERVER_MODELS_WARM_UP_H
 #define PPM_SERVER_MODELS_WARM_UP_H
 
@@ -10,11 +10,10 @@ struct warm_up_report {
     double ms;
 };
 
-/* Computes zeros of each shape once, by the executor's team and before the requests that wait:
- * threads are started, weights read, and what a request takes is kept as after any other. All of it
- * is taken from the budget. PPM_BAD_CONFIG where that could never hold a shape; a shape whose
- * memory requests hold is left out, with a warning. Abandoned with PPM_CANCELLED when progress says
- * so. */
+/* Runs zeros of each shape once, on the executor and ahead of waiting requests. This starts
+ * threads, reads the weights, and leaves buffers and plans for the first request. The memory comes
+ * from the budget: PPM_BAD_CONFIG if the budget is too small for a shape; if requests hold the
+ * memory, logs a warning and skips the shape. PPM_CANCELLED when progress says so. */
 enum ppm_status warm_up(struct registry *registry, struct executor *executor,
                         const struct ppm_progress *progress, struct warm_up_report *ret_report,
                         struct ppm_error *error);
@@ -23,7 +22,7 @@ enum ppm_status warm_up(struct registry *registry, struct executor *executor,
 enum ppm_status warm_up_model(const struct ppm_model *model, struct executor *executor,
                               const struct ppm_progress *progress, struct ppm_error *error);
 
-/* Whether the budget could hold each shape, without computing anything. */
+/* Checks that the budget is large enough for each shape, without running anything. */
 enum ppm_status warm_up_check(struct registry *registry, int threads, struct ppm_error *error);
 
 #endif

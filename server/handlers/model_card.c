@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* object[key] = value, which may be NULL; *object becomes NULL when there is no memory for it. */
+/* object[key] = value. *object becomes NULL if value is, or there is no memory. */
 static void set(json_t **object, const char *key, json_t *value)
 {
     if (json_object_set_new(*object, key, value) == 0)
@@ -46,8 +46,7 @@ static json_t *layers_json(const struct ppm_model *model, size_t count,
     return list;
 }
 
-/* With bfloat16, how long its products take and, where that could be measured, how far off it is.
- */
+/* The compute type; for bfloat16 also its speed and, if measured, its error. */
 static json_t *compute_json(const struct ppm_model_info *info)
 {
     const struct ppm_compute_error *error = &info->compute_error;
@@ -76,7 +75,7 @@ static json_t *model_json(const struct ppm_model *model, const struct ppm_model_
         "layers", layers_json(model, info->layer_count, shape, error));
 }
 
-/* ?shape=: what a request of it takes. */
+/* Reads ?shape= and ?layout=. */
 static enum http_next read_shape(struct http_request *request, const struct ppm_model_info *info,
                                  struct ppm_tensor *ret_tensor, const char **ret_text)
 {

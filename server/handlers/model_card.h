@@ -1,4 +1,5 @@
-/* model_card.h - GET /ppm and GET /ppm/{model}: what a model is, and what a shape would cost. */
+/* model_card.h - GET /ppm and GET /ppm/{model}: a description of the model, and the cost of a
+ * shape. */
 #ifndef PPM_SERVER_HANDLERS_MODEL_CARD_H
 #define PPM_SERVER_HANDLERS_MODEL_CARD_H
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The assembler brings in the file beside this one, the same for every compiler and machine. */
+/* The assembler embeds the file, with any compiler and on any machine. */
 __asm__(".pushsection .rodata\n"
         "openapi_template:\n"
         ".incbin \"server/handlers/openapi.json\"\n"

@@ -1,4 +1,4 @@
-/* ops.h - GET /healthz, /readyz and /metrics; HTTP threads answer them, whatever is computed. */
+/* ops.h - GET /healthz, /readyz and /metrics, answered by HTTP threads even under load. */
 #ifndef PPM_SERVER_HANDLERS_OPS_H
 #define PPM_SERVER_HANDLERS_OPS_H
 

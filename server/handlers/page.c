@@ -40,7 +40,7 @@ static const char policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/* FNV-1a, 64 bits: another build's file has another. */
+/* FNV-1a, 64 bits: changes with the file. */
 static uint64_t hash_of(const struct page_file *file)
 {
     uint64_t hash = 14695981039346656037U;
@@ -60,10 +60,10 @@ static enum http_next respond_file(struct http_request *request, const struct pa
     char *body = is_known ? NULL : malloc(bytes);
     if (!is_known && !body)
         return http_problem(request, 503, "out of memory");
-    /* weak: the same file, though not the same bytes where they come compressed */
+    /* weak: compressed, the bytes differ */
     http_add_header(request, "ETag", "%s%s",
                     is_text && http_will_compress(request, bytes) ? "W/" : "", tag);
-    http_add_header(request, "Cache-Control", "no-cache"); /* asked for again, and mostly a 304 */
+    http_add_header(request, "Cache-Control", "no-cache"); /* revalidate each time, mostly a 304 */
     http_add_header(request, "Content-Security-Policy", "%s", policy);
     http_add_header(request, "X-Content-Type-Options", "nosniff");
     http_add_header(request, "Referrer-Policy", "no-referrer");

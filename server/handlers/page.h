@@ -4,7 +4,7 @@
 
 #include "server/http/http.h"
 
-/* Needs no key, as the address bar of a browser sends none; the requests of the page do. */
+/* Needs no key, as a browser's address bar sends none. Requests made by the page need one. */
 enum http_next page_finish(struct http_request *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* respond.h - answers that several handlers give. */
+/* respond.h - answers shared by handlers. */
 #ifndef PPM_SERVER_HANDLERS_RESPOND_H
 #define PPM_SERVER_HANDLERS_RESPOND_H
 
@@ -7,7 +7,7 @@
 
 struct json_t;
 
-/* Answers 200 with this JSON and releases it. NULL: 503, there was no memory for it. */
+/* Answers 200 with this JSON and releases it; 503 for lack of memory if it is NULL. */
 enum http_next handlers_respond_json(struct http_request *request, struct json_t *json);
 
 /* Appends item to *list. *list becomes NULL if there is no memory for that, or item is NULL. */

@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-/* What the query says, or the header of the same meaning. Refused where they disagree. */
+/* Reads the query parameter or the header; refuses the request if they disagree. */
 static enum http_next read_either(struct http_request *request, const char *parameter,
                                   const char *header, const char **ret_value, const char **ret_name)
 {
     const char *asked = http_query(request, parameter);
     const char *sent = header ? http_header(request, header) : NULL;
-    sent = sent && *sent ? sent : NULL; /* as in what was copied from an answer of JSON */
+    sent = sent && *sent ? sent : NULL; /* empty in a copy of a JSON answer's headers */
     *ret_value = asked ? asked : sent;
     *ret_name = asked ? parameter : header;
     if (!asked || !sent || strcmp(asked, sent) == 0)

@@ -2,11 +2,9 @@
 #include "server/handlers/inference/abandon.h"
 #include "server/base/clock.h"
 
-/* A client that is gone and a deadline are looked for so often, and not at all in what is shorter.
- */
+/* How often to check clock and client; what takes less time is not checked at all. */
 enum { LOOK_EVERY_US = 5000 };
 
-/* Whether nobody waits for it any more. */
 bool inference_is_stale(const struct executor_job *job)
 {
     const struct inference *inference = (const struct inference *)job;
@@ -18,8 +16,8 @@ static struct inference *next_of(const struct inference *inference)
     return (struct inference *)inference->job.next;
 }
 
-/* Whether a look is due; the thread that is told so takes it. What takes less than the time between
- * two has none. */
+/* Whether a check is due. Only one thread gets true, and must check. The first is due after one
+ * interval. */
 static bool takes_look(struct inference *inference)
 {
     const long long now_us = (long long)(1e6 * clock_now_s());
@@ -44,14 +42,13 @@ bool inference_is_abandoned(void *batch)
     return true;
 }
 
-/* Nobody reads its answer any more, or it is too late. */
 void inference_give_up(struct inference *inference, enum metrics_stage stage)
 {
     const struct http_deadline *deadline = &inference->deadline;
     const bool is_late = http_is_past(deadline);
     metrics_cancelled(is_late ? METRICS_DEADLINE : METRICS_CLIENT_GONE, stage);
     inference->request->is_given_up = true;
-    inference->request->response.header_count = 0; /* of an answer that was about to be sent */
+    inference->request->response.header_count = 0; /* of an unsent answer */
     if (!is_late)
         http_problem(inference->request, 499, "the client closed its side of the connection");
     else

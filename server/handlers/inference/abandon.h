@@ -8,11 +8,11 @@
 /* Whether the client of this job is gone, or its deadline past. */
 bool inference_is_stale(const struct executor_job *job);
 
-/* Whether that is so for all inferences of a batch. Whatever takes long calls this now and then; it
- * looks every 5 ms. Once true, it stays true. Any thread. */
+/* Whether all inferences of a batch are stale. Long work calls this often; it checks every 5 ms.
+ * Once true, it stays true. Any thread. */
 bool inference_is_abandoned(void *batch);
 
-/* Answers 504 or, to a client that is gone, 499. stage says how far the inference came. */
+/* Answers 504, or 499 if the client is gone, and counts that. stage: where the inference is. */
 void inference_give_up(struct inference *inference, enum metrics_stage stage);
 
 #endif

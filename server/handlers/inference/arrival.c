@@ -3,13 +3,13 @@
 #include "server/base/buffers.h"
 
 enum {
-    SLICE_BYTES = 1 << 18,     /* pooled at a time, but for the rest of a plane */
-    BACKED_SHARE = 8,          /* its memory is taken once so large a part of that has come of x */
-    PLANE_BYTES_MAX = 1 << 20, /* more would have left the cache, and be much work at a time */
-    POOLING_SHARE = 2,         /* x takes at least so many times the memory */
+    SLICE_BYTES = 1 << 18,     /* pooled at a time, plus a plane */
+    BACKED_SHARE = 8,          /* memory is taken when 1/8 as many bytes of x have come */
+    PLANE_BYTES_MAX = 1 << 20, /* a larger plane has left the cache, and takes long */
+    POOLING_SHARE = 2,         /* x must be at least this many times larger */
 };
 
-/* Whether pooling x ahead spares more than it costs. */
+/* Whether pooling x ahead saves more than it costs. */
 static bool pays(const struct inference *inference, const struct ppm_tensor *x,
                  const struct ppm_costs *costs)
 {
@@ -19,7 +19,7 @@ static bool pays(const struct inference *inference, const struct ppm_tensor *x,
            costs->pooling_bytes <= costs->input_bytes / POOLING_SHARE;
 }
 
-/* Whether a body of which x begins there can still be what its head says it is. */
+/* Whether x at this offset fits the announced length of the body. */
 static bool is_plausible(const struct inference *inference, size_t offset, size_t x_bytes)
 {
     const struct http_request *request = inference->request;
@@ -45,7 +45,7 @@ void inference_expect_x(struct inference *inference, const struct ppm_tensor *x,
     arrival->offset = offset;
 }
 
-/* Whatever fails, the run pools it later. */
+/* If anything fails, the run pools x later. */
 static void begin_pooling(struct inference *inference)
 {
     struct http_request *request = inference->request;

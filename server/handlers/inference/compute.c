@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Milliseconds since then, which becomes now. */
+/* Milliseconds since *since_ms, which becomes now. */
 static double lap_ms(const struct http_request *request, double *since_ms)
 {
     const double begun_ms = *since_ms;
@@ -29,8 +29,8 @@ static struct inference *next_of(const struct inference *inference)
 
 /* ---- answering ---- */
 
-/* The request has its response, unless that took too long: gives back what is not needed any more.
- * The inference is gone. */
+/* The request has its response, or took too long and gets an error. Frees what is not needed any
+ * more, and answers: the inference must not be touched again. */
 static void finish(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -54,7 +54,7 @@ static void give_up(struct inference *inference, enum metrics_stage stage)
     finish(inference);
 }
 
-/* Memory for an answer, y within it behind room for a head, unless y has a place of its own. */
+/* Memory for an answer: room for a head, then y, unless y_data is set. */
 static char *allocate_answer(const struct inference *inference, struct ppm_tensor *y,
                              struct ppm_error *error)
 {
@@ -67,7 +67,7 @@ static char *allocate_answer(const struct inference *inference, struct ppm_tenso
     return memory;
 }
 
-/* Answers y, which lies in memory behind room for a head; takes memory over. */
+/* Responds with y, which is in memory after room for a head. Takes memory over. */
 static void answer(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct http_request *request = inference->request;
@@ -90,7 +90,7 @@ static void answer_error(struct inference *inference, const struct ppm_error *er
 
 /* ---- computing ---- */
 
-/* y = model(x), for all of a batch, whose costs these are. pooling may be NULL. */
+/* y = model(x) for a whole batch with these costs. pooling may be NULL. */
 static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
                                const struct ppm_costs *costs, const struct ppm_pooling *pooling,
                                int threads, struct ppm_tensor *y, struct ppm_error *error)
@@ -128,14 +128,14 @@ static void run_one(struct inference *inference, int threads)
     answer_error(inference, &error);
 }
 
-/* What is computed together: a copy of all maps, one after the other. */
+/* A batch in one run: copies of all maps, one after the other. */
 struct together {
     struct ppm_costs costs;
-    size_t bytes; /* taken for them, besides what each member of the batch has taken */
+    size_t bytes; /* taken from the budget, besides what each member has taken */
     struct ppm_tensor x, y;
 };
 
-/* False: there is no memory for that. */
+/* False: no memory. */
 static bool gather(const struct inference *batch, size_t count, struct together *ret)
 {
     struct ppm_error ignored = {0};
@@ -159,7 +159,7 @@ static bool gather(const struct inference *batch, size_t count, struct together 
     return true;
 }
 
-/* Answers one of a batch with a copy of its maps, which begin at from. */
+/* Answers one member of a batch with a copy of its maps, which start at from. */
 static void answer_copy(struct inference *inference, const struct ppm_tensor *batch_y,
                         const char *from, int threads)
 {
@@ -186,7 +186,7 @@ static void run_together(struct inference *batch, struct together *all, int thre
     size_t at = 0;
     for (struct inference *next; batch; batch = next, at += output_bytes) {
         next = next_of(batch);
-        batch->job.next = NULL; /* from here on each is wanted or not by itself */
+        batch->job.next = NULL; /* from here on each is abandoned separately */
         batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
         if (error.status == PPM_OK)
             answer_copy(batch, &all->y, (const char *)all->y.data + at, threads);
@@ -197,7 +197,7 @@ static void run_together(struct inference *batch, struct together *all, int thre
     memory_give(all->bytes);
 }
 
-/* Whether it can be computed, x and memory being there; else it has its answer. */
+/* Decodes x and reserves memory. False: the inference was answered. */
 static bool prepare(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -214,7 +214,7 @@ static bool prepare(struct inference *inference)
     return true;
 }
 
-/* Where there is no memory to compute them together, one after the other. */
+/* In one run, or one by one if there is no memory for that. */
 static void run_batch(struct inference *batch, size_t count, int threads)
 {
     struct together all;
@@ -251,7 +251,7 @@ static void drop(struct executor_job *job)
     give_up(inference, METRICS_QUEUE);
 }
 
-/* Whether somebody still waits for it; else it has its answer. */
+/* False: nobody waits for it any more, and it was answered. */
 static bool leave_queue(struct inference *inference)
 {
     struct http_request *request = inference->request;

@@ -3,7 +3,7 @@
 #include "server/handlers/inference/abandon.h"
 #include "server/handlers/inference/shape_check.h"
 
-/* Inflates its body, and looks for x in it. */
+/* Inflates the body and finds x in it. */
 static enum http_next inflate(struct inference *inference)
 {
     struct http_request *request = inference->request;

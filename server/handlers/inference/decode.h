@@ -1,4 +1,4 @@
-/* decode.h - x out of its body. */
+/* decode.h - reading x from the body. */
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_DECODE_H
 #define PPM_SERVER_HANDLERS_INFERENCE_DECODE_H
 

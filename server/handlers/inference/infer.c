@@ -14,7 +14,7 @@
 
 /* ---- the head ---- */
 
-/* Accept, where no model has such an answer. */
+/* Checks Accept, if no model can answer it. */
 static enum http_next refuse_accept(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -26,7 +26,7 @@ static enum http_next refuse_accept(struct inference *inference)
                         codec_media_type(CODEC_RAW));
 }
 
-/* Accept, where the model has no labels that a PNG could show. */
+/* Checks Accept, if this model cannot answer in a PNG. */
 static enum http_next refuse_png_of_model(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -50,7 +50,7 @@ static enum http_next refuse_png_of_model(struct inference *inference)
                         codec_media_type(CODEC_RAW));
 }
 
-/* The form that the head's Content-Type names. */
+/* Reads the form from Content-Type. */
 static enum http_next refuse_type(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -64,7 +64,7 @@ static enum http_next refuse_type(struct inference *inference)
                         is_curls ? "; with curl, -H 'Content-Type: ...' sets it" : "");
 }
 
-/* The types that ?dtype= says of the body and ?out_dtype= asks of the answer. */
+/* Reads ?dtype=, of the body, and ?out_dtype=, of the answer. */
 static enum http_next refuse_dtypes(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -82,7 +82,7 @@ static enum http_next refuse_dtypes(struct inference *inference)
                         codec_dtype_name(expectation->dtype));
 }
 
-/* ?out_dtype=, where the form of the answer lacks it. */
+/* Checks ?out_dtype= against the form of the answer. */
 static enum http_next refuse_dtype_of_form(struct inference *inference)
 {
     const enum codec_form form = inference->answer_form;
@@ -94,7 +94,7 @@ static enum http_next refuse_dtype_of_form(struct inference *inference)
                         codec_media_type(CODEC_RAW));
 }
 
-/* What the head asks for and the model does not have. */
+/* Checks the head against the model. */
 static enum http_next refuse_for_model(struct inference *inference)
 {
     if (!inference->stages && refuse_png_of_model(inference) != HTTP_PROCEED)
@@ -109,7 +109,7 @@ static enum http_next refuse_for_model(struct inference *inference)
 
 /* ---- x ---- */
 
-/* The model that the body names is the one that computes, unless the URL named another. */
+/* Chooses the model that the body names, unless the URL names another. */
 static enum http_next refuse_model(struct inference *inference, const char *name)
 {
     struct http_request *request = inference->request;
@@ -146,7 +146,7 @@ static enum http_next decode_other(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
-    /* An element has 4 bytes once it is decoded, and at least 2 in any body. */
+    /* A decoded element has 4 bytes, and at least 2 in a body. */
     const size_t x_bytes =
         inference->x.shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
     if (!http_reserve(request, x_bytes))
@@ -172,7 +172,7 @@ static enum http_next decode(struct inference *inference)
 
 /* ---- y ---- */
 
-/* y as JSON or as a PNG. */
+/* Encodes y as JSON or PNG. */
 static void encode(const struct inference *inference, const struct ppm_tensor *y, int threads,
                    char *memory, size_t *ret_bytes, struct ppm_error *error)
 {
@@ -185,7 +185,7 @@ static void encode(const struct inference *inference, const struct ppm_tensor *y
                                error);
 }
 
-/* The same, in memory of its own. */
+/* Responds with y as JSON or PNG. */
 static void respond_encoded(struct inference *inference, const struct ppm_tensor *y, int threads)
 {
     struct http_request *request = inference->request;
@@ -208,7 +208,8 @@ static void respond_encoded(struct inference *inference, const struct ppm_tensor
         handlers_describe_tensor(request, y, inference->answer_dtype);
     http_respond_within(request, 200, codec_media_type(form), memory, memory, bytes);
     const bool is_compressed = form == CODEC_JSON && http_compress(request);
-    inference->answer_bytes = is_compressed ? 0 : bytes_max; /* all may be written to */
+    inference->answer_bytes =
+        is_compressed ? 0 : bytes_max; /* the encoder may write to all of it */
 }
 
 static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
@@ -223,7 +224,8 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
         handlers_describe_tensor(request, y, inference->answer_dtype);
         http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
-        inference->answer_bytes = inference->costs.output_bytes; /* halves are where floats were */
+        inference->answer_bytes =
+            inference->costs.output_bytes; /* 16-bit values replaced the floats in place */
         return;
     }
     respond_encoded(inference, y, threads);
@@ -257,7 +259,7 @@ enum http_next infer_begin(struct http_request *request)
     return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
-/* Once the beginning of a body says what x will be. */
+/* The start of the body describes x. */
 static void look_ahead(struct inference *inference)
 {
     const struct http_request *request = inference->request;

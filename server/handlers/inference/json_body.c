@@ -1,12 +1,12 @@
 /* json_body.c - see json_body.h. */
 #include "server/handlers/inference/json_body.h"
 
-/* Decoding a byte. */
+/* The time to decode a byte. */
 static const double json_byte_us = 0.002;
 
-enum { READ_AHEAD_BYTES = 1 << 16 }; /* of JSON, at a time */
+enum { READ_AHEAD_BYTES = 1 << 16 }; /* of JSON at a time */
 
-/* codec_json_options.reserve, for an inference. */
+/* codec_json_options.reserve. */
 static bool reserve_numbers(void *context, size_t bytes)
 {
     struct inference *inference = context;

@@ -8,8 +8,8 @@
  * object of that list (codec_json_options.list). NULL: no memory. */
 struct codec_json_reader *inference_reader(struct inference *inference, const char *list);
 
-/* Reads on in JSON of which bytes have come, but only a little at a time: the next piece, or the
- * thread that computes, continues. */
+/* Continues to read the JSON, of which bytes have come, but only a little at a time. The next call,
+ * or the thread that computes, reads on. */
 void inference_read_ahead(struct inference *inference, size_t bytes);
 
 /* Whether reading the rest of bytes of JSON takes less time than waking another thread. */

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A PNG shows one map: of a batch, what else the client accepts. */
+/* A PNG has one map. For a batch, chooses another form that the client accepts. */
 static enum http_next refuse_png(struct inference *inference, size_t maps)
 {
     struct http_request *request = inference->request;
@@ -21,8 +21,7 @@ static enum http_next refuse_png(struct inference *inference, size_t maps)
                         codec_media_type(CODEC_RAW));
 }
 
-/* Sets needed_bytes: to compute and to answer it, beside its body. False: more than can be counted.
- */
+/* Sets needed_bytes. False: overflow. */
 static bool add_needs(struct inference *inference, struct ppm_shape shape,
                       const struct ppm_costs *costs)
 {
@@ -39,7 +38,7 @@ static bool add_needs(struct inference *inference, struct ppm_shape shape,
            (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
 }
 
-/* curl -d leaves line ends and zero bytes out of a file. */
+/* curl -d drops line ends and zero bytes of a file. */
 static const char *curl_hint(const struct http_request *request, size_t expected_bytes)
 {
     const char *agent = http_header(request, "User-Agent");

@@ -8,7 +8,7 @@
 
 /* ---- asking ---- */
 
-/* JSON, or safetensors as a client of bytes prefers it. */
+/* Chooses JSON or, by default for a binary request, safetensors. */
 static enum http_next refuse_form(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -44,7 +44,7 @@ enum http_next stages_refuse(struct inference *inference)
 bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_t y_bytes)
 {
     struct ppm_stages *list = &inference->stages->list;
-    /* NHWC takes more to compute. */
+    /* The upper bound: NHWC takes more memory. */
     const struct ppm_tensor x = {.shape = shape, .layout = PPM_NHWC};
     struct ppm_error error = {0};
     size_t *needed_bytes = &inference->needed_bytes, all_bytes;
@@ -77,7 +77,7 @@ enum ppm_status stages_place(struct inference *inference, const struct ppm_tenso
 
 /* ---- answering ---- */
 
-/* The list with y before the others, as it stands in memory. */
+/* Puts y first in the list, as it is in memory. */
 static void put_first(struct ppm_stages *list, const struct ppm_tensor *y)
 {
     memmove(list->list + 1, list->list, list->count * sizeof *list->list);

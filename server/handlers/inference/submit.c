@@ -3,20 +3,20 @@
 #include "server/handlers/inference/compute.h"
 #include "server/observe/metrics.h"
 
-/* Encoding a number as JSON, and compressing that. */
+/* The time to encode a number as JSON, and to compress that. */
 static const double json_number_us = 0.03, deflated_number_us = 0.08;
 
-/* Whether this thread computes and answers it sooner than it could wake another one. */
+/* Whether computing and answering on this thread takes less time than waking another one. */
 static bool is_quick(const struct inference *inference)
 {
     const struct ppm_costs *costs = &inference->costs;
     double us = costs->one_thread_us + costs->weights_us;
     if (inference->request->is_compressed)
-        return false; /* nor could it inflate the body in that time */
+        return false; /* inflating takes longer */
     if (inference->answer_form == CODEC_PNG)
-        return false; /* to set zlib up alone takes as long */
+        return false; /* setting up zlib takes longer */
     if (inference->stages)
-        return false; /* the literal graph's are slow */
+        return false; /* the literal graph is slow */
     const double numbers = (double)costs->output_bytes / sizeof(float);
     if (inference->answer_form == CODEC_JSON)
         us += json_number_us * numbers;
@@ -68,7 +68,7 @@ static enum http_next submit(struct inference *inference)
         inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
     inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us);
     http_answer_later(request);
-    if (!executor_offer(app->executor, &inference->job)) { /* others came first */
+    if (!executor_offer(app->executor, &inference->job)) { /* others took the last places */
         refuse_place(inference);
         http_answer(request);
     }

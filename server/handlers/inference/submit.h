@@ -1,11 +1,11 @@
-/* submit.h - a request whose body is there: computed here and now, or queued. */
+/* submit.h - a request whose body is complete is computed at once or queued. */
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_SUBMIT_H
 #define PPM_SERVER_HANDLERS_INFERENCE_SUBMIT_H
 
 #include "server/handlers/inference/inference.h"
 
-/* Refuses a request that would have to be queued while the queue is full, so that its body need not
- * be read. Reserves no place: places are for requests whose body is there. */
+/* Refuses a request if it needs the queue and that is full, so that its body need not be read.
+ * Reserves no place: places are for requests whose body is complete. */
 enum http_next inference_refuse_full_queue(struct inference *inference);
 
 /* Computes the inference on this thread or queues it; for route->finish. */

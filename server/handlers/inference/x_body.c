@@ -5,7 +5,6 @@
 #include "server/handlers/inference/shape_check.h"
 #include "server/handlers/tensor_fields.h"
 
-/* The shape that the head gives, in ?shape= or X-Tensor-Shape; a raw body has no other. */
 enum http_next inference_refuse_axes(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -47,7 +46,6 @@ static void check_axes(const struct inference *inference, struct ppm_error *erro
     codec_check_axes(axes, count, &inference->expectation, error);
 }
 
-/* What can be known of x without work; a little JSON is read here and now. */
 enum http_next inference_refuse_body(struct inference *inference)
 {
     struct http_request *request = inference->request;

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <pthread.h>
 
-/* A load is abandoned at its request's deadline, and when the server stops. */
+/* Abandons a load at the deadline of its request, or when the server stops. */
 static bool is_abandoned(void *context)
 {
     const struct http_request *request = context;
@@ -56,7 +56,6 @@ static void *unload(void *request)
     return NULL;
 }
 
-/* To read a model takes long, and HTTP threads are for those who wait meanwhile. */
 static enum http_next start_change(struct http_request *request, void *(*change)(void *request))
 {
     pthread_t thread;

@@ -27,7 +27,7 @@ static struct v2_inference *v2_of(struct inference *inference)
     return (struct v2_inference *)inference;
 }
 
-/* Of what has come; all of a body is JSON unless the header says otherwise. */
+/* Of the bytes that have come. All of a body is JSON unless the header says otherwise. */
 static size_t json_bytes(const struct v2_inference *v2)
 {
     const size_t body_bytes = v2->inference.request->body_bytes;
@@ -44,7 +44,7 @@ static void set_timeout(struct http_request *request, size_t timeout_us)
         request->deadline = deadline;
 }
 
-/* "model_name" is an answer's; in a request it may only repeat the URL's. */
+/* "model_name" belongs in answers; in a request it may only repeat the URL's. */
 static enum ppm_status check_name(const json_t *around, const char *model, struct ppm_error *error)
 {
     const json_t *named = json_object_get(around, "model_name");
@@ -56,7 +56,7 @@ static enum ppm_status check_name(const json_t *around, const char *model, struc
                     found ? found : "", model);
 }
 
-/* All that the JSON says but for the numbers of x, of a body that has so many bytes in the end. */
+/* Reads the JSON except the numbers of x. body_bytes: of the whole body. */
 static void parse(struct v2_inference *v2, size_t body_bytes)
 {
     struct inference *inference = &v2->inference;
@@ -133,7 +133,7 @@ static enum http_next look(struct inference *inference)
         return HTTP_PROCEED;
     const enum http_next next = read_json(v2);
     if (next != HTTP_PROCEED || v2->request.x.place != V2_IN_JSON)
-        return next; /* what stands elsewhere than in the JSON may be long */
+        return next; /* x outside of the JSON may be large */
     return inference_decode(inference);
 }
 
@@ -166,7 +166,7 @@ static enum http_next read_header(struct v2_inference *v2)
     return HTTP_PROCEED;
 }
 
-/* A body without JSON: x, whose shape stands in the query or a header. */
+/* A body without JSON is only x; the head has its shape. */
 static enum http_next begin_raw(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
@@ -176,7 +176,7 @@ static enum http_next begin_raw(struct v2_inference *v2)
     return inference_refuse_raw_shape(inference);
 }
 
-/* The JSON has shape and type. */
+/* The JSON has shape and type, so the head must have no shape. */
 static enum http_next begin_json(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
@@ -194,7 +194,7 @@ static enum http_next begin_json(struct v2_inference *v2)
                : http_problem(inference->request, 503, "out of memory");
 }
 
-/* What stands behind the JSON is float32 unless that says otherwise. */
+/* The JSON has the type, so the head may only say float32. */
 static enum http_next refuse_dtype(struct v2_inference *v2)
 {
     struct http_request *request = v2->inference.request;
@@ -229,14 +229,13 @@ enum http_next v2_infer_begin(struct http_request *request)
     return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
-/* Numbers are read, and what stands behind the JSON is pooled, while they arrive. */
 void v2_infer_arrived(struct http_request *request)
 {
     struct v2_inference *v2 = request->state;
     struct inference *inference = &v2->inference;
     const bool is_all_json = !v2->has_header || (request->has_content_length &&
                                                  v2->header_bytes == request->content_length);
-    if (!inference->reader) /* x is all of it */
+    if (!inference->reader) /* the body is only x */
         return;
     if (is_all_json) {
         inference_read_ahead(inference, json_bytes(v2));

@@ -55,7 +55,7 @@ enum http_next v2_respond_model(struct http_request *request, v2_describe_model 
     return HTTP_RESPOND;
 }
 
-/* [-1, C, -1, -1]: what is free is -1. */
+/* [-1, C, -1, -1]: -1 is a free size. */
 static json_t *axes_json(size_t channels, enum ppm_layout layout)
 {
     const json_int_t c = (json_int_t)channels, free_axis = -1;
@@ -92,7 +92,7 @@ enum http_next v2_model_ready_finish(struct http_request *request)
     return v2_respond_model(request, readiness);
 }
 
-/* Triton's ModelConfig, as far as clients look at it. */
+/* The part of Triton's ModelConfig that clients read. */
 static json_t *configuration(const struct ppm_model_info *info)
 {
     return json_pack("{s:s, s:s, s:s, s:i, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name",

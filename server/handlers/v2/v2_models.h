@@ -16,10 +16,10 @@ enum http_next v2_index_finish(struct http_request *request);
 
 struct json_t;
 
-/* What a handler of one model answers with; NULL: no memory. */
+/* Makes the answer for a model. NULL: no memory. */
 typedef struct json_t *v2_describe_model(const struct ppm_model_info *info);
 
-/* Answers with that, for the model and version of the path. */
+/* Answers with that for the model and version in the path. */
 enum http_next v2_respond_model(struct http_request *request, v2_describe_model *describe);
 
 #endif

@@ -6,7 +6,7 @@
 
 struct json_t;
 
-enum { V2_ORDER_BYTES_MAX = 4096 }; /* of a body that is no inference */
+enum { V2_ORDER_BYTES_MAX = 4096 }; /* of a body, other than an inference's */
 
 /* Refuses a Content-Type other than JSON or, if may_have_bytes, bytes. Triton's client sends none.
  */

@@ -49,7 +49,7 @@ enum http_next v2_region_finish(struct http_request *request)
 
 /* ---- coming and going ---- */
 
-/* An integer of at least 0 of the body; missing: what *ret_size is. */
+/* Reads an integer of at least 0; *ret_size is untouched if it is missing. */
 static enum http_next read_size(struct http_request *request, const json_t *body, const char *key,
                                 size_t *ret_size)
 {
@@ -90,7 +90,7 @@ enum http_next v2_register_finish(struct http_request *request)
     return HTTP_RESPOND;
 }
 
-/* One that is not there is gone, as Triton has it. */
+/* As in Triton, unregistering an unknown region succeeds. */
 enum http_next v2_unregister_finish(struct http_request *request)
 {
     if (v2_refuse_shared_memory(request) != HTTP_PROCEED)

@@ -13,7 +13,7 @@ static json_t *duration(unsigned long long count, double seconds)
     return json_pack("{s:I, s:I}", "count", (json_int_t)count, "ns", (json_int_t)(1e9 * seconds));
 }
 
-/* Of each run of so many requests; the sums are those of its requests. */
+/* The runs of batches of this size. sum is over their requests, so it is divided by the size. */
 static json_t *batch_json(size_t size, const struct metrics_sum *sum)
 {
     const double requests = (double)size;

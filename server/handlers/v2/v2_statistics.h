@@ -1,4 +1,4 @@
-/* v2_statistics.h - how models have fared, in the format of Triton. */
+/* v2_statistics.h - statistics of the models, in Triton's format. */
 #ifndef PPM_SERVER_HANDLERS_V2_V2_STATISTICS_H
 #define PPM_SERVER_HANDLERS_V2_V2_STATISTICS_H
 

@@ -1,7 +1,6 @@
 /* access.c - the keys and the certificate in use: who may ask, and what a handshake shows. */
 #include "server/http/access_private.h"
 #include "server/http/http_private.h"
-#include "server/observe/metrics.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,7 +121,7 @@ enum http_next http_check_key(struct http_request *request)
     pthread_rwlock_unlock(&lock);
     if (may_pass)
         return HTTP_PROCEED;
-    metrics_rejected(METRICS_UNAUTHORIZED);
+    http_count_refusal(request->server, HTTP_UNAUTHORIZED);
     http_add_header(request, "WWW-Authenticate", "Bearer");
     return http_problem(request, 401,
                         "found %s, expected \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\"",

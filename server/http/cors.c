@@ -2,17 +2,32 @@
 #include "server/base/field_value.h"
 #include "server/http/http_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* What the server reads of a request, and what a page may read of an answer. */
-static const char request_headers[] =
-    "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
-    "X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, X-Tensor-Dtype, X-Tensor-Layout, "
-    "X-Tensor-Shape, traceparent";
-static const char answer_headers[] =
-    "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Request-Id, X-Tensor-Dtype, "
-    "X-Tensor-Layout, X-Tensor-Shape, traceparent";
+/* What this server itself reads of a request, and what a page may read of an answer; the headers of
+ * the application go with both. In the order of strcmp. */
+static const char *const request_headers[] = {
+    "Accept",    "Authorization", "Content-Encoding",     "Content-Type",
+    "X-Api-Key", "X-Request-Id",  "X-Request-Timeout-Ms", "traceparent",
+    NULL};
+static const char *const answer_headers[] = {"Retry-After", "Server-Timing", "X-Request-Id",
+                                             "traceparent", NULL};
 #define PREFLIGHT_LASTS_S "3600"
+
+enum { NAMES_BYTES = HTTP_HEADER_VALUE_BYTES };
+
+/* Both lists as one, "a, b, c". */
+static void join_names(const char *const *own, const char *const *others, char ret[NAMES_BYTES])
+{
+    size_t at = 0;
+    *ret = '\0';
+    while ((*own || *others) && at < NAMES_BYTES) {
+        const bool is_own = !*others || (*own && strcmp(*own, *others) < 0);
+        const char *name = is_own ? *own++ : *others++;
+        at += (size_t)snprintf(ret + at, NAMES_BYTES - at, "%s%s", at ? ", " : "", name);
+    }
+}
 
 static bool is_any(const char *origins)
 {
@@ -53,25 +68,28 @@ bool http_add_cors(const struct http_request *request, struct MHD_Response *resp
     if (*origins && !is_any(origins) &&
         MHD_add_response_header(response, "Vary", "Origin") != MHD_YES)
         return false;
-    return !origin ||
-           (MHD_add_response_header(response, "Access-Control-Allow-Origin", origin) == MHD_YES &&
-            MHD_add_response_header(response, "Access-Control-Expose-Headers", answer_headers) ==
-                MHD_YES);
+    if (!origin)
+        return true;
+    char names[NAMES_BYTES];
+    join_names(answer_headers, request->server->options.application->headers, names);
+    return MHD_add_response_header(response, "Access-Control-Allow-Origin", origin) == MHD_YES &&
+           MHD_add_response_header(response, "Access-Control-Expose-Headers", names) == MHD_YES;
 }
 
 enum http_next http_answer_preflight(struct http_request *request)
 {
-    char allow[HTTP_ALLOW_BYTES];
+    const struct http_application *application = request->server->options.application;
+    char allow[HTTP_ALLOW_BYTES], names[NAMES_BYTES];
     http_argument arguments[HTTP_ARGUMENTS_MAX];
     if (strcmp(request->method, "OPTIONS") != 0 || !allowed_origin(request) ||
         !http_header(request, "Access-Control-Request-Method"))
         return HTTP_PROCEED;
-    http_find_route(request->server->options.routes, request->method, request->path, arguments,
-                    allow);
+    http_find_route(application->routes, request->method, request->path, arguments, allow);
     if (!*allow)
         return HTTP_PROCEED;
     http_add_header(request, "Access-Control-Allow-Methods", "%s", allow);
-    http_add_header(request, "Access-Control-Allow-Headers", "%s", request_headers);
+    join_names(request_headers, application->headers, names);
+    http_add_header(request, "Access-Control-Allow-Headers", "%s", names);
     http_add_header(request, "Access-Control-Max-Age", PREFLIGHT_LASTS_S);
     http_respond(request, 204, NULL, NULL, 0);
     return HTTP_RESPOND;

@@ -5,7 +5,6 @@
  * shuts the socket down; the library then sees its end and cleans up. */
 #include "server/base/clock.h"
 #include "server/http/http_private.h"
-#include "server/observe/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,8 +231,8 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         atomic_fetch_sub(&server->open_connections, 1);
         pthread_mutex_unlock(&server->connections_mutex);
         if (connection->is_in_head)
-            metrics_cancelled(connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE,
-                              METRICS_HEAD);
+            http_count_abort(server, connection->is_cut_off ? HTTP_DEADLINE : HTTP_CLIENT_GONE,
+                             HTTP_IN_HEAD);
         free(connection->target);
         free(connection);
         *socket_context = NULL;

@@ -2,37 +2,49 @@
  * are refused, since an answer that ignores them is a wrong one. */
 #include "server/http/http_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* Headers of our own, each once; no other name begins as they do. */
-static const char *const own_headers[] = {"X-Tensor-Shape", "X-Tensor-Dtype", "X-Tensor-Layout",
-                                          "X-Request-Timeout-Ms",
-                                          "Inference-Header-Content-Length"};
-static const char *const own_beginnings[] = {"X-Tensor-", "X-Request-Timeout", "Inference-Header-"};
+/* A header of this server's own, as the application's are: no other name starts as it does. */
+static const char own_header[] = "X-Request-Timeout-Ms", own_prefix[] = "X-Request-Timeout";
 
-/* HTTP's that mean something else when they stand there twice. */
-static const char *const single_headers[] = {"Content-Type", "Origin", "Sec-Fetch-Site",
-                                             "Authorization", "X-Api-Key"};
+/* HTTP's that mean something else when they appear twice. */
+static const char *const single_headers[] = {
+    own_header, "Content-Type", "Origin", "Sec-Fetch-Site", "Authorization", "X-Api-Key", NULL};
 
-enum { OWN_COUNT = sizeof own_headers / sizeof *own_headers };
-enum { SINGLE_COUNT = sizeof single_headers / sizeof *single_headers };
+enum { SINGLE_COUNT = sizeof single_headers / sizeof *single_headers - 1 };
 
 /* What a walk has found; names: what was found, when something was. */
 struct found {
+    const struct http_application *application;
     const char *parameters; /* that the route knows */
     const char *unknown, *repeated;
-    unsigned headers_seen, parameters_seen; /* a bit for each one of a list */
+    unsigned headers_seen, parameters_seen; /* a bit for each name of a list */
 };
 
-/* The index of a name in a list, or count. */
-static size_t index_in(const char *const *list, size_t count, const char *name)
+/* The index of a name in a list, or of the list's end. */
+static size_t index_in(const char *const *list, const char *name)
 {
     size_t i = 0;
-    while (i < count && strcasecmp(list[i], name) != 0)
+    while (list[i] && strcasecmp(list[i], name) != 0)
         i++;
     return i;
+}
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+    return strncasecmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Whether it looks like a header that is known, and is not. */
+static bool is_mistyped(const struct http_application *application, const char *name)
+{
+    for (const char *const *prefix = application->header_prefixes; *prefix; prefix++)
+        if (has_prefix(name, *prefix))
+            return true;
+    return has_prefix(name, own_prefix);
 }
 
 /* Takes note of the index-th name of a list. */
@@ -47,18 +59,16 @@ static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, co
                                       const char *value)
 {
     struct found *found = context;
-    const size_t own = index_in(own_headers, OWN_COUNT, name);
-    const size_t single = index_in(single_headers, SINGLE_COUNT, name);
+    const char *const *headers = found->application->headers;
+    const size_t single = index_in(single_headers, name), own = index_in(headers, name);
     (void)kind;
     (void)value;
-    if (own < OWN_COUNT)
-        see(found, &found->headers_seen, own, name);
-    else if (single < SINGLE_COUNT)
-        see(found, &found->headers_seen, OWN_COUNT + single, name);
-    else
-        for (size_t i = 0; i < sizeof own_beginnings / sizeof *own_beginnings; i++)
-            if (strncasecmp(name, own_beginnings[i], strlen(own_beginnings[i])) == 0)
-                found->unknown = *name ? name : "\"\"";
+    if (single_headers[single])
+        see(found, &found->headers_seen, single, name);
+    else if (headers[own])
+        see(found, &found->headers_seen, SINGLE_COUNT + own, name);
+    else if (is_mistyped(found->application, name))
+        found->unknown = name;
     return MHD_YES;
 }
 
@@ -82,15 +92,28 @@ static enum MHD_Result look_at_parameter(void *context, enum MHD_ValueKind kind,
     return MHD_YES;
 }
 
+enum { KNOWN_BYTES = 256 };
+
+/* "A, B and C": the application's, and this server's own. */
+static void name_headers(const char *const *headers, char ret[KNOWN_BYTES])
+{
+    size_t at = 0;
+    for (; *headers && at < KNOWN_BYTES; headers++)
+        at += (size_t)snprintf(ret + at, KNOWN_BYTES - at, "%s%s", at ? ", " : "", *headers);
+    if (at < KNOWN_BYTES)
+        snprintf(ret + at, KNOWN_BYTES - at, "%s%s", at ? " and " : "", own_header);
+}
+
 static enum http_next check_headers(struct http_request *request)
 {
-    struct found found = {0};
+    struct found found = {.application = request->server->options.application};
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_header, &found);
-    if (found.unknown)
-        return http_problem(request, 400,
-                            "%.60s: unknown header; known headers are %s, %s, %s, %s and %s",
-                            found.unknown, own_headers[0], own_headers[1], own_headers[2],
-                            own_headers[3], own_headers[4]);
+    if (found.unknown) {
+        char known[KNOWN_BYTES];
+        name_headers(found.application->headers, known);
+        return http_problem(request, 400, "%.60s: unknown header; known headers are %s",
+                            found.unknown, known);
+    }
     if (!found.repeated)
         return HTTP_PROCEED;
     return http_problem(request, 400, "%.60s: found several headers, expected one", found.repeated);

@@ -1,7 +1,6 @@
 /* http.c - what libmicrohttpd calls: connections to requests. */
 #include "server/base/clock.h"
 #include "server/http/http_private.h"
-#include "server/observe/metrics.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -85,11 +84,11 @@ static struct http_request *create_request(struct http_server *server, struct MH
 }
 
 /* Why a request has no answer. */
-static enum metrics_cancellation reason_of(const struct http_connection *connection)
+static enum http_abort reason_of(const struct http_connection *connection)
 {
     if (connection->is_idle)
-        return METRICS_IDLE;
-    return connection->is_cut_off ? METRICS_DEADLINE : METRICS_CLIENT_GONE;
+        return HTTP_IDLE;
+    return connection->is_cut_off ? HTTP_DEADLINE : HTTP_CLIENT_GONE;
 }
 
 void http_on_completed(void *context, struct MHD_Connection *mhd, void **state,
@@ -102,17 +101,18 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **state,
     struct http_connection *connection = http_connection_of(mhd);
     http_expect_next(connection); /* so that nobody else looks at the request any more */
     http_forget_turn(request);
-    const enum metrics_cancellation reason = reason_of(connection);
+    const enum http_abort reason = reason_of(connection);
     if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
-        request->response.status = connection->is_malformed        ? 400
-                                   : reason == METRICS_CLIENT_GONE ? 499
-                                                                   : 408;
+        request->response.status = connection->is_malformed     ? 400
+                                   : reason == HTTP_CLIENT_GONE ? 499
+                                                                : 408;
         request->lingers = connection->is_malformed;
         server->options.on_answer(request);
         if (!request->is_given_up && !connection->is_malformed)
-            metrics_cancelled(reason, request->phase == HTTP_BODY ? METRICS_BODY : METRICS_ANSWER);
+            http_count_abort(server, reason,
+                             request->phase == HTTP_BODY ? HTTP_IN_BODY : HTTP_IN_ANSWER);
     } else if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_given_up) {
-        metrics_cancelled(reason, METRICS_ANSWER);
+        http_count_abort(server, reason, HTTP_IN_ANSWER);
     }
     if (request->lingers &&
         (why == MHD_REQUEST_TERMINATED_COMPLETED_OK || connection->is_malformed))
@@ -168,7 +168,7 @@ static enum http_next check_crowd(struct http_request *request)
     if ((request->route && request->route->is_vital) ||
         !http_is_crowded(http_connection_of(request->connection)))
         return HTTP_PROCEED;
-    metrics_rejected(METRICS_CONNECTIONS);
+    http_count_refusal(request->server, HTTP_CROWDED);
     request->closes = true;
     return http_problem(request, 503,
                         "%zu connections are busy (connections_max), and the few beyond them "
@@ -185,9 +185,8 @@ static enum http_next refuse_route(struct http_request *request, const char *all
         return HTTP_RESPOND;
     }
     if (!*allow)
-        return http_problem(request, 404,
-                            "nothing is served at this path; POST /ppm or /v2/models/{model}/infer "
-                            "computes, GET /ppm describes");
+        return http_problem(request, 404, "nothing is served at this path; %s",
+                            request->server->options.application->guide);
     http_add_header(request, "Allow", "%s", allow);
     return http_problem(request, 405, "%s is not served here, expected %s", request->method, allow);
 }
@@ -195,7 +194,7 @@ static enum http_next refuse_route(struct http_request *request, const char *all
 static enum http_next find_route(struct http_request *request)
 {
     char allow[HTTP_ALLOW_BYTES];
-    request->route = http_find_route(request->server->options.routes, request->method,
+    request->route = http_find_route(request->server->options.application->routes, request->method,
                                      request->path, request->arguments, allow);
     enum http_next next =
         request->route && request->route->is_open ? HTTP_PROCEED : http_check_key(request);

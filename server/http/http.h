@@ -23,7 +23,7 @@ struct http_route;
 
 enum {
     HTTP_ID_BYTES = 129,    /* a request id of at most 128 characters */
-    HTTP_ARGUMENTS_MAX = 2, /* in a path: what stands for {model}, and for {version} */
+    HTTP_ARGUMENTS_MAX = 2, /* in a path: what matched the braces of a pattern */
     HTTP_ARGUMENT_BYTES = 129,
     HTTP_TRACE_ID_BYTES = 33,
     HTTP_SPAN_ID_BYTES = 17,
@@ -56,11 +56,11 @@ struct http_response {
     size_t header_count;
 };
 
-/* A moment, and what to tell those who are later. */
+/* A point in time, and what to tell a client that misses it. */
 struct http_deadline {
     double at_s;         /* monotonic */
-    size_t ms;           /* the time there was */
-    const char *setting; /* "queue_timeout_ms": who said so */
+    size_t ms;           /* how long the client had */
+    const char *setting; /* "request_timeout_ms": what set the limit */
 };
 
 /* The trace that the client's traceparent names, and our span in it; empty: it traces nothing. */
@@ -94,9 +94,7 @@ struct http_request {
     size_t received_bytes;          /* of the body, as it is sent */
     double started_s;               /* monotonic */
     struct http_deadline deadline;  /* of its answer: request_timeout_ms, or less if it asks */
-    const char *model;              /* the one asked to compute, for log and metrics; NULL: none */
-    double queue_ms, decode_ms, compute_ms, encode_ms;
-    size_t together; /* so many requests were computed in one run; 0: it was not computed */
+    const void *record; /* the application's own, for its callbacks; NULL: there is none */
     atomic_size_t reserved_bytes; /* taken from the budget, given back at the end */
     size_t wanted_bytes;          /* what it would have come to, had the budget had enough */
     bool closes;                  /* the connection, behind the answer */
@@ -113,7 +111,7 @@ struct http_request {
 
 struct http_route {
     const char *method;  /* "GET" (which serves HEAD too) or "POST" */
-    const char *pattern; /* "/ppm/{model}": what is in braces matches any one segment */
+    const char *pattern; /* "/items/{item}": braces match any one segment */
     enum http_next (*begin)(struct http_request *request); /* may be NULL */
     void (*arrived)(struct http_request *request); /* may be NULL; body may move between calls */
     enum http_next (*finish)(struct http_request *request); /* never NULL */
@@ -127,6 +125,44 @@ struct http_route {
 /* Of a route whose bodies body_max_bytes alone bounds. Compressed ones reach its finish as they
  * were sent, unless they are small; others come inflated. */
 #define HTTP_BODY_ANY SIZE_MAX
+
+/* How errors are written, where it is not as RFC 9457 problem details. */
+struct http_error_form {
+    const char *content_type;
+    /* The body, which the caller frees; NULL: no memory. May change the status. */
+    char *(*write)(unsigned *status, const char *detail, const char *instance);
+    const char *without_memory; /* the body of a 503 that cannot be written for lack of memory */
+};
+
+/* The application that is served. Lists end with NULL. */
+struct http_application {
+    const struct http_route *routes; /* ended by a route without a pattern */
+    const char *guide;               /* for clients that ask for an unknown path: what is served */
+    /* Headers of its own, in requests and answers, in the order of strcmp: at most one of each in a
+     * request. Any other name with one of the prefixes is a mistake. */
+    const char *const *headers, *const *header_prefixes;
+    /* For a request to that path; NULL: problem details. */
+    const struct http_error_form *(*error_form)(const char *path);
+    /* The value of Server-Timing in an answer; request is NULL when its head was not read. */
+    void (*write_timing)(const struct http_request *request, char *ret_text, size_t bytes);
+};
+
+/* Why a request is refused that may be a good one. */
+enum http_refusal {
+    HTTP_TOO_LARGE,    /* it could never fit */
+    HTTP_NO_MEMORY,    /* others hold the memory */
+    HTTP_UNAUTHORIZED, /* no key, or an unknown one */
+    HTTP_FOREIGN,      /* it is for another host, or from a page of another origin */
+    HTTP_CROWDED,      /* on a connection beyond connections_max */
+};
+
+/* Why a request that had begun was not answered, and how far it had come. */
+enum http_abort {
+    HTTP_CLIENT_GONE,
+    HTTP_DEADLINE,
+    HTTP_IDLE, /* its body stopped arriving, and others needed the memory */
+};
+enum http_stage { HTTP_IN_HEAD, HTTP_IN_BODY, HTTP_IN_ANSWER };
 
 struct http_options {
     int listener;     /* passed to this process, taken over; 0: host and port say where to listen */
@@ -144,11 +180,14 @@ struct http_options {
     size_t request_timeout_ms;
     size_t head_timeout_ms, body_timeout_ms, response_timeout_ms; /* 0: request_timeout_ms */
     size_t idle_timeout_s;
-    const struct http_route *routes; /* ended by a route without a pattern */
-    void *context;                   /* for the handlers, as request->context */
-    void (*on_answer)(const struct http_request *request); /* log and metrics; any thread */
-    void (*on_message)(const char *text); /* what the HTTP library has to say; any thread */
-    void (*on_tick)(void *context);       /* every 50 ms, by a thread of its own */
+    const struct http_application *application;
+    void *context; /* for the handlers, as request->context */
+    /* Called on any thread. */
+    void (*on_answer)(const struct http_request *request); /* an answer is sent, or given up */
+    void (*on_refusal)(enum http_refusal why);             /* may be NULL */
+    void (*on_abort)(enum http_abort why, enum http_stage stage); /* may be NULL */
+    void (*on_message)(const char *text);                         /* from the HTTP library */
+    void (*on_tick)(void *context); /* every 50 ms, on a thread for this */
 };
 
 /* Listens and serves until http_stop. NULL and PPM_IO when it cannot, or PPM_BAD_CONFIG when what
@@ -259,9 +298,9 @@ bool http_compress_here(struct http_request *request);
 /* Whether it would try to, with a body of so many bytes. */
 bool http_will_compress(const struct http_request *request, size_t body_bytes);
 
-/* The response is an RFC 9457 problem: detail is one sentence, printf style. Below /v2 it is
- * {"error": "..."}, and 400 instead of 422. Adds Retry-After to 503. Always returns HTTP_RESPOND,
- * so that a handler may return the call. */
+/* The response is an error: an RFC 9457 problem, or in the application's form. detail is one
+ * sentence, printf style. Adds Retry-After to 503. Always returns HTTP_RESPOND, so that a handler
+ * may return the call. */
 enum http_next http_problem(struct http_request *request, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -16,28 +16,10 @@ static bool add_trace(const struct http_trace *trace, struct MHD_Response *respo
     return add(response, "traceparent", traceparent);
 }
 
-/* Milliseconds to the microsecond; "%.3f" takes several times as long. */
-struct duration {
-    long ms, us;
-};
-static struct duration duration_of(double ms)
-{
-    const long us = (long)(1e3 * ms + 0.5);
-    return (struct duration){us / 1000, us % 1000};
-}
-
 static bool add_timing(const struct http_request *request, struct MHD_Response *response)
 {
-    const struct duration queue = duration_of(request->queue_ms),
-                          compute = duration_of(request->compute_ms),
-                          decode = duration_of(request->decode_ms),
-                          encode = duration_of(request->encode_ms);
-    char timing[192];
-    snprintf(timing, sizeof timing,
-             "queue;dur=%ld.%03ld, compute;dur=%ld.%03ld, decode;dur=%ld.%03ld, "
-             "encode;dur=%ld.%03ld",
-             queue.ms, queue.us, compute.ms, compute.us, decode.ms, decode.us, encode.ms,
-             encode.us);
+    char timing[HTTP_TIMING_BYTES];
+    request->server->options.application->write_timing(request, timing, sizeof timing);
     return add(response, "Server-Timing", timing);
 }
 

@@ -3,7 +3,6 @@
 #include "server/base/clock.h"
 #include "server/base/memory.h"
 #include "server/http/http_private.h"
-#include "server/observe/metrics.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -148,7 +147,7 @@ enum http_next http_check_length(struct http_request *request)
     const size_t bytes_max = http_body_bytes_max(request);
     if (request->content_length <= bytes_max)
         return HTTP_PROCEED;
-    metrics_rejected(METRICS_TOO_LARGE);
+    http_count_refusal(request->server, HTTP_TOO_LARGE);
     if (bytes_max == 0)
         return http_problem(request, 413, "the body has %zu bytes, expected none for %s %s",
                             request->content_length, request->route->method,
@@ -162,7 +161,7 @@ enum http_next http_check_claim(struct http_request *request)
     const size_t bytes = request->content_length, bytes_max = memory_max();
     const size_t taken = memory_taken();
     if (bytes > bytes_max) {
-        metrics_rejected(METRICS_TOO_LARGE);
+        http_count_refusal(request->server, HTTP_TOO_LARGE);
         return http_problem(request, 413,
                             "the body has %zu bytes, expected at most %zu (memory_max_bytes)",
                             bytes, bytes_max);
@@ -176,7 +175,7 @@ enum http_next http_check_claim(struct http_request *request)
 static enum http_next refuse_excess(struct http_request *request)
 {
     const size_t bytes_max = http_body_bytes_max(request);
-    metrics_rejected(METRICS_TOO_LARGE);
+    http_count_refusal(request->server, HTTP_TOO_LARGE);
     if (bytes_max == 0)
         return http_problem(request, 413, "found a body, expected none for %s %s",
                             request->route->method, request->route->pattern);

@@ -262,6 +262,8 @@ bool http_reclaim(struct http_request *request, size_t bytes);
 
 /* ---- http_answer.c ---- */
 
+enum { HTTP_TIMING_BYTES = 256 }; /* of Server-Timing's value */
+
 /* Hands the response over; its body goes with it. */
 enum MHD_Result http_send(struct http_request *request);
 
@@ -337,16 +339,13 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
                                          const char *path, http_argument *ret_arguments,
                                          char *ret_allow);
 
-/* ---- problem.c ---- */
+/* ---- counts.c ---- */
 
-const char *http_reason(unsigned status); /* "Not Found" */
+/* Tells the application. */
+void http_count_refusal(const struct http_server *server, enum http_refusal why);
+void http_count_abort(const struct http_server *server, enum http_abort why, enum http_stage stage);
 
-/* Below /v2 the Open Inference Protocol says what an error looks like, and knows no 422. */
-bool http_is_v2(const char *target);
-const char *http_problem_type(bool is_v2); /* the media type of errors */
-
-/* An error's body, to be freed. NULL: no memory. */
-char *http_problem_text(bool is_v2, unsigned status, const char *detail, const char *instance);
+/* ---- target.c ---- */
 
 /* Overwrites control bytes and what is not ASCII, so that text may stand in logs and JSON. */
 void http_make_printable(char *text);

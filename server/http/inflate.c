@@ -1,7 +1,6 @@
 /* inflate.c - a body that came compressed, once all of it is there: gzip and deflate. */
 #include "server/base/buffers.h"
 #include "server/http/http_private.h"
-#include "server/observe/metrics.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -202,6 +201,6 @@ enum http_next http_refuse_inflation(struct http_request *request, const struct 
     if (error->status == PPM_NO_MEMORY)
         return http_refuse_memory(request);
     if (error->status == PPM_TOO_LARGE)
-        metrics_rejected(METRICS_TOO_LARGE);
+        http_count_refusal(request->server, HTTP_TOO_LARGE);
     return http_problem_of(request, error);
 }

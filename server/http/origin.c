@@ -8,7 +8,6 @@
  */
 #include "server/base/field_value.h"
 #include "server/http/http_private.h"
-#include "server/observe/metrics.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
@@ -140,7 +139,7 @@ enum http_next http_check_host(struct http_request *request)
     if (!*request->host || strcmp(allowed, "*") == 0 || (!*allowed && !server->is_loopback) ||
         is_this_machine(request, host.name) || is_listed(allowed, host.name))
         return HTTP_PROCEED;
-    metrics_rejected(METRICS_FOREIGN);
+    http_count_refusal(request->server, HTTP_FOREIGN);
     return http_problem(request, 421,
                         "Host: found \"%.60s\", expected this machine's address, its name or "
                         "localhost, or a name of the setting allowed_hosts",
@@ -185,7 +184,7 @@ enum http_next http_check_origin(struct http_request *request)
     if (origin ? is_own(request, origin) || http_is_allowed_origin(request, origin)
                : !site || strcasecmp(site, "same-origin") == 0 || strcasecmp(site, "none") == 0)
         return HTTP_PROCEED;
-    metrics_rejected(METRICS_FOREIGN);
+    http_count_refusal(request->server, HTTP_FOREIGN);
     return http_problem(request, 403,
                         "%s: found \"%.60s\", expected a page of this server, or an origin of the "
                         "setting cors_origins",

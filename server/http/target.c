@@ -4,11 +4,34 @@
 #include "server/http/http_private.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* "http://example.org/ppm" -> "example.org/ppm"; NULL: it is no such target. */
+void http_make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
+            *text = '?';
+}
+
+char *http_copy_target(const char *target)
+{
+    char *copy = malloc(3 * strlen(target) + 1), *at = copy;
+    if (!copy)
+        return NULL;
+    for (; *target; target++) {
+        if ((unsigned char)*target > 0x20 && (unsigned char)*target < 0x7f)
+            *at++ = *target;
+        else
+            at += sprintf(at, "%%%02X", (unsigned char)*target);
+    }
+    *at = '\0';
+    return copy;
+}
+
+/* "http://example.org/a" -> "example.org/a"; NULL: it is no such target. */
 static const char *skip_scheme(const char *target)
 {
     static const char *const schemes[] = {"http://", "https://"};

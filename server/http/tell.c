@@ -1,5 +1,6 @@
 /* tell.c - an answer to a request that the library has no way to answer: in the middle of its head
  * or its body. The connection ends behind it. */
+#include "server/http/error_body.h"
 #include "server/http/http_private.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ static char *write_answer(const struct http_connection *connection, unsigned sta
                           const char *body, const char *type)
 {
     const struct http_request *request = connection->request;
-    char id[HTTP_ID_BYTES], trace[80] = "", date[40];
+    char id[HTTP_ID_BYTES], trace[80] = "", date[40], timing[HTTP_TIMING_BYTES];
     http_random_hex(id);
     if (request)
         memcpy(id, request->id, sizeof id);
@@ -31,14 +32,13 @@ static char *write_answer(const struct http_connection *connection, unsigned sta
     write_date(date, sizeof date);
     static const char format[] =
         "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Type: %s\r\n"
-        "Content-Length: %zu\r\nX-Request-Id: %s\r\n%s"
-        "Server-Timing: queue;dur=0.000, compute;dur=0.000, decode;dur=0.000, encode;dur=0.000\r\n"
-        "\r\n%s";
-    const size_t bytes = sizeof format + 512 + strlen(body);
+        "Content-Length: %zu\r\nX-Request-Id: %s\r\n%sServer-Timing: %s\r\n\r\n%s";
+    const size_t bytes = sizeof format + 512 + sizeof timing + strlen(body);
+    connection->server->options.application->write_timing(NULL, timing, sizeof timing);
     char *answer = malloc(bytes);
     if (answer)
         snprintf(answer, bytes, format, status, http_reason(status), date, type, strlen(body), id,
-                 trace, body);
+                 trace, timing, body);
     return answer;
 }
 
@@ -48,11 +48,12 @@ char *http_write_told(const struct http_connection *connection, unsigned status,
     char *target = connection->request  ? strdup(connection->request->target)
                    : connection->target ? http_copy_target(connection->target)
                                         : NULL;
-    const bool is_v2 = target && http_is_v2(http_path_in(target));
-    char *body = target || !has_target
-                     ? http_problem_text(is_v2, status, detail, target ? target : "about:blank")
-                     : NULL;
-    char *answer = body ? write_answer(connection, status, body, http_problem_type(is_v2)) : NULL;
+    if (has_target && !target)
+        return NULL;
+    const struct http_error_form *form =
+        http_error_form(connection->server, target ? http_path_in(target) : "");
+    char *body = form->write(&status, detail, target ? target : "about:blank");
+    char *answer = body ? write_answer(connection, status, body, form->content_type) : NULL;
     free(body);
     free(target);
     return answer;

@@ -1,7 +1,7 @@
 /* serve.c - the start and stop of the server, in order. */
 #include "server/service/serve.h"
 #include "server/base/memory.h"
-#include "server/handlers/routes.h"
+#include "server/handlers/application.h"
 #include "server/observe/log.h"
 #include "server/service/drain.h"
 #include "server/service/load.h"
@@ -114,9 +114,11 @@ static enum ppm_status start_http(struct service *service, int listener, struct 
         .body_timeout_ms = s->body_timeout_ms,
         .response_timeout_ms = s->response_timeout_ms,
         .idle_timeout_s = s->idle_timeout_s,
-        .routes = handlers_routes,
+        .application = &handlers_application,
         .context = &service->app,
         .on_answer = observe_answer,
+        .on_refusal = observe_refusal,
+        .on_abort = observe_abort,
         .on_message = observe_message,
         .on_tick = on_tick,
     };

@@ -154,7 +154,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     http_make_printable(request.method);
     FUZZ_CHECK(request.target && http_read_target(&request), "out of memory");
     http_read_trace(&request);
-    has_passed = !http_guard(&request, method, raw_target, version);
+    has_passed = http_guard(&request, method, raw_target, version) == HTTP_PROCEED;
     trace = request.trace;
     FUZZ_CHECK(has_passed || (request.closes && request.response.status >= 400), "no refusal");
     http_drop_response(&request);

@@ -74,7 +74,7 @@ static void answer(struct inference *inference, struct ppm_tensor *y, char *memo
     double since_ms = http_elapsed_ms(request);
     y->is_batch = inference->x.is_batch;
     inference->protocol->respond(inference, y, memory, threads);
-    request->encode_ms = lap_ms(request, &since_ms);
+    inference->record.encode_ms = lap_ms(request, &since_ms);
     finish(inference);
 }
 
@@ -119,7 +119,7 @@ static void run_one(struct inference *inference, int threads)
     if (memory)
         compute(inference, &inference->x, &inference->costs, inference->arrival.pooling, threads,
                 &y, &error);
-    request->compute_ms = lap_ms(request, &since_ms);
+    inference->record.compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
         answer(inference, &y, memory, threads);
         return;
@@ -187,7 +187,7 @@ static void run_together(struct inference *batch, struct together *all, int thre
     for (struct inference *next; batch; batch = next, at += output_bytes) {
         next = next_of(batch);
         batch->job.next = NULL; /* from here on each is abandoned separately */
-        batch->request->compute_ms = 1e3 * (clock_now_s() - begun_s);
+        batch->record.compute_ms = 1e3 * (clock_now_s() - begun_s);
         if (error.status == PPM_OK)
             answer_copy(batch, &all->y, (const char *)all->y.data + at, threads);
         else
@@ -221,7 +221,7 @@ static void run_batch(struct inference *batch, size_t count, int threads)
     const bool is_together = count > 1 && gather(batch, count, &all);
     const size_t runs = is_together ? 1 : count;
     for (struct inference *one = batch; one; one = next_of(one))
-        one->request->together = is_together ? count : 1;
+        one->record.together = is_together ? count : 1;
     for (size_t i = 0; i < runs; i++)
         metrics_batch(batch->info.name, is_together ? count : 1);
     if (is_together) {
@@ -238,7 +238,7 @@ static void run_batch(struct inference *batch, size_t count, int threads)
 void inference_run(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    inference->record.queue_ms = http_elapsed_ms(request) - inference->queued_ms;
     if (prepare(inference))
         run_batch(inference, 1, 1);
 }
@@ -247,7 +247,7 @@ static void drop(struct executor_job *job)
 {
     struct inference *inference = (struct inference *)job;
     struct http_request *request = inference->request;
-    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    inference->record.queue_ms = http_elapsed_ms(request) - inference->queued_ms;
     give_up(inference, METRICS_QUEUE);
 }
 
@@ -260,7 +260,7 @@ static bool leave_queue(struct inference *inference)
         drop(&inference->job);
         return false;
     }
-    request->queue_ms = http_elapsed_ms(request) - inference->queued_ms;
+    inference->record.queue_ms = http_elapsed_ms(request) - inference->queued_ms;
     inference->deadline = http_deadline_in(request, compute_ms, "compute_timeout_ms");
     return true;
 }

@@ -22,12 +22,12 @@ static enum http_next inflate(struct inference *inference)
 enum http_next inference_decode(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    const double decoded_ms = request->decode_ms;
+    const double decoded_ms = inference->record.decode_ms;
     const double begun_ms = http_elapsed_ms(request);
     enum http_next next = request->is_compressed ? inflate(inference) : HTTP_PROCEED;
     if (next == HTTP_PROCEED && !inference->x.data)
         next = inference->protocol->decode(inference);
-    request->decode_ms = decoded_ms + http_elapsed_ms(request) - begun_ms;
+    inference->record.decode_ms = decoded_ms + http_elapsed_ms(request) - begun_ms;
     if (next != HTTP_PROCEED)
         return next;
     return inference->costs.one_thread_us == 0 ? inference_refuse_shape(inference, &inference->x)

@@ -277,7 +277,7 @@ void infer_arrived(struct http_request *request)
     const double begun_ms = http_elapsed_ms(request);
     if (inference->form == CODEC_JSON && inference_reader(inference, NULL)) {
         inference_read_ahead(inference, request->body_bytes);
-        request->decode_ms += http_elapsed_ms(request) - begun_ms;
+        inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
     } else if (!inference->arrival.is_settled && request->body_bytes >= CODEC_LOOK_AHEAD_BYTES) {
         look_ahead(inference);
     }

@@ -13,11 +13,11 @@ enum http_next inference_choose_model(struct inference *inference, const char *n
     struct codec_expectation *expectation = &inference->expectation;
     inference->model = registry_find(inference->registry, name);
     if (!inference->model) {
-        inference->request->model = NULL;
+        inference->record.model = NULL;
         return handlers_no_such_model(inference->request, inference->registry, name);
     }
     ppm_model_info(inference->model, &inference->info);
-    inference->request->model = inference->info.name;
+    inference->record.model = inference->info.name;
     expectation->channels = inference->info.channels;
     expectation->model = inference->info.name;
     if (!expectation->layout_is_explicit)
@@ -35,6 +35,7 @@ struct inference *inference_begin(struct http_request *request,
         return NULL;
     }
     request->state = inference;
+    request->record = &inference->record;
     inference->protocol = protocol;
     inference->head_bytes_max = CODEC_HEAD_BYTES_MAX;
     inference->free_x = free;

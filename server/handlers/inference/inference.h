@@ -10,6 +10,7 @@
 
 #include "server/codec/codec.h"
 #include "server/handlers/app.h"
+#include "server/handlers/record.h"
 #include "server/http/http.h"
 
 struct inference;
@@ -36,6 +37,7 @@ struct inference {
     struct executor_job job; /* first: a job is its inference */
     const struct inference_protocol *protocol;
     struct http_request *request;
+    struct record record; /* of the request */
     struct app *app;
     struct registry *registry; /* held, so that a reload leaves the model alone */
     const struct ppm_model *model;

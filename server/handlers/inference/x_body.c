@@ -53,7 +53,7 @@ enum http_next inference_refuse_body(struct inference *inference)
     const double begun_ms = http_elapsed_ms(request);
     codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
                &inference->x, &error);
-    request->decode_ms += http_elapsed_ms(request) - begun_ms;
+    inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
     if (error.status == PPM_OK && inference->form == CODEC_NPY)
         check_axes(inference, &error);
     if (error.status != PPM_OK)

@@ -1,0 +1,14 @@
+/* record.h - how a request was computed, for the log, the metrics and Server-Timing. */
+#ifndef PPM_SERVER_HANDLERS_RECORD_H
+#define PPM_SERVER_HANDLERS_RECORD_H
+
+#include <stddef.h>
+
+/* http_request.record, of a request that asks to compute. */
+struct record {
+    const char *model; /* the one asked; NULL: there is none of that name */
+    double queue_ms, decode_ms, compute_ms, encode_ms;
+    size_t together; /* the number of requests in its run; 0: it was not computed */
+};
+
+#endif

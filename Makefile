@@ -269,17 +269,19 @@ test-tsan: ## The same under ThreadSanitizer
 test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD
 	$(Q)PPM_SERVER=$(PROGRAM) tools/test-drd.sh $(TESTS) $(ARGS)
 
+PYTEST = PPM_SERVER=$(PROGRAM) /usr/bin/python3 -m pytest
+
 .PHONY: test-reliability
 test-reliability: $(PROGRAM) $(call setup,reliability) ## What docs/operating.md promises, under load and faults
-	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run $(ARGS)
+	$(Q)$(PYTEST) -s tests/reliability --ignore tests/reliability/soak.py $(ARGS)
 
 .PHONY: soak
 soak: $(PROGRAM) $(call setup,reliability) ## An hour of mixed load, or SOAK_MINUTES of it
-	$(Q)PPM_SERVER=$(PROGRAM) tests/reliability/run soak
+	$(Q)$(PYTEST) -s tests/reliability/soak.py
 
 .PHONY: test-export
-test-export: $(PROGRAM) $(call setup,export) ## tools/export.py compared with PyTorch; ARGS="NAME" for some
-	$(Q)PPM_SERVER=$(PROGRAM) tests/export/run $(ARGS)
+test-export: $(PROGRAM) $(call setup,export) ## tools/export.py compared with PyTorch; ARGS="-k NAME" for some
+	$(Q)$(PYTEST) tests/export $(ARGS)
 
 REDOCLY := build/npm/@redocly/cli@1.34.5
 .PHONY: test-openapi
@@ -288,8 +290,8 @@ test-openapi: $(REDOCLY)/package.json # /openapi.json by OpenAPI's schema and Re
 	    server/handlers/openapi.json
 
 .PHONY: test-page
-test-page: $(PROGRAM) $(call setup,page) ## The page of GET / in Chromium; ARGS="keyboard" for some
-	$(Q)PPM_SERVER=$(PROGRAM) tests/page/run $(ARGS)
+test-page: $(PROGRAM) $(call setup,page) ## The page of GET / in Chromium; ARGS="-k keyboard" for some
+	$(Q)$(PYTEST) -v tests/page $(ARGS)
 
 .PHONY: test-arm64
 test-arm64: $(PROGRAM) ## The C tests of an arm64 build under qemu

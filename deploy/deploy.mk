@@ -47,8 +47,7 @@ check-sbom: sbom $(call setup,test) $(CYCLONEDX)/package.json ## That list again
 
 .PHONY: test-cluster
 test-cluster: $(PROGRAM) $(call setup,cluster) ## Three servers behind HAProxy, some killed and drained; ARGS=--full
-	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/lost_machine.py
-	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/replicas.py $(ARGS)
+	$(Q)$(PYTEST) -s tests/cluster/lost_machine.py tests/cluster/replicas.py $(ARGS)
 
 # kubectl and npm as Debian has them, unless there are others.
 KUBECTL := $(if $(shell command -v kubectl 2>&1),,kubectl)

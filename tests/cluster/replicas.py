@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Three servers of one thread each behind HAProxy (deploy/haproxy.cfg). One request at a time: the server
 that computes it is killed, the servers that it comes to first are full. Then under load for a minute: one
 server is killed and comes back, one drains and comes back, one is restarted without notice. Every request
@@ -6,16 +5,12 @@ is answered 200 with the same bytes as without HAProxy; only those that do not f
 whose answer does not, may be lost by the two that give no notice, never by a drain."""
 import contextlib
 import json
-import pathlib
 import random
-import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "reliability"))
-
-from balancer import BUFFER_BYTES, SERVERS, Balancer, free_port  # pylint: disable=wrong-import-position
+from balancer import BUFFER_BYTES, SERVERS, Balancer, free_port
 import client
 import harness
 import soak
@@ -304,7 +299,3 @@ def test(report, is_full):
                    f"{len(large)} larger ones")
         report.expect(len(small) >= 5 and len(large) >= 5, "there are several of both")
         under_load(report, models, small, large, SECONDS_FULL if is_full else SECONDS)
-
-
-if __name__ == "__main__":
-    harness.main(test)

@@ -34,7 +34,7 @@ def png_of(pixels):
             chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
 
 
-def loads(browser):
+def test_loads(browser):
     """The page comes up with the sample through the first model, and says nothing in the console."""
     with page_of(browser, golden_model(LISTING1), str(ROOT / "configs/models/voc-map.json")) as page:
         assert browser.run("document.title").startswith("Pyramid pooling")
@@ -49,7 +49,7 @@ def loads(browser):
         page.clean()
 
 
-def numbers_are_pytorchs(browser):
+def test_numbers_are_pytorchs(browser):
     """A dropped .npy: each stage that is saved is PyTorch's, and y the golden one."""
     x = golden(LISTING1, "x")
     for branch, expected in enumerate(stages_by_pytorch(LISTING1, x)):
@@ -70,7 +70,7 @@ def numbers_are_pytorchs(browser):
         page.clean()
 
 
-def values_stand_under_the_pointer(browser):
+def test_values_stand_under_the_pointer(browser):
     """Under the pointer stands PyTorch's value, of the channel and the image that are chosen."""
     x = golden(BATCH, "x")
     stages = stages_by_pytorch(BATCH, x)
@@ -95,7 +95,7 @@ def values_stand_under_the_pointer(browser):
         page.clean()
 
 
-def cells_are_those_of_the_pooling(browser):
+def test_cells_are_those_of_the_pooling(browser):
     """Borders lie where the pooling's windows do: adaptive and overlapping, SAME with its padding."""
     cells = "cellsOf({expr}, 0, {{h: {h}, w: {w}}}, {{h: {ph}, w: {pw}}}).map(c => [c.y, c.x, c.h, c.w])"
     with page_of(browser, golden_model(LISTING1)) as page:
@@ -108,7 +108,7 @@ def cells_are_those_of_the_pooling(browser):
         page.clean()
 
 
-def models_and_layouts(browser):
+def test_models_and_layouts(browser):
     """Another model is a choice away: TensorFlow's layout, a cascade, bins beyond the size; no error."""
     names = ("tf-same-uneven", "cascade-norm-elu", "tf-stride-multiple-grows-half-pixel", "tf-windows-valid",
              "branch-empty", NHWC)
@@ -122,7 +122,7 @@ def models_and_layouts(browser):
         page.clean("status of 422")
 
 
-def labels_are_shown_as_a_map(browser):
+def test_labels_are_shown_as_a_map(browser):
     """A model that ends in argmax shows its map, and a legend of the classes that are there."""
     y = golden(LABELS, "y")
     with page_of(browser, golden_model(LABELS), str(ROOT / "configs/models/voc-map.json")) as page:
@@ -147,7 +147,7 @@ def labels_are_shown_as_a_map(browser):
         page.clean("status of 422")
 
 
-def channels_come_in_pages(browser):
+def test_channels_come_in_pages(browser):
     """Of many channels twelve are shown; buttons turn the page."""
     with page_of(browser, str(ROOT / "configs/models/listing2-pytorch-psp.json")) as page:
         count = "document.querySelectorAll('#grid figure').length"
@@ -158,7 +158,7 @@ def channels_come_in_pages(browser):
         page.clean()
 
 
-def images_become_channels(browser):
+def test_images_become_channels(browser):
     """A dropped image becomes red, green and blue, with a note for other channels; grids have its form."""
     forms = "[...document.querySelectorAll('#input-figure canvas[role], #rows canvas[role]')].map(canvas => " \
             "canvas.width / canvas.height)"
@@ -181,7 +181,7 @@ def images_become_channels(browser):
         page.clean()
 
 
-def colours_have_ranges(browser):
+def test_colours_have_ranges(browser):
     """Ranges of colours: the source's, each picture's own, or one that is typed."""
     scale = "[...document.querySelectorAll('#rows .row:nth-child(2) figure')].map(figure => " \
             "[...figure.querySelectorAll('.scale span')].map(end => Number(end.textContent)))"
@@ -202,7 +202,7 @@ def colours_have_ranges(browser):
         page.clean()
 
 
-def time_and_work(browser):
+def test_time_and_work(browser):
     """Times are those of ordinary requests, medians of three; apart, those of the request for the pictures."""
     read = "Object.fromEntries([...byId('{}').children].map(item => [item.children[1].textContent, " \
            "Number(item.children[2].textContent.split(' ')[0])]))"
@@ -244,7 +244,7 @@ def run_line(line):
         return {path.name: path.read_bytes() for path in pathlib.Path(folder).iterdir()}
 
 
-def curl_works_by_pasting(browser):
+def test_curl_works_by_pasting(browser):
     """The curl line, pasted into a shell, gets the same answer: sample, file and drawing."""
     with tempfile.TemporaryDirectory() as folder, page_of(browser, golden_model(LISTING1)) as page:
         named = pathlib.Path(folder, "it's x.npy")
@@ -264,8 +264,3 @@ def curl_works_by_pasting(browser):
         assert page.text("copied") == "Copied.", page.text("copied")
         assert browser.run("navigator.clipboard.readText()") == browser.run("byId('curl').value")
         page.clean()
-
-
-CHECKS = [loads, numbers_are_pytorchs, values_stand_under_the_pointer, cells_are_those_of_the_pooling,
-          models_and_layouts, labels_are_shown_as_a_map, channels_come_in_pages, images_become_channels,
-          colours_have_ranges, time_and_work, curl_works_by_pasting]

@@ -60,7 +60,7 @@ def assert_still(browser, before, what, selector=BLOCKS):
     assert not moved and len(after) == len(before), f"{what}: {len(moved)} moved, such as {moved[:2]}"
 
 
-def pointing_moves_nothing(browser):
+def test_pointing_moves_nothing(browser):
     """Whatever picture is pointed at, however long its value and narrow the screen: nothing moves or is cut off."""
     values = np.random.default_rng(3).normal(size=(1, 4, 130, 130)) * 1e-10
     with files_in_folder() as write, page_of(browser, VOC) as page:
@@ -74,7 +74,7 @@ def pointing_moves_nothing(browser):
         page.clean()
 
 
-def answers_and_errors_move_nothing(browser):
+def test_answers_and_errors_move_nothing(browser):
     """A dropped file, its answer, an error, a drawing's words, another page of channels; and loading, a phone's too."""
     sample = np.load(ROOT / "configs/samples/features-4x30x30.npy")
     with files_in_folder() as write, page_of(browser, VOC, golden_model(BATCH)) as page:
@@ -109,7 +109,7 @@ def answers_and_errors_move_nothing(browser):
         page.clean("status of 4", "status of 503")
 
 
-def keys_and_models_move_nothing(browser):
+def test_keys_and_models_move_nothing(browser):
     """Before and after a key is typed, a wrong one too, another model, a batch: what is chosen by stands still."""
     with files_in_folder() as write:
         keys = write("keys", b"secret-0123456789abcdef\n")
@@ -128,6 +128,3 @@ def keys_and_models_move_nothing(browser):
                 assert page.errors() == {} and browser.run("state.n") == 3, page.errors()
                 assert_still(browser, before, f"{width}: another model, a batch", CHOSEN_BY)
             page.clean("status of 401")
-
-
-CHECKS = [pointing_moves_nothing, answers_and_errors_move_nothing, keys_and_models_move_nothing]

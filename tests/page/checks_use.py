@@ -13,7 +13,7 @@ def sentence_of(server, target, body):
     return json.loads(server.ask(target, body, Content_Type="application/octet-stream")[1])["detail"]
 
 
-def refusals_stand_at_their_cause(browser):
+def test_refusals_stand_at_their_cause(browser):
     """What the server refuses stands at the input, in its own sentence, and goes with the next one."""
     x = (GOLDEN / LISTING1 / "x.npy").read_bytes()
     with page_of(browser, golden_model(BATCH), golden_model(LISTING1),
@@ -52,7 +52,7 @@ def refusals_stand_at_their_cause(browser):
         page.clean("status of 4")
 
 
-def a_server_that_ends(browser):
+def test_a_server_that_ends(browser):
     """While it drains the page goes on; a 503 and the end stand beside the button, and the next one serves."""
     server = Server("--model", golden_model(LISTING1), "--drain-delay-ms", "1500")
     try:
@@ -83,7 +83,7 @@ def a_server_that_ends(browser):
         page.clean("status of 503")
 
 
-def keys_are_typed_once(browser):
+def test_keys_are_typed_once(browser):
     """A server with keys asks for one in one line, without an error; typed, it works, and is in no URL and no storage."""
     key = "secret-0123456789abcdef"
     with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ def keys_are_typed_once(browser):
             page.clean("status of 401")
 
 
-def nobody_else_is_asked(browser):
+def test_nobody_else_is_asked(browser):
     """The policy holds: no other host is asked and no foreign script run, even when code tries to."""
     with page_of(browser, golden_model(LISTING1)) as page:
         browser.run("window.broken = []; document.addEventListener('securitypolicyviolation', "
@@ -131,7 +131,7 @@ def nobody_else_is_asked(browser):
         page.clean("Content Security Policy", "violates")
 
 
-def controls_have_names(browser):
+def test_controls_have_names(browser):
     """Everything that takes the keyboard has a name that a screen reader can say, and no two pictures share one."""
     with page_of(browser, golden_model(LISTING1)) as page:
         for source in ("sample", "npy", "image", "pattern"):
@@ -155,7 +155,7 @@ def tab_to(browser, wanted, limit=200):
     raise AssertionError(f"Tab does not reach {wanted}")
 
 
-def keyboard_alone(browser):
+def test_keyboard_alone(browser):
     """By keys alone: another model, a drawing, a walk over a picture, a saved file."""
     with page_of(browser, golden_model(LISTING1), golden_model(BATCH)) as page:
         browser.run("document.activeElement.blur()")
@@ -192,7 +192,7 @@ def keyboard_alone(browser):
         page.clean()
 
 
-def narrow_screens(browser):
+def test_narrow_screens(browser):
     """On a phone nothing has to be scrolled sideways, down to 320 pixels."""
     with tempfile.TemporaryDirectory() as folder, \
             page_of(browser, str(ROOT / "configs/models/voc-map.json"), golden_model(LISTING1)) as page:
@@ -219,7 +219,7 @@ def luminance(colour):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def both_schemes_can_be_read(browser):
+def test_both_schemes_can_be_read(browser):
     """Light and dark: the page follows, and text stands out by 4.5 to 1, that of errors and notes as well."""
     def check(place, on=None):
         assert browser.run(f"document.querySelector('{place}').checkVisibility()"), place
@@ -244,7 +244,7 @@ def both_schemes_can_be_read(browser):
         page.clean()
 
 
-def metrics_are_live(browser):
+def test_metrics_are_live(browser):
     """The strip follows /metrics: what others ask is counted, quantiles are those of the histograms."""
     with page_of(browser, golden_model(LISTING1)) as page:
         browser.wait("history.length > 1", "two looks at /metrics")
@@ -256,7 +256,3 @@ def metrics_are_live(browser):
         assert found == [1.5, 1, 2], found
         assert "ms" in page.text("metrics")
         page.clean()
-
-
-CHECKS = [refusals_stand_at_their_cause, a_server_that_ends, keys_are_typed_once, nobody_else_is_asked,
-          controls_have_names, keyboard_alone, narrow_screens, both_schemes_can_be_read, metrics_are_live]

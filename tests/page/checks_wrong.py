@@ -19,7 +19,7 @@ def named(browser):
     return browser.run("['npy', 'image'].map(kind => byId(`${kind}-file`).files[0]?.name)")
 
 
-def files_are_named_however_they_come(browser):
+def test_files_are_named_however_they_come(browser):
     """A file that was dropped or pasted stands in its field; two at once, a folder and dragged text are no file."""
     with files_in_folder() as write, page_of(browser, golden_model(LISTING1)) as page:
         page.drop(GOLDEN / LISTING1 / "x.npy")
@@ -43,7 +43,7 @@ def files_are_named_however_they_come(browser):
         page.clean()
 
 
-def an_earlier_file_leaves_nothing(browser):
+def test_an_earlier_file_leaves_nothing(browser):
     """A file that cannot be read: what the last one said is gone, its pictures are dimmed and called what they are."""
     with files_in_folder() as write, page_of(browser, golden_model(BATCH), golden_model(LISTING1)) as page:
         page.choose("model", LISTING1)
@@ -69,7 +69,7 @@ def an_earlier_file_leaves_nothing(browser):
         page.clean("status of 422")
 
 
-def large_files_are_refused_unread(browser):
+def test_large_files_are_refused_unread(browser):
     """Too large a file, and one whose size is not what its header says, are refused by their first bytes."""
     header = (GOLDEN / LISTING1 / "x.npy").read_bytes()[:128]
     with files_in_folder() as write, page_of(browser, golden_model(LISTING1)) as page:
@@ -91,7 +91,7 @@ SLOW = """(() => { window.slow = null; const real = fetch; fetch = async (path, 
     return answer; }; })()"""
 
 
-def late_answers_are_dropped(browser):
+def test_late_answers_are_dropped(browser):
     """An answer that comes after a newer one, to a request or a choice of a model, changes nothing."""
     with files_in_folder() as write, page_of(browser, golden_model(BATCH), golden_model(LISTING1)) as page:
         browser.run(SLOW)
@@ -118,7 +118,7 @@ def late_answers_are_dropped(browser):
         page.clean()
 
 
-def answers_of_others_are_told(browser):
+def test_answers_of_others_are_told(browser):
     """A proxy's page, an empty body, a detail that is no text, another program's 200: one short sentence each."""
     html = dict(Content_Type="text/html")
     page_of_proxy = b"<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
@@ -153,7 +153,7 @@ def answers_of_others_are_told(browser):
         page.clean("status of ")
 
 
-def a_server_that_restarts(browser):
+def test_a_server_that_restarts(browser):
     """After a restart the page asks again by itself, and has the models that are served now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -176,7 +176,3 @@ def a_server_that_restarts(browser):
         assert not browser.run("byId('metrics').querySelector('dd').textContent").startswith("-")
     finally:
         server.stop()
-
-
-CHECKS = [files_are_named_however_they_come, an_earlier_file_leaves_nothing, large_files_are_refused_unread,
-          late_answers_are_dropped, answers_of_others_are_told, a_server_that_restarts]

@@ -1,13 +1,9 @@
-#!/usr/bin/python3
-"""usage: tests/reliability/allocation_faults.py [--full]     a minute instead of 15 s
-
-Runs $PPM_SERVER (build/ppm-server) under fiu-run, which makes the C library's malloc, and then its
+"""Runs $PPM_SERVER (build/ppm-server) under fiu-run, which makes the C library's malloc, and then its
 sockets and files, fail at random while clients ask for everything that there is. Each answer has
 to be the right one, or a complete 503, or the end of the connection, within seconds; afterwards the
 server, the same process, answers as before, has let go of everything, and drains with exit status 0.
 Meanwhile it is told to reload, again and again.
-Then starts with little memory: each serves, or says why not.
-"""
+Then starts with little memory: each serves, or says why not."""
 
 import http.client
 import json
@@ -18,7 +14,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -312,14 +307,10 @@ def run_starts(directory):
     print(f"starts: {served} served, {STARTS - served} refused", flush=True)
 
 
-def main():
-    seconds = 60 if "--full" in sys.argv else 15
+def test(is_full):
     with tempfile.TemporaryDirectory() as directory:
         with open(f"{directory}/slow.json", "w", encoding="utf-8") as file:
             json.dump(MODEL, file)
-        run_faults(directory, seconds)
+        run_faults(directory, 60 if is_full else 15)
         run_starts(directory)
-    sys.exit(1 if problems else 0)
-
-
-main()
+    assert not problems, problems

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The clock jumps an hour ahead and back while requests are on their way, by libfaketime: nothing is
 cut off for it, and deadlines hold as if it had not."""
 import datetime
@@ -102,7 +101,3 @@ def test(report, is_full):
             for hours in (1, 0, -1, 0) * (5 if is_full else 1):
                 jump(report, server, clock, hours)
             report.expect(server.stop() == 0, "it drains")
-
-
-if __name__ == "__main__":
-    harness.main(test)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A log that cannot be written - a full device, a pipe that is closed or that nobody reads, none at
 all - stops no request, no reload and no drain."""
 import contextlib
@@ -75,7 +74,3 @@ def check(report, name, requests):
 def test(report, is_full):
     for name in LOGS:
         check(report, name, 20000 if is_full else 1000)
-
-
-if __name__ == "__main__":
-    harness.main(test)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Too few descriptors: refused at the start, in one sentence; more connections than there may be:
 they wait, without a spin and without a flood of log lines, and are served later."""
 import contextlib
@@ -85,7 +84,3 @@ def test(report, is_full):
         crowd(report, server, 4 * CONNECTIONS_MAX, seconds)
         starve(report, server, seconds)
         report.expect(server.stop() == 0, "it drains")
-
-
-if __name__ == "__main__":
-    harness.main(test)

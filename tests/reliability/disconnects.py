@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Clients that leave, by FIN and by RST, in the head, the body, the queue, the computation and the
 answer: each is counted, and leaves neither a descriptor nor memory behind."""
 import contextlib
@@ -150,7 +149,3 @@ def test(report, is_full):
             report.expect(server.ask("POST", "/ppm" + query, body).body == expected,
                           "answers are what they were")
             report.expect(server.stop() == 0, "it drains")
-
-
-if __name__ == "__main__":
-    harness.main(test)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The end: /readyz turns 503 at once while everything is served for drain_delay_ms, then new clients
 are refused and what was accepted is answered; a second signal ends it at once."""
 import contextlib
@@ -102,7 +101,3 @@ def test(report, is_full):
             second_signal(report, model, "0")
             second_signal(report, model, "60000")
             unix_socket(report)
-
-
-if __name__ == "__main__":
-    harness.main(test)

@@ -1,5 +1,4 @@
 """What the scripts of this folder share: a server of their own, what it takes, a verdict."""
-import argparse
 import contextlib
 import json
 import multiprocessing
@@ -9,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -18,43 +16,6 @@ import client
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = str(pathlib.Path(os.environ.get("PPM_SERVER", ROOT / "build/ppm-server")).resolve())
 SAMPLE_MODEL = str(ROOT / "configs/models/listing1-pytorch-ppm.json")
-
-
-class Report:
-    """What a script measured, and whether promises were kept."""
-
-    def __init__(self, name):
-        self.name, self.broken, self.kept = name, [], 0
-
-    @staticmethod
-    def say(text):
-        print(f"  {text}", flush=True)
-
-    def expect(self, holds, promise):
-        if holds:
-            self.kept += 1
-        elif promise not in self.broken:
-            self.broken.append(promise)
-            self.say(f"BROKEN: {promise}")
-
-    def verdict(self):
-        if self.broken or not self.kept:
-            return f"{self.name}: BROKEN: {'; '.join(self.broken) or 'nothing was checked'}"
-        return f"{self.name}: kept ({self.kept} checks)"
-
-
-def main(test):
-    """Runs test(report, is_full) of the script it is called in; exit status 1 for a broken promise."""
-    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    parser.add_argument("--full", action="store_true", help="the long form")
-    is_full = parser.parse_args().full
-    report = Report(pathlib.Path(sys.argv[0]).stem)
-    try:
-        test(report, is_full)
-    except (client.Lost, OSError, TimeoutError, subprocess.SubprocessError) as error:
-        report.expect(False, f"stopped by {type(error).__name__}: {error}")
-    print(report.verdict(), flush=True)
-    sys.exit(1 if report.broken or not report.kept else 0)
 
 
 def percentile(values, share):

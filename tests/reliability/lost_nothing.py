@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """SIGTERM in the middle of load, again and again: whoever had a connection has a whole answer.
 
 wrk at 8 connections and 8 exact clients, half of which take a new connection for every request. wrk
@@ -129,7 +128,3 @@ def test(report, is_full):
     report.say(f"{rounds} times SIGTERM: {answers} answers compared, {by_wrk} more counted by wrk, "
                f"{slept} clients had slept")
     report.expect(answers > 10 * rounds and by_wrk > 10 * rounds, "there was load")
-
-
-if __name__ == "__main__":
-    harness.main(test)

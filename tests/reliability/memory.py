@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Large bodies, all at once and half sent: what memory_max_bytes does not hold is refused, at once
 where Content-Length tells, and RSS stays within it; later all of it is free again."""
 import collections
@@ -83,7 +82,3 @@ def test(report, is_full):
             crowd(report, server, "announced", request, clients)
             crowd(report, server, "chunked", chunked("/ppm" + query, body), clients)
             report.expect(server.stop() == 0, "it drains")
-
-
-if __name__ == "__main__":
-    harness.main(test)

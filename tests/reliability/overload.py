@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Ten times as many requests as can be computed: who is refused learns it at once, who is accepted
 waits no longer than at full load, and health and metrics answer throughout.
 
@@ -14,6 +13,7 @@ import time
 
 import client
 import harness
+import pytest
 
 SHAPE = (1, 4, 32, 32)
 QUEUE_MAX, MEMORY_MAX_BYTES, CONNECTIONS_MAX = 8, 64 << 20, 512
@@ -115,6 +115,7 @@ def load(report, server, script, connections, seconds, pause_ms):
     return times, statuses, took_s
 
 
+@pytest.mark.flaky(reruns=1)  # a machine may stop for longer than a promise of milliseconds
 def test(report, is_full):
     seconds = 30 if is_full else 10
     wide = [{"conv": {"channels": 256, "kernel": 3}}, "relu"]
@@ -155,7 +156,3 @@ def check(report, once, times):
     for share in (0.5, 0.99):
         before, now = harness.percentile(once[200], share), harness.percentile(times[200], share)
         report.expect(now < 3 * before, "accepted requests keep their latency")
-
-
-if __name__ == "__main__":
-    harness.main(test)

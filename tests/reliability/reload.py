@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """SIGHUP under load: a bad configuration, model or weights file leaves the old one serving bit for
 bit, and --check-config refuses it with the same reason; a good one takes over without a lost request."""
 import collections
@@ -146,7 +145,3 @@ def test(report, is_full):
             new = under_load(server, lambda: time.sleep(0.2))
             report.expect(len(new) == 1 and set(new) != old, "a good reload takes over")
             report.expect(server.stop() == 0, "it drains")
-
-
-if __name__ == "__main__":
-    harness.main(test)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """SOAK_MINUTES (60) of mixed load: forms, shapes, models, errors, clients that leave, reloads. No
 request fails, every answer is what it was at first, and memory, descriptors and threads stay."""
 import hashlib
@@ -171,14 +170,10 @@ def server_answer(server, request):
     return answer
 
 
-def test(report, _):
+def test(report):
     models = [text for model in MODELS
               for text in ("--model", str(harness.ROOT / f"configs/models/{model}.json"))]
     with harness.Server("--log-level", "error", *models) as server:
         run(report, server, float(os.environ.get("SOAK_MINUTES", 60)))
         report.expect("not reloaded" not in server.log(), "every reload works")
         report.expect(server.stop() == 0, "it drains")
-
-
-if __name__ == "__main__":
-    harness.main(test)

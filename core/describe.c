@@ -1,5 +1,6 @@
 /* describe.c - what a model is made of. */
-#include "core/plan/plan.h"
+#include "core/model/model.h"
+#include "core/plan/choice.h"
 #include "core/shape/costs.h"
 
 #include <stdio.h>
@@ -32,14 +33,15 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
     };
 }
 
-static void describe_layer(const struct layer *layer, bool is_winograd, char *text, size_t bytes)
+/* note: about the algorithm, or NULL. */
+static void describe_layer(const struct layer *layer, const char *note, char *text, size_t bytes)
 {
     const char *folded = layer->norms_folded > 0 ? ", batch_norm folded" : "";
     if (layer->kind == LAYER_CONV)
-        snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s", layer->kernel, layer->kernel,
+        snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s%s", layer->kernel, layer->kernel,
                  layer->in_channels, layer->out_channels, layer->has_bias ? "" : ", no bias",
-                 folded,
-                 is_winograd       ? ", Winograd F(4x4, 3x3)"
+                 folded, note ? ", " : "",
+                 note              ? note
                  : layer->bfloat16 ? ", bfloat16"
                                    : "");
     else if (layer->kind == LAYER_BATCH_NORM)
@@ -89,9 +91,11 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
                      b->window_h, b->window_w);
         info.flops = layer_flops(layer, (uint64_t)g.input.n * bg->pooled_h * bg->pooled_w);
     }
-    const bool is_winograd =
-        input && stack == &spec->head && !spec->is_cascade && winograd_pays(spec, layer, g.h, g.w);
-    describe_layer(layer, is_winograd, info.what, sizeof info.what);
+    const bool is_planned = input && stack == &spec->head && !spec->is_cascade;
+    const char *note = is_planned && layer->kind == LAYER_CONV
+                           ? algorithm_note(choose_algorithm(spec, layer, g.h, g.w))
+                           : NULL;
+    describe_layer(layer, note, info.what, sizeof info.what);
     *ret_info = info;
     return PPM_OK;
 }

@@ -2,6 +2,7 @@
 #include "core/base/memory.h"
 #include "core/base/tensor.h"
 #include "core/engine/engine.h"
+#include "core/engine/pooling.h"
 #include "core/reference/reference.h"
 #include "core/reference/stages.h"
 

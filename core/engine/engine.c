@@ -1,12 +1,16 @@
-/* engine.c - a request's computation: scratch, and the stages in the order of the paper. */
+/* engine.c - a run: its scratch, and its stages in the order of the paper. */
 #include "core/engine/engine.h"
 #include "core/base/threads.h"
+#include "core/engine/branch.h"
+#include "core/engine/fold.h"
+#include "core/engine/head.h"
+#include "core/engine/output.h"
+#include "core/engine/pool.h"
+#include "core/engine/pooling.h"
+#include "core/engine/upsample.h"
+#include "core/plan/plan_columns.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { PASSES_MAX = LAYERS_MAX + 1 };
 
 /* ---- scratch ---- */
 
@@ -15,194 +19,72 @@ static float *take_floats(struct room *room, size_t a, size_t b, size_t c)
     return room_take(room, size_times(size_times(a, b), c), sizeof(float));
 }
 
-/* Where the results of a branch's convs stand: the last one's, and the one's before. */
-static void place_buffers(struct work *work, size_t i, size_t columns, struct room *room)
+/* For the results of a branch's convs: the last one's, and those of the one before. */
+static void place_buffers(struct run_state *state, size_t i, size_t columns, struct room *room)
 {
-    const struct stack *stack = &work->spec->branches[i].stack;
+    const struct stack *stack = &state->spec->branches[i].stack;
     size_t convs = 0, widest = 0;
     for (size_t k = 0; k < stack->count; k++) {
         convs += stack->layers[k].kind == LAYER_CONV ? 1 : 0;
-        widest = stack->layers[k].out_channels > widest ? stack->layers[k].out_channels : widest;
+        widest = size_max(widest, stack->layers[k].out_channels);
     }
     for (size_t k = 0; k < 2 && k < convs; k++)
-        work->buffers[i][k] = take_floats(room, columns, widest, 1);
+        state->buffers[i][k] = take_floats(room, columns, widest, 1);
 }
 
-static void place_branch(struct work *work, size_t i, struct room *room)
+static void place_branch(struct run_state *state, size_t i, struct room *room)
 {
-    const size_t columns = pooled_columns(work->plan, work->n, i);
-    const struct branch_geometry *g = &work->plan->g.branches[i];
-    if (work->run->pooling)
-        work->pooled[i] = work->run->pooling->pooled[i];
+    const size_t columns = pool_columns(state->plan, state->n, i);
+    const struct branch_geometry *g = &state->plan->g.branches[i];
+    if (state->run->pooling)
+        state->pooled[i] = state->run->pooling->pooled[i];
     else
-        work->pooled[i] = (struct micro_panels){take_floats(room, columns, work->spec->channels, 1),
-                                                work->spec->channels};
-    place_buffers(work, i, columns, room);
-    if (!work->plan->is_folded[i])
-        work->expanded[i] =
-            take_floats(room, size_times(work->n, work->spec->branches[i].stack.out_channels),
+        state->pooled[i] = (struct micro_panels){
+            take_floats(room, columns, state->spec->channels, 1), state->spec->channels};
+    place_buffers(state, i, columns, room);
+    if (!state->plan->is_folded[i])
+        state->expanded[i] =
+            take_floats(room, size_times(state->n, state->spec->branches[i].stack.out_channels),
                         g->pooled_h, g->target_w);
 }
 
-/* Whether a pass ends before a layer: that is a 3x3 conv, or more than Winograd's takes with it. */
-static bool ends_before(const struct work *work, const struct pass *pass, const struct layer *layer)
+static void place_head(struct run_state *state, const struct head *head, struct room *room)
 {
-    float low, high;
-    if (pass->count == 0)
-        return false;
-    if (pass->is_winograd && (pass->count > 1 || !fused_clamp(layer, &low, &high)) &&
-        !winograd_takes_layers(work, pass->layers))
-        return true;
-    return layer->kind == LAYER_CONV && layer->kernel > 1;
+    const size_t pixels = state->plan->tiles.pixels, last = head->count - 1;
+    const bool has_output = geometry_has_output(state->spec, &state->plan->g);
+    size_t widest = 0;
+    state->block_floats = head->block_floats;
+    if (has_output)
+        state->block_floats =
+            size_max(state->block_floats,
+                     output_scratch_floats(state->plan, head->passes[last].ret_channels));
+    state->block_floats = size_round_up(state->block_floats, 16); /* whole cache lines */
+    state->blocks = take_floats(room, (size_t)state->threads, state->block_floats, 1);
+    for (size_t i = 0; i < last; i++)
+        widest = size_max(widest, head->passes[i].ret_channels);
+    for (size_t i = 0; i < 2 && i < last; i++)
+        state->maps[i] = take_floats(room, state->n, widest, pixels);
+    if (has_output)
+        state->values = take_floats(room, state->n, head->passes[last].ret_channels, pixels);
 }
 
-/* The head as passes. Returns how many; at least one. */
-static size_t split_head(const struct work *work, struct pass passes[PASSES_MAX])
+/* Places the scratch of a run. */
+static void place_scratch(struct run_state *state, const struct head *head, struct room *room)
 {
-    const struct plan *plan = work->plan;
-    const struct spec *spec = plan->spec;
-    size_t count = 0;
-    passes[count++] = (struct pass){.layers = spec->head.layers, .reads_concat = true};
-    for (size_t i = 0; i < spec->head.count; i++) {
-        const struct layer *layer = &spec->head.layers[i];
-        if (ends_before(work, &passes[count - 1], layer))
-            passes[count++] = (struct pass){.layers = layer};
-        struct pass *pass = &passes[count - 1];
-        if (pass->count++ == 0) {
-            pass->is_winograd = winograd_pays(spec, layer, plan->g.h, plan->g.w);
-            pass->takes_pairs = layer->bfloat16 && (i == 0 || layer->kernel > 1);
-        }
-        pass->ret_channels = layer->out_channels;
-    }
-    if (spec->head.count == 0)
-        passes[0].ret_channels = spec->concat_channels;
-    return count;
-}
-
-static bool has_output_stage(const struct work *work)
-{
-    return geometry_has_output(work->spec, &work->plan->g);
-}
-
-/* How many layers the first conv takes with it: itself and a clamp. */
-static size_t count_fused(const struct pass *pass)
-{
-    float low, high;
-    if (pass->count == 0 || pass->layers[0].kind != LAYER_CONV)
-        return 0;
-    return pass->count > 1 && fused_clamp(&pass->layers[1], &low, &high) ? 2 : 1;
-}
-
-/* A block is as many tiles as fill a core's cache with packed columns, but there are enough blocks
- * for all threads. Where even all tiles are few, threads share the panels instead: then they do not
- * write to the same cache lines. */
-static void choose_blocks(const struct work *work, struct pass *pass)
-{
-    const size_t all = work->plan->tile_count, tasks = 4 * (size_t)work->threads;
-    const size_t taps = pass->fused > 0 ? pass->layers[0].kernel * pass->layers[0].kernel : 1;
-    const size_t steps = pass->fused > 0 ? pass_steps(pass) : pass_channels(work->spec, pass);
-    const size_t packed = steps < CHUNK_STEPS_MAX ? steps : CHUNK_STEPS_MAX;
-    const size_t tile_bytes = packed * work->plan->simd->gemm_columns * sizeof(float);
-    assert(tile_bytes > 0);
-    pass->panel_groups = 1;
-    if (pass->is_direct && taps == 1 && packed == steps && all * tile_bytes <= SHARED_BLOCK_BYTES) {
-        const size_t panels = conv_panel_count(pass->layers);
-        pass->block_tiles = all;
-        pass->panel_groups = panels < tasks ? panels : tasks;
-        return;
-    }
-    const size_t fit = (taps > 1 ? BLOCK_BYTES : BLOCK_BYTES_AHEAD) / tile_bytes;
-    const size_t fair = all * work->n / tasks;
-    size_t tiles = fit < fair ? fit : fair;
-    tiles = tiles < BLOCK_TILES_MAX ? tiles : BLOCK_TILES_MAX;
-    pass->block_tiles = tiles > 0 ? tiles : 1;
-}
-
-static size_t plan_passes(struct work *work, struct pass passes[PASSES_MAX])
-{
-    const size_t count = split_head(work, passes);
-    work->block_floats = 0;
-    for (size_t i = 0; i < count; i++) {
-        passes[i].ret_layout =
-            i + 1 == count && !has_output_stage(work) ? work->x_layout : PPM_NCHW;
-        passes[i].fused = count_fused(&passes[i]);
-        passes[i].is_direct = passes[i].fused > 0 && passes[i].fused == passes[i].count &&
-                              passes[i].ret_layout == PPM_NCHW;
-        choose_blocks(work, &passes[i]);
-        const size_t floats = pass_block_floats(work, &passes[i]);
-        work->block_floats = floats > work->block_floats ? floats : work->block_floats;
-    }
-    if (has_output_stage(work)) {
-        const size_t floats = output_scratch_floats(work->plan, passes[count - 1].ret_channels);
-        work->block_floats = floats > work->block_floats ? floats : work->block_floats;
-    }
-    work->block_floats = (work->block_floats + 15) & ~(size_t)15; /* cache lines of its own */
-    return count;
-}
-
-/* Places the scratch of a run, whose blocks are planned. */
-static void place_scratch(struct work *work, const struct pass *passes, size_t passes_count,
-                          struct room *room)
-{
-    const struct spec *spec = work->spec;
-    const struct plan *plan = work->plan;
-    const size_t threads = (size_t)work->threads;
-    size_t widest_map = 0;
-    work->is_finite = room_take(room, work->n, sizeof *work->is_finite);
+    const struct spec *spec = state->spec;
+    const struct plan *plan = state->plan;
+    state->is_finite = room_take(room, state->n, sizeof *state->is_finite);
     for (size_t i = 0; i < spec->branch_count; i++)
-        place_branch(work, i, room);
+        place_branch(state, i, room);
     if (plan->folded_steps > 0)
-        work->folded =
-            take_floats(room, work->n, plan->grid_steps, spec->head.layers[0].out_channels);
+        state->folded =
+            take_floats(room, state->n, plan->grid_steps, spec_bottleneck(spec)->out_channels);
     if (plan_shares_columns(plan))
-        work->columns =
-            take_floats(room, plan->tile_count, plan->folded_steps, plan->simd->gemm_columns);
-    work->cell_floats = pool_scratch_floats(plan, work->x_layout);
-    work->cells = take_floats(room, threads, work->cell_floats, 1);
-    work->blocks = take_floats(room, threads, work->block_floats, 1);
-    for (size_t i = 0; i + 1 < passes_count; i++)
-        widest_map = passes[i].ret_channels > widest_map ? passes[i].ret_channels : widest_map;
-    for (size_t i = 0; i < 2 && i + 1 < passes_count; i++)
-        work->maps[i] = take_floats(room, work->n, widest_map, plan->pixels);
-    if (has_output_stage(work))
-        work->values =
-            take_floats(room, work->n, passes[passes_count - 1].ret_channels, plan->pixels);
-}
-
-/* ---- the team, or one thread ---- */
-
-enum { ALONE_BELOW_US = 40, TEAM_ABOVE_US = 5000, SLOW_RUNS_MAX = 3, ALONE_RUNS = 64 };
-
-/* A team's barriers cost more than they save where there is little to do. */
-static bool is_for_one_thread(const struct plan *plan, size_t n)
-{
-    return plan->map_us * (double)n < ALONE_BELOW_US;
-}
-
-static int choose_threads(struct ppm_plan *plan, size_t n, int threads)
-{
-    if (is_for_one_thread(&plan->plan, n))
-        return 1;
-    if (plan->plan.map_us * (double)n > TEAM_ABOVE_US || plan->pace.alone_runs == 0)
-        return threads;
-    plan->pace.alone_runs--;
-    return 1;
-}
-
-/* Notes how long a run took. One outlier changes nothing; when the team is slow again and again, it
- * is tried now and then only. */
-static void note_pace(struct pace *pace, size_t n, int threads, double ms)
-{
-    const double map_ms = ms / (double)n;
-    if (threads == 1) {
-        pace->alone_ms = pace->alone_ms > 0 ? (3 * pace->alone_ms + map_ms) / 4 : map_ms;
-        return;
-    }
-    if (pace->alone_ms == 0)
-        pace->alone_runs = 1; /* the next run, to compare with */
-    pace->slow_runs = pace->alone_ms > 0 && map_ms > pace->alone_ms ? pace->slow_runs + 1 : 0;
-    if (pace->slow_runs >= SLOW_RUNS_MAX)
-        pace->alone_runs = ALONE_RUNS;
+        state->columns =
+            take_floats(room, plan->tiles.count, plan->folded_steps, plan->simd->gemm_columns);
+    state->cell_floats = pool_scratch_floats(plan, state->x_layout);
+    state->cells = take_floats(room, (size_t)state->threads, state->cell_floats, 1);
+    place_head(state, head, room);
 }
 
 /* ---- a run ---- */
@@ -214,56 +96,39 @@ static double mark_ms(double *at_s)
     return ms;
 }
 
-/* The head, or where there is none the concat, into ret. */
-static void run_head(struct work *work, const struct pass *passes, size_t count, float *ret)
-{
-    if (work->spec->head.count == 0 && passes[0].ret_layout == PPM_NCHW &&
-        work->x_layout == PPM_NCHW) {
-        stage_concat(work, ret);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct pass pass = passes[i];
-        const bool is_last = i + 1 == count;
-        pass.ret = is_last ? ret : work->maps[i % 2];
-        pass.map = i > 0 ? work->maps[(i - 1) % 2] : NULL;
-        pass.map_channels = i > 0 ? passes[i - 1].ret_channels : 0;
-        (pass.is_winograd ? stage_winograd : stage_pass)(work, &pass);
-    }
-}
-
 /* A thread's share of all stages; *at_s and times are the master's. */
-static void take_part(struct work *work, const struct pass *passes, size_t count,
-                      const struct ppm_tensor *y, double *at_s, struct ppm_stage_times *times)
+static void take_part(struct run_state *state, const struct head *head, const struct ppm_tensor *y,
+                      double *at_s, struct ppm_stage_times *times)
 {
-    const unsigned before = work->plan->simd->begin();
-    stage_pool(work);
+    const unsigned before = state->plan->simd->begin();
+    stage_pool(state);
 #pragma omp master
     times->pool_ms = mark_ms(at_s);
-    stage_branches(work);
-    stage_expand(work);
-    stage_fold(work);
+    stage_branches(state);
+    stage_check_finite(state);
+    stage_upsample(state);
+    stage_fold(state);
 #pragma omp master
     times->branches_ms = mark_ms(at_s);
-    run_head(work, passes, count, work->values ? work->values : y->data);
+    stage_head(state, head, state->values ? state->values : y->data);
 #pragma omp master
     times->head_ms = mark_ms(at_s);
-    if (work->values)
-        stage_output(work, passes[count - 1].ret_channels, y);
-    work->plan->simd->end(before);
+    if (state->values)
+        stage_output(state, head->passes[head->count - 1].ret_channels, y);
+    state->plan->simd->end(before);
 }
 
 /* A team of one would still ask the kernel at each barrier to wake its others. Within another
  * region, though, the loops would be shared out to the threads of that one. */
-static void run_stages(struct work *work, const struct pass *passes, size_t count,
-                       const struct ppm_tensor *y, struct ppm_stage_times *times)
+static void run_stages(struct run_state *state, const struct head *head, const struct ppm_tensor *y,
+                       struct ppm_stage_times *times)
 {
     double at_s = threads_now_s();
-    if (work->threads == 1 && !omp_in_parallel()) {
-        take_part(work, passes, count, y, &at_s, times);
+    if (state->threads == 1 && !omp_in_parallel()) {
+        take_part(state, head, y, &at_s, times);
     } else {
-#pragma omp parallel num_threads(work->threads)
-        take_part(work, passes, count, y, &at_s, times);
+#pragma omp parallel num_threads(state->threads)
+        take_part(state, head, y, &at_s, times);
     }
     times->output_ms = mark_ms(&at_s);
 }
@@ -271,29 +136,28 @@ static void run_stages(struct work *work, const struct pass *passes, size_t coun
 static size_t count_scratch(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
 {
     const struct run run = {0};
-    struct pass passes[PASSES_MAX];
-    struct work work = {.plan = plan,
-                        .spec = plan->spec,
-                        .run = &run,
-                        .x_layout = layout,
-                        .n = n,
-                        .threads = threads};
+    struct head head;
+    struct run_state state = {.plan = plan,
+                              .spec = plan->spec,
+                              .run = &run,
+                              .x_layout = layout,
+                              .n = n,
+                              .threads = threads};
     struct room room = {0};
-    const size_t count = plan_passes(&work, passes);
-    place_scratch(&work, passes, count, &room);
+    head_plan(&state, &head);
+    place_scratch(&state, &head, &room);
     return room.bytes;
 }
 
 size_t engine_scratch_bytes(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
 {
     const size_t alone = count_scratch(plan, n, layout, 1);
-    if (threads == 1 || is_for_one_thread(plan, n))
+    if (threads == 1 || pace_is_for_one_thread(plan->map_us, n))
         return alone;
-    const size_t together = count_scratch(plan, n, layout, threads);
-    return alone > together ? alone : together;
+    return size_max(alone, count_scratch(plan, n, layout, threads));
 }
 
-/* The caller's, where it is enough, or *ret_own. */
+/* The caller's, if it is large enough, or *ret_own. */
 static void *find_scratch(const struct run *run, size_t bytes, void **ret_own,
                           struct ppm_error *error)
 {
@@ -306,31 +170,32 @@ enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, st
                            const struct run *run, struct ppm_stage_times *times,
                            struct ppm_error *error)
 {
-    struct pass passes[PASSES_MAX];
+    struct head head;
     void *own = NULL;
-    struct work work = {.plan = &plan->plan,
-                        .spec = plan->plan.spec,
-                        .run = run,
-                        .x = x->data,
-                        .x_layout = x->layout,
-                        .n = x->shape.n,
-                        .threads = choose_threads(plan, x->shape.n, run->threads),
-                        .planes_pooled = run->pooling ? run->pooling->planes_pooled : 0,
-                        .are_finite = true};
+    struct run_state state = {
+        .plan = &plan->plan,
+        .spec = plan->plan.spec,
+        .run = run,
+        .x = x->data,
+        .x_layout = x->layout,
+        .n = x->shape.n,
+        .threads = pace_choose_threads(&plan->pace, plan->plan.map_us, x->shape.n, run->threads),
+        .planes_pooled = run->pooling ? run->pooling->planes_pooled : 0,
+        .are_finite = true};
     struct room counted = {0}, room = {0};
-    const size_t count = plan_passes(&work, passes);
-    place_scratch(&work, passes, count, &counted);
+    head_plan(&state, &head);
+    place_scratch(&state, &head, &counted);
     if (!(room.base = find_scratch(run, counted.bytes, &own, error)))
         return error->status;
-    place_scratch(&work, passes, count, &room);
-    for (size_t n = 0; n < work.n; n++)
-        atomic_init(&work.is_finite[n], true);
-    run_stages(&work, passes, count, y, times);
-    note_pace(&plan->pace, work.n, work.threads,
+    place_scratch(&state, &head, &room);
+    for (size_t n = 0; n < state.n; n++)
+        atomic_init(&state.is_finite[n], true);
+    run_stages(&state, &head, y, times);
+    pace_note(&plan->pace, state.n, state.threads,
               times->pool_ms + times->branches_ms + times->head_ms + times->output_ms);
-    if (run->head && work.values)
-        run_copy(run, run->head, work.values,
-                 work.n * passes[count - 1].ret_channels * work.plan->pixels);
+    if (run->head && state.values)
+        run_copy(run, run->head, state.values,
+                 state.n * head.passes[head.count - 1].ret_channels * state.plan->tiles.pixels);
     free(own);
     return PPM_OK;
 }

@@ -1,139 +1,69 @@
-/* fold.c - branches for the bottleneck: folded on their grids, or stretched for the literal way. */
+/* fold.c - see fold.h. */
+#include "core/engine/fold.h"
 #include "core/base/threads.h"
-#include "core/engine/engine.h"
+#include "core/model/panels.h"
+#include "core/plan/plan_columns.h"
 
 #include <math.h>
 #include <string.h>
 
-bool work_folds(const struct work *work, size_t n, size_t branch)
-{
-    return work->plan->is_folded[branch] && atomic_load(&work->is_finite[n]);
-}
-
-void work_found_not_finite(struct work *work, size_t n)
-{
-    atomic_store(&work->is_finite[n], false);
-    atomic_store(&work->are_finite, false);
-}
-
-static float result_at(const struct work *work, size_t branch, size_t channel, size_t column)
-{
-    const size_t width = work->plan->simd->gemm_columns;
-    const struct micro_panels *result = &work->results[branch];
-    return result->data[(column / width * result->channels + channel) * width + column % width];
-}
-
-/* Of all maps, a channel of a branch's result. */
-static void check_channel(struct work *work, size_t branch, size_t channel)
+/* A channel of a branch's result, of all maps. */
+static void check_channel(struct run_state *state, size_t branch, size_t channel)
 {
     size_t done = 0;
-    const size_t points = plan_points(&work->plan->g, branch), columns = work->n * points;
-    const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
-    for (size_t first = 0; first < columns && run_goes_on(work->run, &done, width);
+    const size_t points = geometry_points(&state->plan->g, branch), columns = state->n * points;
+    const size_t width = state->plan->simd->gemm_columns,
+                 channels = state->results[branch].channels;
+    for (size_t first = 0; first < columns && run_goes_on(state->run, &done, width);
          first += width) {
-        const float *x = work->results[branch].data + first * channels + channel * width;
+        const float *x = state->results[branch].data + first * channels + channel * width;
         bool are_finite = true;
         for (size_t i = 0; i < width && first + i < columns; i++)
             are_finite &= isfinite(x[i]) != 0;
         for (size_t i = 0; !are_finite && i < width && first + i < columns; i++)
             if (!isfinite(x[i]))
-                work_found_not_finite(work, (first + i) / points);
+                state_found_not_finite(state, (first + i) / points);
     }
 }
 
-/* Neighbouring pixels mostly lie between the same two columns of the grid, which are looked up when
- * that changes. */
-void stretch_row(const struct work *work, size_t branch, size_t n, size_t c, size_t grid_row,
-                 size_t left, size_t count, float *ret)
+void stage_check_finite(struct run_state *state)
 {
-    const struct branch_geometry *g = &work->plan->g.branches[branch];
-    const double *sources = work->plan->columns_from[branch] + left;
-    const size_t column = (n * g->pooled_h + grid_row) * g->pooled_w;
-    for (size_t next = 0; next < count;) {
-        const struct resize_tap at = geometry_tap_at(sources[next], g->pooled_w);
-        const float low = result_at(work, branch, c, column + at.low);
-        const float high = result_at(work, branch, c, column + at.high);
-        const double first = (double)at.low, end = at.high > at.low ? first + 1 : INFINITY;
-        for (; next < count && sources[next] < end; next++) {
-            const float weight = (float)(sources[next] - first);
-            ret[next] = (1 - weight) * low + weight * high;
-        }
-    }
-}
-
-/* expanded[n][c][row of the grid][W] = the row stretched */
-static void expand_channel(const struct work *work, size_t *done, size_t branch, size_t n, size_t c)
-{
-    const struct branch_geometry *g = &work->plan->g.branches[branch];
-    float *ret = work->expanded[branch] +
-                 (n * work->results[branch].channels + c) * g->pooled_h * g->target_w;
-    for (size_t row = 0; row < g->pooled_h; row++, ret += g->target_w)
-        for (size_t left = 0; left < g->target_w; left += RUN_VALUES) {
-            const size_t ahead = g->target_w - left;
-            const size_t count = ahead < RUN_VALUES ? ahead : RUN_VALUES;
-            if (!run_goes_on(work->run, done, count))
-                return;
-            stretch_row(work, branch, n, c, row, left, count, ret + left);
-        }
-}
-
-/* 0 * Inf is NaN: where a branch is not finite, only the literal way gives what the frameworks do.
- * Then branches that were to be folded are stretched as they are gathered. */
-static void check_finite(struct work *work)
-{
-    for (size_t i = 0; i < work->spec->branch_count; i++) {
-        const size_t channels = work->plan->is_folded[i] ? work->results[i].channels : 0;
+    if (state->plan->folded_steps == 0)
+        return;
+    for (size_t i = 0; i < state->spec->branch_count; i++) {
+        const size_t channels = state->plan->is_folded[i] ? state->results[i].channels : 0;
 #pragma omp for nowait
         for (size_t c = 0; c < channels; c++)
-            check_channel(work, i, c);
+            check_channel(state, i, c);
     }
 #pragma omp barrier
 }
 
-void stage_expand(struct work *work)
+/* Scatters a tile of columns of W_i b_i into folded[n][panel][grid_steps][rows]. The branch's steps
+ * for this tap begin at first. */
+static void scatter(const struct run_state *state, size_t branch, size_t panel, size_t rows,
+                    size_t first, size_t column, size_t columns, const float *tile)
 {
-    size_t done = 0;
-    if (work->plan->folded_steps > 0)
-        check_finite(work);
-    for (size_t i = 0; i < work->spec->branch_count; i++) {
-        if (work->plan->is_folded[i])
-            continue;
-        const size_t channels = work->results[i].channels, planes = work->n * channels;
-        const size_t share = share_of_loop(planes);
-#pragma omp for nowait
-        for (size_t first = 0; first < planes; first += share) {
-            const size_t end = first + share < planes ? first + share : planes;
-            for (size_t plane = first; plane < end && run_goes_on(work->run, &done, 0); plane++)
-                expand_channel(work, &done, i, plane / channels, plane % channels);
-        }
-    }
-#pragma omp barrier
-}
-
-/* Scatters a tile of columns of W_i b_i into folded[n][panel][grid_steps][rows], where the branch's
- * steps for this tap begin at first. */
-static void scatter(const struct work *work, size_t branch, size_t panel, size_t rows, size_t first,
-                    size_t column, size_t columns, const float *tile)
-{
-    const size_t points = plan_points(&work->plan->g, branch), steps = work->plan->grid_steps;
-    const size_t width = work->plan->simd->gemm_columns;
-    const size_t out_channels = work->spec->head.layers[0].out_channels;
-    const size_t panel_at = panel * work->plan->simd->gemm_rows * steps;
+    const size_t points = geometry_points(&state->plan->g, branch), steps = state->plan->grid_steps;
+    const size_t width = state->plan->simd->gemm_columns;
+    const size_t out_channels = spec_bottleneck(state->spec)->out_channels;
+    const size_t panel_at = panel * state->plan->simd->gemm_rows * steps;
     for (size_t j = 0; j < columns; j++) {
         const size_t n = (column + j) / points, point = (column + j) % points;
-        float *ret = work->folded + n * out_channels * steps + panel_at + (first + point) * rows;
+        float *ret = state->folded + n * out_channels * steps + panel_at + (first + point) * rows;
         for (size_t r = 0; r < rows; r++)
             ret[r] = tile[r * width + j];
     }
 }
 
-/* W_i b_i for one panel of the bottleneck, one branch, one tap, all columns. */
-static void fold_branch(const struct work *work, size_t *done, size_t panel, size_t part,
-                        size_t branch, size_t tap, size_t first)
+/* W_i b_i for one panel of the bottleneck, one tap, all columns. */
+static void fold_tap(const struct run_state *state, size_t *done, size_t panel, size_t part,
+                     size_t tap, size_t first)
 {
-    const struct layer *bottleneck = &work->spec->head.layers[0];
-    const size_t width = work->plan->simd->gemm_columns, channels = work->results[branch].channels;
-    const size_t columns = work->n * plan_points(&work->plan->g, branch);
+    const struct layer *bottleneck = spec_bottleneck(state->spec);
+    const size_t branch = bottleneck->parts[part].branch, width = state->plan->simd->gemm_columns;
+    const size_t channels = state->results[branch].channels;
+    const size_t columns = state->n * geometry_points(&state->plan->g, branch);
     float product[SIMD_GEMM_ROWS_MAX * SIMD_GEMM_COLUMNS_MAX];
     struct simd_gemm_run run = {.a = conv_panel_at(bottleneck, panel, part, tap, 0),
                                 .k = channels,
@@ -144,68 +74,74 @@ static void fold_branch(const struct work *work, size_t *done, size_t panel, siz
                                   .c_stride = width,
                                   .rows = conv_panel_rows(bottleneck, panel)};
     run.next_a = run.a + conv_words(bottleneck, channels) * tile.rows;
-    for (size_t column = 0; column < columns && run_goes_on(work->run, done, channels * width);
+    for (size_t column = 0; column < columns && run_goes_on(state->run, done, channels * width);
          column += width) {
-        tile.columns = columns - column < width ? columns - column : width;
-        run.b = work->results[branch].data + column * channels;
+        tile.columns = size_min(columns - column, width);
+        run.b = state->results[branch].data + column * channels;
         conv_multiply(bottleneck, &tile);
-        scatter(work, branch, panel, tile.rows, first, column, tile.columns, product);
+        scatter(state, branch, panel, tile.rows, first, column, tile.columns, product);
     }
 }
 
-static void share_columns(const struct work *work)
+/* All taps, if the branch is planned to be folded; moves *first past its steps. */
+static void fold_part(const struct run_state *state, size_t *done, size_t panel, size_t part,
+                      size_t *first)
 {
-    const size_t floats = work->plan->folded_steps * work->plan->simd->gemm_columns;
-#pragma omp for nowait
-    for (size_t tile = 0; tile < work->plan->tile_count; tile++)
-        plan_columns(work->plan, tile, work->columns + tile * floats);
+    const size_t branch = state->spec->parts[part].branch;
+    if (!state->plan->is_folded[branch])
+        return;
+    for (size_t tap = 0; tap < state->plan->bottleneck_taps; tap++) {
+        fold_tap(state, done, panel, part, tap, *first);
+        *first += geometry_points(&state->plan->g, branch);
+    }
 }
 
-void stage_fold(struct work *work)
+static void share_columns(const struct run_state *state)
 {
-    const struct spec *spec = work->spec;
-    if (work->plan->folded_steps == 0)
+    const size_t floats = state->plan->folded_steps * state->plan->simd->gemm_columns;
+#pragma omp for nowait
+    for (size_t tile = 0; tile < state->plan->tiles.count; tile++)
+        plan_columns(state->plan, tile, state->columns + tile * floats);
+}
+
+void stage_fold(struct run_state *state)
+{
+    const struct spec *spec = state->spec;
+    if (state->plan->folded_steps == 0)
         return;
-    const size_t taps = spec->head.layers[0].kernel * spec->head.layers[0].kernel;
-    const size_t panels = conv_panel_count(&spec->head.layers[0]);
+    const size_t panels = conv_panel_count(spec_bottleneck(spec));
     size_t done = 0;
-    if (work->columns)
-        share_columns(work);
+    if (state->columns)
+        share_columns(state);
 #pragma omp for schedule(dynamic)
     for (size_t panel = 0; panel < panels; panel++) {
         size_t first = 0;
-        for (size_t part = 0; part < spec->part_count; part++) {
-            const size_t branch = plan_branch_of_part(spec, part);
-            if (branch == BRANCHES_MAX || !work->plan->is_folded[branch])
-                continue;
-            for (size_t tap = 0; tap < taps; tap++) {
-                fold_branch(work, &done, panel, part, branch, tap, first);
-                first += plan_points(&work->plan->g, branch);
-            }
-        }
+        for (size_t part = 0; part < spec->part_count; part++)
+            if (spec->parts[part].source == PART_BRANCH)
+                fold_part(state, &done, panel, part, &first);
     }
 }
 
-const float *folded_panel(const struct work *work, size_t n, size_t panel)
+const float *folded_panel(const struct run_state *state, size_t n, size_t panel)
 {
-    return work->folded +
-           (n * work->spec->head.layers[0].out_channels + panel * work->plan->simd->gemm_rows) *
-               work->plan->grid_steps;
+    return state->folded +
+           (n * spec_bottleneck(state->spec)->out_channels + panel * state->plan->simd->gemm_rows) *
+               state->plan->grid_steps;
 }
 
-void blend_row(const struct work *work, size_t n, size_t panel, size_t row, float *ret)
+void blend_row(const struct run_state *state, size_t n, size_t panel, size_t row, float *ret)
 {
-    const struct plan *plan = work->plan;
-    const size_t rows = conv_panel_rows(&work->spec->head.layers[0], panel);
-    const float *folded = folded_panel(work, n, panel);
-    for (size_t i = 0; i < work->spec->branch_count; i++) {
+    const struct plan *plan = state->plan;
+    const size_t rows = conv_panel_rows(spec_bottleneck(state->spec), panel);
+    const float *folded = folded_panel(state, n, panel);
+    for (size_t i = 0; i < state->spec->branch_count; i++) {
         const size_t w = plan->g.branches[i].pooled_w * rows;
         if (!plan->is_folded[i])
             continue;
         const struct resize_tap tap = plan_row_tap(plan, i, row);
-        work->plan->simd->lerp_rows(folded + tap.low * w, folded + tap.high * w, (float)tap.weight,
-                                    ret, w);
-        folded += plan_points(&plan->g, i) * rows;
+        state->plan->simd->lerp_rows(folded + tap.low * w, folded + tap.high * w, (float)tap.weight,
+                                     ret, w);
+        folded += geometry_points(&plan->g, i) * rows;
         ret += w;
     }
 }

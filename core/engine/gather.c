@@ -1,5 +1,6 @@
-/* gather.c - channels of the concat, or of a stored map, as the register tile reads them. */
-#include "core/engine/engine.h"
+/* gather.c - see gather.h. */
+#include "core/engine/gather.h"
+#include "core/engine/upsample.h"
 
 #include <string.h>
 
@@ -7,23 +8,25 @@
 struct segment {
     size_t column, row, left, count;
 };
-enum { SEGMENTS_MAX = 64 };
+enum { SEGMENTS_MAX = SIMD_GEMM_COLUMNS_MAX };
 
-/* Segments of the tile's columns, each pixel moved by the tap (down - 1, right - 1), clipped to the
+/* Segments of `columns` pixels from `pixel` on, as a tap of the kernel sees them, clipped to the
  * map [h][w]. Returns how many; *ret_covered: the columns that they cover. */
-static size_t find_segments(size_t h, size_t w, size_t pixel, size_t columns, size_t down,
-                            size_t right, struct segment *ret, size_t *ret_covered)
+static size_t find_segments(size_t h, size_t w, const struct tile_pixels *pixels, size_t kernel,
+                            size_t tap, struct segment *ret, size_t *ret_covered)
 {
+    const size_t border = kernel / 2, down = tap / kernel, right = tap % kernel;
     size_t count = 0, covered = 0;
-    for (size_t column = 0; column < columns;) {
-        const size_t row = (pixel + column) / w, left = (pixel + column) % w;
-        const size_t length = w - left < columns - column ? w - left : columns - column;
-        const size_t skip = left + right == 0 ? 1 : 0; /* the first pixel lies left of the map */
-        const size_t over = left + right + length > w + 1 ? left + right + length - (w + 1) : 0;
-        if (row + down >= 1 && row + down <= h && skip + over < length) {
+    for (size_t column = 0; column < pixels->columns;) {
+        const size_t row = (pixels->first + column) / w, left = (pixels->first + column) % w;
+        const size_t length = size_min(w - left, pixels->columns - column);
+        const size_t end = left + right + length; /* all in coordinates of the map with border */
+        const size_t skip = left + right < border ? border - left - right : 0;
+        const size_t over = end > w + border ? end - (w + border) : 0;
+        if (row + down >= border && row + down < h + border && skip + over < length) {
             ret[count++] = (struct segment){.column = column + skip,
-                                            .row = row + down - 1,
-                                            .left = left + skip + right - 1,
+                                            .row = row + down - border,
+                                            .left = left + skip + right - border,
                                             .count = length - skip - over};
             covered += length - skip - over;
         }
@@ -33,58 +36,21 @@ static size_t find_segments(size_t h, size_t w, size_t pixel, size_t columns, si
     return count;
 }
 
-/* Of a branch that was to be folded and is not finite: its grid rows are stretched here and now. */
-static void stretch_and_blend(const struct work *work, size_t branch, size_t n, size_t c,
-                              const struct resize_tap *down, size_t left, size_t count, float *ret)
-{
-    enum { COLUMNS = 64 };
-    float above[COLUMNS], below[COLUMNS];
-    for (size_t at = 0; at < count; at += COLUMNS) {
-        const size_t some = count - at < COLUMNS ? count - at : COLUMNS;
-        stretch_row(work, branch, n, c, down->low, left + at, some, above);
-        stretch_row(work, branch, n, c, down->high, left + at, some, below);
-        work->plan->simd->lerp_rows(above, below, (float)down->weight, ret + at, some);
-    }
-}
-
-/* ret[count] = columns [left, ...) of a row of channel c of a branch's upsampled map */
-static void take_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row,
-                     size_t left, size_t count, float *ret)
-{
-    const struct plan *plan = work->plan;
-    const size_t w = plan->g.branches[branch].target_w, h = plan->g.branches[branch].pooled_h;
-    const struct resize_tap down = plan_row_tap(plan, branch, row);
-    if (!work->expanded[branch]) {
-        stretch_and_blend(work, branch, n, c, &down, left, count, ret);
-        return;
-    }
-    const float *stretched =
-        work->expanded[branch] + (n * work->results[branch].channels + c) * h * w + left;
-    plan->simd->lerp_rows(stretched + down.low * w, stretched + down.high * w, (float)down.weight,
-                          ret, count);
-}
-
-void gather_row(const struct work *work, size_t branch, size_t n, size_t c, size_t row, size_t left,
-                size_t count, float *ret)
-{
-    take_row(work, branch, n, c, row, left, count, ret);
-}
-
-static void gather_branch(const struct work *work, size_t n, size_t branch,
+static void gather_branch(const struct run_state *state, size_t n, size_t branch,
                           const struct piece *piece, const struct segment *segments, size_t count,
                           float *ret)
 {
-    for (size_t i = 0; i < piece->count; i++, ret += work->plan->simd->gemm_columns)
+    for (size_t i = 0; i < piece->count; i++, ret += state->plan->simd->gemm_columns)
         for (size_t s = 0; s < count; s++)
-            take_row(work, branch, n, piece->first + i, segments[s].row, segments[s].left,
-                     segments[s].count, ret + segments[s].column);
+            upsample_row(state, branch, n, piece->first + i, segments[s].row, segments[s].left,
+                         segments[s].count, ret + segments[s].column);
 }
 
 static void gather_map(const struct plan *plan, const float *map, size_t channels,
                        const struct segment *segments, size_t count, float *ret)
 {
     const size_t w = plan->g.w, width = plan->simd->gemm_columns;
-    for (size_t i = 0; i < channels; i++, map += plan->pixels, ret += width)
+    for (size_t i = 0; i < channels; i++, map += plan->tiles.pixels, ret += width)
         for (size_t s = 0; s < count; s++)
             memcpy(ret + segments[s].column, map + segments[s].row * w + segments[s].left,
                    segments[s].count * sizeof *ret);
@@ -100,64 +66,58 @@ static void gather_map_nhwc(const struct plan *plan, const float *map, size_t st
                               segments[s].count, channels, ret + segments[s].column, width);
 }
 
-/* Channel first of map n: of the input, or of the pass before. */
+/* Channel first of the map that the pass reads. */
 static const float *map_of(const struct block *block, size_t first)
 {
-    const struct work *work = block->work;
     const struct pass *pass = block->pass;
-    const bool is_nhwc = !pass->map && work->x_layout == PPM_NHWC;
-    const size_t channels = pass->map ? pass->map_channels : work->spec->channels;
-    return (pass->map ? pass->map : work->x) + block->n * channels * work->plan->pixels +
-           first * (is_nhwc ? 1 : work->plan->pixels);
+    const size_t pixels = block->state->plan->tiles.pixels;
+    return pass->map + block->n * pass->map_channels * pixels +
+           first * (pass->map_layout == PPM_NHWC ? 1 : pixels);
 }
 
-size_t block_branch(const struct block *block, size_t part)
+static struct part part_of(const struct block *block, const struct piece *piece)
 {
-    return block->pass->map ? BRANCHES_MAX : plan_branch_of_part(block->work->spec, part);
+    return pass_part(block->state->spec, block->pass, piece->part);
 }
 
-/* One tile, whatever the tap and the part. */
 static void gather_tile(const struct block *block, size_t tile, const struct piece *piece,
                         float *ret)
 {
-    const struct plan *plan = block->work->plan;
-    const size_t width = plan->simd->gemm_columns;
-    const struct plan_pixels pixels = plan_tile(plan, tile);
-    const size_t branch = block_branch(block, piece->part);
-    const bool is_nhwc = !block->pass->map && block->work->x_layout == PPM_NHWC;
-    const bool is_point = block->pass->fused == 0 || block->pass->layers->kernel == 1;
-    const size_t channels = block->work->spec->channels;
-    const float *map = map_of(block, piece->first);
-    if (branch == BRANCHES_MAX && is_point && is_nhwc) {
-        plan->simd->transpose(map + pixels.first * channels, channels, pixels.columns, piece->count,
-                              ret, width);
+    const struct plan *plan = block->state->plan;
+    const struct pass *pass = block->pass;
+    const size_t width = plan->simd->gemm_columns, kernel = pass_kernel(pass);
+    const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
+    const struct part part = part_of(block, piece);
+    const bool is_nhwc = part.source == PART_MAP && pass->map_layout == PPM_NHWC;
+    const float *map = part.source == PART_MAP ? map_of(block, piece->first) : NULL;
+    if (is_nhwc && kernel == 1) {
+        plan->simd->transpose(map + pixels.first * pass->map_channels, pass->map_channels,
+                              pixels.columns, piece->count, ret, width);
         return;
     }
 
     struct segment segments[SEGMENTS_MAX];
     size_t covered;
-    const size_t count = find_segments(plan->g.h, plan->g.w, pixels.first, pixels.columns,
-                                       is_point ? 1 : piece->tap / 3, is_point ? 1 : piece->tap % 3,
-                                       segments, &covered);
+    const size_t count =
+        find_segments(plan->g.h, plan->g.w, &pixels, kernel, piece->tap, segments, &covered);
     if (covered < width)
         memset(ret, 0, piece->count * width * sizeof *ret);
-    if (branch != BRANCHES_MAX)
-        gather_branch(block->work, block->n, branch, piece, segments, count, ret);
+    if (part.source == PART_BRANCH)
+        gather_branch(block->state, block->n, part.branch, piece, segments, count, ret);
     else if (is_nhwc)
-        gather_map_nhwc(plan, map, channels, piece->count, segments, count, ret);
+        gather_map_nhwc(plan, map, pass->map_channels, piece->count, segments, count, ret);
     else
         gather_map(plan, map, piece->count, segments, count, ret);
 }
 
-const float *rows_in_place(const struct block *block, const struct piece *piece)
+const float *gather_in_place(const struct block *block, const struct piece *piece)
 {
-    const struct layer *conv = block->pass->layers;
-    const bool is_nchw = block->pass->map || block->work->x_layout == PPM_NCHW;
-    const bool are_packed_by_tile = !conv->bfloat16 || block->pass->takes_pairs;
-    if (conv->kernel > 1 || block_branch(block, piece->part) != BRANCHES_MAX || !is_nchw ||
-        !are_packed_by_tile)
+    const struct pass *pass = block->pass;
+    const bool are_packed_by_tile = !pass->layers->bfloat16 || pass->takes_pairs;
+    if (pass_kernel(pass) > 1 || part_of(block, piece).source != PART_MAP ||
+        pass->map_layout != PPM_NCHW || !are_packed_by_tile)
         return NULL;
-    return map_of(block, piece->first) + plan_tile(block->work->plan, block->first).first;
+    return map_of(block, piece->first) + tiles_at(&block->state->plan->tiles, block->first).first;
 }
 
 void gather(const struct block *block, const struct piece *piece, float *ret, size_t tile_stride)
@@ -166,43 +126,47 @@ void gather(const struct block *block, const struct piece *piece, float *ret, si
         gather_tile(block, block->first + i, piece, ret + i * tile_stride);
 }
 
-void gather_rows(const struct block *block, const struct piece *piece, const struct rows *rows,
-                 float *ret)
+/* Row `row` of the map, of each channel of a piece, plane_stride apart. */
+static void gather_row(const struct block *block, const struct piece *piece, size_t row,
+                       size_t plane_stride, float *ret)
 {
-    const struct plan *plan = block->work->plan;
-    const size_t h = plan->g.h, w = plan->g.w, channels = block->work->spec->channels;
-    const size_t branch = block_branch(block, piece->part);
-    const bool is_nhwc = !block->pass->map && block->work->x_layout == PPM_NHWC;
-    const float *map = branch == BRANCHES_MAX ? map_of(block, piece->first) : NULL;
-    for (size_t i = rows->first == 0 ? 1 : 0; i < rows->count && rows->first + i <= h; i++) {
-        const size_t row = rows->first + i - 1;
-        float *to = ret + i * rows->stride + 1;
-        if (map && is_nhwc) {
-            plan->simd->transpose(map + row * w * channels, channels, w, piece->count, to,
-                                  rows->plane_stride);
-            continue;
-        }
-        for (size_t c = 0; c < piece->count; c++, to += rows->plane_stride)
-            if (map)
-                memcpy(to, map + c * plan->pixels + row * w, w * sizeof *to);
-            else
-                gather_row(block->work, branch, block->n, piece->first + c, row, 0, w, to);
+    const struct plan *plan = block->state->plan;
+    const struct pass *pass = block->pass;
+    const size_t w = plan->g.w;
+    const struct part part = part_of(block, piece);
+    const float *map = part.source == PART_MAP ? map_of(block, piece->first) : NULL;
+    if (map && pass->map_layout == PPM_NHWC) {
+        plan->simd->transpose(map + row * w * pass->map_channels, pass->map_channels, w,
+                              piece->count, ret, plane_stride);
+        return;
     }
+    for (size_t c = 0; c < piece->count; c++, ret += plane_stride)
+        if (map)
+            memcpy(ret, map + c * plan->tiles.pixels + row * w, w * sizeof *ret);
+        else
+            upsample_row(block->state, part.branch, block->n, piece->first + c, row, 0, w, ret);
 }
 
-/* So many channels at a time that they are rounded where they were gathered, in the first-level
- * cache. */
+void gather_planes(const struct block *block, const struct piece *piece,
+                   const struct planes *planes)
+{
+    const size_t h = block->state->plan->g.h, first = planes->first_row;
+    for (size_t i = first == 0 ? 1 : 0; i < planes->rows && first + i <= h; i++)
+        gather_row(block, piece, first + i - 1, planes->plane_stride,
+                   planes->data + i * planes->row_stride + 1);
+}
+
+/* A few channels at a time, which are still in the first-level cache when they are rounded. */
 void gather_pairs(const struct block *block, const struct piece *piece, float *ret,
                   size_t tile_stride)
 {
     enum { CHANNELS = 64 };
-    const size_t width = block->work->plan->simd->gemm_columns;
+    const size_t width = block->state->plan->simd->gemm_columns;
     float channels[CHANNELS * SIMD_GEMM_COLUMNS_MAX];
     for (size_t i = 0; i < block->count; i++)
         for (size_t at = 0; at < piece->count; at += CHANNELS) {
-            const size_t left = piece->count - at;
             const struct piece some = {piece->part, piece->tap, piece->first + at,
-                                       left < CHANNELS ? left : CHANNELS};
+                                       size_min(piece->count - at, CHANNELS)};
             gather_tile(block, block->first + i, &some, channels);
             block->pass->layers->bfloat16->pack_pairs(channels, some.count, width,
                                                       ret + i * tile_stride + at / 2 * width);

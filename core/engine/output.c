@@ -1,7 +1,9 @@
-/* output.c - the output stage, a few pixels of a row at a time: resized, soft-maxed or arg-maxed
- * while all their channels are in the first-level cache; resized logits are never stored. */
+/*
+ * output.c - the output stage, a few pixels of a row at a time: resized, soft-maxed or arg-maxed
+ * while all their channels are in the first-level cache. Resized logits are never stored.
+ */
+#include "core/engine/output.h"
 #include "core/base/threads.h"
-#include "core/engine/engine.h"
 
 #include <string.h>
 
@@ -17,15 +19,15 @@ struct pixels {
 };
 
 /* between[channels][w] = all channels of the map, at the height of an output row. */
-static void blend_rows(const struct work *work, size_t *done, const float *map, size_t channels,
-                       size_t row, float *between)
+static void blend_rows(const struct run_state *state, size_t *done, const float *map,
+                       size_t channels, size_t row, float *between)
 {
-    const struct plan *plan = work->plan;
+    const struct plan *plan = state->plan;
     const size_t w = plan->g.w;
     const struct resize_tap down =
         geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
-    for (size_t c = 0; c < channels && run_goes_on(work->run, done, w);
-         c++, map += plan->pixels, between += w)
+    for (size_t c = 0; c < channels && run_goes_on(state->run, done, w);
+         c++, map += plan->tiles.pixels, between += w)
         plan->simd->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
                               w);
 }
@@ -45,7 +47,7 @@ static void copy_pixels(const struct plan *plan, const float *map, size_t channe
 {
     map += row * plan->g.w + ret->first;
     for (size_t c = 0; c < channels; c++)
-        memcpy(ret->data + c * ret->stride, map + c * plan->pixels, ret->count * sizeof *map);
+        memcpy(ret->data + c * ret->stride, map + c * plan->tiles.pixels, ret->count * sizeof *map);
 }
 
 /* Into map n of y, where they are pixels [at, at + count). */
@@ -69,48 +71,48 @@ size_t output_scratch_floats(const struct plan *plan, size_t channels)
 }
 
 /* Pixels of a row, from map or, when it is resized, from between. */
-static void output_pixels(const struct work *work, const float *map, const float *between,
+static void output_pixels(const struct run_state *state, const float *map, const float *between,
                           size_t channels, size_t n, size_t row, struct pixels *pixels,
                           const struct ppm_tensor *y)
 {
-    const struct plan *plan = work->plan;
+    const struct plan *plan = state->plan;
     const size_t at = row * y->shape.w + pixels->first;
     if (plan->g.needs_resize)
         resize_pixels(plan, between, channels, pixels);
     else
         copy_pixels(plan, map, channels, row, pixels);
-    if (work->spec->output.as == AS_ARGMAX) {
+    if (state->spec->output.as == AS_ARGMAX) {
         plan->simd->argmax(pixels->data, channels, pixels->stride, pixels->count,
                            (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
         return;
     }
-    if (work->spec->output.as == AS_SOFTMAX)
+    if (state->spec->output.as == AS_SOFTMAX)
         plan->simd->softmax(pixels->data, channels, pixels->stride, pixels->count);
     store_pixels(plan, pixels, channels, at, y, n);
 }
 
-void stage_output(struct work *work, size_t channels, const struct ppm_tensor *y)
+void stage_output(struct run_state *state, size_t channels, const struct ppm_tensor *y)
 {
-    const struct plan *plan = work->plan;
+    const struct plan *plan = state->plan;
     const struct ppm_shape out = plan->g.output;
-    float *values = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
+    float *values = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
     float *between = values + channels * PIXELS_TOGETHER;
     size_t done = 0;
-#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(work->n * out.h))
-    for (size_t n = 0; n < work->n; n++)
+#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(state->n * out.h))
+    for (size_t n = 0; n < state->n; n++)
         for (size_t row = 0; row < out.h; row++) {
-            const float *map = work->values + n * channels * plan->pixels;
+            const float *map = state->values + n * channels * plan->tiles.pixels;
             if (plan->g.needs_resize)
-                blend_rows(work, &done, map, channels, row, between);
+                blend_rows(state, &done, map, channels, row, between);
             for (size_t first = 0;
-                 first < out.w && run_goes_on(work->run, &done, channels * PIXELS_TOGETHER);
+                 first < out.w && run_goes_on(state->run, &done, channels * PIXELS_TOGETHER);
                  first += PIXELS_TOGETHER) {
                 const size_t left = out.w - first;
                 struct pixels pixels = {.data = values,
                                         .stride = PIXELS_TOGETHER,
                                         .first = first,
                                         .count = left < PIXELS_TOGETHER ? left : PIXELS_TOGETHER};
-                output_pixels(work, map, between, channels, n, row, &pixels, y);
+                output_pixels(state, map, between, channels, n, row, &pixels, y);
             }
         }
 }

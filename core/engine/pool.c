@@ -1,6 +1,11 @@
-/* pool.c - the means of all bins of all branches in one read of x. */
+/* pool.c - see pool.h. */
+#include "core/engine/pool.h"
 #include "core/base/threads.h"
-#include "core/engine/engine.h"
+
+enum {
+    POOL_ROWS_TOGETHER = 8, /* sums that do not wait for each other */
+    CHANNELS_TOGETHER = 64, /* from NHWC */
+};
 
 /* ret[row][cell] = sum of the cell's columns of rows [row][w] */
 static void sum_columns(const struct run *run, size_t *done, const struct pool_axis *columns,
@@ -10,7 +15,7 @@ static void sum_columns(const struct run *run, size_t *done, const struct pool_a
         const size_t end = columns->edges[cell + 1];
         float sums[POOL_ROWS_TOGETHER] = {0};
         for (size_t i = columns->edges[cell], next; i < end; i = next) {
-            next = end - i < RUN_VALUES / 8 ? end : i + RUN_VALUES / 8;
+            next = size_min(end, i + RUN_VALUES / 8);
             if (!run_goes_on(run, done, POOL_ROWS_TOGETHER * (next - i)))
                 return;
             for (; i < next; i++)
@@ -23,49 +28,46 @@ static void sum_columns(const struct run *run, size_t *done, const struct pool_a
     }
 }
 
-/* ret[W] = the sum of so many rows, a part of them at a time where they are many and long. */
+/* ret[W] = the sum of `count` rows; if they are many and long, some columns at a time. */
 static void sum_rows(const struct run *run, size_t *done, const struct plan *plan,
                      const float *rows, size_t count, float *ret)
 {
     enum { VALUES = 8 * RUN_VALUES, COLUMNS_MIN = 64 };
-    const size_t w = plan->g.input.w, even = VALUES / count;
-    const size_t together = even < COLUMNS_MIN ? COLUMNS_MIN : even;
+    const size_t w = plan->g.input.w, together = size_max(VALUES / count, COLUMNS_MIN);
     for (size_t first = 0; first < w; first += together) {
-        const size_t columns = w - first < together ? w - first : together;
+        const size_t columns = size_min(w - first, together);
         if (!run_goes_on(run, done, count * columns))
             return;
         plan->simd->sum_rows(rows + first, w, count, columns, ret + first);
     }
 }
 
-/* NCHW: ret[row cell][column cell] = sum of the plane's pixels in the cell; sums:
- * [POOL_ROWS_TOGETHER][W]
- */
+/* NCHW: ret[row cell][column cell] = sum of the plane's pixels in the cell. sums is scratch:
+ * [POOL_ROWS_TOGETHER][W]. */
 static void sum_cells(const struct run *run, size_t *done, const struct plan *plan,
                       const float *plane, float *sums, float *ret)
 {
-    const size_t w = plan->g.input.w, count = plan->rows.cell_count;
-    const uint32_t *edges = plan->rows.edges;
+    const size_t w = plan->g.input.w, count = plan->pool_h.cell_count;
+    const uint32_t *edges = plan->pool_h.edges;
     for (size_t first = 0; first < count; first += POOL_ROWS_TOGETHER) {
-        const size_t rows = count - first < POOL_ROWS_TOGETHER ? count - first : POOL_ROWS_TOGETHER;
+        const size_t rows = size_min(count - first, POOL_ROWS_TOGETHER);
         for (size_t row = 0; row < rows; row++)
             sum_rows(run, done, plan, plane + edges[first + row] * w,
                      edges[first + row + 1] - edges[first + row], sums + row * w);
-        sum_columns(run, done, &plan->columns, sums, rows, w,
-                    ret + first * plan->columns.cell_count);
+        sum_columns(run, done, &plan->pool_w, sums, rows, w, ret + first * plan->pool_w.cell_count);
     }
 }
 
-/* Puts channel c of map n into the micro-panels of every branch: the mean over each bin. sums:
- * [column cells] */
+/* Stores the mean over each bin of channel c of map n in the micro-panels of every branch. sums is
+ * scratch: [column cells]. */
 static void store_bins(const struct run *run, size_t *done, const struct plan *plan, size_t n,
                        size_t c, const float *cells, float *sums, const struct micro_panels *pooled)
 {
-    const struct pool_axis *rows = &plan->rows, *columns = &plan->columns;
+    const struct pool_axis *rows = &plan->pool_h, *columns = &plan->pool_w;
     const size_t width = plan->simd->gemm_columns, channels = plan->spec->channels;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
-        const size_t column = n * plan_points(&plan->g, i);
+        const size_t column = n * geometry_points(&plan->g, i);
         float *ret = pooled[i].data + (column / width * channels + c) * width;
         size_t lane = column % width;
         for (size_t k = 0; k < branch->pooled_h; k++) {
@@ -99,7 +101,7 @@ static void add_pixels(const struct run *run, size_t *done, const struct plan *p
                        float *ret)
 {
     for (size_t next; left < right; left = next) {
-        next = right - left < RUN_VALUES ? right : left + RUN_VALUES;
+        next = size_min(right, left + RUN_VALUES);
         if (!run_goes_on(run, done, (next - left) * count))
             return;
         plan->simd->sum_rows(row + left * plan->g.input.c, plan->g.input.c, next - left, count,
@@ -114,7 +116,7 @@ static void sum_cells_nhwc(const struct run *run, size_t *done, const struct pla
                            const float *map, size_t first, size_t count, float *sums, float *cells)
 {
     const size_t channels = plan->g.input.c, w = plan->g.input.w;
-    const struct pool_axis *rows = &plan->rows, *columns = &plan->columns;
+    const struct pool_axis *rows = &plan->pool_h, *columns = &plan->pool_w;
     for (size_t row = 0; row < rows->cell_count; row++)
         for (size_t cell = 0; cell < columns->cell_count; cell++) {
             float *ret = cells + (row * columns->cell_count + cell) * count;
@@ -126,39 +128,44 @@ static void sum_cells_nhwc(const struct run *run, size_t *done, const struct pla
         }
 }
 
-enum { CHANNELS_TOGETHER = 64 };
-
-static void pool_nhwc(const struct work *work, size_t *done, size_t n, size_t first, float *scratch)
+static void pool_nhwc(const struct run_state *state, size_t *done, size_t n, size_t first,
+                      float *scratch)
 {
-    const struct plan *plan = work->plan;
-    const size_t left = work->spec->channels - first;
-    const size_t count = left < CHANNELS_TOGETHER ? left : CHANNELS_TOGETHER;
-    const size_t cell_count = plan->rows.cell_count * plan->columns.cell_count;
+    const struct plan *plan = state->plan;
+    const size_t count = size_min(state->spec->channels - first, CHANNELS_TOGETHER);
+    const size_t cell_count = plan->pool_h.cell_count * plan->pool_w.cell_count;
     float *sums = scratch, *cells = sums + CHANNELS_TOGETHER;
     float *of_channel = cells + CHANNELS_TOGETHER * cell_count, *of_bins = of_channel + cell_count;
-    sum_cells_nhwc(work->run, done, plan,
-                   work->x + n * plan->g.input.h * plan->g.input.w * work->spec->channels, first,
+    sum_cells_nhwc(state->run, done, plan,
+                   state->x + n * plan->g.input.h * plan->g.input.w * state->spec->channels, first,
                    count, sums, cells);
-    for (size_t c = 0; c < count && run_goes_on(work->run, done, cell_count); c++) {
+    for (size_t c = 0; c < count && run_goes_on(state->run, done, cell_count); c++) {
         for (size_t cell = 0; cell < cell_count; cell++)
             of_channel[cell] = cells[cell * count + c];
-        store_bins(work->run, done, plan, n, first + c, of_channel, of_bins, work->pooled);
+        store_bins(state->run, done, plan, n, first + c, of_channel, of_bins, state->pooled);
     }
+}
+
+size_t pool_columns(const struct plan *plan, size_t n, size_t branch)
+{
+    const size_t width = plan->simd->gemm_columns;
+    const size_t columns = size_times(n, geometry_points(&plan->g, branch));
+    return size_plus(columns, width - 1) / width * width;
 }
 
 size_t pool_plane_floats(const struct plan *plan)
 {
     return size_plus(POOL_ROWS_TOGETHER * plan->g.input.w,
-                     size_times(plan->rows.edges_max, plan->columns.edges_max));
+                     size_times(plan->pool_h.edges_max, plan->pool_w.edges_max));
 }
 
 size_t pool_scratch_floats(const struct plan *plan, enum ppm_layout layout)
 {
-    const size_t cells = (plan->rows.edges_max - 1) * (plan->columns.edges_max - 1);
+    const size_t cells = (plan->pool_h.edges_max - 1) * (plan->pool_w.edges_max - 1);
     if (layout == PPM_NCHW)
         return pool_plane_floats(plan);
     return size_plus(size_times(CHANNELS_TOGETHER + 1, cells),
-                     CHANNELS_TOGETHER + plan->columns.edges_max);
+                     CHANNELS_TOGETHER + plan->pool_w.edges_max);
 }
 
 void pool_plane(const struct run *run, size_t *done, const struct plan *plan, const float *x,
@@ -168,27 +175,27 @@ void pool_plane(const struct run *run, size_t *done, const struct plan *plan, co
     float *cells = scratch + POOL_ROWS_TOGETHER * plan->g.input.w;
     sum_cells(run, done, plan, x + plane * pixels, scratch, cells);
     store_bins(run, done, plan, plane / channels, plane % channels, cells,
-               cells + plan->rows.cell_count * plan->columns.cell_count, pooled);
+               cells + plan->pool_h.cell_count * plan->pool_w.cell_count, pooled);
 }
 
-void stage_pool(struct work *work)
+void stage_pool(struct run_state *state)
 {
-    const size_t channels = work->spec->channels;
+    const size_t channels = state->spec->channels;
     size_t done = 0;
-    float *scratch = work->cells + (size_t)omp_get_thread_num() * work->cell_floats;
-    if (work->x_layout == PPM_NHWC) {
-#pragma omp for collapse(2) schedule(dynamic, share_of_loop(work->n))
-        for (size_t n = 0; n < work->n; n++)
+    float *scratch = state->cells + (size_t)omp_get_thread_num() * state->cell_floats;
+    if (state->x_layout == PPM_NHWC) {
+#pragma omp for collapse(2) schedule(dynamic, share_of_loop(state->n))
+        for (size_t n = 0; n < state->n; n++)
             for (size_t first = 0; first < channels; first += CHANNELS_TOGETHER)
-                if (run_goes_on(work->run, &done, 0))
-                    pool_nhwc(work, &done, n, first, scratch);
+                if (run_goes_on(state->run, &done, 0))
+                    pool_nhwc(state, &done, n, first, scratch);
         return;
     }
-    const size_t planes = work->n * channels, share = 16 * share_of_loop(planes / 16);
+    const size_t planes = state->n * channels, share = 16 * share_of_loop(planes / 16);
 #pragma omp for schedule(dynamic)
-    for (size_t first = work->planes_pooled; first < planes; first += share) {
-        const size_t end = first + share < planes ? first + share : planes;
-        for (size_t plane = first; plane < end && run_goes_on(work->run, &done, 0); plane++)
-            pool_plane(work->run, &done, work->plan, work->x, plane, scratch, work->pooled);
+    for (size_t first = state->planes_pooled; first < planes; first += share) {
+        const size_t end = size_min(first + share, planes);
+        for (size_t plane = first; plane < end && run_goes_on(state->run, &done, 0); plane++)
+            pool_plane(state->run, &done, state->plan, state->x, plane, scratch, state->pooled);
     }
 }

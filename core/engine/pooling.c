@@ -1,31 +1,26 @@
-/* pooling.c - pooling as x arrives, before the run that takes the results. */
-#include "core/engine/engine.h"
+/* pooling.c - see pooling.h. */
+#include "core/engine/pooling.h"
+#include "core/engine/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-size_t pooled_columns(const struct plan *plan, size_t n, size_t branch)
-{
-    const size_t width = plan->simd->gemm_columns;
-    const size_t columns = size_times(n, plan_points(&plan->g, branch));
-    return size_plus(columns, width - 1) / width * width;
-}
 
 static void place_panels(const struct plan *plan, size_t n, struct micro_panels *panels,
                          struct room *room)
 {
     const size_t channels = plan->spec->channels;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
-        const size_t floats = size_times(pooled_columns(plan, n, i), channels);
+        const size_t floats = size_times(pool_columns(plan, n, i), channels);
         panels[i] = (struct micro_panels){room_take(room, floats, sizeof(float)), channels};
     }
 }
 
-/* What a plane is pooled with, and the panels of all branches. */
+/* The tables and the scratch to pool a plane, and the panels of all branches. */
 static void place(struct ppm_pooling *pooling, struct room *room)
 {
     struct plan *plan = &pooling->plan;
-    plan_place_axes(plan, room);
+    pool_axis_place(&plan->pool_h, plan->spec, &plan->g, room);
+    pool_axis_place(&plan->pool_w, plan->spec, &plan->g, room);
     pooling->scratch = room_take(room, pool_plane_floats(plan), sizeof(float));
     place_panels(plan, pooling->shape.n, pooling->pooled, room);
 }
@@ -68,7 +63,8 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     struct ppm_pooling *ret = room_take(&places, 1, sizeof *ret);
     *ret = pooling;
     place(ret, &places);
-    plan_fill_axes(&ret->plan, NULL);
+    pool_axis_fill(&ret->plan.pool_h, &model->spec, &geometry, NULL);
+    pool_axis_fill(&ret->plan.pool_w, &model->spec, &geometry, NULL);
     return ret;
 }
 
@@ -82,7 +78,7 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
 {
     const struct ppm_shape s = pooling->shape;
     const size_t all = s.n * s.c, whole = count / (s.h * s.w);
-    const size_t planes = whole < all ? whole : all;
+    const size_t planes = size_min(whole, all);
     if (planes <= pooling->planes_pooled)
         return;
     const unsigned before = pooling->plan.simd->begin();

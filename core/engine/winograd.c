@@ -7,13 +7,17 @@
  * ever stored as a whole, and the weights stream as they are, at a quarter of the size they have
  * transformed. Sums of all panels are kept until K has been walked.
  *
- * Where something is not finite, or gets too large, a transform spreads it over its tile: then the
- * map is computed again in the direct form, by this pass and those after it.
+ * A transform spreads a value that is not finite, or gets too large, over its tile. Such a map is
+ * computed again in the direct form, in this pass and those after it.
  */
 #include "core/engine/winograd.h"
 #include "core/base/threads.h"
+#include "core/engine/direct_products.h"
+#include "core/engine/fold.h"
+#include "core/engine/winograd_inputs.h"
+#include "core/engine/winograd_results.h"
+#include "core/model/panels.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- scratch ---- */
@@ -22,19 +26,17 @@ struct scratch_sizes {
     size_t planes, seen, inputs, weights, sums, pixels, results;
 };
 
-/* Rounded up to cache lines. */
 static size_t in_lines(size_t floats)
 {
-    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    return size_round_up(floats, LINE_FLOATS);
 }
 
-/* Panels whose sums a task keeps at most. */
-static size_t panels_of_task(const struct layer *conv)
+/* The most panels whose sums a block keeps. */
+static size_t panels_of_block(const struct layer *conv)
 {
-    const size_t columns = columns_of_block(conv->simd);
+    const size_t columns = winograd_columns(conv->simd);
     const size_t bytes = PLACES * conv->simd->gemm_rows * columns * sizeof(float);
-    const size_t fit = SUMS_BYTES / bytes, all = conv_panel_count(conv);
-    return fit < all ? fit : all;
+    return size_min(SUMS_BYTES / bytes, conv_panel_count(conv));
 }
 
 /* From place to place: not a multiple of the page size, or all would share a line of the cache. */
@@ -46,100 +48,101 @@ static size_t weights_stride(size_t steps, size_t rows)
 static struct scratch_sizes scratch_of(const struct plan *plan, const struct pass *pass)
 {
     const struct simd_ops *ops = plan->simd;
-    const size_t columns = columns_of_block(ops), steps = steps_of_chunk(ops);
+    const size_t columns = winograd_columns(ops), steps = winograd_steps(ops);
     return (struct scratch_sizes){
-        .planes = in_lines(PLANES_TOGETHER * rows_max(plan) * row_floats_of(plan)),
+        .planes = in_lines(PLANES_TOGETHER * winograd_rows_max(plan) * winograd_row_floats(plan)),
         .seen = in_lines(seen_floats(plan)),
         .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
         .weights = PLACES * weights_stride(steps, ops->gemm_rows),
-        .sums = in_lines(panels_of_task(pass->layers) * PLACES * ops->gemm_rows * columns),
+        .sums = in_lines(panels_of_block(pass->layers) * PLACES * ops->gemm_rows * columns),
         .pixels = in_lines(TILE * TILE * (columns + TOGETHER)),
         .results = winograd_results_floats(plan, pass),
     };
 }
 
-size_t winograd_block_floats(const struct plan *plan, const struct pass *pass)
+size_t winograd_block_floats(const struct run_state *state, const struct pass *pass)
 {
-    const struct scratch_sizes sizes = scratch_of(plan, pass);
+    const struct scratch_sizes sizes = scratch_of(state->plan, pass);
     return sizes.planes + sizes.seen + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels +
            sizes.results;
 }
 
-static void take_scratch(struct task *task, const struct pass *pass, float *scratch)
+static void take_scratch(struct winograd_block *block, const struct pass *pass, float *scratch)
 {
-    const struct scratch_sizes sizes = scratch_of(task->source.work->plan, pass);
-    task->planes = scratch;
-    task->seen = task->planes + sizes.planes;
-    task->inputs = task->seen + sizes.seen;
-    task->weights = task->inputs + sizes.inputs;
-    task->sums = task->weights + sizes.weights;
-    task->pixels = task->sums + sizes.sums;
-    task->results = task->pixels + sizes.pixels;
+    const struct scratch_sizes sizes = scratch_of(block->source.state->plan, pass);
+    block->planes = scratch;
+    block->seen = block->planes + sizes.planes;
+    block->inputs = block->seen + sizes.seen;
+    block->weights = block->inputs + sizes.inputs;
+    block->sums = block->weights + sizes.weights;
+    block->pixels = block->sums + sizes.sums;
+    block->results = block->pixels + sizes.pixels;
 }
 
 /* ---- products ---- */
 
-/* sums += the weights of a panel, transformed, times inputs. taps[tap * tap_stride]: what will be
- * multiplied next, to be fetched meanwhile; NULL: nothing. */
-static void multiply(const struct task *task, size_t panel, const struct inputs *inputs,
-                     bool accumulates, const float *next_taps, size_t tap_stride)
+/* sums += the weights of a panel, transformed, times a chunk of inputs. next_taps[tap *
+ * tap_stride]: what will be multiplied next, to be prefetched meanwhile; NULL: nothing. */
+static void multiply(const struct winograd_block *block, size_t panel,
+                     const struct winograd_chunk *chunk, bool accumulates, const float *next_taps,
+                     size_t tap_stride)
 {
-    const struct simd_ops *ops = task->conv->simd;
-    const size_t width = ops->gemm_columns, rows = conv_panel_rows(task->conv, panel);
+    const struct simd_ops *ops = block->conv->simd;
+    const size_t width = ops->gemm_columns, rows = conv_panel_rows(block->conv, panel);
     const size_t tile_floats = ops->gemm_rows * width;
-    struct simd_gemm_run run = {.k = inputs->steps};
+    struct simd_gemm_run run = {.k = chunk->steps};
     struct simd_gemm_tile tile = {.runs = &run,
                                   .run_count = 1,
-                                  .c = task->sums + (panel - task->first_panel) * PLACES *
-                                                        task->micros * tile_floats,
+                                  .c = block->sums + (panel - block->first_panel) * PLACES *
+                                                         block->micros * tile_floats,
                                   .c_stride = width,
                                   .rows = rows,
                                   .accumulates = accumulates};
     for (size_t place = 0; place < PLACES; place++) {
-        run.a = task->weights + place * weights_stride(inputs->steps, rows);
+        run.a = block->weights + place * weights_stride(chunk->steps, rows);
         run.next_a = next_taps && place < TAPS ? next_taps + place * tap_stride : run.a;
-        for (size_t micro = 0; micro < task->micros; micro++, tile.c += tile_floats) {
-            const size_t left = task->count - micro * width;
-            run.b = inputs->data + place * inputs->place_stride + micro * inputs->micro_stride;
-            tile.columns = left < width ? left : width;
+        for (size_t micro = 0; micro < block->micros; micro++, tile.c += tile_floats) {
+            run.b = chunk->data + place * chunk->place_stride + micro * chunk->micro_stride;
+            tile.columns = size_min(block->source.count - micro * width, width);
             ops->gemm_tile(&tile);
         }
     }
 }
 
 /* Channels [first, first + steps) of a part, for all panels. */
-static void multiply_part(const struct task *task, size_t part, size_t first, size_t steps,
-                          bool accumulates)
+static void multiply_part(const struct winograd_block *block, size_t part, size_t first,
+                          size_t steps, bool accumulates)
 {
-    const struct layer *conv = task->conv;
-    const struct inputs inputs = transform_inputs(task, part, first, steps);
-    for (size_t panel = task->first_panel; panel < task->end_panel; panel++) {
+    const struct layer *conv = block->conv;
+    const struct winograd_chunk chunk = transform_channels(block, part, first, steps);
+    for (size_t panel = block->first_panel; panel < block->end_panel; panel++) {
         const size_t rows = conv_panel_rows(conv, panel);
         const size_t tap_stride = conv->parts[part].channels * rows;
-        const bool is_last = panel + 1 == task->end_panel;
+        const bool is_last = panel + 1 == block->end_panel;
         conv->simd->winograd_weights(conv_panel_at(conv, panel, part, 0, first), tap_stride,
-                                     steps * rows, task->weights, weights_stride(steps, rows));
-        multiply(task, panel, &inputs, accumulates,
+                                     steps * rows, block->weights, weights_stride(steps, rows));
+        multiply(block, panel, &chunk, accumulates,
                  is_last ? NULL : conv_panel_at(conv, panel + 1, part, 0, first), tap_stride);
     }
 }
 
 /* The weights of folded points [first, first + steps) for a panel, W_i b_i, transformed. */
-static void transform_folded(const struct task *task, size_t panel, size_t first, size_t steps)
+static void transform_folded(const struct winograd_block *block, size_t panel, size_t first,
+                             size_t steps)
 {
-    const struct work *work = task->source.work;
-    const size_t rows = conv_panel_rows(task->conv, panel), end = first + steps;
-    const float *folded = folded_panel(work, task->source.n, panel);
-    float *ret = task->weights;
+    const struct run_state *state = block->source.state;
+    const size_t rows = conv_panel_rows(block->conv, panel), end = first + steps;
+    const float *folded = folded_panel(state, block->source.n, panel);
+    float *ret = block->weights;
     size_t begin = 0;
-    for (size_t i = 0; i < work->spec->branch_count; i++) {
-        const size_t points = work->plan->is_folded[i] ? plan_points(&work->plan->g, i) : 0;
+    for (size_t i = 0; i < state->spec->branch_count; i++) {
+        const size_t points = state->plan->is_folded[i] ? geometry_points(&state->plan->g, i) : 0;
         const size_t from = first > begin ? first - begin : 0;
         const size_t to = end > begin ? end - begin : 0;
-        const size_t count = (to < points ? to : points) - (from < points ? from : points);
+        const size_t count = size_min(to, points) - size_min(from, points);
         if (count > 0)
-            work->plan->simd->winograd_weights(folded + from * rows, points * rows, count * rows,
-                                               ret, weights_stride(steps, rows));
+            state->plan->simd->winograd_weights(folded + from * rows, points * rows, count * rows,
+                                                ret, weights_stride(steps, rows));
         folded += TAPS * points * rows;
         ret += count * rows;
         begin += points;
@@ -147,72 +150,71 @@ static void transform_folded(const struct task *task, size_t panel, size_t first
 }
 
 /* The folded branches: each point of their grids is a channel. */
-static void multiply_folded(const struct task *task, bool accumulates)
+static void multiply_folded(const struct winograd_block *block, bool accumulates)
 {
-    const struct work *work = task->source.work;
-    const size_t all = folded_steps(work->plan), steps_max = steps_of_chunk(work->plan->simd);
-    find_seen(task);
-    for (size_t first = 0; first < all && !run_is_cancelled(work->run); first += steps_max) {
-        const size_t steps = all - first < steps_max ? all - first : steps_max;
-        const struct inputs inputs = transform_points(task, first, steps);
-        for (size_t panel = task->first_panel; panel < task->end_panel; panel++) {
-            transform_folded(task, panel, first, steps);
-            multiply(task, panel, &inputs, accumulates, NULL, 0);
+    const struct run_state *state = block->source.state;
+    const size_t all = winograd_points(state->plan), steps_max = winograd_steps(state->plan->simd);
+    find_seen(block);
+    for (size_t first = 0; first < all && !run_is_cancelled(state->run); first += steps_max) {
+        const size_t steps = size_min(all - first, steps_max);
+        const struct winograd_chunk chunk = transform_points(block, first, steps);
+        for (size_t panel = block->first_panel; panel < block->end_panel; panel++) {
+            transform_folded(block, panel, first, steps);
+            multiply(block, panel, &chunk, accumulates, NULL, 0);
         }
         accumulates = true;
     }
 }
 
-/* ---- tasks ---- */
+/* ---- blocks ---- */
 
 /* False: something was not finite. */
-static bool run_task(struct task *task)
+static bool run_block(struct winograd_block *block)
 {
-    const struct work *work = task->source.work;
-    const struct layer *conv = task->conv;
-    const size_t steps_max = steps_of_chunk(conv->simd);
+    const struct run_state *state = block->source.state;
+    const struct layer *conv = block->conv;
+    const size_t steps_max = winograd_steps(conv->simd);
     bool accumulates = false, folds = false;
-    find_runs(work->plan, task);
-    memset(task->planes, 0,
-           PLANES_TOGETHER * task->rows * row_floats_of(work->plan) * sizeof *task->planes);
-    for (size_t part = 0; part < conv->part_count; part++) {
-        const size_t branch = block_branch(&task->source, part);
-        const size_t channels = conv->parts[part].channels;
-        if (branch < BRANCHES_MAX && work->plan->is_folded[branch]) {
+    winograd_find_strips(block);
+    memset(block->planes, 0,
+           PLANES_TOGETHER * block->rows * winograd_row_floats(state->plan) *
+               sizeof *block->planes);
+    for (size_t i = 0; i < conv->part_count; i++) {
+        const struct part *part = &conv->parts[i];
+        if (part->source == PART_BRANCH && state->plan->is_folded[part->branch]) {
             folds = true;
             continue;
         }
-        for (size_t first = 0; first < channels; first += steps_max) {
-            if (run_is_cancelled(work->run))
+        for (size_t first = 0; first < part->channels; first += steps_max) {
+            if (run_is_cancelled(state->run))
                 return true;
-            const size_t left = channels - first;
-            multiply_part(task, part, first, left < steps_max ? left : steps_max, accumulates);
+            multiply_part(block, i, first, size_min(part->channels - first, steps_max),
+                          accumulates);
             accumulates = true;
         }
     }
     if (folds)
-        multiply_folded(task, accumulates);
-    return store_results(task);
+        multiply_folded(block, accumulates);
+    return store_results(block);
 }
 
 static size_t blocks_of_map(const struct plan *plan)
 {
-    const size_t columns = columns_of_block(plan->simd);
-    return (winograd_tiles(plan) + columns - 1) / columns;
+    return size_div_up(winograd_tiles(plan->g.h, plan->g.w), winograd_columns(plan->simd));
 }
 
-/* Panels are shared out in so many groups that threads have about as much to do; each group
- * transforms the inputs again, which takes about as long as so many panels do. */
-static size_t choose_groups(const struct work *work, const struct layer *conv)
+/* In how many groups threads share the panels of a block, so that all have about the same to do.
+ * Each group transforms the inputs again, which takes about as long as INPUTS_PANELS panels. */
+static size_t choose_groups(const struct run_state *state, const struct layer *conv)
 {
     enum { INPUTS_PANELS = 2, GROUPS_TRIED = 64 };
-    const size_t panels = conv_panel_count(conv), threads = (size_t)work->threads;
-    const size_t blocks = work->n * blocks_of_map(work->plan);
-    const size_t fewest = (panels + panels_of_task(conv) - 1) / panels_of_task(conv);
+    const size_t panels = conv_panel_count(conv), threads = (size_t)state->threads;
+    const size_t blocks = state->n * blocks_of_map(state->plan);
+    const size_t fewest = size_div_up(panels, panels_of_block(conv));
     size_t best = fewest, best_cost = SIZE_MAX;
     for (size_t groups = fewest; groups <= panels && groups < fewest + GROUPS_TRIED; groups++) {
-        const size_t turns = (blocks * groups + threads - 1) / threads;
-        const size_t cost = turns * (INPUTS_PANELS + (panels + groups - 1) / groups);
+        const size_t turns = size_div_up(blocks * groups, threads);
+        const size_t cost = turns * (INPUTS_PANELS + size_div_up(panels, groups));
         if (cost < best_cost) {
             best = groups;
             best_cost = cost;
@@ -221,46 +223,47 @@ static size_t choose_groups(const struct work *work, const struct layer *conv)
     return best;
 }
 
-/* That depends on the threads, bits do not: a conv behind it takes the same columns either way, of
- * so few channels that they are one chunk of K. */
+/* That depends on the threads, bits do not: a conv that follows reads the same columns either way,
+ * of so few channels that they are one chunk of K. */
 _Static_assert(SUMS_BYTES / (PLACES * (BLOCK_COLUMNS / 2) * sizeof(float)) <= CHUNK_STEPS_MAX,
                "a later conv sums K in one run, in this pass and in one of its own");
 
-bool winograd_takes_layers(const struct work *work, const struct layer *conv)
+bool winograd_takes_layers(const struct run_state *state, const struct layer *conv)
 {
-    return choose_groups(work, conv) == 1;
+    return choose_groups(state, conv) == 1;
 }
 
-static void run_tasks(struct work *work, const struct pass *pass)
+static void run_blocks(struct run_state *state, const struct pass *pass)
 {
-    const size_t tiles = winograd_tiles(work->plan), panels = conv_panel_count(pass->layers);
-    const size_t columns = columns_of_block(work->plan->simd);
-    const size_t blocks = blocks_of_map(work->plan);
-    const size_t groups = choose_groups(work, pass->layers);
-    float *scratch = work->blocks + (size_t)omp_get_thread_num() * work->block_floats;
-#pragma omp for collapse(3) schedule(dynamic, share_of_loop(work->n *blocks *groups))
-    for (size_t n = 0; n < work->n; n++)
-        for (size_t block = 0; block < blocks; block++)
+    const size_t tiles = winograd_tiles(state->plan->g.h, state->plan->g.w);
+    const size_t columns = winograd_columns(state->plan->simd), blocks = blocks_of_map(state->plan);
+    const size_t panels = conv_panel_count(pass->layers);
+    const size_t groups = choose_groups(state, pass->layers);
+    float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
+#pragma omp for collapse(3) schedule(dynamic, share_of_loop(state->n *blocks *groups))
+    for (size_t n = 0; n < state->n; n++)
+        for (size_t first = 0; first < tiles; first += columns)
             for (size_t group = 0; group < groups; group++) {
-                const size_t left = tiles - block * columns;
-                struct task task = {.source = {.work = work, .pass = pass, .n = n},
-                                    .conv = pass->layers,
-                                    .first = block * columns,
-                                    .count = left < columns ? left : columns,
-                                    .first_panel = panels * group / groups,
-                                    .end_panel = panels * (group + 1) / groups};
-                take_scratch(&task, pass, scratch);
-                if (atomic_load(&work->is_finite[n]) && !run_is_cancelled(work->run) &&
-                    !run_task(&task))
-                    work_found_not_finite(work, n);
+                struct winograd_block block = {
+                    .source = {.state = state,
+                               .pass = pass,
+                               .n = n,
+                               .first = first,
+                               .count = size_min(tiles - first, columns)},
+                    .conv = pass->layers,
+                    .first_panel = panels * group / groups,
+                    .end_panel = panels * (group + 1) / groups};
+                take_scratch(&block, pass, scratch);
+                if (atomic_load(&state->is_finite[n]) && !run_is_cancelled(state->run) &&
+                    !run_block(&block))
+                    state_found_not_finite(state, n);
             }
 }
 
-void stage_winograd(struct work *work, const struct pass *pass)
+bool winograd_run(struct run_state *state, const struct pass *pass)
 {
-    run_tasks(work, pass);
-    const bool are_finite = atomic_load(&work->are_finite);
-#pragma omp barrier /* all know before the next stage changes it */
-    if (!are_finite)
-        stage_pass(work, pass);
+    run_blocks(state, pass);
+    const bool are_finite = atomic_load(&state->are_finite);
+#pragma omp barrier /* every thread has read it before a later pass changes it */
+    return are_finite;
 }

@@ -2,7 +2,7 @@
 #include "core/model/bfloat16.h"
 #include "core/base/memory.h"
 #include "core/base/threads.h"
-#include "core/engine/engine.h"
+#include "core/model/algorithms.h"
 #include "core/model/panels.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@
 bool bfloat16_takes(const struct spec *spec, const struct layer *conv)
 {
     return spec->compute == COMPUTE_BFLOAT16 && conv->kind == LAYER_CONV &&
-           !winograd_fits(spec, conv);
+           !algorithm_fits(ALGORITHM_WINOGRAD, spec, conv);
 }
 
 enum {

@@ -70,6 +70,12 @@ struct layer {
     uint64_t parameters;      /* trained values read for this layer, folded norms included */
 };
 
+/* Taps of a conv's kernel. */
+static inline size_t conv_taps(const struct layer *conv)
+{
+    return conv->kernel * conv->kernel;
+}
+
 struct stack {
     struct layer *layers;
     size_t count;

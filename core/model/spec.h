@@ -61,6 +61,13 @@ struct spec {
     struct weights_spec weights;
 };
 
+/* The conv that the head begins with; NULL: there is none. */
+static inline const struct layer *spec_bottleneck(const struct spec *spec)
+{
+    const struct layer *first = spec->head.count > 0 ? &spec->head.layers[0] : NULL;
+    return first && first->kind == LAYER_CONV ? first : NULL;
+}
+
 /* Reads the model configuration at path. *ret_spec must be released in any case. */
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);

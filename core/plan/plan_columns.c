@@ -1,10 +1,10 @@
-/* plan_columns.c - the columns of U, the interpolation matrix of the folded branches, by tiles. */
-#include "core/plan/plan.h"
+/* plan_columns.c - see plan_columns.h. */
+#include "core/plan/plan_columns.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum { SPAN_MAX = 64 };
+enum { SPAN_MAX = SIMD_GEMM_COLUMNS_MAX }; /* a tile is no wider */
 
 /* Pixels of a row that are neighbours in a tile, from its column on. */
 struct span {
@@ -53,7 +53,8 @@ static void add(float *restrict to, const float *restrict x, size_t count)
 static void add_row(const struct plan *plan, size_t branch, const struct span *span,
                     const struct takes *takes, size_t row, float *u)
 {
-    const size_t kernel = plan_kernel(plan), border = kernel / 2, stride = plan->simd->gemm_columns;
+    const size_t kernel = plan->bottleneck_kernel, border = kernel / 2,
+                 stride = plan->simd->gemm_columns;
     const struct resize_tap down = plan_row_tap(plan, branch, row);
     const size_t row_floats = plan->g.branches[branch].pooled_w * stride;
     float weights[4][SPAN_MAX + 2] = {{0}};
@@ -63,7 +64,7 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
         weights[2][i] = (float)(down.weight * takes->near[i]);
         weights[3][i] = (float)(down.weight * takes->far[i]);
     }
-    for (size_t tap = 0; tap < kernel; tap++, u += plan_points(&plan->g, branch) * stride) {
+    for (size_t tap = 0; tap < kernel; tap++, u += geometry_points(&plan->g, branch) * stride) {
         /* the column that pixel j of the span sees is left + j + tap - border */
         const size_t sees = span->left + tap;
         const size_t first = takes->from + border > sees ? takes->from + border - sees : 0;
@@ -86,8 +87,8 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
 /* The same of all rows that the kernel sees from a span: u [tap][point][gemm_columns]. */
 static void add_span(const struct plan *plan, size_t branch, const struct span *span, float *u)
 {
-    const size_t kernel = plan_kernel(plan), border = kernel / 2;
-    const size_t row_floats = kernel * plan_points(&plan->g, branch) * plan->simd->gemm_columns;
+    const size_t kernel = plan->bottleneck_kernel, border = kernel / 2;
+    const size_t row_floats = kernel * geometry_points(&plan->g, branch) * plan->simd->gemm_columns;
     struct takes takes;
     look_up(plan, branch, span, border, &takes);
     for (size_t down = 0; down < kernel; down++)
@@ -97,8 +98,9 @@ static void add_span(const struct plan *plan, size_t branch, const struct span *
 
 void plan_columns(const struct plan *plan, size_t tile, float *ret)
 {
-    const size_t taps = plan_kernel(plan) * plan_kernel(plan), stride = plan->simd->gemm_columns;
-    const struct plan_pixels pixels = plan_tile(plan, tile);
+    const size_t taps = plan->bottleneck_taps;
+    const size_t stride = plan->simd->gemm_columns;
+    const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
     const size_t first_row = pixels.first / plan->g.w;
     memset(ret, 0, plan->folded_steps * stride * sizeof *ret);
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
@@ -110,7 +112,7 @@ void plan_columns(const struct plan *plan, size_t tile, float *ret)
             span.count = in_row < ahead ? in_row : ahead;
             add_span(plan, i, &span, ret);
         }
-        ret += taps * plan_points(&plan->g, i) * stride;
+        ret += taps * geometry_points(&plan->g, i) * stride;
     }
 }
 
@@ -118,15 +120,15 @@ bool plan_shares_columns(const struct plan *plan)
 {
     enum { SHARED_BYTES = 128 << 10 };
     const size_t tile_bytes = plan->folded_steps * plan->simd->gemm_columns * sizeof(float);
-    return tile_bytes > 0 && !plan->is_row_wise && !plan->is_winograd &&
-           plan->tile_count <= SHARED_BYTES / tile_bytes;
+    return tile_bytes > 0 && plan->tiles.in_row == 0 && plan->bottleneck_by != ALGORITHM_WINOGRAD &&
+           plan->tiles.count <= SHARED_BYTES / tile_bytes;
 }
 
 /* Row-wise: u [width of the grid][gemm_columns], the weights along any row. */
 static void add_row_columns(const struct plan *plan, size_t branch, size_t tile, float *u)
 {
     const size_t stride = plan->simd->gemm_columns;
-    const struct plan_pixels pixels = plan_tile(plan, tile);
+    const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
     for (size_t j = 0; j < pixels.columns; j++) {
         const struct resize_tap right = plan_column_tap(plan, branch, pixels.first + j);
         u[right.low * stride + j] += (float)(1 - right.weight);
@@ -134,12 +136,21 @@ static void add_row_columns(const struct plan *plan, size_t branch, size_t tile,
     }
 }
 
-/* The same for all tiles of a row and all folded branches. */
+void plan_place_along_columns(struct plan *plan, struct room *room)
+{
+    if (plan->tiles.in_row > 0)
+        plan->along_columns = room_take(room, size_times(plan->tiles.in_row, plan->folded_steps),
+                                        plan->simd->gemm_columns * sizeof *plan->along_columns);
+}
+
+/* For all tiles of a row and all folded branches. */
 void plan_fill_along_columns(struct plan *plan, const struct run *run)
 {
+    size_t done = 0;
     const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
     float *u = plan->along_columns;
-    for (size_t tile = 0; tile < plan->row_tiles && !plan_stops(run, tile * tile_floats); tile++) {
+    for (size_t tile = 0; tile < plan->tiles.in_row && run_goes_on(run, &done, tile_floats);
+         tile++) {
         memset(u, 0, tile_floats * sizeof *u);
         for (size_t i = 0; i < plan->spec->branch_count; i++) {
             if (!plan->is_folded[i])

@@ -6,15 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-static void bin_of(enum pool pool, size_t k, size_t pooled, size_t window, size_t pad,
-                   size_t extent, size_t *ret_from, size_t *ret_to)
-{
-    if (pool == POOL_ADAPTIVE)
-        geometry_adaptive_bin(k, pooled, extent, ret_from, ret_to);
-    else
-        geometry_window(k, window, pad, extent, ret_from, ret_to);
-}
-
 void reference_pool(const struct run *run, const float *x, size_t planes, size_t h, size_t w,
                     enum pool pool, const struct branch_geometry *branch, float *ret)
 {
@@ -26,10 +17,8 @@ void reference_pool(const struct run *run, const float *x, size_t planes, size_t
                 double sum = 0;
                 if (!run_goes_on(run, &done, 1))
                     return;
-                bin_of(pool, row, branch->pooled_h, branch->window_h, branch->pad_top, h, &top,
-                       &bottom);
-                bin_of(pool, column, branch->pooled_w, branch->window_w, branch->pad_left, w, &left,
-                       &right);
+                geometry_bin(pool, branch, AXIS_H, h, row, &top, &bottom);
+                geometry_bin(pool, branch, AXIS_W, w, column, &left, &right);
                 for (size_t y = top; y < bottom && run_goes_on(run, &done, right - left); y++)
                     for (size_t i = left; i < right; i++)
                         sum += (double)x[y * w + i];

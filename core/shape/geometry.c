@@ -26,6 +26,18 @@ void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t 
     *ret_to = to - pad < extent ? to - pad : extent;
 }
 
+void geometry_bin(enum pool pool, const struct branch_geometry *branch, enum axis axis,
+                  size_t extent, size_t k, size_t *ret_from, size_t *ret_to)
+{
+    const bool is_h = axis == AXIS_H;
+    if (pool == POOL_ADAPTIVE)
+        geometry_adaptive_bin(k, is_h ? branch->pooled_h : branch->pooled_w, extent, ret_from,
+                              ret_to);
+    else
+        geometry_window(k, is_h ? branch->window_h : branch->window_w,
+                        is_h ? branch->pad_top : branch->pad_left, extent, ret_from, ret_to);
+}
+
 double geometry_source(enum resize mode, size_t i, size_t in, size_t out)
 {
     switch (mode) {

@@ -19,6 +19,12 @@ struct geometry {
     bool needs_resize; /* the output stage changes H x W */
 };
 
+/* Points of a branch's grid. */
+static inline size_t geometry_points(const struct geometry *geometry, size_t branch)
+{
+    return geometry->branches[branch].pooled_h * geometry->branches[branch].pooled_w;
+}
+
 enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
                             struct geometry *ret_geometry, struct ppm_error *error);
 
@@ -32,6 +38,11 @@ void geometry_adaptive_bin(size_t k, size_t bins, size_t extent, size_t *ret_fro
 /* The same for a window of the given size and stride; the first one starts pad pixels early. */
 void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t *ret_from,
                      size_t *ret_to);
+
+/* The pixels of an axis that bin k of a branch covers. */
+enum axis { AXIS_H, AXIS_W };
+void geometry_bin(enum pool pool, const struct branch_geometry *branch, enum axis axis,
+                  size_t extent, size_t k, size_t *ret_from, size_t *ret_to);
 
 /* Where output pixel i of an axis reads: (1 - weight) * x[low] + weight * x[high]. */
 struct resize_tap {

@@ -1,15 +1,18 @@
 /*
- * bottleneck.c - the conv that a pass begins with, over a block of tiles.
+ * direct_products.c - the conv that a pass begins with, over a block of tiles.
  *
  * K is walked in chunks, and each chunk in panels of weights, which the tiles of the block share.
  * Branches that are folded come last, as one more run of products.
  */
-#include "core/engine/engine.h"
+#include "core/engine/direct_products.h"
+#include "core/engine/fold.h"
+#include "core/model/panels.h"
+#include "core/plan/plan_columns.h"
 
 enum { RUNS_MAX = 24 };
 
-/* K steps packed at a time, and the runs of products over them. Where columns are rounded to pairs,
- * a step is two channels. */
+/* Steps of K packed at a time, and the runs of products over them. A step of pairs is two channels.
+ */
 struct chunk {
     struct piece pieces[RUNS_MAX];
     size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
@@ -23,34 +26,35 @@ struct cursor {
     size_t part, tap, first;
 };
 
-/* Moves past parts that are folded: their products are taken from elsewhere. */
-static void skip_folded(const struct block *block, struct cursor *cursor)
+/* Moves past parts that are folded: add_folded takes their products. */
+static void skip_folded(const struct direct_block *block, struct cursor *cursor)
 {
-    const struct layer *conv = block->pass->layers;
+    const struct layer *conv = block->source.pass->layers;
     while (cursor->part < conv->part_count) {
-        const size_t branch = block_branch(block, cursor->part);
-        if (branch == BRANCHES_MAX || !work_folds(block->work, block->n, branch))
+        const struct part *part = &conv->parts[cursor->part];
+        if (part->source != PART_BRANCH ||
+            !state_folds(block->source.state, block->source.n, part->branch))
             return;
         *cursor = (struct cursor){.part = cursor->part + 1};
     }
 }
 
-static void next_chunk(const struct block *block, struct cursor *cursor, struct chunk *chunk)
+static void next_chunk(const struct direct_block *block, struct cursor *cursor, struct chunk *chunk)
 {
-    const struct layer *conv = block->pass->layers;
-    const size_t taps = conv->kernel * conv->kernel;
+    const struct layer *conv = block->source.pass->layers;
+    const size_t taps = conv_taps(conv);
     *chunk = (struct chunk){.is_first = cursor->part == 0 && cursor->tap == 0 && !cursor->first};
     skip_folded(block, cursor);
     while (cursor->part < conv->part_count && chunk->piece_count < RUNS_MAX - 1 &&
            chunk->steps < CHUNK_STEPS_MAX) {
         const size_t left = conv->parts[cursor->part].channels - cursor->first;
         const size_t steps = CHUNK_STEPS_MAX - chunk->steps;
-        const size_t room = block->pass->takes_pairs ? 2 * steps : steps;
-        const size_t count = left < room ? left : room;
+        const size_t room = block->source.pass->takes_pairs ? 2 * steps : steps;
+        const size_t count = size_min(left, room);
         chunk->offsets[chunk->piece_count] = chunk->steps;
         chunk->pieces[chunk->piece_count++] =
             (struct piece){cursor->part, cursor->tap, cursor->first, count};
-        chunk->steps += pass_steps_of(block->pass, count);
+        chunk->steps += pass_steps_of(block->source.pass, count);
         cursor->first += count;
         if (count < left)
             break;
@@ -69,39 +73,42 @@ struct products {
     size_t count;
 };
 
-/* The last panels of a block fetch the rows that this thread will pack next, if all are as fast:
- * one line of a row every so many steps, since more at a time would crowd out what the products
- * wait for, and not before, or the weights that stream through the cache would push them out. */
-static void fetch_next_block(const struct block *block, const struct piece *piece,
+/* The last panels of a block prefetch the rows that this thread will pack next, if all threads are
+ * equally fast. They fetch one line of a row every few steps, since more at a time would crowd out
+ * what the products wait for; earlier, the weights that stream through the cache would evict the
+ * rows again. */
+static void fetch_next_block(const struct direct_block *block, const struct piece *piece,
                              const float *unpacked, size_t panel, struct simd_gemm_run *run)
 {
     enum { LINE_FLOATS = 16, EVERY_MAX = 16 };
-    const struct plan *plan = block->work->plan;
-    const size_t lines = (plan->simd->gemm_columns + LINE_FLOATS - 1) / LINE_FLOATS;
+    const struct plan *plan = block->source.state->plan;
+    const size_t lines = size_div_up(plan->simd->gemm_columns, LINE_FLOATS);
     const size_t others = block->end_panel - block->first_panel - 1;
-    const size_t even = others / lines < EVERY_MAX ? others / lines : EVERY_MAX;
-    const size_t turns = even > 0 ? even : 1; /* in which all rows have theirs */
+    const size_t even = size_min(others / lines, EVERY_MAX);
+    const size_t turns = size_max(even, 1); /* until each row had one */
     if (panel + turns * lines < block->end_panel)
         return;
     const size_t turn = panel + turns * lines - block->end_panel;
-    const size_t rows = (piece->count + turns - 1) / turns;
-    const size_t every = pass_steps_of(block->pass, turns);
-    const size_t next = block->first + block->count * (size_t)block->work->threads;
-    run->next_b = unpacked - plan_tile(plan, block->first).first + plan_tile(plan, next).first +
-                  turn / lines * rows * plan->pixels + turn % lines * LINE_FLOATS;
-    run->next_b_stride = plan->pixels;
+    const size_t rows = size_div_up(piece->count, turns);
+    const size_t every = pass_steps_of(block->source.pass, turns);
+    const size_t next =
+        block->source.first + block->source.count * (size_t)block->source.state->threads;
+    run->next_b = unpacked - tiles_at(&plan->tiles, block->source.first).first +
+                  tiles_at(&plan->tiles, next).first + turn / lines * rows * plan->tiles.pixels +
+                  turn % lines * LINE_FLOATS;
+    run->next_b_stride = plan->tiles.pixels;
     run->next_b_every = every;
 }
 
 /* Adds what panel multiplies a piece by. The first panel packs what it reads. */
-static void add_piece(const struct block *block, const struct chunk *chunk, size_t i, size_t panel,
-                      struct products *products)
+static void add_piece(const struct direct_block *block, const struct chunk *chunk, size_t i,
+                      size_t panel, struct products *products)
 {
-    const struct layer *conv = block->pass->layers;
+    const struct layer *conv = block->source.pass->layers;
     const struct piece *piece = &chunk->pieces[i];
     const size_t width = conv->simd->gemm_columns, count = products->count;
-    const size_t steps = pass_steps_of(block->pass, piece->count);
-    const bool are_pairs = block->pass->takes_pairs;
+    const size_t steps = pass_steps_of(block->source.pass, piece->count);
+    const bool are_pairs = block->source.pass->takes_pairs;
     float *packed = block->packed + chunk->offsets[i] * width;
     struct simd_gemm_run run = {
         .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
@@ -113,7 +120,7 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
         run.ret_packed = packed;
         run.k = piece->count;
         run.b = chunk->unpacked[i];
-        run.b_stride = block->work->plan->pixels;
+        run.b_stride = block->source.state->plan->tiles.pixels;
     } else if (chunk->unpacked[i]) {
         fetch_next_block(block, piece, chunk->unpacked[i], panel, &run);
     }
@@ -128,18 +135,18 @@ static void add_piece(const struct block *block, const struct chunk *chunk, size
     products->runs[products->count++] = run;
 }
 
-static bool takes_folded(const struct block *block)
+static bool takes_folded(const struct direct_block *block)
 {
-    return !block->pass->map && block->work->plan->folded_steps > 0 &&
-           atomic_load(&block->work->is_finite[block->n]);
+    return block->source.pass->reads_concat && block->source.state->plan->folded_steps > 0 &&
+           atomic_load(&block->source.state->is_finite[block->source.n]);
 }
 
 /* Adds W_i b_i, which stands for the branches that are folded, times U. */
-static void add_folded(const struct block *block, size_t panel, struct products *products)
+static void add_folded(const struct direct_block *block, size_t panel, struct products *products)
 {
-    const struct plan *plan = block->work->plan;
-    const size_t rows = conv_panel_rows(block->pass->layers, panel);
-    const float *folded = folded_panel(block->work, block->n, panel);
+    const struct plan *plan = block->source.state->plan;
+    const size_t rows = conv_panel_rows(block->source.pass->layers, panel);
+    const float *folded = folded_panel(block->source.state, block->source.n, panel);
     products->b_step[products->count] = plan->folded_steps * plan->simd->gemm_columns;
     products->runs[products->count++] =
         (struct simd_gemm_run){.a = folded,
@@ -149,22 +156,23 @@ static void add_folded(const struct block *block, size_t panel, struct products 
 }
 
 /* Row-wise, folded columns are blended for a row, and U is that of a tile of any row. */
-static void take_row(const struct block *block, size_t panel, size_t tile,
+static void take_row(const struct direct_block *block, size_t panel, size_t tile,
                      struct simd_gemm_run *folded)
 {
-    const struct plan *plan = block->work->plan;
-    const size_t in_row = tile % plan->row_tiles;
-    if (in_row == 0 || tile == block->first)
-        blend_row(block->work, block->n, panel, tile / plan->row_tiles, block->blended);
+    const struct plan *plan = block->source.state->plan;
+    const size_t in_row = tile % plan->tiles.in_row;
+    if (in_row == 0 || tile == block->source.first)
+        blend_row(block->source.state, block->source.n, panel, tile / plan->tiles.in_row,
+                  block->blended);
     folded->a = folded->next_a = block->blended;
     folded->b = plan->along_columns + in_row * plan->folded_steps * plan->simd->gemm_columns;
 }
 
 /* Moves on to the next tile, `pixels` further. */
-static void advance(const struct block *block, const struct chunk *chunk, size_t pixels,
+static void advance(const struct direct_block *block, const struct chunk *chunk, size_t pixels,
                     struct products *products)
 {
-    const size_t width = block->work->plan->simd->gemm_columns;
+    const size_t width = block->source.state->plan->simd->gemm_columns;
     for (size_t i = 0; i < products->count; i++) {
         struct simd_gemm_run *run = &products->runs[i];
         run->b += run->ret_packed ? pixels : products->b_step[i];
@@ -175,11 +183,11 @@ static void advance(const struct block *block, const struct chunk *chunk, size_t
 }
 
 /* One panel of weights times the tiles of a block. */
-static void multiply(const struct block *block, const struct chunk *chunk, size_t panel,
+static void multiply(const struct direct_block *block, const struct chunk *chunk, size_t panel,
                      struct products *products)
 {
-    const struct work *work = block->work;
-    const struct layer *conv = block->pass->layers;
+    const struct run_state *state = block->source.state;
+    const struct layer *conv = block->source.pass->layers;
     const size_t row = panel * conv->simd->gemm_rows;
     const bool has_folded = chunk->is_last && takes_folded(block);
     struct simd_gemm_tile tile = {.runs = products->runs,
@@ -196,35 +204,35 @@ static void multiply(const struct block *block, const struct chunk *chunk, size_
     if (chunk->is_last) {
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
-        fused_clamp(block->pass->fused == 2 ? conv + 1 : NULL, &tile.low, &tile.high);
+        fused_clamp(block->source.pass->fused == 2 ? conv + 1 : NULL, &tile.low, &tile.high);
     }
-    for (size_t i = block->first; i < block->first + block->count; i++) {
-        const struct plan_pixels here = plan_tile(work->plan, i),
-                                 next = plan_tile(work->plan, i + 1);
+    for (size_t i = block->source.first; i < block->source.first + block->source.count; i++) {
+        const struct tile_pixels here = tiles_at(&state->plan->tiles, i),
+                                 next = tiles_at(&state->plan->tiles, i + 1);
         tile.columns = here.columns;
-        if (has_folded && work->plan->is_row_wise)
+        if (has_folded && state->plan->tiles.in_row > 0)
             take_row(block, panel, i, &products->runs[products->count - 1]);
         conv_multiply(conv, &tile);
-        tile.c += block->pass->is_direct ? next.first - here.first : block->tile_floats;
+        tile.c += block->c_tile_stride > 0 ? block->c_tile_stride : next.first - here.first;
         advance(block, chunk, next.first - here.first, products);
     }
 }
 
 /* U for the block's tiles, which its panels share. */
-static void interpolate(const struct block *block)
+static void interpolate(const struct direct_block *block)
 {
-    const struct plan *plan = block->work->plan;
+    const struct plan *plan = block->source.state->plan;
     const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
-    if (!takes_folded(block) || plan->is_row_wise || block->work->columns)
+    if (!takes_folded(block) || plan->tiles.in_row > 0 || block->source.state->columns)
         return;
-    for (size_t i = 0; i < block->count; i++)
-        plan_columns(plan, block->first + i, block->columns + i * tile_floats);
+    for (size_t i = 0; i < block->source.count; i++)
+        plan_columns(plan, block->source.first + i, block->columns + i * tile_floats);
 }
 
-void run_bottleneck(const struct block *block)
+void direct_multiply(const struct direct_block *block)
 {
-    const size_t width = block->work->plan->simd->gemm_columns;
-    const bool are_pairs = block->pass->takes_pairs;
+    const size_t width = block->source.state->plan->simd->gemm_columns;
+    const bool are_pairs = block->source.pass->takes_pairs;
     struct cursor cursor = {0};
     struct chunk chunk;
     struct products products;
@@ -233,16 +241,16 @@ void run_bottleneck(const struct block *block)
     do {
         next_chunk(block, &cursor, &chunk);
         for (size_t i = 0; i < chunk.piece_count; i++) {
-            chunk.unpacked[i] = rows_in_place(block, &chunk.pieces[i]);
+            chunk.unpacked[i] = gather_in_place(&block->source, &chunk.pieces[i]);
             if (!chunk.unpacked[i])
-                (are_pairs ? gather_pairs : gather)(block, &chunk.pieces[i],
+                (are_pairs ? gather_pairs : gather)(&block->source, &chunk.pieces[i],
                                                     block->packed + chunk.offsets[i] * width,
                                                     chunk.steps * width);
         }
         for (size_t panel = block->first_panel;
-             panel < block->end_panel &&
-             run_goes_on(block->work->run, &done, chunk.steps * block->count * width);
+             panel < block->end_panel && run_goes_on(block->source.state->run, &done,
+                                                     chunk.steps * block->source.count * width);
              panel++)
             multiply(block, &chunk, panel, &products);
-    } while (!chunk.is_last && run_goes_on(block->work->run, &done, 0));
+    } while (!chunk.is_last && run_goes_on(block->source.state->run, &done, 0));
 }

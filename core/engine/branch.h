@@ -1,0 +1,10 @@
+/* branch.h - the branches' layers on their grids. */
+#ifndef PPM_CORE_ENGINE_BRANCH_H
+#define PPM_CORE_ENGINE_BRANCH_H
+
+#include "core/engine/run_state.h"
+
+/* results[i] = branch i's layers over pooled[i], each branch on a thread of its own */
+void stage_branches(struct run_state *state);
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * direct.c - a pass over blocks of tiles.
+ *
+ * A block is gathered and multiplied, and all layers up to the next 3x3 convolution are applied
+ * while it is in cache; only then is it stored. The concat never exists beyond one block, and where
+ * branches are folded not even that.
+ */
+#include "core/engine/direct.h"
+#include "core/base/threads.h"
+#include "core/engine/direct_products.h"
+#include "core/model/panels.h"
+#include "core/plan/plan_columns.h"
+
+#include <assert.h>
+
+enum {
+    /* Packed columns that a thread multiplies at a time stay in its second-level cache, next to the
+     * weights that stream through, and to the next block if that is prefetched. */
+    BLOCK_BYTES = 900 << 10,
+    BLOCK_BYTES_AHEAD = 300 << 10,
+    BLOCK_TILES_MAX = 8,
+    SHARED_BLOCK_BYTES = 128 << 10, /* packed by every thread that shares its panels */
+};
+
+/* ---- sizes ---- */
+
+/* Steps of K that are packed at a time. */
+static size_t packed_steps(const struct pass *pass)
+{
+    return pass->fused > 0 ? size_min(pass_steps(pass), CHUNK_STEPS_MAX) : 0;
+}
+
+/* As many tiles as fill a core's cache with packed columns, but there are enough blocks for all
+ * threads. If even all tiles are few, threads share the panels instead, so that they do not write
+ * to the same cache lines. */
+static void choose_blocks(const struct run_state *state, struct pass *pass)
+{
+    const struct plan *plan = state->plan;
+    const size_t all = plan->tiles.count, tasks = 4 * (size_t)state->threads;
+    const size_t steps = pass->fused > 0 ? pass_steps(pass) : pass_channels(state->spec, pass);
+    const size_t packed = size_min(steps, CHUNK_STEPS_MAX);
+    const size_t tile_bytes = packed * plan->simd->gemm_columns * sizeof(float);
+    const bool is_pointwise = pass_kernel(pass) == 1;
+    assert(tile_bytes > 0);
+    pass->panel_groups = 1;
+    if (pass->is_conv_alone && is_pointwise && packed == steps &&
+        all * tile_bytes <= SHARED_BLOCK_BYTES) {
+        pass->block_tiles = all;
+        pass->panel_groups = size_min(conv_panel_count(pass->layers), tasks);
+        return;
+    }
+    const size_t fit = (is_pointwise ? BLOCK_BYTES_AHEAD : BLOCK_BYTES) / tile_bytes;
+    const size_t fair = all * state->n / tasks;
+    pass->block_tiles = size_max(size_min(size_min(fit, fair), BLOCK_TILES_MAX), 1);
+}
+
+/* Of the folded branches: U of the block's tiles, or their columns blended for a row. */
+static size_t folded_floats(const struct plan *plan, const struct pass *pass)
+{
+    if (!pass->reads_concat || plan->bottleneck_by == ALGORITHM_WINOGRAD ||
+        plan_shares_columns(plan))
+        return 0;
+    return plan->folded_steps * (plan->tiles.in_row > 0
+                                     ? plan->simd->gemm_rows
+                                     : pass->block_tiles * plan->simd->gemm_columns);
+}
+
+size_t direct_plan(const struct run_state *state, struct pass *pass)
+{
+    choose_blocks(state, pass);
+    const size_t results =
+        pass->is_conv_alone ? 0 : (pass->block_tiles + 1) * pass_widest(state->spec, pass);
+    return (results + pass->block_tiles * packed_steps(pass)) * state->plan->simd->gemm_columns +
+           folded_floats(state->plan, pass);
+}
+
+/* ---- a block ---- */
+
+/* ret[tile * tile_stride][channels][gemm_columns] = what the pass reads */
+static void gather_parts(const struct block *block, float *ret, size_t tile_stride)
+{
+    const struct run_state *state = block->state;
+    for (size_t i = 0; i < pass_part_count(state->spec, block->pass); i++) {
+        const struct part part = pass_part(state->spec, block->pass, i);
+        const struct piece piece = {.part = i, .count = part.channels};
+        gather(block, &piece, ret + part.first * state->plan->simd->gemm_columns, tile_stride);
+    }
+}
+
+/* The pass's conv over a block, for one of the groups that share the panels. c: where the results
+ * go, its rows c_stride and its tiles tile_stride apart. */
+static void multiply(const struct block *source, size_t group, float *c, size_t c_stride,
+                     size_t tile_stride, float *scratch)
+{
+    const struct run_state *state = source->state;
+    const struct pass *pass = source->pass;
+    const size_t panels = conv_panel_count(pass->layers), groups = pass->panel_groups;
+    const size_t width = state->plan->simd->gemm_columns;
+    float *folded = scratch + source->count * packed_steps(pass) * width;
+    const struct direct_block block = {
+        .source = *source,
+        .first_panel = panels * group / groups,
+        .end_panel = panels * (group + 1) / groups,
+        .c = c,
+        .c_stride = c_stride,
+        .c_tile_stride = tile_stride,
+        .packed = scratch,
+        .blended = folded,
+        .columns = state->columns
+                       ? state->columns + source->first * state->plan->folded_steps * width
+                       : folded};
+    direct_multiply(&block);
+}
+
+/* A block whose conv stores straight to the pass's map. */
+static void run_conv(const struct block *block, size_t group, float *scratch)
+{
+    const struct pass *pass = block->pass;
+    const struct tiles *tiles = &block->state->plan->tiles;
+    float *map = pass->ret + block->n * pass->ret_channels * tiles->pixels;
+    multiply(block, group, map + tiles_at(tiles, block->first).first, tiles->pixels, 0, scratch);
+}
+
+static void run_block(const struct block *block, float *scratch)
+{
+    const struct run_state *state = block->state;
+    const struct pass *pass = block->pass;
+    const size_t width = state->plan->simd->gemm_columns;
+    const size_t tile_floats = pass_widest(state->spec, pass) * width;
+    float *results = scratch, *other = results + block->count * tile_floats;
+    if (pass->fused > 0)
+        multiply(block, 0, results, width, tile_floats, other + tile_floats);
+    else
+        gather_parts(block, results, tile_floats);
+    for (size_t i = 0; i < block->count; i++) {
+        const struct tile_pixels pixels = tiles_at(&state->plan->tiles, block->first + i);
+        const float *result = run_layers(state->run, pass, results + i * tile_floats, other);
+        store_columns(state, pass, block->n, result, pixels.first, pixels.columns);
+    }
+}
+
+/* ---- a pass ---- */
+
+static void run_maps(struct run_state *state, const struct pass *pass, bool skips_finite)
+{
+    const size_t tiles = state->plan->tiles.count, together = pass->block_tiles;
+    float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
+#pragma omp for collapse(3) schedule(dynamic, share_of_loop(state->n))
+    for (size_t n = 0; n < state->n; n++)
+        for (size_t first = 0; first < tiles; first += together)
+            for (size_t group = 0; group < pass->panel_groups; group++) {
+                const struct block block = {.state = state,
+                                            .pass = pass,
+                                            .n = n,
+                                            .first = first,
+                                            .count = size_min(tiles - first, together)};
+                if ((skips_finite && atomic_load(&state->is_finite[n])) ||
+                    run_is_cancelled(state->run))
+                    continue;
+                if (pass->is_conv_alone)
+                    run_conv(&block, group, scratch);
+                else
+                    run_block(&block, scratch);
+            }
+}
+
+bool direct_run(struct run_state *state, const struct pass *pass)
+{
+    run_maps(state, pass, false);
+    return true;
+}
+
+void direct_run_again(struct run_state *state, const struct pass *pass)
+{
+    run_maps(state, pass, true);
+}

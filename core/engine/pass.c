@@ -1,0 +1,170 @@
+/* pass.c - see pass.h. */
+#include "core/engine/pass.h"
+#include "core/model/panels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- what a pass reads ---- */
+
+size_t pass_kernel(const struct pass *pass)
+{
+    return pass->fused > 0 ? pass->layers[0].kernel : 1;
+}
+
+size_t pass_part_count(const struct spec *spec, const struct pass *pass)
+{
+    return pass->reads_concat ? spec->part_count : 1;
+}
+
+struct part pass_part(const struct spec *spec, const struct pass *pass, size_t index)
+{
+    return pass->reads_concat ? spec->parts[index]
+                              : (struct part){.source = PART_MAP, .channels = pass->map_channels};
+}
+
+size_t pass_channels(const struct spec *spec, const struct pass *pass)
+{
+    return pass->count > 0 ? pass->layers[0].in_channels : spec->concat_channels;
+}
+
+size_t pass_steps(const struct pass *pass)
+{
+    const struct layer *conv = pass->layers;
+    return pass->takes_pairs ? conv_panel_words(conv) : conv->in_channels * conv_taps(conv);
+}
+
+size_t pass_steps_of(const struct pass *pass, size_t channels)
+{
+    return pass->takes_pairs ? conv_words(pass->layers, channels) : channels;
+}
+
+size_t pass_widest(const struct spec *spec, const struct pass *pass)
+{
+    const bool has_conv = pass->count > 0 && pass->layers[0].kind == LAYER_CONV;
+    size_t widest = has_conv ? 0 : pass_channels(spec, pass);
+    for (size_t i = 0; i < pass->count; i++)
+        if (pass->layers[i].out_channels > widest)
+            widest = pass->layers[i].out_channels;
+    return widest;
+}
+
+/* ---- layers ---- */
+
+bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high)
+{
+    *ret_low = -INFINITY;
+    *ret_high = INFINITY;
+    if (!next || next->kind != LAYER_ACTIVATION)
+        return false;
+    *ret_low = simd_activations[next->activation].low;
+    *ret_high = simd_activations[next->activation].high;
+    return isfinite(*ret_low) || isfinite(*ret_high);
+}
+
+size_t fused_layers(const struct layer *layers, size_t count, size_t at)
+{
+    float low, high;
+    return layers[at].kind == LAYER_CONV && at + 1 < count &&
+                   fused_clamp(&layers[at + 1], &low, &high)
+               ? 2
+               : 1;
+}
+
+static void apply_batch_norm(const struct layer *norm, float *panel)
+{
+    const size_t width = norm->simd->gemm_columns;
+    for (size_t c = 0; c < norm->out_channels; c++, panel += width)
+        for (size_t j = 0; j < width; j++)
+            panel[j] = panel[j] * norm->scale32[c] + norm->shift32[c];
+}
+
+static void apply_prelu(const struct layer *prelu, float *panel)
+{
+    const size_t width = prelu->simd->gemm_columns;
+    for (size_t c = 0; c < prelu->out_channels; c++, panel += width)
+        prelu->simd->activate[SIMD_LEAKY_RELU](panel, panel, width, prelu->slopes[c]);
+}
+
+static void apply_softmax(const struct layer *softmax, float *panel)
+{
+    const size_t width = softmax->simd->gemm_columns;
+    softmax->simd->softmax(panel, softmax->out_channels, width, width);
+}
+
+static void apply_activation(const struct layer *layer, float *panel)
+{
+    const struct simd_ops *ops = layer->simd;
+    ops->activate[layer->activation](panel, panel, layer->out_channels * ops->gemm_columns,
+                                     layer->slope);
+}
+
+/* A conv is no pointwise layer: it reads another panel. */
+void apply_pointwise(const struct layer *layer, float *panel)
+{
+    static void (*const apply[])(const struct layer *layer, float *panel) = {
+        [LAYER_CONV] = NULL,
+        [LAYER_BATCH_NORM] = apply_batch_norm,
+        [LAYER_PRELU] = apply_prelu,
+        [LAYER_SOFTMAX] = apply_softmax,
+        [LAYER_ACTIVATION] = apply_activation,
+    };
+    _Static_assert(sizeof apply / sizeof *apply == LAYER_KIND_COUNT, "each kind has a row");
+    apply[layer->kind](layer, panel);
+}
+
+/* A later 1x1 conv of a pass: micro-panels to micro-panels, one tile. */
+static void run_inner_conv(const struct run *of, const struct layer *conv, const struct layer *next,
+                           const float *x, float *ret)
+{
+    size_t done = 0;
+    const struct simd_ops *ops = conv->simd;
+    const size_t width = ops->gemm_columns;
+    struct simd_gemm_run run = {.b = x, .k = conv->in_channels, .words = conv_float32_words(conv)};
+    struct simd_gemm_tile tile = {
+        .runs = &run, .run_count = 1, .c_stride = width, .columns = width};
+    fused_clamp(next, &tile.low, &tile.high);
+    for (size_t panel = 0; panel < conv_panel_count(conv) && run_goes_on(of, &done, run.k * width);
+         panel++) {
+        const size_t row = panel * ops->gemm_rows;
+        tile.rows = conv_panel_rows(conv, panel);
+        run.a = conv_panel_at(conv, panel, 0, 0, 0);
+        run.next_a = run.a + conv_words(conv, run.k) * tile.rows;
+        tile.scale = conv->scale32 + row;
+        tile.shift = conv->shift32 + row;
+        tile.c = ret + row * width;
+        conv_multiply(conv, &tile);
+    }
+}
+
+float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other)
+{
+    for (size_t i = pass->fused; i < pass->count; i++) {
+        const struct layer *layer = &pass->layers[i];
+        if (layer->kind != LAYER_CONV) {
+            apply_pointwise(layer, x);
+            continue;
+        }
+        const size_t fused = fused_layers(pass->layers, pass->count, i);
+        run_inner_conv(run, layer, fused > 1 ? layer + 1 : NULL, x, other);
+        float *result = other;
+        other = x;
+        x = result;
+        i += fused - 1;
+    }
+    return x;
+}
+
+void store_columns(const struct run_state *state, const struct pass *pass, size_t n, const float *x,
+                   size_t first_pixel, size_t count)
+{
+    const size_t width = state->plan->simd->gemm_columns, all = state->plan->tiles.pixels;
+    const size_t channels = pass->ret_channels;
+    float *ret = pass->ret + n * channels * all;
+    if (pass->ret_layout == PPM_NCHW) {
+        for (size_t c = 0; c < channels; c++)
+            memcpy(ret + c * all + first_pixel, x + c * width, count * sizeof *ret);
+        return;
+    }
+    state->plan->simd->transpose(x, width, channels, count, ret + first_pixel * channels, channels);
+}

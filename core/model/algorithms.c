@@ -1,0 +1,34 @@
+/* algorithms.c - which algorithms can compute a convolution. */
+#include "core/model/algorithms.h"
+
+static bool product_fits(const struct spec *spec, const struct layer *conv)
+{
+    (void)spec;
+    return conv->kernel == 1;
+}
+
+static bool taps_fit(const struct spec *spec, const struct layer *conv)
+{
+    (void)spec;
+    return conv->kernel > 1;
+}
+
+/* With fewer channels the transforms take longer than the products they save. */
+static bool winograd_fits(const struct spec *spec, const struct layer *conv)
+{
+    enum { CHANNELS_MIN = 24 };
+    return conv->kernel == 3 && !spec->is_exact && conv->in_channels >= CHANNELS_MIN &&
+           conv->out_channels >= CHANNELS_MIN;
+}
+
+static bool (*const fits[])(const struct spec *spec, const struct layer *conv) = {
+    [ALGORITHM_PRODUCT] = product_fits,
+    [ALGORITHM_TAPS] = taps_fit,
+    [ALGORITHM_WINOGRAD] = winograd_fits,
+};
+_Static_assert(sizeof fits / sizeof *fits == ALGORITHM_COUNT, "each algorithm has a row");
+
+bool algorithm_fits(enum algorithm algorithm, const struct spec *spec, const struct layer *layer)
+{
+    return layer->kind == LAYER_CONV && fits[algorithm](spec, layer);
+}

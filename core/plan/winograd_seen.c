@@ -1,0 +1,69 @@
+/* winograd_seen.c - see winograd_seen.h. */
+#include "core/plan/winograd_seen.h"
+#include "core/shape/winograd_tiles.h"
+
+enum { ON_AXIS = SIMD_WINOGRAD_INPUT };
+
+/* How much of grid line k a pixel takes on an axis. */
+static float share_of(const struct resize_tap *tap, size_t k)
+{
+    return (float)((tap->low == k ? 1 - tap->weight : 0) + (tap->high == k ? tap->weight : 0));
+}
+
+/* ret[ON_AXIS][tiles] = what tiles on an axis of `extent` pixels see of grid line k, transformed.
+ * from: where each pixel is taken from. */
+static void transform_line(const double *from, size_t extent, size_t grid, size_t k, float *ret)
+{
+    const size_t tiles = winograd_tiles_on(extent);
+    for (size_t tile = 0; tile < tiles; tile++) {
+        float shares[ON_AXIS] = {
+            0}; /* of pixels [SIMD_WINOGRAD_TILE * tile - 1, ...), none beyond the map */
+        for (size_t j = tile == 0 ? 1 : 0; j < ON_AXIS && SIMD_WINOGRAD_TILE * tile + j <= extent;
+             j++) {
+            const struct resize_tap tap =
+                geometry_tap_at(from[SIMD_WINOGRAD_TILE * tile + j - 1], grid);
+            shares[j] = share_of(&tap, k);
+        }
+        for (size_t i = 0; i < ON_AXIS; i++) {
+            float sum = 0;
+            for (size_t j = 0; j < ON_AXIS; j++)
+                sum += simd_winograd_input_matrix[i][j] * shares[j];
+            ret[i * tiles + tile] = sum;
+        }
+    }
+}
+
+bool winograd_sees_folded(const struct plan *plan, size_t branch)
+{
+    return plan->bottleneck_by == ALGORITHM_WINOGRAD && plan->is_folded[branch];
+}
+
+void winograd_place_seen(struct plan *plan, struct room *room)
+{
+    const size_t rows = ON_AXIS * winograd_tiles_on(plan->g.h),
+                 columns = ON_AXIS * winograd_tiles_on(plan->g.w);
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        if (!winograd_sees_folded(plan, i))
+            continue;
+        const struct branch_geometry *branch = &plan->g.branches[i];
+        plan->rows_seen[i] = room_take(room, branch->pooled_h, rows * sizeof(float));
+        plan->columns_seen[i] = room_take(room, branch->pooled_w, columns * sizeof(float));
+    }
+}
+
+void winograd_fill_seen(struct plan *plan, const struct run *run)
+{
+    const size_t h = plan->g.h, w = plan->g.w;
+    const size_t rows = ON_AXIS * winograd_tiles_on(h), columns = ON_AXIS * winograd_tiles_on(w);
+    size_t done = 0;
+    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        if (!winograd_sees_folded(plan, i))
+            continue;
+        const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
+        for (size_t k = 0; k < grid_h && run_goes_on(run, &done, rows * ON_AXIS); k++)
+            transform_line(plan->rows_from[i], h, grid_h, k, plan->rows_seen[i] + k * rows);
+        for (size_t k = 0; k < grid_w && run_goes_on(run, &done, columns * ON_AXIS); k++)
+            transform_line(plan->columns_from[i], w, grid_w, k,
+                           plan->columns_seen[i] + k * columns);
+    }
+}

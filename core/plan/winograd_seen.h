@@ -1,0 +1,13 @@
+/* winograd_seen.h - what Winograd's tiles see of folded branches: tables of a plan. */
+#ifndef PPM_CORE_PLAN_WINOGRAD_SEEN_H
+#define PPM_CORE_PLAN_WINOGRAD_SEEN_H
+
+#include "core/plan/plan.h"
+
+/* Whether the branch has such tables. */
+bool winograd_sees_folded(const struct plan *plan, size_t branch);
+
+void winograd_place_seen(struct plan *plan, struct room *room);
+void winograd_fill_seen(struct plan *plan, const struct run *run);
+
+#endif

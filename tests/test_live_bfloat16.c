@@ -77,7 +77,7 @@ Test(live_bfloat16, is_served_with_a_warning_where_it_is_slow)
 {
     struct live live;
     live_start(&live, LIST("--model", write_model()), LIST("PPM_ISA=scalar"));
-    live_wait_log(&live, "half.json: compute: products of bfloat16 take ");
+    live_wait_log(&live, "half.json: compute: bfloat16 products take ");
     live_wait_log(&live, " of float32's time here (scalar kernels), expected at most 0.8;");
     live_stop(&live);
 }

@@ -156,7 +156,7 @@ Test(live_tls, health_asks_by_tls)
     live_start(&live, LIST("--model", LISTING1_MODEL), NULL);
     snprintf(port, sizeof port, "%u", live.port);
     plain = live_run(LIST("health", "--port", port, "--tls-certificate", certificate), NULL);
-    cr_assert(plain.status == 1 && strstr(plain.err, "a server without it is asked without --tls-"),
+    cr_assert(plain.status == 1 && strstr(plain.err, "for a server without TLS, leave out --tls-"),
               "%d %s", plain.status, plain.err);
     live_output_free(&plain);
     live_stop(&live);

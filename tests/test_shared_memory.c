@@ -172,7 +172,7 @@ Test(shared_memory, names_and_keys_that_are_none)
         check_not_registered("a", bad_keys[i], 0, 1, PPM_MALFORMED, "key");
     check_not_registered("a", long_key, 0, 1, PPM_MALFORMED, "255 bytes");
     check_not_registered("", keys[0], 0, 1, PPM_MALFORMED, "0 bytes");
-    check_not_registered("a\tb", keys[0], 0, 1, PPM_MALFORMED, "printed");
+    check_not_registered("a\tb", keys[0], 0, 1, PPM_MALFORMED, "printable");
     check_not_registered(long_name, keys[0], 0, 1, PPM_MALFORMED, "256 bytes");
     long_name[255] = '\0';
     register_good(long_name, 0, 0, 10);
@@ -326,7 +326,7 @@ Test(shared_memory, truncated_while_it_is_held)
     cr_assert(!shared_memory_is_intact(&view, &error));
     check_error(&error, PPM_UNFIT, "truncated");
     resize(object, 4 * PAGE);
-    check_not_held("a", 0, 1, "registered anew");
+    check_not_held("a", 0, 1, "registered again");
     shared_memory_release(&view);
     cr_assert(shared_memory_unregister("a") && count_mappings() == 0);
     register_good("a", 0, 0, 4 * PAGE);
@@ -447,7 +447,7 @@ Test(shared_memory, what_was_truncated_costs_no_memory)
     cr_assert(!shared_memory_is_intact(&view, &error));
     shared_memory_release(&view);
     cr_assert(count_mappings() == 0 && count_regions() == 1, "it is still mapped");
-    check_not_held("a", 0, 1, "registered anew");
+    check_not_held("a", 0, 1, "registered again");
     cr_assert(shared_memory_unregister("a"));
     resize(object, bytes);
     register_good("a", 0, 0, bytes);
@@ -465,7 +465,7 @@ Test(shared_memory, no_more_is_mapped_than_may_be)
     check_not_registered("a", keys[0], 0, 4 * PAGE + 1, PPM_TOO_LARGE, "shared_memory_max_bytes");
     register_good("a", 0, PAGE - 1, 2); /* of two pages */
     register_good("b", 0, 0, PAGE + 1);
-    check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "found 4096 bytes, with 16384");
+    check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "found 4096 bytes besides 16384");
     struct shared_memory_view view = hold_good("b", 0, 1);
     cr_assert(shared_memory_unregister("b"));
     check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "still in use");

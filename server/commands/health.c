@@ -127,7 +127,7 @@ static void ask_by_tls(int descriptor, struct reply *reply)
         ask(descriptor, session, reply);
     else
         snprintf(reply->cause, sizeof reply->cause,
-                 "no TLS (%s); a server without it is asked without --tls-certificate",
+                 "no TLS (%s); for a server without TLS, leave out --tls-certificate",
                  gnutls_strerror(result));
     gnutls_deinit(session);
     gnutls_certificate_free_credentials(trust);

@@ -90,7 +90,7 @@ static enum ppm_status write_output(const char *path, const struct codec_bytes *
     if (file && fclose(file) != 0)
         is_written = false;
     return is_written ? PPM_OK
-                      : ppm_fail(error, PPM_IO, "%s: cannot write it: %s", path, strerror(errno));
+                      : ppm_fail(error, PPM_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
 /* Encoding a PNG overwrites y. */

@@ -83,9 +83,8 @@ enum http_next page_finish(struct http_request *request)
 {
     const struct app *app = request->context;
     if (!app->settings.page)
-        return http_problem(request, 404,
-                            "there is no page here (page: false); POST /ppm "
-                            "computes, GET /ppm describes");
+        return http_problem(
+            request, 404, "the page is off (page: false); POST /ppm computes, GET /ppm describes");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (strcmp(files[i].name, request->arguments[0]) == 0)
             return respond_file(request, &files[i]);

@@ -40,8 +40,8 @@ static void warn_of_compute(const char *path, const struct ppm_model *model)
     ppm_model_info(model, &info);
     if (info.compute_share > worthwhile)
         log_line(LOG_WARN,
-                 "%s: compute: products of bfloat16 take %.2f of float32's time here (%s kernels), "
-                 "expected at most %.1f; \"float32\" rounds less",
+                 "%s: compute: bfloat16 products take %.2f of float32's time here (%s kernels), "
+                 "expected at most %.1f; \"float32\" is more precise",
                  path, info.compute_share, info.isa, worthwhile);
 }
 

@@ -44,7 +44,8 @@ static struct ppm_model *load_again(const struct registry_entry *entry, struct e
         return NULL;
     ppm_model_info(model, &info);
     if (strcmp(info.name, entry->name) != 0)
-        ppm_fail(error, PPM_BAD_CONFIG, "%s: name: found \"%s\", expected \"%s\", its name so far",
+        ppm_fail(error, PPM_BAD_CONFIG,
+                 "%s: name: found \"%s\", expected \"%s\", the name it is served under",
                  entry->path, info.name, entry->name);
     if (error->status == PPM_OK && warm_up_model(model, executor, progress, error) == PPM_OK)
         return model;

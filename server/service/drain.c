@@ -33,7 +33,7 @@ void drain(struct service *service)
     atomic_store(&app->is_leaving, true);
     atomic_store(&app->is_ready, false);
     log_line(LOG_INFO, "stopping; requests in flight: %zu", http_in_flight(service->http));
-    service_manager_notify("STOPPING=1\nSTATUS=finishing what was accepted");
+    service_manager_notify("STOPPING=1\nSTATUS=finishing requests");
     wait_or_leave(service, app->settings.drain_delay_ms);
     http_stop_accepting(service->http);
     const double refuse_at_s = clock_now_s() + WELCOME_S;

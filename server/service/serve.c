@@ -60,11 +60,12 @@ static enum ppm_status raise_descriptor_limit(const struct settings *settings,
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
         return PPM_OK;
     if (limit.rlim_max < needed)
-        return ppm_fail(error, PPM_BAD_CONFIG,
-                        "connections_max: %zu connections%s need %zu file descriptors, found a "
-                        "limit of %zu (ulimit -n)",
-                        connections_max, regions_max ? " and allow_shared_memory" : "",
-                        (size_t)needed, (size_t)limit.rlim_max);
+        return ppm_fail(
+            error, PPM_BAD_CONFIG,
+            "connections_max: found %zu, which%s takes %zu file descriptors, expected at "
+            "most %zu (ulimit -n)",
+            connections_max, regions_max ? " with allow_shared_memory" : "", (size_t)needed,
+            (size_t)limit.rlim_max);
     limit.rlim_cur = needed;
     if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
         return PPM_OK;
@@ -159,8 +160,8 @@ static enum ppm_status start(struct service *service, int count, char *const *ar
         return error->status;
     log_start(app, &report);
     if (listener > 0)
-        log_line(LOG_INFO, "the socket was passed to this process: host, port and socket_mode are "
-                           "not used");
+        log_line(LOG_INFO, "listening on the socket passed to this process; host, port and "
+                           "socket_mode are ignored");
     return PPM_OK;
 }
 

@@ -81,16 +81,14 @@ static enum ppm_status check_names(const char *name, const char *key, struct ppm
     if (!*name || strlen(name) >= SHARED_MEMORY_NAME_BYTES || !is_printable(name))
         return ppm_fail(
             error, PPM_MALFORMED,
-            "the name of a shared memory region has %zu bytes, expected 1 to %d that can "
-            "be printed",
-            strlen(name), SHARED_MEMORY_NAME_BYTES - 1);
+            "the name of a shared memory region has %zu byte%s, expected 1 to %d, all printable",
+            strlen(name), ppm_plural(strlen(name)), SHARED_MEMORY_NAME_BYTES - 1);
     if (!*file || strlen(file) > NAME_MAX || strchr(file, '/') || strcmp(file, ".") == 0 ||
         strcmp(file, "..") == 0 || !is_printable(file))
-        return ppm_fail(
-            error, PPM_MALFORMED,
-            "shared memory region '%.60s': found the key \"%.60s\", expected one such as "
-            "\"/name\", without another '/', of at most %d bytes",
-            name, key, NAME_MAX);
+        return ppm_fail(error, PPM_MALFORMED,
+                        "shared memory region '%.60s': found the key \"%.60s\", expected a name "
+                        "like \"/name\" of at most %d bytes, with no other '/'",
+                        name, key, NAME_MAX);
     return PPM_OK;
 }
 
@@ -106,44 +104,62 @@ static bool holds(int descriptor, const struct shared_memory_info *info, size_t 
     return !__builtin_add_overflow(info->offset, info->byte_size, &end) && end <= *ret_bytes;
 }
 
-/* Opens and maps it into a free slot. */
+/* Opens the object of a region; -1: refused. */
+static int open_object(const struct shared_memory_info *info, struct ppm_error *error)
+{
+    size_t object_bytes;
+    const int descriptor = shm_open(info->key, O_RDWR, 0);
+    if (descriptor < 0) {
+        ppm_fail(error, errno == EMFILE || errno == ENFILE ? PPM_IO : PPM_UNFIT,
+                 "Unable to open shared memory region: '%s': %s, expected a readable and writable "
+                 "object",
+                 info->key, strerror(errno));
+        return -1;
+    }
+    if (holds(descriptor, info, &object_bytes))
+        return descriptor;
+    ppm_fail(error, PPM_UNFIT,
+             "shared memory region '%.60s': found %zu byte%s in '%s', expected %zu from offset %zu "
+             "on",
+             info->name, object_bytes, ppm_plural(object_bytes), info->key, info->byte_size,
+             info->offset);
+    close(descriptor);
+    return -1;
+}
+
+/* Maps a region within the limit; NULL: refused. bytes: whole pages. */
+static void *map_pages(int descriptor, const struct shared_memory_info *info, size_t bytes,
+                       off_t offset, struct ppm_error *error)
+{
+    if (bytes > mapped_bytes_max - mapped_bytes) {
+        ppm_fail(error, PPM_TOO_LARGE,
+                 "shared memory region '%.60s': found %zu bytes besides %zu registered or in use, "
+                 "expected at most %zu in all (shared_memory_max_bytes)",
+                 info->name, bytes, mapped_bytes, mapped_bytes_max);
+        return NULL;
+    }
+    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, offset);
+    if (start != MAP_FAILED)
+        return start;
+    ppm_fail(error, errno == ENOMEM ? PPM_NO_MEMORY : PPM_IO,
+             "shared memory region '%.60s' cannot be mapped: %s", info->name, strerror(errno));
+    return NULL;
+}
+
+/* Opens and maps the object into a free slot. */
 static enum ppm_status map_region(struct region *region, const struct shared_memory_info *info,
                                   struct ppm_error *error)
 {
-    size_t object_bytes;
     const size_t before = info->offset % shared_memory_page_bytes;
-    const int descriptor = shm_open(info->key, O_RDWR, 0);
+    const int descriptor = open_object(info, error);
     if (descriptor < 0)
-        return ppm_fail(
-            error, errno == EMFILE || errno == ENFILE ? PPM_IO : PPM_UNFIT,
-            "Unable to open shared memory region: '%s': %s, expected an object that may "
-            "be read and written",
-            info->key, strerror(errno));
-    if (!holds(descriptor, info, &object_bytes)) {
-        close(descriptor);
-        return ppm_fail(error, PPM_UNFIT,
-                        "shared memory region '%.60s': found %zu bytes in '%s', expected %zu from "
-                        "offset %zu on",
-                        info->name, object_bytes, info->key, info->byte_size, info->offset);
-    }
+        return error->status;
     const size_t bytes = (before + info->byte_size + shared_memory_page_bytes - 1) /
                          shared_memory_page_bytes * shared_memory_page_bytes;
-    if (bytes > mapped_bytes_max - mapped_bytes) {
+    void *start = map_pages(descriptor, info, bytes, (off_t)(info->offset - before), error);
+    if (!start) {
         close(descriptor);
-        return ppm_fail(
-            error, PPM_TOO_LARGE,
-            "shared memory region '%.60s': found %zu bytes, with %zu registered or still "
-            "in use already, expected at most %zu in all (shared_memory_max_bytes)",
-            info->name, bytes, mapped_bytes, mapped_bytes_max);
-    }
-    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor,
-                       (off_t)(info->offset - before));
-    if (start == MAP_FAILED) {
-        const int cause = errno;
-        close(descriptor);
-        return ppm_fail(error, cause == ENOMEM ? PPM_NO_MEMORY : PPM_IO,
-                        "shared memory region '%.60s' cannot be mapped: %s", info->name,
-                        strerror(cause));
+        return error->status;
     }
     struct stat status = {.st_ino = 0};
     fstat(descriptor, &status);
@@ -183,8 +199,7 @@ enum ppm_status shared_memory_register(const char *name, const char *key, size_t
     if (find_name(name))
         ppm_fail(
             error, PPM_UNFIT,
-            "shared memory region '%.60s' already in manager, expected that it is unregistered "
-            "first",
+            "shared memory region '%.60s' already in manager, expected it to be unregistered first",
             name);
     else if (!region)
         ppm_fail(error, PPM_TOO_LARGE,
@@ -248,13 +263,13 @@ static bool is_whole(const struct region *region, struct ppm_error *error)
     size_t object_bytes;
     if (atomic_load(&region->is_broken))
         ppm_fail(error, PPM_UNFIT,
-                 "shared memory region '%.60s' has lost memory while it was in use: '%s' was "
-                 "truncated or /dev/shm is full; expected that it is registered anew",
+                 "shared memory region '%.60s' lost memory while in use: '%s' was truncated or "
+                 "/dev/shm is full; expected it to be registered again",
                  region->info.name, region->info.key);
     else if (!holds(region->descriptor, &region->info, &object_bytes))
         ppm_fail(error, PPM_UNFIT,
                  "shared memory region '%.60s': found %zu bytes left in '%s', expected %zu from "
-                 "offset %zu on as it was registered",
+                 "offset %zu on, as registered",
                  region->info.name, object_bytes, region->info.key, region->info.byte_size,
                  region->info.offset);
     else
@@ -270,7 +285,7 @@ static enum ppm_status hold_region(struct region *region, size_t offset, size_t 
     if (__builtin_add_overflow(offset, bytes, &end) || end > info->byte_size)
         return ppm_fail(error, PPM_UNFIT,
                         "Invalid offset + byte size for shared memory region: '%.60s': found %zu + "
-                        "%zu, expected at most its %zu bytes",
+                        "%zu, expected at most its size, %zu",
                         info->name, offset, bytes, info->byte_size);
     if (!is_whole(region, error))
         return error->status;

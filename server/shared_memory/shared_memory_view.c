@@ -65,11 +65,10 @@ enum ppm_status shared_memory_back(struct shared_memory_view *view, struct ppm_e
         region->backed_bytes += bytes;
         view->backed_bytes += bytes;
     } else {
-        ppm_fail(
-            error, holes > memory_max() ? PPM_TOO_LARGE : PPM_NO_MEMORY,
-            "shared memory region '%.60s': found %zu bytes of '%s' without memory where the answer "
-            "is to be written, expected no more than is left of memory_max_bytes",
-            region->info.name, holes, region->info.key);
+        ppm_fail(error, holes > memory_max() ? PPM_TOO_LARGE : PPM_NO_MEMORY,
+                 "shared memory region '%.60s': the answer would allocate %zu bytes in '%s', "
+                 "expected at most what is left of memory_max_bytes",
+                 region->info.name, holes, region->info.key);
     }
     pthread_mutex_unlock(&shared_memory_mutex);
     return error->status;

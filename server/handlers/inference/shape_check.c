@@ -62,8 +62,8 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     if (!add_needs(inference, x->shape, &costs) || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
-                            "this input takes %zu MiB to compute and answers %zu MiB, expected at "
-                            "most %zu MiB in all (memory_max_bytes)",
+                            "this input takes %zu MiB to compute and its answer %zu MiB, expected "
+                            "at most %zu MiB in all (memory_max_bytes)",
                             costs.working_bytes >> 20,
                             (costs.output_bytes + stages_bytes(inference)) >> 20,
                             memory_max_bytes >> 20);

@@ -72,7 +72,7 @@ static enum http_next start_change(struct http_request *request, void *(*change)
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&thread, &attributes, change, request) != 0) {
         atomic_flag_clear(&app->is_changing_model);
-        http_problem(request, 503, "no thread could be started for it");
+        http_problem(request, 503, "cannot start a thread for this");
         http_answer(request);
     }
     pthread_attr_destroy(&attributes);

@@ -125,7 +125,7 @@ static enum http_next look(struct inference *inference)
     struct http_request *request = inference->request;
     if (request->body_bytes < v2->header_bytes)
         return http_problem(request, 400,
-                            "%s: found %zu, expected at most the %zu bytes of the body",
+                            "%s: found %zu, expected at most %zu, the length of the body",
                             V2_LENGTH_HEADER, v2->header_bytes, request->body_bytes);
     if (v2->is_read)
         return inference_refuse_body(inference);
@@ -159,7 +159,7 @@ static enum http_next read_header(struct v2_inference *v2)
                             V2_LENGTH_HEADER, text);
     if (request->has_content_length && bytes > request->content_length)
         return http_problem(request, 400,
-                            "%s: found %zu, expected at most the %zu bytes of the body",
+                            "%s: found %zu, expected at most %zu, the length of the body",
                             V2_LENGTH_HEADER, bytes, request->content_length);
     v2->header_bytes = bytes;
     request->body_aligned_at = bytes;
@@ -186,7 +186,7 @@ static enum http_next begin_json(struct v2_inference *v2)
     if (shape)
         return http_problem(
             inference->request, 400,
-            "shape: found %.60s in the query or X-Tensor-Shape, expected only that of inputs[0]",
+            "shape: found %.60s in the query or X-Tensor-Shape, expected a shape only in inputs[0]",
             shape);
     inference->form = inference->answer_form = CODEC_JSON;
     return inference_reader(inference, "inputs")
@@ -205,10 +205,10 @@ static enum http_next refuse_dtype(struct v2_inference *v2)
         return HTTP_RESPOND;
     if (dtype == CODEC_FLOAT32)
         return HTTP_PROCEED;
-    return http_problem(request, 400,
-                        "X-Tensor-Dtype: found %s, expected only the "
-                        "datatype of inputs[0], or float32 values",
-                        codec_dtype_name(dtype));
+    return http_problem(
+        request, 400,
+        "X-Tensor-Dtype: found %s, expected float32, or no type but the datatype of inputs[0]",
+        codec_dtype_name(dtype));
 }
 
 enum http_next v2_infer_begin(struct http_request *request)

@@ -277,7 +277,7 @@ Test(shared_memory, no_more_than_there_are_places_for)
     cr_assert(count_regions() == SHARED_MEMORY_REGIONS_MAX);
     struct shared_memory_view view = hold_good("7", 0, 1);
     cr_assert(shared_memory_unregister("7"));
-    check_not_registered("one more", keys[0], 0, 10, PPM_TOO_LARGE, "still in use");
+    check_not_registered("one more", keys[0], 0, 10, PPM_TOO_LARGE, "or in use");
     shared_memory_release(&view);
     register_good("one more", 0, 0, 10);
 }
@@ -468,7 +468,7 @@ Test(shared_memory, no_more_is_mapped_than_may_be)
     check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "found 4096 bytes besides 16384");
     struct shared_memory_view view = hold_good("b", 0, 1);
     cr_assert(shared_memory_unregister("b"));
-    check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "still in use");
+    check_not_registered("c", keys[0], 0, 1, PPM_TOO_LARGE, "or in use");
     shared_memory_release(&view);
     register_good("c", 0, 0, 2 * PAGE);
 }

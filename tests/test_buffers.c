@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -126,6 +127,7 @@ Test(buffers, small_ones_go_back_too)
 {
     enum { COUNT = 1024, BYTES = MEMORY_MAPPED_BYTES_MIN / 4 };
     static void *buffers[COUNT];
+    cr_assert_eq(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0); /* huge pages would stay as a whole */
     memory_set_max(200 * MIB);
     cr_assert(memory_take(COUNT * (size_t)BYTES));
     const size_t before = resident_bytes();

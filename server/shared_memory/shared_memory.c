@@ -203,7 +203,7 @@ enum ppm_status shared_memory_register(const char *name, const char *key, size_t
             name);
     else if (!region)
         ppm_fail(error, PPM_TOO_LARGE,
-                 "found %d shared memory regions registered or still in use, expected fewer",
+                 "found %d shared memory regions registered or in use, expected fewer",
                  SHARED_MEMORY_REGIONS_MAX);
     else
         map_region(region, &info, error);

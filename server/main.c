@@ -1,5 +1,8 @@
 /* main.c - the table of subcommands. */
-#include "server/commands/commands.h"
+#include "server/commands/command_bench.h"
+#include "server/commands/command_describe.h"
+#include "server/commands/command_health.h"
+#include "server/commands/command_run.h"
 #include "server/config/settings.h"
 #include "server/observe/progress.h"
 #include "server/service/serve.h"

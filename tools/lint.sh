@@ -49,7 +49,7 @@ forbid 'paths start at the root' "^(simd|core|server)/.*$code" $none "$include\"
 forbid '<microhttpd.h> is for server/http/http*.c and its private header' "^(simd|core|server)/.*$code" \
     '^server/http/(http[^/]*\.c|[^/]*_private\.h)$' "$include<microhttpd\.h>"
 forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
-    '^server/(http/|commands/health\.c$)' "$include<gnutls/"
+    '^server/(http/|commands/command_health\.c$)' "$include<gnutls/"
 forbid '<zlib.h> is for server/http/ and server/codec/png.c' "^(simd|core|server)/.*$code" \
     '^server/(http/|codec/png\.c$)' "$include<zlib\.h>"
 forbid '<png.h> is for server/codec/png.c' "^(simd|core|server)/.*$code" '^server/codec/png\.c$' "$include<png\.h>"

@@ -1,6 +1,6 @@
-/* common.c - what several commands need. */
+/* common.c - see common.h. */
+#include "server/commands/common.h"
 #include "server/codec/codec.h"
-#include "server/commands/commands.h"
 #include "server/observe/progress.h"
 
 #include <stdio.h>

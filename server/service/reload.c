@@ -2,7 +2,7 @@
 #include "server/service/reload.h"
 #include "server/base/clock.h"
 #include "server/observe/log.h"
-#include "server/service/load.h"
+#include "server/service/configuration.h"
 #include "server/service/service_manager.h"
 
 #include <pthread.h>
@@ -27,7 +27,7 @@ static void load_first(struct reloader *reloader)
 {
     struct loaded loaded = {0};
     struct app *app = reloader->app;
-    if (load_configuration(app, &app->settings, &loaded, &reloader->error) != PPM_OK)
+    if (configuration_load(app, &app->settings, &loaded, &reloader->error) != PPM_OK)
         return;
     http_access_use(loaded.access);
     served_exchange(&app->served, loaded.registry);
@@ -68,7 +68,7 @@ static void reload(struct reloader *reloader)
     served_begin_change(&app->served);
     if (settings_read(reloader->count, reloader->arguments, &settings, &error) == PPM_OK &&
         check_reload(app, &settings, &error) == PPM_OK &&
-        load_configuration(app, &settings, &loaded, &error) == PPM_OK)
+        configuration_load(app, &settings, &loaded, &error) == PPM_OK)
         take_over(app, &settings, &loaded);
     else if (error.status == PPM_CANCELLED)
         log_line(LOG_INFO, "not reloaded, the server is stopping");

@@ -3,8 +3,8 @@
 #include "server/base/memory.h"
 #include "server/handlers/application.h"
 #include "server/observe/log.h"
+#include "server/service/configuration.h"
 #include "server/service/drain.h"
-#include "server/service/load.h"
 #include "server/service/observe.h"
 #include "server/service/reload.h"
 #include "server/service/service_manager.h"
@@ -224,7 +224,7 @@ enum ppm_status serve(int count, char *const *arguments, struct ppm_error *error
     else if (settings->check_config && check_variables(error) != PPM_OK)
         ;
     else if (settings->check_config)
-        load_configuration_check(settings, error);
+        configuration_check(settings, error);
     else
         run_service(&service, count, arguments, error);
     settings_release(settings);

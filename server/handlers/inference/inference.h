@@ -32,48 +32,52 @@ struct inference_stages {
     struct ppm_stage_times times;
 };
 
-/* From begin to release. Belongs to its request's connection but while the job is queued. */
+/* Pooling of x while it arrives. */
+struct arrival {
+    bool is_settled;             /* whether to pool is decided */
+    struct ppm_shape expected;   /* shape of x */
+    size_t expected_bytes;       /* that pooling will take; 0: it has begun, or will not */
+    size_t plane_bytes;          /* of a channel of x */
+    size_t fed_bytes;            /* of x, already passed to pooling */
+    struct ppm_pooling *pooling; /* NULL: not begun */
+    void *memory;                /* of pooling, from buffer_take */
+    size_t offset;               /* of x in the body */
+};
+
+/* Lives from begin to release. Belongs to the thread that has the request; to the executor while
+ * the job is queued. */
 struct inference {
-    struct executor_job job; /* first: a job is its inference */
+    struct executor_job job; /* first: it is cast to its inference */
     const struct inference_protocol *protocol;
     struct http_request *request;
     struct record record; /* of the request */
     struct app *app;
-    struct registry *registry; /* held, so that a reload leaves the model alone */
+    struct registry *registry; /* held: keeps the model alive during a reload */
     const struct ppm_model *model;
     struct ppm_model_info info;
     enum codec_form form, answer_form;
     enum codec_dtype answer_dtype; /* of floats; integers are int32 */
-    bool answer_dtype_is_explicit; /* the query asked for it */
-    bool may_name_model; /* the body, as the URL does not: what depends on the model waits */
+    bool answer_dtype_is_explicit; /* set by the query */
+    bool may_name_model;           /* the body may, so checks against the model wait for it */
     struct codec_expectation expectation;
-    size_t axes[4];                   /* those of the query or header, for a raw body */
-    struct codec_json_reader *reader; /* of a JSON body, as it arrives; NULL: none is needed yet */
-    bool lacks_budget;                /* for the numbers that reader reads */
-    struct ppm_tensor x; /* n == 0: its shape is not known yet; data within body or x_memory */
-    void *x_memory;      /* decoded values; NULL: they stand elsewhere */
+    size_t axes[4];                   /* from the query or header */
+    struct codec_json_reader *reader; /* NULL: not created yet */
+    bool lacks_budget;                /* why the reader failed */
+    struct ppm_tensor x;              /* shape.n == 0: unknown; data: in the body or x_memory */
+    void *x_memory;                   /* decoded values; NULL: none */
     void (*free_x)(void *x_memory);
-    void *y_data;           /* room for y elsewhere than in the answer; NULL: none */
-    struct ppm_costs costs; /* once the shape is known */
-    size_t needed_bytes;    /* to compute and answer it, beside its body */
-    size_t answer_bytes;    /* of the memory that its answer lies in; 0: of its body, no more */
-    size_t head_bytes_max;  /* of an answer, before y; a multiple of 64 */
-    struct inference_stages *stages; /* asked for: inner results, which stand behind y; or NULL */
-    struct arrival {
-        bool is_settled;             /* whether it is pooled while it arrives */
-        struct ppm_shape expected;   /* x, */
-        size_t expected_bytes;       /* and what pooling it takes; 0: no more, or not at all */
-        size_t plane_bytes;          /* of a channel of x */
-        size_t fed_bytes;            /* of x, that may have been pooled */
-        struct ppm_pooling *pooling; /* NULL: it is not */
-        void *memory;                /* for it, from buffer_take */
-        size_t offset;               /* of x in the body */
-    } arrival;
-    double queued_ms;
-    bool is_queued;                /* answered by http_answer */
-    struct http_deadline deadline; /* of the stage it is in */
-    struct codec_cancel cancel;    /* asks inference_is_abandoned */
-    atomic_llong next_look_us;     /* at clock and client */
+    void *y_data;                    /* where y goes; NULL: into the answer */
+    struct ppm_costs costs;          /* once the shape is known */
+    size_t needed_bytes;             /* to compute and answer, besides the body */
+    size_t answer_bytes;             /* size of the answer's memory; 0: of its body */
+    size_t head_bytes_max;           /* of room before y in an answer; a multiple of 64 */
+    struct inference_stages *stages; /* intermediate results, after y; NULL: not asked for */
+    struct arrival arrival;
+    double queued_ms;              /* when it was submitted, since the request began */
+    bool is_queued;                /* http_answer sends the response */
+    struct http_deadline deadline; /* of the current stage */
+    struct codec_cancel cancel;    /* calls inference_is_abandoned */
+    atomic_llong next_look_us;     /* when to check clock and client */
     atomic_bool is_abandoned;
 };
 

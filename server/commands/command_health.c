@@ -1,5 +1,5 @@
-/* health.c - `health`: whether a running server is ready, by its /readyz, for container checks. */
-#include "server/commands/commands.h"
+/* command_health.c - see command_health.h. */
+#include "server/commands/command_health.h"
 #include "server/config/arguments.h"
 #include "server/config/settings.h"
 

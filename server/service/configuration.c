@@ -1,5 +1,5 @@
-/* load.c - see load.h. */
-#include "server/service/load.h"
+/* configuration.c - see configuration.h. */
+#include "server/service/configuration.h"
 #include "server/base/memory.h"
 #include "server/observe/log.h"
 #include "server/observe/progress.h"
@@ -22,7 +22,7 @@ static bool is_leaving(void *app)
     return atomic_load(&((const struct app *)app)->is_leaving);
 }
 
-enum ppm_status load_configuration(struct app *app, const struct settings *settings,
+enum ppm_status configuration_load(struct app *app, const struct settings *settings,
                                    struct loaded *ret_loaded, struct ppm_error *error)
 {
     struct ppm_progress progress = progress_start("loading");
@@ -42,7 +42,7 @@ enum ppm_status load_configuration(struct app *app, const struct settings *setti
     return error->status;
 }
 
-enum ppm_status load_configuration_check(const struct settings *settings, struct ppm_error *error)
+enum ppm_status configuration_check(const struct settings *settings, struct ppm_error *error)
 {
     const struct ppm_progress progress = progress_start("loading");
     struct http_access *access = read_access(settings, error);

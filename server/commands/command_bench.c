@@ -1,7 +1,8 @@
-/* bench.c - `bench`: times the computation without HTTP, on a warm model, in NCHW. */
+/* command_bench.c - see command_bench.h. */
+#include "server/commands/command_bench.h"
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
-#include "server/commands/commands.h"
+#include "server/commands/common.h"
 #include "server/config/arguments.h"
 #include "server/observe/progress.h"
 

@@ -1,7 +1,8 @@
-/* run.c - `run`: one tensor through a model, file to file: .npy, or a PNG of a map of labels. */
+/* command_run.c - see command_run.h. */
+#include "server/commands/command_run.h"
 #include "server/base/clock.h"
 #include "server/codec/codec.h"
-#include "server/commands/commands.h"
+#include "server/commands/common.h"
 #include "server/config/arguments.h"
 
 #include <errno.h>

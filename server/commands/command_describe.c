@@ -1,5 +1,6 @@
-/* describe.c - `describe`: the layers of a model, and the cost of an input shape. */
-#include "server/commands/commands.h"
+/* command_describe.c - see command_describe.h. */
+#include "server/commands/command_describe.h"
+#include "server/commands/common.h"
 #include "server/config/arguments.h"
 
 #include <inttypes.h>

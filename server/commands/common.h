@@ -1,0 +1,19 @@
+/* common.h - what several commands need. */
+#ifndef PPM_SERVER_COMMANDS_COMMON_H
+#define PPM_SERVER_COMMANDS_COMMON_H
+
+#include "core/ppm.h"
+
+enum { QUANTITY_BYTES = 32 };
+
+/* "136.1 GFLOP", "29.5 MB", "12 B". Returns ret_text. */
+const char *command_quantity(double value, const char *unit, char ret_text[QUANTITY_BYTES]);
+
+/* Loads a model and shows progress. NULL on error. */
+struct ppm_model *command_load_model(const char *path, struct ppm_error *error);
+
+/* Reads --shape, N,C,H,W or C,H,W, as a tensor without data. */
+enum ppm_status command_read_shape(const char *text, struct ppm_tensor *ret_tensor,
+                                   struct ppm_error *error);
+
+#endif

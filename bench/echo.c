@@ -1,6 +1,6 @@
 /*
  * echo.c - the least that a server on libmicrohttpd can do: takes a body, answers so many bytes.
- * Its settings are those of server/http/http.c, so that the difference is our own code.
+ * Its settings are those of server/http/http_server.c, so that the difference is our own code.
  *
  *     echo ADDRESS ANSWER_BYTES HTTP_THREADS CONNECTION_MEMORY_BYTES
  *

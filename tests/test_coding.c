@@ -1,6 +1,10 @@
 /* test_coding.c - Accept-Encoding, and answers compressed. */
 #include "server/base/memory.h"
-#include "server/http/http_private.h"
+#include "server/http/coding.h"
+#include "server/http/compress.h"
+#include "server/http/http.h"
+#include "server/http/http_request.h"
+#include "server/http/http_server.h"
 #include "tests/compressed.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"

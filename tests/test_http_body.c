@@ -2,7 +2,12 @@
  * and what is no compressed body, byte by byte. */
 #include "server/base/buffers.h"
 #include "server/base/memory.h"
-#include "server/http/http_private.h"
+#include "server/http/coding.h"
+#include "server/http/http.h"
+#include "server/http/http_body.h"
+#include "server/http/http_request.h"
+#include "server/http/http_server.h"
+#include "server/http/inflate.h"
 #include "tests/compressed.h"
 #include "tests/heap_sweep.h"
 #include "tests/support.h"

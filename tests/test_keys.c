@@ -1,5 +1,5 @@
 /* test_keys.c - keys as digests: each that stands in the file, and nothing else. */
-#include "server/http/access_private.h"
+#include "server/http/keys.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>

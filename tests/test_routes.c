@@ -1,6 +1,8 @@
 /* test_routes.c - which route a method and a target find. */
 #include "server/handlers/routes.h"
-#include "server/http/http_private.h"
+#include "server/http/http.h"
+#include "server/http/routes.h"
+#include "server/http/target.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

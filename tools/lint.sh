@@ -46,8 +46,8 @@ forbid 'the door of core/ is core/ppm.h' "^server/.*$code" $none "$include\"core
 forbid 'server/ knows nothing of simd/' "^server/.*$code" $none "$include\"simd/"
 forbid 'server/ knows no tests' "^server/.*$code" $none "$include\"(tests|bench)/"
 forbid 'paths start at the root' "^(simd|core|server)/.*$code" $none "$include\"[^\"]*\.\./"
-forbid '<microhttpd.h> is for server/http/http*.c and its private header' "^(simd|core|server)/.*$code" \
-    '^server/http/(http[^/]*\.c|[^/]*_private\.h)$' "$include<microhttpd\.h>"
+forbid '<microhttpd.h> is for server/http/' "^(simd|core|server)/.*$code" \
+    '^server/http/' "$include<microhttpd\.h>"
 forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
     '^server/(http/|commands/command_health\.c$)' "$include<gnutls/"
 forbid '<zlib.h> is for server/http/ and server/codec/png.c' "^(simd|core|server)/.*$code" \

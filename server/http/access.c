@@ -1,8 +1,10 @@
 /* access.c - the keys and the certificate in use: who may ask, and what a handshake shows. */
-#include "server/http/access_private.h"
-#include "server/http/http_private.h"
+#include "server/http/access.h"
+#include "server/http/counts.h"
+#include "server/http/keys.h"
+#include "server/http/tls.h"
 
-#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,27 +21,6 @@ static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct http_access *current;
 
 /* ---- files ---- */
-
-enum ppm_status access_read_file(const char *setting, const char *path, gnutls_datum_t *ret_bytes,
-                                 struct ppm_error *error)
-{
-    enum { FILE_BYTES_MAX = 1 << 20 };
-    size_t bytes;
-    struct ppm_error unread = {0};
-    char *data = ppm_read_file(path, FILE_BYTES_MAX, &bytes, &unread);
-    if (!data)
-        return ppm_fail(error, unread.status, "%s: %s", setting, unread.text);
-    *ret_bytes = (gnutls_datum_t){.data = (unsigned char *)data, .size = (unsigned)bytes};
-    return PPM_OK;
-}
-
-void access_forget(gnutls_datum_t *bytes)
-{
-    if (bytes->data)
-        gnutls_memset(bytes->data, 0, bytes->size);
-    free(bytes->data);
-    *bytes = (gnutls_datum_t){0};
-}
 
 static void warn_of_mode(const char *setting, const char *path,
                          void (*on_warning)(const char *text))

@@ -1,9 +1,8 @@
-/* coding.c - content codings: which one a body has, which one its answer may have (RFC 9110 8.4.1,
- * 12.5.3). */
+/* coding.c - see coding.h. RFC 9110 8.4.1, 12.5.3. */
+#include "server/http/coding.h"
 #include "server/base/field_value.h"
-#include "server/http/http_private.h"
 
-#include <string.h>
+#include <microhttpd.h>
 #include <strings.h>
 
 static const struct {
@@ -21,7 +20,7 @@ const char *http_coding_name(enum http_coding coding)
     return coding == HTTP_GZIP ? "gzip" : "deflate";
 }
 
-static bool find_coding(struct span name, enum http_coding *ret_coding)
+bool http_find_coding(struct span name, enum http_coding *ret_coding)
 {
     for (size_t i = 0; i < sizeof codings / sizeof *codings; i++)
         if (span_is(name, codings[i].name)) {
@@ -29,43 +28,6 @@ static bool find_coding(struct span name, enum http_coding *ret_coding)
             return true;
         }
     return false;
-}
-
-/* ---- Content-Encoding ---- */
-
-struct content_encoding {
-    const char *value;
-    unsigned fields;
-};
-
-static enum MHD_Result look_for_encoding(void *context, enum MHD_ValueKind kind, const char *name,
-                                         const char *value)
-{
-    struct content_encoding *found = context;
-    (void)kind;
-    if (strcasecmp(name, "Content-Encoding") == 0) {
-        found->fields++;
-        found->value = value ? value : "";
-    }
-    return MHD_YES;
-}
-
-enum http_next http_check_coding(struct http_request *request)
-{
-    struct content_encoding found = {.value = ""};
-    enum http_coding coding = HTTP_IDENTITY;
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_for_encoding, &found);
-    const struct span name = span_trimmed(span_of(found.value));
-    if (found.fields > 1 || (name.bytes > 0 && !find_coding(name, &coding))) {
-        http_add_header(request, "Accept-Encoding", "gzip, deflate");
-        return http_problem(
-            request, 415,
-            "Content-Encoding: found %.60s, expected gzip or deflate, only one of them",
-            found.fields > 1 ? "several headers" : found.value);
-    }
-    if (coding == HTTP_IDENTITY || http_expect_compressed(request, coding))
-        return HTTP_PROCEED;
-    return http_problem(request, 503, "out of memory");
 }
 
 /* ---- Accept-Encoding ---- */
@@ -92,7 +54,7 @@ static void weigh(struct span element, struct http_codings *qualities)
     const struct span name = field_token(&element);
     if (span_is(name, "*"))
         held = &qualities->any;
-    else if (find_coding(name, &coding))
+    else if (http_find_coding(name, &coding))
         held = &qualities->of[coding];
     if (held && read_weight(element, &quality) && quality > *held)
         *held = quality;

@@ -1,5 +1,6 @@
 /* compress.c - an answer's body, deflated for a client that asked for it. */
-#include "server/http/http_private.h"
+#include "server/http/compress.h"
+#include "server/http/coding.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,10 @@
 /* cors.c - which pages of other origins may use this server from a browser (WHATWG Fetch, CORS). */
+#include "server/http/cors.h"
 #include "server/base/field_value.h"
-#include "server/http/http_private.h"
+#include "server/http/http_server.h"
+#include "server/http/routes.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
 

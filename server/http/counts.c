@@ -1,5 +1,6 @@
 /* counts.c - what the application is told of requests that are not answered as they asked. */
-#include "server/http/http_private.h"
+#include "server/http/counts.h"
+#include "server/http/http_server.h"
 
 void http_count_refusal(const struct http_server *server, enum http_refusal why)
 {

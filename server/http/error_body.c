@@ -1,5 +1,6 @@
 /* error_body.c - see error_body.h. */
 #include "server/http/error_body.h"
+#include "server/http/http_server.h"
 
 #include <jansson.h>
 

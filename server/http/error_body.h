@@ -2,7 +2,7 @@
 #ifndef PPM_SERVER_HTTP_ERROR_BODY_H
 #define PPM_SERVER_HTTP_ERROR_BODY_H
 
-#include "server/http/http_private.h"
+#include "server/http/http.h"
 
 const char *http_reason(unsigned status); /* "Not Found" */
 

@@ -1,7 +1,9 @@
 /* fields.c - headers and parameters by their names: those that are mistyped or stand there twice
  * are refused, since an answer that ignores them is a wrong one. */
-#include "server/http/http_private.h"
+#include "server/http/fields.h"
+#include "server/http/http_server.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

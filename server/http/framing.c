@@ -9,8 +9,11 @@
  * read in another way. A library that receives by other means is noticed: then no head's end has
  * been seen here when it asks for an answer (http_guard), and at the start (probe.c).
  */
+#include "server/http/framing.h"
 #include "server/base/field_value.h"
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/http_server.h"
+#include "server/http/tell.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -3,9 +3,12 @@
  * libmicrohttpd lets pass what a proxy in front may read in another way (request smuggling) and
  * what has no meaning here; all of it is refused before a route is looked for. RFC 9112, RFC 9110.
  */
+#include "server/http/guard.h"
 #include "server/base/field_value.h"
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/framing.h"
 
+#include <microhttpd.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>

@@ -1,6 +1,11 @@
 /* http_answer.c - responses to connections, with the headers that every answer carries. */
-#include "server/http/http_private.h"
+#include "server/http/http_answer.h"
+#include "server/http/connection.h"
+#include "server/http/cors.h"
+#include "server/http/deadlines.h"
+#include "server/http/http_server.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 
 static bool add(struct MHD_Response *response, const char *name, const char *value)
@@ -69,4 +74,16 @@ enum MHD_Result http_send(struct http_request *request)
     }
     request->server->options.on_answer(request);
     return result;
+}
+
+void http_answer_later(struct http_request *request)
+{
+    request->phase = HTTP_SUSPENDED;
+    MHD_suspend_connection(request->connection);
+}
+
+void http_answer(struct http_request *request)
+{
+    http_expect_resumption(http_connection_of(request->connection));
+    MHD_resume_connection(request->connection);
 }

@@ -1,31 +1,17 @@
 /* http_request.c - what handlers ask of a request and put into its response. */
+#include "server/http/http_request.h"
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
 #include "server/base/memory.h"
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/idle.h"
 
 #include <arpa/inet.h>
+#include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-
-/* Unlike any other, not secret. */
-/* splitmix64: all different, from wherever it began. */
-void http_random_hex(char ret_digits[HTTP_SPAN_ID_BYTES])
-{
-    static atomic_ullong next;
-    unsigned long long first = 0, id;
-    if (atomic_load(&next) == 0 &&
-        getrandom(&first, sizeof first, GRND_NONBLOCK) == (ssize_t)sizeof first)
-        atomic_store(&next, first);
-    id = atomic_fetch_add(&next, 0x9e3779b97f4a7c15);
-    id = (id ^ (id >> 30)) * 0xbf58476d1ce4e5b9;
-    id = (id ^ (id >> 27)) * 0x94d049bb133111eb;
-    snprintf(ret_digits, HTTP_SPAN_ID_BYTES, "%016llx", id ^ (id >> 31));
-}
 
 const char *http_header(const struct http_request *request, const char *name)
 {
@@ -43,18 +29,6 @@ const char *http_query(const struct http_request *request, const char *name)
 double http_elapsed_ms(const struct http_request *request)
 {
     return 1e3 * (clock_now_s() - request->started_s);
-}
-
-struct http_deadline http_deadline_in(const struct http_request *request, size_t ms,
-                                      const char *setting)
-{
-    const struct http_deadline deadline = {clock_now_s() + (double)ms / 1e3, ms, setting};
-    return ms == 0 || request->deadline.at_s < deadline.at_s ? request->deadline : deadline;
-}
-
-bool http_is_past(const struct http_deadline *deadline)
-{
-    return clock_now_s() > deadline->at_s;
 }
 
 void http_client_address(const struct http_request *request, char *ret_text, size_t bytes)
@@ -146,16 +120,4 @@ void http_respond(struct http_request *request, unsigned status, const char *con
 {
     http_respond_within(request, status, content_type, body, body, body_bytes);
     request->response.free_memory = free;
-}
-
-void http_answer_later(struct http_request *request)
-{
-    request->phase = HTTP_SUSPENDED;
-    MHD_suspend_connection(request->connection);
-}
-
-void http_answer(struct http_request *request)
-{
-    http_expect_resumption(http_connection_of(request->connection));
-    MHD_resume_connection(request->connection);
 }

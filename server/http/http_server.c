@@ -1,8 +1,16 @@
 /* http_server.c - the server: its start and stop, and what it says of itself. */
+#include "server/http/http_server.h"
 #include "server/base/clock.h"
-#include "server/http/access_private.h"
-#include "server/http/http_private.h"
+#include "server/http/access.h"
+#include "server/http/connections.h"
+#include "server/http/handle.h"
+#include "server/http/linger.h"
+#include "server/http/listen.h"
+#include "server/http/origin.h"
+#include "server/http/probe.h"
+#include "server/http/watcher.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,9 +5,12 @@
  * Their memory is freed by the thread they belong to, as soon as it sees the end of the connection;
  * the budget has it back at once.
  */
+#include "server/http/idle.h"
 #include "server/base/clock.h"
 #include "server/base/memory.h"
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/http_server.h"
+#include "server/http/tell.h"
 
 enum { PACE_BYTES = 1 << 10 }; /* fewer in idle_s is not arriving */
 static const double idle_s = 1;

@@ -1,9 +1,15 @@
 /* inflate.c - a body that came compressed, once all of it is there: gzip and deflate. */
+#include "server/http/inflate.h"
 #include "server/base/buffers.h"
-#include "server/http/http_private.h"
+#include "server/base/field_value.h"
+#include "server/http/coding.h"
+#include "server/http/counts.h"
+#include "server/http/http_body.h"
 
+#include <microhttpd.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <zlib.h>
 
 enum {
@@ -203,4 +209,41 @@ enum http_next http_refuse_inflation(struct http_request *request, const struct 
     if (error->status == PPM_TOO_LARGE)
         http_count_refusal(request->server, HTTP_TOO_LARGE);
     return http_problem_of(request, error);
+}
+
+/* ---- Content-Encoding ---- */
+
+struct content_encoding {
+    const char *value;
+    unsigned fields;
+};
+
+static enum MHD_Result look_for_encoding(void *context, enum MHD_ValueKind kind, const char *name,
+                                         const char *value)
+{
+    struct content_encoding *found = context;
+    (void)kind;
+    if (strcasecmp(name, "Content-Encoding") == 0) {
+        found->fields++;
+        found->value = value ? value : "";
+    }
+    return MHD_YES;
+}
+
+enum http_next http_check_coding(struct http_request *request)
+{
+    struct content_encoding found = {.value = ""};
+    enum http_coding coding = HTTP_IDENTITY;
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_for_encoding, &found);
+    const struct span name = span_trimmed(span_of(found.value));
+    if (found.fields > 1 || (name.bytes > 0 && !http_find_coding(name, &coding))) {
+        http_add_header(request, "Accept-Encoding", "gzip, deflate");
+        return http_problem(
+            request, 415,
+            "Content-Encoding: found %.60s, expected gzip or deflate, only one of them",
+            found.fields > 1 ? "several headers" : found.value);
+    }
+    if (coding == HTTP_IDENTITY || http_expect_compressed(request, coding))
+        return HTTP_PROCEED;
+    return http_problem(request, 503, "out of memory");
 }

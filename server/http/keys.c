@@ -1,6 +1,7 @@
 /* keys.c - the keys of those who may ask: a file of one key a line, kept as digests, so that a
  * comparison takes the same time for every key and nothing in memory would let anyone in. */
-#include "server/http/access_private.h"
+#include "server/http/keys.h"
+#include "server/http/secret.h"
 
 #include <gnutls/crypto.h>
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static enum ppm_status add_lines(struct keys *keys, gnutls_datum_t file, const c
 struct keys *keys_read(const char *path, struct ppm_error *error)
 {
     gnutls_datum_t file = {0};
-    if (access_read_file("keys_file", path, &file, error) != PPM_OK)
+    if (secret_read("keys_file", path, &file, error) != PPM_OK)
         return NULL;
     struct keys *keys =
         calloc(1, sizeof *keys + count_lines((const char *)file.data) * DIGEST_BYTES);
@@ -83,7 +84,7 @@ struct keys *keys_read(const char *path, struct ppm_error *error)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
     else
         add_lines(keys, file, path, error);
-    access_forget(&file);
+    secret_forget(&file);
     if (error->status == PPM_OK)
         return keys;
     keys_free(keys);

@@ -6,8 +6,10 @@
  * the socket open, and what still comes is let go by until the client has read the answer and
  * closed, or for LINGER_S at most; as nginx's lingering_close does.
  */
+#include "server/http/linger.h"
 #include "server/base/clock.h"
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/http_server.h"
 
 #include <errno.h>
 #include <fcntl.h>

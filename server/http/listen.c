@@ -1,5 +1,5 @@
 /* listen.c - listening sockets: TCP by name or address, a unix socket, or one that was passed. */
-#include "server/http/http_private.h"
+#include "server/http/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,12 @@
  * rebinding) may not even read. Both are known by headers that scripts cannot set: Host, Origin and
  * Sec-Fetch-Site.
  */
+#include "server/http/origin.h"
 #include "server/base/field_value.h"
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/cors.h"
+#include "server/http/counts.h"
+#include "server/http/http_server.h"
 
 #include <arpa/inet.h>
 #include <limits.h>

@@ -3,8 +3,14 @@
  * framing.c sees bytes because the library receives them by recv, and guard.c sees all of a head
  * because the library leaves it where it came in. Another version may do otherwise; then a request
  * that is smuggled in would pass. Two heads over a pair of sockets show it. */
-#include "server/http/http_private.h"
+#include "server/http/probe.h"
+#include "server/http/connection.h"
+#include "server/http/framing.h"
+#include "server/http/guard.h"
+#include "server/http/http_request.h"
+#include "server/http/http_server.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

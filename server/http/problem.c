@@ -1,7 +1,9 @@
 /* problem.c - a response that is an error. */
 #include "server/base/memory.h"
+#include "server/http/counts.h"
 #include "server/http/error_body.h"
-#include "server/http/http_private.h"
+#include "server/http/http.h"
+#include "server/http/target.h"
 
 #include <stdio.h>
 #include <string.h>

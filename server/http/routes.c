@@ -1,5 +1,5 @@
 /* routes.c - the table of routes, searched. */
-#include "server/http/http_private.h"
+#include "server/http/routes.h"
 
 #include <stdio.h>
 #include <string.h>

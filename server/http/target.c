@@ -1,7 +1,7 @@
 /* target.c - the target of a request line in plain form: whose it is, and the path in it (RFC 9112
  * 3.2, RFC 3986 6.2.2.2). */
+#include "server/http/target.h"
 #include "server/base/field_value.h"
-#include "server/http/http_private.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,7 +1,12 @@
 /* tell.c - an answer to a request that the library has no way to answer: in the middle of its head
  * or its body. The connection ends behind it. */
+#include "server/http/tell.h"
+#include "server/http/connection.h"
 #include "server/http/error_body.h"
-#include "server/http/http_private.h"
+#include "server/http/http_answer.h"
+#include "server/http/http_server.h"
+#include "server/http/ids.h"
+#include "server/http/target.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* tls.c - the server's certificate and key, from PEM files to what a handshake takes. */
-#include "server/http/access_private.h"
-
-#include <string.h>
+#include "server/http/tls.h"
+#include "server/http/secret.h"
 
 enum { CERTIFICATES_MAX = 16 };
 
@@ -80,9 +79,8 @@ enum ppm_status tls_read(const char *certificate_path, const char *key_path,
                          struct tls_identity *ret_identity, struct ppm_error *error)
 {
     struct tls_identity identity = {0};
-    if (access_read_file("tls_certificate", certificate_path, &identity.certificate, error) ==
-            PPM_OK &&
-        access_read_file("tls_key", key_path, &identity.key, error) == PPM_OK)
+    if (secret_read("tls_certificate", certificate_path, &identity.certificate, error) == PPM_OK &&
+        secret_read("tls_key", key_path, &identity.key, error) == PPM_OK)
         check(&identity, certificate_path, key_path, error);
     if (error->status == PPM_OK)
         *ret_identity = identity;
@@ -93,6 +91,6 @@ enum ppm_status tls_read(const char *certificate_path, const char *key_path,
 
 void tls_forget(struct tls_identity *identity)
 {
-    access_forget(&identity->certificate);
-    access_forget(&identity->key);
+    secret_forget(&identity->certificate);
+    secret_forget(&identity->key);
 }

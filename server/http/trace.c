@@ -4,9 +4,10 @@
  *
  * What is malformed, of all zeros, or there more than once is as if it were not there.
  */
-#include "server/http/http_private.h"
+#include "server/http/trace.h"
+#include "server/http/ids.h"
 
-#include <stdio.h>
+#include <microhttpd.h>
 #include <string.h>
 #include <strings.h>
 

@@ -2,7 +2,7 @@
  * fuzz_framing.c - bytes of a connection: what is passed on does not depend on the pieces in which
  * they come, and is right: looked at again it stays as it is.
  */
-#include "server/http/http_private.h"
+#include "server/http/framing.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

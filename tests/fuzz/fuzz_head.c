@@ -2,9 +2,17 @@
  * fuzz_head.c - request heads, as libmicrohttpd hands them over: what the guard lets pass is held
  * against the bytes that came, read line by line.
  */
-#include "server/http/http_private.h"
+#include "server/http/connection.h"
+#include "server/http/framing.h"
+#include "server/http/guard.h"
+#include "server/http/http.h"
+#include "server/http/http_request.h"
+#include "server/http/http_server.h"
+#include "server/http/target.h"
+#include "server/http/trace.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,13 @@
  * which gets all at once; and answers, which zlib has to read back. */
 #include "server/base/buffers.h"
 #include "server/base/memory.h"
-#include "server/http/http_private.h"
+#include "server/http/coding.h"
+#include "server/http/compress.h"
+#include "server/http/http.h"
+#include "server/http/http_body.h"
+#include "server/http/http_request.h"
+#include "server/http/http_server.h"
+#include "server/http/inflate.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* fuzz_keys.c - files of keys: taken or refused line by line, and only what stands there is held.
  */
-#include "server/http/access_private.h"
+#include "server/http/keys.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

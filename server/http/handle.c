@@ -1,9 +1,31 @@
-/* http.c - what libmicrohttpd calls: connections to requests. */
+/* handle.c - see handle.h. A request is read, checked step by step, handled and answered. */
+#include "server/http/handle.h"
 #include "server/base/clock.h"
-#include "server/http/http_private.h"
+#include "server/http/access.h"
+#include "server/http/body_check.h"
+#include "server/http/connection.h"
+#include "server/http/connections.h"
+#include "server/http/cors.h"
+#include "server/http/counts.h"
+#include "server/http/deadlines.h"
+#include "server/http/fields.h"
+#include "server/http/guard.h"
+#include "server/http/http_answer.h"
+#include "server/http/http_body.h"
+#include "server/http/http_request.h"
+#include "server/http/http_server.h"
+#include "server/http/idle.h"
+#include "server/http/ids.h"
+#include "server/http/inflate.h"
+#include "server/http/linger.h"
+#include "server/http/origin.h"
+#include "server/http/routes.h"
+#include "server/http/target.h"
+#include "server/http/trace.h"
+#include "server/http/turn.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,29 +35,6 @@ enum {
 };
 
 /* ---- a request's life ---- */
-
-/* An id that is safe in logs and headers: the caller's own, or 16 random digits. */
-static void choose_id(struct http_request *request)
-{
-    const char *sent = http_header(request, "X-Request-Id");
-    const size_t length = sent ? strcspn(sent, " \t") : 0; /* space may follow */
-    bool is_token =
-        length > 0 && length < HTTP_ID_BYTES && !sent[length + strspn(sent + length, " \t")];
-    for (size_t i = 0; i < length && is_token; i++)
-        is_token = isalnum((unsigned char)sent[i]) || strchr("!#$%&'*+-.^_`|~:/=@", sent[i]);
-    if (is_token) {
-        memcpy(request->id, sent, length);
-        return;
-    }
-    http_random_hex(request->id);
-}
-
-struct http_connection *http_connection_of(struct MHD_Connection *mhd)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
 
 /* Called with the raw target, before anything is decoded. What it returned would be lost with a
  * connection that ends within the head, so the connection keeps the target. */
@@ -76,7 +75,7 @@ static struct http_request *create_request(struct http_server *server, struct MH
     set_request_deadline(request, server->options.request_timeout_ms, "request_timeout_ms");
     snprintf(request->method, sizeof request->method, "%s", method);
     http_make_printable(request->method);
-    choose_id(request);
+    http_choose_id(http_header(request, "X-Request-Id"), request->id);
     http_read_trace(request);
     http_expect_body(connection, request);
     atomic_fetch_add(&server->in_flight, 1);

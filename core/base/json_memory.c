@@ -5,6 +5,7 @@
  * grow, longjmp leaves the parse; the result is copied by a function that does check. When jansson
  * writes text, it does not notice a failed allocation either and leaves out a key, so the text's
  * buffer is allocated at full size beforehand. */
+#include "core/base/size.h"
 #include "core/ppm.h"
 
 #include <jansson.h>
@@ -28,17 +29,10 @@ struct arena {
 
 static _Thread_local struct arena *parsing; /* NULL: the thread parses nothing */
 
-static size_t round_up(size_t bytes)
-{
-    const size_t unit = alignof(max_align_t);
-    return (bytes + unit - 1) / unit * unit;
-}
-
 /* Chunks double, so that they are few. */
 static struct chunk *add_chunk(struct arena *arena, size_t bytes)
 {
-    size_t room = arena->chunks ? 2 * arena->chunks->bytes : FIRST_BYTES;
-    room = room < bytes ? bytes : room;
+    const size_t room = size_max(bytes, arena->chunks ? 2 * arena->chunks->bytes : FIRST_BYTES);
     struct chunk *chunk = malloc(sizeof *chunk + room);
     if (!chunk)
         longjmp(arena->is_empty, 1);
@@ -52,7 +46,7 @@ static void *take(size_t bytes)
     struct arena *arena = parsing;
     if (!arena)
         return malloc(bytes);
-    bytes = round_up(bytes);
+    bytes = size_round_up(bytes, alignof(max_align_t));
     struct chunk *chunk = arena->chunks;
     if (!chunk || chunk->bytes - chunk->used < bytes)
         chunk = add_chunk(arena, bytes);

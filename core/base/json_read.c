@@ -1,5 +1,6 @@
 /* json_read.c - see json_read.h. */
 #include "core/base/json_read.h"
+#include "core/base/size.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,8 +25,7 @@ static size_t write_place(const struct json_place *place, char *text, size_t byt
     size_t at = write_place(place->parent, text, bytes);
     int wrote = place->key ? snprintf(text + at, bytes - at, "%s%s", at ? "." : "", place->key)
                            : snprintf(text + at, bytes - at, "[%zu]", place->index);
-    size_t end = at + (size_t)wrote;
-    return end < bytes ? end : bytes - 1;
+    return size_min(at + (size_t)wrote, bytes - 1);
 }
 
 /* A value as it would stand in the file, cut short. */

@@ -28,16 +28,14 @@ const char *ppm_dtype_name(enum ppm_dtype dtype)
 
 enum ppm_status ppm_shape_bytes(struct ppm_shape shape, size_t *ret_bytes, struct ppm_error *error)
 {
-    size_t bytes = sizeof(float);
     if (shape.n == 0 || shape.c == 0 || shape.h == 0 || shape.w == 0)
         return ppm_fail(error, PPM_MALFORMED,
                         "found a dimension of 0 (N %zu, C %zu, H %zu, W %zu), expected each to be "
                         "at least 1",
                         shape.n, shape.c, shape.h, shape.w);
-    if (__builtin_mul_overflow(bytes, shape.n, &bytes) ||
-        __builtin_mul_overflow(bytes, shape.c, &bytes) ||
-        __builtin_mul_overflow(bytes, shape.h, &bytes) ||
-        __builtin_mul_overflow(bytes, shape.w, &bytes) || bytes > PTRDIFF_MAX)
+    const size_t map = size_times(shape.h, size_times(shape.w, sizeof(float)));
+    const size_t bytes = size_times(shape.n, size_times(shape.c, map));
+    if (bytes > PTRDIFF_MAX)
         return ppm_fail(error, PPM_MALFORMED,
                         "the shape (N %zu, C %zu, H %zu, W %zu) overflows: expected its product to "
                         "fit in memory",

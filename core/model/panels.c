@@ -8,7 +8,7 @@
 
 size_t conv_words(const struct layer *layer, size_t channels)
 {
-    return layer->bfloat16 ? (channels + 1) / 2 : channels;
+    return layer->bfloat16 ? size_div_up(channels, 2) : channels;
 }
 
 /* Where a part's tap begins among the words of a panel's column. */
@@ -36,14 +36,13 @@ size_t conv_bytes(const struct layer *layer)
 
 size_t conv_panel_count(const struct layer *layer)
 {
-    const size_t rows = layer->simd->gemm_rows;
-    return (layer->out_channels + rows - 1) / rows;
+    return size_div_up(layer->out_channels, layer->simd->gemm_rows);
 }
 
 size_t conv_panel_rows(const struct layer *layer, size_t index)
 {
-    const size_t rows = layer->simd->gemm_rows, left = layer->out_channels - index * rows;
-    return left < rows ? left : rows;
+    const size_t rows = layer->simd->gemm_rows;
+    return size_min(rows, layer->out_channels - index * rows);
 }
 
 static float *panel_of(const struct layer *layer, size_t index)

@@ -47,7 +47,7 @@ static enum ppm_status read_exactly(const struct safetensors *file, uint64_t off
                                     size_t bytes, struct ppm_error *error)
 {
     for (size_t done = 0; done < bytes;) {
-        const size_t left = bytes - done, piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+        const size_t piece = size_min(bytes - done, PIECE_BYTES);
         if (load_check(file->progress, error) != PPM_OK)
             return error->status;
         ssize_t got = pread(file->descriptor, (char *)ret + done, piece, (off_t)(offset + done));

@@ -36,15 +36,10 @@ static bool output_is_stored_apart(const struct graph *graph)
     return graph->geometry->needs_resize && graph->spec->output.as == AS_ARGMAX;
 }
 
-/* Elements of each buffer; 0: not needed. */
+/* Elements of a buffer, at most what fits in memory. */
 static size_t elements_of(size_t n, size_t c, size_t h, size_t w)
 {
-    size_t elements = n;
-    if (__builtin_mul_overflow(elements, c, &elements) ||
-        __builtin_mul_overflow(elements, h, &elements) ||
-        __builtin_mul_overflow(elements, w, &elements) || elements > PTRDIFF_MAX / sizeof(float))
-        return PTRDIFF_MAX / sizeof(float);
-    return elements;
+    return size_min(size_times(size_times(n, c), size_times(h, w)), PTRDIFF_MAX / sizeof(float));
 }
 
 /* Calls visit for every buffer of a run with its place and size: one list serves both the estimate
@@ -79,8 +74,7 @@ static void add_bytes(void *context, float **buffer, size_t elements)
 {
     size_t *bytes = context;
     (void)buffer;
-    if (__builtin_add_overflow(*bytes, elements * sizeof(float), bytes))
-        *bytes = SIZE_MAX;
+    *bytes = size_plus(*bytes, elements * sizeof(float));
 }
 
 size_t reference_working_bytes(const struct spec *spec, const struct geometry *geometry)

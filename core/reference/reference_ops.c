@@ -1,5 +1,6 @@
 /* reference_ops.c - the operators as plain loops with double accumulators: written to be read. */
 #include "core/reference/reference_ops.h"
+#include "core/base/size.h"
 #include "core/base/threads.h"
 #include "core/model/panels.h"
 
@@ -60,7 +61,7 @@ enum { COLUMNS = 256 };
 
 static size_t columns_from(size_t column, size_t count)
 {
-    return count - column < COLUMNS ? count - column : COLUMNS;
+    return size_min(count - column, COLUMNS);
 }
 
 /* sums[i] += weight * x[column + i + right - 1] for i < count, with zeros outside x[0 .. w). */

@@ -30,7 +30,8 @@ static enum ppm_status add(struct ppm_stages *stages, const char *name, const st
     size_t bytes;
     if (ppm_shape_bytes(shape, &bytes, error) != PPM_OK)
         return error->status;
-    if (__builtin_add_overflow(stages->bytes, bytes, &stages->bytes))
+    stages->bytes = size_plus(stages->bytes, bytes);
+    if (stages->bytes == SIZE_MAX)
         return refuse_size(error);
     snprintf(stage->name, sizeof stage->name, "%s", name);
     stage->tensor = (struct ppm_tensor){
@@ -70,7 +71,7 @@ static size_t buffers_bytes(const struct spec *spec, const struct geometry *g,
         const struct ppm_shape both = {2 * g->input.n, stack_widest(&spec->branches[i].stack),
                                        g->branches[i].pooled_h, g->branches[i].pooled_w};
         ppm_shape_bytes(both, &bytes, error);
-        most = bytes > most ? bytes : most;
+        most = size_max(most, bytes);
     }
     return most;
 }
@@ -84,14 +85,13 @@ static enum ppm_status count_working(struct ppm_stages *stages, const struct spe
     size_t buffers = buffers_bytes(spec, g, error), turned = 0, bytes = 0;
     for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++) {
         ppm_shape_bytes(stages->list[i].tensor.shape, &bytes, error);
-        turned = bytes > turned ? bytes : turned;
+        turned = size_max(turned, bytes);
     }
     ppm_shape_bytes(x->shape, &bytes, error);
     if (x->layout == PPM_NCHW)
         turned = bytes = 0;
-    if (error->status == PPM_OK &&
-        (__builtin_add_overflow(buffers, turned, &stages->working_bytes) ||
-         __builtin_add_overflow(stages->working_bytes, bytes, &stages->working_bytes)))
+    stages->working_bytes = size_plus(buffers, size_plus(turned, bytes));
+    if (error->status == PPM_OK && stages->working_bytes == SIZE_MAX)
         refuse_size(error);
     return error->status;
 }

@@ -15,7 +15,7 @@ static size_t round_half_even(size_t numerator, size_t denominator)
 void geometry_adaptive_bin(size_t k, size_t bins, size_t extent, size_t *ret_from, size_t *ret_to)
 {
     *ret_from = k * extent / bins;
-    *ret_to = ((k + 1) * extent + bins - 1) / bins;
+    *ret_to = size_div_up((k + 1) * extent, bins);
 }
 
 void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t *ret_from,
@@ -23,7 +23,7 @@ void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t 
 {
     size_t from = k * window, to = from + window; /* in padded coordinates */
     *ret_from = from > pad ? from - pad : 0;
-    *ret_to = to - pad < extent ? to - pad : extent;
+    *ret_to = size_min(to - pad, extent);
 }
 
 void geometry_bin(enum pool pool, const struct branch_geometry *branch, enum axis axis,
@@ -63,7 +63,7 @@ static size_t pooled_extent(enum pool pool, size_t extent, size_t window, size_t
     *ret_pad = 0;
     if (pool == POOL_VALID)
         return extent / window;
-    size_t pooled = (extent + window - 1) / window;
+    size_t pooled = size_div_up(extent, window);
     *ret_pad = (pooled * window - extent) / 2;
     return pooled;
 }

@@ -2,6 +2,7 @@
 #ifndef PPM_CORE_SHAPE_GEOMETRY_H
 #define PPM_CORE_SHAPE_GEOMETRY_H
 
+#include "core/base/size.h"
 #include "core/model/spec.h"
 
 struct branch_geometry {
@@ -55,9 +56,9 @@ struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out
 double geometry_source(enum resize mode, size_t i, size_t in, size_t out);
 static inline struct resize_tap geometry_tap_at(double source, size_t in)
 {
-    const size_t before = (size_t)source, low = before < in ? before : in - 1;
+    const size_t low = size_min((size_t)source, in - 1);
     return (struct resize_tap){
-        .low = low, .high = low + 1 < in ? low + 1 : low, .weight = source - (double)low};
+        .low = low, .high = size_min(low + 1, in - 1), .weight = source - (double)low};
 }
 
 #endif

@@ -2,12 +2,12 @@
 # docker run --rm -p 8080:8080 ppm-server
 # docker run --rm -p 8080:8080 -v "$PWD/models:/models:ro" ppm-server serve --model /models/mine.json
 #
-# docs/container.md says more. The program is built for baseline x86-64 (or arm64) and chooses its
-# kernels when it starts.
+# See docs/container.md. The program is built for baseline x86-64 (or arm64) and selects its kernels at
+# startup.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
-# A moment of snapshot.debian.org, such as 20260101T000000Z: packages as they were then.
+# A timestamp of snapshot.debian.org, such as 20260101T000000Z, to use the packages of that time.
 ARG SNAPSHOT=
 RUN [ -z "$SNAPSHOT" ] \
  || { sed -i -E "s#^URIs: .*/(debian|debian-security)/?\$#URIs: http://snapshot.debian.org/archive/\1/$SNAPSHOT/#" \
@@ -18,7 +18,7 @@ WORKDIR /src
 COPY tools/packages.txt tools/install-packages.sh tools/
 RUN tools/install-packages.sh build && rm -rf /var/lib/apt/lists/*
 COPY . .
-# The time of all files in the image; with one of its own, two builds would differ.
+# The modification time of every file in the image, so that two builds are equal.
 ARG SOURCE_DATE_EPOCH=0
 RUN make install-program DESTDIR=/image PREFIX=/usr/local LDFLAGS=-static-libstdc++ \
  && tools/image-root.sh /image
@@ -36,7 +36,7 @@ LABEL org.opencontainers.image.title="ppm-server" \
       org.opencontainers.image.source="${SOURCE}"
 ENV PATH=/usr/local/bin \
     PPM_HOST=0.0.0.0
-# Models of your own are mounted at /models.
+# Mount your own models at /models.
 WORKDIR /models
 USER 10001:10001
 EXPOSE 8080

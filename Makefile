@@ -1,9 +1,9 @@
 # ppm-server. "make help" lists the targets; V=1 shows the commands. bench/bench.mk has the benchmarks,
-# deploy/deploy.mk what packs the program and checks how it is shipped.
+# deploy/deploy.mk the targets that pack, install and check what is shipped.
 #
-# Everything that a build makes is in build/: the release program at build/ppm-server, its objects in
-# build/release/, and each other variant (make VARIANT=debug|asan|tsan|fuzz|arm64) in a folder of its own.
-# CFLAGS, CXXFLAGS, CPPFLAGS and LDFLAGS are the user's and come after the project's own.
+# A build writes to build/ only: the release program to build/ppm-server, its objects to build/release/,
+# and every other variant (make VARIANT=debug|asan|tsan|fuzz|arm64) to its own folder.
+# CFLAGS, CXXFLAGS, CPPFLAGS and LDFLAGS are the user's and come after the project's flags.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(MAKELEVEL),0)
@@ -38,7 +38,7 @@ OPTIMIZE   := -O3
 HARDEN      = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
               -fstack-clash-protection $(CLEAR_LOCALS) -fPIE $(BRANCHES)
 HARDEN_LD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
-# Signed return addresses. Its like of x86 does nothing before the C library's own objects have it.
+# Signed return addresses. The x86 equivalent has no effect until the C library is built with it too.
 BRANCHES    = $(call built_for,aarch64,-mbranch-protection=standard)
 endif
 
@@ -83,7 +83,7 @@ ifeq ($(origin CXX),default)
 CXX := $(lastword $(COMPILE))
 endif
 
-# make CC=clang CXX=clang++ links clang's OpenMP; before its version 16 it takes no "zero" here.
+# make CC=clang CXX=clang++ links clang's OpenMP. Before version 16 clang does not accept "zero" here.
 ifeq ($(filter clang%,$(notdir $(CC))),)
 CLEAR_LOCALS := -ftrivial-auto-var-init=zero
 else
@@ -92,7 +92,7 @@ endif
 
 # ---- flags -------------------------------------------------------------------------------------
 
-# Asked when first used, in a recipe: on a fresh machine pkg-config is there only after the set-up.
+# Evaluated on first use, in a recipe: on a new machine pkg-config is missing until setup has run.
 PACKAGES   := libmicrohttpd jansson gnutls libpng zlib
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
@@ -109,10 +109,10 @@ PPM_CXX     = -std=c++17 -fno-exceptions -fno-rtti $(CODEGEN) $(WARN)
 LINK        = $(CXX) $(CODEGEN) $(HARDEN_LD) $(CXXFLAGS)
 LIBS        = $(LDFLAGS) $(PKG_LIBS) -lsleef -lm
 
-# A file's own flags: "CFLAGS_simd/avx2 := -mavx2 -mfma" goes to simd/avx2.c and nowhere else.
-# Criterion's macros rely on GNU extensions and on conversions of their own.
-# NEON's tile fills its registers: scheduling before they are given out would spill some.
-# Kernels' local arrays are registers; zeroing them first took two thirds of a transform's time.
+# Flags for one file: "CFLAGS_simd/avx2 := -mavx2 -mfma" applies to simd/avx2.c only.
+# Criterion's macros use GNU extensions and implicit conversions.
+# NEON's tile uses every register: scheduling before register allocation would spill some.
+# Local arrays in kernels are registers; zeroing them took two thirds of a transform's time.
 KERNEL             = -ftrivial-auto-var-init=uninitialized
 CFLAGS_simd/avx2   = $(call built_for,x86_64,-mavx2 -mfma -mf16c) $(KERNEL)
 CFLAGS_simd/avx512 = $(call built_for,x86_64,-mavx512f -mfma -mprefer-vector-width=512) $(KERNEL)
@@ -134,8 +134,8 @@ OBJECTS   := $(C_FILES:%.c=$(OBJ)/%.o) $(CXX_FILES:%.cc=$(OBJ)/%.o)
 T_OBJECTS := $(T_FILES:%.c=$(OBJ)/%.o)
 -include $(OBJECTS:.o=.d) $(T_OBJECTS:.o=.d)
 
-# build/.setup-GROUP: the packages of that group in tools/packages.txt are there.
-# NO_SETUP=1: they are, or their like, and Debian's package tools are not to be asked.
+# build/.setup-GROUP: the packages of that group in tools/packages.txt are installed.
+# NO_SETUP=1: they, or their equivalents, are installed; do not run Debian's package tools.
 setup  = $(if $(NO_SETUP),,$(addprefix build/.setup-,$(1)))
 SETUP := $(call setup,$(GROUPS))
 
@@ -149,8 +149,8 @@ build/.setup-arm64-root: tools/arm64-root.sh tools/packages.txt | build/.setup-a
 	$(Q)tools/arm64-root.sh build/arm64-root
 	$(Q)touch $@
 
-# What the last build used; touched only when it changes. Other flags: all is compiled again. Other
-# files: linked again, so that a removed file is gone from the program.
+# The flags and files of the last build, touched only when they change. Different flags recompile
+# everything; different files relink, so that the program loses a removed file.
 FLAGS = $(CC) $(CXX) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(PPM_CXX) $(CXXFLAGS) \
         $(HARDEN_LD) $(LIBS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
 FILES = $(OBJECTS) $(T_OBJECTS)
@@ -168,7 +168,7 @@ $(OBJ)/%.o: %.c $(OBJ)/FLAGS
 	$(call say,CC,$<)
 	$(Q)$(CC) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(file_flags) -MMD -MP -c -o $@ $<
 
-# Which the compiler does not know of.
+# Dependencies that the compiler cannot see.
 $(OBJ)/server/handlers/openapi.o: server/handlers/openapi.json
 $(OBJ)/server/handlers/page.o: $(wildcard server/page/*) $(wildcard configs/samples/*.npy)
 
@@ -199,7 +199,7 @@ $(FUZZERS): $(OBJ)/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/fuzz/fuzz.o \
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
-# The example of a client, which needs nothing of the server.
+# The example client, which uses none of the server's code.
 C_CLIENT := $(if $(filter release,$(VARIANT)),build,$(OBJ))/ppm_client
 -include $(OBJ)/clients/ppm_client.d
 
@@ -231,7 +231,7 @@ bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage next to
 BENCHES := $(OBJ)/bench
 NPM     := $(if $(shell command -v npm 2>&1),,npm)
 
-# build/npm/NAME@VERSION/package.json: that package of the npm registry, none of its scripts run.
+# build/npm/NAME@VERSION/package.json: that npm package, installed without running its scripts.
 build/npm/%/package.json: | $(call setup,$(NPM))
 	$(call say,NPM,$*)
 	$(Q)mkdir -p $(@D)
@@ -246,7 +246,7 @@ include deploy/deploy.mk
 test: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,test demo) ## Build and run all tests; ARGS="--filter 'npy/*'" for some
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_C_CLIENT=$(C_CLIENT) $(TEST) $(TESTS) $(ARGS)
 
-# Programs with main() of their own and the sources of the server.
+# Programs with their own main() and the server's sources.
 INSIDE := $(OBJ)/bench/json $(OBJ)/tests/verify/numbers
 $(OBJ)/tests/verify/numbers: $(OBJ)/tests/number_checks.o
 $(INSIDE): $(OBJ)/%: $(OBJ)/%.o $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILES

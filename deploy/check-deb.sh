@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: deploy/check-deb.sh build/ppm-server_VERSION_ARCHITECTURE.deb     by "make check-deb", as root or by sudo
-# lintian's opinion of the package; then in a root of debootstrap, with this machine's sources of apt, it
-# is installed, its server asked, and removed: the configuration is left, and after a purge nothing.
+# Runs lintian on the package. Then installs it in a debootstrap root, with this machine's apt sources, asks
+# its server and removes it: the configuration remains, and after a purge nothing does.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 deb=$1
@@ -9,7 +9,7 @@ version=$(<VERSION)
 
 fail() { echo "check-deb: $*" >&2; exit 1; }
 
-# Mounts end with a namespace of their own.
+# In a mount namespace, so that the mounts end with the script.
 if [ -z "${PPM_CHECK_DEB:-}" ]; then
     become=()
     [ "$(id -u)" = 0 ] || become=(sudo)
@@ -29,7 +29,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# quietly WHAT COMMAND...: the command's words are shown only when it fails.
+# quietly WHAT COMMAND...: shows the command's output only if it fails.
 quietly() {
     local what=$1
     shift
@@ -42,7 +42,7 @@ inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteract
 quietly 'lintian finds fault' lintian --allow-root --fail-on=error,warning "$deb"
 echo "lintian: no error, no warning"
 
-# The distribution's own archives as apt has them here, wherever the mirror is.
+# The distribution's archives, from the mirror that apt uses here.
 # shellcheck disable=SC2016 # the $ belongs to apt
 archives() {
     local origin
@@ -69,9 +69,9 @@ cp /etc/resolv.conf "$root/etc/"
 quietly 'apt-get update failed' inside apt-get update
 quietly 'its dependencies cannot be installed' \
     inside apt-get satisfy -y --no-install-recommends "$(dpkg-deb --field "$deb" Depends)"
-echo "a fresh $release has what it depends on"
+echo "a fresh $release has its dependencies"
 
-# Each file but those of dpkg's and apt's own books.
+# Every file except those of dpkg's and apt's databases.
 files() {
     (cd "$root" && find . -xdev \( -path ./proc -o -path ./tmp -o -path ./var/cache -o -path ./var/log \
         -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./run \) -prune -o -print | sort)
@@ -83,7 +83,7 @@ quietly 'it cannot be installed' inside apt-get install -y --no-install-recommen
 files | comm -13 "$work/before" - >"$work/added"
 echo "installed: $(inside ppm-server --version), $(wc -l <"$work/added") files and folders"
 
-# As the service would, but for the port, and by a user who may write nowhere.
+# As the service does, except for the port, as a user without write access.
 command=$(sed -n 's/^ExecStart=//p' "$root/lib/systemd/system/ppm-server.service" 2>/dev/null || true)
 read -ra command <<<"${command:-/usr/bin/ppm-server serve --config /etc/ppm-server/server.json}"
 PPM_PORT=0 chroot --userspec=nobody:nogroup "$root" "${command[@]}" 2>"$work/server.log" &
@@ -106,7 +106,7 @@ wait "$server" || fail "the server's exit status after SIGTERM is $?"
 server=
 echo "${command[*]}: $(wc -c <"$work/answer.npy") bytes answered, then a drain to exit status 0"
 
-# The values of a .npy of float32, one a line, behind 128 bytes of header.
+# The values of a float32 .npy, one per line, after 128 bytes of header.
 values() { od -A n -v -t f4 -w4 -j 128 "$1"; }
 golden=tests/golden/listing1-pytorch-ppm
 cp -r "$golden" "$root/tmp/golden"
@@ -116,7 +116,7 @@ paste <(values "$golden/y.npy") <(values "$root/tmp/y.npy") | awk '
     END { print "ppm-server run: " NR " values, as PyTorch has them"; exit bad || NR == 0 }' ||
     fail "the values are not those of $golden/y.npy"
 
-# left_is LINE...: these files are there beside those of before.
+# left_is LINE...: exactly these files were added.
 left_is() {
     local found expected
     found=$(files | comm -3 "$work/before" -)
@@ -124,11 +124,11 @@ left_is() {
     [ "$found" = "$expected" ] || fail "after that, found"$'\n'"$found"$'\n'"expected"$'\n'"${expected:-nothing}"
 }
 quietly 'it cannot be removed' inside apt-get remove -y ppm-server
-# The links of the service that was turned on stay where they are, for when it comes again.
+# The links of the enabled service remain, for a later installation.
 links=./var/lib/systemd/deb-systemd-helper-enabled
 left_is ./etc/ppm-server ./etc/ppm-server/server.json ./etc/systemd/system/multi-user.target.wants/ppm-server.service \
     $links/multi-user.target.wants/ppm-server.service $links/ppm-server.{service,socket}.dsh-also
-echo "removed: its configuration is left, and that it was turned on"
+echo "removed: its configuration remains, and that it was enabled"
 quietly 'it cannot be purged' inside apt-get purge -y ppm-server
 left_is
-echo "purged: nothing is left"
+echo "purged: nothing remains"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: deploy/check-dist.sh build/ppm-server-VERSION.tar.xz make     by "make check-dist"
-# The tarball, made again, has the same bytes. Unpacked where there is no git it builds, installs, and
-# what it installed serves; a tarball made there has the same files.
+# The tarball can be reproduced byte for byte. Unpacked outside of git it builds, installs, and the
+# installed program serves; a tarball made there has the same files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tarball=$PWD/$1 make=$2
@@ -24,7 +24,7 @@ deploy/dist.sh >"$work/again"
 mkdir "$work/second"
 tar --extract --file="$work/again" --directory="$work/second"
 diff -r "$work/second/$name" . || fail 'a tarball that is made without git has other files'
-echo "unpacked, it makes the same tarball again without git: $(find . -type f | wc -l) files"
+echo "unpacked, it makes the same tarball without git: $(find . -type f | wc -l) files"
 
 "$make" --silent install DESTDIR="$work/root" PREFIX=/usr >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; fail 'it does not build'; }

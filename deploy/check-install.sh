@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: deploy/check-install.sh make [VARIABLE=VALUE...]     by "make check-install"
-# Installs into a folder, uses what is there, and removes it: nothing but other people's files is left.
+# Installs into a folder, uses what is there, and uninstalls: only files that install did not put there remain.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 make=("$@")
@@ -25,14 +25,14 @@ into=("DESTDIR=$root" PREFIX=/opt/ppm "UNITS=$work/ppm-server.service")
 [ "$(stat -c %a "$under/bin/ppm-server")" = 755 ] || fail "the program is not executable by all"
 find "$under" -type f ! -path '*/bin/*' ! -perm 644 | grep . && fail 'these are not readable by all, and writable by root alone'
 for file in share/{ppm-server/configs/server.json,doc/ppm-server/{README.md,LICENSE,docs/operating.md}}; do
-    cmp -s "$under/$file" "${file#share/*ppm-server/}" || fail "$file is not what it is here"
+    cmp -s "$under/$file" "${file#share/*ppm-server/}" || fail "$file differs from the one here"
 done
 echo "installed: $(find "$under" -type f | wc -l) files"
 
-# It finds its own models, though a folder configs/ is where a build would have them.
+# The program finds the installed models, even with a folder configs/ where a build would have them.
 [ "$("$under/bin/ppm-server" --version)" = "ppm-server $(<VERSION)" ] || fail 'the program is of another version'
 (cd "$work" && "$under/bin/ppm-server" serve --check-config 2>"$work/log") || fail "$(<"$work/log")"
-echo "the program runs with the models beside it"
+echo "the program runs with the models installed with it"
 man --local-file "$under/share/man/man1/ppm-server.1" 2>&1 | grep -q 'pyramid pooling' || fail 'man does not show the page'
 bash -c '. "$1" && complete -p ppm-server' bash "$under/share/bash-completion/completions/ppm-server" >/dev/null ||
     fail 'the completion is none'
@@ -41,7 +41,7 @@ expected='ExecStartPre=+/usr/bin/mkdir -p /run/ppm-server
 ExecStartPre=-/opt/ppm/bin/ppm-server --version
 ExecStart=/opt/ppm/bin/ppm-server serve --config /etc/ppm-server/server.json'
 [ "$found" = "$expected" ] || fail "the unit: found"$'\n'"$found"$'\n'"expected"$'\n'"$expected"
-echo "the manual page, the completion and the unit are where they are looked for"
+echo "the manual page, the completion and the unit are where their users look"
 
 before=$(stat -c %s "$under/bin/ppm-server")
 "${make[@]}" --silent install-strip "${into[@]}" >/dev/null
@@ -54,9 +54,9 @@ echo "stripped: $before bytes are now $after"
 "${make[@]}" --silent uninstall "${into[@]}" >/dev/null
 found=$(find "$root" -type f)
 [ "$found" = "$under/share/ppm-server/configs/models/mine.json" ] ||
-    fail "uninstall: expected that a user's file alone is left, found"$'\n'"$found"
+    fail "uninstall: expected only a user's file to remain, found"$'\n'"$found"
 rm "$found"
 "${make[@]}" --silent uninstall "${into[@]}" >/dev/null
 found=$(find "$root" -name 'ppm-server*' -o -path "$under/share/ppm-server*")
-[ -z "$found" ] || fail "uninstall: there is left"$'\n'"$found"
-echo "uninstalled: nothing is left but a file that a user put there"
+[ -z "$found" ] || fail "uninstall: these remain:"$'\n'"$found"
+echo "uninstalled: only a file that a user put there remains"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: deploy/check-man.sh build/ppm-server build/ppm-server.1     by "make check-man"
-# The manual page is what man and mandoc take without a warning, and has each command, flag, key and
+# man and mandoc accept the manual page without a warning, and it has every command, flag, key and
 # variable of the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,16 +10,16 @@ export LC_ALL=C.UTF-8 MANWIDTH=100 MAN_KEEP_FORMATTING=
 fail() { echo "check-man: $*" >&2; exit 1; }
 
 found=$(mandoc -T lint "$page") || true
-[ -z "$found" ] || fail "mandoc has something to say:"$'\n'"$found"
-echo "mandoc -T lint: nothing to say"
+[ -z "$found" ] || fail "mandoc reports:"$'\n'"$found"
+echo "mandoc -T lint: no findings"
 found=$(man --warnings --local-file "$page" 2>&1 >/dev/null)
-[ -z "$found" ] || fail "man has something to say:"$'\n'"$found"
-echo "man --warnings: nothing to say"
+[ -z "$found" ] || fail "man reports:"$'\n'"$found"
+echo "man --warnings: no findings"
 
 text=$(man --local-file "$page" | tr -s '[:space:]' ' ')
 count=0
 
-# has WHAT TEXT: the page as it is read has the text.
+# has WHAT TEXT: the formatted page contains the text.
 has() {
     count=$((count + 1))
     [[ $text = *"$2"* ]] || fail "found no $1 \"$2\" in $page"

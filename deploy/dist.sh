@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # usage: deploy/dist.sh > build/ppm-server-VERSION.tar.xz     by "make dist"
-# The sources as they were last committed or, where they came without git, as they are here. The same
-# sources make the same bytes.
+# Packs the last commit or, without git, the files as they are here. The same sources make the same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 name=ppm-server-$(<VERSION)
@@ -11,7 +10,7 @@ git() { command git -c safe.directory="$PWD" -c tar.umask=0022 -c core.autocrlf=
 archive() {
     if [ -e .git ]; then
         [ -z "$(git status --porcelain)" ] ||
-            echo "dist: what is not committed is left out: $(git status --porcelain | wc -l) files" >&2
+            echo "dist: uncommitted changes are left out: $(git status --porcelain | wc -l) files" >&2
         git archive --format=tar --prefix="$name/" HEAD
     else
         tar --create --sort=name --format=posix --pax-option=delete=atime,delete=ctime --owner=0 --group=0 \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: deploy/manual.sh build/ppm-server > build/ppm-server.1     by "make man"
-# docs/ppm-server.1.in, with the version, the date, the commands and the settings as CHANGELOG.md and the
-# program's own --help have them. The program may be several words: an emulator before it.
+# Fills docs/ppm-server.1.in with the version, the date, and the commands and settings of the program's
+# --help. The program may be several words: an emulator and the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export OMP_WAIT_POLICY=passive # else the program begins again to set how long it spins
@@ -11,8 +11,8 @@ version=$(<VERSION)
 date=$(sed -n "s/^## \[$version\] - \([0-9-]*\)$/\1/p" CHANGELOG.md)
 [ -n "$date" ] || { echo "manual.sh: CHANGELOG.md has no line \"## [$version] - DATE\"" >&2; exit 1; }
 
-# Of a command's --help on stdin, lines such as "  --flag VALUE  what it is [default; bounds]": the
-# settings among them, or the other flags, as roff.
+# Prints as roff the settings, or the other flags, in a command's --help on stdin, whose lines look like
+# "  --flag VALUE  what it is [default; bounds]".
 flags() {
     awk -v wanted="$1" '
         function escape(text) { gsub(/\\/, "\\e", text); gsub(/-/, "\\-", text); return text }

@@ -1,4 +1,4 @@
-/* test_cli.c - the command line: what is printed where, and with which exit status. */
+/* test_cli.c - the command line: output, messages, exit status. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +10,7 @@
 
 static const char *const commands[] = {"serve", "run", "describe", "bench", "health"};
 
-/* One line on stderr that holds text, nothing on stdout, and that exit status. */
+/* Checks for one line on stderr that contains text, nothing on stdout, and the exit status. */
 static void check_refusal(struct live_output output, int status, const char *text, const char *what)
 {
     cr_assert(output.status == status, "%s: exit status %d, expected %d: %s", what, output.status,
@@ -135,7 +135,7 @@ Test(cli, wrong_usage_is_exit_status_2_and_one_line)
     }
 }
 
-/* A mistyped variable starts with a warning, and is no good configuration. */
+/* With a mistyped variable the server starts, with a warning; --check-config fails. */
 Test(cli, an_unknown_variable_is_told)
 {
     static const char told[] = "PPM_PROT: unknown variable; did you mean PPM_PORT?";

@@ -1,4 +1,4 @@
-/* test_cli_commands.c - run, describe, bench and health at work. */
+/* test_cli_commands.c - the commands run, describe, bench and health. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -179,7 +179,7 @@ Test(cli_commands, run_says_what_it_wrote)
     live_directory_remove(directory);
 }
 
-/* The output of a shell's command that uses $PPM_SERVER. */
+/* The output of a shell command that uses $PPM_SERVER. */
 static void check_shell(const char *command, const char *text)
 {
     char output[512] = "";
@@ -220,7 +220,7 @@ Test(cli_commands, health_tells_whether_a_server_is_ready)
     output = live_run(LIST("health", "--port", port), NULL);
     cr_assert(output.status == 1 && strstr(output.err, "503"), "%d %s", output.status, output.err);
     live_output_free(&output);
-    live_sleep_ms(200); /* what comes sooner is the same signal again */
+    live_sleep_ms(200); /* a sooner one counts as the same signal */
     kill(live.pid, SIGTERM);
     live_wait(&live);
 

@@ -1,5 +1,5 @@
-/* test_live_arrival.c - bodies that are pooled while they arrive: the answer's bits do not depend
- * on how they came, and nothing is left of those that end otherwise. */
+/* test_live_arrival.c - bodies that are pooled while they arrive: the bits of the answer do not
+ * depend on the pieces, and bodies that end early leave nothing. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -17,8 +17,7 @@ enum {
     NPY_HEAD = 128,
     SENT_FIRST = BYTES_IN / 2,
     BODY_BYTES_MAX = 300000,
-    CHUNKED_CAPACITY =
-        BODY_BYTES_MAX / 2, /* what that much takes, where nobody says how much comes */
+    CHUNKED_CAPACITY = BODY_BYTES_MAX / 2, /* memory for that, when the length is not announced */
 };
 
 #define RAW_TARGET "/ppm?shape=3,13,37,37"
@@ -50,7 +49,7 @@ static void remove_directory(void)
 
 TestSuite(live_arrival, .init = open_directory, .fini = remove_directory, .timeout = 120);
 
-/* A .npy of that shape: its data are a raw body. */
+/* A .npy of that shape; its data are a raw body as well. */
 static char *make_x(const char *shape)
 {
     char *npy = malloc(NPY_HEAD + BYTES_IN);
@@ -94,7 +93,7 @@ static void send_piece(int connection, const struct upload *upload, size_t at, s
         live_print(connection, "\r\n");
 }
 
-/* Bytes [from, to), in pieces that divide nothing and now and then wait for each other. */
+/* Sends bytes [from, to) in odd pieces, with pauses. */
 static void send_oddly(int connection, const struct upload *upload, size_t from, size_t to)
 {
     static const size_t sizes[] = {1, 11, 4093, 16381, 5477, 3, 32771, 9001};
@@ -117,7 +116,7 @@ static struct live_answer end(int connection, const struct upload *upload)
     return answer;
 }
 
-/* What all requests in flight have reserved, once so much of a body has been read. */
+/* The bytes reserved by all requests in flight, once this much of a body has been read. */
 static void wait_for_reserve(const struct live *live, size_t at_least)
 {
     double bytes = 0;
@@ -128,7 +127,7 @@ static void wait_for_reserve(const struct live *live, size_t at_least)
     cr_assert(bytes >= (double)at_least, "%g bytes are reserved, expected %zu", bytes, at_least);
 }
 
-/* The answer is that of a server that does not pool ahead to the same body sent at once. */
+/* The answer equals that of a server that does not pool ahead, for the same body sent at once. */
 static void check_upload(const struct live *ahead, const struct live *plain,
                          const struct upload *upload)
 {
@@ -171,7 +170,7 @@ Test(live_arrival, same_bits_in_odd_pieces)
     free(special);
 }
 
-/* The memory for it is reserved where, and only where, a body is pooled ahead. */
+/* Memory for pooling is reserved only for bodies that are pooled ahead. */
 Test(live_arrival, is_counted)
 {
     struct live live;

@@ -1,5 +1,5 @@
-/* test_live_budget.c - what a request is charged is what the process grows by, and what requests
- * leave behind is given back. */
+/* test_live_budget.c - a request is charged what the process grows by, and what requests leave is
+ * freed. */
 #include "core/ppm.h"
 #include "tests/live_support.h"
 
@@ -11,13 +11,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* Elsewhere memory is the sanitizer's or the emulator's. */
+/* With sanitizers or emulators, resident memory means something else. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
 
-/* A connection adds to what is charged, and each CPU counts 32 pages of each kind for itself. */
+/* A connection takes memory as well, and each CPU counts up to 32 pages of each kind separately. */
 enum { IDLE_MS = 6000, HEAD_BYTES = 192, SLACK_BYTES = 512 << 10 };
 
-/* A huge page is resident as a whole, however little of it is used. The server inherits this. */
+/* A huge page is resident as a whole, however little of it is used, so disable them. The server
+ * inherits this. */
 static void use_small_pages(void)
 {
     cr_assert_eq(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
@@ -37,7 +38,7 @@ static size_t status_bytes(const struct live *live, const char *key)
     return kib << 10;
 }
 
-/* From now on VmHWM is the most that is resident. */
+/* Resets VmHWM, the peak of resident memory. */
 static void forget_peak(const struct live *live)
 {
     char path[64];
@@ -55,7 +56,7 @@ struct subject {
     char target[64];
 };
 
-/* What a request of it is charged. */
+/* What a request is charged. */
 static size_t count_charge(const struct subject *subject)
 {
     const struct ppm_shape shape = {1, subject->channels, subject->h, subject->w};
@@ -95,9 +96,9 @@ static int post(const struct subject *subject)
     return status;
 }
 
-/* The cases of bench/README.md, each by a server that has just as much memory as one request of it
- * is charged: it is answered, and the process grows by that, not by more and hardly by less. With a
- * byte less the request is refused. Small ones have one thread: of two, the second may rest. */
+/* The cases of bench/README.md, each with a server whose budget is exactly what one request is
+ * charged: it is answered, and the process grows by that, not by more and hardly by less. With a
+ * byte less the request is refused. Small cases use one thread, as the second of two may idle. */
 Test(live_budget, a_request_is_charged_what_it_takes)
 {
     static struct subject subjects[] = {
@@ -141,7 +142,7 @@ Test(live_budget, a_request_is_charged_what_it_takes)
     for (size_t i = 0; i < COUNT(subjects); i++) {
         struct subject *subject = &subjects[i];
         subject->charge = count_charge(subject);
-        if (subject->channels < 1000) { /* the others' models take long to load */
+        if (subject->channels < 1000) { /* the other models take long to load */
             start(subject, subject->charge - 1);
             cr_expect_eq(post(subject), 413, "%s: with a byte less", subject->name);
             live_stop(&subject->live);
@@ -149,7 +150,7 @@ Test(live_budget, a_request_is_charged_what_it_takes)
         start(subject, subject->charge);
         cr_expect_eq(post(subject), 200, "%s: the first one", subject->name);
     }
-    live_sleep_ms(IDLE_MS); /* what they left goes back */
+    live_sleep_ms(IDLE_MS); /* what they left is freed */
     for (size_t i = 0; i < COUNT(subjects); i++) {
         const struct subject *subject = &subjects[i];
         forget_peak(&subject->live);
@@ -163,8 +164,8 @@ Test(live_budget, a_request_is_charged_what_it_takes)
         live_stop(&subjects[i].live);
 }
 
-/* As many requests at once as the budget has memory for: each is answered, and where that leaves
- * none to compute several together, they are computed one by one. */
+/* As many requests at once as fit into the budget: each is answered. If no memory is left for a
+ * batch, they are computed one by one. */
 Test(live_budget, as_many_as_are_charged_are_served)
 {
     enum { CONNECTIONS = 8 };
@@ -197,7 +198,7 @@ Test(live_budget, as_many_as_are_charged_are_served)
     free(x);
 }
 
-/* Plans for many shapes are part of the budget, cheap, and given back. */
+/* Plans for many shapes count in the budget, are cheap, and are freed. */
 Test(live_budget, many_shapes_leave_nothing)
 {
     enum { SHAPES = 16, MAX_BYTES = 8 << 20 };

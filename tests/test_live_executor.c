@@ -1,4 +1,4 @@
-/* test_live_executor.c - what is computed where: batches, small requests, and a warm start. */
+/* test_live_executor.c - batches, small requests, and warm-up. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Something long is computed while others queue up behind it, until it is let go. */
+/* Starts a long computation, so that others queue up until it is abandoned. */
 static int hold_executor(const struct live *live)
 {
     const double runs = live_metric(live, "ppm_batch_size_count{model=\"slow\"}");
@@ -21,7 +21,7 @@ static int hold_executor(const struct live *live)
 
 enum { CHANNELS = 1024, X_BYTES = CHANNELS * sizeof(float), Y_BYTES = 2 * X_BYTES };
 
-/* One pixel, 4 MiB of weights: what takes time is to fetch them. */
+/* One pixel, 4 MiB of weights: most of the time is for fetching them. */
 static void write_heavy(char directory[LIVE_PATH_BYTES], char path[64])
 {
     live_directory_make(directory);
@@ -68,7 +68,7 @@ static void start_heavy(struct live *ret, char directory[LIVE_PATH_BYTES], const
 
 enum { REQUESTS = 5 };
 
-/* Queues so many, has them computed, and compares each answer with that of the same x alone. */
+/* Queues count requests, lets them run, and compares each answer with that for the same x alone. */
 static void check_queued(const struct live *live)
 {
     static char expected[REQUESTS][Y_BYTES], y[Y_BYTES];
@@ -109,7 +109,7 @@ Test(live_executor, a_batch_of_one_is_none)
     live_directory_remove(directory);
 }
 
-/* Each has its own deadline, client, and form of the answer. */
+/* Each member of a batch has its own deadline, client, and form of the answer. */
 Test(live_executor, who_leaves_a_batch_does_not_spoil_it)
 {
     char directory[LIVE_PATH_BYTES], y[Y_BYTES];
@@ -141,7 +141,7 @@ Test(live_executor, who_leaves_a_batch_does_not_spoil_it)
 
 /* ---- small requests ---- */
 
-/* Neither a long computation nor a full queue holds up what takes microseconds. */
+/* Neither a long computation nor a full queue delays requests of microseconds. */
 Test(live_executor, what_takes_microseconds_does_not_queue)
 {
     struct live live;
@@ -174,7 +174,7 @@ static void write_warm(const char *path, const char *shape)
 
 Test(live_executor, it_is_warm_before_it_is_ready_and_after_a_reload)
 {
-    /* AddressSanitizer would end a program that asks for too much */
+    /* AddressSanitizer ends a program that asks for too much */
     const char *const environment[] = {
         "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:allocator_may_return_null=1", NULL};
     char directory[LIVE_PATH_BYTES], path[64];

@@ -1,4 +1,4 @@
-/* test_live_fields.c - what query and headers say of a request: honoured, or refused. */
+/* test_live_fields.c - query parameters and headers are honored or refused. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -16,7 +16,7 @@ TestSuite(live_fields, .timeout = 60);
 struct field_case {
     const char *method, *target, *headers;
     int status;
-    const char *detail; /* what a refusal must hold */
+    const char *detail; /* what the refusal must contain */
 };
 
 static void check_cases(const struct live *live, const struct field_case *cases, size_t count,
@@ -53,7 +53,7 @@ Test(live_fields, what_a_route_does_not_know_is_refused_by_name)
         {"GET", "/metrics?name=x", "", 400, "name: unknown"},
         {"GET", "/openapi.json?x", "", 400, "x: unknown"},
         {"GET", "/v2?x=1", "", 400, "x: unknown"},
-        {"GET", "/healthz?probe=1", "", 200, NULL}, /* balancers add what they like */
+        {"GET", "/healthz?probe=1", "", 200, NULL}, /* balancers add parameters of their own */
         {"GET", "/readyz?_=7&_=8", "", 200, NULL},
         {"GET", "/v2/health/live?x", "", 200, NULL},
         {"GET", "/?from=bookmark", "", 200, NULL},
@@ -105,7 +105,7 @@ Test(live_fields, headers_of_a_tensor_say_what_the_query_may_say)
     free(zeros);
 }
 
-/* A body that tells its own shape may be said to have it, not to have another. */
+/* The shape in the head must be that of a body with a shape. */
 Test(live_fields, a_shape_that_the_body_does_not_have_is_refused)
 {
     static const struct field_case json[] = {
@@ -175,7 +175,7 @@ Test(live_fields, routes_of_json_want_its_type)
         {"POST", "/v2/systemsharedmemory/region/r/register", form, 415, "application/json"},
     };
     static const struct field_case orders[] = {
-        {"POST", "/v2/repository/index", form, 200, NULL}, /* a type of nothing */
+        {"POST", "/v2/repository/index", form, 200, NULL}, /* an empty type */
         {"POST", "/v2/repository/index", JSON_TYPE, 200, NULL},
         {"POST", "/v2/repository/index", "", 200, NULL},
     };

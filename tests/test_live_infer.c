@@ -1,4 +1,4 @@
-/* test_live_infer.c - POST /ppm: every way to send a tensor and to have it back. */
+/* test_live_infer.c - POST /ppm: every way to send a tensor and to receive one. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* tensor [1, C, H, W] as [1, H, W, C], in a file of its own */
+/* the file's tensor [1, C, H, W] as [1, H, W, C] */
 static struct live_tensor to_nhwc(const struct live_tensor *tensor)
 {
     size_t c, h, w;
@@ -241,8 +241,8 @@ Test(live_infer, the_first_model_answers_at_ppm_and_each_by_its_name)
 #define FLAT_MEMBERS "\"shape\": [1, 2, 1, 2], \"data\": [1, 2, 3, 4]"
 #define NAMES(model) "\"model\": \"" model "\""
 
-/* The model that JSON names computes, wherever it says so; what its head asks for is looked at with
- * that model. */
+/* The model that the JSON names computes, wherever the name is in the body; the head is checked
+ * against that model. */
 Test(live_infer, a_body_names_its_model)
 {
     static const char third[] = "listing2-pytorch-psp";
@@ -297,7 +297,7 @@ Test(live_infer, a_body_names_its_model)
     live_stop(&live);
 }
 
-/* What head and body say of x agrees, whoever says it first. */
+/* Head and body must agree about x, in either order. */
 Test(live_infer, head_and_body_agree)
 {
     static const struct {

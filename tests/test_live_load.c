@@ -1,4 +1,4 @@
-/* test_live_load.c - what happens while something long is computed: overload, deadlines, drain. */
+/* test_live_load.c - during a long computation: overload, deadlines, drain. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -57,7 +57,7 @@ Test(live_load, a_full_queue_is_503_with_retry_after)
     live_slow_stop(&live);
 }
 
-/* A place in the queue is for a body that is there. */
+/* A place in the queue is for a request whose body is complete. */
 Test(live_load, heads_without_bodies_take_no_place)
 {
     enum { HEADS = 8 };
@@ -100,7 +100,7 @@ Test(live_load, what_takes_too_long_is_504)
     live_slow_stop(&live);
 }
 
-/* The work of a client that is gone makes way for others: this would take minutes. */
+/* A computation is abandoned when its client is gone; it would take minutes. */
 Test(live_load, the_work_of_a_client_that_is_gone_is_dropped)
 {
     struct live live;
@@ -126,7 +126,7 @@ Test(live_load, a_drain_finishes_what_was_accepted)
     int connection = live_slow_send(&live, live_slow_images(&live, 500), "");
     kill(live.pid, SIGTERM);
     live_wait_log(&live, "stopping");
-    int probe = live_connect(&live); /* refused, or told to go elsewhere */
+    int probe = live_connect(&live); /* refused, or told to use another server */
     if (probe >= 0 && live_print(probe, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n") &&
         live_receive(probe, false, &answer)) {
         live_check_problem(&answer, 503, "stopping", "readyz");
@@ -157,7 +157,7 @@ Test(live_load, a_drain_does_not_wait_for_idle_connections)
     close(silent);
 }
 
-/* A body that never comes holds the drain up; the second signal does not care. */
+/* A body that never comes delays the drain; a second signal ends the server anyway. */
 static void check_second_signal(const char *drain_delay_ms)
 {
     struct live live;
@@ -174,7 +174,7 @@ static void check_second_signal(const char *drain_delay_ms)
     }
     kill(live.pid, SIGTERM);
     live_wait_log(&live, "stopping");
-    live_sleep_ms(200); /* what comes sooner is the same signal again */
+    live_sleep_ms(200); /* a sooner one counts as the same signal */
     kill(live.pid, SIGTERM);
     const int status = live_wait(&live);
     cr_assert(status == 1, "exit status %d", status);
@@ -182,7 +182,7 @@ static void check_second_signal(const char *drain_delay_ms)
     close(connection);
 }
 
-/* As timeout(1) sends it: to the process and to its group. */
+/* As timeout(1) does: to the process and to its group. */
 Test(live_load, a_signal_that_comes_twice_is_one)
 {
     struct live live;

@@ -1,5 +1,5 @@
-/* test_live_loading.c - models are loaded on a thread of its own: signals are heard meanwhile, and
- * nobody waits for what never comes. */
+/* test_live_loading.c - models are loaded on a separate thread, so that signals are handled
+ * meanwhile. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -12,11 +12,11 @@
 
 TestSuite(live_loading, .timeout = 60);
 
-/* 19 million weights: some tenths of a second to load, where nobody says stop. */
+/* 19 million weights: a few tenths of a second to load, which cannot be interrupted. */
 static const char heavy[] = "{'name': 'heavy', 'input': {'channels': 1024}, 'bins': [1], 'branch': "
                             "[], 'head': [{'conv': {'channels': 1024, 'kernel': 3}}], 'weights': "
                             "{'random': 1}}";
-/* And seconds to warm up, so that a busy machine has the time to say it. */
+/* And seconds to warm up, so that even on a busy machine the signal comes before the end. */
 static const char heavy_and_warm[] =
     "{'name': 'heavy', 'input': {'channels': 1024}, 'bins': [1], 'branch': [], 'head': [{'conv': "
     "{'channels': 1024, 'kernel': 3}}], 'weights': {'random': 1}, 'warm_up': [[1, 1024, 96, 96]]}";
@@ -61,9 +61,9 @@ static void check_log(const struct live *live, const char *wanted, const char *u
 
 /* ---- signals while models are loaded ---- */
 
-/* The main thread blocks its signals before it starts another, so that one is waited for, not acted
- * upon. (Its own mask does not tell: while it waits for signals, the kernel shows them as let
- * through.) */
+/* The main thread blocks signals before it starts another thread, so once there are two, a signal
+ * is waited for. (Its own mask does not show this: while a thread waits for signals, the kernel
+ * reports them as unblocked.) */
 static void wait_until_signals_are_heard(pid_t pid)
 {
     char path[64];
@@ -105,14 +105,14 @@ Test(live_loading, a_stop_ends_a_reload)
     live_directory_remove(directory);
 }
 
-/* However often it is said meanwhile, the configuration is read again afterwards. */
+/* After any number of signals during a reload, the configuration is read once more. */
 Test(live_loading, a_reload_during_a_reload_is_one_more)
 {
     struct live live;
     start(&live);
     configure("{'models': ['heavy.json']}");
     kill(live.pid, SIGHUP);
-    live_sleep_ms(20); /* it is heard, and the heavy model being loaded */
+    live_sleep_ms(20); /* the signal was handled, and the heavy model is being loaded */
     configure("{'models': ['light.json', 'heavy.json']}");
     for (int i = 0; i < 5; i++) {
         kill(live.pid, SIGHUP);

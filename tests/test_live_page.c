@@ -1,5 +1,5 @@
-/* test_live_page.c - GET / and what belongs to it: who gets it, its headers, its files. What it
- * does in a browser is in page/. */
+/* test_live_page.c - GET / and the files of the page: access, headers, contents. tests/page/ runs
+ * it in a browser. */
 #include "tests/live_support.h"
 #include "tests/support.h"
 
@@ -45,7 +45,7 @@ Test(live_page, is_served_with_all_that_belongs_to_it)
     live_stop(&live);
 }
 
-/* Nothing of other hosts, nothing inline, in nobody's frame. */
+/* Nothing from other hosts, nothing inline, not framed. */
 Test(live_page, allows_itself_alone)
 {
     static const char *const parts[] = {"default-src 'none'; ", "script-src 'self'; ",
@@ -102,7 +102,7 @@ Test(live_page, is_off_with_page_false)
     live_stop(&live);
 }
 
-/* A browser's address line sends no key; what the page asks for then does. */
+/* A browser's address bar sends no key; the requests of the page do. */
 Test(live_page, needs_no_key_but_what_it_asks_does)
 {
     struct live live;

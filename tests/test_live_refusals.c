@@ -1,5 +1,5 @@
-/* test_live_refusals.c - requests that must be refused, each with its reason, and change nothing.
- */
+/* test_live_refusals.c - requests that must be refused with the right reason, and leave the server
+ * as it was. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -19,9 +19,9 @@ struct refusal {
     const char *target, *headers;
     const char *text;  /* as it is */
     const char *npy;   /* the dictionary of a version 1 header, then zeros */
-    size_t zero_bytes; /* of a raw body, or behind npy */
+    size_t zero_bytes; /* of a raw body, or after npy */
     int status;
-    const char *detail; /* what the detail must hold */
+    const char *detail; /* what the detail must contain */
 };
 
 static const struct refusal json_refusals[] = {
@@ -222,7 +222,7 @@ Test(live_refusals, of_deep_and_long_bodies)
     live_stop(&live);
 }
 
-/* The branches of listing 4 come out in different sizes unless the strides divide the input. */
+/* The branches of listing 4 have different sizes unless the strides divide the input. */
 Test(live_refusals, of_sizes_that_do_not_fit_the_model)
 {
     struct live live;
@@ -236,7 +236,7 @@ Test(live_refusals, of_sizes_that_do_not_fit_the_model)
     live_stop(&live);
 }
 
-/* A client that sends its body whatever comes meanwhile, as most do, and reads only then. */
+/* A client that sends its whole body before it reads, as most do. */
 Test(live_refusals, reach_who_is_still_sending)
 {
     enum { BODY_BYTES = 8 << 20, PIECE_BYTES = 1 << 16, CONNECTIONS = 4 };

@@ -1,4 +1,4 @@
-/* test_live_reload.c - SIGHUP: another configuration as a whole, or the old one as it was. */
+/* test_live_reload.c - SIGHUP: the whole new configuration, or the old one unchanged. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +10,7 @@
 
 static char directory[LIVE_PATH_BYTES], config_path[64];
 
-/* The golden cases of these names are the models. */
+/* A configuration with the models of these golden cases. */
 static void write_config(const char *const *names, const char *members)
 {
     char here[512], text[4096];
@@ -136,7 +136,7 @@ Test(live_reload, a_broken_configuration_changes_nothing_and_is_told)
     stop(&live);
 }
 
-/* Requests go on while models are exchanged under them. */
+/* Requests are served while models are exchanged. */
 Test(live_reload, no_request_is_lost_in_reloads)
 {
     struct live live;

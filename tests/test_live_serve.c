@@ -28,7 +28,7 @@ Test(live_serve, health_and_readiness_answer)
     live_stop(&live);
 }
 
-/* It executes itself a second time, by a name that is not its own. */
+/* The program executes itself a second time, under another name. */
 Test(live_serve, ps_and_pgrep_find_it)
 {
     char path[64];
@@ -41,7 +41,7 @@ Test(live_serve, ps_and_pgrep_find_it)
     free(name);
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)live.pid);
     char *line = live_read_file(path, &bytes);
-    if (!strstr(line, "valgrind") && !strstr(line, "qemu")) /* whose own it is then */
+    if (!strstr(line, "valgrind") && !strstr(line, "qemu")) /* now the name of its parent */
         cr_assert_str_eq(line, getenv("PPM_SERVER"));
     free(line);
     live_stop(&live);

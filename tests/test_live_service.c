@@ -1,5 +1,5 @@
-/* test_live_service.c - a server that a service manager started: the socket it is passed, and what
- * it tells. */
+/* test_live_service.c - a server started by a service manager: the socket it gets, and its
+ * notifications. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +15,7 @@
 
 TestSuite(live_service, .timeout = 60);
 
-/* A listening socket on a free port, as a service manager opens it: it blocks. */
+/* A listening socket on a free port, blocking, as a service manager opens it. */
 static int listen_tcp(unsigned *ret_port)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -52,7 +52,7 @@ Test(live_service, a_tcp_socket_that_was_passed_is_served)
     close(listener);
 }
 
-/* Who connects while nobody serves is served by the next server: none is refused by a restart. */
+/* A client that connects during a restart is served by the next server; none is refused. */
 Test(live_service, a_passed_socket_outlives_the_server)
 {
     static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -1,4 +1,4 @@
-/* test_live_stages.c - POST /ppm?stages=1: what comes is what a run in this process gives. */
+/* test_live_stages.c - POST /ppm?stages=1: the answer equals a run in this process. */
 #include "core/model/safetensors.h"
 #include "tests/live_support.h"
 #include "tests/support.h"
@@ -45,7 +45,7 @@ static struct live_answer post(const char *target, const char *headers)
     return live_ask(&live, "POST", target, all, x, sizeof x);
 }
 
-/* The same by a run of this process, y first. */
+/* Runs the model in this process; y comes first. */
 static void compute(enum ppm_layout layout, bool is_batch, struct ppm_stages *ret,
                     void **ret_memory)
 {
@@ -73,7 +73,7 @@ static void forget(struct ppm_stages *stages, void *memory)
     free(memory);
 }
 
-/* The file as this project's own reader takes it, which allows neither gaps nor overlaps. */
+/* Reads the file with this project's reader, which allows neither gaps nor overlaps. */
 static void check_file(const struct live_answer *answer, const struct ppm_stages *expected)
 {
     struct ppm_error error = {0};
@@ -191,7 +191,7 @@ Test(live_stages, are_refused_in_a_sentence)
     check_refusal("/ppm?shape=1,3,5,7&stages=1&out_dtype=float16", "", 400, "out_dtype");
     check_refusal("/ppm?shape=1,3,5,7&stages=1", "Accept: image/png\r\n", 406, "safetensors");
     check_refusal("/ppm?shape=1,3,5,7&stages=1", "Accept: application/x-npy\r\n", 406, "stages=1");
-    /* what an answer alone has room for, it has not with all that */
+    /* enough memory for y alone, not for all stages */
     check_refusal("/ppm?shape=1,3,120,160&stages=1", "", 413, "memory_max_bytes");
     check_refusal("/ppm?shape=1,3,120,160", "", 400, "the body has");
 }

@@ -1,4 +1,4 @@
-/* test_live_v2.c - the Open Inference Protocol v2 as clients speak it: POST .../infer. */
+/* test_live_v2.c - POST .../infer of the Open Inference Protocol v2, as clients send it. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +31,7 @@ static void stop(void)
     live_tensor_free(&y);
 }
 
-/* A body of JSON, so many spaces, and x as it is. */
+/* A body: JSON, spaces, then x as bytes. */
 static char *binary_body(const char *json, size_t spaces, const void *values, size_t values_bytes,
                          size_t *ret_json_bytes)
 {
@@ -77,7 +77,7 @@ static const char *text_at(const json_t *root, const char *key)
     return text ? text : "(none)";
 }
 
-/* The output y of an answer with all that is said of it; its values. */
+/* Checks what an answer says of its output y; returns the values. */
 static float *check_answer(const struct live_answer *answer, bool is_binary, const char *what)
 {
     char header[LIVE_HEADER_BYTES];
@@ -221,7 +221,7 @@ Test(live_v2, an_id_comes_back, .init = start, .fini = stop)
     live_answer_free(&answer);
 }
 
-/* An error of this protocol, on a connection that goes on. */
+/* An error of this protocol; the connection stays open. */
 static void check_error(const struct live_answer *answer, int status, const char *text,
                         const char *what)
 {

@@ -1,5 +1,5 @@
-/* test_live_v2_control.c - the Open Inference Protocol v2: shared memory, and models that come and
- * go. */
+/* test_live_v2_control.c - the Open Inference Protocol v2: shared memory, and loading and unloading
+ * models. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -107,7 +107,7 @@ Test(live_v2_control, tensors_are_read_and_written_where_they_lie)
     stop();
 }
 
-/* x and y of one object, by one region or two, have the values that they have apart. */
+/* x and y that overlap in one object, through one region or two, have the same values as apart. */
 Test(live_v2_control, what_overlaps_is_computed_from_x_as_it_was)
 {
     static const size_t offsets[] = {0, 4, 64, 800, 1536};
@@ -135,7 +135,8 @@ Test(live_v2_control, what_overlaps_is_computed_from_x_as_it_was)
     stop();
 }
 
-/* Zeros that nobody wrote are x; only y gets memory, which counts until it is unregistered. */
+/* Holes are read as zeros of x. Only y allocates memory, which counts until the region is
+ * unregistered. */
 Test(live_v2_control, holes_are_no_memory_of_the_servers)
 {
     enum { BYTES = 32 << 20, Y_AT = 16 << 20 };
@@ -190,12 +191,12 @@ Test(live_v2_control, what_is_wrong_with_regions_is_said)
                   answer.body);
         live_answer_free(&answer);
     }
-    truncate_object(8192 + X_BYTES / 2); /* behind the server's back */
+    truncate_object(8192 + X_BYTES / 2); /* without telling the server */
     struct live_answer answer = infer(INFER, SHAPE, 0, X_BYTES, 2048, Y_BYTES);
     cr_assert(answer.status == 400, "%s", answer.body);
     live_answer_free(&answer);
     check(REGION "r/unregister", "", 200, "{}");
-    check(REGION "r/unregister", "", 200, "{}"); /* gone is gone */
+    check(REGION "r/unregister", "", 200, "{}"); /* already gone */
     answer = live_ask(&live, "GET", REGION "r/status", "", NULL, 0);
     cr_assert(answer.status == 404, "%s", answer.body);
     live_answer_free(&answer);
@@ -261,14 +262,14 @@ Test(live_v2_control, models_come_and_go, .timeout = 60)
     check(unload, "", 200, "{}");
     check(index, "", 200, "\"UNAVAILABLE\"");
     check(INFER, "{}", 404, "other");
-    check("/ppm?shape=1,4,1,1", "", 404, "model"); /* the first is not another one now */
+    check("/ppm?shape=1,4,1,1", "", 404, "model"); /* the first model is still the default */
     check(index, "{\"ready\": true}", 200, "[{\"name\":\"other\"");
     check(load, "", 200, "{}");
     live_check_serving(&live, "it was loaded again");
     check("/v2/repository/models/none/load", "", 404, "none");
     live_write_quoted(directory, "other.json", "{'name': 'another'}");
     check("/v2/repository/models/other/load", "", 400, "other.json");
-    check(index, "{\"ready\": true}", 200, "\"other\""); /* the old one goes on */
+    check(index, "{\"ready\": true}", 200, "\"other\""); /* the old one is still served */
     live_stop(&live);
     live_directory_remove(directory);
 }

@@ -1,5 +1,5 @@
-/* test_openapi.c - the description at /openapi.json names what is routed, and nothing else. What it
- * says of each route is held against a live server by openapi.sh. */
+/* test_openapi.c - /openapi.json describes the routes, and nothing else. openapi.sh checks the
+ * descriptions with a running server. */
 #include "server/handlers/openapi.h"
 #include "server/handlers/routes.h"
 #include "tests/live_support.h"

@@ -1,4 +1,4 @@
-/* test_routes.c - which route a method and a target find. */
+/* test_routes.c - finding the route for a method and a target. */
 #include "server/handlers/routes.h"
 #include "server/http/http.h"
 #include "server/http/routes.h"

@@ -1,4 +1,4 @@
-/* test_run.c - ppm_run from the outside: refusals, options, cancelling. */
+/* test_run.c - ppm_run: refusals, options, cancelling. */
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -7,7 +7,8 @@
 
 TestSuite(run, .init = support_open_folder, .fini = support_close_folder);
 
-/* Widths grow in the branches and in the head: no buffer of one layer would do for the next. */
+/* Widths grow in the branches and in the head, so no layer's buffer is large enough for the next.
+ */
 #define WIDENING                                                                                   \
     "{'input': {'channels': 2}, 'bins': [1, 3], 'weights': {'random': 5},"                         \
     " 'branch': [{'conv': {'channels': 40}}, 'relu'],"                                             \
@@ -19,7 +20,7 @@ TestSuite(run, .init = support_open_folder, .fini = support_close_folder);
     " 'branch': ['conv', 'tanh'], 'head': [{'conv': {'channels': 80}}],"                           \
     " 'output': {'as': 'argmax'}}"
 
-/* Says yes at its at-th call, and from then on when it is lasting. */
+/* Returns true at its at-th call, and if is_lasting at all later ones. */
 struct canceller {
     atomic_long calls;
     long at;
@@ -40,7 +41,7 @@ static struct ppm_tensor input_of(const struct ppm_model *model, size_t h, size_
     return support_tensor((struct ppm_shape){2, info.channels, h, w}, PPM_NCHW, NULL);
 }
 
-/* Whenever a run is told to stop it stops, whole: y stays as it was, whatever was half done. */
+/* A run can be cancelled at any point and leaves y as it was. */
 static void cancel_at_every_call(const char *json, int threads, bool is_lasting)
 {
     struct ppm_model *model = support_load_ok(json);
@@ -75,7 +76,7 @@ Test(run, stops_when_cancelled)
     cancel_at_every_call(CASCADE, 1, true);
 }
 
-/* A callback that says yes once, and no afterwards, has said yes. */
+/* A callback that returns true once and false afterwards has cancelled the run. */
 Test(run, stops_when_cancelled_once)
 {
     cancel_at_every_call(WIDENING, 1, false);
@@ -143,7 +144,7 @@ Test(run, tells_its_times)
     ppm_model_free(model);
 }
 
-/* Maps of a batch do not know of each other. */
+/* Maps of a batch are independent. */
 Test(run, a_batch_is_its_maps)
 {
     struct ppm_model *model = support_load_ok(WIDENING);

@@ -1,4 +1,4 @@
-/* test_service_manager.c - what a service manager passes, and what it is told. */
+/* test_service_manager.c - sockets from a service manager, and notifications to it. */
 #include "server/service/service_manager.h"
 #include "tests/live_support.h"
 
@@ -68,7 +68,7 @@ Test(service_manager, another_number_of_sockets_than_one_is_refused)
 
 /* ---- what it is told ---- */
 
-/* A socket that receives at address, whose first @ stands for a zero byte. */
+/* A socket that receives at address; a leading @ means a zero byte. */
 static int receive_at(const char *address)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -82,7 +82,7 @@ static int receive_at(const char *address)
     return descriptor;
 }
 
-/* The datagram that has come, or "" when none has. */
+/* The datagram that has come; "" if none has. */
 static void take(int descriptor, char ret_text[1024])
 {
     const ssize_t bytes = recv(descriptor, ret_text, 1023, MSG_DONTWAIT);
@@ -139,7 +139,7 @@ Test(service_manager, where_nobody_is_told_nothing_happens)
     }
 }
 
-/* A manager that does not read must not stop the server. */
+/* A manager that does not read must not block the server. */
 Test(service_manager, a_full_socket_is_given_up)
 {
     char text[1024];

@@ -1,5 +1,5 @@
-/* test_shared_memory.c - regions that clients register: their bounds and holders, owners who
- * truncate them while threads read and write, and SIGBUS anywhere else. */
+/* test_shared_memory.c - regions that clients register: bounds, holders, owners who truncate them
+ * while threads read and write, and SIGBUS elsewhere. */
 #include "server/base/memory.h"
 #include "server/shared_memory/shared_memory.h"
 #include "server/shared_memory/shared_memory_bus.h"
@@ -110,7 +110,7 @@ static size_t count_regions(void)
     return count;
 }
 
-/* How many mappings of this process are of our objects. */
+/* The number of mappings of our objects in this process. */
 static size_t count_mappings(void)
 {
     char line[512];
@@ -199,7 +199,7 @@ Test(shared_memory, what_is_no_object_to_read_and_write)
     make_object(0, 10);
     snprintf(path, sizeof path, "/dev/shm%s", keys[0]);
     cr_assert(chmod(path, 0400) == 0);
-    if (geteuid() != 0) /* who may do everything */
+    if (geteuid() != 0) /* root may do everything */
         check_not_registered("a", keys[0], 0, 1, PPM_UNFIT, "Permission denied");
     snprintf(path, sizeof path, "/dev/shm%s", keys[1]);
     cr_assert(mkfifo(path, 0600) == 0);
@@ -355,7 +355,7 @@ enum { BIG_PAGES = 256, THREADS = 3, ROUNDS = 100 };
 
 static atomic_bool is_truncated;
 
-/* Reads and writes pages of its own, again and again until all of them are gone. */
+/* Reads and writes its own pages until all of them are gone. */
 static void *use_pages(void *context)
 {
     volatile char *data = context;
@@ -426,7 +426,7 @@ static size_t anonymous_bytes(void)
     return kib << 10;
 }
 
-/* However much is read and written there, it is the same few pages, and gone with the holder. */
+/* However much is read and written, it is the same few pages, which are freed with the holder. */
 Test(shared_memory, what_was_truncated_costs_no_memory)
 {
     const size_t bytes = (size_t)64 << 20;
@@ -439,7 +439,7 @@ Test(shared_memory, what_was_truncated_costs_no_memory)
     resize(object, 0);
     for (size_t at = 0; at < bytes; at += PAGE)
         data[at] = 1;
-#ifndef MALLOC_IS_TAKEN /* or a sanitizer's own memory grows */
+#ifndef MALLOC_IS_TAKEN /* or a sanitizer's memory grows */
     cr_assert(anonymous_bytes() < before + ((size_t)4 << 20), "%zu bytes more",
               anonymous_bytes() - before);
 #endif
@@ -539,7 +539,7 @@ Test(shared_memory, what_writing_allocates_is_taken_from_the_budget)
     cr_assert(shared_memory_unregister("a") && memory_taken() == 0);
 }
 
-/* A truncated object has none of what was taken for it. */
+/* After truncation, nothing counts as taken for the object. */
 Test(shared_memory, what_was_truncated_is_given_back)
 {
     struct ppm_error error = {0};
@@ -553,7 +553,7 @@ Test(shared_memory, what_was_truncated_is_given_back)
     cr_assert(memory_taken() == 0, "%zu", memory_taken());
 }
 
-/* And one that is truncated between requests, though it stays registered. */
+/* The same for truncation between requests, while it is registered. */
 Test(shared_memory, what_was_truncated_later_is_given_back)
 {
     struct ppm_error error = {0};
@@ -604,7 +604,7 @@ Test(shared_memory, views_overlap_by_the_bytes_of_an_object)
 
 static atomic_size_t held_count;
 
-/* Registers, holds, writes and unregisters under names that others use as well. */
+/* Registers, holds, writes and unregisters under names that other threads use too. */
 static void *use_names(void *context)
 {
     const size_t thread = (size_t)(uintptr_t)context;
@@ -615,7 +615,7 @@ static void *use_names(void *context)
         shared_memory_register(name, keys[i % 2], 0, 2 * PAGE, &error);
         error = (struct ppm_error){0};
         if (shared_memory_hold(name, 0, 2 * PAGE, &view, &error) == PPM_OK) {
-            ((volatile char *)view.data)[PAGE + thread] = 1; /* a byte of its own */
+            ((volatile char *)view.data)[PAGE + thread] = 1; /* this thread's byte */
             atomic_fetch_add(&held_count, 1);
         }
         if (i % 2 == thread % 2)
@@ -668,7 +668,7 @@ Test(shared_memory, threads_that_register_and_unregister_what_is_truncated)
 
 /* ---- SIGBUS for other reasons ---- */
 
-/* A page of a file that is no region, and is gone. */
+/* A page of a truncated file that is not a region. */
 static volatile char *missing_page(void)
 {
     const int file = memfd_create("gone", MFD_CLOEXEC);
@@ -681,7 +681,7 @@ static volatile char *missing_page(void)
 /* Sanitizers handle SIGBUS themselves. */
 #if !defined(MALLOC_IS_TAKEN) && !defined(HEAP_IS_CHECKED)
 
-/* Fails the test unless a child that does it ends by SIGBUS. */
+/* Fails the test unless a child that calls it dies of SIGBUS. */
 static void check_killed(void (*act)(void))
 {
     int status;

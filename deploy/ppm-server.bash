@@ -1,4 +1,4 @@
-# Completion of ppm-server for bash. Commands, flags and values are asked of the program itself, by --help.
+# Completion of ppm-server for bash. Commands, flags and values come from the program's --help.
 # shellcheck shell=bash
 
 # _ppm_server_files WORD PATTERN: files that match the pattern, and folders.
@@ -16,7 +16,7 @@ _ppm_server() {
         return
     fi
 
-    # "--flag=value" comes as three words.
+    # bash splits "--flag=value" into three words.
     if [ "$word" = = ]; then
         word=''
     elif [ "$flag" = = ]; then

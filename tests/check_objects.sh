@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: [PPM_SERVER=build/ppm-server] tests/check_objects.sh
-# No object of the release build but those of simd/ that are chosen by the CPU holds an instruction
-# that not every x86-64 CPU has: one there, and the program dies on older CPUs before it can choose.
+# Only the objects of simd/ that are selected at run time contain instructions that some x86-64 CPUs lack.
+# Anywhere else, such an instruction would kill the program on older CPUs before it can select.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,12 +14,12 @@ skip() {
 [ "$(uname -m)" = x86_64 ] || skip "$(uname -m) has one kernel set that all of its CPUs run"
 [ "${PPM_SERVER:-build/ppm-server}" = build/ppm-server ] || skip "$PPM_SERVER is not the release build"
 
-# An instruction's first byte behind segment and address-size prefixes tells: c4 and c5 begin those
-# of AVX, AVX2, FMA and BMI (VEX), 62 those of AVX-512 (EVEX).
+# The first byte after segment and address-size prefixes tells: c4 and c5 begin AVX, AVX2, FMA and BMI
+# (VEX), 62 begins AVX-512 (EVEX).
 prefixes='^((26|2e|36|3e|64|65|67) )*'
 
-# first_beyond LEVEL OBJECT: the first instruction beyond baseline, avx2, or avx512; nothing when there
-# is none. Of those beyond AVX-512 F only the ones that some file here is compiled with are known.
+# first_beyond LEVEL OBJECT: prints the first instruction beyond baseline, avx2, or avx512, if any. Knows
+# only those extensions of AVX-512 F that some file here is compiled with.
 first_beyond() {
     local bytes="${prefixes}(c4|c5|62) " names='%[yz]mm'
     case $1 in
@@ -34,11 +34,11 @@ first_beyond() {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# plant LEVEL INSTRUCTION: it is found behind one that is allowed.
+# plant LEVEL INSTRUCTION: the check finds it after an allowed one.
 plant() {
     printf 'planted: xorps %%xmm0, %%xmm0\n%s\n' "$2" | as -o "$work/planted.o" -
     [ -n "$(first_beyond "$1" "$work/planted.o")" ] ||
-        { echo "check_objects.sh: does not find \"$2\" beyond $1"; exit 1; }
+        { echo "check_objects.sh: did not find \"$2\" beyond $1"; exit 1; }
 }
 plant baseline 'vxorps %xmm0, %xmm0, %xmm0'
 plant baseline 'vmovups (%eax), %xmm0'
@@ -68,5 +68,5 @@ for source in $(find simd core server -name "*.c" -o -name "*.cc" | sort); do
     [ -z "$found" ] || { echo "$object: beyond $level in $found"; status=1; }
     count=$((count + 1))
 done
-[ "$count" -gt 0 ] || { echo "check_objects.sh: $objects holds no object"; status=1; }
+[ "$count" -gt 0 ] || { echo "check_objects.sh: found no object in $objects"; status=1; }
 exit $status

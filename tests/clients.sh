@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server PPM_C_CLIENT=build/ppm_client tests/clients.sh
-# The clients in clients/ against a live server, over TCP and over a unix socket: what they write is
-# what "ppm-server run" writes, and what the server refuses they say in its words.
+# Runs the clients in clients/ against a live server, over TCP and a unix socket: they write what
+# "ppm-server run" writes, and print the server's error messages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 url='' scratch='' # from there
@@ -15,7 +15,7 @@ for list in listing1-pytorch-ppm:$x4 listing2-pytorch-psp:$x3; do
         --output "$scratch/${list%%:*}.npy"
 done
 
-# client NAME ARGUMENT...: both take the files first; where the server is comes as each has it.
+# client NAME ARGUMENT...: both take the files first, then the server's address, each in its own way.
 client() {
     case $1 in
     c) "${PPM_C_CLIENT:-build/ppm_client}" "${@:2}" "$url" ;;

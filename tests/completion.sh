@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/completion.sh
-# What the completion for bash offers, asked as bash asks it; it has the words of the program's --help.
+# The completion for bash, called as bash calls it, offers the words of the program's --help.
 set -uo pipefail # without -e, as in the shells of those who type
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # shellcheck source=/dev/null
@@ -10,7 +10,7 @@ complete -p ppm-server >/dev/null || exit
 
 count=0 failed=0
 
-# offers EXPECTED WORD...: what is offered to complete the last word, a line each and sorted, is EXPECTED.
+# offers EXPECTED WORD...: the completions of the last word, sorted and one per line, are EXPECTED.
 offers() {
     local expected=$1 found
     shift
@@ -24,7 +24,7 @@ offers() {
     failed=$((failed + 1))
 }
 
-# The flags that a command accepts, of which --help tells.
+# The flags that a command's --help lists.
 flags() {
     { echo --help; "$server" "$1" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p'; } | sort | xargs
 }
@@ -55,4 +55,4 @@ offers 'configs/samples/features-3x30x30.npy configs/samples/features-4x30x30.np
 offers 'LICENSE' serve --keys-file LIC
 
 [ "$failed" -eq 0 ] || exit 1
-echo "completion: $count words are completed as they should be"
+echo "completion: $count words are completed as expected"

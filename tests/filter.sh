@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # usage: tests/filter.sh
-# With a filter tools/test.sh runs the Criterion tests that match and nothing else, and fails where
-# none does.
+# With a filter, tools/test.sh runs only the Criterion tests that match, and fails if none does.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# What Criterion ends with, of the given number of tests that all pass.
+# Prints Criterion's last line for COUNT passing tests.
 cat > "$scratch/tests" <<'EOF'
 #!/bin/sh
 echo "[====] Synthesis: Tested: $COUNT | Passing: $COUNT | Failing: 0 | Crashing: 0 "
@@ -20,4 +19,4 @@ if found=$(COUNT=0 tools/test.sh "$scratch/tests" --filter 'nothing/*'); then
     echo "filter: found \"$found\" where no test matches, expected a failure"
     exit 1
 fi
-echo "filter: those that match, a failure for none"
+echo "filter: runs those that match, fails for none"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/metrics.sh
-# What a live server's /metrics shows, after requests of several kinds, read as Prometheus does, with
-# all in it that the dashboard and the documentation name.
+# Sends a live server several kinds of requests, parses its /metrics as Prometheus does, and looks for all
+# metrics that the dashboard and the documentation name.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,4 +34,4 @@ ask 200 http://localhost/metrics
 
 curl -sS --max-time 20 --unix-socket "$scratch/socket" http://localhost/metrics > "$scratch/text"
 tests/check_metrics.py deploy/grafana-dashboard.json docs/operating.md < "$scratch/text"
-echo "metrics: $(grep -c '^# TYPE' "$scratch/text") metrics are as Prometheus reads them"
+echo "metrics: $(grep -c '^# TYPE' "$scratch/text") metrics parse as Prometheus does"

@@ -17,7 +17,7 @@ scratch=$(mktemp -d)
 pids=()
 trap '[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}"; rm -rf "$scratch"' EXIT
 
-# One file for each block: 01, 02, ..., with what is expected of it in 01.expect, and the server's
+# Writes a file for each block: 01, 02, ..., with the expected status in 01.expect, and the server's
 # arguments in 01.serve.
 awk -v dir="$scratch" '
     /^[ \t]*<!-- expect: [1-5]xx -->/ { expect = $3; next }
@@ -38,12 +38,12 @@ awk -v dir="$scratch" '
     NF { expect = serve = "" }
 ' "$@"
 
-# The blocks run where all files of the project seem to be, and write nothing into it.
+# The blocks run in a folder with links to the project's files, and write nothing into the project.
 mkdir "$scratch/here" "$scratch/bin"
 for entry in *; do ln -s "$PWD/$entry" "$scratch/here/$entry"; done
 cat > "$scratch/bin/curl" <<'EOF'
 #!/usr/bin/env bash
-# curl that fails on HTTP errors, or, with EXPECT=4xx, on anything but one
+# curl that fails on HTTP errors or, with EXPECT=4xx, on anything else
 status=0
 "$REAL_CURL" -sS --fail-with-body --max-time 20 "$@" 2> "$CURL_LOG.$$" || status=$?
 [ "$status" -eq 0 ] || cat "$CURL_LOG.$$" >&2
@@ -52,7 +52,7 @@ status=0
 EOF
 cat > "$scratch/bin/make" <<'EOF'
 #!/usr/bin/env bash
-# make run ARGS="...": checks the configuration, and builds and serves nothing
+# make run ARGS="...": only checks the configuration
 read -ra arguments <<< "${2#ARGS=}"
 exec "$SERVER" serve --check-config "${arguments[@]}"
 EOF
@@ -61,7 +61,7 @@ ln -s /usr/bin/python3 "$scratch/bin/python3"
 REAL_CURL=$(command -v curl)
 export REAL_CURL CURL_LOG="$scratch/curl-log" SERVER="$server" PYTHONDONTWRITEBYTECODE=1
 
-# serve ARGUMENT...: a server of its own, and its port.
+# serve ARGUMENT...: starts a server, sets its port
 serve() {
     local log=$scratch/log-${#pids[@]}
     "$server" serve --port 0 "$@" 2> "$log" &

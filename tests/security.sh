@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/security.sh
-# The limits in SECURITY.md are the program's.
+# SECURITY.md has the program's limits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,6 @@
 # serving.sh - for scripts that need live servers: "start_server ARGUMENT..." starts $PPM_SERVER on a free
-# port, unless told otherwise, and sets url; stop_server ends the last one. All of them end with the
-# script, and so does $scratch, a directory.
+# port, unless an argument sets one, and sets url; stop_server ends the last one. At the end of the script
+# all of them stop, and the directory $scratch is removed.
 # shellcheck shell=bash
 scratch=$(mktemp -d)
 servers=()

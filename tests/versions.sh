@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/versions.sh
-# The program, what it serves and its manual page have the version of VERSION, and CHANGELOG.md begins
-# with that. Debian's package is asked by make check-deb.
+# The program, what it serves and its manual page have the version in VERSION, and CHANGELOG.md begins with
+# it. make check-deb checks the Debian package.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 url='' # from there
@@ -16,7 +16,7 @@ is() { [ "$2" = "$3" ] || { echo "versions: $1: found \"$2\", expected \"$3\""; 
 
 is 'ppm-server --version' "$("$server" --version)" "ppm-server $version"
 
-# Each entry, newest first: "## [1.2.3] - 2026-01-31"; above them perhaps "## [Unreleased]".
+# Entries, newest first: "## [1.2.3] - 2026-01-31"; before them perhaps "## [Unreleased]".
 mapfile -t entries < <(sed -n '/^## \[Unreleased]$/d; s/^## //p' CHANGELOG.md)
 for entry in "${entries[@]}"; do
     [[ $entry =~ ^\[([0-9]+\.[0-9]+\.[0-9]+)]\ -\ (20[0-9]{2}-[01][0-9]-[0-3][0-9])$ ]] ||
@@ -31,4 +31,4 @@ is 'the manual page' "$(deploy/manual.sh "$server" | sed -n 's/^\.TH .*"ppm\\-se
 
 start_server
 is /openapi.json "$(curl -sS --max-time 20 "$url/openapi.json" | sed -n 's/^ *"version": "\(.*\)",$/\1/p')" "$version"
-echo "versions: CHANGELOG.md, the program, /openapi.json and the manual page are of $version"
+echo "versions: CHANGELOG.md, the program, /openapi.json and the manual page have version $version"

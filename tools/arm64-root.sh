@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: tools/arm64-root.sh FOLDER
-# Unpacks Debian's arm64 packages that the program and its tests need into FOLDER, to compile against
-# and for qemu to run on: the libraries of [build] and [test] in tools/packages.txt, and libgomp1.
-# Nothing is installed, and this machine's own packages do not change.
+# Unpacks the Debian arm64 packages that the program and its tests need into FOLDER, for the compiler and
+# for qemu: the libraries of [build] and [test] in tools/packages.txt, and libgomp1.
+# Installs nothing and does not change this machine's packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,7 +11,7 @@ mapfile -t packages < <(tools/install-packages.sh --list build test | grep -E '^
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The machine's sources and keys, but lists, archives and a status (nothing is installed) apart.
+# Uses the machine's sources and keys, with separate lists, archives and an empty status.
 mkdir -p "$work/lists/partial" "$work/archives/partial"
 : >"$work/status"
 cat >"$work/apt.conf" <<EOF
@@ -34,7 +34,7 @@ rm -rf "$root"
 mkdir -p "$root"
 for package in "$work"/archives/*.deb; do dpkg-deb --extract "$package" "$root"; done
 
-# Links from / (libm.so is one) would lead to this machine's files.
+# Absolute links (such as libm.so) would lead to this machine's files.
 find "$root" -type l -lname '/*' -printf '%l\t%p\n' | while IFS=$'\t' read -r target link; do
     ln -sfnr "$root$target" "$link"
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: ENGINE=docker IMAGE=NAME tools/check-image-files.sh     by tools/check-image.sh
-# What is in the image, without running it.
+# Checks what is in the image, without running it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 status=0 # from there on 1, when something failed
@@ -47,12 +47,12 @@ there=$(printf '%s\n' "${elf[@]##*/}" | grep -vx ppm-server | sort -u)
 if [ "$needed" = "$there" ]; then
     passed "$(wc -l <<<"$there") libraries, each needed, none missing"
 else
-    failed "libraries that are there alone (<) or needed alone (>): $(diff <(echo "$there") <(echo "$needed") | grep '^[<>]' | paste -sd ' ')"
+    failed "libraries that nothing needs (<) or that are missing (>): $(diff <(echo "$there") <(echo "$needed") | grep '^[<>]' | paste -sd ' ')"
 fi
 hardening=$(readelf --wide -hd "$program" | grep -oE 'DYN|BIND_NOW|\bNOW PIE' | sort -u | paste -sd ' ')
 expect "the program's hardening" "$hardening" "BIND_NOW DYN NOW PIE"
 
-# As the packages of Debian are there: a line and a record for each, and the licence.
+# Each Debian package has a line, a record and its license.
 listed=$(sed -n '/^\[image\]/,/^$/s/=.*//p' usr/local/share/ppm-server/packages.txt)
 expect "packages in packages.txt and in dpkg's records" "$(paste -sd ' ' <<<"$listed")" \
     "$(find var/lib/dpkg/status.d -type f -printf '%f\n' | LC_ALL=C sort | paste -sd ' ')"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: ENGINE=docker IMAGE=NAME PPM_SERVER=PROGRAM tools/check-image-run.sh     by tools/check-image.sh
-# Runs the image as it is meant to be run: as its user, with a root that cannot be written, no
-# capability and bounded memory. The right answers are those of PROGRAM.
+# Runs the image as it should be run: as its user, with a read-only root, no capabilities and limited
+# memory. PROGRAM computes the expected answers.
 # shellcheck disable=SC2317 # functions that others are told to call
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,7 +24,7 @@ docker) place=(--publish 127.0.0.1::8080 --health-interval 1s) ;;
 podman) place=(--network host --health-interval disable) ;;
 esac
 
-# start OPTION... IMAGE [ARGUMENT...]: sets container and url, when it is ready
+# start OPTION... IMAGE [ARGUMENT...]: sets container and url once it is ready
 start() {
     container=$("$ENGINE" run --detach "${fence[@]}" "${place[@]}" "$@" 2>>"$work/engine.log") ||
         { cat "$work/engine.log" >&2; give_up "$ENGINE cannot run containers here"; }
@@ -42,7 +42,7 @@ start() {
 of_container() { "$ENGINE" inspect --format "$1" "$container" 2>>"$work/engine.log"; }
 stop() { "$ENGINE" stop --time 30 "$container" >/dev/null 2>>"$work/engine.log"; }
 answers() { [ "$1" = "$(curl -sS -o /dev/null -w '%{http_code}' --max-time 5 "$url/$2" 2>/dev/null)" ]; }
-# until_is COMMAND...: within 20 s
+# until_is COMMAND...: waits at most 20 s until it succeeds
 until_is() {
     for _ in $(seq 200); do
         ! "$@" || return 0
@@ -51,7 +51,7 @@ until_is() {
     return 1
 }
 
-# The values of a .npy of float32, one a line, behind 128 bytes of header.
+# The values of a float32 .npy, one per line, after 128 bytes of header.
 values() { od -A n -v -t f4 -w4 -j 128 "$1"; }
 # same_values FILE FILE: another compiler may round the last bits differently
 same_values() {
@@ -108,7 +108,7 @@ check_health() {
     fi
     local code=0
     "$ENGINE" run --rm "${fence[@]}" --network none --no-healthcheck "$IMAGE" health >/dev/null 2>&1 || code=$?
-    holds "the same command where no server is: exit status $code" [ "$code" -gt 0 -a "$code" -lt 125 ]
+    holds "the same command without a server: exit status $code" [ "$code" -gt 0 -a "$code" -lt 125 ]
 }
 
 check_no_shell() {
@@ -117,7 +117,7 @@ check_no_shell() {
     expect "exit status of /bin/sh in it (127: there is none)" "$code" 127
 }
 
-# Half of a body, SIGTERM, the other half.
+# Sends half of a body, SIGTERM, and the other half.
 check_drain() {
     local name=listing1-pytorch-ppm sample=configs/samples/features-4x30x30.npy client stopping
     right_answer "configs/models/$name.json" "$work/right.npy"
@@ -128,18 +128,18 @@ check_drain() {
     exec 7>"$work/body"
     head -c 7000 "$sample" >&7
     being_read() { curl -sS --max-time 5 "$url/metrics" | grep -q '^ppm_bytes_in_flight [1-9]'; }
-    holds "a request whose body has come half" until_is being_read
+    holds "half of a request's body has arrived" until_is being_read
     stop 7>&- & # or it would hold the body open
     stopping=$!
-    # nothing of it is left to ask when it has stopped
+    # the container is gone once it has stopped
     turns_away() { ! answers 200 readyz; }
-    holds "SIGTERM: /readyz answers 200 no longer" until_is turns_away
+    holds "SIGTERM: /readyz no longer answers 200" until_is turns_away
     tail -c +7001 "$sample" >&7
     exec 7>&-
     wait "$client" || true
     expect "the other half, then: status" "$(cat "$work/late.code")" 200
     holds "and the right answer" same_values "$work/right.npy" "$work/late.npy"
-    wait "$stopping" || failed "$ENGINE stop did not end well"
+    wait "$stopping" || failed "$ENGINE stop failed"
     expect "exit status after the drain" "$(of_container '{{.State.ExitCode}}')" 0
     "$ENGINE" logs "$container" >"$work/log" 2>&1
     holds "its log says that a request was in flight" grep -q 'stopping; requests in flight: [1-9]' "$work/log"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: tools/check-image.sh     by "make check-image"
-# Builds the container image, looks into it, and runs it as it is meant to be run; one line for each
-# thing checked. With Docker where its engine works; elsewhere as root with podman and buildah, on a
-# Debian of debootstrap's making, both kept in build/image.
-# PPM_SERVER: the program whose answers are the right ones.
+# Builds the container image, inspects it, and runs it as it should be run; prints one line per check.
+# Uses Docker if its engine works; otherwise podman and buildah as root, on a base made by debootstrap,
+# both kept in build/image.
+# PPM_SERVER: the program that computes the expected answers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 status=0 # from there on 1, when something failed
@@ -27,7 +27,7 @@ export IMAGE=ppm-server-check:$$
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
     "$ENGINE" rmi --force "$IMAGE" >/dev/null 2>&1 || true
-    # of a build that was interrupted
+    # left by an interrupted build
     [ "$ENGINE" = docker ] || buildah rm --all >/dev/null 2>&1 || true
     rm -rf "$work"
     # a "make clean" without sudo could not remove it
@@ -35,10 +35,10 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# Images of our own, and settings that need neither systemd nor cgroups of one hierarchy.
+# Separate image storage, and settings that need neither systemd nor cgroups v2.
 podman_apart() {
     local driver=overlay
-    # not upon another overlay, as in many containers
+    # overlay does not work on an overlay, as in many containers
     mkdir -p "$store"/try/{lower,upper,work,all}
     unshare --mount mount -t overlay none "$store/try/all" \
         -o "lowerdir=$store/try/lower,upperdir=$store/try/upper,workdir=$store/try/work" 2>/dev/null || driver=vfs
@@ -71,16 +71,16 @@ build() {
 
 echo "the container image, by $("$ENGINE" --version | head -n 1)"
 [ "$ENGINE" = docker ] || podman_apart
-build >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; give_up "the image cannot be built"; }
-passed "built by the Dockerfile as it stands"
+build >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; give_up "the image does not build"; }
+passed "built with the Dockerfile"
 
 tools/check-image-lint.sh || status=1
 tools/check-image-files.sh || status=1
 if [ "$ENGINE" = docker ]; then
     tools/check-image-run.sh || status=1
 else
-    # A network of its own: port 8080 is free there, and nobody else can reach it. crun takes a
-    # hierarchy of cgroups beside the others for one that it may use.
+    # In a separate network, port 8080 is free and nobody else can reach it. crun would use a
+    # cgroup hierarchy mounted next to the others, which it must not.
     # shellcheck disable=SC2016 # $0 is the script
     unshare --mount --net bash -c \
         'ip link set lo up && { umount /sys/fs/cgroup/unified 2>/dev/null || true; } && exec "$0"' \

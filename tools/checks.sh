@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Read by scripts that check one thing after the other: a line for each, and in status whether all is well.
+# For scripts that check one thing after another: prints a line for each, and sets status=1 if one fails.
 
 passed() { echo "  ok    $*"; }
 failed() {
     echo "  FAIL  $*"
-    # shellcheck disable=SC2034 # for who reads this
+    # shellcheck disable=SC2034 # the caller reads it
     status=1
 }
 left_out() { echo "  --    $*"; }
@@ -14,7 +14,7 @@ expect() {
     if [ "$2" = "$3" ]; then passed "$1: $2"; else failed "$1: found \"$2\", expected \"$3\""; fi
 }
 
-# holds WHAT COMMAND...: the command ends with 0
+# holds WHAT COMMAND...: the command succeeds
 holds() {
     local what=$1
     shift

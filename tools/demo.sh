@@ -20,7 +20,7 @@ fail() {
     exit 1
 }
 
-# show FILE COMMAND...: prints the command as it can be pasted, then runs it into the file.
+# show FILE COMMAND...: prints the command so that it can be pasted, then runs it with output to FILE.
 show() {
     local file=$1 word
     shift
@@ -48,7 +48,7 @@ done
 echo "$server serves on $url"
 echo
 
-# With -i the head comes first, up to an empty line; then the answer.
+# With -i the head comes first, up to an empty line, then the body.
 answer=$work/answer
 show "$answer" curl -sS -i --max-time 30 -H 'Content-Type: application/x-npy' -H 'Accept: application/json' \
     --data-binary "@$sample" "$url/ppm"

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # usage: tools/fuzz.sh build/fuzz [NAME...]     by "make fuzz"
-# Runs each fuzzer for FUZZ_SECONDS (30) from FUZZ_SEED (1; 0: another each time), as many at a time as
-# there are cores. What they learn stays in build/fuzz/corpus/NAME, what one says in
-# build/fuzz/NAME.log. The first finding stops it: the input is then in build/fuzz/findings/, the exit
-# status 1.
+# Runs each fuzzer for FUZZ_SECONDS (30) with FUZZ_SEED (1; 0: a different one each time), one per core
+# at a time. Keeps their corpus in build/fuzz/corpus/NAME and their output in build/fuzz/NAME.log. Stops
+# at the first finding, with exit status 1; its input is in build/fuzz/findings/.
 # shellcheck disable=SC2016 # the $ in single quotes belongs to bash -c
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,8 +26,8 @@ fuzz() {
     grep -av -e '^#[0-9]*[[:space:]]*\(NEW\|REDUCE\|pulse\)' "$log" | tail -n 60
     local found
     found=$(sed -n 's/^.*Test unit written to //p' "$log")
-    echo "$name: found ${found:-nothing that was kept}; $build/fuzz_$name $found shows it"
-    return 255 # no other begins
+    echo "$name: found ${found:-a failure without an input}; reproduce it with $build/fuzz_$name $found"
+    return 255 # xargs starts no other
 }
 export -f fuzz
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/image-base.sh IMAGE     by tools/check-image.sh, as root
-# Makes IMAGE, a Debian 12 to build upon, for podman and buildah on machines that pull no images. Its
-# packages come from where this machine's do. It is for checking, not for what others will run.
+# Makes IMAGE, a Debian 12 base for podman and buildah on machines that cannot pull images, from this
+# machine's package sources. For checks only; do not publish images built on it.
 # shellcheck disable=SC2016 # the $ in single quotes belong to apt-get
 set -euo pipefail
 
@@ -9,7 +9,7 @@ image=$1
 root=$(mktemp -d)
 trap 'rm -rf --one-file-system "$root"' EXIT
 
-# This machine's sources of Debian 12, one a line: suite, address.
+# This machine's Debian 12 sources, one per line: suite, address.
 mapfile -t sources < <(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(IDENTIFIER) $(REPO_URI)' |
     awk '$1 ~ /^bookworm/ && $2 == "main" && $3 == "Packages" { print $1, $4 }')
 [ "${#sources[@]}" -gt 0 ] || sources=('bookworm http://deb.debian.org/debian'
@@ -25,7 +25,7 @@ for source in "${sources[@]}"; do
     printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n' \
         "${source#* }" "${source% *}" /usr/share/keyrings/debian-archive-keyring.gpg
 done >"$root/etc/apt/sources.list.d/debian.sources"
-# What proxies and retries there are; and, as in Debian's own images, nothing that nobody will read.
+# Copies proxy and retry settings; leaves out documentation, as Debian's own images do.
 apt-config dump | grep -E '^Acquire::(https?|Retries)\b' >"$root/etc/apt/apt.conf.d/90machine" || true
 cat >"$root/etc/dpkg/dpkg.cfg.d/image" <<END
 force-unsafe-io

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: tools/image-build.sh [OPTION-OF-BUILD...]     by "make image"
 # Builds the container image with docker, podman or buildah (or ENGINE), tagged as IMAGE.
-# VERSION and the commit go into its labels, and SOURCE (an address) and CREATED (RFC 3339) if set.
-# SNAPSHOT: Debian's packages of that moment; BASE: another Debian 12 to build on.
+# Its labels have VERSION and the commit, and SOURCE (an address) and CREATED (RFC 3339) if set.
+# SNAPSHOT: use Debian's packages of that time; BASE: build on another Debian 12.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,7 +19,7 @@ for engine in ${ENGINE:-docker podman buildah}; do
     works "$engine" && break
     engine=
 done
-# Only Docker's format has a place for HEALTHCHECK.
+# Only Docker's format supports HEALTHCHECK.
 case $engine in
 docker) build=(docker build) ;;
 podman) build=(podman build --format docker) ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/image-root.sh ROOT     by the Dockerfile, in its build stage
-# Completes what "make install-program DESTDIR=ROOT PREFIX=/usr/local" put there to all that an image needs:
-# the shared libraries of the program, a user, and of which Debian packages its files are.
+# Adds to what "make install-program DESTDIR=ROOT PREFIX=/usr/local" installed all that an image needs: the
+# program's shared libraries, a user, and the list of Debian packages that the files come from.
 # shellcheck disable=SC2016 # the $ in single quotes belong to dpkg-query
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,16 +10,16 @@ root=$1
 program=$root/usr/local/bin/ppm-server
 share=$root/usr/local/share
 
-# Paths as the loader looks for them: /lib/MACHINE/NAME, and its own, which the kernel looks for.
+# Paths where the loader looks: /lib/MACHINE/NAME, and the loader itself, where the kernel looks.
 libraries() { ldd "$program" | awk '/=> \// { print $3 } $1 ~ /^\// { print $1 }'; }
 
-# The Debian packages of these files. To dpkg some are below /lib, others below /usr/lib.
+# The Debian packages of these files. dpkg knows some below /lib, others below /usr/lib.
 owners() {
     local file owner
     for file; do
         owner=$(dpkg-query -S "$file" "/usr$file" "${file#/usr}" 2>/dev/null | sort -u | sed -n 1p) || true
         [ -n "$owner" ] ||
-            { echo "image-root.sh: $file: of no Debian package" >&2; return 1; }
+            { echo "image-root.sh: $file: found no Debian package with it" >&2; return 1; }
         echo "${owner%%:*}"
     done | sort -u
 }
@@ -29,21 +29,21 @@ mapfile -t files < <(libraries)
 [ "${#files[@]}" -gt 2 ] || { echo "image-root.sh: $program: no shared libraries found by ldd" >&2; exit 1; }
 for file in "${files[@]}"; do install -D -m 755 "$file" "$root$file"; done
 
-# libstdc++ is within the program.
+# libstdc++ is linked into the program.
 list=$(owners "${files[@]}" "$(realpath "$(g++ -print-file-name=libstdc++.a)")")
 mapfile -t packages <<<"$list"
 versions='${Package}=${Version}\n'
 {
-    echo '# Debian packages of which files are in this image'
+    echo '# Debian packages whose files are in this image'
     echo '[image]'
     dpkg-query -W -f "$versions" "${packages[@]}"
     echo
-    echo '# and all that were there when it was built'
+    echo '# and all packages of the build stage'
     echo '[build]'
     dpkg-query -W -f "$versions"
 } >"$share/ppm-server/packages.txt"
 
-# Where scanners for known vulnerabilities look, and the licences, with those that they refer to.
+# The package records where vulnerability scanners look, and the licenses, with those they refer to.
 mkdir -p "$root/var/lib/dpkg/status.d" "$root/usr/share/common-licenses"
 install -D -m 644 /etc/os-release "$root/etc/os-release"
 for package in "${packages[@]}"; do
@@ -58,5 +58,5 @@ echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 echo 'ppm-server:x:10001:' >"$root/etc/group"
 echo 'ppm-server:x:10001:10001::/models:/nonexistent' >"$root/etc/passwd"
 
-# The same files, the same image.
+# The same files make the same image.
 find "$root" -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH:-0}" {} +

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/install-packages.sh [--list] GROUP...
-# Installs the Debian packages of these groups of tools/packages.txt that are missing, or lists all.
-# Silent when none is; apt's progress is shown on a terminal, elsewhere only if it fails.
+# Installs the missing Debian packages of these groups of tools/packages.txt, or lists all of them.
+# Prints nothing if none is missing; shows apt's output on a terminal, elsewhere only if apt fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,7 +17,7 @@ wanted() {
     done
 }
 
-# Those of the packages named on stdin that are not installed.
+# Prints those packages named on stdin that are not installed.
 missing() {
     local installed
     installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | sed -n 's/^.i *//p')
@@ -26,11 +26,11 @@ missing() {
 
 give_up() {
     {
-        echo "ppm-server needs packages that are not installed. Please run"
+        echo "ppm-server needs packages that are not installed. Install them with"
         echo
         echo "    sudo apt-get install --no-install-recommends ${packages[*]}"
         echo
-        echo "or, where they are there under other names, call make with NO_SETUP=1."
+        echo "or, if they are installed under other names, run make with NO_SETUP=1."
     } >&2
     exit 1
 }
@@ -45,7 +45,7 @@ apt() {
 
 install() {
     compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || apt update "${quiet[@]}" || return
-    # A second try with fresh lists: old ones name versions that the mirrors no longer have.
+    # Tries again with new lists: old ones may name versions that the mirrors no longer have.
     apt install -y --no-install-recommends "${quiet[@]}" "${packages[@]}" ||
         { apt update "${quiet[@]}" && apt install -y --no-install-recommends "${quiet[@]}" "${packages[@]}"; }
 }
@@ -54,7 +54,7 @@ install() {
 [ $# -gt 0 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 list=$(wanted "$@")
 
-# make -j asks for several groups at once: one after the other.
+# make -j requests several groups at once; install one after another.
 exec 9<"${BASH_SOURCE[0]}"
 flock 9
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/lint.sh [format]     by "make lint" and "make format"
-# Every finding is a line "file:line: rule: what"; exit status 1 if there is any.
-# CLANG_FLAGS: the compiler's flags, for clang-tidy; FILE_FLAGS: "FILE FLAG...;" for files with more.
+# Prints each finding as "file:line: rule: what"; exit status 1 if there is any.
+# CLANG_FLAGS: compiler flags for clang-tidy; FILE_FLAGS: "FILE FLAG...;" for files with additional ones.
 # shellcheck disable=SC2016 # the $ in single quotes belong to awk and to bash -c
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -94,8 +94,8 @@ step clang-format
 clang-format --dry-run -Werror "${sources[@]}" || fail
 
 step clang-tidy
-# Findings alone: not the analyzer's notes (clang-tidy shows them for one file) nor the counts of
-# what is not shown.
+# Only findings: without the analyzer's notes (run clang-tidy on one file to see them) and without the
+# counts of suppressed warnings.
 export FILE_FLAGS CLANG_FLAGS=${CLANG_FLAGS:--std=c11 -I.}
 printf '%s\n' "${units[@]}" | xargs -d '\n' -n 1 -P "$(nproc)" bash -o pipefail -c '
     flags=$CLANG_FLAGS

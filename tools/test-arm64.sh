@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # usage: tools/test-arm64.sh build/arm64/ppm-tests [CRITERION-OPTION...]     by "make test-arm64"
-# Runs the Criterion tests of an arm64 build under qemu, then compares the answers of its program,
-# PPM_SERVER, with those of this machine's, PPM_NATIVE.
-# QEMU_LD_PREFIX: where the arm64 libraries are.
+# Runs the Criterion tests of an arm64 build under qemu, then compares the output of its program,
+# PPM_SERVER, with that of the native one, PPM_NATIVE.
+# QEMU_LD_PREFIX: the folder with the arm64 libraries.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The program would set how long threads spin and execute itself, which is for the tests alone.
+# Otherwise the program sets how long threads spin and executes itself again, which qemu does not emulate.
 export OMP_WAIT_POLICY=passive
 export EMULATOR=qemu-aarch64-static TEST_SECONDS=${TEST_SECONDS:-1200}
 tools/test.sh "$@"
@@ -15,7 +15,7 @@ tools/test.sh "$@"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The values of a .npy of float32, one a line, behind 128 bytes of header.
+# The values of a float32 .npy, one per line, after 128 bytes of header.
 values() { od -A n -v -t f4 -w4 -j 128 "$1"; }
 
 compared=0
@@ -34,4 +34,4 @@ for model in configs/models/listing*.json; do
     compared=$((compared + 1))
 done
 [ "$compared" -gt 0 ]
-echo "arm64 answers as this machine does"
+echo "arm64 computes what this machine does"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tools/test-drd.sh build/release/ppm-tests [CRITERION-OPTION...]
-# Live tests of the server under valgrind's DRD, by "make test-drd"; any report is a failure. One
-# thread computes, for DRD does not know the barriers of gcc's OpenMP; make test-tsan has several.
+# Runs live tests of the server under valgrind's DRD, by "make test-drd"; any report is a failure. One
+# thread computes, since DRD does not understand the barriers of gcc's OpenMP; make test-tsan uses several.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

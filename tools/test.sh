@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tools/test.sh build/release/ppm-tests [CRITERION-OPTION...]
-# Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh. Ends with what failed, said again,
-# and "N passed, N failed". Options for Criterion, such as --filter 'npy/*', leave the scripts out unless
-# TEST_SCRIPTS=1 is set. EMULATOR is the program to run the Criterion tests with; scripts do not run then.
+# Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh. Repeats the failures at the end, before
+# "N passed, N failed". With options for Criterion, such as --filter 'npy/*', runs scripts only if
+# TEST_SCRIPTS=1. EMULATOR runs the Criterion tests in an emulator, and no scripts.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
@@ -15,12 +15,12 @@ seconds=${TEST_SECONDS:-600}
 export PPM_SERVER
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Criterion does not notice a leak or a report that leaves the exit status alone, nor shows one of the
+# Criterion does not notice a leak or a report that does not change the exit status, nor a report from a
 # program that a test runs.
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:log_path=$work/report
 export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1:allocator_may_return_null=1:log_path=$work/report
-# Several tests run at once: threads that wait should sleep, not spin on another test's core.
+# Several tests run at once, so waiting threads should sleep, not spin on another test's core.
 export OMP_WAIT_POLICY=passive
 
 passed=0 failed=0
@@ -31,7 +31,7 @@ note() {
     echo "$*" | tee -a "$failures"
 }
 
-# Criterion's own --timeout stops nothing; tests that may hang have a .timeout of their own.
+# Criterion's --timeout does not stop anything; tests that may hang have their own .timeout.
 timeout "$seconds" ${EMULATOR:+"$EMULATOR"} "$tests" --verbose --color=never --jobs "$(nproc)" "$@" 2>&1 | tee "$log" |
     grep -av --line-buffered -e '^\[RUN ]' -e '^\[PASS]' -e '^\[SKIP] .*: Test is disabled' -e '^\[----] Criterion v'
 status=${PIPESTATUS[0]}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server PPM_C_CLIENT=build/ppm_client tests/v2/shared_memory.sh
-# The clients in clients/ with --shared-memory: the same values as without, and nothing stays behind.
+# The clients in clients/ write the same values with --shared-memory, and leave no object.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 url='' scratch='' # from there
@@ -39,6 +39,6 @@ for client in c python; do
     refuses "$client" 'allow_shared_memory' "$x4" "$scratch/none.npy"
 done
 if compgen -G '/dev/shm/ppm_client_*'; then
-    echo 'shared memory: a client left its object behind'
+    echo 'shared memory: a client left an object'
     exit 1
 fi

@@ -44,7 +44,9 @@ def crowd(report, server, name, request, clients):
     grown = server.status_kb("VmHWM") * 1024 - idle_bytes
     report.say(f"{clients} {name} bodies of 4 MiB: {dict(statuses)}; {taken / 2**20:.0f} MiB taken, "
                f"RSS grew by {grown / 2**20:.0f} MiB at most, of {MEMORY_MAX_BYTES >> 20}")
-    report.expect(set(statuses) <= {200, 503} and statuses[503], f"{name}: what is too much is 503")
+    # 408 for a body that paused while others lacked memory: a slow machine makes these clients pause
+    report.expect(set(statuses) <= {200, 408, 503} and statuses[408] + statuses[503],
+                  f"{name}: what does not fit is 503, or 408 after a pause")
     report.expect(grown < MEMORY_MAX_BYTES + CONNECTIONS_MAX * CONNECTION_BYTES,
                   f"{name}: RSS stays within the budget")
     harness.wait_until(lambda: server.metric("ppm_bytes_in_flight") == 0, 10, "all is given back")

@@ -1,4 +1,4 @@
-"""HAProxy by deploy/haproxy.cfg, the very file, before servers of this machine."""
+"""HAProxy with deploy/haproxy.cfg itself, in front of servers on this machine."""
 import grp
 import http.client
 import os
@@ -24,7 +24,7 @@ def free_port():
 
 
 def environment(listens, numbers, addresses):
-    """As haproxy.env, for other addresses. Servers that the file has beyond these refuse connections."""
+    """The variables of haproxy.env, for other addresses. Further servers of the file refuse connections."""
     nobody = [f"127.0.0.1:{free_port()}"] * len(SERVERS)
     return {"PPM_BIND": listens, "PPM_NUMBERS": numbers, "PPM_USER": pwd.getpwuid(os.getuid()).pw_name,
             "PPM_GROUP": grp.getgrgid(os.getgid()).gr_name,
@@ -54,7 +54,7 @@ class Balancer:
         return self.messages.read()
 
     def metrics(self):
-        """Of its Prometheus endpoint, by series."""
+        """Returns the series of its Prometheus endpoint."""
         connection = http.client.HTTPConnection("127.0.0.1", self.numbers_port, timeout=10)
         try:
             connection.request("GET", "/metrics")
@@ -65,20 +65,20 @@ class Balancer:
                 (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
 
     def retries(self):
-        """How often a request was given to another server."""
+        """How often HAProxy sent a request to another server."""
         return self.metrics()['haproxy_backend_redispatch_warnings_total{proxy="ppm"}']
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def up(self):
-        """The servers that its checks let through."""
+        """The servers that pass its checks."""
         found = self.metrics()
         return [server for server in SERVERS
                 if found[f'haproxy_server_status{{proxy="ppm",server="{server}",state="UP"}}']]
 
     def wait_for(self, count, seconds=20):
-        """Until so many servers are up, and as many stay so for a moment."""
+        """Waits until this number of servers is up, and stays so for a moment."""
         end, steady = time.monotonic() + seconds, 0
         while steady < 4:
             if self.process.poll() is not None:

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """usage: tests/cluster/check_manifests.py [FOLDER]      "make check-manifests"
-Holds what is in deploy/ (or a copy of it) for Kubernetes, KServe, Prometheus and HAProxy against its types,
-against itself, and against a live server that is started as it says. A line for each thing checked; exit
-status 1 if one is wrong."""
+Checks what deploy/ (or a copy) has for Kubernetes, KServe, Prometheus and HAProxy: types, references, and a
+live server started with its arguments. Prints a line for each check; exit status 1 if one fails."""
 import json
 import os
 import pathlib
@@ -26,14 +25,14 @@ TYPES = ROOT / "build/manifests"
 PACKAGES = ["kubernetes-types@1.30.0", "@kubernetes-models/prometheus-operator@6.0.0", "js-yaml@4.1.0",
             "typescript@5.9.3"]
 BASES = ["kubernetes", "kubernetes-volume", "kubernetes/monitoring"]
-INSTALLED = "/usr/local/share/ppm-server/"  # where "make install-program" of the Dockerfile puts configs/
+INSTALLED = "/usr/local/share/ppm-server/"  # where "make install-program" in the Dockerfile puts configs/
 MODEL = ROOT / "configs/models/listing1-pytorch-ppm.json"
 METRIC = r"\b(?:ppm|process)_[a-z_]+\b(?!-)"
 problems, omitted = [], []
 
 
 def check(holds, what, found=""):
-    """One line; found says what is wrong."""
+    """Prints one line; found says what is wrong."""
     if not holds:
         problems.append(what)
     print(f"{'  ' if holds else '! '}{what}{'' if holds else f': {found}'}", flush=True)
@@ -53,7 +52,7 @@ def not_checked(what, why):
 
 
 def kustomized(base):
-    """What kubectl would apply, by kind; None where it is too old for that."""
+    """What kubectl would apply, by kind; None if it is too old."""
     kustomization = documents(f"{base}/kustomization.yaml")[0]
     patches = {patch["path"] for patch in kustomization.get("patches", [])}
     left = ({path.name for path in (DEPLOY / base).glob("*.yaml")} - set(kustomization["resources"]) - patches
@@ -80,7 +79,7 @@ def kubectl_version():
 
 
 def assembled(base, kustomization):
-    """As much of what kubectl does as the checks look at."""
+    """Does the part of kubectl's work that the checks need."""
     found = {document["kind"]: document for path in kustomization["resources"]
              for document in documents(f"{base}/{path}")}
     for generated in kustomization.get("configMapGenerator", []):
@@ -99,7 +98,7 @@ def assembled(base, kustomization):
 # ---- types ----
 
 def check_types():
-    """By tsc and packages of the npm registry."""
+    """Uses tsc and packages from npm."""
     if not all((TYPES / "node_modules" / name.rpartition("@")[0]).is_dir() for name in PACKAGES):
         TYPES.mkdir(parents=True, exist_ok=True)
         (TYPES / "package.json").write_text('{"private": true}', encoding="utf-8")
@@ -111,7 +110,7 @@ def check_types():
         except (OSError, subprocess.TimeoutExpired) as error:
             failure = str(error)
         if failure:
-            not_checked("types", f"npm does not bring what they need: {failure}")
+            not_checked("types", f"npm cannot install the types: {failure}")
             return
     files = sorted(path for folder in (*BASES, "kserve") for path in (DEPLOY / folder).glob("*.yaml"))
     process = subprocess.run(["node", ROOT / "tests/cluster/check_types.mjs", TYPES, *files],
@@ -123,7 +122,7 @@ def check_types():
 # ---- references ----
 
 def check_pods(kinds, base):
-    """What points at the pods by label, name or port."""
+    """Everything that refers to the pods by label, name or port."""
     deployment = kinds["Deployment"]
     pod = deployment["spec"]["template"]
     labels, container = pod["metadata"]["labels"], pod["spec"]["containers"][0]
@@ -170,7 +169,7 @@ def quantity(text):
 
 
 def check_container(where, container, pod, seconds):
-    """What holds for a container wherever it runs; seconds: the longest drain."""
+    """Checks that apply to any container; seconds: the longest drain."""
     settings = {**(pod.get("securityContext") or {}), **container["securityContext"]}
     user = re.search(r"^USER (\d+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.M).group(1)
     check(settings["runAsUser"] == int(user), f"{where}: runs as the image's user {user}", settings)
@@ -178,10 +177,10 @@ def check_container(where, container, pod, seconds):
           settings["allowPrivilegeEscalation"] is False and settings["capabilities"] == {"drop": ["ALL"]} and
           settings["seccompProfile"] == {"type": "RuntimeDefault"} and
           pod["automountServiceAccountToken"] is False and pod["enableServiceLinks"] is False,
-          f"{where}: no root, no writing, no privileges, no token, no variables of Services", settings)
+          f"{where}: no root, no writes, no privileges, no token, no variables from Services", settings)
     resources = container["resources"]
     check(resources["requests"] == resources["limits"] and resources["limits"]["cpu"].isdigit(),
-          f"{where}: whole cores, as many asked for as allowed", resources)
+          f"{where}: whole cores, with request equal to limit", resources)
     grace = pod["terminationGracePeriodSeconds"]
     check(grace >= seconds + 10, f"{where}: terminationGracePeriodSeconds {grace} is 10 s more than a drain",
           f"{seconds} s")
@@ -197,7 +196,7 @@ def memory_needed(settings):
 # ---- the live server ----
 
 def effective(flags):
-    """The settings as --print-config has them."""
+    """The settings that --print-config prints."""
     process = subprocess.run([harness.PROGRAM, "serve", *flags, "--print-config"], capture_output=True, text=True,
                              check=True)
     return json.loads(process.stdout)
@@ -210,13 +209,13 @@ def accepted(where, flags):
 
 
 def here(text, folder):
-    """With the image's paths as they are on this machine."""
+    """Replaces the image's paths with this machine's."""
     return text.replace(INSTALLED, f"{ROOT}/").replace("/mnt/models/", f"{folder}/").replace(
         "/models/", f"{folder}/" if INSTALLED not in text else "/models/")
 
 
 def put_model(folder, path):
-    """The sample model under another name, as tools/export.py would have written it."""
+    """Writes the sample model under another name, as tools/export.py would."""
     name = pathlib.Path(path).stem
     model = json.loads(MODEL.read_text(encoding="utf-8"))
     weights = MODEL.with_name(model["weights"]["file"])
@@ -226,7 +225,7 @@ def put_model(folder, path):
 
 
 def server_flags(kinds, folder):
-    """The container's own arguments, the ConfigMap's file in place of the mounted one."""
+    """The container's arguments, with the ConfigMap's file instead of the mounted one."""
     container = kinds["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     mount = next(one["mountPath"] for one in container["volumeMounts"] if one["name"] == "config")
     for name, text in kinds["ConfigMap"]["data"].items():
@@ -242,14 +241,14 @@ def status_of(server, path):
 
 
 def check_live(base, kinds, port):
-    """Starts what the pods start."""
+    """Starts a server as the pods do."""
     container = kinds["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     with tempfile.TemporaryDirectory() as folder:
         flags = server_flags(kinds, folder)
         if not accepted(base, flags):
             return
         settings = effective(flags)
-        check(settings["port"] == port and settings["host"] == "0.0.0.0", f"{base}: it listens where it is asked",
+        check(settings["port"] == port and settings["host"] == "0.0.0.0", f"{base}: the server listens on the container's port",
               settings)
         seconds = (settings["drain_delay_ms"] + settings["request_timeout_ms"]) / 1e3
         check_container(base, container, kinds["Deployment"]["spec"]["template"]["spec"], seconds)
@@ -273,7 +272,7 @@ def check_live(base, kinds, port):
 
 
 def check_kserve():
-    """The runtime, with what KServe puts into it."""
+    """The runtime, completed as KServe does."""
     runtime, service = documents("kserve/runtime.yaml")[0], documents("kserve/service.yaml")[0]
     predictor, container = service["spec"]["predictor"], runtime["spec"]["containers"][0]
     model, name = predictor["model"], service["metadata"]["name"]
@@ -309,7 +308,7 @@ def check_kserve():
 # ---- metrics ----
 
 def expressions():
-    """Text that names metrics, by where it stands."""
+    """Texts that name metrics, by place."""
     adapter, = documents("kubernetes/monitoring/adapter-values.yaml")
     for rule in adapter["rules"]["custom"]:
         yield "adapter-values.yaml", rule["seriesQuery"]
@@ -328,7 +327,7 @@ def check_metrics(kinds, monitoring):
         text = server.ask("GET", "/metrics").body.decode()
     shown = {re.match(METRIC, line).group() for line in text.splitlines() if not line.startswith("#")}
     labels = {label for labels in re.findall(r"\{([^}]*)\}", text) for label in re.findall(r'(\w+)=', labels)}
-    labels |= {"namespace", "pod", "instance", "job"}  # which Prometheus adds
+    labels |= {"namespace", "pod", "instance", "job"}  # added by Prometheus
     for where, expression in expressions():
         named = set(re.findall(METRIC, expression))
         check(named and named <= shown, f"{where}: {', '.join(sorted(named)[:3])}{'...' if len(named) > 3 else ''} "
@@ -389,7 +388,7 @@ def main():
         except KeyError as error:
             check(False, f"{part.__name__}: found no {error}, expected one")
     but = f", but not checked: {', '.join(omitted)}" if omitted else ""
-    print(f"check-manifests: {len(problems)} problems{but}" if problems else f"check-manifests: all is well{but}")
+    print(f"check-manifests: {len(problems)} problems{but}" if problems else f"check-manifests: all checks passed{but}")
     sys.exit(1 if problems else 0)
 
 

@@ -1,6 +1,6 @@
-"""A machine that is gone without a word, as when its cable is pulled: no packet comes back, not even a
-refusal. Requests that were on their way to it are answered by another server, and those that come after
-do not wait for it. In network namespaces of its own, by the cable between them."""
+"""A machine that vanishes, as when its cable is pulled: it sends no packet, not even a refusal. Another server
+answers the requests that were in flight there, and later requests do not wait. Pulls a virtual cable
+between two network namespaces."""
 import os
 import subprocess
 import sys
@@ -20,10 +20,10 @@ REQUESTS = 4
 
 
 def run_in_namespace():
-    """Runs this test in a process that has a network of its own."""
+    """Runs this test in a process with a separate network."""
     unshare = ["unshare", "--net"] + ([] if os.getuid() == 0 else ["--map-root-user"])
     if subprocess.run([*unshare, "ip", "link", "set", "lo", "up"], capture_output=True).returncode != 0:
-        pytest.skip("network namespaces cannot be made here without root")
+        pytest.skip("creating network namespaces needs root here")
     subprocess.run([*unshare, sys.executable, "-m", "pytest", "-s", __file__], check=True,
                    env={**os.environ, INSIDE: "1"})
 
@@ -33,7 +33,7 @@ def run(*command):
 
 
 def lay_cable(server):
-    """Between this namespace and the server's."""
+    """Connects this namespace and the server's."""
     run("ip", "link", "add", "here", "type", "veth", "peer", "name", "there", "netns", str(server.pid))
     for command, address, device in ((["ip"], HERE, "here"), (inside(server), THERE, "there")):
         run(*command, "addr", "add", f"{address}/24", "dev", device)
@@ -61,7 +61,7 @@ def in_flight(balancer, server):
 
 
 def lose(report, far, near, request, quick):
-    """far is behind the cable."""
+    """far is at the other end of the cable."""
     expected, expected_quick = (soak.server_answer(near, one).body for one in (request, quick))
     with Balancer([f"{THERE}:{far.port}", f"127.0.0.1:{near.port}"]) as balancer:
         clients = [Client(balancer, request) for _ in range(REQUESTS)]
@@ -74,7 +74,7 @@ def lose(report, far, near, request, quick):
         for one in [later, *clients]:
             one.join(60)
         took = [one.done_s - cut_s for one in clients if one.done_s]
-        report.say(f"{REQUESTS} requests on their way, half of them there: answered after "
+        report.say(f"{REQUESTS} requests in flight, half of them there: answered after "
                    f"{', '.join(f'{seconds:.1f}' for seconds in sorted(took))} s")
         report.expect(all(one.answer and one.answer.status == 200 and one.answer.body == expected
                           for one in clients), "each is answered 200 and right")

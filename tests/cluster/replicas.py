@@ -1,8 +1,8 @@
-"""Three servers of one thread each behind HAProxy (deploy/haproxy.cfg). One request at a time: the server
-that computes it is killed, the servers that it comes to first are full. Then under load for a minute: one
-server is killed and comes back, one drains and comes back, one is restarted without notice. Every request
-is answered 200 with the same bytes as without HAProxy; only those that do not fit HAProxy's buffer, or
-whose answer does not, may be lost by the two that give no notice, never by a drain."""
+"""Three single-threaded servers behind HAProxy (deploy/haproxy.cfg). First single requests: the server that
+computes one is killed, or the first servers are full. Then a minute of load: one server is killed and comes
+back, one drains and comes back, one restarts without notice. Every request gets a 200 with the same bytes as
+without HAProxy. Only requests that do not fit HAProxy's buffer, or whose answer does not, may be lost, with
+the server that is killed or restarted, never with the one that drains."""
 import contextlib
 import json
 import random
@@ -20,11 +20,11 @@ DRAIN_DELAY_MS = "3000"
 WORKERS, LARGE_WORKERS = 6, 2
 LISTINGS = [str(harness.ROOT / f"configs/models/listing{name}.json")
             for name in ("1-pytorch-ppm", "2-pytorch-psp")]
-FITS, FITS_NOT = (1, 4, 124, 124), (1, 4, 130, 130)  # 246 and 270 KB, a buffer has 262
+FITS, FITS_NOT = (1, 4, 124, 124), (1, 4, 130, 130)  # 246 and 270 KB; a buffer is 262 KB
 
 
 class Replica:
-    """A server that comes back at its own address."""
+    """A server that can be restarted at the same address."""
 
     def __init__(self, models, *flags):
         self.address = f"127.0.0.1:{free_port()}"
@@ -39,7 +39,7 @@ class Replica:
         self.server = harness.Server(*self.flags)
 
     def holds(self, count):
-        """Whether so many requests are in its hands, beside the one that asks."""
+        """Whether it has this number of requests in flight, besides the one that asks."""
         return self.server.metric("ppm_requests_in_flight") > count
 
     def computed(self):
@@ -51,14 +51,14 @@ class Replica:
         self.server.end()
 
     def stop(self):
-        """SIGTERM; its exit status and what it had logged."""
+        """Sends SIGTERM; returns the exit status and the log."""
         status, log = self.server.stop(), self.server.log()
         self.server.end()
         return status, log
 
 
 def requests():
-    """Every form, of what takes microseconds and of what waits in the queue; five buffers and a small one."""
+    """Requests in every form, that take microseconds or wait in the queue, small or larger than a buffer."""
     for target, shape in (("/ppm", (1, 4, 30, 30)), ("/ppm", (1, 4, 200, 200)), ("/ppm/busy", (1, 4, 24, 24)),
                           ("/ppm/listing2-pytorch-psp", (1, 3, 30, 30))):
         for query, form, body in soak.bodies(shape, seed=len(target)):
@@ -72,8 +72,8 @@ def requests():
 
 
 def cases(models):
-    """(request, what a server answers that nothing stands before): those that fit the buffer in both
-    directions, and the others."""
+    """Pairs of a request and its answer without HAProxy: those that fit the buffer in both directions, and
+    the others."""
     flags = [text for model in models for text in ("--model", model)]
     with harness.Server("--threads", "1", "--log-level", "warn", *flags) as server:
         found = [(request, soak.server_answer(server, request).body) for request in requests()]
@@ -100,7 +100,7 @@ def post(model, shape):
 
 
 def kill_who_computes(replicas, balancer, request):
-    """The answer to a request whose first server was killed while it computed."""
+    """Returns the answer to a request whose first server is killed while computing it."""
     with balancer.connect() as connection:
         connection.sendall(request)
         harness.wait_until(lambda: any(replica.holds(1) for replica in replicas), 20, "one computes it")
@@ -113,7 +113,7 @@ def kill_who_computes(replicas, balancer, request):
 
 
 def one_by_one(report, models, slow):
-    """What HAProxy does when a server dies with a request, and when one has no room for it."""
+    """What HAProxy does when a server dies with a request, and when a server is full."""
     fits, fits_not, short = post(slow, FITS), post(slow, FITS_NOT), post(slow, (1, 4, 30, 30))
     with replicas_of(models, *3 * [("--queue-max", "1")]) as (replicas, balancer):
         expected = soak.server_answer(replicas[0].server, fits).body
@@ -123,10 +123,10 @@ def one_by_one(report, models, slow):
                       "a request that fits the buffer is computed by another server")
         answer = kill_who_computes(replicas, balancer, fits_not)
         report.say(f"{len(fits_not)} bytes, computed by a server that is killed: {answer.status}")
-        report.expect(answer.status == 502, "one that does not is answered 502, as docs/cluster.md says")
+        report.expect(answer.status == 502, "a request that does not fit gets a 502, as docs/cluster.md says")
         expected, retries = soak.server_answer(replicas[2].server, short).body, balancer.retries()
         with contextlib.ExitStack() as stack:
-            for replica in replicas[:2] * 2:  # one that is computed, one that waits
+            for replica in replicas[:2] * 2:  # one is computed, one waits
                 connection = stack.enter_context(replica.server.connect())
                 connection.sendall(post(slow, (4, 4, 200, 200)))
                 harness.wait_until(lambda r=replica: r.holds(1), 20, "it computes")
@@ -137,7 +137,7 @@ def one_by_one(report, models, slow):
                           "two servers were full all the time")
         retries = balancer.retries() - retries
         report.say(f"two of three servers full: {statuses}, {retries:.0f} times another server")
-        report.expect(set(statuses) == {200} and retries > 0, "where one is full another is asked")
+        report.expect(set(statuses) == {200} and retries > 0, "if a server is full, another one computes")
 
 
 def balancer_answer(balancer, request, expected):
@@ -147,7 +147,7 @@ def balancer_answer(balancer, request, expected):
 
 
 class Worker(threading.Thread):
-    """Asks one request after the other, over one connection or a new one for each."""
+    """Sends one request after another, over one connection or a new one for each."""
 
     def __init__(self, connect, cases, number, stage):
         super().__init__(daemon=True)
@@ -187,7 +187,7 @@ class Worker(threading.Thread):
 
 
 class Stage:
-    """What goes on with the servers, by name; workers end when it is empty."""
+    """What happens to the servers, by name; workers end when it is empty."""
 
     def __init__(self, report, balancer, seconds):
         self.report, self.balancer, self.seconds, self.name = report, balancer, seconds, "all three"
@@ -249,7 +249,7 @@ def judge(report, workers, large_workers):
     report.expect(not elsewhere, "no larger request is lost elsewhere, least of all by a drain")
     for worker in large_workers:
         for name in (KILLED, STOPPED):
-            # one in the server's hands, one over a connection whose end HAProxy has not seen yet
+            # one in flight at the server, one over a connection that HAProxy does not know is closed
             report.expect(sum(name in stages for stages, _ in worker.failures) <= 2,
                           f"a client loses two larger requests at most when {name}")
     report.expect(all(len(worker.seconds) > 50 for worker in workers), "there was load")
@@ -279,7 +279,7 @@ def under_load(report, models, small, large, seconds):
             for worker in workers + large_workers:
                 worker.join(90)
         report.expect(not any(worker.is_alive() for worker in workers + large_workers),
-                      "all come to an end")
+                      "all workers end")
         judge(report, workers, large_workers)
         report.say(f"HAProxy asked another server {balancer.retries():.0f} times")
         report.expect(balancer.retries() > 0, "HAProxy asked another server")

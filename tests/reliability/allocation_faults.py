@@ -1,9 +1,8 @@
-"""Runs $PPM_SERVER (build/ppm-server) under fiu-run, which makes the C library's malloc, and then its
-sockets and files, fail at random while clients ask for everything that there is. Each answer has
-to be the right one, or a complete 503, or the end of the connection, within seconds; afterwards the
-server, the same process, answers as before, has let go of everything, and drains with exit status 0.
-Meanwhile it is told to reload, again and again.
-Then starts with little memory: each serves, or says why not."""
+"""Runs $PPM_SERVER (build/ppm-server) under fiu-run, which makes malloc, and then sockets and files, fail at
+random while clients request everything there is. Each request gets the right answer, a complete 503, or a
+closed connection, within seconds. Afterwards the same process answers as before, has released everything,
+and drains with exit status 0. It reloads all the time.
+Then starts with little memory: each server serves, or says why not."""
 
 import http.client
 import json
@@ -22,7 +21,7 @@ SERVER = os.environ.get("PPM_SERVER", "build/ppm-server")
 CLIENTS, ANSWER_S = 4, 15
 NPY, RAW, JSON = "application/x-npy", "application/octet-stream", "application/json"
 
-# Faults of one round, and how likely each call fails. Half of the time goes to the first.
+# The faults of each round, the probability that a call fails, and the round's share of the time.
 MEMORY = ("libc/mm/malloc", "libc/mm/calloc", "libc/mm/realloc")
 ROUNDS = (
     ("little memory", MEMORY, 0.01, 4),
@@ -40,7 +39,7 @@ MODEL = {"name": "slow", "input": {"channels": 4}, "bins": [1, 2], "branch": [],
          "head": [{"conv": {"channels": 64, "kernel": 3}}, "relu", {"conv": {"channels": 3}}],
          "weights": {"random": 1}}
 problems = []
-faults = ""  # those of this round
+faults = ""  # of the current round
 
 
 def check(holds, what):
@@ -50,7 +49,7 @@ def check(holds, what):
 
 
 class Connection(http.client.HTTPConnection):
-    """Sends head and body at once: who is refused by the head may not get to send the rest."""
+    """Sends head and body at once: a server that refuses the head may not read the rest."""
 
     def __init__(self, path):
         super().__init__("localhost", timeout=ANSWER_S)
@@ -85,7 +84,7 @@ class Request:
         return f"{self.method} {self.target} {self.headers}"
 
     def ask(self, connection):
-        """Status, headers and body; None when the connection ended first."""
+        """Returns status, headers and body; None if the connection ended first."""
         body = iter((self.body[:100], self.body[100:])) if self.chunked else self.body
         try:
             connection.request(self.method, self.target, body, self.headers,
@@ -133,26 +132,26 @@ def requests():
             Request("POST", "/ppm/slow", {"Content-Type": NPY, "Accept": accept},
                     npy((1, 4, 30, 30), 3600)),
         ]
-    for height in range(20, 40):  # more than there are plans kept
+    for height in range(20, 40):  # more sizes than the server keeps plans
         ret.append(Request("POST", f"/ppm/slow?shape=1,4,{height},20", {"Content-Type": RAW},
                            raw(80 * height)))
     return ret
 
 
 def essence(request, answer):
-    """What two answers to the same request have in common."""
+    """The part of an answer that is the same for every answer to the request."""
     status, headers, body = answer
     passing = {"Date", "Server-Timing", "X-Request-Id", "Connection"}
     if request.target == "/metrics":
         passing.add("Content-Length")
-        body = [line for line in body.splitlines()  # process_... tells what can be read of /proc
+        body = [line for line in body.splitlines()  # process_... depends on what /proc shows
                 if line.startswith(b"#") and b" process_" not in line]
     return status, {k: v for k, v in headers.items() if k not in passing}, body
 
 
 def is_refusal(request, answer):
     status, headers, body = answer
-    if status == 499:  # it looks whether the client is there, by recv
+    if status == 499:  # the server uses recv to see whether the client is still there
         return "recv" in faults
     if status != 503 or int(headers.get("Retry-After", 0)) < 1 or not headers.get("X-Request-Id"):
         return False
@@ -164,18 +163,17 @@ class Server:
     def __init__(self, directory, *arguments):
         self.socket, self.control = f"{directory}/socket", f"{directory}/control"
         self.log = open(f"{directory}/log", "wb")
-        # With several threads OpenMP takes teams apart and together again, and ends the process
-        # when there is no memory for one.
+        # With several threads OpenMP rebuilds its teams, and ends the process if it has no memory for one.
         command = ["fiu-run", "-x", "-f", self.control, *arguments, SERVER, "serve", "--threads",
                    "1", "--http-threads", "2", "--host", f"unix:{self.socket}", "--model",
                    "configs/models/listing1-pytorch-ppm.json", "--model", f"{directory}/slow.json"]
-        # Without this the server would set it and begin again.
+        # Otherwise the server sets this and executes itself again.
         environment = dict(os.environ, GOMP_SPINCOUNT="20000")
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.log,
                                         env=environment)
 
     def said(self):
-        with open(self.log.name, "rb") as log:  # its own place: the server's is where it writes
+        with open(self.log.name, "rb") as log:  # with a file position separate from the server's
             return log.read().decode(errors="replace")
 
     def wait_until_it_serves(self):
@@ -219,8 +217,7 @@ def ask_for(server, seconds, expected, counts, seed):
 
 
 def reload(server):
-    """To the same models. One at a time: fiu's own thread would die of a signal that no other waits
-    for."""
+    """Reloads the same models. One reload at a time: a second signal would kill fiu's own thread."""
     before = server.said().count("reloaded")
     server.process.send_signal(signal.SIGHUP)
     end = time.monotonic() + ANSWER_S

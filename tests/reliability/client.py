@@ -1,4 +1,4 @@
-"""An exact HTTP client: requests as bytes, and whole answers or none."""
+"""An exact HTTP client: sends requests as bytes, and returns whole answers or none."""
 import contextlib
 import random
 import struct
@@ -8,7 +8,7 @@ RST_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
 
 
 class Lost(Exception):
-    """A connection was accepted, and its answer did not come, or not all of it."""
+    """The connection was accepted, but its answer did not arrive, or not all of it."""
 
 
 class Answer:
@@ -17,7 +17,7 @@ class Answer:
 
 
 def tensor(*shape, seed=1):
-    """The query and the raw body of a tensor between 0 and 1."""
+    """Returns the query and the raw body of a tensor with values between 0 and 1."""
     count, numbers = 1, random.Random(seed)
     for extent in shape:
         count *= extent
@@ -35,7 +35,7 @@ def request_bytes(method, target, body=b"", headers=()):
 
 
 def read_answer(connection):
-    """One whole answer, or Lost."""
+    """Returns one whole answer or raises Lost."""
     received = b""
     try:
         while b"\r\n\r\n" not in received:
@@ -57,7 +57,7 @@ def read_answer(connection):
 
 
 def exchange(connection, request):
-    """Sends a request and reads its answer; a refusal may come before all of it is sent."""
+    """Sends a request and reads its answer, which may arrive before all of the request is sent."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.sendall(request)
     return read_answer(connection)

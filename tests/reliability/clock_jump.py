@@ -1,5 +1,5 @@
-"""The clock jumps an hour ahead and back while requests are on their way, by libfaketime: nothing is
-cut off for it, and deadlines hold as if it had not."""
+"""libfaketime moves the clock an hour forward and back while requests are in flight: the server cuts off
+nothing because of it, and deadlines hold."""
 import datetime
 import glob
 import pathlib
@@ -15,7 +15,7 @@ HOUR_S = 3600
 
 
 def hours_ahead(server):
-    """How far the server's clock is from ours, as its log has it."""
+    """The difference between the server's clock, from its log, and ours."""
     server.ask("GET", "/healthz")
     harness.wait_until(lambda: "/healthz" in server.log().splitlines()[-1], 5, "a line of the log")
     stamp = server.log().splitlines()[-1].split()[0]
@@ -24,7 +24,7 @@ def hours_ahead(server):
 
 
 class Timed(threading.Thread):
-    """What an exchange brought, and when."""
+    """The result of an exchange, and its time."""
 
     def __init__(self, run):
         super().__init__(daemon=True)
@@ -52,7 +52,7 @@ def body_in_two_parts(connection, request, jumped):
 
 
 def jump(report, server, clock, hours):
-    """All that waits for something while the clock jumps."""
+    """Everything that waits while the clock jumps."""
     query, body = client.tensor(1, 4, 64, 64)
     request = client.request_bytes("POST", "/ppm" + query, body)
     long_query, long_body = client.tensor(1, 4, 256, 256)
@@ -75,14 +75,14 @@ def jump(report, server, clock, hours):
         report.say(f"{hours:+d} h: " + ", ".join(
             f"{name} {found[name]} after {wait.took_s:.2f} s" for name, wait in waits.items()))
         report.expect(found["a body"] == 200 and found["a computation"] == 200,
-                      "what is on its way is not cut off by a jump")
+                      "a jump does not cut off requests in flight")
         report.expect(found["a head"] == 408 and
                       HEAD_TIMEOUT_S - 0.1 < waits["a head"].took_s < HEAD_TIMEOUT_S + 2,
                       "a head's deadline holds")
         report.expect(found["a deadline"] == 504 and 0.39 < waits["a deadline"].took_s < 2.4,
                       "a computation's deadline holds")
         answer = client.exchange(idle, client.request_bytes("GET", "/readyz"))
-        report.expect(answer.status == 200, "an idle connection is not closed by a jump")
+        report.expect(answer.status == 200, "a jump does not close an idle connection")
 
 
 def test(report, is_full):

@@ -1,5 +1,5 @@
-"""A log that cannot be written - a full device, a pipe that is closed or that nobody reads, none at
-all - stops no request, no reload and no drain."""
+"""A log that cannot be written - a full device, a closed or unread pipe, no log at all - does not stop
+requests, reloads or a drain."""
 import contextlib
 import fcntl
 import os
@@ -50,7 +50,7 @@ def check(report, name, requests):
         query, body = client.tensor(1, 4, 30, 30)
         request = client.request_bytes("POST", "/ppm" + query, body, ["X-Request-Id: " + 100 * "x"])
         log = os.readlink(f"/proc/{server.pid}/fd/2")
-        report.expect(not log.startswith("socket"), f"{name}: no socket is taken for the log")
+        report.expect(not log.startswith("socket"), f"{name}: the server does not mistake a socket for the log")
         expected, took = server.ask("POST", "/ppm" + query, body).body, []
         server.process.send_signal(signal.SIGHUP)
         with server.connect() as lasting:
@@ -60,10 +60,10 @@ def check(report, name, requests):
                     answer = client.exchange(connection, request)
                 took.append(time.monotonic() - begun)
                 report.expect(answer.status == 200 and answer.body == expected,
-                              f"{name}: every answer comes, and is right")
+                              f"{name}: every answer arrives and is right")
         report.say(f"{name}: {requests} answers, {harness.spread(took)}")
         report.expect(harness.percentile(took, 0.5) < 0.02, f"{name}: requests do not wait for it")
-        if reader:  # somebody reads again
+        if reader:  # read again
             os.set_blocking(reader.fileno(), False)
             reader.read()
             server.ask("GET", "/healthz")

@@ -1,5 +1,5 @@
-"""Too few descriptors: refused at the start, in one sentence; more connections than there may be:
-they wait, without a spin and without a flood of log lines, and are served later."""
+"""With too few descriptors the server does not start and says why in one line. Connections beyond the limit
+wait, without spinning and without flooding the log, and are served later."""
 import contextlib
 import resource
 import subprocess
@@ -25,11 +25,11 @@ def refuses_to_start(report, descriptors):
     report.expect(found.returncode == 2 and len(said) == 1, "too few descriptors: no start, one line")
     report.expect(all(word in found.stderr for word in
                       ("connections_max", str(descriptors), str(CONNECTIONS_MAX + SPARE), "ulimit")),
-                  "the sentence names what there is and what is needed")
+                  "the message names both numbers")
 
 
 def crowd(report, server, count, seconds):
-    """More connections than may be, that say nothing; then they leave."""
+    """More silent connections than the limit, which then leave."""
     request = client.request_bytes("GET", "/healthz")
     first = server.connect()
     client.exchange(first, request)
@@ -46,18 +46,18 @@ def crowd(report, server, count, seconds):
         report.expect(cpu_s < 0.1 * seconds, "no spin at the limit of connections")
         report.expect(log_bytes < 20000 * seconds, "no flood of log lines")
         report.expect(server.descriptors() <= CONNECTIONS_MAX + SPARE, "the limit holds")
-        report.expect(client.exchange(first, request).status == 200, "who is connected is served")
+        report.expect(client.exchange(first, request).status == 200, "connected clients are served")
         last = crowd_of.pop()
         for connection in crowd_of:
             connection.close()
-        report.expect(client.exchange(last, request).status == 200, "who waited is served later")
+        report.expect(client.exchange(last, request).status == 200, "waiting clients are served later")
     report.expect(server.ask("GET", "/healthz").status == 200, "it recovers")
-    harness.wait_until(lambda: server.descriptors() <= idle_descriptors, 10, "descriptors come back")
+    harness.wait_until(lambda: server.descriptors() <= idle_descriptors, 10, "descriptors are released")
     first.close()
 
 
 def starve(report, server, seconds):
-    """The limit is lowered while it serves: accept() fails, and no connection's end will help."""
+    """Lowers the limit while the server runs: accept() fails, and closing connections does not help."""
     with contextlib.ExitStack() as stack:
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE,
                          (server.descriptors(), CONNECTIONS_MAX + SPARE))

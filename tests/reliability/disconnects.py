@@ -1,5 +1,5 @@
-"""Clients that leave, by FIN and by RST, in the head, the body, the queue, the computation and the
-answer: each is counted, and leaves neither a descriptor nor memory behind."""
+"""Clients leave, by FIN and by RST, during the head, the body, the queue, the computation and the answer:
+the server counts each one and releases its descriptor and memory."""
 import contextlib
 import socket
 import tempfile
@@ -33,7 +33,7 @@ def send(server, data):
 
 
 def leave_together(server, count, is_reset, data, arrived):
-    """So many that have sent data, once arrived(count) says that the server has seen all of it."""
+    """Connections that have sent data, once arrived(count) says that the server has received it."""
     connections = [send(server, data) for _ in range(count)]
     harness.wait_until(lambda: arrived(count), 20, "requests arrive")
     for connection in connections:
@@ -56,7 +56,7 @@ def in_body(server, count, is_reset, _):
 
 
 def in_queue(server, count, is_reset, long_request):
-    blocker = send_computed(server, long_request)  # by all threads, so that nobody else's is
+    blocker = send_computed(server, long_request)  # on all threads, so that nothing else is computed
     query, body = client.tensor(1, 4, 64, 64)
     request = client.request_bytes("POST", "/ppm" + query, body)
     leave_together(server, count - 1, is_reset, request,
@@ -82,7 +82,7 @@ def in_compute(server, count, is_reset, long_request):
 
 
 def in_answer(server, count, is_reset, _):
-    query, body = client.tensor(1, 3, 64, 64)  # answered by 17 MB
+    query, body = client.tensor(1, 3, 64, 64)  # the answer is 17 MB
     request = client.request_bytes("POST", "/ppm/listing2-pytorch-psp" + query, body)
     for _ in range(count):
         connection = send(server, request)
@@ -95,7 +95,7 @@ STAGES = {"head": in_head, "body": in_body, "queue": in_queue, "compute": in_com
 
 
 def one_pass(report, server, clients, long_request):
-    """All stages, both ways; what was counted is exactly what left."""
+    """All stages, both ways: the server counts exactly the clients that left."""
     for stage, run in STAGES.items():
         for way, is_reset in (("FIN", False), ("RST", True)):
             before = {name: gone(server, name) for name in STAGES}
@@ -113,7 +113,7 @@ def one_pass(report, server, clients, long_request):
             at_stage, at_any = counted()
             report.say(f"{stage}, {way}: {clients} left, {at_stage:.0f} counted there, "
                        f"{time.monotonic() - begun:.1f} s")
-            report.expect(at_stage == at_any == clients, f"who leaves by {way} in {stage} is counted")
+            report.expect(at_stage == at_any == clients, f"a client that leaves by {way} in {stage} is counted")
     for gauge in GAUGES:
         idle = 1 if gauge in GAUGES[:2] else 0  # the request that asks
         harness.wait_until(lambda: server.metric(gauge) == idle, 10, f"{gauge} back to zero")
@@ -136,7 +136,7 @@ def test(report, is_full):
         with harness.Server("--log-level", "error", "--model", long,
                             "--model", listing2, "--queue-max", "512") as server:
             expected = server.ask("POST", "/ppm" + query, body).body
-            one_pass(report, server, clients, long_request)  # what is allocated once
+            one_pass(report, server, clients, long_request)  # allocations that happen only once
             rss, descriptors, threads = measure(server)
             one_pass(report, server, clients, long_request)
             rss_after, descriptors_after, threads_after = measure(server)

@@ -1,5 +1,5 @@
-"""The end: /readyz turns 503 at once while everything is served for drain_delay_ms, then new clients
-are refused and what was accepted is answered; a second signal ends it at once."""
+"""A drain: /readyz returns 503 at once while everything is served for drain_delay_ms. Then new clients are
+refused and accepted requests are answered. A second signal ends the server at once."""
 import contextlib
 import os
 import signal
@@ -14,7 +14,7 @@ READY, HEALTH = (client.request_bytes("GET", target) for target in ("/readyz", "
 
 
 def status_of(server, request):
-    """The status of an answer over a new connection, or why there was none."""
+    """Returns the status of an answer over a new connection, or the error's name."""
     try:
         with server.connect() as connection:
             return client.exchange(connection, request).status
@@ -49,7 +49,7 @@ def delayed(report, model, number):
         exit_status = server.process.wait(30)
         report.say(f"{signal.Signals(number).name}: not ready after {1e3 * unready_s:.0f} ms; "
                    f"{len(found)} rounds of /readyz and /ppm: {sorted(set(found))}; {last} after "
-                   f"{refused_s:.2f} s; a request on its way: {answer.status}; "
+                   f"{refused_s:.2f} s; a request in flight: {answer.status}; "
                    f"exit status {exit_status}")
         report.expect(unready_s < 0.1, "/readyz is 503 at once")
         report.expect(len(found) > 10 and set(found) == {(503, 200, 200)},
@@ -57,13 +57,13 @@ def delayed(report, model, number):
         report.expect(last == "ConnectionRefusedError", "then new clients are refused")
         report.expect(DELAY_S - 0.05 < refused_s < DELAY_S + 2, "after the delay, and soon")
         report.expect(answer.status == 200 and answer.headers.get("connection") == "close",
-                      "what was accepted is answered")
+                      "accepted requests are answered")
         report.expect(exit_status == 0, "exit status 0")
         report.expect(status_of(server, HEALTH) == "ConnectionRefusedError", "and stay refused")
 
 
 def second_signal(report, model, delay_ms):
-    """In the delay, and while a long computation holds the drain up."""
+    """During the delay, and while a long computation delays the drain."""
     query, body = client.tensor(4, 4, 256, 256)
     with harness.Server("--log-level", "warn", "--model", model, "--drain-delay-ms", delay_ms
                         ) as server, server.connect() as connection:
@@ -71,7 +71,7 @@ def second_signal(report, model, delay_ms):
         harness.wait_until(lambda: server.metric("ppm_requests_in_flight") >= 2, 20, "it is computed")
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
-        report.expect(server.process.poll() is None, "the drain waits for what is computed")
+        report.expect(server.process.poll() is None, "the drain waits for the computation")
         server.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         exit_status = server.process.wait(30)
@@ -83,7 +83,7 @@ def second_signal(report, model, delay_ms):
 
 
 def unix_socket(report):
-    """Its name is gone at the end, and a new server may take it at once."""
+    """The server removes its socket at the end, so that a new server can use the name at once."""
     with open(os.devnull, "wb") as null, harness.Server(
             "--model", harness.SAMPLE_MODEL, stderr=null) as server:
         report.expect(status_of(server, HEALTH) == 200, "a unix socket is served")

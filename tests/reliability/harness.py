@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: a server of their own, what it takes, a verdict."""
+"""What the tests in this folder share: servers, what they use, and durations."""
 import contextlib
 import json
 import multiprocessing
@@ -24,7 +24,7 @@ def percentile(values, share):
 
 
 def spread(seconds):
-    """p50, p99 and the longest of some durations, in milliseconds."""
+    """Returns p50, p99 and the longest of some durations, in milliseconds."""
     p50, p99, longest = (1e3 * percentile(seconds, share) for share in (0.5, 0.99, 1))
     return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {longest:.1f} ms"
 
@@ -38,8 +38,8 @@ def wait_until(is_so, seconds, what):
 
 
 class Pauses:
-    """When the machine itself let nobody run, seen by a process that only sleeps: what was timed
-    then says nothing of the server."""
+    """Times when the machine ran nothing, seen by a process that only sleeps. Durations measured then say
+    nothing about the server."""
 
     def __enter__(self):
         self.ours, theirs = multiprocessing.Pipe()
@@ -65,13 +65,13 @@ class Pauses:
         self.process.join()
 
     def without(self, timed):
-        """The durations of (begin, end) that no pause touches."""
+        """The durations of (begin, end) outside of pauses."""
         return [end - begin for begin, end in timed
                 if not any(begin < until and end > since for since, until in self.found)]
 
 
 def write_model(folder, name, **changes):
-    """A model of 4 channels whose work for each byte is large: 0.7 MFLOP a pixel."""
+    """Writes a model of 4 channels with much work for each byte: 0.7 MFLOP per pixel."""
     model = {"name": name, "input": {"channels": 4}, "bins": [1, 2, 3, 6],
              "branch": [{"conv": {"channels": 8}}, "relu"],
              "head": [{"conv": {"channels": 128, "kernel": 3}}, "relu",
@@ -83,7 +83,7 @@ def write_model(folder, name, **changes):
 
 
 class Server:
-    """A server on a free port of 127.0.0.1, or on a unix socket where its log cannot tell the port."""
+    """A server on a free port of 127.0.0.1, or on a unix socket if its log cannot show the port."""
 
     def __init__(self, *flags, stderr=None, command=(), env=None, limits=None):
         self.scratch = tempfile.TemporaryDirectory(prefix="ppm-reliability-")
@@ -121,14 +121,14 @@ class Server:
         self.end()
 
     def end(self):
-        """Ends the server whatever it does."""
+        """Kills the server."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self.scratch.cleanup()
 
     def stop(self, seconds=60):
-        """Drains the server; its exit status."""
+        """Drains the server and returns its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
@@ -153,7 +153,7 @@ class Server:
                 (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
 
     def metric(self, name):
-        """One series, or the sum of all that a metric has."""
+        """Returns one series, or the sum over all series of a metric."""
         return sum(value for series, value in self.metrics().items()
                    if series == name or series.startswith(name + "{"))
 

@@ -1,9 +1,9 @@
-"""SIGTERM in the middle of load, again and again: whoever had a connection has a whole answer.
+"""SIGTERM under load, again and again: every client that got a connection gets a whole answer.
 
-wrk at 8 connections and 8 exact clients, half of which take a new connection for every request. wrk
-counts an answer that does not come as a read error, a refused connection as a connect or a write
-error; the exact clients compare every byte. Who says nothing for 500 ms may be closed, so what a
-client sends after a sleep like that, which is the machine's doing here, is not counted."""
+wrk with 8 connections, and 8 exact clients, half of which open a new connection for every request. wrk
+counts a missing answer as a read error, and a refused connection as a connect or write error; the exact
+clients compare every byte. The server may close a connection that is silent for 500 ms, so requests after
+such a pause, which the machine causes here, do not count."""
 import contextlib
 import random
 import re
@@ -33,7 +33,7 @@ MAY_SLEEP_S = 0.3
 
 
 class Client(threading.Thread):
-    """Asks until it is refused a connection, or told to close the one it has."""
+    """Sends requests until the server refuses a connection or closes this one."""
 
     def __init__(self, server, request, expected, is_lasting):
         super().__init__(daemon=True)
@@ -73,7 +73,7 @@ class Client(threading.Thread):
 
 
 def requests(server):
-    """What is computed at once, what waits in the queue, and what takes long to be sent."""
+    """Requests that are computed at once, that wait in the queue, and whose answers take long to send."""
     for target, shape in (("/ppm", (1, 4, 9, 9)), ("/ppm/busy", (1, 4, 16, 16)),
                           ("/ppm/listing2-pytorch-psp", (1, 3, 30, 30)), ("/ppm", (1, 4, 9, 9))):
         query, body = client.tensor(*shape)
@@ -83,7 +83,7 @@ def requests(server):
 
 
 def one_round(busy, script, numbers):
-    """Answers counted by the clients and by wrk, who slept, and what was lost."""
+    """Returns the answers counted by the clients and by wrk, the clients that slept, and what was lost."""
     with harness.Server("--log-level", "error", "--model", harness.SAMPLE_MODEL, "--model", busy,
                         "--model", harness.SAMPLE_MODEL.replace("1-pytorch-ppm", "2-pytorch-psp")
                         ) as server:
@@ -102,7 +102,7 @@ def one_round(busy, script, numbers):
         for one in clients:
             one.join(60)
         lost = [text for one in clients for text in one.lost]
-        lost += ["a client did not come to an end" for one in clients if one.is_alive()]
+        lost += ["a client did not end" for one in clients if one.is_alive()]
         counted = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", said)}
         lost += [f"wrk: {counted[name]} {name} errors" for name in
                  ("status", "read", "timeout") if counted[name]]

@@ -1,5 +1,5 @@
-"""Large bodies, all at once and half sent: what memory_max_bytes does not hold is refused, at once
-where Content-Length tells, and RSS stays within it; later all of it is free again."""
+"""Many large bodies, sent by half: the server refuses what does not fit into memory_max_bytes, at once if it
+has a Content-Length, and RSS stays within the limit. Afterwards everything is free again."""
 import collections
 import contextlib
 import tempfile
@@ -8,12 +8,12 @@ import client
 import harness
 
 MEMORY_MAX_BYTES, CONNECTIONS_MAX, CONNECTION_BYTES = 160 << 20, 128, 65536
-SHAPE = (1, 4, 512, 512)  # 4 MiB, and more than that to compute
+SHAPE = (1, 4, 512, 512)  # 4 MiB, and more than that for the computation
 TOO_LITTLE_BYTES = 7 << 20  # for both
 
 
 def chunked(target, body):
-    """The request without a Content-Length."""
+    """The request with chunks instead of a Content-Length."""
     piece = 1 << 20
     chunks = [body[at:at + piece] for at in range(0, len(body), piece)]
     return (f"POST {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
@@ -22,20 +22,20 @@ def chunked(target, body):
 
 
 def send_most(connection, request):
-    """All but the end; who is refused may find the connection closed."""
+    """Sends all but the end. A refused client may find the connection closed."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.sendall(request[:-100])
 
 
 def crowd(report, server, name, request, clients):
-    """Statuses of so many requests that were all half sent before any ended."""
+    """Requests that are all half sent before any of them ends."""
     idle_bytes, statuses = server.rss_bytes(), collections.Counter()
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(server.connect()) for _ in range(clients)]
         for connection in connections:
             send_most(connection, request)
         taken = server.metric("ppm_bytes_in_flight")
-        report.expect(taken <= MEMORY_MAX_BYTES, "what is taken is within memory_max_bytes")
+        report.expect(taken <= MEMORY_MAX_BYTES, "memory in use is within memory_max_bytes")
         for connection in connections:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(request[-100:])
@@ -49,16 +49,16 @@ def crowd(report, server, name, request, clients):
                   f"{name}: what does not fit is 503, or 408 after a pause")
     report.expect(grown < MEMORY_MAX_BYTES + CONNECTIONS_MAX * CONNECTION_BYTES,
                   f"{name}: RSS stays within the budget")
-    harness.wait_until(lambda: server.metric("ppm_bytes_in_flight") == 0, 10, "all is given back")
+    harness.wait_until(lambda: server.metric("ppm_bytes_in_flight") == 0, 10, "all memory is released")
     report.expect(client_status(server, request) == 200, f"{name}: then there is room again")
 
 
 def never_fits(report, model, request, name):
-    """Who is told to try again should have a chance."""
+    """A request that can never fit is not told to try again."""
     with harness.Server("--log-level", "error", "--model", model, "--memory-max-bytes",
                         str(TOO_LITTLE_BYTES)) as server:
         status = client_status(server, request)
-        report.say(f"{name}, alone, where the body is what does not fit: {status}")
+        report.say(f"{name}, alone, with a body that cannot fit: {status}")
         report.expect(status == 413, f"{name}: what could never fit is 413")
 
 
@@ -79,7 +79,7 @@ def test(report, is_full):
                             "--memory-max-bytes", str(MEMORY_MAX_BYTES), "--connections-max",
                             str(CONNECTIONS_MAX), "--connection-memory-bytes",
                             str(CONNECTION_BYTES)) as server:
-            for _ in range(8):  # whatever is done once
+            for _ in range(8):  # first-time allocations
                 client_status(server, request)
             crowd(report, server, "announced", request, clients)
             crowd(report, server, "chunked", chunked("/ppm" + query, body), clients)

@@ -1,8 +1,8 @@
-"""Ten times as many requests as can be computed: who is refused learns it at once, who is accepted
-waits no longer than at full load, and health and metrics answer throughout.
+"""Ten times as many requests as the server can compute: it refuses at once, accepted requests wait no longer
+than at full load, and health and metrics always answer.
 
-wrk floods, at a rate of its own so that it leaves the cores to the server; a process beside it asks
-now and then and takes the times."""
+wrk sends the requests, at a limited rate so that it leaves the cores to the server. Another process
+sends a request now and then and measures the times."""
 import collections
 import multiprocessing
 import re
@@ -18,7 +18,7 @@ import pytest
 SHAPE = (1, 4, 32, 32)
 QUEUE_MAX, MEMORY_MAX_BYTES, CONNECTIONS_MAX = 8, 64 << 20, 512
 CONNECTION_BYTES = 65536
-PAUSE_MS = 200  # between two requests of one of wrk's connections
+PAUSE_MS = 200  # between two requests of one wrk connection
 
 WRK = """
 wrk.method = "POST"
@@ -46,7 +46,7 @@ end
 
 
 def flood(server, script, connections, seconds, pause_ms):
-    """What wrk was answered, by status, and the seconds that it took."""
+    """Returns the answers that wrk got, by status, and the seconds it took."""
     count = SHAPE[1] * SHAPE[2] * SHAPE[3]
     with open(script, "w", encoding="utf-8") as file:
         file.write(WRK % (",".join(map(str, SHAPE)), count, pause_ms))
@@ -61,7 +61,7 @@ def flood(server, script, connections, seconds, pause_ms):
 
 
 def probe(server, kind, request, every_s, end, found):
-    """Asks now and then; (kind or status, begin, end, whether the answer is as it should be)."""
+    """Sends a request now and then; yields (kind or status, begin, end, whether the answer is right)."""
     while time.monotonic() < end:
         with server.connect() as connection:
             begun = time.monotonic()
@@ -73,7 +73,7 @@ def probe(server, kind, request, every_s, end, found):
 
 
 def probes(server, seconds, pipe):
-    """The process beside the flood: times of the answers, by kind."""
+    """The process that measures: times of the answers, by kind."""
     query, body = client.tensor(*SHAPE)
     asked = [(None, client.request_bytes("POST", "/ppm" + query, body), 0.01),
              (None, client.request_bytes("POST", "/ppm" + query, body), 0.01),
@@ -89,7 +89,7 @@ def probes(server, seconds, pipe):
 
 
 def load(report, server, script, connections, seconds, pause_ms):
-    """Times by kind, statuses and rate of one load."""
+    """Returns times by kind, statuses and rate under one load."""
     ours, theirs = multiprocessing.Pipe()
     prober = multiprocessing.Process(target=probes, args=(server, seconds, theirs))
     with harness.Pauses() as pauses:
@@ -97,7 +97,7 @@ def load(report, server, script, connections, seconds, pause_ms):
         statuses, took_s = flood(server, script, connections, seconds, pause_ms)
         if not ours.poll(60):
             prober.kill()
-            raise client.Lost("the prober's answers do not come")
+            raise client.Lost("the prober got no answers")
     times = collections.defaultdict(list)
     for kind, begun, done, is_good in ours.recv():
         times[kind] += pauses.without([(begun, done)])
@@ -120,7 +120,7 @@ def test(report, is_full):
     seconds = 30 if is_full else 10
     wide = [{"conv": {"channels": 256, "kernel": 3}}, "relu"]
     with tempfile.TemporaryDirectory() as folder:
-        # in the direct form it is slow enough for wrk to send ten times as much
+        # exact: slow enough that wrk can send ten times as much
         model = harness.write_model(folder, "wide", exact=True, head=[*wide, *wide, *wide,
                                                           {"conv": {"channels": 4}}])
         with harness.Server("--log-level", "error", "--model", model, "--queue-max", str(QUEUE_MAX),
@@ -148,7 +148,7 @@ def test(report, is_full):
 
 
 def check(report, once, times):
-    """One in a hundred may be late by the machine's doing, by not too much."""
+    """Because of the machine, one in a hundred may be somewhat late."""
     for kind, limit_s in (("refused", 0.05), ("/healthz", 0.1), ("/metrics", 0.1)):
         took = times[503 if kind == "refused" else kind]
         is_fast = harness.percentile(took, 0.99) < limit_s and max(took, default=9) < 4 * limit_s

@@ -1,5 +1,5 @@
-"""SIGHUP under load: a bad configuration, model or weights file leaves the old one serving bit for
-bit, and --check-config refuses it with the same reason; a good one takes over without a lost request."""
+"""SIGHUP under load: with a bad configuration, model or weights file, the old one keeps serving, bit for
+bit, and --check-config gives the same reason; a good one takes over without a lost request."""
 import collections
 import hashlib
 import json
@@ -19,7 +19,7 @@ CLIENTS = 4
 
 
 class Load(threading.Thread):
-    """Posts the same tensor again and again; counts the answers by their digest."""
+    """Posts the same tensor repeatedly and counts the answers by digest."""
 
     def __init__(self, server, is_over):
         super().__init__(daemon=True)
@@ -52,7 +52,8 @@ def spoil_weights(path, how):
 
 
 def spoilt(folder):
-    """Name and doer of what can be wrong with a configuration, a model or its weights."""
+    """Everything that can be wrong with a configuration, a model or its weights: names, and functions that
+    cause it."""
     config, model = folder / "server.json", folder / f"{STEM}.json"
 
     def change(path, **changes):
@@ -79,7 +80,7 @@ def restore(folder):
 
 
 def refusal(config):
-    """The one line by which --check-config refuses."""
+    """The line with which --check-config refuses."""
     found = subprocess.run([harness.PROGRAM, "serve", "--check-config", "--config", config],
                            capture_output=True, text=True, timeout=60, cwd=harness.ROOT)
     lines = found.stderr.strip().splitlines()
@@ -87,7 +88,7 @@ def refusal(config):
 
 
 def hang_up(server, marker):
-    """SIGHUP, and the log's next line with marker."""
+    """Sends SIGHUP and returns the log's next line with marker."""
     count = server.log().count(marker)
     server.process.send_signal(signal.SIGHUP)
     harness.wait_until(lambda: server.log().count(marker) > count, 20, marker)
@@ -95,7 +96,7 @@ def hang_up(server, marker):
 
 
 def under_load(server, run):
-    """What the answers were while run() ran."""
+    """Returns the answers during run()."""
     is_over = threading.Event()
     loads = [Load(server, is_over) for _ in range(CLIENTS)]
     for load in loads:
@@ -127,10 +128,10 @@ def test(report, is_full):
 
             for _ in range(10 if is_full else 1):
                 digests = under_load(server, try_all)
-                report.say(f"{sum(digests.values())} answers beside bad reloads, "
+                report.say(f"{sum(digests.values())} answers during bad reloads, "
                            f"{len(digests)} different")
                 report.expect(len(old) == 1 and set(digests) == old,
-                              "the old model goes on, bit for bit")
+                              "the old model keeps serving, bit for bit")
 
             def exchange_model():
                 other = harness.write_model(name, "other", head=[])
@@ -139,7 +140,7 @@ def test(report, is_full):
                 hang_up(server, "reloaded: 1 model,")
 
             digests = under_load(server, exchange_model)
-            report.say(f"{sum(digests.values())} answers beside a good one, {len(digests)} different")
+            report.say(f"{sum(digests.values())} answers during a good one, {len(digests)} different")
             report.expect(all(len(str(digest)) == 64 for digest in digests),
                           "a good reload loses no request")
             new = under_load(server, lambda: time.sleep(0.2))

@@ -1,5 +1,5 @@
-"""200 clients that take their time with the head, the body and the answer, by slowhttptest: each is
-cut off at its deadline, none before, and health answers meanwhile."""
+"""200 clients that are slow with the head, the body and the answer, by slowhttptest: the server cuts off
+each at its deadline, none earlier, and keeps answering /healthz."""
 import subprocess
 import tempfile
 import threading
@@ -10,10 +10,10 @@ import harness
 import pytest
 
 CLIENTS, CLIENTS_A_SECOND, HEALTH_LIMIT_S, MODELS = 200, 30, 0.1, 12
-MODES = {  # stage: what slowhttptest is told
+MODES = {  # stage: the options of slowhttptest
     "head": ["-H", "/ppm"],
     "body": ["-B", "-f", "application/x-npy", "-s", "100000", "/ppm"],
-    # asks for 12 models' metrics ten times: more than the kernel would take at once
+    # requests the metrics of 12 models ten times: more than the kernel buffers
     "answer": ["-X", "-k", "10", "-w", "10", "-y", "20", "-n", "1", "-z", "5", "/metrics"],
 }
 
@@ -26,7 +26,8 @@ def watch_health(server, is_over, timed):
 
 
 def run_mode(server, stage, timeout_s, last_s):
-    """One mode of slowhttptest: how many were cut off early, when all, what health took."""
+    """Runs one mode of slowhttptest; returns the number cut off early, the time until all were, and the
+    times of /healthz."""
     *options, target = MODES[stage]
     cut = f'ppm_cancelled_total{{reason="deadline",stage="{stage}"}}'
     connected = lambda: server.metric("ppm_connections") - 1
@@ -42,7 +43,7 @@ def run_mode(server, stage, timeout_s, last_s):
         harness.wait_until(lambda: connected() >= CLIENTS * 0.9, timeout_s, "slow clients")
         time.sleep(max(0, timeout_s - 0.3 - (time.monotonic() - begun)))
         early = server.metric(cut)
-        if time.monotonic() - begun > timeout_s:  # the machine let us sleep too long to tell
+        if time.monotonic() - begun > timeout_s:  # this process slept too long to tell
             early = 0
         harness.wait_until(lambda: server.metric(cut) >= CLIENTS, last_s, f"all cut off in {stage}")
         took_s = time.monotonic() - begun
@@ -56,7 +57,7 @@ def run_mode(server, stage, timeout_s, last_s):
 
 
 def attack(report, server, stage, timeout_s):
-    last_s = timeout_s + CLIENTS / CLIENTS_A_SECOND  # when the last one is late
+    last_s = timeout_s + CLIENTS / CLIENTS_A_SECOND  # time when the last one must be cut off
     with harness.Pauses() as pauses:
         early, took_s, timed = run_mode(server, stage, timeout_s, last_s)
     took = pauses.without(timed)

@@ -1,5 +1,5 @@
-"""SOAK_MINUTES (60) of mixed load: forms, shapes, models, errors, clients that leave, reloads. No
-request fails, every answer is what it was at first, and memory, descriptors and threads stay."""
+"""SOAK_MINUTES (60) of mixed load: forms, shapes, models, errors, clients that leave, reloads. No request
+fails, answers do not change, and memory, descriptors and threads stay constant."""
 import hashlib
 import json
 import os
@@ -15,14 +15,14 @@ import harness
 
 WORKERS, SAMPLE_EVERY_S, RELOAD_EVERY_S, GROWTH_BYTES = 4, 30, 20, 2 << 20
 SAMPLES_MIN = 3  # after the warm-up
-BUFFERS_KEPT_S = 5.5  # an idle buffer lives for so long
+BUFFERS_KEPT_S = 5.5  # lifetime of an idle buffer
 MODELS = {"listing1-pytorch-ppm": 4, "listing2-pytorch-psp": 3, "listing4-tf1-pool-block": 3}
 NPY, JSON = "application/x-npy", "application/json"
-SIZES = [(h, w) for h in (12, 18, 24, 30, 36) for w in (12, 18, 24, 30, 36)]  # more than plans kept
+SIZES = [(h, w) for h in (12, 18, 24, 30, 36) for w in (12, 18, 24, 30, 36)]  # more than the server keeps plans
 
 
 def bodies(shape, seed):
-    """The three forms of a tensor: (target's query, Content-Type, body)."""
+    """The three forms of a tensor: (query, Content-Type, body)."""
     query, raw = client.tensor(*shape, seed=seed)
     head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
     head += b" " * (-(len(head) + 11) % 64) + b"\n"
@@ -45,7 +45,7 @@ def good_requests():
 
 
 def bad_requests():
-    """(status, request); refused before or behind the body, or not HTTP at all."""
+    """(status, request): refused before or after the body, or not HTTP at all."""
     _, raw = client.tensor(1, 4, 9, 9)
     yield 404, client.request_bytes("GET", "/nowhere")
     yield 404, client.request_bytes("POST", "/ppm/nobody?shape=1,4,9,9", raw)
@@ -60,7 +60,7 @@ def bad_requests():
 
 
 class Worker(threading.Thread):
-    """Asks, errs and leaves at random; stands still while paused."""
+    """Sends requests and errors and leaves, at random; does nothing while paused."""
 
     def __init__(self, server, cases, number, gate, is_over):
         super().__init__(daemon=True)
@@ -106,9 +106,9 @@ def digest_of(answer):
 
 
 def sample(server, workers, gate):
-    """RSS, descriptors and threads while nobody asks."""
+    """Returns RSS, descriptors and threads while no request is in flight."""
     gate.clear()
-    harness.wait_until(lambda: all(worker.is_still for worker in workers), 30, "workers stand still")
+    harness.wait_until(lambda: all(worker.is_still for worker in workers), 30, "workers pause")
     harness.wait_until(lambda: server.metric("ppm_connections") == 1, 30, "connections end")
     harness.wait_until(lambda: server.metric("ppm_requests_in_flight") == 1, 30, "requests end")
     time.sleep(BUFFERS_KEPT_S)

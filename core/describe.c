@@ -93,7 +93,7 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
     }
     const bool is_planned = input && stack == &spec->head && !spec->is_cascade;
     const char *note = is_planned && layer->kind == LAYER_CONV
-                           ? algorithm_note(choose_algorithm(spec, layer, g.h, g.w))
+                           ? choice_of(choose_algorithm(spec, layer, g.h, g.w))->note
                            : NULL;
     describe_layer(layer, note, info.what, sizeof info.what);
     *ret_info = info;

@@ -57,12 +57,13 @@ static void choose_blocks(const struct run_state *state, struct pass *pass)
 /* Of the folded branches: U of the block's tiles, or their columns blended for a row. */
 static size_t folded_floats(const struct plan *plan, const struct pass *pass)
 {
-    if (!pass->reads_concat || plan->bottleneck_by == ALGORITHM_WINOGRAD ||
-        plan_shares_columns(plan))
+    if (!pass->reads_concat)
         return 0;
-    return plan->folded_steps * (plan->tiles.in_row > 0
-                                     ? plan->simd->gemm_rows
-                                     : pass->block_tiles * plan->simd->gemm_columns);
+    if (plan->tiles.in_row > 0)
+        return plan->folded_steps * plan->simd->gemm_rows;
+    return plan->takes_columns && !plan_shares_columns(plan)
+               ? plan->folded_steps * pass->block_tiles * plan->simd->gemm_columns
+               : 0;
 }
 
 size_t direct_plan(const struct run_state *state, struct pass *pass)

@@ -7,6 +7,16 @@
 
 /* ---- the algorithms ---- */
 
+/* How a pass that begins with a conv, or with none, is computed. */
+struct pass_row {
+    /* Scratch that a thread needs. The direct form always has its own. */
+    size_t (*block_floats)(const struct run_state *state, const struct pass *pass);
+    /* Whether the pass can include layers after the conv, other than a clamp. */
+    bool (*takes_layers)(const struct run_state *state, const struct layer *conv);
+    /* False: maps that are not finite remain, for the direct form. */
+    bool (*run)(struct run_state *state, const struct pass *pass);
+};
+
 static size_t no_floats(const struct run_state *state, const struct pass *pass)
 {
     (void)state, (void)pass;
@@ -19,20 +29,20 @@ static bool takes_any_layers(const struct run_state *state, const struct layer *
     return true;
 }
 
-/* run computes a pass; false: for the maps that are not finite, the direct form must, which each
- * pass has scratch for. block_floats: more scratch that a thread needs. takes_layers: whether a
- * pass can include layers after the conv, other than a clamp. */
-static const struct {
-    size_t (*block_floats)(const struct run_state *state, const struct pass *pass);
-    bool (*takes_layers)(const struct run_state *state, const struct layer *conv);
-    bool (*run)(struct run_state *state, const struct pass *pass);
-} algorithms[] = {
-    [ALGORITHM_PRODUCT] = {no_floats, takes_any_layers, direct_run},
-    [ALGORITHM_TAPS] = {no_floats, takes_any_layers, direct_run},
-    [ALGORITHM_WINOGRAD] = {winograd_block_floats, winograd_takes_layers, winograd_run},
-};
-_Static_assert(sizeof algorithms / sizeof *algorithms == ALGORITHM_COUNT,
-               "each algorithm has a row");
+static const struct pass_row product_pass = {no_floats, takes_any_layers, direct_run};
+static const struct pass_row taps_pass = {no_floats, takes_any_layers, direct_run};
+static const struct pass_row winograd_pass = {winograd_block_floats, winograd_takes_layers,
+                                              winograd_run};
+
+static const struct pass_row *row_of(const struct pass *pass)
+{
+    static const struct pass_row *const rows[] = {
+#define ROW(constant, name) [ALGORITHM_##constant] = &name##_pass,
+        ALGORITHMS(ROW)
+#undef ROW
+    };
+    return rows[pass->algorithm];
+}
 
 /* ---- the passes ---- */
 
@@ -45,7 +55,7 @@ static bool ends_before(const struct run_state *state, const struct pass *pass,
     if (pass->count == 0)
         return false;
     if ((pass->count > 1 || !fused_clamp(layer, &low, &high)) &&
-        !algorithms[pass->algorithm].takes_layers(state, pass->layers))
+        !row_of(pass)->takes_layers(state, pass->layers))
         return true;
     return layer->kind == LAYER_CONV && layer->kernel > 1;
 }
@@ -95,8 +105,7 @@ void head_plan(const struct run_state *state, struct head *ret_head)
         pass->is_conv_alone =
             has_conv && pass->fused == pass->count && pass->ret_layout == PPM_NCHW;
         const size_t direct = direct_plan(state, pass);
-        const size_t floats =
-            size_max(direct, algorithms[pass->algorithm].block_floats(state, pass));
+        const size_t floats = size_max(direct, row_of(pass)->block_floats(state, pass));
         ret_head->block_floats = size_max(ret_head->block_floats, floats);
     }
 }
@@ -114,7 +123,7 @@ void stage_head(struct run_state *state, const struct head *head, float *ret)
         struct pass pass = head->passes[i];
         pass.map = pass.reads_concat ? state->x : state->maps[(i - 1) % 2];
         pass.ret = i + 1 == head->count ? ret : state->maps[i % 2];
-        if (!algorithms[pass.algorithm].run(state, &pass))
+        if (!row_of(&pass)->run(state, &pass))
             direct_run_again(state, &pass);
     }
 }

@@ -51,7 +51,7 @@ static struct scratch_sizes scratch_of(const struct plan *plan, const struct pas
     const size_t columns = winograd_columns(ops), steps = winograd_steps(ops);
     return (struct scratch_sizes){
         .planes = in_lines(PLANES_TOGETHER * winograd_rows_max(plan) * winograd_row_floats(plan)),
-        .seen = in_lines(seen_floats(plan)),
+        .seen = pass->reads_concat ? in_lines(seen_floats(plan)) : 0,
         .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
         .weights = PLACES * weights_stride(steps, ops->gemm_rows),
         .sums = in_lines(panels_of_block(pass->layers) * PLACES * ops->gemm_rows * columns),

@@ -1,6 +1,5 @@
 /* winograd_inputs.c - see winograd_inputs.h. */
 #include "core/engine/winograd_inputs.h"
-#include "core/plan/winograd_seen.h"
 
 /* ---- channels ---- */
 
@@ -57,14 +56,14 @@ struct winograd_chunk transform_channels(const struct winograd_block *block, siz
 
 size_t winograd_points(const struct plan *plan)
 {
-    return plan->bottleneck_by == ALGORITHM_WINOGRAD ? plan->grid_steps / TAPS : 0;
+    return plan->grid_steps / TAPS;
 }
 
 size_t seen_floats(const struct plan *plan)
 {
     size_t lines = 0;
     for (size_t i = 0; i < plan->spec->branch_count; i++)
-        if (winograd_sees_folded(plan, i))
+        if (plan->is_folded[i])
             lines += plan->g.branches[i].pooled_h + plan->g.branches[i].pooled_w;
     return lines * ON_AXIS * winograd_columns(plan->simd);
 }
@@ -91,7 +90,7 @@ void find_seen(const struct winograd_block *block)
     const size_t columns = winograd_columns(plan->simd);
     float *ret = block->seen;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
-        if (!winograd_sees_folded(plan, i))
+        if (!plan->is_folded[i])
             continue;
         const size_t rows = ON_AXIS * plan->g.branches[i].pooled_h;
         const size_t across = ON_AXIS * plan->g.branches[i].pooled_w;

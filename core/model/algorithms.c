@@ -7,7 +7,7 @@ static bool product_fits(const struct spec *spec, const struct layer *conv)
     return conv->kernel == 1;
 }
 
-static bool taps_fit(const struct spec *spec, const struct layer *conv)
+static bool taps_fits(const struct spec *spec, const struct layer *conv)
 {
     (void)spec;
     return conv->kernel > 1;
@@ -21,14 +21,12 @@ static bool winograd_fits(const struct spec *spec, const struct layer *conv)
            conv->out_channels >= CHANNELS_MIN;
 }
 
-static bool (*const fits[])(const struct spec *spec, const struct layer *conv) = {
-    [ALGORITHM_PRODUCT] = product_fits,
-    [ALGORITHM_TAPS] = taps_fit,
-    [ALGORITHM_WINOGRAD] = winograd_fits,
-};
-_Static_assert(sizeof fits / sizeof *fits == ALGORITHM_COUNT, "each algorithm has a row");
-
 bool algorithm_fits(enum algorithm algorithm, const struct spec *spec, const struct layer *layer)
 {
+    static bool (*const fits[])(const struct spec *spec, const struct layer *conv) = {
+#define ROW(constant, name) [ALGORITHM_##constant] = name##_fits,
+        ALGORITHMS(ROW)
+#undef ROW
+    };
     return layer->kind == LAYER_CONV && fits[algorithm](spec, layer);
 }

@@ -1,17 +1,26 @@
-/*
- * algorithms.h - the ways to compute a convolution. A model packs its weights for those that fit,
- * core/plan/choice.c chooses among them for a map, core/engine/head.c runs the choice.
- */
+/* algorithms.h - the ways to compute a convolution. */
 #ifndef PPM_CORE_MODEL_ALGORITHMS_H
 #define PPM_CORE_MODEL_ALGORITHMS_H
 
 #include "core/model/spec.h"
 
+/*
+ * X(CONSTANT, name): the compiler asks each table made from the list for
+ *
+ *     name_fits    whether it can compute a conv                      algorithms.c
+ *     name_choice  what it costs on a map, what a plan keeps for it   plan/choice.c
+ *     name_pass    how it runs a pass that begins with the conv       engine/head.c
+ */
+#define ALGORITHMS(X)                                                                              \
+    X(PRODUCT, product)   /* 1x1: one matrix product over all pixels */                            \
+    X(TAPS, taps)         /* k x k: a product for each tap */                                      \
+    X(WINOGRAD, winograd) /* 3x3: F(4x4, 3x3) */
+
 enum algorithm {
-    ALGORITHM_PRODUCT,  /* 1x1: one matrix product over all pixels */
-    ALGORITHM_TAPS,     /* k x k: a product for each tap */
-    ALGORITHM_WINOGRAD, /* 3x3: F(4x4, 3x3) */
-    ALGORITHM_COUNT
+#define ALGORITHM_CONSTANT(constant, name) ALGORITHM_##constant,
+    ALGORITHMS(ALGORITHM_CONSTANT)
+#undef ALGORITHM_CONSTANT
+        ALGORITHM_COUNT
 };
 
 /* Whether a layer of the model is a conv that the algorithm can compute, on maps of any size. */

@@ -78,7 +78,7 @@ static bool fit_compute(struct loader *loader, const struct layer *layer, const 
 static void load_conv(struct loader *loader, struct layer *layer)
 {
     const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
-    const size_t fan_in = layer->in_channels * layer->kernel * layer->kernel;
+    const size_t fan_in = layer->in_channels * conv_taps(layer);
     /* keeps the variance of random activations near 1, whatever the width */
     const double bound = sqrt(3 / (double)fan_in);
     float *bias = core_allocate(layer->out_channels * sizeof *bias, loader->error);

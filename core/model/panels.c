@@ -14,7 +14,7 @@ size_t conv_words(const struct layer *layer, size_t channels)
 /* Where a part's tap begins among the words of a panel's column. */
 static size_t word_of(const struct layer *layer, size_t part, size_t tap)
 {
-    const size_t taps = layer->kernel * layer->kernel;
+    const size_t taps = conv_taps(layer);
     size_t words = tap * conv_words(layer, layer->parts[part].channels);
     if (!layer->bfloat16)
         return words + layer->parts[part].first * taps;
@@ -25,8 +25,8 @@ static size_t word_of(const struct layer *layer, size_t part, size_t tap)
 
 size_t conv_panel_words(const struct layer *layer)
 {
-    return layer->bfloat16 ? word_of(layer, layer->part_count - 1, layer->kernel * layer->kernel)
-                           : layer->in_channels * layer->kernel * layer->kernel;
+    return layer->bfloat16 ? word_of(layer, layer->part_count - 1, conv_taps(layer))
+                           : layer->in_channels * conv_taps(layer);
 }
 
 size_t conv_bytes(const struct layer *layer)
@@ -84,7 +84,7 @@ enum simd_words conv_float32_words(const struct layer *layer)
 
 static void pack_panel(struct layer *layer, size_t index, const float *weights)
 {
-    const size_t rows = conv_panel_rows(layer, index), taps = layer->kernel * layer->kernel;
+    const size_t rows = conv_panel_rows(layer, index), taps = conv_taps(layer);
     const size_t steps = conv_panel_words(layer);
     const float *from = weights + index * layer->simd->gemm_rows * steps;
     float *to = panel_of(layer, index);
@@ -109,7 +109,7 @@ enum ppm_status conv_pack(struct layer *layer, const float *weights,
 
 static void narrow_panel(const struct layer *wide, size_t index, const struct layer *narrow)
 {
-    const size_t rows = conv_panel_rows(wide, index), taps = wide->kernel * wide->kernel;
+    const size_t rows = conv_panel_rows(wide, index), taps = conv_taps(wide);
     const float *from = panel_of(wide, index);
     float *to = panel_of(narrow, index);
     for (size_t part = 0; part < wide->part_count; part++)

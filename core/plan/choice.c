@@ -1,9 +1,10 @@
 /* choice.c - see choice.h. */
 #include "core/plan/choice.h"
+#include "core/plan/plan_columns.h"
+#include "core/plan/winograd_seen.h"
 #include "core/shape/winograd_tiles.h"
 
-/* Costs are multiply-adds for each pair of an input and an output channel. All count whole tiles of
- * 4 x 4 pixels. */
+/* All costs count whole tiles of 4 x 4 pixels. */
 static uint64_t whole_pixels(size_t h, size_t w)
 {
     return (uint64_t)winograd_tiles(h, w) * SIMD_WINOGRAD_TILE * SIMD_WINOGRAD_TILE;
@@ -21,15 +22,39 @@ static uint64_t winograd_cost(const struct layer *conv, size_t h, size_t w)
     return (uint64_t)winograd_tiles(h, w) * SIMD_WINOGRAD_PLACES + TRANSFORM_COST;
 }
 
-static const struct choice {
-    uint64_t (*cost)(const struct layer *conv, size_t h, size_t w);
-    const char *note;
-} choices[] = {
-    [ALGORITHM_PRODUCT] = {direct_cost, NULL},
-    [ALGORITHM_TAPS] = {direct_cost, NULL},
-    [ALGORITHM_WINOGRAD] = {winograd_cost, "Winograd F(4x4, 3x3)"},
-};
-_Static_assert(sizeof choices / sizeof *choices == ALGORITHM_COUNT, "each algorithm has a row");
+static void place_nothing(struct plan *plan, struct room *room)
+{
+    (void)plan, (void)room;
+}
+
+static void fill_nothing(struct plan *plan, const struct run *run)
+{
+    (void)plan, (void)run;
+}
+
+static const struct choice product_choice = {.cost = direct_cost,
+                                             .takes_rows = true,
+                                             .takes_columns = true,
+                                             .place_tables = plan_place_along_columns,
+                                             .fill_tables = plan_fill_along_columns};
+static const struct choice taps_choice = {.cost = direct_cost,
+                                          .takes_columns = true,
+                                          .place_tables = place_nothing,
+                                          .fill_tables = fill_nothing};
+static const struct choice winograd_choice = {.cost = winograd_cost,
+                                              .note = "Winograd F(4x4, 3x3)",
+                                              .place_tables = winograd_place_seen,
+                                              .fill_tables = winograd_fill_seen};
+
+const struct choice *choice_of(enum algorithm algorithm)
+{
+    static const struct choice *const choices[] = {
+#define ROW(constant, name) [ALGORITHM_##constant] = &name##_choice,
+        ALGORITHMS(ROW)
+#undef ROW
+    };
+    return choices[algorithm];
+}
 
 enum algorithm choose_algorithm(const struct spec *spec, const struct layer *conv, size_t h,
                                 size_t w)
@@ -37,18 +62,12 @@ enum algorithm choose_algorithm(const struct spec *spec, const struct layer *con
     enum algorithm best = ALGORITHM_COUNT;
     uint64_t best_cost = UINT64_MAX;
     for (enum algorithm i = 0; i < ALGORITHM_COUNT; i++) {
-        if (!algorithm_fits(i, spec, conv))
-            continue;
-        const uint64_t cost = choices[i].cost(conv, h, w);
+        const uint64_t cost =
+            algorithm_fits(i, spec, conv) ? choice_of(i)->cost(conv, h, w) : UINT64_MAX;
         if (cost < best_cost) {
             best = i;
             best_cost = cost;
         }
     }
     return best;
-}
-
-const char *algorithm_note(enum algorithm algorithm)
-{
-    return choices[algorithm].note;
 }

@@ -1,8 +1,6 @@
 /* plan.c - see plan.h. */
 #include "core/plan/plan.h"
 #include "core/plan/choice.h"
-#include "core/plan/plan_columns.h"
-#include "core/plan/winograd_seen.h"
 #include "core/shape/costs.h"
 #include "core/shape/folding.h"
 
@@ -70,7 +68,7 @@ static void choose_tiles(struct plan *plan)
     const size_t row_steps = count_steps(spec, &plan->g, true, is_folded);
     const size_t of_row =
         by_rows.in_row * (row_steps + STORE_STEPS) + BLEND_STEPS * spec->branch_count;
-    if (plan->bottleneck_by != ALGORITHM_PRODUCT ||
+    if (!choice_of(plan->bottleneck_by)->takes_rows ||
         plan->g.h * of_row >= plan->tiles.count * (steps + STORE_STEPS))
         return;
     plan->tiles = by_rows;
@@ -111,6 +109,8 @@ void plan_begin(struct plan *ret_plan, const struct ppm_model *model,
     choose_bottleneck(ret_plan);
     choose_tiles(ret_plan);
     count_folded(ret_plan);
+    ret_plan->takes_columns = ret_plan->folded_steps > 0 && ret_plan->tiles.in_row == 0 &&
+                              choice_of(ret_plan->bottleneck_by)->takes_columns;
 }
 
 static void place_tables(struct plan *plan, struct room *room)
@@ -126,8 +126,7 @@ static void place_tables(struct plan *plan, struct room *room)
         plan->output_low = room_take(room, plan->g.output.w, sizeof *plan->output_low);
         plan->output_weight = room_take(room, plan->g.output.w, sizeof *plan->output_weight);
     }
-    winograd_place_seen(plan, room);
-    plan_place_along_columns(plan, room);
+    choice_of(plan->bottleneck_by)->place_tables(plan, room);
 }
 
 static void fill_tables(struct plan *plan, const struct run *run)
@@ -143,8 +142,7 @@ static void fill_tables(struct plan *plan, const struct run *run)
     }
     if (plan->g.needs_resize)
         fill_output(plan, run);
-    winograd_fill_seen(plan, run);
-    plan_fill_along_columns(plan, run);
+    choice_of(plan->bottleneck_by)->fill_tables(plan, run);
 }
 
 size_t plan_bytes(const struct plan *plan)

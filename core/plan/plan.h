@@ -29,6 +29,7 @@ struct plan {
      * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
      * A tile takes them times U; row-wise, blended for its row, times the weights along the row. */
     enum algorithm bottleneck_by;
+    bool takes_columns;                        /* by columns of U for each tile: plan_columns */
     size_t bottleneck_kernel, bottleneck_taps; /* 1 without a bottleneck */
     bool is_folded[BRANCHES_MAX];
     size_t grid_steps;   /* sum over folded branches of taps * points */

@@ -120,8 +120,7 @@ bool plan_shares_columns(const struct plan *plan)
 {
     enum { SHARED_BYTES = 128 << 10 };
     const size_t tile_bytes = plan->folded_steps * plan->simd->gemm_columns * sizeof(float);
-    return tile_bytes > 0 && plan->tiles.in_row == 0 && plan->bottleneck_by != ALGORITHM_WINOGRAD &&
-           plan->tiles.count <= SHARED_BYTES / tile_bytes;
+    return plan->takes_columns && plan->tiles.count <= SHARED_BYTES / tile_bytes;
 }
 
 /* Row-wise: u [width of the grid][gemm_columns], the weights along any row. */

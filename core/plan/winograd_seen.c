@@ -33,17 +33,12 @@ static void transform_line(const double *from, size_t extent, size_t grid, size_
     }
 }
 
-bool winograd_sees_folded(const struct plan *plan, size_t branch)
-{
-    return plan->bottleneck_by == ALGORITHM_WINOGRAD && plan->is_folded[branch];
-}
-
 void winograd_place_seen(struct plan *plan, struct room *room)
 {
     const size_t rows = ON_AXIS * winograd_tiles_on(plan->g.h),
                  columns = ON_AXIS * winograd_tiles_on(plan->g.w);
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
-        if (!winograd_sees_folded(plan, i))
+        if (!plan->is_folded[i])
             continue;
         const struct branch_geometry *branch = &plan->g.branches[i];
         plan->rows_seen[i] = room_take(room, branch->pooled_h, rows * sizeof(float));
@@ -57,7 +52,7 @@ void winograd_fill_seen(struct plan *plan, const struct run *run)
     const size_t rows = ON_AXIS * winograd_tiles_on(h), columns = ON_AXIS * winograd_tiles_on(w);
     size_t done = 0;
     for (size_t i = 0; i < plan->spec->branch_count; i++) {
-        if (!winograd_sees_folded(plan, i))
+        if (!plan->is_folded[i])
             continue;
         const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
         for (size_t k = 0; k < grid_h && run_goes_on(run, &done, rows * ON_AXIS); k++)

@@ -4,9 +4,6 @@
 
 #include "core/plan/plan.h"
 
-/* Whether the branch has such tables. */
-bool winograd_sees_folded(const struct plan *plan, size_t branch);
-
 void winograd_place_seen(struct plan *plan, struct room *room);
 void winograd_fill_seen(struct plan *plan, const struct run *run);
 

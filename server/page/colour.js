@@ -21,7 +21,7 @@ function fromOklab(lightness, a, b) {
       .map(level => level <= 0.0031308 ? 12.92 * level : 1.055 * level ** (1 / 2.4) - 0.055);
 }
 
-/* Blue below the middle, red above it, the lighter the nearer. */
+/* Blue below the middle, red above it, lighter near it. */
 function diverging(t) {
   const away = Math.abs(2 * t - 1), chroma = 0.19 * Math.sin(Math.min(away, 1) * Math.PI * 0.6);
   const hue = t < 0.5 ? 4.4 : 0.5;
@@ -55,7 +55,7 @@ function colourOf(table, [from, to], value) {
   return colourTables[table][Math.round(255 * Math.min(Math.max(t, 0), 1))];
 }
 
-/* Pascal VOC's colours: a label's bits dealt out to red, green and blue. */
+/* Pascal VOC's colours: a label's bits distributed over red, green and blue. */
 function vocColour(label) {
   const colour = [0, 0, 0];
   for (let i = 0; i < 8; i++)

@@ -32,7 +32,7 @@ function showInput(state) {
   fill(byId("input-figure"), makeFigure({
     title: `x, channel ${view.channel}`, file: `${state.name}-x`, plane, tensor: x, table: view.table, range}));
   byId("input-says").textContent =
-      `x has ${c} channels of ${h} \u00d7 ${w} values. The pictures show channel ${view.channel} of it` +
+      `x has ${c} channels of ${h} \u00d7 ${w} values. The pictures show channel ${view.channel}` +
       `${state.n > 1 ? `, of image ${view.n} of ${state.n}` : ""}. ${model.name} looks at it in ` +
       `${binsOf(model.config).length} resolutions.`;
 }
@@ -58,7 +58,7 @@ function rowFigures(state, branch, source) {
   ];
 }
 
-/* Who reads with a narrow screen reads these beside each picture. */
+/* On a narrow screen these are next to each picture. */
 const columnHeads = [
   ["Cells over x", "channel"], ["Averages", "channel"], ["Branch output", "branch"],
   ["Stretched back", "branch"],
@@ -81,7 +81,7 @@ function showRows(state) {
 
 /* ---- the stack ---- */
 
-/* Sheets of a map's form standing one behind the other, seen from the side: up to three for each part. */
+/* Sheets in the shape of the map, seen from the side: up to three for each part. */
 function drawStack(canvas, sheets, map) {
   const side = 190 / Math.max(map.h, map.w), w = Math.max(side * map.w, 10), h = Math.max(side * map.h, 10);
   const slant = 0.5, rise = 0.3, ratio = window.devicePixelRatio || 1;
@@ -119,7 +119,7 @@ function sheetsOf(state, parts) {
   return sheets;
 }
 
-/* A bar of parts {name, amount, colour}, and a list that tells them. */
+/* A bar of parts {name, amount, colour}, and a list of them. */
 function showBar(bar, list, parts, tell) {
   const sum = parts.reduce((total, part) => total + (part.amount || 0), 0);
   bar.replaceChildren(...parts.filter(part => part.amount > 0).map(part => {
@@ -141,14 +141,14 @@ function showStack(state) {
   const sum = parts.reduce((total, part) => total + part.channels, 0);
   drawStack(byId("stack"), sheetsOf(state, parts), sizesOf(x));
   byId("stack-says").textContent =
-      `${parts.map(part => part.channels).join(" + ")} = ${sum} channels, one behind the other: ` +
-      `every pixel now has the averages around it next to its own values.`;
+      `${parts.map(part => part.channels).join(" + ")} = ${sum} channels: every pixel now has ` +
+      `averages of its surroundings next to its own values.`;
   showBar(byId("stack-bar"), byId("stack-list"), parts.map(part => ({
     name: part.name === "x" ? "x itself" : part.name, amount: part.channels,
     colour: partColour(part.name, parts)})), channels => `${channels} channels`);
   const head = layersInWords(model, "head"), output = layersInWords(model, "output");
   byId("head-says").textContent = head || output ?
-      `Then the head: ${[head, output].filter(words => words).join("; ")}.` : "Without a head, this is the output.";
+      `Then the head: ${[head, output].filter(words => words).join("; ")}.` : "There is no head: this is the output.";
 }
 
 /* ---- the output ---- */
@@ -183,10 +183,10 @@ function showOutput(state) {
     return fill(byId("grid"));
   const {c} = sizesOf(tensor), last = Math.max(0, Math.ceil(c / gridChannels) - 1);
   view.outputPage = Math.min(view.outputPage, last);
-  /* the last page is full as well, so that turning to it moves nothing */
+  /* the last page is full too, so that turning to it moves nothing */
   const first = Math.max(0, Math.min(view.outputPage * gridChannels, c - gridChannels));
   const end = Math.min(first + gridChannels, c);
-  byId("output-title").textContent = isMap ? "The scores behind it" : "The output";
+  byId("output-title").textContent = isMap ? "The scores" : "The output";
   byId("output-page").textContent = `channels ${first} to ${end - 1} of ${c}, ${shapeInWords(tensor)}`;
   byId("previous").disabled = view.outputPage === 0;
   byId("next").disabled = view.outputPage === last;

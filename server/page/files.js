@@ -1,4 +1,4 @@
-/* files.js - .npy and safetensors, read and written; what is wrong with one is said in a sentence. */
+/* files.js - .npy and safetensors, read and written; errors are one sentence. */
 
 function fromHalf(half) {
   const sign = half & 0x8000 ? -1 : 1, exponent = half >> 10 & 31, fraction = half & 1023;
@@ -36,7 +36,7 @@ const npyHeaderMax = 1 << 17; /* bytes, magic and all */
 function readNpyHeader(buffer) {
   const bytes = new Uint8Array(buffer), view = new DataView(buffer);
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY" || bytes[0] !== 0x93)
-    throw new Error("this is no .npy file: it does not begin with NumPy's magic bytes");
+    throw new Error("this is not a .npy file: it does not begin with NumPy's magic bytes");
   const wide = bytes[6] > 1;
   const start = wide ? 12 : 10, end = start + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
   if (end > npyHeaderMax)
@@ -56,7 +56,7 @@ function readNpyHeader(buffer) {
   };
 }
 
-/* {shape, data} of a File or Blob, with float32 of what it holds. What is wrong with its header or its size
+/* {shape, data} of a File or Blob, with float32 of what it holds. Errors in its header or its size
  * is found before the values are read. */
 async function readNpy(file) {
   const {descr, isFortran, shape, start} = readNpyHeader(await file.slice(0, npyHeaderMax).arrayBuffer());

@@ -1,6 +1,6 @@
-/* input.js - where x comes from: the sample, a file, a picture, a drawing. Each source gives, for a
- * model, {x, name, note, origin}: a tensor, what it is called, what was done to it to fit, and how
- * curl gets at it: {url} of this server's, {file} of the user's, or nothing. */
+/* input.js - where x comes from: the sample, a file, an image, a drawing. For a model, each source
+ * returns {x, name, note, origin}: a tensor, its name, how it was adapted to the model, and where
+ * curl finds it: a {url} of this server, a {file} of the user's, or nothing. */
 
 const drawingSide = 30;
 const sources = {npy: null, image: null, drawing: new Float32Array(drawingSide * drawingSide)};
@@ -9,7 +9,7 @@ function repeated(what, count, channels) {
   if (count === channels)
     return "";
   if (count > channels)
-    return `Of ${what} ${count} channels the model takes the first ${channels === 1 ? "" : `${channels} `}alone.`;
+    return `The model takes only the first ${channels === 1 ? "" : `${channels} `}of ${what} ${count} channels.`;
   return `T${what.slice(1)} ${count === 1 ? "one channel is" : `${count} channels are`} repeated over the model's ${channels}.`;
 }
 
@@ -22,7 +22,7 @@ async function takeSample(channels, signal) {
     sampleTensors.set(url, await readAnswer(await ask(url, {signal}), bytes => readNpy(new Blob([bytes]))));
   const own = {...sampleTensors.get(url), layout: "NCHW"}, {c} = sizesOf(own);
   const says = c === 3 ? "A photograph at 30 x 30: red, green, blue." :
-      "Of a photograph at 30 x 30: luminance, its two gradients, local contrast.";
+      "A photograph at 30 x 30: luminance, its two gradients, local contrast.";
   if (c === channels)
     return {x: own, name: "sample", says, note: "", origin: {url}};
   const planes = Array.from({length: c}, (_, i) => planeOf(own, 0, i));
@@ -39,7 +39,7 @@ function takeNpy(channels, layout) {
           origin: {file: name}};
 }
 
-/* Red, green and blue from 0 to 1, the longer side shrunk to so many pixels. */
+/* Red, green and blue from 0 to 1, the longer side scaled down to `side` pixels. */
 function takeImage(channels, side) {
   if (!sources.image)
     return null;
@@ -89,8 +89,8 @@ async function readFile(kind, file) {
     return {name: file.name, ...kind === "npy" ? await readNpy(file) : {bitmap: await createImageBitmap(file)}};
   } catch (error) {
     const isUnread = ["NotFoundError", "NotReadableError"].includes(error.name);
-    throw new Error(`${file.name}: ${isUnread ? "this could not be read, as folders cannot be" :
-                     kind === "image" ? "this is no picture that the browser can read" : error.message}`);
+    throw new Error(`${file.name}: ${isUnread ? "this cannot be read; is it a folder?" :
+                     kind === "image" ? "this is not an image that the browser can read" : error.message}`);
   }
 }
 

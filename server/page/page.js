@@ -1,16 +1,16 @@
-/* page.js - the page: what is chosen, asked, shown, and where errors stand. */
+/* page.js - the page: choices, requests, pictures, and where errors appear. */
 
-/* What the pictures show: an answer, and what was asked for it. */
+/* What the pictures show: a result, and the request for it. */
 const state = {
   model: null, x: null, name: "", origin: {}, stages: null, n: 1,
   view: {n: 0, channel: 0, branchChannel: 0, table: "viridis", range: "matched", fixed: [0, 1], outputPage: 0},
 };
-/* What is chosen, which may be on its way, or refused. */
+/* The current choice, which may still be computing, or refused. */
 let source = "sample", chosenModel = null;
 
 /* ---- errors ---- */
 
-/* Which controls an error stands at. */
+/* The controls that each error belongs to. */
 const errorControls = {
   "error-model": "#model", "error-key": "#key", "error-input": "#npy-file, #image-file", "error-run": "#again",
 };
@@ -25,7 +25,7 @@ function showError(id, sentence) {
 
 const inputStatuses = [400, 406, 413, 415, 422];
 
-/* Next to what caused it: the key, the model, the input, or nothing of the user's. */
+/* Next to its cause: the key, the model, the input, or the button if the user is not at fault. */
 function placeOf(error) {
   if (!(error instanceof Refusal) || inputStatuses.includes(error.status))
     return "error-input";
@@ -36,13 +36,13 @@ function clearErrors() {
   Object.keys(errorControls).forEach(id => showError(id, ""));
 }
 
-/* Either the models, or the question for the key to them. */
+/* Either the models, or the input of a key. */
 function showKeyBox(isShown) {
   byId("key-box").hidden = !isShown;
   byId("model-box").hidden = isShown;
 }
 
-/* That a server has keys is no error until one was typed. */
+/* A server with keys is not an error until one was typed. */
 function askForKey(sentence) {
   showKeyBox(true);
   showError("error-key", server.key ? sentence : "");
@@ -50,22 +50,22 @@ function askForKey(sentence) {
     byId("key").focus({preventScroll: true});
 }
 
-/* Whether the pictures are of what is chosen. */
+/* Whether the pictures show the current choice. */
 function setStale(isStale) {
   document.querySelectorAll("main, .of-answer").forEach(part => part.classList.toggle("stale", isStale));
   byId("save-x").disabled = isStale;
   if (isStale)
     byId("status").textContent = state.stages ?
-        `The pictures are still those of ${state.name} through ${state.model.name}.` : "";
+        `The pictures still show ${state.name} through ${state.model.name}.` : "";
 }
 
-let isLost = false; /* the server did not answer what was asked last */
+let isLost = false; /* the server did not respond to the last request */
 
 function report(error) {
   const place = placeOf(error);
   isLost = error.status === 0;
   if (error.status === 404)
-    chosenModel = null; /* another look at what is served */
+    chosenModel = null; /* read the list of models again */
   if (place === "error-model")
     byId("model-text").textContent = "";
   if (place === "error-key")
@@ -79,7 +79,7 @@ function report(error) {
 
 let running = null;
 
-/* Does what the user wants now, instead of what was wanted before: step stops when its signal says so. */
+/* Starts what the user wants now and aborts the previous step, through its signal. */
 async function begin(step) {
   running?.abort();
   const own = running = new AbortController();
@@ -104,7 +104,7 @@ function limit(id, count) {
   return Number(field.value);
 }
 
-/* The channels and the image that are chosen, within what there is. */
+/* The chosen channels and image, within the tensor's bounds. */
 function readChoices() {
   const {view, stages, x} = state, {n, c} = sizesOf(x);
   let outputs = 1;
@@ -146,7 +146,7 @@ function describeInput(input) {
   byId("input-note").hidden = !(input && input.note);
 }
 
-/* Asks for an answer to what is chosen, and for its stages. */
+/* Requests the result for the current choice, and its stages. */
 async function computeChosen(signal) {
   if (!chosenModel)
     return loadModels(signal);
@@ -168,7 +168,7 @@ function compute() {
   return begin(computeChosen);
 }
 
-/* Of a line that is drawn, once the hand rests. */
+/* While drawing, once the pointer rests. */
 let soon = 0;
 function computeSoon() {
   clearTimeout(soon);
@@ -192,7 +192,7 @@ async function chooseModel(name, signal) {
   return computeChosen(signal);
 }
 
-/* What is served may have changed; what is chosen stays chosen while it is there. */
+/* The models may have changed; the chosen one stays chosen if it still exists. */
 async function loadModels(signal) {
   const first = await describeModel("", signal), chosen = byId("model").value;
   signal.throwIfAborted();
@@ -201,7 +201,7 @@ async function loadModels(signal) {
   return chooseModel(byId("model").value, signal);
 }
 
-/* The server answers again, maybe as another process. */
+/* The server responds again, perhaps as a new process. */
 function recover() {
   if (isLost)
     begin(loadModels);
@@ -215,7 +215,7 @@ function selectSource(name) {
   document.querySelectorAll("[data-source]").forEach(part => part.hidden = part.dataset.source !== name);
 }
 
-/* The field of a file's kind names it, however it came; no other does. */
+/* The input for a file's kind shows its name, however it arrived; the other one is empty. */
 function nameFile(kind, file) {
   const named = new DataTransfer();
   named.items.add(file);
@@ -225,7 +225,7 @@ function nameFile(kind, file) {
     other.value = "";
 }
 
-/* A file that was chosen, dropped or pasted. One that cannot be read takes the place of the last one as well. */
+/* A file that was chosen, dropped or pasted. An unreadable one replaces the last one too. */
 function takeFiles(files) {
   if (files.length === 0)
     return undefined;

@@ -1,6 +1,6 @@
 /* picture.js - one map as a picture: heat or labels, cell borders, a scale, values under the pointer. */
 
-const pictureSide = 360, pictureSideMax = 1024; /* of canvases, in their own pixels */
+const pictureSide = 360, pictureSideMax = 1024; /* of canvases, in canvas pixels */
 
 function element(tag, properties = {}, ...children) {
   const result = document.createElement(tag);
@@ -53,7 +53,7 @@ function drawBorders(context, cells, scale) {
   }
 }
 
-/* The numbers themselves, where there are few. */
+/* The numbers themselves, if there are few. */
 function drawNumbers(context, plane, range, colour) {
   const width = context.canvas.width / plane.w, height = context.canvas.height / plane.h;
   context.textAlign = "center";
@@ -67,7 +67,7 @@ function drawNumbers(context, plane, range, colour) {
     }
 }
 
-/* covers: {h, w} of the map that a grid is laid over, whose form its picture has. */
+/* covers: {h, w} of the map that a grid covers; its picture has the same shape. */
 function paint(canvas, {plane, covers = plane, range, colour, cells, hasNumbers}) {
   const step = Math.ceil(Math.max(plane.h, plane.w) / pictureSideMax), pixels = paintPixels(plane, step, colour);
   const longest = Math.max(covers.h, covers.w);

@@ -40,7 +40,7 @@ function cellsOf(config, branch, x, pooled) {
     columns.map(([left, right]) => ({x: left, y: top, w: right - left, h: bottom - top})));
 }
 
-/* What the layers of a branch, or of "head", do, one after the other. */
+/* What the layers of a branch, or of "head", do, in order. */
 function layersInWords(model, where) {
   return model.layers.filter(layer => layer.where.startsWith(where)).map(layer => layer.what).join(", ")
       .replaceAll("->", "\u2192").replaceAll(", batch_norm folded", ", batch_norm");

@@ -1,20 +1,20 @@
-/* server.js - the server asked; what it refuses is thrown as its own sentence. */
+/* server.js - requests to the server; a refusal is thrown as the server's sentence. */
 
 class Refusal extends Error {
   constructor(status, sentence) {
     super(sentence);
-    this.status = status; /* 0: it did not answer */
+    this.status = status; /* 0: no response */
   }
 }
 
 const server = {key: "", isLocked: false}; /* isLocked: it asked for a key, and none was typed since */
 
-/* The key's bytes in UTF-8, as curl sends them: fetch itself takes no other letters than Latin-1's. */
+/* The key's bytes in UTF-8, as curl sends them: fetch itself accepts only Latin-1. */
 function authorization() {
   return server.key ? {Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(server.key))}`} : {};
 }
 
-/* The server's own sentence; of what a proxy or the HTTP library wrote, such as a page, its status. */
+/* The server's own sentence; for what a proxy or the HTTP library wrote, such as a page, the status. */
 async function sentenceOf(answer) {
   const text = await answer.text().catch(() => "");
   let sentence;
@@ -39,14 +39,14 @@ async function ask(path, options = {}) {
       throw error;
     throw new Refusal(0, `the server at ${location.host} does not answer`);
   }
-  if (answer.status === 401 && key === server.key) /* and no other one was typed meanwhile */
+  if (answer.status === 401 && key === server.key) /* and no other key was typed since */
     server.isLocked = true;
   if (!answer.ok)
     throw new Refusal(answer.status, await sentenceOf(answer));
   return answer;
 }
 
-/* What read makes of an answer's bytes: the answer may end early, or be another program's. */
+/* read() of a response's bytes: the response may be truncated, or from another program. */
 async function readAnswer(answer, read) {
   let bytes;
   try {

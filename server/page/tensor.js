@@ -22,7 +22,7 @@ function planeOf(tensor, n, c) {
   return {h, w, data};
 }
 
-/* [least, largest] of what is finite; [0, 0] of nothing. */
+/* [smallest, largest] finite value; [0, 0] if there is none. */
 function rangeOf(...planes) {
   let from = Infinity, to = -Infinity;
   for (const plane of planes)
@@ -43,7 +43,7 @@ function tensorOfPlanes(planes, channels) {
   return {shape: [1, channels, h, w], layout: "NCHW", data};
 }
 
-/* The layout in which a tensor of these axes has so many channels; the model's own if both or none. */
+/* The layout in which a tensor of this shape has the model's channels; the model's own if both do or neither. */
 function guessLayout(shape, channels, standard) {
   const isNchw = shape[shape.length - 3] === channels;
   const isNhwc = shape[shape.length - 1] === channels;
@@ -67,7 +67,7 @@ function brief(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : String(value);
 }
 
-/* The same within a range: what is small beside it is 0. */
+/* The same within a range: values that are small compared with it are 0. */
 function briefIn([from, to], value) {
   const most = Math.max(Math.abs(from), Math.abs(to)), step = 10 ** (Math.floor(Math.log10(most)) - 2);
   return most > 0 && Number.isFinite(value) ? brief(Math.round(value / step) * step + 0) : brief(value);

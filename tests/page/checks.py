@@ -172,7 +172,7 @@ def test_images_become_channels(browser):
         assert page.errors() == {} and page.text("input-note") == "", page.text("input-note")
         assert set(browser.run(forms)) == {1.5}, browser.run(forms)
         for model, channels, note in (("listing2-pytorch-psp", 3, ""), (LISTING1, 4, "repeated over the model's 4"),
-                                      (BATCH, 2, "takes the first 2")):
+                                      (BATCH, 2, "takes only the first 2")):
             page.choose("model", model)
             x = np.load(io.BytesIO(page.saved("Save x as .npy", "street-x.npy")))
             expected = pixels.astype(np.float32).transpose(2, 0, 1)[[c % 3 for c in range(channels)]][None] / 255

@@ -31,7 +31,7 @@ def test_refusals_stand_at_their_cause(browser):
             assert "body_max_bytes" in page.errors()["error-input"], page.errors()
             for name, content, sentence in (("a.npy", b"x" * 50, "does not begin with"),
                                             ("b.npy", x[:100], "header"), ("c.npy", x[:-1], "1599 bytes"),
-                                            ("d.txt", b"", "does not begin with"), ("e.png", b"x", "no picture")):
+                                            ("d.txt", b"", "does not begin with"), ("e.png", b"x", "not an image")):
                 path = pathlib.Path(folder, name)
                 path.write_bytes(content)
                 page.drop(path)
@@ -95,7 +95,7 @@ def test_keys_are_typed_once(browser):
             assert page.errors() == {} and not browser.run(
                 "[...document.querySelectorAll('.error, .note')].some(place => place.checkVisibility())")
             assert browser.run("document.activeElement.id") == "key"
-            assert browser.run("byId('key').labels[0].textContent") == "This server asks for a key"
+            assert browser.run("byId('key').labels[0].textContent") == "This server needs a key"
             asked = len(browser.requests)
             browser.screenshot(PICTURES / "key.png", until=".columns")
             page.choose("key", "falscher-Schl\u00fcssel-\u9375")  # of letters that no header has

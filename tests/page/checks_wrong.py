@@ -27,7 +27,7 @@ def test_files_are_named_however_they_come(browser):
         browser.run(PASTE + "([['picture.png', 'none', 'image/png']])")
         page.settle()
         assert named(browser) == ["x.npy", "picture.png"] and browser.run("source") == "image", named(browser)
-        assert "picture.png: this is no picture" in page.errors()["error-input"], page.errors()
+        assert "picture.png: this is not an image" in page.errors()["error-input"], page.errors()
         browser.run(PASTE + "([['drawn.npy', 'none', '']])")
         page.settle()
         assert named(browser) == ["drawn.npy", "picture.png"] and browser.run("source") == "npy", named(browser)
@@ -35,7 +35,7 @@ def test_files_are_named_however_they_come(browser):
         page.drop(GOLDEN / LISTING1 / "x.npy", write("y.npy", golden(LISTING1, "x")))
         assert "2 files at once" in page.errors()["error-input"], page.errors()
         page.drop(write("keys.txt", b"").parent)
-        assert "could not be read" in page.errors()["error-input"], page.errors()
+        assert "cannot be read" in page.errors()["error-input"], page.errors()
         dragged = {"items": [{"mimeType": "text/plain", "data": "words"}], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             browser.ask("Input.dispatchDragEvent", type=kind, x=300, y=300, data=dragged)
@@ -53,7 +53,7 @@ def test_an_earlier_file_leaves_nothing(browser):
             page.drop(write(name, content))
             assert list(page.errors()) == ["error-input"] and page.errors()["error-input"].startswith(f"{name}: ")
             assert "good.npy" not in page.text("controls") and page.text("input-text") == "", page.text("controls")
-            assert page.text("status") == f"The pictures are still those of good through {LISTING1}."
+            assert page.text("status") == f"The pictures still show good through {LISTING1}."
             assert browser.run("byId('pyramid').classList.contains('stale') && byId('save-x').disabled")
         browser.run("document.querySelector('input[value=npy]').click()")
         page.settle()
@@ -166,7 +166,7 @@ def test_a_server_that_restarts(browser):
         browser.run("byId('again').click()")
         page.settle()
         assert page.errors()["error-run"].endswith("does not answer"), page.errors()
-        assert page.text("status") == f"The pictures are still those of sample through {BATCH}."
+        assert page.text("status") == f"The pictures still show sample through {BATCH}."
         server = Server("--model", golden_model(LISTING1), port=port)
         browser.wait(f"state.model.name === '{LISTING1}'", "the next server")
         page.settle()

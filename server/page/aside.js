@@ -1,10 +1,10 @@
-/* beside.js - what stands beside the picture: time, work, the curl line, the server's metrics. */
+/* aside.js - the right-hand column: time, work, the curl command, the server's metrics. */
 
 /* ---- time and work ---- */
 
 const dash = "\u2013";
 
-/* Rows of [name, colour, ms]; ms is missing where nothing was measured yet. */
+/* Rows of [name, colour, ms]; ms is undefined if nothing was measured yet. */
 function showDurations(id, rows) {
   showBar(byId(`${id}-bar`), byId(id), rows.map(([name, colour, amount]) => ({name, colour, amount})),
           ms => ms === undefined ? dash : `${ms.toFixed(3)} ms`);
@@ -33,8 +33,8 @@ function showFlops({flops_literal, flops_folded}) {
                    element("b", {textContent: isKnown ? `${briefCount(flops)}FLOP` : dash}),
                    element("div", {className: "track"}, ...isKnown ? [piece] : []));
   });
-  const saved = folded > 0 && folded < literal ? `${brief(literal / folded)} times less, since convolutions run ` +
-      "before the maps are stretched." : "There is nothing here to fold.";
+  const saved = folded > 0 && folded < literal ? `${brief(literal / folded)} times less, because convolutions run ` +
+      "before the maps are stretched." : "Nothing to fold here.";
   byId("flops").replaceChildren(...rows, element("p", {className: "hint reserved", textContent: isKnown ? saved : ""}));
 }
 
@@ -55,7 +55,7 @@ function toBase64(data) {
   return text;
 }
 
-/* {line, says}: a command that sends x as this page did, from wherever it can be had. */
+/* {line, says}: a command that sends x as this page did, and where to run it. */
 function curlOf({model, x, name, origin}, isAnswerAlone) {
   const stages = isAnswerAlone ? "" : "stages=1&";
   const at = `${location.origin}/ppm/${encodeURIComponent(model.name)}?${stages}`;
@@ -66,18 +66,18 @@ function curlOf({model, x, name, origin}, isAnswerAlone) {
   const send = (type, query, data) =>
       `curl -sS ${quoted(at + query)} -H 'Content-Type: ${type}'${tail} --data-binary ${data}`;
   const npy = `layout=${x.layout}`;
-  const says = server.key ? "With your key in the variable PPM_KEY. " : "";
+  const says = server.key ? "Set PPM_KEY to your key. " : "";
   if (origin.url)
     return {says, line: `curl -sS ${quoted(`${location.origin}/${origin.url}`)} | ${send("application/x-npy", npy, "@-")}`};
   if (origin.file)
     return {line: send("application/x-npy", npy, quoted(`@${origin.file}`)),
-            says: `${says}Where ${origin.file} is.`};
+            says: `${says}Run it in the folder of ${origin.file}.`};
   if (x.data.byteLength <= pastedBytesMax)
-    return {says: `${says}With x in it, as base64.`,
+    return {says: `${says}It contains x as base64.`,
             line: `echo ${toBase64(x.data)} | base64 -d | ` +
                   send("application/octet-stream", `shape=${x.shape.join(",")}&${npy}`, "@-")};
   return {line: send("application/x-npy", npy, quoted(`@${name}-x.npy`)),
-          says: `${says}Where ${name}-x.npy is: "Save x".`};
+          says: `${says}Run it in the folder of ${name}-x.npy ("Save x").`};
 }
 
 function showCurl(state) {
@@ -86,7 +86,7 @@ function showCurl(state) {
   byId("curl-says").textContent = says;
 }
 
-/* Pages that came without TLS from another machine have no clipboard of their own. */
+/* Pages from another machine without TLS have no navigator.clipboard. */
 async function copyCurl() {
   const text = byId("curl");
   let isCopied;
@@ -104,7 +104,7 @@ async function copyCurl() {
 
 const history = [], historySeconds = 60;
 
-/* Counts of requests, less those of this strip, and the histogram of those that asked a model. */
+/* Counts of requests without this page's reads of /metrics, and the histogram of those to a model. */
 function digest(samples) {
   const result = {at: performance.now() / 1e3, requests: 0, buckets: new Map(), depth: 0, flight: 0};
   for (const {name, labels, value} of samples) {
@@ -121,7 +121,7 @@ function digest(samples) {
   return result;
 }
 
-/* As Prometheus' histogram_quantile: linear within a bucket. Seconds; NaN of nothing. */
+/* Like Prometheus's histogram_quantile: linear within a bucket. Seconds; NaN if there are none. */
 function quantile(buckets, q) {
   const bounds = [...buckets].sort((a, b) => a[0] - b[0]), total = bounds.length ? bounds[bounds.length - 1][1] : 0;
   let low = 0, below = 0;
@@ -168,7 +168,7 @@ function showMetrics() {
     [element("dt", {textContent: term}), element("dd", {textContent: value})]));
 }
 
-/* Of the last minute, and of one process: another one counts from 0 again. */
+/* Of the last minute, and of one process: a new one counts from 0 again. */
 function remember(sample) {
   if (history.length && sample.requests < history[history.length - 1].requests)
     history.length = 0;

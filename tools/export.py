@@ -2,10 +2,10 @@
 """usage: tools/export.py CHECKPOINT MODEL.json [OPTION...]
        tools/export.py CHECKPOINT --list
 
-Makes a model of the pyramid pooling module in a checkpoint: MODEL.json, and its weights as
-MODEL.safetensors in the same folder. The checkpoint is PyTorch's (.pth, .pt), Keras's (.h5, .keras),
-NumPy's (.npz, .npy) or safetensors; docs/weights.md shows each kind. Needs python3-numpy, and
-python3-h5py for Keras's."""
+Writes a model of the pyramid pooling module in a checkpoint: MODEL.json, and its weights as
+MODEL.safetensors in the same folder. The checkpoint is from PyTorch (.pth, .pt), Keras (.h5, .keras) or
+NumPy (.npz, .npy), or safetensors; docs/weights.md shows each kind. Needs python3-numpy, and
+python3-h5py for Keras files."""
 import argparse
 import collections
 import json
@@ -46,7 +46,7 @@ LARGEST = {"F32": float(np.finfo(np.float32).max), "F16": 65504.0, "BF16": 3.389
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, which all options would hide."""
+    """Reports an error in one line, without the list of options that would hide it."""
 
     def error(self, message):
         self.exit(2, f"export.py: {message}; --help shows all options\n")
@@ -60,15 +60,15 @@ def arguments(argv):
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
     parser.add_argument("model", metavar="MODEL.json", nargs="?", type=pathlib.Path)
     parser.add_argument("--list", action="store_true", help="show the checkpoint's tensors")
-    parser.add_argument("--verbose", action="store_true", help="name every tensor, the skipped too")
-    found = parser.add_argument_group("what is in the checkpoint, where that is not clear")
-    found.add_argument("--entry", help="of a PyTorch file: the entry with the state_dict")
+    parser.add_argument("--verbose", action="store_true", help="name every tensor, including skipped ones")
+    found = parser.add_argument_group("the checkpoint, if its contents are ambiguous")
+    found.add_argument("--entry", help="the entry with the state_dict, in a PyTorch file")
     found.add_argument("--kind", choices=[kind.name for kind in KINDS], metavar="KIND")
-    found.add_argument("--prefix", help="what stands before the module's names, such as module.")
+    found.add_argument("--prefix", help="what precedes the module's names, such as module.")
     found.add_argument("--kernels", choices=("OIHW", "HWIO"),
-                       help="how convolutions lie in it, as PyTorch's or as TensorFlow's")
-    graph = parser.add_argument_group("what no checkpoint says, where the kind's own is not right")
-    graph.add_argument("--bins", type=numbers, metavar="B,B,...", help="in the order of branches")
+                       help="the order of convolution weights: PyTorch's or TensorFlow's")
+    graph = parser.add_argument_group("what a checkpoint does not contain, if the kind's default is wrong")
+    graph.add_argument("--bins", type=numbers, metavar="B,B,...", help="in the order of the branches")
     graph.add_argument("--windows", type=numbers, metavar="W,W,...", help="pixels, instead of bins")
     graph.add_argument("--pool", choices=POOL)
     graph.add_argument("--upsample", choices=UPSAMPLE)
@@ -81,19 +81,19 @@ def arguments(argv):
     graph.add_argument("--eps", type=float, help="of the batch norms")
     graph.add_argument("--without-classifier", action="store_true",
                        help="end the head before the convolution to classes")
-    mapped = parser.add_argument_group("a module of no known kind")
+    mapped = parser.add_argument_group("a module of an unknown kind")
     mapped.add_argument("--base", metavar="BASE.json", help="the model, written by hand")
     mapped.add_argument("--map", action="append", default=[], metavar="TENSOR=KEY",
-                        help="a tensor of BASE.json and its key here, or what both begin with; {i} "
-                        "and {n} stand for each branch, from 0 and from 1")
-    mapped.add_argument("--map-file", metavar="FILE", help="such lines; # begins a comment")
+                        help="a tensor of BASE.json and its key in the checkpoint, or the beginnings of "
+                        "both; {i} and {n} are the branch, from 0 and from 1")
+    mapped.add_argument("--map-file", metavar="FILE", help="a file of such lines; # starts a comment")
     result = parser.add_argument_group("the model")
-    result.add_argument("--name", help="[the file's]")
-    result.add_argument("--size", type=numbers, metavar="H,W", help="y is stretched to this size")
-    result.add_argument("--scale", type=int, metavar="K", help="or to K times its own")
+    result.add_argument("--name", help="[the file name]")
+    result.add_argument("--size", type=numbers, metavar="H,W", help="stretch y to this size")
+    result.add_argument("--scale", type=int, metavar="K", help="or to K times its size")
     result.add_argument("--as", dest="form", choices=("values", "softmax", "argmax"))
     result.add_argument("--dtype", choices=("F32", "F16", "BF16"), default="F32",
-                        help="of the weights' file")
+                        help="of the weights file")
     options = parser.parse_args(argv)
     check(parser, options)
     return options
@@ -115,21 +115,21 @@ def activation(text):
 
 
 def check(parser, options):
-    """What argparse does not see; ends with status 2."""
+    """Checks that argparse cannot make; exits with status 2."""
     if not options.list and not options.model:
-        parser.error("expected MODEL.json, where the model goes, or --list")
+        parser.error("expected MODEL.json, the file to write, or --list")
     if options.model and options.model.suffix != ".json":
         parser.error(f"{options.model}: expected a name that ends in .json")
     name = options.name or (options.model.stem if options.model else "model")
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
-        parser.error(f"{name!r}: expected a name of letters, digits, '.', '_' and '-', as it is "
-                     "part of a URL; --name gives another")
+        parser.error(f"{name!r}: expected letters, digits, '.', '_' and '-', since the name is "
+                     "part of a URL; choose one with --name")
     if (options.map or options.map_file) and not options.base:
-        parser.error("--map: expected --base BASE.json, the model whose tensors are mapped")
+        parser.error("--map: expected --base BASE.json, the model to map tensors to")
     if options.base and (given := [key for key in GRAPH if getattr(options, key) is not None
                                    and getattr(options, key) is not False]):
-        parser.error(f"--{given[0].replace('_', '-')}: expected no --base, which says everything "
-                     "about the module")
+        parser.error(f"--{given[0].replace('_', '-')}: cannot be combined with --base, which "
+                     "describes the whole module")
     if options.bins and options.windows or options.size and options.scale:
         parser.error("expected either --bins or --windows, and either --size or --scale")
     if options.size and len(options.size) != 2:
@@ -141,8 +141,8 @@ def check(parser, options):
 
 
 def output_of(options, config):
-    """Changes how y is stretched and what of it is answered, where an option says so; -> a note of what
-    had to go with it, None for none"""
+    """Applies the options for y's size and form; -> a note on what was removed as a
+    consequence, or None"""
     output, note = dict(config.get("output", {})), None
     if options.size or options.scale:
         for key in ("size", "scale"):
@@ -153,7 +153,7 @@ def output_of(options, config):
     if options.form:
         output["as"] = options.form
         if options.form != "argmax" and output.pop("palette", None):
-            note = "the palette of the base is left out: it colors the labels of argmax"
+            note = "the base's palette is left out, because only argmax uses it"
     if output:
         config["output"] = output
     check_one_channel(config)
@@ -161,13 +161,13 @@ def output_of(options, config):
 
 
 def check_one_channel(config):
-    """The largest of one channel is the first, and its share is 1."""
+    """With one channel argmax is always 0 and softmax always 1."""
     for i, stack in enumerate(ppm_config.branch_stacks(config)):
         channels = config["input"]["channels"]
         for kind, layer in map(ppm_config.layer, stack):
             channels = layer.get("channels", channels) if kind == "conv" else channels
             if kind == "softmax" and channels == 1:
-                raise ExportError(f"branch {i} has 1 channel, of which softmax is 1 everywhere: expected "
+                raise ExportError(f"branch {i} has 1 channel, whose softmax is always 1: expected "
                                   "sigmoid")
     answered = config.get("output", {}).get("as", "values")
     channels = ppm_config.channels_concatenated(config)
@@ -175,13 +175,13 @@ def check_one_channel(config):
         channels = layer.get("channels", channels) if kind == "conv" else channels
         answered = "softmax" if kind == "softmax" and channels == 1 else answered
     if channels == 1 and answered in ("softmax", "argmax"):
-        raise ExportError(f"y has 1 channel, of which {answered} is {int(answered == 'softmax')} "
-                          "everywhere: expected --as values, and a sigmoid over them to tell two "
-                          "classes apart (\"sigmoid\" may be the last layer of the head)")
+        raise ExportError(f"y has 1 channel, whose {answered} is always {int(answered == 'softmax')}: "
+                          "expected --as values, and a sigmoid to separate two "
+                          "classes (\"sigmoid\" as the last layer of the head)")
 
 
 def find(checkpoint, options):
-    """-> (configuration, {tensor of the model: name}, the Checkpoint they are of, the Candidate or
+    """-> (configuration, {tensor of the model: name}, the Checkpoint of those names, the Candidate or
     None)"""
     if options.base:
         lines = list(read_lines(options.map_file)) if options.map_file else []
@@ -196,7 +196,7 @@ def graph_of(options):
 
 
 def values_of(checkpoint, config, sources, dtype):
-    """-> {tensor of the model: (shape, flat float32 array)} as the model's kernel layout has it"""
+    """-> {tensor of the model: (shape, flat float32 array)} in the model's kernel layout"""
     layout = config.get("weights", {}).get("kernel_layout", "OIHW")
     result = {}
     for tensor in ppm_config.tensors(config):
@@ -213,7 +213,7 @@ def values_of(checkpoint, config, sources, dtype):
 
 
 def as_dtype(values, dtype, where):
-    """-> float32; raises ExportError for what the weights' file cannot hold"""
+    """-> float32; raises ExportError for values that the weights file cannot hold"""
     if not np.isfinite(values).all():
         raise ExportError(f"{where} holds values that are not finite")
     largest = values.flat[np.abs(values).argmax()] if values.size else 0
@@ -221,7 +221,7 @@ def as_dtype(values, dtype, where):
         rounded = values.astype(np.float16 if dtype == "F16" else np.float32)
     if not np.isfinite(rounded).all() or dtype == "BF16" and abs(largest) > LARGEST["BF16"]:
         way_out = "; --dtype F32 holds it" if abs(largest) <= LARGEST["F32"] else ""
-        raise ExportError(f"{where} holds {largest:.8g}, and the largest number of {dtype} is "
+        raise ExportError(f"{where} holds {largest:.8g}, but the largest number in {dtype} is "
                           f"{LARGEST[dtype]:.8g}{way_out}")
     if values.any() and not rounded.any():
         raise ExportError(f"{where} holds {largest:.8g} at most, which {dtype} rounds to 0"
@@ -230,7 +230,7 @@ def as_dtype(values, dtype, where):
 
 
 def write(options, config, tensors):
-    """Both files or, where that fails, none: what was there stays as it was."""
+    """Writes both files or, on failure, none; existing files then stay as they were."""
     model, weights = options.model, options.model.with_suffix(".safetensors")
     new = [file.with_name(f".{file.name}.{os.getpid()}") for file in (weights, model)]
     try:
@@ -259,7 +259,7 @@ def as_json(config):
 
 def report(checkpoint, options, config, sources, candidate, tensors, file):
     entry = f", entry {checkpoint.entry!r}" if checkpoint.entry else ""
-    what = candidate.describe() if candidate else f"as {options.base} has it"
+    what = candidate.describe() if candidate else f"described by {options.base}"
     print(f"{checkpoint.path}{entry}: {what}")
     shape = "[N, H, W, {}]" if config["input"].get("layout") == "NHWC" else "[N, {}, H, W]"
     channels = ppm_config.channels_out(config.get("head", []),
@@ -277,13 +277,13 @@ def report(checkpoint, options, config, sources, candidate, tensors, file):
     if checkpoint.refused:
         names = checkpoint.refused[:REFUSED_SHOWN_MAX]
         more = len(checkpoint.refused) - len(names)
-        print("  not read, as that could run code: " + printable(", ".join(names))
+        print("  not read, because that could run code: " + printable(", ".join(names))
               + (f" and {more} more" if more else ""))
     report_skipped(checkpoint, set(sources.values()), options.verbose)
 
 
 def report_assumed(config, graph):
-    """What the weights would fit as well if it were otherwise."""
+    """Prints what the weights do not determine."""
     what = "windows" if "windows" in config else "bins"
     stack = (config["branches"] if "branches" in config else [config["branch"]])[0]
     eps = eps_of(stack) + eps_of(config.get("head", []))
@@ -293,8 +293,8 @@ def report_assumed(config, graph):
     parts += [f"eps {eps[0]}"] if eps else []
     given = [f"--{name.replace('_', '-')}" for name in
              [name for name in ("bins", "windows") if getattr(graph, name)] + graph.given()]
-    print(f"  as no checkpoint says it, from its code{' and ' + ', '.join(given) if given else ''}: "
-          + ", ".join(parts))
+    print(f"  assumed, since a checkpoint does not contain it, from the network's code"
+          f"{' and ' + ', '.join(given) if given else ''}: " + ", ".join(parts))
 
 
 def activations_of(stack):
@@ -309,7 +309,7 @@ def eps_of(stack):
 
 
 def report_skipped(checkpoint, used, is_verbose):
-    """What of the network is not in the module, by the first part of its names."""
+    """Prints the network's tensors outside of the module, grouped by the first part of their names."""
     skipped = [tensor.key for name, tensor in checkpoint.tensors.items()
                if name not in used and not name.endswith("num_batches_tracked")]
     if not skipped:
@@ -327,7 +327,7 @@ def report_skipped(checkpoint, used, is_verbose):
 
 
 def common_parts(keys):
-    """What all keys begin with, up to a dot: module."""
+    """The common beginning of all keys, up to a dot: module."""
     common = os.path.commonprefix(keys)
     return common[:common.rfind(".") + 1]
 
@@ -344,10 +344,10 @@ def main(argv=None):
     weights = options.model.with_suffix(".safetensors")
     for file in (options.model, weights):
         if file.exists() and file.samefile(options.checkpoint):
-            raise ExportError(f"{file}: the checkpoint itself, which would be written over: give "
-                              "MODEL.json another name")
+            raise ExportError(f"{file}: the checkpoint itself would be overwritten: choose "
+                              "another name for MODEL.json")
         if file.is_dir():
-            raise ExportError(f"{file}: a folder, expected a place for a file")
+            raise ExportError(f"{file}: a folder, expected a file name")
     config, sources, checkpoint, candidate = find(checkpoint, options)
     note = output_of(options, config) or (candidate and candidate.kind.note)
     tensors = values_of(checkpoint, {"weights": {}, **config}, sources, options.dtype)
@@ -374,7 +374,7 @@ def run():
         return 0
     except ExportError as error:
         print(f"export.py: {printable(str(error))[:SENTENCE_MAX]}", file=sys.stderr)
-    except BrokenPipeError:  # whoever read has read enough; what was to be written is there
+    except BrokenPipeError:  # the reader has enough; the files are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:

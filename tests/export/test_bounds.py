@@ -98,7 +98,7 @@ class Bounds(ExportTest):
         write(shape=(40000, 40000), dtype="f4", chunks=(40000, 40000 // 50), compression="gzip")
         self.assert_bounded("a/weight would take 6.4 GB", None, *base, name="c.h5")
         write(shape=(40000, 40000), dtype="f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
-        self.assert_bounded("a/weight lies in another file", None, *base, name="c.h5")
+        self.assert_bounded("a/weight is in another file", None, *base, name="c.h5")
 
     def test_safetensors(self):
         def written(header, data=bytes(16)):
@@ -158,7 +158,7 @@ class Bounds(ExportTest):
     def test_many_names(self):
         """Which each might be a module's, or a layer's without a name of its own."""
         np.savez(self.folder / "c.npz", **{f"{i}.stages.0.1.weight": np.ones((1, 1)) for i in range(20000)})
-        self.assert_bounded("pspnet-pytorch may begin at each of 20,000 prefixes", None, name="c.npz")
+        self.assert_bounded("pspnet-pytorch may start at any of 20,000 prefixes", None, name="c.npz")
         layer = {"weights": np.ones((1, 1), np.float32)}
         np.save(self.folder / "c.npy", np.array({f"conv2d_{i}": layer for i in range(50000)}, dtype=object))
         self.assert_bounded("recognised no pyramid pooling module among 50,000 tensors", None, name="c.npy")

@@ -57,7 +57,7 @@ class Graphs(ExportTest):
         weights = {f"encoder.ppm.{key}": value for key, value in module.state_dict().items()}
         printed = self.export(self.save({**weights, "encoder.fpn.weight": torch.zeros(3)}))
         self.assertIn("sparseinst (hustvl/SparseInst: PyramidPoolingModule) at 'encoder.ppm.'", printed)
-        self.assertIn("  as no checkpoint says it, from its code: bins 1, 2, 3, 6, adaptive, half_pixel, "
+        self.assertIn("  assumed, since a checkpoint does not contain it, from the network's code: bins 1, 2, 3, 6, adaptive, half_pixel, "
                       "input_last, branches with relu, a head with relu\n", printed)
         self.assert_same(self.serve(X), module(X))
 
@@ -65,7 +65,7 @@ class Graphs(ExportTest):
         module = random_network(WithNorms)
         printed = self.export(self.save(module.state_dict()), "--branch-activation", "leaky_relu:0.2", "--eps",
                               "0.01", "--upsample", "half_pixel", "--concat", "input_last")
-        self.assertIn("from its code and --upsample, --concat, --branch-activation, --eps: bins 1, 2, 3, 6, "
+        self.assertIn("from the network's code and --upsample, --concat, --branch-activation, --eps: bins 1, 2, 3, 6, "
                       "adaptive, half_pixel, input_last, branches with leaky_relu 0.2, eps 0.01\n", printed)
         self.assert_same(self.serve(X), module(X))
         module = random_network(SparseInst)
@@ -77,12 +77,12 @@ class Graphs(ExportTest):
 
     def test_options_that_nothing_follows(self):
         path = self.save(random_network(SparseInst).state_dict())
-        self.assert_refuses("has no batch norm, which --eps is for", path, "--eps", "0")
-        self.assert_refuses("windows are for --pool same or valid", path, "--windows", "1,2,3,6")
+        self.assert_refuses("has no batch norm for --eps", path, "--eps", "0")
+        self.assert_refuses("but --windows needs --pool same or valid", path, "--windows", "1,2,3,6")
         path = self.save(random_network(WithNorms).state_dict())
-        self.assert_refuses("has no head, which", path, "--head-activation", "relu")
+        self.assert_refuses("has no head for", path, "--head-activation", "relu")
         np.savez(self.folder / "c.npz", a=np.zeros(3))
-        self.assert_refuses("which --entry is not for", self.folder / "c.npz", "--entry", "a")
+        self.assert_refuses("has no entries", self.folder / "c.npz", "--entry", "a")
 
     def test_what_a_kind_does_not_have(self):
         """Not one tensor at a kind's prefix may be passed over."""
@@ -96,7 +96,7 @@ class Graphs(ExportTest):
                 (lextal, {"stages.0.total_ops": torch.zeros(1), "gamma": torch.zeros(1)}, "also has gamma"),
                 (lextal, {f"stages.{i}.1.bias": torch.zeros(5) for i in range(3)}, "lacks stages.3.1.bias"),
                 (lextal, {"stages.0.2.weight": torch.ones(5)}, "also has stages.0.2.weight"),
-                (narrow, {}, "has branches of 3 channels, where such a module's keep the 5 of the input"),
+                (narrow, {}, "has branches of 3 channels, where that kind's have the 5 of the input"),
                 (random_network(networks.Csail), {"ppm.0.1.bias": torch.zeros(4)}, "also has ppm.0.1.bias"),
                 (random_network(lambda: networks.SemsegPPM(8, 2)), {"extra": torch.zeros(1)}, "also has extra")):
             with self.subTest(sentence=sentence):
@@ -146,7 +146,7 @@ class Found(ExportTest):
                     self.assertNotIn("could run code", printed)
         self.assert_same(self.serve(X), network(X))
         self.model.unlink()
-        self.assert_refuses("entry 'a.b.d': found no tensors there, the entries are a.b",
+        self.assert_refuses("entry 'a.b.d': found no tensors there; the entries are a.b",
                             self.save({"a.b": {"c": weights}}), "--entry", "a.b.d")
 
     def test_saved_apart(self):
@@ -180,7 +180,7 @@ class Found(ExportTest):
             self.assertNotIn("could run code", printed)
             self.assert_same(self.serve(X), network(X))
         self.model.unlink()
-        for kind, sentence in (("complex", "is of complexfloat"), ("sparse", "is a sparse tensor"),
+        for kind, sentence in (("complex", "has the type complexfloat"), ("sparse", "is a sparse tensor"),
                                ("quantized", "is a quantized tensor")):
             self.assert_refuses(f"checkpoint.pth: cls.1.bias {sentence}, expected", self.save(
                 {**weights, "cls.1.bias": {"complex": torch.ones(6, dtype=torch.complex64),
@@ -213,7 +213,7 @@ class Found(ExportTest):
         weights = semseg().state_dict()
         weights["ppm.features.0.2.running_var"][1] = 123456
         for dtype, largest in (("F16", "65504"),):
-            self.assert_refuses("ppm.features.0.2.running_var holds 123456, and the largest number of "
+            self.assert_refuses("ppm.features.0.2.running_var holds 123456, but the largest number in "
                                 f"{dtype} is {largest}; --dtype F32 holds it", self.save(weights), "--dtype", dtype)
         for value, dtype, said in ((-1e39, "F32", "-1e+39"), (3.4e38, "BF16", "3.4"), (65520.0, "F16", "65520")):
             changed = {key: value_.double() for key, value_ in weights.items()}
@@ -238,7 +238,7 @@ class Sentences(ExportTest):
                 ("c.pth", b'{"error": "Not Found"}', "a JSON text"), ("c.pth", b"<html>", "a web page"),
                 ("c.pth.gz", b"\x1f\x8b\x08" + bytes(20), "gunzip it first"),
                 ("c.json", b'{"metadata":{"total_size":1},"weight_map":{"a":"b"}}', "an index of several safetensors"),
-                ("c.pth", whole[:len(whole) // 2], "it may have been cut off")):
+                ("c.pth", whole[:len(whole) // 2], "it may be truncated")):
             with self.subTest(sentence=sentence):
                 (self.folder / name).write_bytes(content)
                 self.assert_refuses(sentence, self.folder / name)
@@ -247,14 +247,14 @@ class Sentences(ExportTest):
     def test_counts(self):
         path = self.save({"weight": torch.zeros(1)})
         self.assert_refuses("among 1 tensor, the first", path)
-        self.assert_refuses("of a model that --base names", path)
+        self.assert_refuses("with --base and --map you can", path)
         self.assert_refuses("has 1 branch and 4 bins", self.save(networks.Semseg(bins=(1,)).state_dict()))
         self.assert_refuses("has 4 branches and 1 bin (", self.save(semseg().state_dict()), "--bins", "1")
 
     def test_one_channel(self):
         path = self.save(random_network(lambda: networks.Smp(classes=1)).state_dict())
         for form in ("argmax", "softmax"):
-            self.assert_refuses(f"y has 1 channel, of which {form} is", path, "--as", form)
+            self.assert_refuses(f"y has 1 channel, whose {form} is always", path, "--as", form)
             self.assert_refuses("sigmoid", path, "--as", form, "--scale", "8")
         self.export(path, "--as", "values")
 

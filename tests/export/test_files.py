@@ -39,9 +39,9 @@ class Wrapped(ExportTest):
     def test_entry_by_name(self):
         first, second = (random_network(networks.Semseg, seed) for seed in (1, 2))
         path = self.save({"student": first.state_dict(), "teacher": second.state_dict()})
-        self.assert_refuses("found weights in more than one entry: student, teacher; --entry names "
-                            "one", path)
-        self.assert_refuses("entry 'pupil': found no tensors there, the entries are student, "
+        self.assert_refuses("found weights in more than one entry: student, teacher; choose one "
+                            "with --entry", path)
+        self.assert_refuses("entry 'pupil': found no tensors there; the entries are student, "
                             "teacher", path, "--entry", "pupil")
         self.export(path, "--entry", "teacher")
         self.assert_same(self.serve(X), second(X))
@@ -51,7 +51,7 @@ class Wrapped(ExportTest):
         path = self.save({f"{name}.{key}": value for name, network in (("a", first), ("b", second))
                           for key, value in network.state_dict().items()})
         self.assert_refuses("found more than one module: semseg (hszhao/semseg: PSPNet) at 'a.'; "
-                            "semseg (hszhao/semseg: PSPNet) at 'b.'; --kind or --prefix says which",
+                            "semseg (hszhao/semseg: PSPNet) at 'b.'; choose one with --kind or --prefix",
                             path)
         self.export(path, "--prefix", "b.")
         self.assert_same(self.serve(X), second(X))
@@ -101,7 +101,7 @@ class ReadSafely(ExportTest):
                               "optimizer": optimizer.state_dict()},
                              _use_new_zipfile_serialization=is_zip)
             printed = self.export(path)
-            self.assertIn("not read, as that could run code: argparse.Namespace, builtins.exec\n",
+            self.assertIn("not read, because that could run code: argparse.Namespace, builtins.exec\n",
                           printed)
             self.assertFalse((self.folder / "ran").exists())
             self.assert_same(self.serve(X), network(X))
@@ -154,11 +154,11 @@ class Refused(ExportTest):
             random_network(networks.Smp).state_dict(), name)))
 
     def test_missing_branch(self):
-        self.assert_refuses("has 2 branches and 4 bins (1, 2, 3, 6): --bins says where",
+        self.assert_refuses("has 2 branches and 4 bins (1, 2, 3, 6): --bins sets where",
                             self.save(networks.Semseg(bins=(1, 2)).state_dict()))
         weights = {key: value for key, value in semseg().items() if ".features.2." not in key}
         self.assert_refuses("has 2 branches and 4 bins", self.save(weights))
-        self.assert_refuses("also has ppm.features.3.1.weight, which such a module does not",
+        self.assert_refuses("also has ppm.features.3.1.weight, which that kind does not have",
                             self.save({**weights, "cls.0.weight": torch.zeros(6, 12, 3, 3)}),
                             "--bins", "1,2")
 
@@ -174,12 +174,12 @@ class Refused(ExportTest):
                             self.save({**weights, "cls.0.weight": torch.zeros(6)}))
 
     def test_layers_that_the_kind_does_not_have(self):
-        self.assert_refuses("also has cls.7.weight, which such a module does not",
+        self.assert_refuses("also has cls.7.weight, which that kind does not have",
                             self.save({**semseg(), "cls.7.weight": torch.zeros(3, 5, 1, 1)}))
 
     def test_nothing_to_recognise(self):
         self.assert_refuses("recognised no pyramid pooling module among 2 tensors, the first of "
-                            "which are weight, bias; --list shows all, --map takes what you say",
+                            "which are weight, bias; --list shows all; with --base and --map you",
                             self.save(torch.nn.Linear(2, 3).state_dict()))
         tf.write_h5(self.folder / "c.h5", {"conv2d": tf.conv(4, 4), "conv2d_1": tf.conv(4, 4)})
         self.assert_refuses("recognised no pyramid pooling module among 2 tensors, the first of "
@@ -194,8 +194,8 @@ class Refused(ExportTest):
     def test_whole_modules(self):
         """A pickled module has no state_dict to be read without running its class."""
         module = networks.Semseg()
-        refused = "refused, as reading it could run code: networks.Semseg, builtins.set, torch.nn"
-        advice = "save the weights alone: torch.save(model.state_dict(), FILE)"
+        refused = "refused, because reading it could run code: networks.Semseg, builtins.set, torch.nn"
+        advice = "save only the weights: torch.save(model.state_dict(), FILE)"
         path = self.save(module)
         self.assert_refuses("holds an object, expected a state_dict; " + refused, path)
         path = self.save({"model": module})
@@ -211,7 +211,7 @@ class Refused(ExportTest):
         for change in ((9, (2, 2), (2, 1)), (0, (3, 3), (3, 1)), (-1, (2, 2), (2, 1)),
                        (0, (2, 2), (-2, 1)), (0, (2, 2), (1 << 62, 1)), (0, (2, 2), (1,))):
             tensor = TorchTensor(Storage("FloatStorage", "0", 8, 0), *change)
-            with self.assertRaisesRegex(ExportError, "outside its storage"):
+            with self.assertRaisesRegex(ExportError, "outside of its storage"):
                 tensor.values(bytes(32))
         self.assertEqual(TorchTensor(Storage("FloatStorage", "0", 8, 0), 4, (2, 2), (2, 1))
                          .values(bytes(32)).shape, (2, 2))
@@ -273,8 +273,8 @@ class CommandLine(ExportTest):
                 (["c.pth", "m.json", "--bins", "1,x"], "--bins"),
                 (["c.pth", "m.json", "--bins", "1,0"], "--bins"),
                 (["c.pth", "m.json", "--kind", "unet"], "invalid choice: 'unet'"),
-                (["c.pth", "m.json", "--base", "b.json", "--bins", "1"], "expected no --base"),
-                (["c.pth", "m.json", "--base", "b.json", "--eps", "0"], "--eps: expected no --base"),
+                (["c.pth", "m.json", "--base", "b.json", "--bins", "1"], "cannot be combined with --base"),
+                (["c.pth", "m.json", "--base", "b.json", "--eps", "0"], "--eps: cannot be combined with --base"),
                 (["c.pth", "m.json", "--branch-activation", "relu:3"], "--branch-activation"),
                 (["c.pth", "m.json", "--head-activation", "prelu"], "--head-activation"),
                 (["c.pth", "m.json", "--scale", "0"], "--scale: expected a number from 1"),
@@ -323,13 +323,13 @@ class CommandLine(ExportTest):
             key: (tuple(value.shape), value.numpy().reshape(-1).astype(np.float32)) for key, value in weights.items()})
         before = (self.folder / "model.safetensors").read_bytes()
         failed = self.run_program("model.safetensors", "model.json")
-        self.assertEqual(failed.stderr, "export.py: model.safetensors: the checkpoint itself, which would be written "
-                         "over: give MODEL.json another name\n")
+        self.assertEqual(failed.stderr, "export.py: model.safetensors: the checkpoint itself would be overwritten: "
+                         "choose another name for MODEL.json\n")
         self.assertEqual((self.folder / "model.safetensors").read_bytes(), before)
         self.model.mkdir()
         self.save(weights)
         self.assertEqual(self.run_program("checkpoint.pth", "model.json").stderr,
-                         "export.py: model.json: a folder, expected a place for a file\n")
+                         "export.py: model.json: a folder, expected a file name\n")
         self.assertEqual((self.folder / "model.safetensors").read_bytes(), before)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                          ["checkpoint.pth", "model.json", "model.safetensors"])

@@ -77,7 +77,7 @@ class Mapped(ExportTest):
 
     def test_short_sentences(self):
         path = self.save(random_network(Unknown).state_dict())
-        self.assert_refuses("has no tensor branch.0.cnv, its layers with tensors are branch.0.conv, branch.1.conv, "
+        self.assert_refuses("has no tensor branch.0.cnv; layers with tensors are branch.0.conv, branch.1.conv, "
                             "head.0.conv", path, *self.base(), "--map", "branch.{i}.cnv=pyramid_{n}")
         self.assert_refuses("has no pyramid_0.weight for branch.0.conv.weight; --list shows what is there", path,
                             *self.base(), "--map", "branch.{i}.conv=pyramid_{i}")
@@ -125,7 +125,7 @@ class Mapped(ExportTest):
                 (("--size", "9,8"), {key: value for key, value in output.items() if key != "scale"} | {"size": [9, 8]})):
             with self.subTest(options=options):
                 printed = self.export(path, *self.base(output=dict(output)), *lines, *options)
-                self.assertEqual("the palette of the base is left out" in printed, "values" in options)
+                self.assertEqual("the base's palette is left out" in printed, "values" in options)
                 self.assertEqual(self.config()["output"], want)
                 self.serve(X)
 
@@ -140,7 +140,7 @@ class Mapped(ExportTest):
         weights = {**random_network(Unknown).state_dict(), "fuse.weight": torch.ones(4, 8, 3, 3)}
         for i in range(2):
             weights.update({f"pyramid_{i + 1}.weight": torch.ones(1, 6, 1, 1), f"pyramid_{i + 1}.bias": torch.ones(1)})
-        self.assert_refuses("branch 0 has 1 channel, of which softmax is 1", self.save(weights), *self.base(
+        self.assert_refuses("branch 0 has 1 channel, whose softmax is always 1", self.save(weights), *self.base(
             branch=[{"conv": {"channels": 1}}, "softmax"]), *self.map_file([*LINES, "head.0.conv.bias = fuse.bias"]))
         self.assertTrue(path.exists())
 
@@ -178,7 +178,7 @@ class Mapped(ExportTest):
                 ([*LINES, "head.0.conv.bias = fuse.b"], "has no fuse.b for head.0.conv.bias"),
                 ([*LINES, "head.0.conv.bias = fuse.weight"],
                  "fuse.weight has shape [4, 10, 3, 3], expected [4]"),
-                ([*LINES, "head.1.conv.bias = x"], "has no tensor head.1.conv.bias, its"),
+                ([*LINES, "head.1.conv.bias = x"], "has no tensor head.1.conv.bias; layers"),
                 ([*LINES, "head.0.conv.weight = x"], "head.0.conv.weight is mapped to fuse.weight"),
                 ([*LINES, "fuse.bias"], "names.map:6: found 'fuse.bias', expected TENSOR = KEY")):
             with self.subTest(sentence=sentence):

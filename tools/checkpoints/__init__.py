@@ -8,4 +8,4 @@ does as told, for those that are not.
 
 
 class ExportError(Exception):
-    """What is wrong with a checkpoint, or what is missing to export it, in one sentence."""
+    """What is wrong with a checkpoint, or missing from it, in one sentence."""

@@ -1,11 +1,11 @@
-"""Which of a file's entries are the weights: training scripts save them among other things."""
+"""Finds the weights among a file's entries: training scripts save other things with them."""
 import numpy as np
 
 from . import ExportError
 from .pickled import StandIn, TorchTensor, Unread
 from .sizes import printable
 
-# how they are called, the usual ones first
+# names of such entries, the usual ones first
 ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights",
            "params", "state_dict_ema", "model_ema")
 NOT_WEIGHTS = ("optim", "sched", "callback", "loop", "rng", "hyper")  # what such entries begin with
@@ -19,7 +19,7 @@ def tensors_of(value):
 
 
 def entries_of(value):
-    """{name: value} of what may hold a state_dict"""
+    """{name: value} of entries that may hold a state_dict"""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     return {str(key): inner for key, inner in items
             if isinstance(inner, (dict, list, tuple)) and not hasattr(inner, "_fields")}
@@ -41,7 +41,7 @@ def levels_of(value):
 
 
 def weights_of(pickled, entry):
-    """-> [(entry, None for the whole file; {key: tensor})], what is to be tried one after the other"""
+    """-> [(entry, None for the whole file; {key: tensor})], to be tried in order"""
     path, value = pickled.path, pickled.value
     if not isinstance(value, (dict, list, tuple)) or hasattr(value, "_fields"):
         raise ExportError(f"{path}: holds {what(value)}, expected a state_dict{advice(pickled)}")
@@ -59,7 +59,7 @@ def weights_of(pickled, entry):
             if keys_are_disjoint(found):
                 return joined(found)
             raise ExportError(f"{path}: found weights in more than one entry: {shown(found)}; "
-                              "--entry names one, or those of one network: "
+                              "choose one with --entry, or combine parts of one network: "
                               f"--entry {','.join(list(map(printable, found))[:2])}")
     if not isinstance(value, dict):
         raise ExportError(f"{path}: holds {what(value)}, expected a state_dict{advice(pickled)}")
@@ -68,7 +68,7 @@ def weights_of(pickled, entry):
 
 
 def find(pickled, entry):
-    """The value of an entry, whose name may be dotted; a key may have dots of its own."""
+    """The value of an entry, whose name may be dotted; a key may contain dots."""
     value, rest = pickled.value, entry
     while rest:
         inner = entries_of(value) if isinstance(value, (dict, list, tuple)) else {}
@@ -78,7 +78,7 @@ def find(pickled, entry):
             break
         value, rest = inner[key], rest[len(key) + 1:]
     if rest or not tensors_of(value):
-        raise ExportError(f"{pickled.path}: entry {entry!r}: found no tensors there, the entries "
+        raise ExportError(f"{pickled.path}: entry {entry!r}: found no tensors there; the entries "
                           f"are {shown(pickled.value)}{advice(pickled)}")
     return value
 
@@ -88,8 +88,8 @@ def keys_are_disjoint(found):
 
 
 def joined(found):
-    """The parts of one network that were saved apart: under their own keys, if those differ, or
-    else under the entries' names, as the network had them."""
+    """The parts of one network that were saved separately: under their own keys if those differ, and
+    under the entries' names, as in the network."""
     name = ",".join(found)
     if len(found) == 1:
         return list(found.items())
@@ -112,8 +112,8 @@ def what(value):
 def advice(pickled):
     if not pickled.refused:
         return ""
-    return (f"; refused, as reading it could run code: {printable(', '.join(pickled.refused[:4]))}; "
-            "where you trust the file, save the weights alone: torch.save(model.state_dict(), FILE)")
+    return (f"; refused, because reading it could run code: {printable(', '.join(pickled.refused[:4]))}; "
+            "if you trust the file, save only the weights: torch.save(model.state_dict(), FILE)")
 
 
 def flatten(pickled):

@@ -1,4 +1,4 @@
-"""Reads a checkpoint: its tensors by name, whatever the format, which its first bytes say."""
+"""Reads a checkpoint of any format, detected from its first bytes: its tensors by name."""
 import json
 import math
 import os
@@ -17,14 +17,13 @@ TENSORFLOW = (".index", ".meta")  # and .data-00000-of-00001
 START_BYTES = 4096
 HEADER_BYTES_MAX = 100 << 20  # of safetensors
 
-# files that are something else: how they begin, and what to do
+# other files: their first bytes, and what to do
 OTHERS = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for: git lfs pull "
-     "fetches that"),
-    (b"<!doctype html", "a web page, which is what a download that failed leaves: fetch it again"),
-    (b"<html", "a web page, which is what a download that failed leaves: fetch it again"),
-    (b"<!--", "a web page, which is what a download that failed leaves: fetch it again"),
-    (b"<?xml", "an XML text, which is what a download that failed leaves: fetch it again"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file: run git lfs pull"),
+    (b"<!doctype html", "a web page, perhaps from a failed download: download it again"),
+    (b"<html", "a web page, perhaps from a failed download: download it again"),
+    (b"<!--", "a web page, perhaps from a failed download: download it again"),
+    (b"<?xml", "an XML text, perhaps from a failed download: download it again"),
     (b"\x1f\x8b", "compressed by gzip: gunzip it first"),
     (b"BZh", "compressed by bzip2: bunzip2 it first"),
     (b"\xfd7zXZ", "compressed by xz: unxz it first"),
@@ -47,12 +46,11 @@ def read(path, entry=None):
     except OSError as error:
         raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
     if path.suffix in TENSORFLOW or ".data-" in path.name:
-        raise ExportError(f"{path}: a TensorFlow checkpoint, which TensorFlow alone can read; "
-                          "docs/weights.md says how it makes an .npz of it")
+        raise ExportError(f"{path}: a TensorFlow checkpoint, which only TensorFlow can read; "
+                          "docs/weights.md says how to convert it to .npz")
     found = reader_of(path, start)(path, entry)
     if entry is not None and found.entry is None:
-        raise ExportError(f"{path}: entry {entry!r}: found none in a file of this kind, which --entry is "
-                          "not for")
+        raise ExportError(f"{path}: entry {entry!r}: this kind of file has no entries")
     return found
 
 
@@ -75,8 +73,8 @@ def reader_of(path, start):
     if start[4:8] == b"TFL3":
         raise ExportError(f"{path}: a TensorFlow Lite model, expected the checkpoint it was made of")
     if start.startswith(b"{") and b'"weight_map"' in start:
-        raise ExportError(f"{path}: an index of several safetensors files, expected the one of them "
-                          "with the module")
+        raise ExportError(f"{path}: an index of several safetensors files, expected the one "
+                          "that contains the module")
     if start.startswith((b"{", b"[")):
         raise ExportError(f"{path}: a JSON text, expected a checkpoint")
     raise ExportError(f"{path}: begins with {start[:8]!r}, expected a PyTorch checkpoint, Keras "
@@ -138,14 +136,14 @@ def safetensors_tensor(path, key, entry, start, size, layout):
     dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     numbers = [begin, end, *shape]
     if not all(type(n) is int and n >= 0 for n in numbers) or not begin <= end <= size:
-        raise ValueError(f"{key} lies outside it")
+        raise ValueError(f"{key} is outside of it")
     known = SAFETENSORS.get(dtype)
     if known and math.prod(shape) * np.dtype(known).itemsize != end - begin:
         raise ValueError(f"{key} of shape {shape} has {end - begin} bytes")
 
     def read_values():
         if not known:
-            raise ExportError(f"is of {dtype}, expected real numbers")
+            raise ExportError(f"has the type {dtype}, expected real numbers")
         with open(path, "rb") as file:
             file.seek(start + begin)
             values = np.frombuffer(file.read(end - begin), known).reshape(shape)
@@ -174,7 +172,7 @@ def npz_tensor(path, archive, name, key, budget):
     def read_values():
         size = math.prod(shape) * dtype.itemsize
         if dtype.kind not in "biuf":
-            raise ExportError(f"is of {dtype}, expected real numbers")
+            raise ExportError(f"has the type {dtype}, expected real numbers")
         budget.take(size)
         with zipfile.ZipFile(path) as again, again.open(name) as file:
             file.read(start)

@@ -85,7 +85,7 @@ def read_datasets(path, file, budget, layers):
         names = legacy_names(arrays) if is_keras else variable_names(arrays, layers)
         tensors = {key: hdf5_tensor(key, name, arrays[name], budget, is_keras)
                    for key, name in names.items()}
-    except Exception as error:  # whatever a damaged file leads to
+    except Exception as error:  # a damaged file can raise anything
         raise ExportError(f"{path}: h5py cannot read it: {first_line(error)}") from None
     return named_by_pytorch(path, tensors)
 
@@ -126,9 +126,9 @@ def hdf5_tensor(key, name, dataset, budget, is_keras):
 
     def read_values():
         if dtype.kind not in "biuf":
-            raise ExportError(f"is of {dtype}, expected real numbers")
+            raise ExportError(f"has the type {dtype}, expected real numbers")
         if dataset.external or dataset.is_virtual:
-            raise ExportError("lies in another file, which is not read")
+            raise ExportError("is in another file, which is not read")
         chunk = math.prod(dataset.chunks or ()) * dtype.itemsize
         budget.take(max(math.prod(shape) * dtype.itemsize, chunk))
         return dataset[()]

@@ -1,8 +1,8 @@
-"""The pyramid pooling modules that are known, each as a row of KINDS: its layers with the names
-that its tensors have, and what no checkpoint says (bins, resize, order of the concat).
+"""The known pyramid pooling modules, each a row of KINDS: its layers with the names
+of their tensors, and what a checkpoint does not contain (bins, resize, order of the concat).
 
 In a name {i} is the branch from 0, {n} from 1, {label} its entry of `labels`. Dropout does nothing
-when a network is used, and is left out.
+in inference and is left out.
 """
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Norm:
-    """A batch norm; where an optional one is missing, the conv before it has a bias instead."""
+    """A batch norm; if an optional one is missing, the conv before it has a bias instead."""
     name: str
     eps: float = 1e-5
     is_optional: bool = False
@@ -26,15 +26,15 @@ class Norm:
 
 @dataclass(frozen=True)
 class Kind:
-    """All that its layers' names and `own` begin has to be there as the layers say, and nothing else:
-    another tensor, a bias for one, is of another module."""
+    """The tensors whose names begin with `own` or a layer's name must be exactly those of the layers:
+    any other tensor, such as a bias, means another module."""
     name: str
     about: str
-    own: tuple  # what its tensors' names begin with; "": nothing else is at its prefix
+    own: tuple  # beginnings of its tensors' names; "": nothing else is at its prefix
     branch: tuple
     head: tuple = ()
-    classifier: tuple = ()  # the end of the head, which --without-classifier leaves out
-    absent: str = ""  # where this is there, it is another module
+    classifier: tuple = ()  # the end of the head, omitted by --without-classifier
+    absent: str = ""  # if this exists, it is another module
     bins: tuple = (1, 2, 3, 6)
     labels: tuple = ()  # of the branches in the order of the concat; none: 0, 1, ... as found
     windows: object = None  # classes -> windows in the order of labels, instead of bins
@@ -44,7 +44,7 @@ class Kind:
     concat: str = "input_first"
     layout: str = "NCHW"
     rename: object = None  # names of the checkpoint -> {name here: name there}
-    note: str = ""  # for who exports it
+    note: str = ""  # printed for the user
 
 
 def conv_norm_relu(conv, norm, kernel=1, **options):
@@ -52,7 +52,7 @@ def conv_norm_relu(conv, norm, kernel=1, **options):
 
 
 def uper(name, about, norm, is_optional, **options):
-    """The pyramid of mmsegmentation's UPerHead, whose norms others call by another name."""
+    """The pyramid of mmsegmentation's UPerHead, whose norms have other names elsewhere."""
     return Kind(name, about, ("decode_head.psp_modules.", "decode_head.bottleneck."),
                 branch=(Conv("decode_head.psp_modules.{i}.1.conv"),
                         Norm(f"decode_head.psp_modules.{{i}}.1.{norm}", is_optional=is_optional), "relu"),
@@ -72,8 +72,8 @@ def slim_windows(_):
 
 
 def keras_names(names):
-    """Layers without a name of their own are numbered as they were made: the branches, the
-    bottleneck, the classifier, then an auxiliary branch where that has no names either."""
+    """Unnamed layers are numbered in order of creation: the branches, the
+    bottleneck, the classifier, then an auxiliary branch if that is unnamed too."""
     layers = {"conv2d": {}, "batch_normalization": {}}  # {number: {leaf: name}}
     for name in names:
         if found := re.fullmatch(r"(conv2d|batch_normalization)(?:_(\d{1,9}))?\.(\w+)", name):
@@ -83,14 +83,14 @@ def keras_names(names):
             for leaf, name in numbered[number].items()}
 
 
-TO_INPUT = "the network goes on by stretching its logits to the image's size; --size H,W adds that"
+TO_INPUT = "the network then stretches its logits to the image's size; --size H,W adds that"
 
 KINDS = (
     Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.", "cls."),
          branch=conv_norm_relu("ppm.features.{i}.1", "ppm.features.{i}.2"),
          head=conv_norm_relu("cls.0", "cls.1", kernel=3),
          classifier=(Conv("cls.4", has_bias=True),),
-         note="the network goes on by stretching its logits to 8 (H - 1) + 1; --size H,W adds "
+         note="the network then stretches its logits to 8 (H - 1) + 1; --size H,W adds "
               "that"),
     Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPModule", ("",),
          branch=(Conv("stages.{i}.1"),),
@@ -113,7 +113,7 @@ KINDS = (
          head=(Conv("decoder.conv.0"), Norm("decoder.conv.1", is_optional=True), "relu"),
          classifier=(Conv("segmentation_head.0", kernel=3, has_bias=True),),
          concat="input_last",
-         note="the network goes on by stretching its logits 8 times, unless it was made otherwise; "
+         note="the network then stretches its logits 8 times, unless it was made otherwise; "
               "--scale 8 adds that"),
     Kind("mmseg-psp", "mmsegmentation: PSPHead", ("decode_head.",),
          branch=(Conv("decode_head.psp_modules.{i}.1.conv"),

@@ -1,7 +1,7 @@
-"""Modules that no kind describes: a model's JSON by hand, and which tensor is which.
+"""Modules of unknown kinds: a model's JSON written by hand, and a map of its tensors.
 
 A map has lines "TENSOR = KEY": the model's tensor, and the checkpoint's key for it. {i} and {n} on
-both sides stand for each branch, counted from 0 and from 1; empty lines and what follows # are
+both sides are the branch, from 0 and from 1; empty lines and text after # are
 nothing. What is no tensor of the model but the beginning of some stands for all of those:
 "head.0.conv = fuse" for head.0.conv.weight and head.0.conv.bias. A tensor that no line names has its
 own name in the checkpoint.
@@ -51,14 +51,14 @@ def read_model(path):
     except OSError as error:
         raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
     except ppm_config.ConfigError as error:
-        raise ExportError(f"{path}: not a model's JSON as docs/models.md has it: {error}") from None
+        raise ExportError(f"{path}: not a model's JSON (docs/models.md): {error}") from None
     except UnicodeDecodeError:
         raise ExportError(f"{path}: found bytes that are not UTF-8, expected a model's JSON") from None
     except json.JSONDecodeError as error:
         raise ExportError(f"{path}: not JSON: {error.msg.lower()} at line {error.lineno}, column "
-                          f"{error.colno}: expected a model's JSON as docs/models.md has it") from None
+                          f"{error.colno}: expected a model's JSON (docs/models.md)") from None
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError) as error:
-        raise ExportError(f"{path}: not a model's JSON as docs/models.md has it "
+        raise ExportError(f"{path}: not a model's JSON (docs/models.md) "
                           f"({type(error).__name__}: {error})") from None
     return config
 
@@ -77,7 +77,7 @@ def export_mapped(checkpoint, model_path, lines):
         key = key_for(name, keys) or weights.get("prefix", "") + name
         if key not in names:
             raise ExportError(f"{checkpoint.path}: has no {key} for {name}; --list shows what is "
-                              f"there, --map names another{without(key, names, wanted[name])}")
+                              f"there, --map chooses another{without(key, names, wanted[name])}")
         sources[name] = names[key]
     try:
         settle_layouts(checkpoint, sources, wanted)
@@ -91,12 +91,12 @@ def check_lines(model_path, keys, wanted):
     for line in keys:
         if not any(name == line or name.startswith(f"{line}.") for name in wanted):
             layers = list(dict.fromkeys(name.rpartition(".")[0] for name in wanted))
-            raise ExportError(f"{model_path}: has no tensor {line}, its layers with tensors are "
+            raise ExportError(f"{model_path}: has no tensor {line}; layers with tensors are "
                               + (", ".join(layers[:8]) + (", ..." if layers[8:] else "") or "none"))
 
 
 def names_of(checkpoint):
-    """{what a line may call a tensor: its name}"""
+    """{name that a line may use: tensor}"""
     names = {}
     for of in (lambda tensor, name: [name], lambda tensor, _: tensor.aliases,
                lambda tensor, _: [tensor.key]):
@@ -107,7 +107,7 @@ def names_of(checkpoint):
 
 
 def key_for(name, keys):
-    """By the line that says the most of the name; None where none does."""
+    """From the line with the longest match of the name; None if there is none."""
     stem, leaf = name, ""
     while stem:
         if stem in keys:
@@ -118,7 +118,7 @@ def key_for(name, keys):
 
 
 def without(key, names, tensor):
-    """What a layer may lack, and says so then."""
+    """A hint, if the missing tensor is optional in its layer."""
     option = {"bias": "bias", "gamma": "scale", "beta": "center"}.get(tensor.role)
     layer = key.rpartition(".")[0]
     if option and any(name.startswith(f"{layer}.") for name in names):
@@ -127,7 +127,7 @@ def without(key, names, tensor):
 
 
 def settle_layouts(checkpoint, sources, wanted):
-    """How a kernel lies, where its name does not tell, its shape may; else the user has to."""
+    """Chooses the order of a kernel by its shape if its name does not tell; else the user has to."""
     for name, tensor in wanted.items():
         found = checkpoint.tensors[sources[name]]
         if tensor.role != "weight" or found.layout:
@@ -135,7 +135,7 @@ def settle_layouts(checkpoint, sources, wanted):
         fit = [layout for layout in ("OIHW", "HWIO")
                if conv_shape(found.shape, layout) == wanted_shape(tensor)]
         if len(fit) > 1 and set(found.shape) != {1}:
-            raise Unfit(f"{found.key} of shape {list(found.shape)} may be [O, I, H, W] as PyTorch's or "
-                        "[H, W, I, O] as TensorFlow's, [O, I] or [I, O]: --kernels OIHW or HWIO says "
-                        "which")
+            raise Unfit(f"{found.key} of shape {list(found.shape)} may be [O, I, H, W] as in PyTorch or "
+                        "[H, W, I, O] as in TensorFlow, [O, I] or [I, O]: choose with --kernels OIHW "
+                        "or HWIO")
         found.layout = fit[0] if fit else "OIHW"

@@ -1,5 +1,5 @@
-"""Pickles of other people: PyTorch's checkpoints, and dictionaries of NumPy arrays. What is in them is
-read by unpickler.py; here is where tensors lie, and how much of a file they may take.
+"""Pickles: PyTorch checkpoints, and dictionaries of NumPy arrays. unpickler.py reads
+them; this file finds the tensors' bytes and bounds their memory.
 """
 import collections
 import io
@@ -28,7 +28,7 @@ REPEATS_MAX = 1 << 20  # values of a tensor that is an expanded view of fewer
 
 
 class TorchTensor(collections.namedtuple("TorchTensor", "storage offset shape strides")):
-    """A tensor of PyTorch; its values are read when they are wanted."""
+    """A tensor of PyTorch; its values are read on demand."""
     __slots__ = ()
 
     @property
@@ -37,7 +37,7 @@ class TorchTensor(collections.namedtuple("TorchTensor", "storage offset shape st
         return self.storage.kind.removesuffix("Storage").lower()
 
     def end(self):
-        """The bytes of the storage up to the last that is the tensor's."""
+        """The storage's bytes up to the tensor's last one."""
         if 0 in self.shape:
             return 0
         if min((self.storage.first + self.offset, *self.shape, *self.strides)) < 0 \
@@ -48,14 +48,14 @@ class TorchTensor(collections.namedtuple("TorchTensor", "storage offset shape st
 
     def itemsize(self):
         if self.storage.kind not in STORAGES:
-            raise ExportError(f"is of {self.dtype}, expected real numbers")
+            raise ExportError(f"has the type {self.dtype}, expected real numbers")
         return np.dtype(STORAGES[self.storage.kind]).itemsize
 
     def outside(self):
-        return ExportError(f"is a tensor of shape {list(self.shape)} that lies outside its storage")
+        return ExportError(f"is a tensor of shape {list(self.shape)} that reaches outside of its storage")
 
     def values(self, data):
-        """data: the bytes of the storage, at least up to end() -> array of its own type"""
+        """data: the bytes of the storage, at least up to end() -> array of the tensor's type"""
         end, first = self.end(), self.storage.first + self.offset
         if end == 0:
             return np.zeros(self.shape, np.float32)
@@ -80,14 +80,14 @@ def count_of(shape):
 
 
 class Pickled:
-    """What a file holds: value, with TorchTensors that values() reads, and what was refused."""
+    """The contents of a file: value, with TorchTensors that values() reads, and what was refused."""
 
     def __init__(self, path, budget, value, refused, read_storage=None):
         self.path, self.budget, self.value, self.refused = path, budget, value, list(refused)
         self.read_storage = read_storage  # (storage, bytes) -> so many of its first bytes
 
     def values(self, tensor):
-        """Raises ExportError, which says what the tensor is."""
+        """Raises ExportError for a kind that cannot be read."""
         if isinstance(tensor, np.ndarray):
             return tensor
         if isinstance(tensor, Unread):
@@ -97,7 +97,7 @@ class Pickled:
             return tensor.values(self.read_storage(tensor.storage, tensor.end()))
         except ExportError:
             raise
-        except Exception as error:  # whatever a damaged file leads to
+        except Exception as error:  # a damaged file can raise anything
             raise ExportError(f"cannot be read: {first_line(error)}") from None
 
 
@@ -107,19 +107,19 @@ def first_line(error):
 
 
 def read(path, reader):
-    """reader(path, Budget) -> Pickled, its failures in one sentence"""
+    """reader(path, Budget) -> Pickled, errors as one sentence"""
     try:
         return reader(path, Budget(path))
     except ExportError:
         raise
-    except Exception as error:  # whatever a damaged file leads to
-        cut_off = ("; it may have been cut off on its way" if isinstance(
+    except Exception as error:  # a damaged file can raise anything
+        cut_off = ("; it may be truncated" if isinstance(
             error, (zipfile.BadZipFile, pickle.UnpicklingError, EOFError)) else "")
         raise ExportError(f"{path}: cannot read it: {first_line(error)}{cut_off}") from None
 
 
 def open_member(archive, name, budget):
-    """-> (file, its size) of what an archive holds, of which no more than the size is ever inflated"""
+    """-> (file, its size) of a member of an archive; at most the size is ever inflated"""
     member = archive.getinfo(name)
     if member.compress_type == zipfile.ZIP_STORED:
         return archive.open(member), min(member.file_size, budget.size)
@@ -138,7 +138,7 @@ def read_npy_header(file):
 
 
 class Bounded:
-    """A file that is read no further than it goes, whatever a pickle claims to hold."""
+    """A file that is never read past its end, whatever a pickle claims."""
 
     def __init__(self, file, size=None):
         self.file, self.size = file, os.fstat(file.fileno()).st_size if size is None else size
@@ -148,7 +148,7 @@ class Bounded:
         left = self.size - self.file.tell() if count > 1 << 16 else count
         data = self.file.read(min(count, left))
         if len(data) < count:
-            raise pickle.UnpicklingError("the file is cut off")
+            raise pickle.UnpicklingError("the file is truncated")
         return data
 
 

@@ -1,4 +1,4 @@
-"""Finds the module in a checkpoint: which kind, under which prefix, with how many channels."""
+"""Finds the module in a checkpoint: its kind, prefix and channels."""
 from dataclasses import dataclass, field, replace
 
 import ppm_config
@@ -9,8 +9,8 @@ from .sizes import plural
 
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
-# what training and its tools keep with the weights: counters, and the optimizers of TensorFlow
-BESIDE = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
+# kept with the weights by training and its tools: counters, and TensorFlow's optimizers
+TRAINING = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
 
 MISSING_SHOWN_MAX = 6
 PREFIXES_MAX = 200
@@ -35,8 +35,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says of the module, None where the kind's own is right. Activations are layers of
-    the configuration; "none" is none."""
+    """The user's options for the module, None for the kind's default. An activation is a layer of
+    the configuration, or "none"."""
     bins: tuple = None
     windows: tuple = None
     upsample: str = None
@@ -48,7 +48,7 @@ class Options:
     without_classifier: bool = False
 
     def given(self):
-        """The names of those that change what a kind computes."""
+        """The names of the options that change what a kind computes."""
         return [name for name in ("pool", "upsample", "concat", "branch_activation",
                                   "head_activation", "eps") if getattr(self, name) is not None]
 
@@ -73,7 +73,7 @@ class Unfit(Exception):
 
 
 class View:
-    """The tensors at a prefix, under the names that a kind has for them."""
+    """The tensors at a prefix, by the kind's names."""
 
     def __init__(self, checkpoint, kind, prefix):
         self.checkpoint = checkpoint
@@ -96,7 +96,7 @@ class View:
         raise Unfit(f"{name}.weight has shape {list(tensor.shape)}, expected a convolution's")
 
     def note_other_norm(self, name):
-        """-> whether a norm of another name or kind is where this one was expected"""
+        """-> whether a norm of another name or kind is in the place of this one"""
         parent = name.rpartition(".")[0]
         stems = [name] if any(self.has(f"{name}.{leaf}") for leaf in PARAMETERS[Norm]) else [
             key[:-len(".weight")] for key in self.names
@@ -152,7 +152,7 @@ def stack_of(view, layers, names):
 
 
 def lacks_norm(view, layers, names, i):
-    """Whether layer i is a norm that need not be there, and is not."""
+    """Whether layer i is an optional norm that is missing."""
     return i < len(layers) and isinstance(layers[i], Norm) and layers[i].is_optional \
         and not any(view.has(f"{names[i]}.{leaf}") for leaf in PARAMETERS[Norm]) \
         and not view.note_other_norm(names[i])
@@ -196,17 +196,17 @@ def branch_count(kind, view):
 
 
 def pyramid(kind, options, count, classes):
-    """-> the keys of a configuration that say where the branches pool, which no checkpoint does"""
+    """-> the configuration's bins or windows, which a checkpoint does not contain"""
     windows = options.windows or (kind.windows and not options.bins and kind.windows(classes))
     what, sizes = ("windows", windows) if windows else ("bins", options.bins or kind.bins)
     if len(sizes) != count:
         raise Unfit(f"has {plural(count, 'branch', 'branches')} and {plural(len(sizes), what[:-1])} "
-                    f"({', '.join(map(str, sizes))}): --{what} says where the branches pool")
+                    f"({', '.join(map(str, sizes))}): --{what} sets where the branches pool")
     return {what: list(sizes)}
 
 
 def classes_of(kind, view):
-    """How many the network tells apart, None where its end is not there."""
+    """The network's number of classes, None if its classifier is missing."""
     last = kind.classifier[-1].name if kind.classifier else ""
     return view.conv_shape(last)[0] if view.has(f"{last}.weight") else None
 
@@ -224,13 +224,13 @@ def configure(candidate, view, options):
     if view.missing:
         left = left_over(kind, view, options)
         raise Unfit(missing(view.missing, kind, options) + (
-            f", and has {shown(left)}, which such a module does not" if left else ""))
+            f", and has {shown(left)}, which that kind does not have" if left else ""))
 
     stacks = [stack for stack, _ in branches]
     is_same = all(stack == stacks[0] for stack in stacks)
     width, channels = view.conv_shape(name_of(kind.branch[0], kind, 0))[:2]
     if kind.keeps_width and width != channels:
-        raise Unfit(f"has branches of {plural(width, 'channel')}, where such a module's keep the "
+        raise Unfit(f"has branches of {plural(width, 'channel')}, where that kind's have the "
                     f"{channels} of the input")
     config = {"input": {"channels": channels, "layout": kind.layout},
               **pyramid(kind, options, count, classes_of(kind, view)), "pool": kind.pool,
@@ -250,16 +250,16 @@ def configure(candidate, view, options):
 
 
 def check_options(config, kind, options):
-    """Raises Unfit for one that nothing in the module would follow."""
+    """Raises Unfit for an option without effect on the module."""
     stacks = [config["branch"]] if "branch" in config else config["branches"]
     layers = [name for stack in [*stacks, config.get("head", [])]
               for name, _ in map(ppm_config.layer, stack)]
     if options.eps is not None and "batch_norm" not in layers:
-        raise Unfit("has no batch norm, which --eps is for")
+        raise Unfit("has no batch norm for --eps")
     if options.head_activation is not None and not kind.head:
-        raise Unfit("has no head, which --head-activation is for")
+        raise Unfit("has no head for --head-activation")
     if "windows" in config and config["pool"] == "adaptive":
-        raise Unfit("pools adaptively, and windows are for --pool same or valid")
+        raise Unfit("pools adaptively, but --windows needs --pool same or valid")
 
 
 def shown(names):
@@ -276,9 +276,9 @@ def missing(names, kind, options):
 
 def other_norm(name, stem, has_statistics):
     if has_statistics:
-        return f"calls its norm {stem}, where such a module has {name}"
+        return f"calls its norm {stem}, where that kind has {name}"
     return (f"has {stem}.weight and no {stem}.running_mean: a GroupNorm, or another norm without "
-            "running statistics, which is not served yet")
+            "running statistics, which the server does not support yet")
 
 
 def check_shapes(checkpoint, config, sources):
@@ -292,12 +292,12 @@ def check_shapes(checkpoint, config, sources):
                 out, channels, h, w = wanted_shape(tensor)
                 wanted = [h, w, channels, out] if found.layout == "HWIO" else [out, channels, h, w]
                 if conv_shape(found.shape, other) == wanted_shape(tensor):
-                    way_out = f"; --kernels {other} reads it so"
+                    way_out = f"; --kernels {other} would fit"
             raise Unfit(f"{found.key} has shape {list(found.shape)}, expected {wanted}{way_out}")
 
 
 def wanted_shape(tensor):
-    """Of a tensor of a configuration whose kernels are [O, I, H, W]: as conv_shape() has it."""
+    """Of a tensor of a configuration whose kernels are [O, I, H, W]: like conv_shape()."""
     return conv_shape(tensor.shape, "OIHW")
 
 
@@ -311,28 +311,28 @@ def is_alike(found, tensor):
 
 
 def left_over(kind, view, options):
-    """Tensors of layers that the kind does not have. They would change the result: they must not be
-    passed over."""
+    """Tensors of layers that the kind does not have. They would change the result, so they must not be
+    ignored."""
     classifier = tuple(f"{layer.name}." for layer in kind.classifier)
     layers = [name_of(layer, kind, i) for i in range(branch_count(kind, view)) for layer in kind.branch
               if isinstance(layer, (Conv, Norm))]
     layers += [layer.name for layer in kind.head + kind.classifier if isinstance(layer, (Conv, Norm))]
     own = kind.own + tuple(f"{name}." for name in layers)
     return [name for name in view.names if name.startswith(own) and name not in view.used
-            and not name.replace("/", ".").endswith(BESIDE)
+            and not name.replace("/", ".").endswith(TRAINING)
             and not (options.without_classifier and name.startswith(classifier))]
 
 
 def candidates(checkpoint, options, kind_name=None, prefix=None):
-    """Every kind at every prefix where its first branch is."""
+    """Every kind, at every prefix that has its first branch."""
     for kind in KINDS:
         if kind_name not in (None, kind.name):
             continue
         anchor = name_of(kind.branch[0], kind, 0) + ".weight"
         starts = [start for start in prefixes(checkpoint, kind, anchor) if prefix in (None, start)]
         if len(starts) > PREFIXES_MAX:
-            raise ExportError(f"{checkpoint.path}: {kind.name} may begin at each of {len(starts):,} "
-                              "prefixes; --prefix says where")
+            raise ExportError(f"{checkpoint.path}: {kind.name} may start at any of {len(starts):,} "
+                              "prefixes; choose one with --prefix")
         for start in starts:
             view = View(checkpoint, kind, start)
             tensor = view.tensor(anchor)
@@ -345,12 +345,12 @@ def candidates(checkpoint, options, kind_name=None, prefix=None):
                 configure(candidate, view, options)
                 check_shapes(checkpoint, {**candidate.config, "weights": {}}, candidate.sources)
                 if left := left_over(candidate.kind, view, options):
-                    raise Unfit(f"also has {left[0]}, which such a module does not")
+                    raise Unfit(f"also has {left[0]}, which that kind does not have")
             except Unfit as reason:
                 candidate.problem = str(reason)
             candidate.used = {view.names[name] for name in view.used}
             if kind_name or not (kind.rename and candidate.problem):
-                yield candidate  # layers without names are in many networks
+                yield candidate  # many networks have unnamed layers
 
 
 def prefixes(checkpoint, kind, anchor):
@@ -361,7 +361,7 @@ def prefixes(checkpoint, kind, anchor):
 
 
 def is_covered(candidate, other, is_earlier):
-    """Whether a module is but a part of another one, or computes what an earlier kind's does."""
+    """Whether a module is part of another one, or computes the same as an earlier kind."""
     if candidate.used != other.used:
         return candidate.used < other.used
     if bool(candidate.problem) != bool(other.problem):
@@ -380,7 +380,7 @@ def recognise(checkpoint, options, kind_name=None, prefix=None):
     if fit:
         raise ExportError(f"{checkpoint.path}: found more than one module: "
                           + "; ".join(candidate.describe() for candidate in fit)
-                          + "; --kind or --prefix says which")
+                          + "; choose one with --kind or --prefix")
     if checkpoint.alternative:
         return recognise(checkpoint.alternative, options, kind_name, prefix)
     if outer:
@@ -393,5 +393,5 @@ def nothing_found(checkpoint, kind_name, prefix):
     names = [tensor.key for tensor in checkpoint.tensors.values()]
     wanted = f"{kind_name or 'pyramid pooling module'}{f' at {prefix!r}' if prefix else ''}"
     first = f", the first of which are {', '.join(names[:3])}" if names else ""
-    return (f"recognised no {wanted} among {plural(len(names), 'tensor')}{first}; --list shows all, "
-            "--map takes what you say of a model that --base names")
+    return (f"recognised no {wanted} among {plural(len(names), 'tensor')}{first}; --list shows all; "
+            "with --base and --map you can name the tensors yourself")

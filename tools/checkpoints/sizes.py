@@ -1,25 +1,25 @@
-"""How much memory a file may take: what it holds, not what it claims."""
+"""Bounds the memory of a file by its size, not by what it claims."""
 import os
 
 from . import ExportError
 
-FREE_BYTES = 64 << 20  # whatever the file's size
-TIMES_MAX = 20  # what compressed weights of a file may become
+FREE_BYTES = 64 << 20  # for a file of any size
+TIMES_MAX = 20  # the bound on decompression
 
 
 class Budget:
-    """Bytes that values of a file may take in all: as many as it has, and a bounded number of those
-    that come of compression, of strides of 0, of a fill value."""
+    """The bytes that all values of a file may take: its own size, and a bounded number more
+    through compression, strides of 0, or a fill value."""
 
     def __init__(self, path, size=None):
         self.path, self.size = path, os.path.getsize(path) if size is None else size
         self.left = FREE_BYTES + TIMES_MAX * self.size
 
     def take(self, size, what=None):
-        """what: to begin the sentence with; None where the caller does."""
+        """what: begins the message; None if the caller adds that."""
         if size > self.left:
             raise ExportError(f"{f'{self.path}: {what} ' if what else ''}would take {amount(size)}, "
-                              f"which a file of {amount(self.size)} does not hold")
+                              f"which a file of {amount(self.size)} cannot contain")
         self.left -= size
 
 

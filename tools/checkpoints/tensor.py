@@ -1,58 +1,58 @@
 """A checkpoint and its tensors, whatever the format.
 
-Names are PyTorch's in the end: what TensorFlow and Keras call conv2d/kernel:0 or bn/moving_mean is
-conv2d.weight or bn.running_mean here, so that the rest needs to know one kind of name.
+Names become PyTorch's: what TensorFlow and Keras call conv2d/kernel:0 or bn/moving_mean is
+conv2d.weight or bn.running_mean here, so that the rest of the code knows one kind of name.
 """
 import numpy as np
 
 from . import ExportError
 from .sizes import printable
 
-# TensorFlow's and Keras's parameters, those of caffe-tensorflow among them
+# TensorFlow's and Keras's parameters, including caffe-tensorflow's
 LEAVES = {"kernel": "weight", "weights": "weight", "gamma": "weight", "scale": "weight",
           "alpha": "weight", "bias": "bias", "biases": "bias", "beta": "bias", "offset": "bias",
           "moving_mean": "running_mean", "mean": "running_mean",
           "moving_variance": "running_var", "variance": "running_var"}
 
-# how the kernels lie that are called so; of one with another name nobody knows
+# the order of kernels with these names; unknown for others
 LAYOUTS = {"weight": "OIHW", "kernel": "HWIO", "weights": "HWIO"}
 
 
 class Tensor:
     """One tensor: its key in the file, its shape, the name of its type, and read() for its values,
-    which raises an ExportError that says what the tensor is. layout: of a convolution's kernel,
-    "OIHW" as PyTorch's or "HWIO" as TensorFlow's; None where nothing in the file tells. aliases: what
-    else a map may call it."""
+    which may raise an ExportError. layout: of a convolution's kernel,
+    "OIHW" as PyTorch's or "HWIO" as TensorFlow's; None if the file does not tell. aliases: other
+    names that a map may use."""
 
     def __init__(self, key, shape, dtype, read, layout=None, aliases=()):
         self.key, self.shape, self.dtype = printable(key), tuple(shape), printable(str(dtype))
         self.read, self.layout, self.aliases = read, layout, aliases
 
     def values(self, path):
-        """-> array of floats, each as it is in the file"""
+        """-> array of floats, unconverted"""
         try:
             values = np.asarray(self.read())
         except ExportError as error:
             raise ExportError(f"{path}: {self.key} {error}") from None
-        except Exception as error:  # whatever a damaged file leads to
+        except Exception as error:  # a damaged file can raise anything
             raise ExportError(f"{path}: {self.key} cannot be read: {type(error).__name__}: "
                               f"{printable(str(error))[:200]}") from None
         if values.dtype.kind not in "biuf":
-            raise ExportError(f"{path}: {self.key} is of {values.dtype}, expected real numbers")
+            raise ExportError(f"{path}: {self.key} has the type {values.dtype}, expected real numbers")
         return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 class Checkpoint:
-    """tensors: {name: Tensor}; entry: what of the file was taken, None for all of it; refused: what
-    in it is not read, as it could run code; alternative: the same file under other names, to be tried
-    where these are nobody's."""
+    """tensors: {name: Tensor}; entry: the part of the file that was used, None for all of it; refused: what
+    was not read because it could run code; alternative: the same file under other names, tried
+    if no kind has these."""
 
     def __init__(self, path, tensors, entry=None, refused=(), alternative=None):
         self.path, self.tensors, self.entry = path, tensors, entry
         self.refused, self.alternative = refused, alternative
 
     def set_layout(self, layout):
-        """The user says how kernels lie."""
+        """The user's choice of the order of kernels."""
         for tensor in self.tensors.values():
             tensor.layout = layout
         if self.alternative:
@@ -71,8 +71,8 @@ def pytorch_name(key):
 
 
 def named_by_pytorch(path, tensors, refused=()):
-    """tensors: a Tensor for each key, in the order of the file. Where all have PyTorch's own names,
-    a slash is the dot between them."""
+    """tensors: a Tensor for each key, in the order of the file. If all names are PyTorch's,
+    a slash counts as a dot."""
     leaves = {leaf_of(key) for key in tensors}
     is_pytorch = "weight" in leaves and not leaves & set(LEAVES) - {"bias", "scale"}
     names = {}

@@ -1,10 +1,10 @@
-"""Reads pickles without running what they ask for.
+"""Reads pickles without running their code.
 
-A pickle calls what it names. Here it gets the few names that tensors, arrays and dictionaries are
-made of; for every other it gets a stand-in that does nothing, and the name is kept to be reported.
-It is Python's own unpickler in Python: that in C takes memory for lengths and memo numbers that no
-bytes stand for, and hashes whatever is a key. (PyTorch would not do: torch.load(weights_only=True) of
-1.13 refuses files that hold a float, a learning rate for one, and its pickle_module is ignored.)
+A pickle calls the functions it names. Here it gets only the few names that tensors, arrays and
+dictionaries need; every other name becomes a stand-in that does nothing, and is reported.
+This is Python's own unpickler written in Python: the one in C allocates memory for claimed lengths and
+memo numbers, and hashes any key. (PyTorch's is no alternative: torch.load(weights_only=True) of
+1.13 refuses files with a float, such as a learning rate, and its pickle_module is ignored.)
 """
 import collections
 import pickle
@@ -22,7 +22,7 @@ TORCH_NUMBERS = {"uint16": "UInt16Storage", "uint32": "UInt32Storage", "uint64":
 
 
 class Storage(collections.namedtuple("Storage", "kind key count first")):
-    """count elements at a key of the file, of which a tensor sees those from first on."""
+    """count elements at a key of the file, of which a tensor uses those from first on."""
     __slots__ = ()
 
 
@@ -32,7 +32,7 @@ class Unread(collections.namedtuple("Unread", "kind shape")):
 
 
 class StandIn:
-    """Takes whatever a pickle does to it, and does nothing."""
+    """Accepts any operation of a pickle and does nothing."""
     __slots__ = ("name",)
 
     def __init__(self, name):
@@ -53,7 +53,7 @@ def is_flat(shape):
 
 
 def shape_in(values, depth=2):
-    """The first list of sizes among what a tensor is made of, () where there is none."""
+    """The first list of sizes among a tensor's arguments, () if there is none."""
     for value in values:
         if type(value) in (tuple, list) and value:  # not a Storage
             if is_flat(value):

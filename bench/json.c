@@ -6,8 +6,7 @@
  * Reading is codec_decode beside json_loadb and a walk through its array; writing is codec_encode
  * beside json_dumps of an array that is there already.
  */
-#include "server/codec/codec.h"
-
+#include "server/codec/json/json.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -78,7 +77,9 @@ static struct codec_bytes encode(float *values)
     struct ppm_tensor tensor = tensor_of(values);
     struct codec_bytes bytes = {0};
     struct ppm_error error = {0};
-    if (codec_encode(CODEC_JSON, &tensor, "m", &bytes, &error) != PPM_OK)
+    if (codec_encode(&codec_json,
+                     &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1}, &bytes,
+                     &error) != PPM_OK)
         fail(error.text);
     return bytes;
 }
@@ -137,8 +138,8 @@ static double read_ours(const struct sample *sample, const json_t *tree)
     struct ppm_error error = {0};
     (void)tree;
     const double begun_s = now_s();
-    if (codec_decode(CODEC_JSON, sample->body, sample->body_bytes, &expectation, &tensor, &error) !=
-        PPM_OK)
+    if (codec_decode(&codec_json, sample->body, sample->body_bytes, &expectation, &tensor,
+                     &error) != PPM_OK)
         fail(error.text);
     const double took_s = now_s() - begun_s;
     ppm_tensor_free(&tensor);
@@ -170,7 +171,9 @@ static double write_ours(const struct sample *sample, const json_t *tree)
     (void)tree;
     const double begun_s = now_s();
     /* as the server does it, into memory that was used before */
-    if (codec_json_encode_into(&tensor, "m", 1, NULL, sample->written, &bytes, &error) != PPM_OK)
+    if (codec_json.encode(
+            &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1, .cancel = NULL},
+            sample->written, &bytes, &error) != PPM_OK)
         fail(error.text);
     return now_s() - begun_s;
 }

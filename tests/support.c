@@ -1,8 +1,7 @@
 /* support.c - see support.h. */
 #include "tests/support.h"
 
-#include "server/codec/codec.h"
-
+#include "server/codec/npy/npy.h"
 #include <criterion/criterion.h>
 #include <criterion/hooks.h>
 #include <ftw.h>
@@ -216,7 +215,7 @@ struct ppm_tensor support_load_npy(const char *path, enum ppm_layout layout)
         descr[1] = 'f';
     const struct codec_expectation expectation = {
         .layout = layout, .channels = channels_of(header, layout), .model = "test"};
-    cr_assert(codec_decode(CODEC_NPY, bytes, size, &expectation, &tensor, &error) == PPM_OK,
+    cr_assert(codec_decode(&codec_npy, bytes, size, &expectation, &tensor, &error) == PPM_OK,
               "%s: %s", path, error.text);
     if (descr)
         tensor.dtype = PPM_INT32;

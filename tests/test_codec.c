@@ -1,8 +1,10 @@
 /* test_codec.c - what the forms share: media types, Accept, shapes, raw bytes, channels. */
-#include "server/codec/codec.h"
-
-#include "server/codec/codec_internal.h"
-
+#include "server/codec/axes.h"
+#include "server/codec/json/json.h"
+#include "server/codec/negotiate.h"
+#include "server/codec/npy/npy.h"
+#include "server/codec/png/png.h"
+#include "server/codec/raw/raw.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdint.h>
@@ -15,42 +17,37 @@ Test(codec, media_types_name_forms)
 {
     static const struct {
         const char *text;
-        int form; /* -1: none */
-    } cases[] = {{"application/json", CODEC_JSON},
-                 {"Application/JSON; charset=utf-8", CODEC_JSON},
-                 {" application/json ;charset=utf-8", CODEC_JSON},
-                 {"application/x-npy", CODEC_NPY},
-                 {"application/octet-stream", CODEC_RAW},
-                 {"application/octet-stream;", CODEC_RAW},
-                 {NULL, -1},
-                 {"", -1},
-                 {"application", -1},
-                 {"application/", -1},
-                 {"/json", -1},
-                 {"*/*", -1},
-                 {"text/json", -1},
-                 {"image/png", -1},
-                 {"application/jsonp", -1},
-                 {"application/jso", -1},
-                 {"application/json x", -1},
-                 {"application/json,application/x-npy", -1}};
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        enum codec_form form = CODEC_FORM_COUNT;
-        const bool is_form = codec_form_from_media_type(cases[i].text, &form);
-        cr_assert(is_form == (cases[i].form >= 0), "case %zu: %s", i, cases[i].text);
-        if (is_form)
-            cr_assert(form == (enum codec_form)cases[i].form, "case %zu: %s", i, cases[i].text);
-    }
-    for (int form = 0; form < CODEC_FORM_COUNT; form++) {
-        enum codec_form back = CODEC_FORM_COUNT;
-        cr_assert(codec_form_from_media_type(codec_media_type((enum codec_form)form), &back));
-        cr_assert(back == (enum codec_form)form);
-    }
+        const struct codec_form *form; /* NULL: none */
+    } cases[] = {{"application/json", &codec_json},
+                 {"Application/JSON; charset=utf-8", &codec_json},
+                 {" application/json ;charset=utf-8", &codec_json},
+                 {"application/x-npy", &codec_npy},
+                 {"application/octet-stream", &codec_raw},
+                 {"application/octet-stream;", &codec_raw},
+                 {NULL, NULL},
+                 {"", NULL},
+                 {"application", NULL},
+                 {"application/", NULL},
+                 {"/json", NULL},
+                 {"*/*", NULL},
+                 {"text/json", NULL},
+                 {"image/png", NULL},
+                 {"application/jsonp", NULL},
+                 {"application/jso", NULL},
+                 {"application/json x", NULL},
+                 {"application/json,application/x-npy", NULL}};
+    for (size_t i = 0; i < COUNT(cases); i++)
+        cr_assert(codec_form_of_type(cases[i].text) == cases[i].form, "case %zu: %s", i,
+                  cases[i].text);
+    for (const struct codec_form *const *form = codec_forms; *form; form++)
+        cr_assert(codec_form_of_type((*form)->media_type) == ((*form)->decode ? *form : NULL));
 }
+
+/* In codec_forms; NONE: its end. */
+enum { J, N, R, P, NONE };
 
 Test(codec, accept_decides_the_form)
 {
-    enum { J = CODEC_JSON, N = CODEC_NPY, R = CODEC_RAW, NONE = -1 };
     static const struct {
         const char *accept;
         int own, form;
@@ -97,19 +94,16 @@ Test(codec, accept_decides_the_form)
         {"application/json;;q=0.5", N, J},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        enum codec_form form = CODEC_FORM_COUNT;
-        const bool is_some =
-            codec_negotiate(cases[i].accept, (enum codec_form)cases[i].own, CODEC_AS_TENSOR, &form);
-        const int found = is_some ? (int)form : NONE;
-        cr_assert(found == cases[i].form, "case %zu, %s: found form %d, expected %d", i,
-                  cases[i].accept, found, cases[i].form);
+        const struct codec_form *own = codec_forms[cases[i].own];
+        const struct codec_form *form = codec_negotiate(cases[i].accept, own, CODEC_ANY_TENSOR);
+        cr_assert(form == codec_forms[cases[i].form], "case %zu, %s: found %s, expected form %d", i,
+                  cases[i].accept, form ? form->name : "none", cases[i].form);
     }
 }
 
-/* Where the answer may be a PNG: behind all others, unless it is asked for. */
+/* Where the answer may be a PNG: after all others, unless it is asked for. */
 Test(codec, accept_may_ask_for_a_png)
 {
-    enum { J = CODEC_JSON, N = CODEC_NPY, R = CODEC_RAW, P = CODEC_PNG, NONE = -1 };
     static const struct {
         const char *accept;
         int own, form, without;
@@ -134,15 +128,53 @@ Test(codec, accept_may_ask_for_a_png)
         {"image/json", N, NONE, NONE},
     };
     for (size_t i = 0; i < 2 * COUNT(cases); i++) {
-        enum codec_form form = CODEC_FORM_COUNT;
         const bool may_be_png = i % 2;
-        const int own = cases[i / 2].own;
-        const bool is_some = codec_negotiate(cases[i / 2].accept, (enum codec_form)own,
-                                             may_be_png ? CODEC_AS_LABELS : CODEC_AS_TENSOR, &form);
-        const int found = is_some ? (int)form : NONE;
-        cr_assert(found == (may_be_png ? cases[i / 2].form : cases[i / 2].without),
-                  "%s, %s PNG: found form %d", cases[i / 2].accept, may_be_png ? "with" : "without",
-                  found);
+        const struct codec_form *form =
+            codec_negotiate(cases[i / 2].accept, codec_forms[cases[i / 2].own],
+                            may_be_png ? CODEC_ANY_LABELS : CODEC_ANY_TENSOR);
+        cr_assert(form == codec_forms[may_be_png ? cases[i / 2].form : cases[i / 2].without],
+                  "%s, %s PNG: found %s", cases[i / 2].accept, may_be_png ? "with" : "without",
+                  form ? form->name : "none");
+    }
+}
+
+/* The sentences list what the table has. */
+Test(codec, forms_are_listed_by_what_they_are_for)
+{
+    static const struct {
+        enum codec_use use;
+        enum codec_dtype dtype;
+        const char *list;
+    } cases[] = {
+        {CODEC_BODY, CODEC_FLOAT32,
+         "application/json, application/x-npy or "
+         "application/octet-stream"},
+        {CODEC_ANY_LABELS, CODEC_FLOAT32,
+         "application/json, application/x-npy, "
+         "application/octet-stream or image/png"},
+        {CODEC_ANY_TENSOR, CODEC_FLOAT16, "application/x-npy or application/octet-stream"},
+        {CODEC_ANY_TENSOR, CODEC_BFLOAT16, "application/octet-stream"},
+        {CODEC_ALL_TENSORS, CODEC_FLOAT32, "application/json or application/octet-stream"},
+        {CODEC_FILE, CODEC_FLOAT32, ".npy or .png for a map of labels"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char list[CODEC_LIST_BYTES];
+        cr_assert_str_eq(codec_list(cases[i].use, cases[i].dtype, list), cases[i].list);
+    }
+}
+
+/* A row is whole: it reads or it only answers, and writes in one of two ways. */
+Test(codec, rows_are_whole)
+{
+    for (const struct codec_form *const *at = codec_forms; *at; at++) {
+        const struct codec_form *form = *at;
+        cr_expect(form->name && strchr(form->media_type, '/') && form->element_bytes_max > 0);
+        cr_expect(codec_has_dtype(form, CODEC_FLOAT32), "%s", form->name);
+        cr_expect((form->head == NULL) == (form->encode != NULL), "%s", form->name);
+        cr_expect((form->look == NULL) == (form->look_ahead == NULL), "%s", form->name);
+        cr_expect(form->decode || (!form->look && !form->stream), "%s", form->name);
+        cr_expect(codec_form_of_extension(form->extension ? form->extension : "?") ==
+                  (form->extension ? form : NULL));
     }
 }
 
@@ -212,7 +244,7 @@ Test(codec, raw_is_the_memory_image)
     memcpy(body + 1, pattern, sizeof pattern);
     struct ppm_tensor tensor = {0};
     struct ppm_error error = {0};
-    cr_assert(codec_decode(CODEC_RAW, body + 1, sizeof pattern, &expectation, &tensor, &error) ==
+    cr_assert(codec_decode(&codec_raw, body + 1, sizeof pattern, &expectation, &tensor, &error) ==
                   PPM_OK,
               "%s", error.text);
     cr_assert(tensor.shape.n == 1 && tensor.shape.c == 2 && tensor.shape.h == 3 &&
@@ -221,10 +253,12 @@ Test(codec, raw_is_the_memory_image)
     cr_assert(memcmp(tensor.data, pattern, sizeof pattern) == 0);
 
     struct codec_bytes bytes = {0};
-    cr_assert(codec_encode(CODEC_RAW, &tensor, "m", &bytes, &error) == PPM_OK);
-    cr_assert(tensor.data == NULL);
+    cr_assert(codec_encode(&codec_raw,
+                           &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1},
+                           &bytes, &error) == PPM_OK);
     cr_assert(bytes.size == sizeof pattern);
     cr_assert(memcmp(bytes.data, pattern, sizeof pattern) == 0);
+    ppm_tensor_free(&tensor);
     free(bytes.data);
 }
 
@@ -252,7 +286,7 @@ Test(codec, raw_is_refused)
         struct ppm_error error = {0};
         char *body = calloc(1, cases[i].bytes + 1);
         cr_assert(body != NULL);
-        cr_assert(codec_decode(CODEC_RAW, body, cases[i].bytes, &expectation, &tensor, &error) ==
+        cr_assert(codec_decode(&codec_raw, body, cases[i].bytes, &expectation, &tensor, &error) ==
                       PPM_MALFORMED,
                   "case %zu", i);
         cr_assert(strstr(error.text, cases[i].sentence) != NULL, "case %zu: %s", i, error.text);
@@ -303,7 +337,7 @@ Test(codec, other_channels_are_unfit)
         cr_assert(body != NULL);
         struct ppm_tensor tensor = {0};
         struct ppm_error error = {0};
-        cr_assert(codec_decode(CODEC_RAW, body, bytes, &expectation, &tensor, &error) == PPM_UNFIT,
+        cr_assert(codec_decode(&codec_raw, body, bytes, &expectation, &tensor, &error) == PPM_UNFIT,
                   "case %zu", i);
         cr_assert(strstr(error.text, cases[i].sentence) != NULL, "case %zu: %s", i, error.text);
         cr_assert(tensor.data == NULL && tensor.shape.n == 0);
@@ -313,7 +347,7 @@ Test(codec, other_channels_are_unfit)
     struct ppm_tensor tensor = {0};
     const struct codec_expectation expectation = {.channels = 4, .model = "m"};
     const char *body = "{\"data\": [[[1]], [[1]], [[1]]]}";
-    cr_assert(codec_decode(CODEC_JSON, body, strlen(body), &expectation, &tensor, &error) ==
+    cr_assert(codec_decode(&codec_json, body, strlen(body), &expectation, &tensor, &error) ==
               PPM_UNFIT);
     cr_assert(strstr(error.text, "; send") == NULL, "%s", error.text);
 }
@@ -323,8 +357,10 @@ Test(codec, other_channels_are_unfit)
 /* What is encoded is decoded to the same tensor, in every form, layout and rank. */
 Test(codec, float32_round_trips)
 {
-    for (int i = 0; i < CODEC_FORM_COUNT * 4; i++) {
-        const enum codec_form form = (enum codec_form)(i / 4);
+    for (size_t i = 0; codec_forms[i / 4]; i++) {
+        const struct codec_form *form = codec_forms[i / 4];
+        if (!form->decode)
+            continue;
         struct ppm_tensor tensor = {.shape = {1, 2, 3, 2},
                                     .layout = i & 1 ? PPM_NHWC : PPM_NCHW,
                                     .is_batch = (i & 2) != 0,
@@ -339,15 +375,18 @@ Test(codec, float32_round_trips)
                                                       .channels = 2,
                                                       .model = "m"};
         struct codec_bytes bytes = {0};
-        cr_assert(codec_encode(form, &tensor, "m", &bytes, &error) == PPM_OK, "%s", error.text);
+        cr_assert(codec_encode(
+                      form, &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1},
+                      &bytes, &error) == PPM_OK,
+                  "%s", error.text);
         cr_assert(bytes.size <= codec_encoded_bytes_max(form, 12));
         ppm_tensor_free(&tensor);
         struct ppm_tensor back = {0};
         cr_assert(codec_decode(form, bytes.data, bytes.size, &expectation, &back, &error) == PPM_OK,
                   "%s", error.text);
-        cr_assert(memcmp(&back.shape, &tensor.shape, sizeof back.shape) == 0, "case %d", i);
-        cr_assert(back.layout == tensor.layout && back.is_batch == tensor.is_batch, "case %d", i);
-        cr_assert(memcmp(back.data, pattern, sizeof pattern) == 0, "case %d", i);
+        cr_assert(memcmp(&back.shape, &tensor.shape, sizeof back.shape) == 0, "case %zu", i);
+        cr_assert(back.layout == tensor.layout && back.is_batch == tensor.is_batch, "case %zu", i);
+        cr_assert(memcmp(back.data, pattern, sizeof pattern) == 0, "case %zu", i);
         ppm_tensor_free(&back);
         free(bytes.data);
     }
@@ -355,11 +394,11 @@ Test(codec, float32_round_trips)
 
 Test(codec, encoded_bytes_do_not_overflow)
 {
-    for (int form = 0; form < CODEC_FORM_COUNT; form++) {
-        cr_assert(codec_encoded_bytes_max((enum codec_form)form, SIZE_MAX / 2) == SIZE_MAX);
-        cr_assert(codec_encoded_bytes_max((enum codec_form)form, 1000) >= 4000);
+    for (const struct codec_form *const *form = codec_forms; *form; form++) {
+        cr_assert(codec_encoded_bytes_max(*form, SIZE_MAX / 2) == SIZE_MAX);
+        cr_assert(codec_encoded_bytes_max(*form, 1000) >= 1000);
     }
-    cr_assert(codec_encoded_bytes_max(CODEC_NPY, SIZE_MAX / 4) == SIZE_MAX);
-    cr_assert(codec_encoded_bytes_max(CODEC_RAW, 1000) == 4000);
-    cr_assert(codec_encoded_bytes_max(CODEC_PNG, SIZE_MAX / 2) == SIZE_MAX);
+    cr_assert(codec_encoded_bytes_max(&codec_npy, SIZE_MAX / 4) == SIZE_MAX);
+    cr_assert(codec_encoded_bytes_max(&codec_raw, 1000) == 4000);
+    cr_assert(codec_encoded_bytes_max(&codec_png, SIZE_MAX / 2) == SIZE_MAX);
 }

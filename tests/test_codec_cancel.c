@@ -1,6 +1,8 @@
 /* test_codec_cancel.c - reading and writing stop when nobody waits for them any more. */
-#include "server/codec/codec.h"
-
+#include "server/codec/json/json.h"
+#include "server/codec/npy/npy.h"
+#include "server/codec/png/png.h"
+#include "server/codec/raw/raw.h"
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <stdatomic.h>
@@ -45,7 +47,7 @@ static void check_cancellation(const char *what, work_function *work)
 
 /* ---- reading ---- */
 
-static enum ppm_status decode(enum codec_form form, const char *body, size_t body_bytes,
+static enum ppm_status decode(const struct codec_form *form, const char *body, size_t body_bytes,
                               enum codec_dtype dtype, struct ppm_error *error)
 {
     static const size_t axes[] = {1, 1, 2, COUNT / 2};
@@ -64,7 +66,7 @@ static enum ppm_status decode(enum codec_form form, const char *body, size_t bod
 static enum ppm_status decode_halves(struct ppm_error *error)
 {
     static uint16_t halves[COUNT];
-    return decode(CODEC_RAW, (const char *)halves, sizeof halves, CODEC_FLOAT16, error);
+    return decode(&codec_raw, (const char *)halves, sizeof halves, CODEC_FLOAT16, error);
 }
 
 static enum ppm_status decode_fortran(struct ppm_error *error)
@@ -76,7 +78,7 @@ static enum ppm_status decode_fortran(struct ppm_error *error)
                  "(1, 1, 2, %d), }",
                  0, 0, COUNT / 2);
     memset(body + bytes, ' ', (size_t)(128 - bytes));
-    return decode(CODEC_NPY, body, sizeof body, CODEC_FLOAT32, error);
+    return decode(&codec_npy, body, sizeof body, CODEC_FLOAT32, error);
 }
 
 /* Numbers that take long, many or one; those of a body are read at its end when it comes whole. */
@@ -93,8 +95,8 @@ static enum ppm_status read_json(const char *number, size_t count, struct ppm_er
         body[at++] = i + 1 < count ? ',' : ']';
     }
     body[at++] = '}';
-    const struct codec_json_options options = {.body_bytes_max = at, .cancel = &cancel};
-    struct codec_json_reader *reader = codec_json_create(&options);
+    const struct codec_reader_options options = {.body_bytes_max = at, .cancel = &cancel};
+    struct codec_reader *reader = codec_json_create(&options);
     struct ppm_tensor tensor = {0};
     struct json_t *around;
     if (codec_json_around(reader, body, at, &around, error) == PPM_OK) {
@@ -110,8 +112,8 @@ static enum ppm_status read_json(const char *number, size_t count, struct ppm_er
 /* To its end, if only to refuse it there. */
 static enum ppm_status read_text(const char *body, size_t bytes, struct ppm_error *error)
 {
-    const struct codec_json_options options = {.body_bytes_max = bytes, .cancel = &cancel};
-    struct codec_json_reader *reader = codec_json_create(&options);
+    const struct codec_reader_options options = {.body_bytes_max = bytes, .cancel = &cancel};
+    struct codec_reader *reader = codec_json_create(&options);
     struct json_t *around;
     if (codec_json_around(reader, body, bytes, &around, error) == PPM_OK)
         json_decref(around);
@@ -185,27 +187,31 @@ static enum ppm_status write_json(struct ppm_error *error)
     const struct ppm_shape shape = {1, 1, 2, COUNT / 2};
     struct ppm_tensor tensor = {.shape = shape};
     size_t bytes;
-    char *memory = malloc(codec_encoded_bytes_max(CODEC_JSON, COUNT));
+    char *memory = malloc(codec_encoded_bytes_max(&codec_json, COUNT));
     cr_assert(memory && ppm_tensor_allocate(&tensor, error) == PPM_OK);
     for (size_t i = 0; i < COUNT; i++)
         ((float *)tensor.data)[i] = (float)i * 0.1F;
-    codec_json_encode_into(&tensor, "m", threads, &cancel, memory, &bytes, error);
+    codec_json.encode(
+        &(struct codec_answer){
+            .tensor = &tensor, .model = "m", .threads = threads, .cancel = &cancel},
+        memory, &bytes, error);
     ppm_tensor_free(&tensor);
     free(memory);
     return error->status;
 }
 
-static enum ppm_status write_stages(struct ppm_error *error)
+static enum ppm_status write_several(struct ppm_error *error)
 {
-    static struct ppm_stages stages;
-    const struct codec_about about = {.model = "m"};
+    static struct ppm_stages list;
+    const struct codec_several several = {
+        .list = &list, .model = "m", .threads = threads, .cancel = &cancel};
     struct ppm_stage stage = {.name = "y", .tensor.shape = {1, 1, 2, COUNT / 2}};
-    size_t bytes;
-    char *memory = malloc(codec_stages_json_bytes_max(1, COUNT * sizeof(float)));
+    struct codec_bytes bytes;
+    char *memory = malloc(codec_several_bytes_max(&codec_json, 1, COUNT * sizeof(float)));
     stage.tensor.data = calloc(COUNT, sizeof(float));
-    stages = (struct ppm_stages){.count = 1, .list = {stage}};
+    list = (struct ppm_stages){.count = 1, .list = {stage}};
     cr_assert(memory && stage.tensor.data);
-    codec_stages_as_json(&stages, &about, threads, &cancel, memory, &bytes, error);
+    codec_json.encode_several(&several, memory, &bytes, error);
     free(stage.tensor.data);
     free(memory);
     return error->status;
@@ -219,9 +225,10 @@ static enum ppm_status write_png(struct ppm_error *error)
     const struct ppm_tensor map = {
         .shape = {1, 1, 400, COUNT / 400}, .dtype = PPM_INT32, .data = labels};
     size_t bytes;
-    char *memory = malloc(codec_encoded_bytes_max(CODEC_PNG, COUNT));
+    char *memory = malloc(codec_encoded_bytes_max(&codec_png, COUNT));
     cr_assert(memory != NULL);
-    codec_png_encode_into(&map, &palette, &cancel, memory, &bytes, error);
+    codec_png.encode(&(struct codec_answer){.tensor = &map, .palette = palette, .cancel = &cancel},
+                     memory, &bytes, error);
     free(memory);
     memset(labels, 0, sizeof labels);
     return error->status;
@@ -230,7 +237,7 @@ static enum ppm_status write_png(struct ppm_error *error)
 Test(codec_cancel, what_is_written)
 {
     check_cancellation("JSON", write_json);
-    check_cancellation("stages as JSON", write_stages);
+    check_cancellation("stages as JSON", write_several);
     check_cancellation("PNG", write_png);
 }
 
@@ -238,5 +245,5 @@ Test(codec_cancel, what_several_threads_write)
 {
     threads = 3;
     check_cancellation("JSON", write_json);
-    check_cancellation("stages as JSON", write_stages);
+    check_cancellation("stages as JSON", write_several);
 }

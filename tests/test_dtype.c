@@ -1,6 +1,9 @@
 /* test_dtype.c - the types of an element on the wire: names, values at any address, raw and .npy.
  */
-#include "server/codec/codec.h"
+#include "server/codec/forms.h"
+#include "server/codec/json/json.h"
+#include "server/codec/npy/npy.h"
+#include "server/codec/raw/raw.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -29,9 +32,9 @@ Test(dtype, names)
         cr_expect_str_eq(codec_dtype_name(dtypes[i].dtype), dtypes[i].name);
         cr_expect(codec_dtype_from_name(dtypes[i].name, &found) && found == dtypes[i].dtype);
         cr_expect(codec_dtype_bytes(dtypes[i].dtype) == dtypes[i].bytes);
-        cr_expect(codec_form_has_dtype(CODEC_RAW, dtypes[i].dtype));
-        cr_expect(codec_form_has_dtype(CODEC_NPY, dtypes[i].dtype) == dtypes[i].in_npy);
-        cr_expect(codec_form_has_dtype(CODEC_JSON, dtypes[i].dtype) ==
+        cr_expect(codec_has_dtype(&codec_raw, dtypes[i].dtype));
+        cr_expect(codec_has_dtype(&codec_npy, dtypes[i].dtype) == dtypes[i].in_npy);
+        cr_expect(codec_has_dtype(&codec_json, dtypes[i].dtype) ==
                   (dtypes[i].dtype == CODEC_FLOAT32));
     }
     for (size_t i = 0; i < COUNT(strangers); i++) {
@@ -160,10 +163,10 @@ Test(dtype, a_raw_body_is_of_the_type_expected)
         struct ppm_error error = {0};
         const size_t bytes = 6 * dtypes[i].bytes;
         codec_encode_values(dtypes[i].dtype, values, 6, body);
-        cr_assert(codec_decode(CODEC_RAW, body, bytes, &expectation, &x, &error) == PPM_OK, "%s",
+        cr_assert(codec_decode(&codec_raw, body, bytes, &expectation, &x, &error) == PPM_OK, "%s",
                   error.text);
-        cr_assert(codec_decode(CODEC_RAW, body, bytes, &expectation, &roomy, &error) == PPM_OK);
-        cr_assert(codec_look(CODEC_RAW, body, bytes, &expectation, &seen, &error) == PPM_OK);
+        cr_assert(codec_decode(&codec_raw, body, bytes, &expectation, &roomy, &error) == PPM_OK);
+        cr_assert(codec_look(&codec_raw, body, bytes, &expectation, &seen, &error) == PPM_OK);
         cr_expect(x.dtype == PPM_FLOAT32 && x.shape.c == 2 && x.shape.w == 3 && x.is_batch);
         for (size_t k = 0; k < 6; k++)
             cr_expect(((const float *)x.data)[k] == (k == 4 && i == 2 ? 65536 : values[k]));
@@ -187,7 +190,7 @@ Test(dtype, a_raw_body_of_another_size_is_refused)
             snprintf(sentence, sizeof sentence,
                      "found %zu bytes, expected %zu for shape [1, 2, 1, 3] of %s", wrong[k], right,
                      dtypes[i].name);
-            cr_expect(codec_decode(CODEC_RAW, body, wrong[k], &expectation, &x, &error) ==
+            cr_expect(codec_decode(&codec_raw, body, wrong[k], &expectation, &x, &error) ==
                       PPM_MALFORMED);
             cr_expect_str_eq(error.text, sentence);
         }
@@ -226,8 +229,8 @@ Test(dtype, a_npy_body_agrees_with_the_query)
                      "dtype: found '%s' in the npy header and %s in the query, expected them to "
                      "agree",
                      cases[i].descr, dtype->name);
-            codec_look(CODEC_NPY, body, bytes, &expectation, &seen, &looked);
-            codec_decode(CODEC_NPY, body, bytes, &expectation, &x, &error);
+            codec_look(&codec_npy, body, bytes, &expectation, &seen, &looked);
+            codec_decode(&codec_npy, body, bytes, &expectation, &x, &error);
             cr_expect(error.status == (is_fine ? PPM_OK : PPM_MALFORMED), "%s, %s: %s",
                       cases[i].descr, dtype->name, error.text);
             cr_expect_str_eq(looked.text, error.text);
@@ -248,17 +251,18 @@ Test(dtype, room_stays_with_who_gave_it)
     struct codec_expectation expectation = expecting(CODEC_FLOAT32, false);
     const size_t bytes = make_npy("<f8", sizeof beyond, body);
     memcpy(body + bytes - sizeof beyond, &beyond, sizeof beyond);
-    cr_expect(codec_decode(CODEC_NPY, body, bytes, &expectation, &x, &beyond_error) ==
+    cr_expect(codec_decode(&codec_npy, body, bytes, &expectation, &x, &beyond_error) ==
               PPM_MALFORMED);
     memset(body + bytes - sizeof beyond, 0, sizeof beyond);
     expectation.channels = 3;
-    cr_expect(codec_decode(CODEC_NPY, body, bytes, &expectation, &x, &error) == PPM_UNFIT);
+    cr_expect(codec_decode(&codec_npy, body, bytes, &expectation, &x, &error) == PPM_UNFIT);
     cr_expect(x.data == room && x.shape.n == 0);
 }
 
 /* ---- answers ---- */
 
-static void check_answer(enum codec_form form, const struct dtype *dtype, enum ppm_dtype kind)
+static void check_answer(const struct codec_form *form, const struct dtype *dtype,
+                         enum ppm_dtype kind)
 {
     static const float values[6] = {1, -2, 1e-7F, 65520, 3.14159F, INFINITY};
     _Alignas(64) char memory[CODEC_HEAD_BYTES_MAX + sizeof values];
@@ -273,7 +277,7 @@ static void check_answer(enum codec_form form, const struct dtype *dtype, enum p
     const size_t head_bytes = (size_t)((char *)y.data - bytes.data);
     cr_expect(bytes.data >= memory && bytes.size == head_bytes + 6 * sent->bytes);
     check_encoded(sent, values, 6, bytes.data + head_bytes);
-    if (form == CODEC_NPY)
+    if (form == &codec_npy)
         cr_expect(strstr(bytes.data + 10, kind == PPM_INT32  ? "'<i4'"
                                           : sent->bytes == 2 ? "'<f2'"
                                                              : "'<f4'") != NULL);
@@ -282,11 +286,11 @@ static void check_answer(enum codec_form form, const struct dtype *dtype, enum p
 Test(dtype, an_answer_is_of_the_type_asked_for)
 {
     for (size_t i = 0; i < COUNT(dtypes); i++)
-        for (int form = 0; form < CODEC_FORM_COUNT; form++)
-            if (form != CODEC_JSON && codec_form_has_dtype((enum codec_form)form, dtypes[i].dtype))
-                check_answer((enum codec_form)form, &dtypes[i], PPM_FLOAT32);
-    check_answer(CODEC_RAW, &dtypes[1], PPM_INT32);
-    check_answer(CODEC_NPY, &dtypes[1], PPM_INT32);
+        for (const struct codec_form *const *form = codec_forms; *form; form++)
+            if ((*form)->head && codec_has_dtype(*form, dtypes[i].dtype))
+                check_answer(*form, &dtypes[i], PPM_FLOAT32);
+    check_answer(&codec_raw, &dtypes[1], PPM_INT32);
+    check_answer(&codec_npy, &dtypes[1], PPM_INT32);
 }
 
 /* What was written as <f2 reads back as the values that it stands for. */
@@ -301,8 +305,8 @@ Test(dtype, a_npy_of_halves_reads_back)
     struct ppm_tensor x = {0};
     struct ppm_error error = {0};
     memcpy(y.data, values, sizeof values);
-    cr_assert(codec_encode_in_place(CODEC_NPY, &y, CODEC_FLOAT16, &bytes));
-    cr_assert(codec_decode(CODEC_NPY, bytes.data, bytes.size, &expectation, &x, &error) == PPM_OK,
+    cr_assert(codec_encode_in_place(&codec_npy, &y, CODEC_FLOAT16, &bytes));
+    cr_assert(codec_decode(&codec_npy, bytes.data, bytes.size, &expectation, &x, &error) == PPM_OK,
               "%s", error.text);
     cr_expect(memcmp(x.data, values, sizeof values) == 0);
     ppm_tensor_free(&x);

@@ -1,6 +1,6 @@
 /* test_json.c - tensors as JSON: what is read, what is refused and in which words, what is written.
  */
-#include "server/codec/codec.h"
+#include "server/codec/json/json.h"
 #include "server/codec/json/numbers.h"
 
 #include <criterion/criterion.h>
@@ -14,11 +14,11 @@
 
 /* Reads body in the pieces that end at cuts, each time from memory that ends where it ends. */
 static enum ppm_status decode_pieces(const char *body, size_t body_bytes, const size_t *cuts,
-                                     size_t cut_count, const struct codec_json_options *options,
+                                     size_t cut_count, const struct codec_reader_options *options,
                                      const struct codec_expectation *expectation,
                                      struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    struct codec_json_reader *reader = codec_json_create(options);
+    struct codec_reader *reader = codec_json_create(options);
     cr_assert(reader != NULL);
     for (size_t i = 0; i <= cut_count; i++) {
         const size_t bytes = i < cut_count ? cuts[i] : body_bytes;
@@ -26,7 +26,7 @@ static enum ppm_status decode_pieces(const char *body, size_t body_bytes, const 
         cr_assert(copy != NULL);
         memcpy(copy, body, bytes);
         codec_json_feed(reader, copy, bytes);
-        struct codec_json_members members;
+        struct codec_members members;
         if (i == cut_count && codec_json_members(reader, copy, bytes, &members, error) == PPM_OK)
             codec_json_finish(reader, copy, &members, expectation, ret_tensor, error);
         free(copy);
@@ -42,7 +42,7 @@ static size_t data_bytes(const struct ppm_tensor *tensor)
 
 /* Neither tensor nor sentence depends on the pieces. */
 static void check_pieces(const char *body, size_t body_bytes, const size_t *cuts, size_t cut_count,
-                         const struct codec_json_options *options,
+                         const struct codec_reader_options *options,
                          const struct codec_expectation *expectation,
                          const struct ppm_tensor *whole, const struct ppm_error *whole_error)
 {
@@ -68,7 +68,7 @@ static void check_all_pieces(const char *body, size_t body_bytes,
     enum { CUTS_MAX = 512 };
     static size_t cuts[CUTS_MAX];
     for (size_t more = 0; more <= 100000 && body_bytes <= CUTS_MAX; more += 100000) {
-        const struct codec_json_options options = {.body_bytes_max = body_bytes + more};
+        const struct codec_reader_options options = {.body_bytes_max = body_bytes + more};
         for (size_t cut = 0; cut <= body_bytes; cut++)
             check_pieces(body, body_bytes, &cut, 1, &options, expectation, whole, whole_error);
         for (size_t i = 0; i < body_bytes; i++)
@@ -88,7 +88,7 @@ static enum ppm_status decode_bytes(const char *body, size_t body_bytes, bool is
     cr_assert(copy != NULL);
     memcpy(copy, body, body_bytes);
     const enum ppm_status status =
-        codec_decode(CODEC_JSON, copy, body_bytes, &expectation, ret_tensor, error);
+        codec_decode(&codec_json, copy, body_bytes, &expectation, ret_tensor, error);
     free(copy);
     check_all_pieces(body, body_bytes, &expectation, ret_tensor, error);
     return status;
@@ -467,7 +467,10 @@ Test(json, writes_answers)
                                 .data = values};
     struct codec_bytes bytes = {0};
     struct ppm_error error = {0};
-    cr_assert(codec_encode(CODEC_JSON, &tensor, "a\"b\\c\n", &bytes, &error) == PPM_OK);
+    cr_assert(
+        codec_encode(&codec_json,
+                     &(struct codec_answer){.tensor = &tensor, .model = "a\"b\\c\n", .threads = 1},
+                     &bytes, &error) == PPM_OK);
     static const char expected[] =
         "{\"model\": \"a\\\"b\\\\c\\u000a\", \"shape\": [1, 2, 1, 2], \"dtype\": \"float32\", "
         "\"layout\": \"NCHW\", \"data\": [0.1,null,null,16777216]}";
@@ -487,7 +490,9 @@ Test(json, writes_int32_and_layout)
                                 .data = values};
     struct codec_bytes bytes = {0};
     struct ppm_error error = {0};
-    cr_assert(codec_encode(CODEC_JSON, &tensor, "m", &bytes, &error) == PPM_OK);
+    cr_assert(codec_encode(&codec_json,
+                           &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1},
+                           &bytes, &error) == PPM_OK);
     static const char expected[] = "{\"model\": \"m\", \"shape\": [1, 2, 1], \"dtype\": \"int32\", "
                                    "\"layout\": \"NHWC\", \"data\": [-2147483648,20]}";
     cr_assert(bytes.size == sizeof expected - 1);
@@ -508,14 +513,20 @@ Test(json, the_longest_answer_fits)
         .shape = {1, 1, 1, ELEMENTS}, .dtype = PPM_FLOAT32, .is_batch = true, .data = values};
     struct codec_bytes bytes = {0};
     struct ppm_error error = {0};
-    cr_assert(codec_encode(CODEC_JSON, &tensor, name, &bytes, &error) == PPM_OK, "%s", error.text);
-    cr_assert(bytes.size <= codec_encoded_bytes_max(CODEC_JSON, ELEMENTS));
+    cr_assert(codec_encode(&codec_json,
+                           &(struct codec_answer){.tensor = &tensor, .model = name, .threads = 1},
+                           &bytes, &error) == PPM_OK,
+              "%s", error.text);
+    cr_assert(bytes.size <= codec_encoded_bytes_max(&codec_json, ELEMENTS));
     free(bytes.data);
 
     char long_name[1000];
     memset(long_name, 'n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
-    cr_assert(codec_encode(CODEC_JSON, &tensor, long_name, &bytes, &error) == PPM_TOO_LARGE);
+    cr_assert(
+        codec_encode(&codec_json,
+                     &(struct codec_answer){.tensor = &tensor, .model = long_name, .threads = 1},
+                     &bytes, &error) == PPM_TOO_LARGE);
     cr_assert(strstr(error.text, "the model's name takes more than 768 bytes") != NULL);
 }
 
@@ -538,12 +549,17 @@ Test(json, threads_write_the_same_bytes)
                                     .data = values};
         struct ppm_error error = {0};
         size_t one_bytes = 0;
-        cr_assert(codec_json_encode_into(&tensor, "m", 1, NULL, one, &one_bytes, &error) == PPM_OK);
+        cr_assert(codec_json.encode(
+                      &(struct codec_answer){
+                          .tensor = &tensor, .model = "m", .threads = 1, .cancel = NULL},
+                      one, &one_bytes, &error) == PPM_OK);
         for (int threads = 2; threads <= 9; threads++) {
             size_t bytes = 0;
             memset(several, '#', MEMORY + GUARD);
-            cr_assert(codec_json_encode_into(&tensor, "m", threads, NULL, several, &bytes,
-                                             &error) == PPM_OK);
+            cr_assert(codec_json.encode(
+                          &(struct codec_answer){
+                              .tensor = &tensor, .model = "m", .threads = threads, .cancel = NULL},
+                          several, &bytes, &error) == PPM_OK);
             cr_assert(bytes == one_bytes && memcmp(one, several, bytes) == 0, "%d threads",
                       threads);
             for (size_t i = 0; i < GUARD; i++)

@@ -1,7 +1,6 @@
 /* test_json_reader.c - JSON that is read while it arrives: where the data may stand, how much of it
  * is read when, and what memory is asked for. */
-#include "server/codec/codec.h"
-
+#include "server/codec/json/json.h"
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <math.h>
@@ -15,16 +14,16 @@
 static const struct codec_expectation two_channels = {
     .layout = PPM_NCHW, .channels = 2, .model = "m"};
 
-static struct codec_json_reader *create(const struct codec_json_options *options)
+static struct codec_reader *create(const struct codec_reader_options *options)
 {
-    struct codec_json_reader *reader = codec_json_create(options);
+    struct codec_reader *reader = codec_json_create(options);
     cr_assert(reader != NULL);
     return reader;
 }
 
 /* ---- in a list ------------------------------------------------------------------------------- */
 
-static json_t *around_in_two(const char *body, size_t cut, struct codec_json_reader *reader,
+static json_t *around_in_two(const char *body, size_t cut, struct codec_reader *reader,
                              struct ppm_error *error)
 {
     json_t *around = NULL;
@@ -43,12 +42,12 @@ Test(json_reader, finds_data_in_a_list)
         "{\"data\": 5, \"list\": [{\"data\": [9]}]}}], \"outputs\": [{\"data\": [7]}]}",
         "{\"data\": [0], \"parameters\": {\"inputs\": {\"data\": [8]}, \"a\": [{\"data\": [8]}]}, "
         "\"inputs\": [ {\"shape\": [7], \"data\" : [1 ,2, 3,4 ] , \"x\": \"inputs\"} ]}"};
-    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = 1000};
+    const struct codec_reader_options options = {.list = "inputs", .body_bytes_max = 1000};
     static const size_t axes[] = {1, 2, 1, 2};
     static const float expected[] = {1, 2, 3, 4};
     for (size_t i = 0; i < COUNT(bodies); i++) {
         for (size_t cut = 0; cut <= strlen(bodies[i]); cut++) {
-            struct codec_json_reader *reader = create(&options);
+            struct codec_reader *reader = create(&options);
             struct ppm_error error = {0};
             struct ppm_tensor x = {0};
             json_t *around = around_in_two(bodies[i], cut, reader, &error);
@@ -76,10 +75,10 @@ Test(json_reader, refuses_data_in_a_list)
         {"{\"inputs\": [{\"data\": [1, \"2\"]}]}", "data[1] at byte 25: found \"2\", expected a"},
         {"{\"inputs\": [{\"data\": [1]}}", "not JSON"},
     };
-    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = 1000};
+    const struct codec_reader_options options = {.list = "inputs", .body_bytes_max = 1000};
     for (size_t i = 0; i < COUNT(cases); i++) {
         for (size_t cut = 0; cut <= strlen(cases[i].body); cut++) {
-            struct codec_json_reader *reader = create(&options);
+            struct codec_reader *reader = create(&options);
             struct ppm_error error = {0};
             cr_assert(around_in_two(cases[i].body, cut, reader, &error) == NULL);
             cr_assert(error.status == PPM_MALFORMED && strstr(error.text, cases[i].sentence),
@@ -97,9 +96,9 @@ Test(json_reader, a_list_may_lack_data)
         "{\"outputs\": [{\"data\": [1]}], \"inputs\": []}",
         "{\"a\": {\"inputs\": [{\"data\": [1]}]}}",
         "{\"inputs\": [[{\"data\": [1]}], {\"x\": [{\"data\": [1]}]}]}"};
-    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = 1000};
+    const struct codec_reader_options options = {.list = "inputs", .body_bytes_max = 1000};
     for (size_t i = 0; i < COUNT(bodies); i++) {
-        struct codec_json_reader *reader = create(&options);
+        struct codec_reader *reader = create(&options);
         struct ppm_error error = {0};
         json_t *around = around_in_two(bodies[i], 4, reader, &error);
         cr_assert(around != NULL && !codec_json_has_data(reader), "%s: %s", bodies[i], error.text);
@@ -154,7 +153,7 @@ static bool take(void *context, size_t bytes)
 }
 
 /* Feeds body in pieces of up to piece_max bytes; at most so many were then left behind a piece. */
-static size_t feed_pieces(struct codec_json_reader *reader, const char *body, size_t body_bytes,
+static size_t feed_pieces(struct codec_reader *reader, const char *body, size_t body_bytes,
                           size_t piece_max, uint32_t seed)
 {
     size_t left_max = 0;
@@ -178,18 +177,18 @@ Test(json_reader, pieces_of_every_size_make_the_same_tensor)
         const size_t bytes = write_body(kind, 5, body);
         struct ppm_tensor whole = {0};
         struct ppm_error error = {0};
-        cr_assert(codec_decode(CODEC_JSON, body, bytes, &two_channels, &whole, &error) == PPM_OK,
+        cr_assert(codec_decode(&codec_json, body, bytes, &two_channels, &whole, &error) == PPM_OK,
                   "%s", error.text);
         for (size_t i = 0; i < COUNT(piece_max); i++) {
             struct budget budget = {.bytes = SIZE_MAX};
-            const struct codec_json_options options = {
+            const struct codec_reader_options options = {
                 .body_bytes_max = bytes, .reserve = take, .context = &budget};
-            struct codec_json_reader *reader = create(&options);
+            struct codec_reader *reader = create(&options);
             struct ppm_tensor x = {0};
             const size_t left = feed_pieces(reader, body, bytes, piece_max[i], (uint32_t)i);
             cr_assert(left < 64, "kind %d, pieces of %zu: %zu bytes left", kind, piece_max[i],
                       left);
-            struct codec_json_members members;
+            struct codec_members members;
             cr_assert(codec_json_members(reader, body, bytes, &members, &error) == PPM_OK &&
                           codec_json_finish(reader, body, &members, &two_channels, &x, &error) ==
                               PPM_OK,
@@ -214,9 +213,9 @@ Test(json_reader, a_shape_without_numbers_takes_next_to_nothing)
     enum { NUMBERS = 1000 };
     char body[64 + 2 * NUMBERS] = "{\"shape\": [1, 4, 1000, 33554], \"data\": [1,";
     struct budget budget = {.bytes = SIZE_MAX};
-    const struct codec_json_options options = {
+    const struct codec_reader_options options = {
         .body_bytes_max = 1 << 28, .reserve = take, .context = &budget};
-    struct codec_json_reader *reader = create(&options);
+    struct codec_reader *reader = create(&options);
     size_t bytes = strlen(body), taken;
     for (int i = 1; i <= NUMBERS; i++) {
         codec_json_feed(reader, body, bytes);
@@ -236,16 +235,16 @@ Test(json_reader, asks_for_memory_again_at_the_end)
     static const char body[] = "{\"shape\": [2, 1, 2], \"data\": [1, 2, 3, 4]}";
     for (size_t granted = 0; granted < 2; granted++) {
         struct budget budget = {0};
-        const struct codec_json_options options = {
+        const struct codec_reader_options options = {
             .body_bytes_max = sizeof body - 1, .reserve = take, .context = &budget};
-        struct codec_json_reader *reader = create(&options);
+        struct codec_reader *reader = create(&options);
         struct ppm_tensor x = {0};
         struct ppm_error error = {0};
         codec_json_feed(reader, body, sizeof body - 5);
         codec_json_feed(reader, body, sizeof body - 1);
         cr_assert(budget.asked == 1 && codec_json_left(reader, sizeof body - 1) == 13);
         budget.bytes = 16 * granted;
-        struct codec_json_members members = {.axis_count = 0};
+        struct codec_members members = {.axis_count = 0};
         cr_assert(codec_json_members(reader, body, sizeof body - 1, &members, &error) == PPM_OK);
         codec_json_finish(reader, body, &members, &two_channels, &x, &error);
         cr_assert(error.status == (granted ? PPM_OK : PPM_NO_MEMORY), "%s", error.text);
@@ -260,8 +259,9 @@ Test(json_reader, more_numbers_than_the_shape_at_sight)
 {
     static const char body[] = "{\"inputs\": [{\"shape\": [1, 1, 1]}, {\"data\": [1, 2, 3, 4]}]}";
     static const size_t axes[] = {2, 1, 2};
-    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = sizeof body - 1};
-    struct codec_json_reader *reader = create(&options);
+    const struct codec_reader_options options = {.list = "inputs",
+                                                 .body_bytes_max = sizeof body - 1};
+    struct codec_reader *reader = create(&options);
     struct ppm_error error = {0};
     struct ppm_tensor x = {0};
     json_t *around = around_in_two(body, sizeof body - 1, reader, &error);

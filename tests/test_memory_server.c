@@ -2,7 +2,9 @@
  * its parts that start, and of the codecs fails: a clean error, no leak. */
 #include "server/base/buffers.h"
 #include "server/base/memory.h"
-#include "server/codec/codec.h"
+#include "server/codec/forms.h"
+#include "server/codec/json/json.h"
+#include "server/codec/raw/raw.h"
 #include "server/http/http.h"
 #include "server/models/warm_up.h"
 #include "server/observe/log.h"
@@ -206,7 +208,7 @@ Test(memory_server, executor_and_warm_up)
 
 /* ---- codecs ---- */
 
-static enum codec_form form;
+static const struct codec_form *form;
 static struct live_body body;
 static struct ppm_tensor tensor;
 static struct codec_bytes bytes;
@@ -224,12 +226,14 @@ static void free_tensor(void)
     ppm_tensor_free(&tensor);
 }
 
-/* Raw bytes take the tensor's memory over. */
 static bool encode(struct ppm_error *error)
 {
     if (!decode(error))
         return false;
-    const bool is_encoded = codec_encode(form, &tensor, "a model", &bytes, error) == PPM_OK;
+    const bool is_encoded =
+        codec_encode(form,
+                     &(struct codec_answer){.tensor = &tensor, .model = "a model", .threads = 1},
+                     &bytes, error) == PPM_OK;
     free_tensor();
     return is_encoded;
 }
@@ -243,14 +247,13 @@ Test(memory_server, codecs)
 {
     struct live_tensor x = live_golden(LISTING1, "x.npy");
     cr_assert_str_eq(x.shape, "1,4,10,10");
-    for (form = CODEC_JSON; form < CODEC_FORM_COUNT; form++) {
-        body = live_make_body((enum live_form)form, &x, x.shape,
+    for (size_t i = 0; (form = codec_forms[i]) && form->decode; i++) {
+        body = live_make_body((enum live_form)i, &x, x.shape,
                               "\"model\": \"a name of more than 16 bytes\", ");
-        const char *type = codec_media_type(form);
-        heap_sweep(&(struct heap_attempt){type, decode, free_tensor, .expected = true,
-                                          .requests_min = form == CODEC_JSON ? 10 : 1});
-        heap_sweep(&(struct heap_attempt){type, encode, free_bytes, .expected = true,
-                                          .requests_min = form == CODEC_RAW ? 1 : 2});
+        heap_sweep(&(struct heap_attempt){form->name, decode, free_tensor, .expected = true,
+                                          .requests_min = form->stream ? 10 : 1});
+        heap_sweep(&(struct heap_attempt){form->name, encode, free_bytes, .expected = true,
+                                          .requests_min = 2});
         free(body.bytes);
     }
     live_tensor_free(&x);
@@ -260,7 +263,7 @@ Test(memory_server, codecs_refuse)
 {
     static char text[] = "{\"shape\": [1, \"four\", 10, 10], \"data\": [1, 2, 3], "
                          "\"model\": \"a name of more than 16 bytes\"}";
-    form = CODEC_JSON;
+    form = &codec_json;
     body = (struct live_body){text, sizeof text - 1};
     heap_sweep(&(struct heap_attempt){"JSON", decode, free_tensor, .requests_min = 10});
 }

@@ -1,6 +1,5 @@
 /* test_npy.c - NumPy's .npy: what is read, what is refused and in which words, what is written. */
-#include "server/codec/codec.h"
-
+#include "server/codec/npy/npy.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdint.h>
@@ -33,7 +32,7 @@ static enum ppm_status decode(const char *body, size_t body_bytes, size_t channe
     cr_assert(copy != NULL);
     memcpy(copy + 1, body, body_bytes);
     const enum ppm_status status =
-        codec_decode(CODEC_NPY, copy + 1, body_bytes, &expectation, ret_tensor, error);
+        codec_decode(&codec_npy, copy + 1, body_bytes, &expectation, ret_tensor, error);
     free(copy);
     return status;
 }
@@ -351,10 +350,13 @@ Test(npy, writes_answers)
         tensor.data = data;
         struct codec_bytes bytes = {0};
         struct ppm_error error = {0};
-        cr_assert(codec_encode(CODEC_NPY, &tensor, "m", &bytes, &error) == PPM_OK);
+        cr_assert(
+            codec_encode(&codec_npy,
+                         &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1},
+                         &bytes, &error) == PPM_OK);
         const size_t head = bytes.size - sizeof values;
         cr_assert(head % 64 == 0 && head <= 192, "the data starts at %zu", head);
-        cr_assert(bytes.size <= codec_encoded_bytes_max(CODEC_NPY, 4));
+        cr_assert(bytes.size <= codec_encoded_bytes_max(&codec_npy, 4));
         cr_assert(memcmp(bytes.data, "\x93NUMPY\1\0", 8) == 0);
         cr_assert((unsigned char)bytes.data[8] + 256 * (unsigned char)bytes.data[9] ==
                   (int)head - 10);
@@ -377,7 +379,10 @@ Test(npy, the_longest_header_fits)
         cr_assert(ppm_tensor_allocate(&tensor, &error) == PPM_OK);
         memset(tensor.data, 0, digits * 4);
         struct codec_bytes bytes = {0};
-        cr_assert(codec_encode(CODEC_NPY, &tensor, "m", &bytes, &error) == PPM_OK);
+        cr_assert(
+            codec_encode(&codec_npy,
+                         &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1},
+                         &bytes, &error) == PPM_OK);
         cr_assert((bytes.size - digits * 4) % 64 == 0);
         struct ppm_tensor back = {0};
         cr_assert(decode(bytes.data, bytes.size, 1, &back, &error) == PPM_OK, "%s", error.text);

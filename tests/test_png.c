@@ -1,6 +1,6 @@
 /* test_png.c - maps of labels as PNG: what libpng reads back, what is refused, how large it gets.
  */
-#include "server/codec/codec.h"
+#include "server/codec/png/png.h"
 #include "tests/heap_sweep.h"
 #include "tests/png_reader.h"
 #include "tests/support.h"
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t colours[CODEC_PNG_LABELS_MAX][3];
-static struct codec_palette palette = {colours, CODEC_PNG_LABELS_MAX};
+static uint8_t colours[256][3];
+static struct codec_palette palette = {colours, COUNT(colours)};
 
 static void fill_colours(void)
 {
@@ -41,11 +41,13 @@ static void check_round_trip(size_t h, size_t w, size_t labels, size_t run)
 {
     struct ppm_error error = {0};
     struct ppm_tensor map = map_of(h, w, labels, run), same = map_of(h, w, labels, run);
-    const size_t bytes_max = codec_encoded_bytes_max(CODEC_PNG, h * w);
+    const size_t bytes_max = codec_encoded_bytes_max(&codec_png, h * w);
     char *memory = malloc(bytes_max);
     size_t bytes = 0;
-    cr_assert(codec_png_encode_into(&map, &palette, NULL, memory, &bytes, &error) == PPM_OK, "%s",
-              error.text);
+    cr_assert(
+        codec_png.encode(&(struct codec_answer){.tensor = &map, .palette = palette, .cancel = NULL},
+                         memory, &bytes, &error) == PPM_OK,
+        "%s", error.text);
     cr_assert(bytes <= bytes_max, "%zu x %zu: %zu bytes of %zu", h, w, bytes, bytes_max);
     struct png_map found = png_map_read(memory, bytes);
     cr_assert(found.h == h && found.w == w, "%zu x %zu: found %zu x %zu", h, w, found.h, found.w);
@@ -104,7 +106,9 @@ Test(png, refuses_what_it_cannot_show)
             .shape = cases[i].shape, .dtype = cases[i].dtype, .data = labels};
         const struct codec_palette some = {colours, cases[i].colours};
         size_t bytes = 77;
-        cr_assert(codec_png_encode_into(&map, &some, NULL, NULL, &bytes, &error) == cases[i].status,
+        cr_assert(codec_png.encode(
+                      &(struct codec_answer){.tensor = &map, .palette = some, .cancel = NULL}, NULL,
+                      &bytes, &error) == cases[i].status,
                   "case %zu: %s", i, error.text);
         cr_assert(strstr(error.text, cases[i].text) != NULL, "case %zu: %s", i, error.text);
         cr_assert(bytes == 77);
@@ -117,7 +121,9 @@ Test(png, refuses_labels_below_zero)
     int32_t labels[] = {0, -1};
     const struct ppm_tensor map = {.shape = {1, 1, 1, 2}, .dtype = PPM_INT32, .data = labels};
     size_t bytes;
-    cr_assert(codec_png_encode_into(&map, &palette, NULL, NULL, &bytes, &error) == PPM_UNFIT);
+    cr_assert(
+        codec_png.encode(&(struct codec_answer){.tensor = &map, .palette = palette, .cancel = NULL},
+                         NULL, &bytes, &error) == PPM_UNFIT);
     cr_assert(strstr(error.text, "label -1 at pixel 1") != NULL, "%s", error.text);
 }
 
@@ -132,7 +138,9 @@ static bool encode(struct ppm_error *error)
     const struct ppm_tensor map = {.shape = {1, 1, SIDE, SIDE}, .dtype = PPM_INT32, .data = swept};
     size_t bytes;
     memset(swept, 0, sizeof swept);
-    return codec_png_encode_into(&map, &palette, NULL, swept_bytes, &bytes, error) == PPM_OK;
+    return codec_png.encode(
+               &(struct codec_answer){.tensor = &map, .palette = palette, .cancel = NULL},
+               swept_bytes, &bytes, error) == PPM_OK;
 }
 
 static void release_nothing(void)
@@ -142,7 +150,7 @@ static void release_nothing(void)
 /* libpng and zlib have their memory from malloc. */
 Test(png, fails_cleanly_without_memory)
 {
-    cr_assert(codec_encoded_bytes_max(CODEC_PNG, SIDE * SIDE) <= sizeof swept_bytes);
+    cr_assert(codec_encoded_bytes_max(&codec_png, SIDE * SIDE) <= sizeof swept_bytes);
     heap_sweep(&(struct heap_attempt){"a PNG", encode, release_nothing, .expected = true,
                                       .requests_min = 6});
 }

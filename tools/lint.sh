@@ -50,9 +50,9 @@ forbid '<microhttpd.h> is for server/http/' "^(simd|core|server)/.*$code" \
     '^server/http/' "$include<microhttpd\.h>"
 forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
     '^server/(http/|commands/command_health\.c$)' "$include<gnutls/"
-forbid '<zlib.h> is for server/http/ and server/codec/png.c' "^(simd|core|server)/.*$code" \
-    '^server/(http/|codec/png\.c$)' "$include<zlib\.h>"
-forbid '<png.h> is for server/codec/png.c' "^(simd|core|server)/.*$code" '^server/codec/png\.c$' "$include<png\.h>"
+forbid '<zlib.h> is for server/http/ and server/codec/png/png.c' "^(simd|core|server)/.*$code" \
+    '^server/(http/|codec/png/png\.c$)' "$include<zlib\.h>"
+forbid '<png.h> is for server/codec/png/png.c' "^(simd|core|server)/.*$code" '^server/codec/png/png\.c$' "$include<png\.h>"
 forbid '<omp.h> is for core/base/threads.h' "^(simd|core|server)/.*$code" '^core/threads\.h$' "$include<omp\.h>"
 forbid '<sleef.h> is for simd/' "^(core|server)/.*$code" $none "$include<sleef\.h>"
 

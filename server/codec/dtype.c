@@ -1,7 +1,7 @@
 /*
- * dtype.c - the types that a float has on the wire, and their values.
+ * dtype.c - see dtype.h.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/dtype.h"
 
 #include <string.h>
 
@@ -12,13 +12,11 @@ static const struct {
     size_t bytes;
     void (*to_float32)(const uint16_t *half, float *ret, size_t count); /* NULL: it is float32 */
     void (*from_float32)(const float *x, uint16_t *ret, size_t count);
-    bool is_npy; /* NumPy's files have it */
 } dtypes[CODEC_DTYPE_COUNT] = {
-    [CODEC_FLOAT32] = {"float32", sizeof(float), NULL, NULL, true},
-    [CODEC_FLOAT16] = {"float16", sizeof(uint16_t), ppm_float16_to_float32, ppm_float32_to_float16,
-                       true},
+    [CODEC_FLOAT32] = {"float32", sizeof(float), NULL, NULL},
+    [CODEC_FLOAT16] = {"float16", sizeof(uint16_t), ppm_float16_to_float32, ppm_float32_to_float16},
     [CODEC_BFLOAT16] = {"bfloat16", sizeof(uint16_t), ppm_bfloat16_to_float32,
-                        ppm_float32_to_bfloat16, false},
+                        ppm_float32_to_bfloat16},
 };
 
 bool codec_dtype_from_name(const char *name, enum codec_dtype *ret_dtype)
@@ -40,12 +38,6 @@ const char *codec_dtype_name(enum codec_dtype dtype)
 size_t codec_dtype_bytes(enum codec_dtype dtype)
 {
     return dtypes[dtype].bytes;
-}
-
-bool codec_form_has_dtype(enum codec_form form, enum codec_dtype dtype)
-{
-    return form == CODEC_RAW || dtype == CODEC_FLOAT32 ||
-           (form == CODEC_NPY && dtypes[dtype].is_npy);
 }
 
 void codec_decode_values(enum codec_dtype dtype, const void *bytes, size_t count, float *ret_values)

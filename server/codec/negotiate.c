@@ -1,8 +1,9 @@
 /*
- * negotiate.c - Content-Type and Accept: which form came, and which is to be answered.
+ * negotiate.c - see negotiate.h.
  */
+#include "server/codec/negotiate.h"
+
 #include "server/base/field_value.h"
-#include "server/codec/codec.h"
 
 #include <string.h>
 #include <strings.h>
@@ -24,35 +25,31 @@ static bool read_media_type(struct span *rest, struct span *ret_type, struct spa
 }
 
 /* "application" or "image" */
-static bool is_type(enum codec_form form, struct span type)
+static bool is_type(const struct codec_form *form, struct span type)
 {
-    const char *media_type = codec_media_type(form);
-    return type.bytes == strcspn(media_type, "/") &&
-           strncasecmp(type.start, media_type, type.bytes) == 0;
+    return type.bytes == strcspn(form->media_type, "/") &&
+           strncasecmp(type.start, form->media_type, type.bytes) == 0;
 }
 
-static bool is_form(enum codec_form form, struct span type, struct span subtype)
+static bool is_form(const struct codec_form *form, struct span type, struct span subtype)
 {
-    return is_type(form, type) && span_is(subtype, codec_media_type(form) + type.bytes + 1);
+    return is_type(form, type) && span_is(subtype, form->media_type + type.bytes + 1);
 }
 
-bool codec_form_from_media_type(const char *content_type, enum codec_form *ret_form)
+const struct codec_form *codec_form_of_type(const char *content_type)
 {
     if (!content_type)
-        return false;
+        return NULL;
     struct span rest = span_of(content_type), type, subtype;
     if (!read_media_type(&rest, &type, &subtype))
-        return false;
+        return NULL;
     field_skip_space(&rest);
     if (rest.bytes > 0 && *rest.start != ';')
-        return false;
-    for (int form = 0; form < CODEC_FORM_COUNT; form++) {
-        if (is_form((enum codec_form)form, type, subtype)) {
-            *ret_form = (enum codec_form)form;
-            return true;
-        }
-    }
-    return false;
+        return NULL;
+    for (const struct codec_form *const *form = codec_forms; *form; form++)
+        if (codec_is_for(*form, CODEC_BODY) && is_form(*form, type, subtype))
+            return *form;
+    return NULL;
 }
 
 /* ---- Accept ---------------------------------------------------------------------------------- */
@@ -91,7 +88,7 @@ static bool parse_range(struct span element, struct media_range *ret_range)
 }
 
 /* How closely range names form: 0 not at all, 1 by any type, 2 by its type, 3 by both. */
-static int specificity(struct media_range range, enum codec_form form)
+static int specificity(struct media_range range, const struct codec_form *form)
 {
     if (is_form(form, range.type, range.subtype))
         return 3;
@@ -102,48 +99,40 @@ static int specificity(struct media_range range, enum codec_form form)
     return is_type(form, range.type) ? 2 : 0;
 }
 
-/* The quality of every form; returns whether accept held any range that makes sense. */
-static bool read_qualities(const char *accept, int ret_qualities[CODEC_ANSWER_FORM_COUNT])
+/* The quality of a form; -1 when accept has no range that makes sense. */
+static int quality_of(const struct codec_form *form, const char *accept)
 {
-    int specificities[CODEC_ANSWER_FORM_COUNT] = {0};
-    bool is_any = false;
     struct span list = span_of(accept), element;
+    int quality = -1, closest = 0;
     while (field_next_element(&list, &element)) {
         struct media_range range;
         if (!parse_range(element, &range))
             continue;
-        is_any = true;
-        for (int form = 0; form < CODEC_ANSWER_FORM_COUNT; form++) {
-            const int specific = specificity(range, (enum codec_form)form);
-            const bool is_closer = specific > specificities[form];
-            const bool is_better =
-                specific == specificities[form] && range.quality > ret_qualities[form];
-            if (specific > 0 && (is_closer || is_better)) {
-                specificities[form] = specific;
-                ret_qualities[form] = range.quality;
-            }
-        }
+        const int specific = specificity(range, form);
+        if (quality < 0)
+            quality = 0;
+        if (specific > closest || (specific > 0 && specific == closest && range.quality > quality))
+            quality = range.quality;
+        closest = specific > closest ? specific : closest;
     }
-    return is_any;
+    return quality;
 }
 
-bool codec_negotiate(const char *accept, enum codec_form preferred, unsigned forms,
-                     enum codec_form *ret_form)
+const struct codec_form *codec_negotiate(const char *accept, const struct codec_form *preferred,
+                                         enum codec_use use)
 {
-    int qualities[CODEC_ANSWER_FORM_COUNT] = {0};
+    const struct codec_form *best = preferred;
+    int quality = accept ? quality_of(best, accept) : -1;
     /* A header that says nothing we understand is taken as none: a form the client can read is
      * more use to it than a refusal. */
-    if (!accept || !read_qualities(accept, qualities)) {
-        *ret_form = preferred;
-        return true;
+    if (quality < 0)
+        return preferred;
+    for (const struct codec_form *const *form = codec_forms; *form; form++) {
+        const int other = codec_is_for(*form, use) ? quality_of(*form, accept) : 0;
+        if (other > quality) {
+            best = *form;
+            quality = other;
+        }
     }
-    enum codec_form best = preferred;
-    for (int form = 0; form < CODEC_ANSWER_FORM_COUNT; form++) {
-        if ((forms >> form & 1) && qualities[form] > qualities[best])
-            best = (enum codec_form)form;
-    }
-    if (qualities[best] == 0)
-        return false;
-    *ret_form = best;
-    return true;
+    return quality > 0 ? best : NULL;
 }

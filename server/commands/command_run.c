@@ -1,7 +1,8 @@
 /* command_run.c - see command_run.h. */
 #include "server/commands/command_run.h"
 #include "server/base/clock.h"
-#include "server/codec/codec.h"
+#include "server/codec/forms.h"
+#include "server/codec/npy/npy.h"
 #include "server/commands/common.h"
 #include "server/config/arguments.h"
 
@@ -21,34 +22,34 @@ static const char *extension_of(const char *path)
 }
 
 /* The form for a file name; .npy if it has no extension. */
-static enum ppm_status read_form(const char *path, enum codec_form *ret_form,
+static enum ppm_status read_form(const char *path, const struct codec_form **ret_form,
                                  struct ppm_error *error)
 {
     const char *extension = extension_of(path);
-    const bool is_png = strcasecmp(extension, ".png") == 0;
-    if (!is_png && *extension && strcasecmp(extension, ".npy") != 0)
-        return ppm_fail(error, PPM_BAD_CONFIG,
-                        "--output: found \"%s\", expected .npy, or .png for "
-                        "a map of labels",
-                        path);
-    *ret_form = is_png ? CODEC_PNG : CODEC_NPY;
+    const struct codec_form *form = *extension ? codec_form_of_extension(extension) : &codec_npy;
+    char list[CODEC_LIST_BYTES];
+    if (!form)
+        return ppm_fail(error, PPM_BAD_CONFIG, "--output: found \"%s\", expected %s", path,
+                        codec_list(CODEC_FILE, CODEC_FLOAT32, list));
+    *ret_form = form;
     return PPM_OK;
 }
 
-/* Checks that the model's output fits into a PNG. */
-static enum ppm_status check_palette(const struct ppm_model_info *info, const char *path,
+/* Checks that the form can show the model's output. */
+static enum ppm_status check_palette(const struct ppm_model_info *info,
+                                     const struct codec_form *form, const char *path,
                                      struct ppm_error *error)
 {
-    if (info->palette)
+    if (form->labels_max == 0 || info->palette)
         return PPM_OK;
     if (info->classes == 0)
         return ppm_fail(error, PPM_UNFIT,
-                        "%s: model \"%s\" answers %s, which a PNG cannot show (\"as\": \"argmax\" "
+                        "%s: model \"%s\" answers %s, which a %s cannot show (\"as\": \"argmax\" "
                         "answers labels); expected .npy",
-                        path, info->name, ppm_dtype_name(info->output_dtype));
+                        path, info->name, ppm_dtype_name(info->output_dtype), form->name);
     return ppm_fail(error, PPM_UNFIT,
-                    "%s: model \"%s\" has %zu classes, and a PNG at most %d colors; expected .npy",
-                    path, info->name, info->classes, CODEC_PNG_LABELS_MAX);
+                    "%s: model \"%s\" has %zu classes, and a %s at most %zu colors; expected .npy",
+                    path, info->name, info->classes, form->name, form->labels_max);
 }
 
 /* ---- files ---- */
@@ -77,7 +78,7 @@ static enum ppm_status read_input(const char *path, const struct ppm_model_info 
     else if (kind && strcmp(kind, "a NumPy .npy file") != 0)
         ppm_fail(&cause, PPM_MALFORMED, "found %s, expected a NumPy .npy file", kind);
     else
-        codec_decode(CODEC_NPY, data, bytes, &expectation, ret_x, &cause);
+        codec_decode(&codec_npy, data, bytes, &expectation, ret_x, &cause);
     free(data);
     name_file(path, &cause, error);
     return error->status;
@@ -94,26 +95,6 @@ static enum ppm_status write_output(const char *path, const struct codec_bytes *
                       : ppm_fail(error, PPM_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
-/* Encoding a PNG overwrites y. */
-static enum ppm_status encode(enum codec_form form, struct ppm_tensor *y,
-                              const struct ppm_model_info *info, const char *path,
-                              struct codec_bytes *ret_bytes, struct ppm_error *error)
-{
-    const struct codec_palette palette = {info->palette, info->palette_count};
-    if (form == CODEC_NPY)
-        return codec_encode(CODEC_NPY, y, info->name, ret_bytes, error);
-    const size_t count = y->shape.n * y->shape.c * y->shape.h * y->shape.w;
-    char *data = malloc(codec_encoded_bytes_max(CODEC_PNG, count));
-    size_t size = 0;
-    if (!data)
-        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);
-    if (codec_png_encode_into(y, &palette, NULL, data, &size, error) == PPM_OK)
-        *ret_bytes = (struct codec_bytes){.data = data, .size = size};
-    else
-        free(data);
-    return error->status;
-}
-
 /* "wrote y.npy: [1, 12, 30, 30] as NCHW, float32, computed in 0.213 ms" */
 static void report(const char *path, const struct ppm_tensor *y, double ms)
 {
@@ -127,26 +108,31 @@ static void report(const char *path, const struct ppm_tensor *y, double ms)
 }
 
 static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_model_info *info,
-                                const char *input, const char *output, enum codec_form form,
-                                enum ppm_layout layout, struct ppm_error *error)
+                                const char *input, const char *output,
+                                const struct codec_form *form, enum ppm_layout layout,
+                                struct ppm_error *error)
 {
-    struct codec_bytes answer = {0};
+    struct codec_bytes bytes = {0};
     struct ppm_tensor x = {0}, y = {0};
     double begun_s = 0, ms = 0;
-    if (read_input(input, info, layout, &x, error) == PPM_OK && form == CODEC_PNG && x.shape.n > 1)
+    if (read_input(input, info, layout, &x, error) == PPM_OK && form->labels_max > 0 &&
+        x.shape.n > 1)
         ppm_fail(error, PPM_UNFIT,
-                 "%s: a PNG shows one map, found a batch of %zu in %s; expected .npy", output,
-                 x.shape.n, input);
+                 "%s: a %s shows one map, found a batch of %zu in %s; expected .npy", output,
+                 form->name, x.shape.n, input);
     if (error->status == PPM_OK) {
         begun_s = clock_now_s();
         ppm_run(model, &x, NULL, &y, error);
         ms = 1e3 * (clock_now_s() - begun_s);
     }
-    const struct ppm_tensor shown = y; /* encoding a PNG overwrites y */
-    if (error->status == PPM_OK && encode(form, &y, info, output, &answer, error) == PPM_OK &&
-        write_output(output, &answer, error) == PPM_OK)
-        report(output, &shown, ms);
-    free(answer.data);
+    const struct codec_answer answer = {.tensor = &y,
+                                        .model = info->name,
+                                        .palette = {info->palette, info->palette_count},
+                                        .threads = 1};
+    if (error->status == PPM_OK && codec_encode(form, &answer, &bytes, error) == PPM_OK &&
+        write_output(output, &bytes, error) == PPM_OK)
+        report(output, &y, ms);
+    free(bytes.data);
     ppm_tensor_free(&x);
     ppm_tensor_free(&y);
     return error->status;
@@ -161,7 +147,7 @@ enum ppm_status command_run(int count, char *const *arguments, struct ppm_error 
                                      {"--layout", &layout_name, NULL, false},
                                      {0}};
     enum ppm_layout layout = PPM_NCHW;
-    enum codec_form form = CODEC_NPY;
+    const struct codec_form *form = NULL;
     struct ppm_model_info info;
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
         read_form(output, &form, error) != PPM_OK)
@@ -173,7 +159,7 @@ enum ppm_status command_run(int count, char *const *arguments, struct ppm_error 
     if (!model)
         return error->status;
     ppm_model_info(model, &info);
-    if (form != CODEC_PNG || check_palette(&info, output, error) == PPM_OK)
+    if (check_palette(&info, form, output, error) == PPM_OK)
         run_file(model, &info, input, output, form, layout_name ? layout : info.layout, error);
     ppm_model_free(model);
     return error->status;

@@ -1,6 +1,6 @@
 /* common.c - see common.h. */
 #include "server/commands/common.h"
-#include "server/codec/codec.h"
+#include "server/codec/axes.h"
 #include "server/observe/progress.h"
 
 #include <stdio.h>

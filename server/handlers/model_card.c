@@ -1,6 +1,6 @@
 /* model_card.c - see model_card.h. */
 #include "server/handlers/model_card.h"
-#include "server/codec/codec.h"
+#include "server/codec/axes.h"
 #include "server/handlers/app.h"
 #include "server/handlers/respond.h"
 #include "server/handlers/tensor_fields.h"

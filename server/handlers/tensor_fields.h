@@ -2,7 +2,7 @@
 #ifndef PPM_SERVER_HANDLERS_TENSOR_FIELDS_H
 #define PPM_SERVER_HANDLERS_TENSOR_FIELDS_H
 
-#include "server/codec/codec.h"
+#include "server/codec/dtype.h"
 #include "server/http/http.h"
 
 /* Each reads a query parameter or the header with the same meaning, and answers 400 if the two

@@ -1,5 +1,6 @@
 /* fuzz_json.c - tensors as JSON: taken or refused, and read, as jansson's tree of the body says. */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json.h"
+#include "server/codec/json/json_array.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>
@@ -105,12 +106,13 @@ static void check_values(const json_t *value, const float **at)
 
 static void check_round_trip(struct ppm_tensor *tensor, const struct codec_expectation *expectation)
 {
+    const struct codec_answer answer = {.tensor = tensor, .model = "m", .threads = 1};
     struct codec_bytes bytes = {0};
     struct ppm_tensor back = {0};
     struct ppm_error error = {0};
     size_t data_bytes = 0;
-    FUZZ_CHECK(codec_json_encode(tensor, "m", &bytes, &error) == PPM_OK &&
-                   codec_json_decode(bytes.data, bytes.size, expectation, &back, &error) ==
+    FUZZ_CHECK(codec_encode(&codec_json, &answer, &bytes, &error) == PPM_OK &&
+                   codec_json.decode(bytes.data, bytes.size, expectation, &back, &error) ==
                        PPM_OK &&
                    ppm_shape_bytes(tensor->shape, &data_bytes, &error) == PPM_OK,
                "%s", error.text);
@@ -142,13 +144,13 @@ static void check_pieces(const char *body, size_t size, const struct codec_expec
     for (size_t i = 0; i < size; i++)
         state = 31 * state + (uint8_t)body[i];
     size_t granted = next_random(&state) >> 28 ? SIZE_MAX : 0, data_bytes = 0;
-    const struct codec_json_options options = {.body_bytes_max =
-                                                   size + (next_random(&state) >> 30 ? 0 : 1 << 20),
-                                               .reserve = grant,
-                                               .context = &granted};
+    const struct codec_reader_options options = {
+        .body_bytes_max = size + (next_random(&state) >> 30 ? 0 : 1 << 20),
+        .reserve = grant,
+        .context = &granted};
     const uint32_t piece_max = 1 + (next_random(&state) >> 16) % (size + 1);
-    struct codec_json_reader *reader = codec_json_create(&options);
-    struct codec_json_members members;
+    struct codec_reader *reader = codec_json_create(&options);
+    struct codec_members members;
     struct ppm_tensor tensor = {0};
     struct ppm_error error = {0}, ignored = {0};
     FUZZ_CHECK(reader, "out of memory");
@@ -165,7 +167,7 @@ static void check_pieces(const char *body, size_t size, const struct codec_expec
     }
     granted = SIZE_MAX;
     if (codec_json_members(reader, body, size, &members, &error) == PPM_OK &&
-        codec_json_read(reader, body, &members, expectation, &tensor, &error) == PPM_OK)
+        codec_json_finish(reader, body, &members, expectation, &tensor, &error) == PPM_OK)
         FUZZ_CHECK(whole->data && memcmp(&tensor.shape, &whole->shape, sizeof tensor.shape) == 0 &&
                        tensor.layout == whole->layout && tensor.is_batch == whole->is_batch &&
                        ppm_shape_bytes(tensor.shape, &data_bytes, &ignored) == PPM_OK &&
@@ -179,13 +181,14 @@ static void check_pieces(const char *body, size_t size, const struct codec_expec
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct codec_expectation expectation = {.layout = PPM_NCHW, .model = "m"};
+    struct codec_expectation expectation = {.layout = PPM_NCHW, .model = "m"};
     const char *body = (const char *)data;
     struct ppm_tensor tensor = {0};
     struct ppm_error error = {0};
     if (size > BODY_BYTES_MAX)
         return 0;
-    const bool is_taken = codec_json_decode(body, size, &expectation, &tensor, &error) == PPM_OK;
+    const bool is_taken = codec_json.decode(body, size, &expectation, &tensor, &error) == PPM_OK;
+    expectation.channels = tensor.shape.c;
     check_pieces(body, size, &expectation, &tensor, &error);
     json_t *exact = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
     json_t *real = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);

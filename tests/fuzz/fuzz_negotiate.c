@@ -1,5 +1,5 @@
 /* fuzz_negotiate.c - Accept and Content-Type: a known form, and the one that RFC 9110 names. */
-#include "server/codec/codec.h"
+#include "server/codec/negotiate.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <ctype.h>
@@ -8,35 +8,33 @@
 #include <string.h>
 #include <strings.h>
 
-enum { NONE = -1, TEXT_BYTES_MAX = 1 << 12, RANGES_MAX = 16 };
+enum { NONE = -1, TEXT_BYTES_MAX = 1 << 12, RANGES_MAX = 16, FORM_COUNT = 4 };
 
 static bool may_be_png;
 
-static int form_count(void)
+static enum codec_use use(void)
 {
-    return may_be_png ? CODEC_ANSWER_FORM_COUNT : CODEC_FORM_COUNT;
+    return may_be_png ? CODEC_ANY_LABELS : CODEC_ANY_TENSOR;
 }
 
 static int negotiate(const char *accept, int own)
 {
-    enum codec_form form = CODEC_ANSWER_FORM_COUNT;
-    if (!codec_negotiate(accept, (enum codec_form)own,
-                         may_be_png ? CODEC_AS_LABELS : CODEC_AS_TENSOR, &form)) {
-        FUZZ_CHECK(form == CODEC_ANSWER_FORM_COUNT, "a form with a refusal");
-        return NONE;
-    }
-    FUZZ_CHECK((int)form >= 0 && (int)form < form_count(), "form %d", (int)form);
-    return (int)form;
+    const struct codec_form *form = codec_negotiate(accept, codec_forms[own], use());
+    FUZZ_CHECK(!form || codec_is_for(form, use()), "%s", form->name);
+    for (int i = 0; i < FORM_COUNT; i++)
+        if (form == codec_forms[i])
+            return i;
+    return NONE;
 }
 
 /* How closely a range names a form: 0 to 3. */
 static int closeness(const char *range, int form)
 {
-    const char *type = codec_media_type((enum codec_form)form);
+    const char *type = codec_forms[form]->media_type;
     const size_t bytes = strcspn(range, ";,");
     if (bytes == strlen(type) && strncmp(range, type, bytes) == 0)
         return 3;
-    const char *any = form == CODEC_PNG ? "image/*" : "application/*";
+    const char *any = strncmp(type, "image/", 6) == 0 ? "image/*" : "application/*";
     if (bytes == strlen(any) && strncmp(range, any, bytes) == 0)
         return 2;
     return bytes == strlen("*/*") && strncmp(range, "*/*", bytes) == 0;
@@ -45,15 +43,15 @@ static int closeness(const char *range, int form)
 /* The same for lists as make_list makes them. */
 static int negotiate_simply(const char *accept, int own)
 {
-    double qualities[CODEC_ANSWER_FORM_COUNT] = {0};
-    int closest[CODEC_ANSWER_FORM_COUNT] = {0}, best = own;
+    double qualities[FORM_COUNT] = {0};
+    int closest[FORM_COUNT] = {0}, best = own;
     for (const char *range = accept; range; range = strchr(range, ',')) {
         double quality = 1;
         range += *range == ',';
         const char *q = strpbrk(range, ";,");
         if (q && *q == ';')
             quality = strtod(q + strlen(";q="), NULL);
-        for (int form = 0; form < CODEC_ANSWER_FORM_COUNT; form++) {
+        for (int form = 0; form < FORM_COUNT; form++) {
             const int close = closeness(range, form);
             if (close > closest[form] ||
                 (close && close == closest[form] && quality > qualities[form])) {
@@ -62,8 +60,9 @@ static int negotiate_simply(const char *accept, int own)
             }
         }
     }
-    for (int form = 0; form < form_count(); form++)
-        best = qualities[form] > qualities[best] ? form : best;
+    for (int form = 0; form < FORM_COUNT; form++)
+        if (codec_is_for(codec_forms[form], use()))
+            best = qualities[form] > qualities[best] ? form : best;
     return qualities[best] > 0 ? best : NONE;
 }
 
@@ -78,7 +77,7 @@ static void check_laws(const char *accept, int own)
     text[i] = '\0';
     FUZZ_CHECK(negotiate(text, own) == form, "%s: %d, in another case %d", accept, form,
                negotiate(text, own));
-    if (form != NONE && form != CODEC_PNG) /* which no body has */
+    if (form != NONE && codec_forms[form]->decode)
         FUZZ_CHECK(negotiate(accept, form) == form, "%s: %d is not its own best", accept, form);
     if (strchr(accept, '"'))
         return;
@@ -89,19 +88,17 @@ static void check_laws(const char *accept, int own)
 
 static void check_content_type(const char *text)
 {
-    enum codec_form form = CODEC_FORM_COUNT;
-    int expected = CODEC_FORM_COUNT;
+    const struct codec_form *form = codec_form_of_type(text), *expected = NULL;
     const char *start = text + strspn(text, " \t");
-    for (int i = 0; i < CODEC_FORM_COUNT; i++) {
-        const char *type = codec_media_type((enum codec_form)i);
+    for (int i = 0; i < FORM_COUNT; i++) {
+        const char *type = codec_forms[i]->media_type;
         const char *behind = start + strlen(type);
-        if (strncasecmp(start, type, strlen(type)) == 0 &&
+        if (codec_forms[i]->decode && strncasecmp(start, type, strlen(type)) == 0 &&
             (behind += strspn(behind, " \t"), *behind == '\0' || *behind == ';'))
-            expected = i;
+            expected = codec_forms[i];
     }
-    FUZZ_CHECK(codec_form_from_media_type(text, &form) == (expected < CODEC_FORM_COUNT) &&
-                   (int)form == expected,
-               "Content-Type %s: %d, not %d", text, (int)form, expected);
+    FUZZ_CHECK(form == expected, "Content-Type %s: %s, not %s", text, form ? form->name : "none",
+               expected ? expected->name : "none");
 }
 
 /* A list of sensible ranges: one a byte. */
@@ -133,9 +130,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     char *text = fuzz_text(data, size), *list = make_list(data, size);
     check_content_type(text);
-    for (int i = 0; i < 2 * CODEC_FORM_COUNT; i++) {
+    for (int i = 0; i < 2 * FORM_COUNT; i++) {
         const int own = i / 2;
         may_be_png = i % 2;
+        if (!codec_forms[own]->decode)
+            continue;
         check_laws(text, own);
         FUZZ_CHECK(negotiate(list, own) == negotiate_simply(list, own), "%s: %d, not %d", list,
                    negotiate(list, own), negotiate_simply(list, own));

@@ -1,5 +1,6 @@
 /* fuzz_npy.c - .npy files: every element beside one read where NumPy says that it stands. */
-#include "server/codec/codec_internal.h"
+#include "server/codec/npy/npy.h"
+#include "server/codec/npy/npy_header.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>
@@ -58,13 +59,14 @@ static void check_values(const struct codec_npy_header *header, const struct ppm
 /* What is written of a tensor reads back as the same. */
 static void check_round_trip(struct ppm_tensor *tensor, const struct codec_expectation *expectation)
 {
+    const struct codec_answer answer = {.tensor = tensor, .model = "m", .threads = 1};
     struct codec_bytes bytes = {0};
     struct ppm_tensor back = {0}, seen = {0};
     struct ppm_error error = {0};
     size_t data_bytes = 0;
-    FUZZ_CHECK(codec_npy_encode(tensor, "m", &bytes, &error) == PPM_OK &&
-                   codec_npy_decode(bytes.data, bytes.size, expectation, &back, &error) == PPM_OK &&
-                   codec_npy_look(bytes.data, bytes.size, expectation, &seen, &error) == PPM_OK &&
+    FUZZ_CHECK(codec_encode(&codec_npy, &answer, &bytes, &error) == PPM_OK &&
+                   codec_npy.decode(bytes.data, bytes.size, expectation, &back, &error) == PPM_OK &&
+                   codec_npy.look(bytes.data, bytes.size, expectation, &seen, &error) == PPM_OK &&
                    ppm_shape_bytes(tensor->shape, &data_bytes, &error) == PPM_OK,
                "%s", error.text);
     FUZZ_CHECK(memcmp(&back.shape, &tensor->shape, sizeof back.shape) == 0 &&
@@ -84,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ppm_tensor tensor = {0};
     struct ppm_error error = {0}, header_error = {0};
     const bool is_header = codec_npy_read_header(body, size, &header, &header_error) == PPM_OK;
-    if (codec_npy_decode(body, size, &expectation, &tensor, &error) != PPM_OK) {
+    if (codec_npy.decode(body, size, &expectation, &tensor, &error) != PPM_OK) {
         fuzz_check_error(&error);
         return 0;
     }

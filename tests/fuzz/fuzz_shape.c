@@ -1,5 +1,5 @@
 /* fuzz_shape.c - shapes such as "1,4,30,30", of a query or a header. */
-#include "server/codec/codec.h"
+#include "server/codec/axes.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* fuzz_v2.c - requests of the Open Inference Protocol v2: what one says is what a request written
  * from it says, and what jansson's tree of it says; how it came in pieces does not matter. */
+#include "server/codec/json/json_reader.h"
 #include "server/codec/v2/v2.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -17,8 +18,8 @@ static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, 
                                   struct v2_request *ret_request, struct ppm_tensor *ret_x,
                                   struct ppm_error *error)
 {
-    const struct codec_json_options options = {.list = "inputs", .body_bytes_max = bytes};
-    struct codec_json_reader *reader = codec_json_create(&options);
+    const struct codec_reader_options options = {.list = "inputs", .body_bytes_max = bytes};
+    struct codec_reader *reader = codec_json_create(&options);
     json_t *around = NULL;
     for (size_t at = piece; piece > 0 && at <= bytes; at += piece)
         codec_json_feed(reader, json, at);

@@ -1,169 +1,43 @@
 /*
- * json.c - tensors as JSON: {"shape": [1, 4, 30, 30], "data": [..]}.
+ * json.c - see json.h.
  *
  * A tree of jansson's costs 10 to 75 times its text, so the data never becomes one: json_find.c
- * finds it in the body, json_array.c reads the numbers where they stand, and jansson checks the
- * text around it with null in its place; json_reader.c drives them, as the body arrives.
+ * finds it in the body, json_array.c reads the numbers straight from the text, and jansson checks
+ * the text around it with null in its place; json_reader.c drives them as the body arrives.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json.h"
+
+#include "server/codec/json/json_example.h"
+#include "server/codec/json/json_members.h"
+#include "server/codec/json/json_several.h"
+#include "server/codec/json/json_write.h"
 
 #include <jansson.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* ---- the members next to it ------------------------------------------------------------------ */
-
-const char *codec_json_quote(const json_t *value, char ret_text[CODEC_QUOTED_BYTES])
-{
-    char *text = ppm_json_text(value, JSON_ENCODE_ANY);
-    codec_quote(text ? text : "", text ? strlen(text) : 0, ret_text);
-    free(text);
-    return ret_text;
-}
-
-static enum ppm_status read_shape(const json_t *value, struct codec_json_members *members,
-                                  struct ppm_error *error)
-{
-    char found[CODEC_QUOTED_BYTES];
-    const size_t count = json_array_size(value);
-    if (!json_is_array(value) || count < 3 || count > 4)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "shape: found %s, expected an array of 3 or 4 positive integers",
-                        codec_json_quote(value, found));
-    for (size_t i = 0; i < count; i++) {
-        const json_t *extent = json_array_get(value, i);
-        if (!json_is_integer(extent) || json_integer_value(extent) <= 0)
-            return ppm_fail(error, PPM_MALFORMED,
-                            "shape[%zu]: found %s, expected a positive integer", i,
-                            codec_json_quote(extent, found));
-        members->axes[i] = (size_t)json_integer_value(extent);
-    }
-    members->axis_count = count;
-    return PPM_OK;
-}
-
-static enum ppm_status read_layout(const json_t *value, struct codec_json_members *members,
-                                   struct ppm_error *error)
-{
-    char found[CODEC_QUOTED_BYTES];
-    const char *text = json_string_value(value);
-    members->has_layout = text && ppm_layout_from_name(text, &members->layout);
-    if (members->has_layout)
-        return PPM_OK;
-    return ppm_fail(error, PPM_MALFORMED, "layout: found %s, expected \"NCHW\" or \"NHWC\"",
-                    codec_json_quote(value, found));
-}
-
-static enum ppm_status read_dtype(const json_t *value, struct codec_json_members *members,
-                                  struct ppm_error *error)
-{
-    char found[CODEC_QUOTED_BYTES];
-    const char *text = json_string_value(value);
-    members->is_int32 = text && strcmp(text, "int32") == 0;
-    if (members->is_int32 || (text && strcmp(text, "float32") == 0))
-        return PPM_OK;
-    return ppm_fail(error, PPM_MALFORMED, "dtype: found %s, expected \"float32\" or \"int32\"",
-                    codec_json_quote(value, found));
-}
-
-static enum ppm_status read_model(const json_t *value, struct codec_json_members *members,
-                                  struct ppm_error *error)
-{
-    char found[CODEC_QUOTED_BYTES];
-    const size_t bytes = json_string_length(value);
-    if (bytes == 0 || bytes >= sizeof members->model)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "model: found %s, expected a model's name, a string of at most %zu bytes",
-                        codec_json_quote(value, found), sizeof members->model - 1);
-    memcpy(members->model, json_string_value(value), bytes + 1);
-    return PPM_OK;
-}
-
-static enum ppm_status read_data(const json_t *value, struct codec_json_members *members,
-                                 struct ppm_error *error)
-{
-    (void)value, (void)members, (void)error;
-    return PPM_OK; /* null, in the place of what codec_json_scan reads */
-}
-
-static const struct member {
-    const char *name;
-    enum ppm_status (*read)(const json_t *value, struct codec_json_members *members,
-                            struct ppm_error *error);
-} known[] = {{"shape", read_shape},
-             {"data", read_data},
-             {"layout", read_layout},
-             {"dtype", read_dtype},
-             {"model", read_model}};
-
-static const struct member *find_member(const char *key, size_t bytes)
-{
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (codec_is_text(key, bytes, known[i].name))
-            return &known[i];
-    return NULL;
-}
-
-bool codec_json_is_member(const char *key, size_t bytes)
-{
-    return find_member(key, bytes) != NULL;
-}
-
-enum ppm_status codec_json_refuse_member(const char *key, size_t bytes, struct ppm_error *error)
-{
-    static const struct {
-        const char *key, *hint;
-    } others[] = {
-        {"inputs", ": that is a request for /v2/models/{model}/infer"},
-        {"instances", ": that is a request of another protocol"},
-    };
-    char found[CODEC_QUOTED_BYTES];
-    const char *hint = "";
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (codec_is_text(key, bytes, others[i].key))
-            hint = others[i].hint;
-    return ppm_fail(
-        error, PPM_MALFORMED,
-        "unknown member \"%s\"%s; known members are shape, data, layout, dtype and model",
-        codec_quote(key, bytes, found), hint);
-}
-
-enum ppm_status codec_json_members(struct codec_json_reader *reader, const char *body,
-                                   size_t body_bytes, struct codec_json_members *ret_members,
-                                   struct ppm_error *error)
+enum ppm_status codec_json_members(struct codec_reader *reader, const char *body, size_t body_bytes,
+                                   struct codec_members *ret_members, struct ppm_error *error)
 {
     json_t *root = NULL;
-    struct codec_json_members members = {.axis_count = 0};
-    enum ppm_status status = codec_json_around(reader, body, body_bytes, &root, error);
-    if (status != PPM_OK)
-        return status;
+    struct codec_members members;
+    if (codec_json_around(reader, body, body_bytes, &root, error) != PPM_OK)
+        return error->status;
     const bool has_data = codec_json_has_data(reader);
-    const char *key;
-    json_t *value;
-    json_object_foreach(root, key, value)
-    {
-        const struct member *member = find_member(key, strlen(key));
-        if (status == PPM_OK)
-            status = member ? member->read(value, &members, error)
-                            : codec_json_refuse_member(key, strlen(key), error);
-    }
-    if (status == PPM_OK && !has_data && json_object_get(root, "data"))
-        status = ppm_fail(error, PPM_MALFORMED,
-                          "the key \"data\" is written with escapes, expected it without");
+    if (codec_json_read_members(root, &members, error) == PPM_OK && !has_data &&
+        json_object_get(root, "data"))
+        ppm_fail(error, PPM_MALFORMED,
+                 "the key \"data\" is written with escapes, expected it without");
     json_decref(root);
-    if (status == PPM_OK && !has_data)
-        status = ppm_fail(error, PPM_MALFORMED, "the body has no \"data\", expected %s",
-                          CODEC_JSON_EXAMPLE);
-    if (status == PPM_OK)
+    if (error->status == PPM_OK && !has_data)
+        ppm_fail(error, PPM_MALFORMED, "the body has no \"data\", expected %s", CODEC_JSON_EXAMPLE);
+    if (error->status == PPM_OK)
         *ret_members = members;
-    return status;
+    return error->status;
 }
 
-/* ---- what the request's head says too ---- */
+/* ---- members that the request's head has too ---- */
 
-static enum ppm_status choose_layout(const struct codec_json_members *members,
+static enum ppm_status choose_layout(const struct codec_members *members,
                                      const struct codec_expectation *expectation,
                                      enum ppm_layout *ret_layout, struct ppm_error *error)
 {
@@ -176,7 +50,7 @@ static enum ppm_status choose_layout(const struct codec_json_members *members,
     return PPM_OK;
 }
 
-static enum ppm_status check_dtype(const struct codec_json_members *members,
+static enum ppm_status check_dtype(const struct codec_members *members,
                                    const struct codec_expectation *expectation,
                                    struct ppm_error *error)
 {
@@ -189,7 +63,7 @@ static enum ppm_status check_dtype(const struct codec_json_members *members,
 }
 
 /* The body's own shape, or else that of the head. */
-static const size_t *choose_axes(const struct codec_json_members *members,
+static const size_t *choose_axes(const struct codec_members *members,
                                  const struct codec_expectation *expectation, size_t *ret_count)
 {
     const bool is_own = members->axis_count > 0 || !expectation->axes;
@@ -197,10 +71,10 @@ static const size_t *choose_axes(const struct codec_json_members *members,
     return is_own ? members->axes : expectation->axes;
 }
 
-enum ppm_status codec_json_read(struct codec_json_reader *reader, const char *body,
-                                const struct codec_json_members *members,
-                                const struct codec_expectation *expectation,
-                                struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status read_tensor(struct codec_reader *reader, const char *body,
+                                   const struct codec_members *members,
+                                   const struct codec_expectation *expectation,
+                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     enum ppm_layout layout;
     size_t axis_count;
@@ -212,17 +86,54 @@ enum ppm_status codec_json_read(struct codec_json_reader *reader, const char *bo
     return codec_json_tensor(reader, body, axes, axis_count, layout, ret_tensor, error);
 }
 
-enum ppm_status codec_json_decode(const char *body, size_t body_bytes,
+enum ppm_status codec_json_finish(struct codec_reader *reader, const char *body,
+                                  const struct codec_members *members,
                                   const struct codec_expectation *expectation,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    const struct codec_json_options options = {0};
-    struct codec_json_members members;
-    struct codec_json_reader *reader = codec_json_create(&options);
+    struct ppm_tensor tensor = {0};
+    if (read_tensor(reader, body, members, expectation, &tensor, error) != PPM_OK)
+        return error->status;
+    return codec_take_fitting(&tensor, NULL, expectation, ret_tensor, error);
+}
+
+/* ---- the form ---- */
+
+static enum ppm_status decode(const char *body, size_t body_bytes,
+                              const struct codec_expectation *expectation,
+                              struct ppm_tensor *ret_tensor, struct ppm_error *error)
+{
+    const struct codec_reader_options options = {0};
+    struct codec_members members;
+    struct codec_reader *reader = codec_json_create(&options);
     if (!reader)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory to read JSON");
     if (codec_json_members(reader, body, body_bytes, &members, error) == PPM_OK)
-        codec_json_read(reader, body, &members, expectation, ret_tensor, error);
+        read_tensor(reader, body, &members, expectation, ret_tensor, error);
     codec_json_free(reader);
     return error->status;
 }
+
+static const struct codec_stream stream = {
+    .create = codec_json_create,
+    .free = codec_json_free,
+    .feed = codec_json_feed,
+    .left = codec_json_left,
+    .members = codec_json_members,
+    .finish = codec_json_finish,
+};
+
+const struct codec_form codec_json = {
+    .name = "JSON",
+    .media_type = "application/json",
+    .dtypes = 1 << CODEC_FLOAT32,
+    .is_text = true,
+    .has_members = true,
+    .decode = decode,
+    .stream = &stream,
+    .encode = codec_json_write,
+    .encode_several = codec_json_write_several,
+    .head_bytes_max = 1024,
+    .element_bytes_max = CODEC_JSON_ELEMENT_BYTES_MAX,
+    .element_us = 0.03,
+};

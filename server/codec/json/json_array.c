@@ -1,9 +1,11 @@
 /*
- * json_array.c - the numbers of a JSON body, read from the text straight into the tensor.
+ * json_array.c - see json_array.h.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json_array.h"
 
+#include "server/codec/axes.h"
 #include "server/codec/json/numbers.h"
+#include "server/codec/quote.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 
 enum {
     WHERE_BYTES = CODEC_AXES_TEXT_BYTES + 32,
-    /* A longer one that is cut through waits for the next piece that ends behind a shorter one. */
+    /* A longer one that is cut in two waits for a piece that ends after a shorter one. */
     TOKEN_BYTES_MAX = 1024,
 };
 
@@ -24,7 +26,7 @@ struct text {
     struct ppm_error *error;
 };
 
-/* A slice of it at most. False: there may be more. */
+/* At most a slice. False: there may be more. */
 static bool skip_space(struct text *text)
 {
     const bool is_last = text->end - text->at <= CODEC_SLICE_BYTES;
@@ -41,7 +43,7 @@ static bool is_delimiter(char byte)
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-/* "data[0][17] at byte 123": the element that is being read, within so many arrays. */
+/* "data[0][17] at byte 123": the element that is being read, in depth arrays. */
 static const char *where(const struct text *text, size_t depth, char ret_text[WHERE_BYTES])
 {
     size_t used = (size_t)snprintf(ret_text, WHERE_BYTES, "data");
@@ -51,7 +53,7 @@ static const char *where(const struct text *text, size_t depth, char ret_text[WH
     return ret_text;
 }
 
-/* How many bytes to show of what stands at text->at: a string, a word or a mark. */
+/* How many bytes to show of the string, word or mark at text->at. */
 static size_t found_bytes(const struct text *text)
 {
     const char *at = text->at + 1;
@@ -88,17 +90,17 @@ static enum ppm_status refuse_large(const struct text *text)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* One number or null, and no more than that before the next delimiter. */
+/* One number or null, which ends at a delimiter. */
 static enum ppm_status read_value(struct text *text)
 {
     struct codec_json_scan *scan = text->scan;
     float value;
-    const char *behind = number_read(text->at, text->end, &value);
-    if (!behind && text->end - text->at >= 4 && memcmp(text->at, "null", 4) == 0) {
-        behind = text->at + 4;
+    const char *after = number_read(text->at, text->end, &value);
+    if (!after && text->end - text->at >= 4 && memcmp(text->at, "null", 4) == 0) {
+        after = text->at + 4;
         value = NAN;
     }
-    if (!behind || (behind < text->end && !is_delimiter(*behind)))
+    if (!after || (after < text->end && !is_delimiter(*after)))
         return refuse(text, a_number);
     if (isinf(value))
         return refuse_large(text);
@@ -106,12 +108,12 @@ static enum ppm_status read_value(struct text *text)
         scan->values[scan->array.count] = value;
     scan->array.count++;
     scan->done[scan->depth - 1]++;
-    scan->is_behind_value = true;
-    text->at = behind;
+    scan->is_after_value = true;
+    text->at = after;
     return PPM_OK;
 }
 
-/* As many numbers as can be read at once, with the commas behind them. False: none. */
+/* As many numbers as can be read at once, with the commas after them. False: none. */
 static bool read_values(struct text *text)
 {
     struct codec_json_scan *scan = text->scan;
@@ -139,7 +141,7 @@ static enum ppm_status open_array(struct text *text)
     return PPM_OK;
 }
 
-/* Leaves the innermost open array, which is as long as its like or refused. */
+/* Leaves the innermost open array, which is refused unless it is as long as those before it. */
 static enum ppm_status close_array(struct text *text)
 {
     struct codec_json_scan *scan = text->scan;
@@ -163,17 +165,17 @@ static enum ppm_status close_array(struct text *text)
     return PPM_OK;
 }
 
-/* Reads the mark at text->at, or the value; nothing of it is kept when it is refused. */
+/* Reads the mark or the value at text->at; keeps nothing of it when it is refused. */
 static enum ppm_status read_next(struct text *text)
 {
     struct codec_json_scan *scan = text->scan;
     const char byte = text->at < text->end ? *text->at : '\0';
-    if (scan->is_behind_value) {
+    if (scan->is_after_value) {
         if (byte == ']')
             return close_array(text);
         if (byte != ',')
             return refuse(text, "',' or ']'");
-        scan->is_behind_value = false;
+        scan->is_after_value = false;
         text->at++;
         return PPM_OK;
     }
@@ -186,7 +188,7 @@ static enum ppm_status read_next(struct text *text)
     return read_values(text) ? PPM_OK : read_value(text);
 }
 
-/* Where what is in the text for certain ends: a number's last byte is known by what follows. */
+/* The end of what is certain: only the byte that follows a number tells that it is over. */
 static const char *find_certain_end(const char *at, const char *end)
 {
     const char *const first = end - at > TOKEN_BYTES_MAX ? end - TOKEN_BYTES_MAX : at;

@@ -1,14 +1,19 @@
 /*
- * json_find.c - where the data of a JSON body stands, found without parsing the rest.
+ * json_find.c - see json_find.h.
  *
- * It reads no more of the grammar than that takes: strings, brackets, and the colons behind keys.
- * In any text that is JSON this is exact; what is not JSON is refused by those who read on.
+ * The data is found without parsing the rest: only strings, brackets and the colons after keys are
+ * read. In any text that is JSON this is exact; other text is refused by what reads on.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json_find.h"
+
+#include "server/codec/json/json_array.h"
+#include "server/codec/json/json_example.h"
+#include "server/codec/json/json_members.h"
+#include "server/codec/quote.h"
 
 #include <string.h>
 
-enum { NESTING_MAX = 16 }; /* of anything beside the data */
+enum { NESTING_MAX = 16 }; /* of anything but the data */
 
 static size_t skip_space(const char *body, size_t body_bytes, size_t at)
 {
@@ -52,9 +57,9 @@ void codec_json_leave_data(struct codec_json_frame *frame, size_t end)
     frame->stage = CODEC_JSON_AROUND;
 }
 
-/* ---- what stands around it ---- */
+/* ---- the text around it ---- */
 
-/* What a body is to be, by where its data stands: of POST /ppm or of /v2. */
+/* What a body should look like, of POST /ppm or of /v2. */
 static const char *example_of(const struct codec_json_frame *frame)
 {
     return frame->list ? CODEC_JSON_V2_EXAMPLE : CODEC_JSON_EXAMPLE;
@@ -88,7 +93,7 @@ static enum ppm_status refuse_data(const char *body, size_t body_bytes, size_t a
                     codec_quote(body + at, end - at, found));
 }
 
-/* Steps into what follows the key "data" and its colon, which is to be the data. */
+/* Steps into the value after the key "data" and its colon. */
 static enum ppm_status enter_data(struct codec_json_frame *frame, const char *body,
                                   size_t body_bytes, bool is_whole, struct ppm_error *error)
 {
@@ -111,7 +116,7 @@ static enum ppm_status enter_data(struct codec_json_frame *frame, const char *bo
     return PPM_OK;
 }
 
-/* Goes on within a string; behind its closing quote it is known which key it would be. */
+/* Goes on within a string; after its closing quote it is known which key it would be. */
 static void pass_string(struct codec_json_frame *frame, const char *body, size_t body_bytes,
                         bool is_whole)
 {
@@ -137,15 +142,15 @@ static void pass_string(struct codec_json_frame *frame, const char *body, size_t
         frame->key = CODEC_JSON_KEY_LIST;
 }
 
-/* Whether the members that are read here are those beside the data. */
-static bool is_beside_data(const struct codec_json_frame *frame)
+/* Whether the members that are read here are next to the data. */
+static bool is_next_to_data(const struct codec_json_frame *frame)
 {
     if (!frame->list)
         return frame->depth == 1;
     return frame->depth == 3 && frame->is_in_list && (frame->objects & 0xeU) == (1U << 1 | 1U << 3);
 }
 
-/* The first of the body's own members that no request has, should all of it be too large to say. */
+/* The first of the body's own members that no request has, to name it if the body is too large. */
 static void note_unknown(struct codec_json_frame *frame, const char *body)
 {
     const char *key = body + frame->string_start + 1;
@@ -162,7 +167,7 @@ static void pass_colon(struct codec_json_frame *frame, const char *body)
         frame->is_in_list = frame->key == CODEC_JSON_KEY_LIST;
     if (frame->depth == 1 && !frame->list)
         note_unknown(frame, body);
-    if (!is_beside_data(frame))
+    if (!is_next_to_data(frame))
         return;
     if (frame->key == CODEC_JSON_KEY_DATA)
         frame->stage = CODEC_JSON_BEFORE_DATA;
@@ -170,7 +175,7 @@ static void pass_colon(struct codec_json_frame *frame, const char *body)
         frame->shape_at = frame->at;
 }
 
-/* Passes the byte before frame->at, which is of no string. */
+/* Passes the byte before frame->at, which is in no string. */
 static enum ppm_status pass_byte(struct codec_json_frame *frame, const char *body,
                                  struct ppm_error *error)
 {

@@ -1,11 +1,16 @@
 /*
- * json_reader.c - a JSON body that is read while it arrives.
+ * json_reader.c - see json_reader.h.
  *
- * What has come is read once, in order: the text around the data only so far that the data is
- * found, the data's numbers straight into memory for the tensor. Whatever is refused stops this,
- * and is met again when the body is whole and the sentence can show all of it.
+ * Text is read once, in order: around the data only to find it, the data's numbers straight into
+ * memory for the tensor. Whatever is refused stops this, and is met again when the body is whole
+ * and the sentence can show all of it.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json_reader.h"
+
+#include "server/codec/axes.h"
+#include "server/codec/json/json_array.h"
+#include "server/codec/json/json_find.h"
+#include "server/codec/json/json_members.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -16,17 +21,17 @@ enum {
     ROOM_AHEAD = 4,                /* times the numbers that may have come */
 };
 
-struct codec_json_reader {
-    struct codec_json_options options;
+struct codec_reader {
+    struct codec_reader_options options;
     struct codec_json_frame frame;
     struct codec_json_scan scan; /* scan.at == 0: the data has not been begun */
     struct ppm_error refusal;    /* of the data */
     bool has_stopped;            /* the rest waits until the body is whole */
 };
 
-struct codec_json_reader *codec_json_create(const struct codec_json_options *options)
+struct codec_reader *codec_json_create(const struct codec_reader_options *options)
 {
-    struct codec_json_reader *reader = calloc(1, sizeof *reader);
+    struct codec_reader *reader = calloc(1, sizeof *reader);
     if (reader) {
         reader->options = *options;
         reader->frame.list = options->list;
@@ -35,7 +40,7 @@ struct codec_json_reader *codec_json_create(const struct codec_json_options *opt
     return reader;
 }
 
-void codec_json_free(struct codec_json_reader *reader)
+void codec_json_free(struct codec_reader *reader)
 {
     if (!reader)
         return;
@@ -68,7 +73,7 @@ static size_t count_of_shape(const struct codec_json_frame *frame, const char *b
 
 /* How many numbers the data may have. Each takes a digit and a comma or bracket, so a shape that
  * stands before them and says more is not believed. */
-static size_t count_max(const struct codec_json_reader *reader, const char *body, size_t body_bytes,
+static size_t count_max(const struct codec_reader *reader, const char *body, size_t body_bytes,
                         bool is_whole)
 {
     const size_t start = reader->frame.data_start;
@@ -79,10 +84,9 @@ static size_t count_max(const struct codec_json_reader *reader, const char *body
 }
 
 /* Memory for that many numbers, those that have been read among them. */
-static enum ppm_status grow(struct codec_json_reader *reader, size_t capacity,
-                            struct ppm_error *error)
+static enum ppm_status grow(struct codec_reader *reader, size_t capacity, struct ppm_error *error)
 {
-    const struct codec_json_options *options = &reader->options;
+    const struct codec_reader_options *options = &reader->options;
     struct codec_json_scan *scan = &reader->scan;
     struct ppm_tensor values = {.shape = {1, 1, 1, capacity}};
     const size_t kept = scan->array.count < scan->capacity ? scan->array.count : scan->capacity;
@@ -104,8 +108,8 @@ static enum ppm_status grow(struct codec_json_reader *reader, size_t capacity,
 
 /* Room for the numbers in the text that has come, and for up to four times as many, of which the
  * system gives only the pages that are used. What is to come takes none yet. */
-static enum ppm_status make_room(struct codec_json_reader *reader, const char *body,
-                                 size_t body_bytes, bool is_whole, struct ppm_error *error)
+static enum ppm_status make_room(struct codec_reader *reader, const char *body, size_t body_bytes,
+                                 bool is_whole, struct ppm_error *error)
 {
     const struct codec_json_scan *scan = &reader->scan;
     const size_t most = count_max(reader, body, body_bytes, is_whole);
@@ -120,8 +124,8 @@ static enum ppm_status make_room(struct codec_json_reader *reader, const char *b
 
 /* Reads on in the data. Where it is refused and the body is whole, passes over it if its end can be
  * seen: then what stands around it is looked at first. */
-static enum ppm_status read_data(struct codec_json_reader *reader, const char *body,
-                                 size_t body_bytes, bool is_whole, struct ppm_error *error)
+static enum ppm_status read_data(struct codec_reader *reader, const char *body, size_t body_bytes,
+                                 bool is_whole, struct ppm_error *error)
 {
     struct codec_json_scan *scan = &reader->scan;
     struct ppm_error *const refusal = &reader->refusal;
@@ -143,8 +147,8 @@ static enum ppm_status read_data(struct codec_json_reader *reader, const char *b
 }
 
 /* In slices where it is whole; what is refused in one is met again with all of the text. */
-static enum ppm_status find_data(struct codec_json_reader *reader, const char *body,
-                                 size_t body_bytes, bool is_whole, struct ppm_error *error)
+static enum ppm_status find_data(struct codec_reader *reader, const char *body, size_t body_bytes,
+                                 bool is_whole, struct ppm_error *error)
 {
     struct codec_json_frame *frame = &reader->frame;
     struct ppm_error met_again = {0};
@@ -161,8 +165,8 @@ static enum ppm_status find_data(struct codec_json_reader *reader, const char *b
                : codec_json_find_data(frame, body, body_bytes, is_whole, error);
 }
 
-static enum ppm_status read_on(struct codec_json_reader *reader, const char *body,
-                               size_t body_bytes, bool is_whole, struct ppm_error *error)
+static enum ppm_status read_on(struct codec_reader *reader, const char *body, size_t body_bytes,
+                               bool is_whole, struct ppm_error *error)
 {
     struct codec_json_frame *frame = &reader->frame;
     enum ppm_status status;
@@ -175,20 +179,20 @@ static enum ppm_status read_on(struct codec_json_reader *reader, const char *bod
     return status;
 }
 
-void codec_json_feed(struct codec_json_reader *reader, const char *body, size_t body_bytes)
+void codec_json_feed(struct codec_reader *reader, const char *body, size_t body_bytes)
 {
     struct ppm_error met_again = {0};
     if (!reader->has_stopped && read_on(reader, body, body_bytes, false, &met_again) != PPM_OK)
         reader->has_stopped = true;
 }
 
-size_t codec_json_left(const struct codec_json_reader *reader, size_t body_bytes)
+size_t codec_json_left(const struct codec_reader *reader, size_t body_bytes)
 {
     const bool is_in_data = reader->frame.stage == CODEC_JSON_DATA && reader->scan.at > 0;
     return body_bytes - (is_in_data ? reader->scan.at : reader->frame.at);
 }
 
-/* ---- what stands around the data ------------------------------------------------------------- */
+/* ---- the text around the data ------------------------------------------------------------- */
 
 /* Why jansson refused the text; jansson's own words may repeat bytes of the body. */
 static void explain(json_error_t *refusal, size_t at, struct ppm_error *error)
@@ -233,9 +237,8 @@ static json_t *parse(const char *text, size_t text_bytes, const struct codec_jso
     return NULL;
 }
 
-enum ppm_status codec_json_around(struct codec_json_reader *reader, const char *body,
-                                  size_t body_bytes, struct json_t **ret_around,
-                                  struct ppm_error *error)
+enum ppm_status codec_json_around(struct codec_reader *reader, const char *body, size_t body_bytes,
+                                  struct json_t **ret_around, struct ppm_error *error)
 {
     const struct codec_json_frame *frame = &reader->frame;
     if (read_on(reader, body, body_bytes, true, error) != PPM_OK)
@@ -264,7 +267,7 @@ enum ppm_status codec_json_around(struct codec_json_reader *reader, const char *
     return PPM_OK;
 }
 
-bool codec_json_has_data(const struct codec_json_reader *reader)
+bool codec_json_has_data(const struct codec_reader *reader)
 {
     return reader->frame.is_found;
 }
@@ -303,7 +306,7 @@ static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm
 }
 
 /* The numbers that there was no memory for when they were counted. */
-static enum ppm_status read_again(struct codec_json_reader *reader, const char *body,
+static enum ppm_status read_again(struct codec_reader *reader, const char *body,
                                   struct ppm_error *error)
 {
     struct codec_json_scan *scan = &reader->scan;
@@ -316,8 +319,8 @@ static enum ppm_status read_again(struct codec_json_reader *reader, const char *
     return codec_json_scan(&reader->scan, body, reader->frame.data_end, true, error);
 }
 
-enum ppm_status codec_json_tensor(struct codec_json_reader *reader, const char *body,
-                                  const size_t *axes, size_t axis_count, enum ppm_layout layout,
+enum ppm_status codec_json_tensor(struct codec_reader *reader, const char *body, const size_t *axes,
+                                  size_t axis_count, enum ppm_layout layout,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     const struct codec_json_array *array = &reader->scan.array;

@@ -1,13 +1,14 @@
 /*
- * json_write.c - answers as JSON, the numbers by several threads.
+ * json_write.c - see json_write.h.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json_write.h"
 
+#include "server/codec/axes.h"
 #include "server/codec/json/numbers.h"
+#include "server/codec/quote.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -17,8 +18,8 @@ enum {
 
 /* ---- the numbers ----------------------------------------------------------------------------- */
 
-/* What the threads share: each prints a range of the elements to where it would begin were all
- * before it as long as can be. */
+/* What the threads share: each prints a range of the elements where it would begin if all elements
+ * before it had their maximal length. */
 struct printing {
     const struct ppm_tensor *tensor;
     size_t count, parts;
@@ -34,7 +35,7 @@ static size_t part_start(const struct printing *printing, size_t part)
     return part * each + (part < rest ? part : rest);
 }
 
-/* The elements [first, end), each with a comma behind it. */
+/* The elements [first, end), each followed by a comma. */
 static char *print_elements(const struct ppm_tensor *tensor, size_t first, size_t end, char *to)
 {
     const int32_t *ints = tensor->data;
@@ -93,40 +94,19 @@ enum ppm_status codec_json_write_elements(const struct ppm_tensor *tensor, int t
                 printing.bytes[part]);
         bytes += printing.bytes[part];
     }
-    *ret_end = memory + bytes - 1; /* there is at least one, and none behind the last comma */
+    *ret_end = memory + bytes - 1; /* there is at least one; drops the last comma */
     return PPM_OK;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-enum ppm_status codec_json_escape(const char *model, char ret_text[CODEC_NAME_BYTES_MAX + 1],
-                                  struct ppm_error *error)
+enum ppm_status codec_json_write(const struct codec_answer *answer, char *memory, size_t *ret_bytes,
+                                 struct ppm_error *error)
 {
-    size_t used = 0;
-    for (const char *text = model; *text; text++) {
-        const unsigned char byte = (unsigned char)*text;
-        if (used + 6 > CODEC_NAME_BYTES_MAX)
-            return ppm_fail(error, PPM_TOO_LARGE,
-                            "the model's name takes more than %d bytes of JSON, expected fewer",
-                            CODEC_NAME_BYTES_MAX);
-        if (byte < 0x20)
-            used += (size_t)sprintf(ret_text + used, "\\u%04x", byte);
-        else if (byte == '"' || byte == '\\')
-            used += (size_t)sprintf(ret_text + used, "\\%c", byte);
-        else
-            ret_text[used++] = *text;
-    }
-    ret_text[used] = '\0';
-    return PPM_OK;
-}
-
-enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const char *model,
-                                       int threads, const struct codec_cancel *cancel, char *memory,
-                                       size_t *ret_bytes, struct ppm_error *error)
-{
+    const struct ppm_tensor *tensor = answer->tensor;
     char name[CODEC_NAME_BYTES_MAX + 1], shape[CODEC_AXES_TEXT_BYTES];
     size_t axes[4];
-    if (codec_json_escape(model, name, error) != PPM_OK)
+    if (codec_escape(answer->model, name, error) != PPM_OK)
         return error->status;
     codec_axes_text(axes, ppm_tensor_axes(tensor, axes), shape);
     char *to = memory;
@@ -134,27 +114,10 @@ enum ppm_status codec_json_encode_into(const struct ppm_tensor *tensor, const ch
                   "{\"model\": \"%s\", \"shape\": %s, \"dtype\": \"%s\", \"layout\": \"%s\", "
                   "\"data\": [",
                   name, shape, ppm_dtype_name(tensor->dtype), ppm_layout_name(tensor->layout));
-    if (codec_json_write_elements(tensor, threads, cancel, to, &to, error) != PPM_OK)
+    if (codec_json_write_elements(tensor, answer->threads, answer->cancel, to, &to, error) !=
+        PPM_OK)
         return error->status;
     memcpy(to, "]}", 2);
     *ret_bytes = (size_t)(to + 2 - memory);
     return PPM_OK;
-}
-
-enum ppm_status codec_json_encode(struct ppm_tensor *tensor, const char *model,
-                                  struct codec_bytes *ret_bytes, struct ppm_error *error)
-{
-    struct codec_bytes bytes;
-    size_t tensor_bytes;
-    if (ppm_shape_bytes(tensor->shape, &tensor_bytes, error) != PPM_OK)
-        return error->status;
-    const size_t bytes_max = codec_encoded_bytes_max(CODEC_JSON, tensor_bytes / 4);
-    bytes.data = malloc(bytes_max);
-    if (!bytes.data)
-        return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
-    if (codec_json_encode_into(tensor, model, 1, NULL, bytes.data, &bytes.size, error) == PPM_OK)
-        *ret_bytes = bytes;
-    else
-        free(bytes.data);
-    return error->status;
 }

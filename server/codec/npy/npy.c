@@ -1,12 +1,14 @@
 /*
- * npy.c - tensors as NumPy's .npy files; npy_header.c reads what stands before their data.
+ * npy.c - see npy.h; npy_header.c reads what is before the data.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/npy/npy.h"
+
+#include "server/codec/axes.h"
+#include "server/codec/npy/npy_header.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -172,9 +174,9 @@ static void *data_in_place(const struct codec_npy_header *header, char *body)
     return is_in_place ? data : NULL;
 }
 
-enum ppm_status codec_npy_look(char *body, size_t body_bytes,
-                               const struct codec_expectation *expectation,
-                               struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status look(char *body, size_t body_bytes,
+                            const struct codec_expectation *expectation,
+                            struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     struct codec_npy_header header = {0};
     if (read_head(body, body_bytes, expectation, &header, ret_tensor, error) != PPM_OK)
@@ -183,9 +185,9 @@ enum ppm_status codec_npy_look(char *body, size_t body_bytes,
     return PPM_OK;
 }
 
-enum ppm_status codec_npy_look_ahead(char *body, size_t body_bytes,
-                                     const struct codec_expectation *expectation,
-                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status look_ahead(char *body, size_t body_bytes,
+                                  const struct codec_expectation *expectation,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     struct codec_npy_header header = {0};
     if (read_header(body, body_bytes, expectation, &header, ret_tensor, error) != PPM_OK)
@@ -194,9 +196,9 @@ enum ppm_status codec_npy_look_ahead(char *body, size_t body_bytes,
     return PPM_OK;
 }
 
-enum ppm_status codec_npy_decode(const char *body, size_t body_bytes,
-                                 const struct codec_expectation *expectation,
-                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status decode(const char *body, size_t body_bytes,
+                              const struct codec_expectation *expectation,
+                              struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     struct codec_npy_header header = {0};
     struct ppm_tensor tensor = {0};
@@ -222,8 +224,8 @@ static const char *descr_of(const struct ppm_tensor *tensor, enum codec_dtype dt
 }
 
 /* Magic, version, length and dictionary, padded so that the data is aligned. */
-size_t codec_npy_head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
-                      char ret_head[CODEC_HEAD_BYTES_MAX])
+static size_t head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
+                   char ret_head[CODEC_HEAD_BYTES_MAX])
 {
     size_t axes[4];
     char shape[CODEC_AXES_TEXT_BYTES];
@@ -247,23 +249,15 @@ size_t codec_npy_head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
     return padded;
 }
 
-enum ppm_status codec_npy_encode(struct ppm_tensor *tensor, const char *model,
-                                 struct codec_bytes *ret_bytes, struct ppm_error *error)
-{
-    (void)model;
-    size_t data_bytes, bytes;
-    const enum ppm_status status = ppm_shape_bytes(tensor->shape, &data_bytes, error);
-    if (status != PPM_OK)
-        return status;
-    char head[CODEC_HEAD_BYTES_MAX];
-    const size_t head_bytes = codec_npy_head(tensor, CODEC_FLOAT32, head);
-    char *data = NULL;
-    if (!__builtin_add_overflow(head_bytes, data_bytes, &bytes))
-        data = malloc(bytes);
-    if (!data)
-        return ppm_fail(error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", data_bytes);
-    memcpy(data, head, head_bytes);
-    memcpy(data + head_bytes, tensor->data, data_bytes);
-    *ret_bytes = (struct codec_bytes){.data = data, .size = bytes};
-    return PPM_OK;
-}
+const struct codec_form codec_npy = {
+    .name = "npy",
+    .media_type = "application/x-npy",
+    .extension = ".npy",
+    .dtypes = 1 << CODEC_FLOAT32 | 1 << CODEC_FLOAT16,
+    .decode = decode,
+    .look = look,
+    .look_ahead = look_ahead,
+    .head = head,
+    .head_bytes_max = CODEC_HEAD_BYTES_MAX,
+    .element_bytes_max = sizeof(float),
+};

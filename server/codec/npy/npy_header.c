@@ -1,5 +1,5 @@
 /*
- * npy_header.c - what stands before the data of a .npy file, versions 1 to 3.
+ * npy_header.c - see npy_header.h.
  *
  * The header is a Python literal; it is read by a fixed grammar and never evaluated:
  *
@@ -8,7 +8,10 @@
  * Spelled otherwise where NumPy's own reader takes that: other white space, order of keys and names
  * of a type; u'' strings; and Python 2's long integers, (1L, 4L), in versions 1 and 2.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/npy/npy_header.h"
+
+#include "server/codec/axes.h"
+#include "server/codec/quote.h"
 
 #include <string.h>
 

@@ -10,7 +10,8 @@
 #ifndef PPM_SERVER_CODEC_V2_V2_H
 #define PPM_SERVER_CODEC_V2_V2_H
 
-#include "server/codec/codec.h"
+#include "core/ppm.h"
+#include "server/codec/dtype.h"
 
 #define V2_VERSION "1" /* of every model */
 

@@ -1,8 +1,9 @@
 /* v2_request.c - the JSON of a request of the Open Inference Protocol v2. */
-#include "server/codec/codec_internal.h"
+#include "server/codec/json/json_refuse.h"
 #include "server/codec/v2/v2.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 struct reader {
@@ -13,12 +14,7 @@ struct reader {
 static enum ppm_status refuse(const struct reader *reader, const char *where, const json_t *found,
                               const char *expected)
 {
-    char quoted[CODEC_QUOTED_BYTES];
-    if (!found)
-        return ppm_fail(reader->error, PPM_MALFORMED, "%s: found nothing, expected %s", where,
-                        expected);
-    return ppm_fail(reader->error, PPM_MALFORMED, "%s: found %s, expected %s", where,
-                    codec_json_quote(found, quoted), expected);
+    return codec_json_refuse(where, found, expected, reader->error);
 }
 
 /* A string of less than bytes bytes. */

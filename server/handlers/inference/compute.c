@@ -6,6 +6,7 @@
 #include "server/handlers/inference/abandon.h"
 #include "server/handlers/inference/arrival.h"
 #include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/json_body.h"
 #include "server/handlers/inference/stages_answer.h"
 #include "server/models/runs.h"
 #include "server/observe/metrics.h"
@@ -39,8 +40,7 @@ static void finish(struct inference *inference)
         inference_give_up(inference, METRICS_COMPUTE);
     inference_free_x(inference);
     inference_forget_arrival(inference);
-    codec_json_free(inference->reader);
-    inference->reader = NULL;
+    inference_free_reader(inference);
     http_drop_body(request);
     const size_t body_bytes = request->response.body_bytes;
     http_keep(request, inference->answer_bytes > body_bytes ? inference->answer_bytes : body_bytes);

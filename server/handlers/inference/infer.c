@@ -1,6 +1,7 @@
 /* infer.c - see infer.h. */
 #include "server/handlers/inference/infer.h"
 #include "server/base/buffers.h"
+#include "server/codec/negotiate.h"
 #include "server/handlers/inference/arrival.h"
 #include "server/handlers/inference/decode.h"
 #include "server/handlers/inference/json_body.h"
@@ -19,35 +20,38 @@ static enum http_next refuse_accept(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
-    if (codec_negotiate(accept, inference->form, CODEC_AS_LABELS, &inference->answer_form))
+    char list[CODEC_LIST_BYTES];
+    inference->answer_form = codec_negotiate(accept, inference->form, CODEC_ANY_LABELS);
+    if (inference->answer_form)
         return HTTP_PROCEED;
-    return http_problem(request, 406, "Accept: found %.60s, expected one of %s, %s or %s", accept,
-                        codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
-                        codec_media_type(CODEC_RAW));
+    return http_problem(request, 406, "Accept: found %.60s, expected one of %s", accept,
+                        codec_list(CODEC_ANY_TENSOR, CODEC_FLOAT32, list));
 }
 
-/* Checks Accept, if this model cannot answer in a PNG. */
-static enum http_next refuse_png_of_model(struct inference *inference)
+/* Checks Accept, if the model has no labels for a form that shows only labels. */
+static enum http_next refuse_labels_of_model(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const struct ppm_model_info *info = &inference->info;
     const char *accept = http_list(request, "Accept");
-    if (codec_negotiate(accept, inference->form, info->palette ? CODEC_AS_LABELS : CODEC_AS_TENSOR,
-                        &inference->answer_form))
+    const struct codec_form *labels_form = inference->answer_form;
+    char list[CODEC_LIST_BYTES];
+    inference->answer_form = codec_negotiate(accept, inference->form,
+                                             info->palette ? CODEC_ANY_LABELS : CODEC_ANY_TENSOR);
+    if (inference->answer_form)
         return HTTP_PROCEED;
+    codec_list(CODEC_ANY_TENSOR, CODEC_FLOAT32, list);
     if (info->classes == 0)
         return http_problem(
             request, 406,
-            "Accept: found %.60s, but model \"%s\" answers %s, which a PNG cannot show (\"as\": "
-            "\"argmax\" answers labels); expected one of %s, %s or %s",
-            accept, info->name, ppm_dtype_name(info->output_dtype), codec_media_type(CODEC_JSON),
-            codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW));
+            "Accept: found %.60s, but model \"%s\" answers %s, which a %s cannot show (\"as\": "
+            "\"argmax\" answers labels); expected one of %s",
+            accept, info->name, ppm_dtype_name(info->output_dtype), labels_form->name, list);
     return http_problem(request, 406,
-                        "Accept: found %.60s, but model \"%s\" has %zu classes, and a PNG at most "
-                        "%d colors; expected one of %s, %s or %s",
-                        accept, info->name, info->classes, CODEC_PNG_LABELS_MAX,
-                        codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
-                        codec_media_type(CODEC_RAW));
+                        "Accept: found %.60s, but model \"%s\" has %zu classes, and a %s at most "
+                        "%zu colors; expected one of %s",
+                        accept, info->name, info->classes, labels_form->name,
+                        labels_form->labels_max, list);
 }
 
 /* Reads the form from Content-Type. */
@@ -55,12 +59,13 @@ static enum http_next refuse_type(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *type = http_header(request, "Content-Type");
-    if (type && codec_form_from_media_type(type, &inference->form))
+    char list[CODEC_LIST_BYTES];
+    inference->form = codec_form_of_type(type);
+    if (inference->form)
         return HTTP_PROCEED;
     const bool is_curls = type && strcmp(type, "application/x-www-form-urlencoded") == 0;
-    return http_problem(request, 415, "Content-Type: found %.60s, expected %s, %s or %s%s",
-                        type && *type ? type : "none", codec_media_type(CODEC_JSON),
-                        codec_media_type(CODEC_NPY), codec_media_type(CODEC_RAW),
+    return http_problem(request, 415, "Content-Type: found %.60s, expected %s%s",
+                        type && *type ? type : "none", codec_list(CODEC_BODY, CODEC_FLOAT32, list),
                         is_curls ? "; with curl, -H 'Content-Type: ...' sets it" : "");
 }
 
@@ -69,35 +74,38 @@ static enum http_next refuse_dtypes(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct codec_expectation *expectation = &inference->expectation;
+    char list[CODEC_LIST_BYTES];
     if (handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &expectation->dtype,
                             &expectation->dtype_is_explicit) != HTTP_PROCEED ||
         handlers_read_dtype(request, "out_dtype", NULL, &inference->answer_dtype,
                             &inference->answer_dtype_is_explicit) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (inference->form != CODEC_JSON || expectation->dtype == CODEC_FLOAT32)
+    if (!inference->form->is_text || expectation->dtype == CODEC_FLOAT32)
         return HTTP_PROCEED;
     return http_problem(request, 400,
-                        "dtype: found %s for a JSON body, whose numbers are float32; expected no "
-                        "dtype, or a raw body",
-                        codec_dtype_name(expectation->dtype));
+                        "dtype: found %s for a %s body, whose numbers are float32; expected no "
+                        "dtype, or a body of %s",
+                        codec_dtype_name(expectation->dtype), inference->form->name,
+                        codec_list(CODEC_BODY, expectation->dtype, list));
 }
 
 /* Checks ?out_dtype= against the form of the answer. */
 static enum http_next refuse_dtype_of_form(struct inference *inference)
 {
-    const enum codec_form form = inference->answer_form;
-    if (codec_form_has_dtype(form, inference->answer_dtype))
+    const struct codec_form *form = inference->answer_form;
+    const enum codec_dtype dtype = inference->answer_dtype;
+    char list[CODEC_LIST_BYTES];
+    if (codec_has_dtype(form, dtype))
         return HTTP_PROCEED;
-    return http_problem(inference->request, 406,
-                        "out_dtype: found %s, which %s does not have, expected Accept: %s",
-                        codec_dtype_name(inference->answer_dtype), codec_media_type(form),
-                        codec_media_type(CODEC_RAW));
+    return http_problem(
+        inference->request, 406, "out_dtype: found %s, which %s does not have, expected Accept: %s",
+        codec_dtype_name(dtype), form->media_type, codec_list(CODEC_ANY_TENSOR, dtype, list));
 }
 
 /* Checks the head against the model. */
 static enum http_next refuse_for_model(struct inference *inference)
 {
-    if (!inference->stages && refuse_png_of_model(inference) != HTTP_PROCEED)
+    if (!inference->stages && refuse_labels_of_model(inference) != HTTP_PROCEED)
         return HTTP_RESPOND;
     if (inference->answer_dtype_is_explicit && inference->info.output_dtype == PPM_INT32)
         return http_problem(inference->request, 422,
@@ -124,25 +132,26 @@ static enum http_next refuse_model(struct inference *inference, const char *name
     return inference->may_name_model ? refuse_for_model(inference) : HTTP_PROCEED;
 }
 
-static enum http_next decode_json(struct inference *inference)
+static enum http_next decode_stream(struct inference *inference)
 {
     const struct http_request *request = inference->request;
-    struct codec_json_reader *reader = inference_reader(inference, NULL);
-    struct codec_json_members members = {.axis_count = 0};
+    const struct codec_stream *stream = inference->form->stream;
+    struct codec_reader *reader = inference_reader(inference, NULL);
+    struct codec_members members = {.axis_count = 0};
     struct ppm_error error = {0};
     if (!reader)
-        ppm_fail(&error, PPM_NO_MEMORY, "no memory to read JSON");
-    else if (codec_json_members(reader, request->body, request->body_bytes, &members, &error) ==
+        ppm_fail(&error, PPM_NO_MEMORY, "no memory to read %s", inference->form->name);
+    else if (stream->members(reader, request->body, request->body_bytes, &members, &error) ==
              PPM_OK) {
         if (refuse_model(inference, members.model) != HTTP_PROCEED)
             return HTTP_RESPOND;
-        codec_json_finish(reader, request->body, &members, &inference->expectation, &inference->x,
-                          &error);
+        stream->finish(reader, request->body, &members, &inference->expectation, &inference->x,
+                       &error);
     }
     return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
 }
 
-static enum http_next decode_other(struct inference *inference)
+static enum http_next decode_whole(struct inference *inference)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
@@ -162,7 +171,7 @@ static enum http_next decode_other(struct inference *inference)
 static enum http_next decode(struct inference *inference)
 {
     const enum http_next next =
-        inference->form == CODEC_JSON ? decode_json(inference) : decode_other(inference);
+        inference->form->stream ? decode_stream(inference) : decode_whole(inference);
     if (next != HTTP_PROCEED)
         return next;
     inference->x_memory = inference->x.data;
@@ -172,42 +181,35 @@ static enum http_next decode(struct inference *inference)
 
 /* ---- y ---- */
 
-/* Encodes y as JSON or PNG. */
-static void encode(const struct inference *inference, const struct ppm_tensor *y, int threads,
-                   char *memory, size_t *ret_bytes, struct ppm_error *error)
-{
-    const struct ppm_model_info *info = &inference->info;
-    const struct codec_palette palette = {info->palette, info->palette_count};
-    if (inference->answer_form == CODEC_PNG)
-        codec_png_encode_into(y, &palette, &inference->cancel, memory, ret_bytes, error);
-    else
-        codec_json_encode_into(y, info->name, threads, &inference->cancel, memory, ret_bytes,
-                               error);
-}
-
-/* Responds with y as JSON or PNG. */
+/* Responds with y in a form that is not the tensor's memory. */
 static void respond_encoded(struct inference *inference, const struct ppm_tensor *y, int threads)
 {
     struct http_request *request = inference->request;
-    struct ppm_error error = {0};
-    const enum codec_form form = inference->answer_form;
+    const struct codec_form *form = inference->answer_form;
+    const struct ppm_model_info *info = &inference->info;
+    const struct codec_answer answer = {.tensor = y,
+                                        .model = info->name,
+                                        .palette = {info->palette, info->palette_count},
+                                        .threads = threads,
+                                        .cancel = &inference->cancel};
     const size_t count = inference->costs.output_bytes / sizeof(float);
     const size_t bytes_max = codec_encoded_bytes_max(form, count);
+    struct ppm_error error = {0};
     size_t bytes = 0;
     char *memory = buffer_take(bytes_max);
     if (!memory)
         ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
     else
-        encode(inference, y, threads, memory, &bytes, &error);
+        form->encode(&answer, memory, &bytes, &error);
     if (error.status != PPM_OK) {
         buffer_give(memory);
         http_problem_of(request, &error);
         return;
     }
-    if (form == CODEC_PNG)
+    if (!form->has_members)
         handlers_describe_tensor(request, y, inference->answer_dtype);
-    http_respond_within(request, 200, codec_media_type(form), memory, memory, bytes);
-    const bool is_compressed = form == CODEC_JSON && http_compress(request);
+    http_respond_within(request, 200, form->media_type, memory, memory, bytes);
+    const bool is_compressed = form->is_text && http_compress(request);
     inference->answer_bytes =
         is_compressed ? 0 : bytes_max; /* the encoder may write to all of it */
 }
@@ -215,7 +217,7 @@ static void respond_encoded(struct inference *inference, const struct ppm_tensor
 static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct http_request *request = inference->request;
-    const enum codec_form form = inference->answer_form;
+    const struct codec_form *form = inference->answer_form;
     struct codec_bytes bytes = {0};
     if (inference->stages) {
         stages_respond(inference, y, memory, threads);
@@ -223,7 +225,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     }
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
         handlers_describe_tensor(request, y, inference->answer_dtype);
-        http_respond_within(request, 200, codec_media_type(form), memory, bytes.data, bytes.size);
+        http_respond_within(request, 200, form->media_type, memory, bytes.data, bytes.size);
         inference->answer_bytes =
             inference->costs.output_bytes; /* 16-bit values replaced the floats in place */
         return;
@@ -245,7 +247,7 @@ enum http_next infer_begin(struct http_request *request)
     if (refuse_type(inference) != HTTP_PROCEED || stages_refuse(inference) != HTTP_PROCEED ||
         (!inference->stages && refuse_accept(inference) != HTTP_PROCEED))
         return HTTP_RESPOND;
-    inference->may_name_model = inference->form == CODEC_JSON && !*request->arguments[0] &&
+    inference->may_name_model = inference->form->has_members && !*request->arguments[0] &&
                                 registry_loaded(inference->registry) > 1;
     if (handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
                              &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
@@ -254,8 +256,8 @@ enum http_next infer_begin(struct http_request *request)
     enum http_next next =
         inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference);
     if (next == HTTP_PROCEED)
-        next = inference->form == CODEC_RAW ? inference_refuse_raw_shape(inference)
-                                            : inference_refuse_axes(inference);
+        next = inference->form->is_bare ? inference_refuse_raw_shape(inference)
+                                        : inference_refuse_axes(inference);
     return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
@@ -275,7 +277,7 @@ void infer_arrived(struct http_request *request)
 {
     struct inference *inference = request->state;
     const double begun_ms = http_elapsed_ms(request);
-    if (inference->form == CODEC_JSON && inference_reader(inference, NULL)) {
+    if (inference->form->stream && inference_reader(inference, NULL)) {
         inference_read_ahead(inference, request->body_bytes);
         inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
     } else if (!inference->arrival.is_settled && request->body_bytes >= CODEC_LOOK_AHEAD_BYTES) {

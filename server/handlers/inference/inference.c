@@ -3,6 +3,7 @@
 #include "server/base/buffers.h"
 #include "server/handlers/inference/abandon.h"
 #include "server/handlers/inference/arrival.h"
+#include "server/handlers/inference/json_body.h"
 #include "server/handlers/respond.h"
 #include "server/observe/metrics.h"
 
@@ -79,7 +80,7 @@ void inference_release(struct http_request *request)
         return;
     inference_free_x(inference);
     inference_forget_arrival(inference);
-    codec_json_free(inference->reader);
+    inference_free_reader(inference);
     free(inference->stages);
     registry_release(inference->registry);
     free(inference);

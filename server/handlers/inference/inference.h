@@ -8,7 +8,7 @@
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 #define PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 
-#include "server/codec/codec.h"
+#include "server/codec/form.h"
 #include "server/handlers/app.h"
 #include "server/handlers/record.h"
 #include "server/http/http.h"
@@ -55,16 +55,16 @@ struct inference {
     struct registry *registry; /* held: keeps the model alive during a reload */
     const struct ppm_model *model;
     struct ppm_model_info info;
-    enum codec_form form, answer_form;
+    const struct codec_form *form, *answer_form;
     enum codec_dtype answer_dtype; /* of floats; integers are int32 */
     bool answer_dtype_is_explicit; /* set by the query */
     bool may_name_model;           /* the body may, so checks against the model wait for it */
     struct codec_expectation expectation;
-    size_t axes[4];                   /* from the query or header */
-    struct codec_json_reader *reader; /* NULL: not created yet */
-    bool lacks_budget;                /* why the reader failed */
-    struct ppm_tensor x;              /* shape.n == 0: unknown; data: in the body or x_memory */
-    void *x_memory;                   /* decoded values; NULL: none */
+    size_t axes[4];              /* from the query or header */
+    struct codec_reader *reader; /* NULL: not created yet */
+    bool lacks_budget;           /* why the reader failed */
+    struct ppm_tensor x;         /* shape.n == 0: unknown; data: in the body or x_memory */
+    void *x_memory;              /* decoded values; NULL: none */
     void (*free_x)(void *x_memory);
     void *y_data;                    /* where y goes; NULL: into the answer */
     struct ppm_costs costs;          /* once the shape is known */

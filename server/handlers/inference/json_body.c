@@ -6,7 +6,7 @@ static const double json_byte_us = 0.002;
 
 enum { READ_AHEAD_BYTES = 1 << 16 }; /* of JSON at a time */
 
-/* codec_json_options.reserve. */
+/* codec_reader_options.reserve. */
 static bool reserve_numbers(void *context, size_t bytes)
 {
     struct inference *inference = context;
@@ -14,10 +14,10 @@ static bool reserve_numbers(void *context, size_t bytes)
     return !inference->lacks_budget;
 }
 
-struct codec_json_reader *inference_reader(struct inference *inference, const char *list)
+struct codec_reader *inference_reader(struct inference *inference, const char *list)
 {
     const struct http_request *request = inference->request;
-    const struct codec_json_options options = {
+    const struct codec_reader_options options = {
         .list = list,
         .body_bytes_max = request->has_content_length ? request->content_length
                                                       : inference->app->settings.body_max_bytes,
@@ -25,20 +25,29 @@ struct codec_json_reader *inference_reader(struct inference *inference, const ch
         .context = inference,
         .cancel = &inference->cancel};
     if (!inference->reader)
-        inference->reader = codec_json_create(&options);
+        inference->reader = inference->form->stream->create(&options);
     return inference->reader;
+}
+
+void inference_free_reader(struct inference *inference)
+{
+    if (inference->reader)
+        inference->form->stream->free(inference->reader);
+    inference->reader = NULL;
 }
 
 void inference_read_ahead(struct inference *inference, size_t bytes)
 {
-    const size_t left = codec_json_left(inference->reader, bytes);
+    const struct codec_stream *stream = inference->form->stream;
+    const size_t left = stream->left(inference->reader, bytes);
     const size_t later = left > READ_AHEAD_BYTES ? left - READ_AHEAD_BYTES : 0;
-    codec_json_feed(inference->reader, inference->request->body, bytes - later);
+    stream->feed(inference->reader, inference->request->body, bytes - later);
 }
 
 bool inference_is_read_at_once(const struct inference *inference, size_t bytes)
 {
-    const size_t left = inference->reader ? codec_json_left(inference->reader, bytes) : bytes;
+    const struct codec_stream *stream = inference->form->stream;
+    const size_t left = inference->reader ? stream->left(inference->reader, bytes) : bytes;
     return executor_is_quick(json_byte_us * (double)left);
 }
 

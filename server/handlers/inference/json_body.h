@@ -5,8 +5,11 @@
 #include "server/handlers/inference/inference.h"
 
 /* The reader of the body's JSON, created by the first call. The tensor is in the body or in an
- * object of that list (codec_json_options.list). NULL: no memory. */
-struct codec_json_reader *inference_reader(struct inference *inference, const char *list);
+ * object of that list (codec_reader_options.list). NULL: no memory. */
+struct codec_reader *inference_reader(struct inference *inference, const char *list);
+
+/* Frees it, if there is one. */
+void inference_free_reader(struct inference *inference);
 
 /* Continues to read the JSON, of which bytes have come, but only a little at a time. The next call,
  * or the thread that computes, reads on. */

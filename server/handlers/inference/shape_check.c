@@ -1,24 +1,29 @@
 /* shape_check.c - see shape_check.h. */
 #include "server/handlers/inference/shape_check.h"
 #include "server/base/memory.h"
+#include "server/codec/negotiate.h"
 #include "server/handlers/inference/stages_answer.h"
 #include "server/observe/metrics.h"
 
 #include <string.h>
 
-/* A PNG has one map. For a batch, chooses another form that the client accepts. */
-static enum http_next refuse_png(struct inference *inference, size_t maps)
+/* A form for labels has one map. For a batch, chooses another form that the client accepts. */
+static enum http_next refuse_maps(struct inference *inference, size_t maps)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
-    if (inference->answer_form != CODEC_PNG || maps == 1 ||
-        codec_negotiate(accept, inference->form, CODEC_AS_TENSOR, &inference->answer_form))
+    const struct codec_form *form = inference->answer_form;
+    char list[CODEC_LIST_BYTES];
+    if (form->labels_max == 0 || maps == 1)
+        return HTTP_PROCEED;
+    inference->answer_form = codec_negotiate(accept, inference->form, CODEC_ANY_TENSOR);
+    if (inference->answer_form)
         return HTTP_PROCEED;
     return http_problem(request, 406,
-                        "Accept: found %.60s for a batch of %zu, but a PNG shows one map; expected "
-                        "a batch of 1, or one of %s, %s or %s",
-                        accept, maps, codec_media_type(CODEC_JSON), codec_media_type(CODEC_NPY),
-                        codec_media_type(CODEC_RAW));
+                        "Accept: found %.60s for a batch of %zu, but a %s shows one map; expected "
+                        "a batch of 1, or one of %s",
+                        accept, maps, form->name,
+                        codec_list(CODEC_ANY_TENSOR, CODEC_FLOAT32, list));
 }
 
 /* Sets needed_bytes. False: overflow. */
@@ -26,15 +31,12 @@ static bool add_needs(struct inference *inference, struct ppm_shape shape,
                       const struct ppm_costs *costs)
 {
     size_t *ret_bytes = &inference->needed_bytes;
-    const enum codec_form form = inference->answer_form;
-    const size_t writing_bytes = form == CODEC_PNG ? CODEC_PNG_WORKING_BYTES : 0;
+    const struct codec_form *form = inference->answer_form;
     const size_t text_bytes =
-        codec_is_in_place(form)
-            ? 0
-            : codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float));
+        form->head ? 0 : codec_encoded_bytes_max(form, costs->output_bytes / sizeof(float));
     return !__builtin_add_overflow(costs->working_bytes, text_bytes, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, inference->head_bytes_max, ret_bytes) &&
-           !__builtin_add_overflow(*ret_bytes, writing_bytes, ret_bytes) &&
+           !__builtin_add_overflow(*ret_bytes, form->working_bytes, ret_bytes) &&
            (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
 }
 
@@ -57,7 +59,7 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->app->threads, &costs,
                         &error) != PPM_OK)
         return http_problem_of(request, &error);
-    if (refuse_png(inference, x->shape.n) != HTTP_PROCEED)
+    if (refuse_maps(inference, x->shape.n) != HTTP_PROCEED)
         return HTTP_RESPOND;
     if (!add_needs(inference, x->shape, &costs) || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
@@ -70,7 +72,7 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     }
     const enum codec_dtype dtype = inference->expectation.dtype;
     const size_t body_bytes = costs.input_bytes / sizeof(float) * codec_dtype_bytes(dtype);
-    if (inference->form == CODEC_RAW && request->has_content_length &&
+    if (inference->form->is_bare && request->has_content_length &&
         request->content_length != body_bytes)
         return http_problem(request, 400,
                             "the body has %zu byte%s, expected the %zu of the shape's %s values%s",

@@ -1,6 +1,8 @@
 /* stages_answer.c - see stages_answer.h. */
 #include "server/handlers/inference/stages_answer.h"
 #include "server/base/buffers.h"
+#include "server/codec/negotiate.h"
+#include "server/codec/raw/raw.h"
 #include "server/handlers/tensor_fields.h"
 
 #include <stdlib.h>
@@ -8,18 +10,21 @@
 
 /* ---- asking ---- */
 
-/* Chooses JSON or, by default for a binary request, safetensors. */
+/* Chooses the form of the body or, for a binary request, safetensors. */
 static enum http_next refuse_form(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
-    const enum codec_form preferred = inference->form == CODEC_JSON ? CODEC_JSON : CODEC_RAW;
-    if (codec_negotiate(accept, preferred, CODEC_AS_TENSORS, &inference->answer_form))
+    const struct codec_form *preferred = inference->form;
+    char list[CODEC_LIST_BYTES];
+    if (!codec_is_for(preferred, CODEC_ALL_TENSORS))
+        preferred = &codec_raw;
+    inference->answer_form = codec_negotiate(accept, preferred, CODEC_ALL_TENSORS);
+    if (inference->answer_form)
         return HTTP_PROCEED;
     return http_problem(request, 406,
-                        "Accept: found %.60s with stages=1, expected %s or %s (one safetensors "
-                        "file)",
-                        accept, codec_media_type(CODEC_JSON), codec_media_type(CODEC_RAW));
+                        "Accept: found %.60s with stages=1, expected %s (one safetensors file)",
+                        accept, codec_list(CODEC_ALL_TENSORS, CODEC_FLOAT32, list));
 }
 
 enum http_next stages_refuse(struct inference *inference)
@@ -52,10 +57,10 @@ bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_
         __builtin_add_overflow(list->bytes, y_bytes, &all_bytes))
         return false;
     const size_t count = list->count + 1;
-    inference->head_bytes_max = codec_stages_head_bytes_max(count);
-    const size_t text_bytes = inference->answer_form == CODEC_JSON
-                                  ? codec_stages_json_bytes_max(count, all_bytes)
-                                  : inference->head_bytes_max;
+    const struct codec_form *form = inference->answer_form;
+    inference->head_bytes_max = codec_several_head_bytes_max(count);
+    const size_t text_bytes =
+        form->head ? inference->head_bytes_max : codec_several_bytes_max(form, count, all_bytes);
     return !__builtin_add_overflow(*needed_bytes, list->bytes, needed_bytes) &&
            !__builtin_add_overflow(*needed_bytes, list->working_bytes, needed_bytes) &&
            !__builtin_add_overflow(*needed_bytes, text_bytes, needed_bytes);
@@ -85,26 +90,28 @@ static void put_first(struct ppm_stages *list, const struct ppm_tensor *y)
     list->count++;
 }
 
-static void respond_json(struct inference *inference, const struct codec_about *about, int threads)
+/* As text, in memory of its own. */
+static void respond_encoded(struct inference *inference, const struct codec_several *several)
 {
     struct http_request *request = inference->request;
-    const struct ppm_stages *list = &inference->stages->list;
+    const struct codec_form *form = inference->answer_form;
+    const struct ppm_stages *list = several->list;
     const size_t bytes_max =
-        codec_stages_json_bytes_max(list->count, list->bytes + inference->costs.output_bytes);
+        codec_several_bytes_max(form, list->count, list->bytes + inference->costs.output_bytes);
     struct ppm_error error = {0};
-    size_t bytes = 0;
+    struct codec_bytes bytes = {0};
     char *text = buffer_take(bytes_max);
     if (!text)
         ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
     else
-        codec_stages_as_json(list, about, threads, &inference->cancel, text, &bytes, &error);
+        form->encode_several(several, text, &bytes, &error);
     if (error.status != PPM_OK) {
         buffer_give(text);
         http_problem_of(request, &error);
         return;
     }
     handlers_describe_tensor(request, &list->list[0].tensor, CODEC_FLOAT32);
-    http_respond_within(request, 200, codec_media_type(CODEC_JSON), text, text, bytes);
+    http_respond_within(request, 200, form->media_type, text, bytes.data, bytes.size);
     inference->answer_bytes = http_compress(request) ? 0 : bytes_max;
 }
 
@@ -112,20 +119,24 @@ void stages_respond(struct inference *inference, const struct ppm_tensor *y, cha
                     int threads)
 {
     struct inference_stages *stages = inference->stages;
-    const struct codec_about about = {.model = inference->info.name,
-                                      .layout = y->layout,
-                                      .times = stages->times,
-                                      .flops_literal = inference->costs.flops_literal,
-                                      .flops_folded = inference->costs.flops_folded};
+    const struct codec_form *form = inference->answer_form;
+    const struct codec_several several = {.list = &stages->list,
+                                          .model = inference->info.name,
+                                          .layout = y->layout,
+                                          .times = stages->times,
+                                          .flops_literal = inference->costs.flops_literal,
+                                          .flops_folded = inference->costs.flops_folded,
+                                          .threads = threads,
+                                          .cancel = &inference->cancel};
     struct codec_bytes bytes = {0};
     struct ppm_error error = {0};
     put_first(&stages->list, y);
-    if (inference->answer_form == CODEC_JSON) {
-        respond_json(inference, &about, threads);
-    } else if (codec_stages_as_safetensors(&stages->list, &about, &bytes, &error) == PPM_OK) {
+    if (!form->head) {
+        respond_encoded(inference, &several);
+    } else if (form->encode_several(&several, NULL, &bytes, &error) == PPM_OK) {
         handlers_describe_tensor(inference->request, y, CODEC_FLOAT32);
-        http_respond_within(inference->request, 200, codec_media_type(CODEC_RAW), memory,
-                            bytes.data, bytes.size);
+        http_respond_within(inference->request, 200, form->media_type, memory, bytes.data,
+                            bytes.size);
         inference->answer_bytes =
             inference->head_bytes_max + stages->list.bytes + inference->costs.output_bytes;
         return;

@@ -3,25 +3,22 @@
 #include "server/handlers/inference/compute.h"
 #include "server/observe/metrics.h"
 
-/* The time to encode a number as JSON, and to compress that. */
-static const double json_number_us = 0.03, deflated_number_us = 0.08;
+/* The time to compress a number of JSON. */
+static const double deflated_number_us = 0.08;
 
 /* Whether computing and answering on this thread takes less time than waking another one. */
 static bool is_quick(const struct inference *inference)
 {
     const struct ppm_costs *costs = &inference->costs;
+    const struct codec_form *form = inference->answer_form;
     double us = costs->one_thread_us + costs->weights_us;
     if (inference->request->is_compressed)
         return false; /* inflating takes longer */
-    if (inference->answer_form == CODEC_PNG)
-        return false; /* setting up zlib takes longer */
     if (inference->stages)
         return false; /* the literal graph is slow */
     const double numbers = (double)costs->output_bytes / sizeof(float);
-    if (inference->answer_form == CODEC_JSON)
-        us += json_number_us * numbers;
-    const bool may_compress =
-        inference->answer_form == CODEC_JSON || inference->protocol->compresses_bytes;
+    us += form->begin_us + form->element_us * numbers;
+    const bool may_compress = form->is_text || inference->protocol->compresses_bytes;
     if (executor_is_quick(us) && may_compress &&
         http_will_compress(inference->request, costs->output_bytes))
         us += deflated_number_us * numbers;

@@ -1,5 +1,6 @@
 /* x_body.c - see x_body.h. */
 #include "server/handlers/inference/x_body.h"
+#include "server/codec/axes.h"
 #include "server/handlers/inference/decode.h"
 #include "server/handlers/inference/json_body.h"
 #include "server/handlers/inference/shape_check.h"
@@ -13,7 +14,7 @@ enum http_next inference_refuse_axes(struct inference *inference)
     const char *text;
     if (handlers_read_shape(request, &text) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (!text && inference->form != CODEC_RAW)
+    if (!text && !inference->form->is_bare)
         return HTTP_PROCEED;
     if (!text)
         return http_problem(
@@ -39,13 +40,6 @@ enum http_next inference_refuse_raw_shape(struct inference *inference)
     return inference_refuse_shape(inference, &tensor);
 }
 
-static void check_axes(const struct inference *inference, struct ppm_error *error)
-{
-    size_t axes[4];
-    const size_t count = ppm_tensor_axes(&inference->x, axes);
-    codec_check_axes(axes, count, &inference->expectation, error);
-}
-
 enum http_next inference_refuse_body(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -54,8 +48,6 @@ enum http_next inference_refuse_body(struct inference *inference)
     codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
                &inference->x, &error);
     inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
-    if (error.status == PPM_OK && inference->form == CODEC_NPY)
-        check_axes(inference, &error);
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
     if (inference->x.shape.n > 0)

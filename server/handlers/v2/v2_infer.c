@@ -5,6 +5,8 @@
  */
 #include "server/handlers/v2/v2_infer.h"
 #include "server/base/clock.h"
+#include "server/codec/json/json.h"
+#include "server/codec/raw/raw.h"
 #include "server/handlers/inference/arrival.h"
 #include "server/handlers/inference/decode.h"
 #include "server/handlers/inference/json_body.h"
@@ -83,7 +85,7 @@ static enum http_next read_json(struct v2_inference *v2)
     if (v2->error.status != PPM_OK)
         return inference_refuse_json(inference, &v2->error);
     v2->is_read = true;
-    inference->answer_form = said->y.place == V2_IN_JSON ? CODEC_JSON : CODEC_RAW;
+    inference->answer_form = said->y.place == V2_IN_JSON ? &codec_json : &codec_raw;
     set_timeout(inference->request, said->timeout_us);
     const enum http_next next = inference_refuse_shape(inference, &inference->x);
     return next == HTTP_PROCEED ? v2_find_places(v2) : next;
@@ -172,7 +174,7 @@ static enum http_next begin_raw(struct v2_inference *v2)
     struct inference *inference = &v2->inference;
     v2->is_read = true;
     v2->request.y.place = V2_IN_BODY;
-    inference->form = inference->answer_form = CODEC_RAW;
+    inference->form = inference->answer_form = &codec_raw;
     return inference_refuse_raw_shape(inference);
 }
 
@@ -188,7 +190,7 @@ static enum http_next begin_json(struct v2_inference *v2)
             inference->request, 400,
             "shape: found %.60s in the query or X-Tensor-Shape, expected a shape only in inputs[0]",
             shape);
-    inference->form = inference->answer_form = CODEC_JSON;
+    inference->form = inference->answer_form = &codec_json;
     return inference_reader(inference, "inputs")
                ? HTTP_PROCEED
                : http_problem(inference->request, 503, "out of memory");

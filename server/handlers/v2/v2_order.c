@@ -1,5 +1,8 @@
 /* v2_order.c - see v2_order.h. */
 #include "server/handlers/v2/v2_order.h"
+#include "server/codec/json/json.h"
+#include "server/codec/negotiate.h"
+#include "server/codec/raw/raw.h"
 #include "server/codec/v2/v2.h"
 
 #include <jansson.h>
@@ -8,15 +11,14 @@
 enum http_next v2_refuse_type(struct http_request *request, bool may_have_bytes)
 {
     const char *type = http_header(request, "Content-Type");
-    enum codec_form form;
+    const struct codec_form *form = codec_form_of_type(type);
     if (!type || (request->has_content_length && request->content_length == 0) ||
-        (codec_form_from_media_type(type, &form) &&
-         (form == CODEC_JSON || (form == CODEC_RAW && may_have_bytes))))
+        form == &codec_json || (form == &codec_raw && may_have_bytes))
         return HTTP_PROCEED;
     return http_problem(request, 415,
-                        "Content-Type: found %.60s, expected application/json%s (curl: -H "
-                        "'Content-Type: application/json')",
-                        type, may_have_bytes ? " or application/octet-stream" : "");
+                        "Content-Type: found %.60s, expected %s%s%s (curl: -H 'Content-Type: %s')",
+                        type, codec_json.media_type, may_have_bytes ? " or " : "",
+                        may_have_bytes ? codec_raw.media_type : "", codec_json.media_type);
 }
 
 enum http_next v2_refuse_version(struct http_request *request)

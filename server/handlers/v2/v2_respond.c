@@ -1,6 +1,9 @@
 /* v2_respond.c - see v2_respond.h. */
 #include "server/handlers/v2/v2_respond.h"
 #include "server/base/buffers.h"
+#include "server/codec/json/json.h"
+#include "server/codec/json/json_write.h"
+#include "server/codec/raw/raw.h"
 
 #include <string.h>
 
@@ -12,7 +15,7 @@ static void respond_binary(struct v2_inference *v2, const char *head, size_t hea
     char *body = (char *)y->data - head_bytes;
     memcpy(body, head, head_bytes);
     http_add_header(request, V2_LENGTH_HEADER, "%zu", head_bytes);
-    http_respond_within(request, 200, "application/octet-stream", memory, body,
+    http_respond_within(request, 200, codec_raw.media_type, memory, body,
                         head_bytes + v2->inference.costs.output_bytes);
 }
 
@@ -25,7 +28,7 @@ static void respond_json(struct v2_inference *v2, const char *head, size_t head_
     const bool has_numbers = v2->request.y.place == V2_IN_JSON;
     const size_t count = v2->inference.costs.output_bytes / sizeof(float);
     const size_t bytes_max = head_bytes + sizeof numbers_end +
-                             (has_numbers ? codec_encoded_bytes_max(CODEC_JSON, count) : 0);
+                             (has_numbers ? codec_encoded_bytes_max(&codec_json, count) : 0);
     char *text = buffer_take(bytes_max);
     if (!text) {
         http_problem(request, 503, "no memory for an answer of %zu numbers", count);
@@ -43,7 +46,7 @@ static void respond_json(struct v2_inference *v2, const char *head, size_t head_
         memcpy(end, numbers_end, sizeof numbers_end - 1);
         end += sizeof numbers_end - 1;
     }
-    http_respond_within(request, 200, "application/json", text, text, (size_t)(end - text));
+    http_respond_within(request, 200, codec_json.media_type, text, text, (size_t)(end - text));
     v2->inference.answer_bytes = bytes_max;
 }
 

@@ -1,9 +1,10 @@
 /*
- * raw.c - tensors as their own memory: little-endian elements without a header.
+ * raw.c - see raw.h.
  */
-#include "server/codec/codec_internal.h"
+#include "server/codec/raw/raw.h"
 
-#include <string.h>
+#include "server/codec/axes.h"
+#include "server/codec/raw/safetensors_write.h"
 
 /* The tensor that the body is to be, without data. */
 static enum ppm_status expect_shape(size_t body_bytes, const struct codec_expectation *expectation,
@@ -48,9 +49,9 @@ static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectat
     return PPM_OK;
 }
 
-enum ppm_status codec_raw_look(char *body, size_t body_bytes,
-                               const struct codec_expectation *expectation,
-                               struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status look(char *body, size_t body_bytes,
+                            const struct codec_expectation *expectation,
+                            struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     const enum ppm_status status = read_shape(body_bytes, expectation, ret_tensor, error);
     if (status == PPM_OK && expectation->dtype == CODEC_FLOAT32 && codec_is_aligned(body))
@@ -58,9 +59,9 @@ enum ppm_status codec_raw_look(char *body, size_t body_bytes,
     return status;
 }
 
-enum ppm_status codec_raw_look_ahead(char *body, size_t body_bytes,
-                                     const struct codec_expectation *expectation,
-                                     struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status look_ahead(char *body, size_t body_bytes,
+                                  const struct codec_expectation *expectation,
+                                  struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     size_t bytes;
     const enum ppm_status status = expect_shape(body_bytes, expectation, ret_tensor, &bytes, error);
@@ -69,9 +70,9 @@ enum ppm_status codec_raw_look_ahead(char *body, size_t body_bytes,
     return status;
 }
 
-enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
-                                 const struct codec_expectation *expectation,
-                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
+static enum ppm_status decode(const char *body, size_t body_bytes,
+                              const struct codec_expectation *expectation,
+                              struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     struct ppm_tensor tensor = {0};
     if (read_shape(body_bytes, expectation, &tensor, error) != PPM_OK ||
@@ -86,24 +87,22 @@ enum ppm_status codec_raw_decode(const char *body, size_t body_bytes,
     return error->status;
 }
 
-size_t codec_raw_head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
-                      char ret_head[CODEC_HEAD_BYTES_MAX])
+static size_t head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
+                   char ret_head[CODEC_HEAD_BYTES_MAX])
 {
-    (void)tensor;
-    (void)dtype;
-    (void)ret_head;
+    (void)tensor, (void)dtype, (void)ret_head;
     return 0;
 }
 
-enum ppm_status codec_raw_encode(struct ppm_tensor *tensor, const char *model,
-                                 struct codec_bytes *ret_bytes, struct ppm_error *error)
-{
-    (void)model;
-    size_t bytes;
-    const enum ppm_status status = ppm_shape_bytes(tensor->shape, &bytes, error);
-    if (status != PPM_OK)
-        return status;
-    *ret_bytes = (struct codec_bytes){.data = tensor->data, .size = bytes};
-    tensor->data = NULL;
-    return PPM_OK;
-}
+const struct codec_form codec_raw = {
+    .name = "raw",
+    .media_type = "application/octet-stream",
+    .dtypes = 1 << CODEC_FLOAT32 | 1 << CODEC_FLOAT16 | 1 << CODEC_BFLOAT16,
+    .is_bare = true,
+    .decode = decode,
+    .look = look,
+    .look_ahead = look_ahead,
+    .head = head,
+    .encode_several = codec_safetensors_write,
+    .element_bytes_max = sizeof(float),
+};

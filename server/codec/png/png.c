@@ -1,19 +1,19 @@
 /*
- * png.c - a map of labels as a PNG with a palette, by libpng.
+ * png.c - see png.h.
  *
  * libpng reports errors, out of memory included, with longjmp: out of write_map, back into
  * try_to_write. This is the only file that calls libpng, and neither function has a local variable
  * that changes before the jump and is used after it.
  */
-#include "server/codec/codec.h"
-
-#include "server/codec/codec_internal.h"
+#include "server/codec/png/png.h"
 
 #include <assert.h>
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
 #include <zlib.h>
+
+enum { LABELS_MAX = 256 };
 
 struct writer {
     png_structp png;
@@ -54,11 +54,11 @@ static void flush_nothing(png_structp png)
     (void)png;
 }
 
-/* rows: a byte a label, one row behind the other. Jumps when there is no memory. */
+/* rows: a byte for each label, rows contiguous. Jumps when there is no memory. */
 static void write_map(struct writer *writer, const uint8_t *rows, size_t h, size_t w,
                       const struct codec_palette *palette)
 {
-    png_color colours[CODEC_PNG_LABELS_MAX];
+    png_color colours[LABELS_MAX];
     for (size_t i = 0; i < palette->count; i++)
         colours[i] =
             (png_color){palette->colours[i][0], palette->colours[i][1], palette->colours[i][2]};
@@ -120,7 +120,7 @@ static enum ppm_status check_map(const struct ppm_tensor *labels,
         return ppm_fail(error, PPM_UNFIT,
                         "a PNG shows a map of at most %d labels (\"as\": \"argmax\"), found %s of "
                         "%zu channel%s%s",
-                        CODEC_PNG_LABELS_MAX, ppm_dtype_name(labels->dtype), s.c, ppm_plural(s.c),
+                        LABELS_MAX, ppm_dtype_name(labels->dtype), s.c, ppm_plural(s.c),
                         labels->dtype == PPM_INT32 ? " without a palette" : "");
     if (s.n != 1)
         return ppm_fail(error, PPM_UNFIT, "a PNG shows one map, found a batch of %zu", s.n);
@@ -132,22 +132,36 @@ static enum ppm_status check_map(const struct ppm_tensor *labels,
     return PPM_OK;
 }
 
-enum ppm_status codec_png_encode_into(const struct ppm_tensor *labels,
-                                      const struct codec_palette *palette,
-                                      const struct codec_cancel *cancel, char *memory,
-                                      size_t *ret_bytes, struct ppm_error *error)
+static enum ppm_status encode(const struct codec_answer *answer, char *memory, size_t *ret_bytes,
+                              struct ppm_error *error)
 {
+    const struct ppm_tensor *labels = answer->tensor;
     const size_t h = labels->shape.h, w = labels->shape.w;
-    if (check_map(labels, palette, error) != PPM_OK ||
-        narrow_labels(labels, h * w, palette->count, cancel, error) != PPM_OK)
+    if (check_map(labels, &answer->palette, error) != PPM_OK ||
+        narrow_labels(labels, h * w, answer->palette.count, answer->cancel, error) != PPM_OK)
         return error->status;
     struct writer writer = {.to = memory,
-                            .room = codec_encoded_bytes_max(CODEC_PNG, h * w),
-                            .cancel = cancel,
+                            .room = codec_encoded_bytes_max(&codec_png, h * w),
+                            .cancel = answer->cancel,
                             .error = error};
-    try_to_write(&writer, labels->data, h, w, palette);
+    try_to_write(&writer, labels->data, h, w, &answer->palette);
     if (!writer.is_whole)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory to write a PNG of %zu x %zu pixels", w, h);
     *ret_bytes = (size_t)(writer.to - memory);
     return PPM_OK;
 }
+
+const struct codec_form codec_png = {
+    .name = "PNG",
+    .media_type = "image/png",
+    .extension = ".png",
+    .dtypes = 1 << CODEC_FLOAT32, /* none of its own: a model that answers labels has no floats */
+    .labels_max = LABELS_MAX,
+    .encode = encode,
+    .head_bytes_max = 4096, /* chunks except the pixels', and zlib's own */
+    /* In the narrowest map a row is its filter's byte and a pixel. Incompressible data grows by an
+     * eighth at most, and by 12 bytes for each chunk of 8192. */
+    .element_bytes_max = 3,
+    .working_bytes = 320 << 10, /* zlib's windows */
+    .begin_us = 100,            /* to set zlib up, and more */
+};

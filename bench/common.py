@@ -1,4 +1,4 @@
-"""What the two benches share: the cases, our own time, the table, the machine."""
+"""What the benchmarks share: the cases, our time, the table, the machine."""
 import json
 import os
 import pathlib
@@ -28,7 +28,7 @@ CASES = [
 
 
 def chosen_cases(names, cases=None):
-    """Those of these names, all for none, of some cases or of all that there are."""
+    """The cases with these names, or all if there are none."""
     cases = cases or CASES
     unknown = set(names) - {case.name for case in cases}
     if unknown:
@@ -57,7 +57,7 @@ def median(values):
 
 
 def run(command, **environment):
-    """What a command prints; its errors go where ours do."""
+    """Returns what a command prints; its stderr is ours."""
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT,
                           env={**os.environ, **environment}).stdout
 
@@ -70,20 +70,20 @@ def bfloat16_model(case):
         return None
     try:
         run([SERVER, "describe", "--model", str(path)])
-    except subprocess.CalledProcessError:  # which has said why
+    except subprocess.CalledProcessError:  # the program has said why
         return None
     return path
 
 
 def measure_ours(model, shape, threads, seconds, **environment):
-    """The result of ppm-server bench in a process of its own."""
+    """The result of ppm-server bench."""
     command = [SERVER, "bench", "--model", str(model), "--shape", shape_text(shape, ","),
                "--threads", str(threads), "--seconds", str(seconds), "--json"]
     return json.loads(run(command, **environment))
 
 
 def default_threads():
-    """As many as ppm-server takes by itself."""
+    """The number of threads that ppm-server uses by default."""
     case = next(case for case in CASES if case.name == "F")
     command = [SERVER, "bench", "--model", case.model, "--shape", shape_text(case.shape, ","),
                "--seconds", "1", "--json"]
@@ -98,7 +98,7 @@ def cpu_name():
 
 
 def cache_sizes():
-    """L1d, L2, L3 as the first core sees them."""
+    """The first core's L1d, L2 and L3."""
     found = []
     for folder in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         kind, level, size = ((folder / name).read_text().strip()
@@ -113,12 +113,12 @@ def describe_machine(threads):
 
 
 def milliseconds(value):
-    """Three figures."""
+    """Three significant digits."""
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def print_table(header, rows):
-    """A Markdown table that can also be read as it stands; all but the first column to the right."""
+    """An aligned Markdown table, with all but the first column to the right."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
 

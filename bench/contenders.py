@@ -1,4 +1,4 @@
-"""Other programs that compute what we do: models for them, and processes to talk to."""
+"""Other programs that compute the same: models for them, and their processes."""
 import json
 import os
 import pathlib
@@ -19,7 +19,7 @@ def progress(text):
 
 
 class Peer:
-    """A process that answers a line with a line of JSON, and waits in between."""
+    """A process that answers each line with a line of JSON, and waits in between."""
 
     def __init__(self, command, **environment):
         self.name = command[-1]
@@ -47,7 +47,7 @@ def start_pytorch():
 
 
 def write_model(case):
-    """-> the case's model with its weights in a file, which is made once; all contenders read it."""
+    """-> the case's model with its weights in a file, made once, which all contenders read."""
     source = common.ROOT / case.model
     folder = WORK / case.name
     model, weights = folder / "model.json", folder / "model.safetensors"

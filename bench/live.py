@@ -1,4 +1,4 @@
-"""Servers as processes, what they cost, and the client that asks them."""
+"""Server processes, their cost, and the client that sends requests."""
 import http.client
 import json
 import os
@@ -17,7 +17,7 @@ CLIENT = os.environ.get("PPM_CLIENT", str(common.ROOT / "build/release/bench/cli
 LISTING1 = common.Case("1", "configs/models/listing1-pytorch-ppm.json", (1, 4, 30, 30),
                        "listing 1 at its own size")
 CASES = [LISTING1] + [case for case in common.CASES if case.name in ("A", "D")]
-START_S = 120  # a server that takes longer is taken for dead
+START_S = 120  # a server that takes longer counts as dead
 
 
 def free_port():
@@ -39,7 +39,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Server:
-    """A process that answers at an address, unix:PATH or 127.0.0.1:PORT."""
+    """A server process at unix:PATH or 127.0.0.1:PORT."""
 
     def __init__(self, command, address, **environment):
         self.name, self.address = str(command[0]), address
@@ -54,7 +54,7 @@ class Server:
         return http.client.HTTPConnection(self.address, timeout=START_S)
 
     def post(self, target, body):
-        """-> the answer's bytes, once the server answers at all"""
+        """-> the answer's bytes, once the server answers"""
         headers = {"Content-Type": "application/octet-stream"}
         while True:
             connection = self.connection()
@@ -91,7 +91,7 @@ class Server:
         return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
 
     def measure(self, target, body, connections, seconds, *headers):
-        """What the client says after so many seconds, with the server's cost of it."""
+        """Runs the client for some seconds; returns its result and the server's cost."""
         self.forget_peak()
         before_s = self.cpu_s()
         result = json.loads(common.run([CLIENT, self.address, target, str(body),
@@ -112,7 +112,7 @@ class Server:
 
 
 def start_ours(model, address, *flags):
-    """ppm-server as it is installed, but for the log line a request that the others do not write."""
+    """ppm-server with defaults, except for the log line per request, which the others do not write."""
     where = (["--host", address] if address.startswith("unix:") else
              ["--host", *address.replace(":", " --port ").split()])
     return Server([common.SERVER, "serve", *where, "--log-level", "error", "--model", model,
@@ -124,7 +124,7 @@ def target(case):
 
 
 def write_body(case, folder):
-    """A file of ones, of the size of the case's x."""
+    """Writes a file of ones with the size of the case's x."""
     count = 1
     for extent in case.shape:
         count *= extent

@@ -1,14 +1,14 @@
-"""What other programs do to the machine while we measure on it."""
+"""The load from other programs during a measurement."""
 import os
 import resource
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
-BUSY = 0.05  # of all cores: more than that is a disturbance
+BUSY = 0.05  # of all cores; more counts as a disturbance
 
 
 def machine_seconds():
-    """-> (busy, all) of all cores since the start; what a hypervisor took counts as busy"""
+    """-> (busy, all) of all cores since the start; time taken by a hypervisor counts as busy"""
     with open("/proc/stat", encoding="ascii") as lines:
         ticks = [int(field) for field in next(lines).split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / TICKS, sum(ticks) / TICKS
@@ -21,13 +21,13 @@ def process_seconds(pid):
 
 
 def own_seconds(pids):
-    """Of this program, its children that have ended, and those with these pids."""
+    """The CPU time of this program, its ended children, and the processes with these pids."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(map(process_seconds, pids)) + sum(u.ru_utime + u.ru_stime for u in usages)
 
 
 class Neighbours:
-    """pids: of children that live on."""
+    """pids: children that keep running."""
 
     WAIT_S = 0.2
 
@@ -40,15 +40,15 @@ class Neighbours:
         self.start = (*machine_seconds(), own_seconds(self.pids))
 
     def share(self):
-        """What others took of all cores since begin(), 0 to 1."""
+        """The share of all cores that others took since begin(), 0 to 1."""
         busy, total = machine_seconds()
         busy_before, total_before, own_before = self.start
         others = busy - busy_before - (own_seconds(self.pids) - own_before)
         return max(0.0, others / max(total - total_before, 1 / TICKS))
 
     def wait(self):
-        """Until others are quiet, or patience is used up; then begin(). Nothing of ours may compute:
-        a child that spins between its turns counts as another program."""
+        """Waits until other programs are quiet, or patience runs out; then calls begin(). Our own children
+        must not compute: a child that spins between its turns counts as another program."""
         pids, self.pids = self.pids, ()
         while self.patience > 0:
             self.begin()

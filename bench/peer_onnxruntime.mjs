@@ -1,10 +1,10 @@
-// The contender ONNX Runtime; bench/peers starts it and talks to it in lines.
+// The contender ONNX Runtime, which bench/peers starts and drives by lines on stdin.
 //
-//     load FILE.onnx N,C,H,W FOLDER   -> {}: reads FOLDER/x.f32, leaves onnxruntime.f32 there
+//     load FILE.onnx N,C,H,W FOLDER   -> {}: reads FOLDER/x.f32, writes onnxruntime.f32 there
 //     run SECONDS                     -> {"median_ms": ..., "runs": ...}
 //     threads COUNT, version          -> {...}
 //
-// ONNXRUNTIME: the folder below which npm has installed onnxruntime-node.
+// ONNXRUNTIME: the folder where npm installed onnxruntime-node.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";

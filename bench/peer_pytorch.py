@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""The contender PyTorch; bench/peers starts it and talks to it in lines.
+"""The contender PyTorch, which bench/peers starts and drives by lines on stdin.
 
-    load MODEL N,C,H,W FOLDER   -> {"variant": ...}: the fastest of eager, frozen and optimized; leaves
-                                   x.npy, x.f32, y.f32 and model.onnx in FOLDER
-    export MODEL N,C,H,W FOLDER -> {}: leaves x.npy, x.f32, y.f32, model.onnx, model.pt (TorchScript)
+    load MODEL N,C,H,W FOLDER   -> {"variant": ...}: the fastest of eager, frozen and optimized; writes
+                                   x.npy, x.f32, y.f32 and model.onnx to FOLDER
+    export MODEL N,C,H,W FOLDER -> {}: writes x.npy, x.f32, y.f32, model.onnx, model.pt (TorchScript)
     run SECONDS                 -> {"median_ms": ..., "runs": ...}
     compare FOLDER FILE...      -> {FILE: largest difference from y.f32 / largest value in it}
     threads COUNT, version      -> {...}
 
-The interpreter is Debian's, whose PyTorch it is.
+Needs Debian's Python for Debian's PyTorch.
 """
 import json
 import pathlib
@@ -29,7 +29,7 @@ OPSET = 13
 
 
 class Weights(golden_pytorch.Weights):
-    """As golden_pytorch has them, but read by NumPy: these files have millions of values."""
+    """Like golden_pytorch's, but read with NumPy, since these files have millions of values."""
 
     def __init__(self, folder, options):
         raw = np.fromfile(folder / options["file"], dtype=np.uint8)
@@ -43,7 +43,7 @@ class Weights(golden_pytorch.Weights):
 
 
 class ProductPool(nn.Module):
-    """Adaptive pooling as two matrix products: ONNX has no operator for bins that do not divide."""
+    """Adaptive pooling as two matrix products, since ONNX has no operator for bins of unequal size."""
 
     def __init__(self, size, bins):
         super().__init__()
@@ -82,7 +82,7 @@ def milliseconds(call, x):
 
 
 def measure(call, x, seconds):
-    """The times of runs for so many seconds, after one to warm up."""
+    """Returns the times of the runs within seconds, after a warm-up run."""
     call(x)
     times, end = [], time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
@@ -91,7 +91,7 @@ def measure(call, x, seconds):
 
 
 def variants(module, x):
-    """The ways of running a module that this PyTorch can do."""
+    """The ways in which this PyTorch can run a module."""
     yield "eager", module
     for name, prepare in (("frozen", torch.jit.freeze),
                           ("optimized", lambda traced: torch.jit.optimize_for_inference(
@@ -111,7 +111,7 @@ class Peer:
         return {}
 
     def prepare(self, model, shape, folder):
-        """-> the module; x, y and the module as ONNX are left in the folder"""
+        """-> the module; writes x, y and the module as ONNX to the folder"""
         shape = tuple(map(int, shape.split(",")))
         generator = torch.Generator().manual_seed(1)
         self.x = 2 * torch.rand(shape, generator=generator) - 1

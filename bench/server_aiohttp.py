@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What one would write in Python: PyTorch behind aiohttp.
+"""A typical server in Python: PyTorch served by aiohttp.
 
 usage: bench/server_aiohttp.py MODEL.pt PORT [--optimize]    POST raw float32 to /ppm?shape=N,C,H,W
 """
@@ -12,7 +12,7 @@ import torch
 import uvloop
 from aiohttp import web
 
-INLINE_MAX_BYTES = 1 << 16  # computed sooner than another thread would be woken
+INLINE_MAX_BYTES = 1 << 16  # faster than waking another thread
 
 model = torch.jit.freeze(torch.jit.load(sys.argv[1]).eval())
 if "--optimize" in sys.argv:

@@ -1,4 +1,4 @@
-// What one would write in Node: ONNX Runtime behind Node's own http.
+// A typical server in Node: ONNX Runtime served by Node's http.
 //
 // usage: ONNXRUNTIME=FOLDER node bench/server_node.mjs MODEL.onnx PORT
 //        POST raw float32 to /ppm?shape=N,C,H,W

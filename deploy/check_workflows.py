@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """usage: deploy/check_workflows.py     by "make check-workflows"
 
-The workflows call make targets that exist, ci.yml the same ones as .ci/run; actions are pinned to a
-commit, and no job may write but where it says so.
+The workflows run make targets that exist, and ci.yml the same ones as .ci/run. Actions are pinned to a commit,
+and jobs have only read permissions unless declared.
 """
 
 import pathlib
@@ -34,7 +34,7 @@ def make_calls(script):
 
 
 def texts(node):
-    """All that stands under a key "run": of steps, and of a matrix whose steps run it."""
+    """Every value of a key "run", in steps and in a matrix whose steps run it."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "run" and isinstance(value, str):
@@ -47,7 +47,7 @@ def texts(node):
 
 
 def check_matrix(name, job):
-    """No command is run twice on one kind of runner."""
+    """Checks that no command runs twice on the same kind of runner."""
     commands = [(entry.get("runner", "the usual one"), command.strip())
                 for entry in job.get("strategy", {}).get("matrix", {}).get("include", [])
                 for command in entry.get("run", "").split("&&")]

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """usage: tests/check_c_client.py build/ppm_client
 
-clients/ppm_client.c with servers that lie: whatever they say, it ends with status 1 and one line,
-writes no y, and leaves no shared memory. Under sanitizers (make test-asan) nothing else is said."""
+Runs clients/ppm_client.c with servers that lie: it always exits with status 1 and one line, writes no y, and
+leaves no shared memory. Under sanitizers (make test-asan) it prints nothing else."""
 
 import os
 import pathlib
@@ -26,7 +26,7 @@ def inferred(shape):
     return answer(200, b'{"shape":%s}' % shape)
 
 
-SENT = [  # the answer to x, and what is said of it
+SENT = [  # the answer to x, and the client's message
     (b"", "no answer"), (b"HTTP/1.1 200 OK", "no answer"), (b"HTTP/1.1 200\0\r\n\r\n", "no answer"),
     (b"HTTP/1.1 99999999999999999999 X\r\n\r\n", "no answer"), (b"<html>\r\n\r\n", "no answer"),
     (b"HTTP/1.1 200 OK\r\n\r\nbody", "bytes where it says 0"),
@@ -45,7 +45,7 @@ SENT = [  # the answer to x, and what is said of it
     (answer(200, npy(F4 % ("1," * 1000))), "no shape"), (answer(200, npy(F4 % "-1,")), "no shape"),
     (answer(200, npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }")), "not float32"),
 ]
-SHARED = [  # the answers to a description's, a registration's and an inference's request
+SHARED = [  # the answers to the requests for a description, a registration and an inference
     ([description(2**64 - X_BYTES + 16)], "bytes for [1,4,3,3]"),
     ([description(2**64 - X_BYTES - 1)], "shared memory: "), ([description(2**64)], "has no"),
     ([description(2**60)], "shared memory: "), ([description(2**63)], "shared memory: "),

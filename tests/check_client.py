@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """usage: tests/check_client.py URL
 
-clients/ppm_client.py, as a module: what it may be given, and what it does when connections break.
-URL is a server with the four listings; servers that misbehave are those of misbehaving.py."""
+Tests clients/ppm_client.py as a module: valid arguments, and broken connections. URL is a server with the
+four listings; misbehaving.py has the misbehaving servers."""
 
 import email.utils
 import os
@@ -25,7 +25,7 @@ def check(holds, what):
 
 
 def error_of(call):
-    """What is wrong by the client's own words: it raises nothing but its Error."""
+    """Returns the client's message; it must raise nothing but its Error."""
     try:
         call()
     except ppm_client.Error as error:
@@ -35,7 +35,7 @@ def error_of(call):
 
 
 class Tensor:
-    """As PyTorch's: NumPy reads it once it is detached and on the CPU."""
+    """Like PyTorch's: NumPy can read it once it is detached and on the CPU."""
 
     dtype = "torch.float32"
 
@@ -94,7 +94,7 @@ def check_tensors(url):
         check(np.array_equal(client.infer(x.tolist()), y), "lists: another answer")
         check(np.array_equal(client.infer(Tensor(x)), y), "a framework's tensor: another answer")
         y_again = client.infer(x)
-        y_again += 1  # it belongs to the caller
+        y_again += 1  # the caller owns it
         for what, wrong in {"words": [["a"]], "rows of two lengths": [[1, 2], [3]], "nothing": None,
                             "complex": x + 1j, "no values": np.ones((0, 4))}.items():
             check("x: " in str(error_of(lambda wrong=wrong: client.infer(wrong))), what)
@@ -112,7 +112,7 @@ def check_tensors(url):
 
 
 BUSY = answer(503, b'{"detail": "the queue is full"}', "Retry-After: 0\r\n")
-CASES = [  # what, a list of answers for each connection, calls, requests, the last call's error
+CASES = [  # what happens, a list of answers for each connection, calls, requests, the last call's error
     ("closed between two requests", [[answer(200)], [answer(200)]], 2, 2, None),
     ("busy, then not", [[BUSY, BUSY, answer(200)]], 1, 3, None),
     ("busy all the time", [[BUSY] * 3], 1, 3, "the queue is full"),
@@ -137,7 +137,7 @@ def check_broken_connections():
 X = np.zeros((1, 1, 2, 2), np.float32)
 HUGE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }")
 OBJECT = npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n(S'false'\ntR.")
-LIES = [  # an answer of status 200, and which call has to find it wrong
+LIES = [  # an answer with status 200, and the call that must reject it
     *[(body, "infer") for body in (
         b"<html>", b"", b"{}", HUGE, OBJECT, HUGE[:20], npy("(" * 5000), npy("{'descr': '<f4'}"),
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", bytes(12)),
@@ -179,7 +179,7 @@ def check_lies():
 
 
 def check_time():
-    """timeout_s bounds all of a call: the pauses that a server asks for, and each byte it sends."""
+    """timeout_s limits a whole call, including pauses that the server requests, however slowly it sends."""
     def busy(retry_after):
         return answer(503, b'{"detail": "later"}', f"Retry-After: {retry_after}\r\n")
 

@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """usage: curl .../metrics | tests/check_metrics.py DASHBOARD.json TABLE.md
 
-Holds Prometheus text on stdin against the text format, as Prometheus' own Python client reads it,
-and against the naming conventions; then what a Grafana dashboard names against it, and a table
-that is to name it all."""
+Checks Prometheus text on stdin with Prometheus' Python client and against the naming conventions. Then checks
+that it has the metrics that a Grafana dashboard uses, and that a table lists all of them."""
 
 import json
 import re
@@ -28,7 +27,7 @@ def check(holds, what):
 
 
 def check_lines(text):
-    """What the parser lets pass: families whose lines stand apart, HELP or TYPE twice or missing."""
+    """Faults that the parser accepts: families with scattered lines, HELP or TYPE repeated or missing."""
     headed, family = set(), None
     for line in text.splitlines():
         if line.startswith("#"):
@@ -38,7 +37,7 @@ def check_lines(text):
             family = name
             continue
         name = re.match(r"[a-zA-Z_:][a-zA-Z0-9_:]*", line).group()
-        check(family and name.startswith(family), f"{line}: found behind {family}")
+        check(family and name.startswith(family), f"{line}: found after {family}")
         check({("HELP", family), ("TYPE", family)} <= headed, f"{family}: no HELP or no TYPE")
     check(text.endswith("\n"), "the last line has no end")
 
@@ -72,7 +71,7 @@ def check_families(text):
         check(family.type in ("counter", "gauge", "histogram"), f"{family.name}: {family.type}")
         check(family.name.endswith(UNITS) or family.name in WITHOUT_UNIT,
               f"{family.name}: no unit at its end")
-        if family.type == "counter":  # whose name is known without _total
+        if family.type == "counter":  # named without _total
             check(all(sample.name.endswith("_total") for sample in family.samples), family.name)
         if family.type == "histogram":
             check_histogram(family)
@@ -102,13 +101,13 @@ def check_dashboard(path, names):
 
 
 def check_table(path, families):
-    """The first column of a table has every family in backticks, and nothing else."""
+    """The first column of a table has exactly the families, in backticks."""
     with open(path, encoding="utf-8") as file:
         cells = [line.split("|")[1] for line in file if line.startswith("| `")]
     documented = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     shown = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     for name in sorted(documented ^ shown):
-        check(False, f"{name} is in {path if name in documented else '/metrics'} alone")
+        check(False, f"{name} is only in {path if name in documented else '/metrics'}")
 
 
 exposition = sys.stdin.read()

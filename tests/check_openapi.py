@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator, RefResolver
 
 ADDRESS, ALLOWING = (urllib.parse.urlparse(url).netloc for url in (sys.argv[1], sys.argv[3]))
 KEY = sys.argv[2]
-ALLOWED = "no key, but all is allowed"
+ALLOWED = "no key, everything allowed"
 AT_OTHERS_WILL = {"503", "504"}  # load, memory, time: see test_live_limits.c, test_live_deadlines.c
 problems = []
 
@@ -46,7 +46,7 @@ document = json.loads(text)
 
 
 def resolve(node):
-    """What a {"$ref": "#/..."} stands for."""
+    """The node that a {"$ref": "#/..."} refers to."""
     while "$ref" in node:
         path, node = node["$ref"], document
         for part in path.removeprefix("#/").split("/"):
@@ -108,7 +108,7 @@ def requests_of_tensors():
 
 
 def requests_of_inferences():
-    """The same of the Open Inference Protocol."""
+    """The same for the Open Inference Protocol."""
     head = (b'{"inputs": [{"name": "x", "shape": [1, 4, 1, 1], "datatype": "FP32", '
             b'"parameters": {"binary_data_size": 16}}], "parameters": {"binary_data_output": true}}')
     numbers = (b'{"inputs": [{"name": "x", "shape": [1, 4, 1, 1], "datatype": "FP32", '

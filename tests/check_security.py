@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """usage: tests/check_security.py SECURITY.md < SETTINGS.json
 
-The limits that SECURITY.md lists: settings as "ppm-server serve --print-config" has them on stdin, each
-that bounds or opens something among them, and constants as the sources have them."""
+Checks the limits in SECURITY.md: its settings, with "ppm-server serve --print-config" on stdin, must include
+every setting that limits or enables something, and its constants must match the sources."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-# Not for security: where, how many cores, which models, how the log looks.
+# Irrelevant to security: address, cores, models, the log's format.
 LEFT_OUT = {"port", "threads", "models", "log_level", "log_format"}
 problems = []
 

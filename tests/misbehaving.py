@@ -1,11 +1,11 @@
-"""Servers that misbehave, for tests of clients."""
+"""Misbehaving servers, for tests of clients."""
 import socket
 import threading
 
 
 class Misbehaving:
-    """A server whose n-th connection gets the n-th list of answers, one a request, and is closed;
-    requests are counted. An answer that is a list of pieces is sent piece by piece, for ever."""
+    """A server that sends the n-th list of answers on its n-th connection, one per request, and closes it;
+    it counts requests. If an answer is a list of pieces, it sends them piece by piece, forever."""
 
     def __init__(self, connections):
         self.connections, self.count = connections, 0
@@ -28,7 +28,7 @@ class Misbehaving:
         self.listener.close()
 
     def read_request(self, connection):
-        """False: the client has left."""
+        """Returns false if the client has left."""
         with connection.makefile("rb") as file:
             length = 0
             if not file.readline():
@@ -36,13 +36,13 @@ class Misbehaving:
             while line := file.readline().strip():
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.partition(b":")[2])
-            file.read(length)  # what is left unread would reset the connection
+            file.read(length)  # unread data would reset the connection
         self.count += 1
         return True
 
 
 def trickle(connection, first, pause_s):
-    """The first bytes, then a space after each pause, until the client leaves."""
+    """Sends the first bytes, then a space after each pause, until the client leaves."""
     stop = threading.Event()
     try:
         connection.sendall(first)

@@ -1,7 +1,7 @@
 // usage: node tests/cluster/check_types.mjs FOLDER FILE.yaml...
-// Holds each document of the files against its type by tsc --strict, in FOLDER, which has node_modules with
-// kubernetes-types and the like. Then every mapping of every document gets a key too many, one at a time,
-// and each time tsc has to object: else a misspelt key would pass there.
+// Checks each document in the files against its type with tsc --strict, in FOLDER, whose node_modules has
+// kubernetes-types and others. Then adds a key to every mapping of every document, one at a time: tsc must
+// object each time, so that it finds misspelt keys everywhere.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const { loadAll } = createRequire(join(folder, "package.json"))("js-yaml");
 
 const OPERATOR = "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
-const MODULES = { // of a kind's apiVersion; the type has the kind's name
+const MODULES = { // by apiVersion; the type has the kind's name
   "v1": "kubernetes-types/core/v1",
   "apps/v1": "kubernetes-types/apps/v1",
   "autoscaling/v2": "kubernetes-types/autoscaling/v2",
@@ -33,7 +33,7 @@ function typeOf(file, document) {
   return file.endsWith("models.yaml") ? `Patch<${type}>` : type; // a patch says only what it changes
 }
 
-// Copies of a document, each with one mapping that has a key too many.
+// Yields copies of a document, each with an extra key in one mapping.
 function* planted(document) {
   const paths = [];
   (function walk(node, path) {
@@ -59,7 +59,7 @@ for (const name of ["kserve.d.ts", "kustomization.d.ts"]) writeFileSync(join(fol
 writeFileSync(join(folder, "checks.ts"), HEAD + checks.map(([, ...rest], i) => line(...rest, i)).join(""));
 writeFileSync(join(folder, "planted.ts"), HEAD + plants.map(([, ...rest], i) => line(...rest, i)).join(""));
 
-// The lines, less that of HEAD, that tsc objects to, and what it says.
+// The lines after HEAD that tsc objects to, and its messages.
 function objections(name) {
   const tsc = createRequire(join(folder, "package.json")).resolve("typescript/bin/tsc");
   const { stdout, status, error } = spawnSync(process.execPath, [tsc, "--noEmit", "--strict", "--pretty", "false",

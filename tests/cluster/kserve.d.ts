@@ -1,4 +1,4 @@
-// KServe's custom resources, as far as deploy/kserve/ needs them: no package has their types. Written from
+// The parts of KServe's custom resources that deploy/kserve/ uses; no package has their types. From
 // pkg/apis/serving/v1alpha1/servingruntime_types.go and v1beta1/{component,predictor,predictor_model}.go.
 import type { DeploymentStrategy } from "kubernetes-types/apps/v1";
 import type { Container, PodSpec } from "kubernetes-types/core/v1";
@@ -21,7 +21,7 @@ export interface ServingRuntime {
   };
 }
 
-// A container whose name is KServe's business.
+// A container that KServe names.
 interface Model extends Partial<Omit<Container, "name">> {
   modelFormat: { name: string; version?: string };
   runtime?: string;

@@ -1,4 +1,4 @@
-// What deploy/ uses of a kustomization.yaml, and of the Prometheus adapter's values: no package has types.
+// The parts of kustomization.yaml and of the Prometheus adapter's values that deploy/ uses; no package has types.
 interface ConfigMapGenerator {
   name: string;
   behavior?: "create" | "merge" | "replace";

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """usage: tests/v2/check_shared.py URL FOLDER
 
-What shared_memory.sh had the clients write is what the program wrote; and clients/ppm_client.py shares
-memory for many requests, whose results stand where it says, and leaves the server without any."""
+The clients in shared_memory.sh wrote what the program wrote. clients/ppm_client.py uses shared memory for many
+requests, finds their results there, and unregisters it at the end."""
 
 import json
 import pathlib
@@ -31,4 +31,4 @@ with ppm_client.Client(url) as client:
         assert len(regions) == 2, regions
     regions = json.loads(client.ask("GET", "/v2/systemsharedmemory/status"))
     assert regions == [], regions
-print("shared memory: as many values as without it, and the same")
+print("shared memory: the same values as without it")

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """usage: tests/v2/malformed.py URL
 
-Requests of the Open Inference Protocol that are wrong in every way a client, or someone who means it,
-can get them wrong: each is answered 400, or what is named, with one sentence as {"error": ...}, and a
-good request behind it, on the same connection where that stays open, is answered right. At the end
-nothing is left in flight. What the JSON and the numbers may be is fuzzed as well (tests/fuzz/)."""
+Sends malformed requests of the Open Inference Protocol of every kind, accidental or malicious: each gets a
+400, or the status given, with one sentence as {"error": ...}, and a good request after it, on the same
+connection if that stays open, gets the right answer. At the end nothing is in flight. tests/fuzz/ also
+fuzzes the JSON and the numbers."""
 
 import http.client
 import itertools
@@ -25,7 +25,7 @@ HUGE = 2 ** 63 - 1
 
 
 def message(shape=(1, 4, 2, 2), datatype="FP32", name="x", binary=64, **more):
-    """JSON of a request whose x is binary; more members of x, None: without."""
+    """The JSON of a request with a binary x; more: further members of x, None removes one."""
     x = {"name": name, "datatype": datatype, "shape": shape,
          "parameters": {"binary_data_size": binary}, **more}
     x = {key: value for key, value in x.items() if value is not None}
@@ -33,7 +33,7 @@ def message(shape=(1, 4, 2, 2), datatype="FP32", name="x", binary=64, **more):
 
 
 def of_numbers(data="NUMBERS", shape="[1, 4, 2, 2]", rest=""):
-    """The same as text, with numbers."""
+    """The same request with x as numbers."""
     data = json.dumps(NUMBERS) if data == "NUMBERS" else data
     shape = f'"shape": {shape}, ' if shape else ""
     return f'{{"inputs": [{{"name": "x", "datatype": "FP32", {shape}"data": {data}}}]{rest}}}'
@@ -43,7 +43,7 @@ GOOD = message()
 
 
 def lengths():
-    """What is said of where the JSON ends."""
+    """Wrong lengths of the JSON."""
     body = GOOD.encode() + X
     for value in ("-1", "-0", "+5", "0x10", "1e2", "five", "", " ", "5 5", "5,5", "5.0", "٣",
                   "9" * 19, "18446744073709551615", "18446744073709551616", "9" * 400,
@@ -169,7 +169,7 @@ connection = http.client.HTTPConnection(ADDRESS, timeout=60)
 
 
 def ask(method, target, body=None, headers=()):
-    """On the connection there is, or a new one where the last answer closed it."""
+    """Uses the open connection, or a new one if the last answer closed it."""
     connection.request(method, target, body, dict(headers))
     answer = connection.getresponse()
     read = answer.read()
@@ -211,7 +211,7 @@ def main():
             ask_badly(what, body, length, codes)
             if ask_well() != good:
                 problems.append(f"{what}: then a good request was answered otherwise")
-        except Exception as error:  # the others are to be seen as well
+        except Exception as error:  # go on with the others
             problems.append(f"{what}: {type(error).__name__} {error}")
             connection.close()
         count += 1
@@ -224,7 +224,7 @@ def main():
         problems.append(f"left in flight: {found}")
     for problem in problems[:60]:
         print(f"v2: malformed: {problem}")
-    print(f"v2: {count} malformed requests, {len(problems)} answered otherwise than they should be")
+    print(f"v2: {count} malformed requests, {len(problems)} answered wrongly")
     sys.exit(1 if problems else 0)
 
 

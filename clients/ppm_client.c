@@ -1,13 +1,13 @@
 /*
- * ppm_client.c - a tensor through a model of ppm-server, with nothing but the C library: a page to
- * copy from. Build it with "make clients", or cc -O2 -o ppm_client ppm_client.c
+ * ppm_client.c - sends a tensor through a model of ppm-server, using only the C library; copy from
+ * it. Build it with "make clients", or cc -O2 -o ppm_client ppm_client.c
  *
  *     ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] [--model NAME] [--shared-memory]
  *
- * With --shared-memory x and y are not sent: both lie in a POSIX shared memory object, which a
- * server on this machine maps (--allow-shared-memory). x is float32 in C order then. Nothing the
- * server says is taken on trust: not its lengths, its names or its sentences.
- * Exit status: 0; 1 and the server's own sentence, or what else went wrong; 2 wrong usage.
+ * With --shared-memory x and y are not sent: both are in a POSIX shared memory object, which a
+ * server on this machine maps (--allow-shared-memory). x must then be float32 in C order. The
+ * client trusts nothing from the server: no length, name or message. Exit status: 0; 1 with the
+ * server's message or another error; 2 for wrong usage.
  */
 #define _GNU_SOURCE 1
 #include <ctype.h>
@@ -28,13 +28,13 @@
 #include <unistd.h>
 
 struct bytes {
-    char *at; /* from malloc, followed by a NUL, where it was read */
+    char *at; /* from malloc, followed by a NUL, if it was read */
     size_t count;
 };
 
 enum { SHAPE_BYTES = 48, SENTENCE_MAX = 400, ANSWER_S_MAX = 120, BYTES_MAX = 1 << 30 };
 
-/* What the end of the program is to undo: "/name" of shm_open, and the server that knows it. */
+/* To undo at exit: "/name" of shm_open, and the server where it is registered. */
 static char region[40];
 static const char *registered_at;
 static void leave_region(void);
@@ -47,7 +47,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-    if (freopen("/dev/null", "we", stderr)) /* what goes wrong in leaving is not the cause */
+    if (freopen("/dev/null", "we", stderr)) /* errors in leaving are not the cause */
         leave_region();
     exit(1);
 }
@@ -62,14 +62,14 @@ static const char *printable(char *text)
     return text;
 }
 
-/* snprintf() of what must fit. */
+/* snprintf() of text that must fit. */
 #define PRINT(to, ...)                                                                             \
     do {                                                                                           \
         if ((size_t)snprintf(to, sizeof(to), __VA_ARGS__) >= sizeof(to))                           \
             fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, printable(to));                \
     } while (0)
 
-/* A whole number at the start of text, whatever follows it. */
+/* The integer at the start of text, whatever follows. */
 static bool read_number(const char *text, size_t *ret_number)
 {
     errno = 0;
@@ -77,7 +77,7 @@ static bool read_number(const char *text, size_t *ret_number)
     return errno == 0 && isdigit((unsigned char)*text);
 }
 
-/* The size of head and body that an answer announces; 0: none. */
+/* The size of head and body that a response announces; 0: none. */
 static size_t announced_bytes(const char *answer)
 {
     size_t length = 0;
@@ -158,7 +158,7 @@ static int connect_tcp(const char *url)
     fail("%s: %s", url, strerror(errno));
 }
 
-/* False: the server has closed its end, having answered already. */
+/* False: the server has closed its end, after an early response. */
 static bool send_all(int connection, struct bytes bytes)
 {
     while (bytes.count > 0) {
@@ -186,7 +186,7 @@ static char *json_string(const char *json, const char *key)
     return string;
 }
 
-/* One request on a connection of its own. Returns the body of a success; ends the program, with the
+/* One request on a new connection. Returns the body of a success; ends the program, with the
  * server's sentence, otherwise. */
 static struct bytes ask(const char *url, const char *method, const char *target, const char *type,
                         struct bytes body)
@@ -209,7 +209,7 @@ static struct bytes ask(const char *url, const char *method, const char *target,
     const size_t announced = announced_bytes(answer.at);
     const char *end = strstr(answer.at, "\r\n\r\n");
     if (!end || strncmp(answer.at, "HTTP/1.1 ", 9) != 0 || !read_number(answer.at + 9, &status))
-        fail("%s: no answer of HTTP/1.1", url);
+        fail("%s: the answer is not HTTP/1.1", url);
     if (status == 200 && announced != answer.count)
         fail("%s: the answer has %zu bytes where it says %zu", url, answer.count, announced);
     answer.count -= (size_t)(end + 4 - answer.at);
@@ -227,7 +227,7 @@ static struct bytes post_json(const char *url, const char *target, char *json)
     return ask(url, "POST", target, "application/json", (struct bytes){json, strlen(json)});
 }
 
-/* Of a model: it becomes part of a target. */
+/* A model's name becomes part of a target. */
 static void check_name(const char *name)
 {
     if (name[strspn(name, "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")])
@@ -266,7 +266,7 @@ static struct bytes read_npy(struct bytes file, const char *what, bool labels, c
     const unsigned char *size = (const unsigned char *)file.at + 8;
     const size_t head = file.count > 10 ? 10 + size[0] + 256 * (size_t)size[1] : 0;
     if (head == 0 || head > file.count || memcmp(file.at, "\x93NUMPY\x01", 7) != 0)
-        fail("%s is no .npy of version 1", what);
+        fail("%s is not a .npy of version 1", what);
     char *text = strndup(file.at + 10, head - 10);
     if (!text)
         fail("out of memory");
@@ -289,7 +289,7 @@ static void write_npy(const char *path, const char *dtype, const char *shape, st
     write_file(path, (struct bytes){head, 128}, y);
 }
 
-/* x's pages are there from now on: to touch one that the system lacks would be a signal. */
+/* Allocates the pages now: touching a page that the system lacks would be a signal. */
 static char *share_memory(size_t x_bytes, size_t bytes)
 {
     PRINT(region, "/ppm_client_%ld", (long)getpid());
@@ -309,13 +309,13 @@ static void leave_region(void)
     char target[128];
     if (*region)
         shm_unlink(region);
-    registered_at = NULL; /* whatever becomes of this */
+    registered_at = NULL; /* whether or not this succeeds */
     PRINT(target, "/v2/systemsharedmemory/region%s/unregister", region);
     if (url)
         free(post_json(url, target, (char[]){""}).at);
 }
 
-/* Has the server compute y from x in the region, where y follows x; returns the answer. */
+/* Makes the server compute y from x in the region, where y follows x; returns the answer. */
 static char *infer_in_region(const char *url, const char *name, const char *x_shape, size_t x_bytes,
                              size_t y_bytes)
 {

@@ -6,16 +6,16 @@ A client for ppm-server: NumPy arrays in and out, over http://HOST:PORT, https:/
     with ppm_client.Client("http://127.0.0.1:8080") as client:
         y = client.infer(x, model="listing2-pytorch-psp")
 
-Without a model it is the server's first. With a server on this machine that was started with
---allow-shared-memory, tensors need not be sent at all:
+Without a model it uses the server's first. If the server runs on this machine with
+--allow-shared-memory, tensors need not be sent:
 
-        with client.share(x.shape) as shared:  # for as many requests of this shape as you like
+        with client.share(x.shape) as shared:  # for any number of requests of this shape
             shared.x[:] = x
-            y = shared.infer()                 # shared.y, which the next one overwrites
+            y = shared.infer()                 # shared.y; the next request overwrites it
 
 x may be a NumPy array, a list or a PyTorch tensor. timeout_s bounds a whole call, retries included.
-Whatever goes wrong is an Error of one sentence, the server's own if it answered. A Client is for one
-thread."""
+Whatever goes wrong is an Error with one sentence, the server's own if it responded. Use a Client in one
+thread only."""
 
 import argparse
 import contextlib
@@ -39,11 +39,11 @@ PIECE_BYTES = 1 << 20
 PROBLEM_BYTES_MAX = 1 << 16
 SENTENCE_MAX = 1000
 Y_BYTES_MAX = 1 << 40
-TIMEOUT_S_MAX = 1e9  # more than a socket counts overflows
+TIMEOUT_S_MAX = 1e9  # the socket module overflows beyond this
 
 
 class Error(Exception):
-    """What went wrong. status: the answer's, None if there was no answer or it made no sense."""
+    """What went wrong. status: of the response; None if there was none or it was invalid."""
 
     def __init__(self, status, sentence):
         sentence = " ".join("".join(c if c.isprintable() else " " for c in sentence[:SENTENCE_MAX]).split())
@@ -53,7 +53,7 @@ class Error(Exception):
 
 @contextlib.contextmanager
 def reading(what):
-    """Turns whatever an answer that is not `what` leads to into an Error."""
+    """Turns any exception from a response that is not `what` into an Error."""
     try:
         yield
     except Error:
@@ -63,7 +63,7 @@ def reading(what):
 
 
 class TimedReader(io.RawIOBase):
-    """Reads a socket until the connection's deadline; a socket's own timeout begins again with each byte."""
+    """Reads a socket until the connection's deadline; a socket's own timeout restarts with each byte."""
 
     def __init__(self, sock, connection):
         self.sock, self.connection, self.file = sock, connection, sock.makefile("rb", buffering=0)
@@ -81,7 +81,7 @@ class TimedReader(io.RawIOBase):
 
 
 class TimedSocket:
-    """The part of a socket that http.client uses, until the connection's deadline."""
+    """The part of a socket that http.client uses, with the connection's deadline."""
 
     def __init__(self, sock, connection):
         self.sock, self.connection, self.close = sock, connection, sock.close
@@ -97,8 +97,8 @@ class TimedSocket:
 
 
 class Connection(http.client.HTTPConnection):
-    """url may be HOST:PORT alone. All waits end at the deadline, in seconds of time.monotonic(); None:
-    there is none."""
+    """url may be just HOST:PORT. All waits end at the deadline, in seconds of time.monotonic(); None
+    for no deadline."""
 
     def __init__(self, url):
         text = url if isinstance(url, str) else ""
@@ -135,15 +135,15 @@ class Connection(http.client.HTTPConnection):
 
 
 class Client:
-    """One connection, kept open. tries: how often a request is sent that was not processed: nobody
-    listens, the server answers 503, or it has closed the connection between two requests."""
+    """One connection, kept open. tries: how often an unprocessed request is sent: if nobody
+    listens, the server responds 503, or it has closed the connection between two requests."""
 
     def __init__(self, url="http://127.0.0.1:8080", key=None, timeout_s=120, tries=3):
         if timeout_s == float("inf"):
             timeout_s = None
         is_number = isinstance(timeout_s, (int, float))
         if timeout_s is not None and not (is_number and 0 < timeout_s <= TIMEOUT_S_MAX):
-            raise Error(None, f"timeout_s: found {timeout_s!r}, expected seconds, or None for no end")
+            raise Error(None, f"timeout_s: found {timeout_s!r}, expected seconds, or None for no limit")
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url, self.timeout_s, self.tries = url, timeout_s, max(tries, 1)
         self.connection = Connection(url)
@@ -155,13 +155,13 @@ class Client:
         self.connection.close()
 
     def infer(self, x, model="", layout=None):
-        """x: [N, C, H, W] or [C, H, W], or as layout "NHWC" has it; returns y laid out alike."""
+        """x: [N, C, H, W] or [C, H, W], or in layout "NHWC"; returns y in the same layout."""
         data = self.post_npy(x, model, {"layout": layout})
         with reading("a .npy"):
             return array_of_npy(data)
 
     def stages(self, x, model="", layout=None):
-        """All that is computed on the way to y, by name: y, branch.0.pooled, branch.0.output, ..., head."""
+        """y and all intermediate results, by name: y, branch.0.pooled, branch.0.output, ..., head."""
         data = self.post_npy(x, model, {"layout": layout, "stages": 1}, "application/octet-stream")
         with reading("safetensors"):
             start = 8 + int.from_bytes(data[:8], "little")
@@ -184,7 +184,7 @@ class Client:
                          "Content-Length": str(len(head.getvalue()) + x.nbytes)})
 
     def describe(self, model="", shape=None):
-        """What GET /ppm/{model} says, with the costs of a request of a shape."""
+        """The response to GET /ppm/{model}, with the cost of a request of a shape."""
         query = f"?shape={','.join(map(str, shape))}" if shape else ""
         return read_json(self.ask("GET", path_of(model) + query))
 
@@ -195,14 +195,14 @@ class Client:
         return self.ask("POST", target, json.dumps(value), {"Content-Type": "application/json"})
 
     def ask(self, method, target, body=None, headers=()):
-        """Returns the body of the answer."""
+        """Returns the body of the response."""
         self.connection.deadline = None if self.timeout_s is None else time.monotonic() + self.timeout_s
         try:
             return self.ask_until_processed(method, target, body, {**self.headers, **dict(headers)})
         except Error:
             raise
         except BaseException as error:
-            self.connection.close()  # what may still come would be taken for the next answer
+            self.connection.close()  # late bytes would be taken for the next response
             if isinstance(error, TimeoutError):
                 raise Error(None, f"{self.url}: no answer within {self.timeout_s} s") from error
             if isinstance(error, (OSError, ValueError, http.client.HTTPException)):
@@ -229,7 +229,7 @@ class Client:
                     return read_all(answer)
                 sentence = sentence_of(answer.read(PROBLEM_BYTES_MAX)) or answer.reason
             finally:
-                if not answer.isclosed():  # it goes on, or broke off
+                if not answer.isclosed():  # truncated, or not read to its end
                     answer.close()
                     self.connection.close()
             if answer.status != 503 or not self.wait(seconds_of(answer.headers["Retry-After"]), tries_left):
@@ -237,7 +237,7 @@ class Client:
         raise AssertionError("tries is at least 1")
 
     def wait(self, seconds, tries_left):
-        """False: there is no other try, or no time for it."""
+        """False: no tries or no time left."""
         deadline = self.connection.deadline
         if not tries_left or deadline is not None and time.monotonic() + seconds >= deadline:
             return False
@@ -248,12 +248,12 @@ class Client:
         try:
             self.connection.request(method, target, body, headers)
         except (ConnectionResetError, BrokenPipeError):
-            pass  # an answer that did not wait for the body may be there
+            pass  # the server may have responded before the whole body
         return self.connection.getresponse()
 
 
 class Shared:
-    """x and y in memory that this process and the server share; from Client.share."""
+    """x and y in memory shared by this process and the server; from Client.share."""
 
     def __init__(self, client, shape, model):
         description = client.describe(model, shape)
@@ -290,7 +290,7 @@ class Shared:
         try:
             self.memory.close()
         except BufferError:
-            pass  # the caller's views keep it until they are gone
+            pass  # the caller still has views of it
 
     def infer(self):
         def place(offset, size):
@@ -314,9 +314,9 @@ def path_of(model):
 
 
 def array_of(x):
-    """A NumPy array that can be sent as it lies in memory."""
+    """A NumPy array that can be sent without conversion."""
     try:
-        if hasattr(x, "detach"):  # PyTorch's, of which NumPy takes neither a gradient nor bfloat16
+        if hasattr(x, "detach"):  # PyTorch: NumPy supports neither gradients nor bfloat16
             x = x.detach().cpu()
             x = x.float() if str(x.dtype) == "torch.bfloat16" else x
         x = np.asarray(x)
@@ -329,7 +329,7 @@ def array_of(x):
 
 
 def array_of_npy(data):
-    """np.load() of numbers, without room for more of them than there are."""
+    """np.load() of numbers, without allocating more than the data has."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0,
@@ -341,7 +341,7 @@ def array_of_npy(data):
 
 
 def read_all(answer):
-    """Its body, in memory that is taken as bytes arrive, not as a length is announced."""
+    """The body, in memory that grows with the bytes that arrive, not with the length that is announced."""
     data = bytearray()
     while piece := answer.read(PIECE_BYTES):
         data += piece
@@ -356,7 +356,7 @@ def read_json(data):
 
 
 def seconds_of(retry_after):
-    """What a Retry-After says: a number of seconds, or a date; 1 where it says neither."""
+    """The seconds in Retry-After, a number or a date; 1 for anything else."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
@@ -367,7 +367,7 @@ def seconds_of(retry_after):
 
 
 def sentence_of(body):
-    """Of an RFC 9457 problem, or of an error of the v2 protocol."""
+    """The message of an RFC 9457 problem or of a v2 error."""
     try:
         members = json.loads(body)
         return str(members.get("detail") or members["error"])
@@ -386,12 +386,12 @@ def reading_file(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="One .npy through a model of ppm-server.")
+    parser = argparse.ArgumentParser(description="Sends one .npy through a model of ppm-server.")
     parser.add_argument("x", metavar="X.npy")
     parser.add_argument("y", metavar="Y.npy")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="or unix:/PATH")
-    parser.add_argument("--model", default="", help="the server's first, if left out")
-    parser.add_argument("--key", help="where the server asks for one")
+    parser.add_argument("--model", default="", help="[the server's first]")
+    parser.add_argument("--key", help="if the server needs one")
     parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
     options = parser.parse_args()
     with reading_file(options.x):

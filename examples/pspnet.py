@@ -2,15 +2,15 @@
 """usage: examples/pspnet.py [--side 473] [--image FILE] [--weights FILE.pth] [--output FILE.png]
                           [--url URL]
 
-A whole PSPNet-50, its backbone in PyTorch, its pyramid and classifier in ppm-server, beside the
-same network in PyTorch alone: both label the image, and the picture shows the labels in Pascal
+A whole PSPNet-50 with its backbone in PyTorch and its pyramid and classifier in ppm-server, compared
+with the same network in PyTorch alone. Both label the image, and the picture shows the labels in Pascal
 VOC's colours. "make example" runs it.
 
-Without trained weights (a checkpoint of hszhao/semseg) it is random, with norms fitted to the
-image; without an image of your own there is a drawn one, to whose labels the last convolution is
-fitted by least squares, so that the map shows something. The state_dict goes through
-tools/export.py as anyone's would. With --url, a server that has the model (it is in --folder) is
-asked, else one is started. Needs python3-torch, python3-numpy and python3-pil."""
+Without trained weights (a checkpoint of hszhao/semseg) the network is random, with norms fitted to the
+image. Without your own image it uses a drawn one, and fits the last convolution to its labels
+by least squares, so that the map shows something. tools/export.py converts the state_dict,
+as it would anyone's. With --url it uses a running server that has the model (which is in --folder),
+otherwise it starts one. Needs python3-torch, python3-numpy and python3-pil."""
 import argparse
 import contextlib
 import os
@@ -35,7 +35,7 @@ from checkpoints import ExportError, files  # noqa: E402
 
 VOC_CLASSES = 21
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
-EQUAL_MIN = 0.9999  # of the pixels; rounding may decide between two classes that tie
+EQUAL_MIN = 0.9999  # of the pixels; rounding may break a tie between two classes
 
 
 def conv_norm(channels, out, kernel=1, stride=1, dilation=1):
@@ -78,8 +78,8 @@ class PPM(nn.Module):
 
 
 class PSPNet(nn.Module):
-    """With the names of semseg's; the last two stages of ResNet-50 are dilated instead of strided,
-    so that there are 8 pixels to a feature."""
+    """With semseg's names. The last two stages of ResNet-50 are dilated instead of strided,
+    so a feature is 8 pixels wide."""
 
     def __init__(self, classes):
         super().__init__()
@@ -110,13 +110,13 @@ class PSPNet(nn.Module):
 
 
 def randomise(network, image, labels):
-    """He's weights, norms of the image's own mean and variance, a classifier by least squares."""
+    """He initialization, norms with the image's mean and variance, a classifier by least squares."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
-        if isinstance(module, Bottleneck):  # what a pixel is stays stronger than what is around it
+        if isinstance(module, Bottleneck):  # keeps a pixel stronger than its surroundings
             nn.init.constant_(module.bn3.weight, 0.3)
     for layers in (*network.stages(), network.cls[1]):
         layers.train()
@@ -146,12 +146,12 @@ def trained(path):
         network.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise ExportError(f"{path}: not a PSPNet-50 of semseg: {reason}") from None
+        raise ExportError(f"{path}: not a PSPNet-50 from semseg: {reason}") from None
     return network
 
 
 def export(network, folder, size):
-    """The network's state_dict as a model of ppm-server, by the program that anyone would use."""
+    """The network's state_dict as a model of ppm-server, exported with tools/export.py."""
     checkpoint, model = folder / "pspnet.pth", folder / "pspnet.json"
     torch.save(network.state_dict(), checkpoint)
     command = [os.path.relpath(ROOT / "tools/export.py"), str(checkpoint), str(model),
@@ -163,7 +163,7 @@ def export(network, folder, size):
 
 @contextlib.contextmanager
 def served(program, model):
-    """-> the URL of a server of this model, which ends with the block"""
+    """-> the URL of a server with this model, stopped at the end of the block"""
     print(f"$ {program} serve --model {model} --port 0", flush=True)
     server = subprocess.Popen([program, "serve", "--model", model, "--port", "0",
                                "--log-level", "warn"], stderr=subprocess.PIPE, text=True)
@@ -189,16 +189,16 @@ def timed(name, compute, *arguments):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[1],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=473, help="of the drawn image, in pixels [473]")
-    parser.add_argument("--image", type=pathlib.Path, help="instead of the drawn one")
-    parser.add_argument("--weights", type=pathlib.Path, help="of a PSPNet-50 of hszhao/semseg")
+    parser.add_argument("--side", type=int, default=473, help="side of the drawn image, in pixels [473]")
+    parser.add_argument("--image", type=pathlib.Path, help="to label instead of the drawn one")
+    parser.add_argument("--weights", type=pathlib.Path, help="a checkpoint of hszhao/semseg's PSPNet-50")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=pathlib.Path,
                         default=pathlib.Path(os.path.relpath(ROOT / "build/example")))
     parser.add_argument("--output", type=pathlib.Path, help="the picture [FOLDER/pspnet.png]")
     parser.add_argument("--server", default=os.path.relpath(ROOT / "build/ppm-server"),
                         help="the program to start")
-    parser.add_argument("--url", help="of a server that runs already")
+    parser.add_argument("--url", help="a running server")
     options = parser.parse_args()
     if options.side < 33:
         parser.error("--side: expected 33 or more")
@@ -229,12 +229,12 @@ def main():
     alone = timed("pyramid and classifier in PyTorch", network.head, features, size).numpy()
     with (contextlib.nullcontext(options.url) if options.url else
           served(options.server, model)) as url, ppm_client.Client(url) as client:
-        client.infer(features.numpy(), "pspnet")  # PyTorch's operators have been used before, too
+        client.infer(features.numpy(), "pspnet")  # warmed up, like PyTorch's operators
         ours = timed("the same by ppm-server, over HTTP", client.infer, features.numpy(), "pspnet")
     ours = ours[0, 0]
 
     output = options.output or options.folder / "pspnet.png"
-    scene.beside(image, [alone, ours]).save(output, optimize=True)
+    scene.side_by_side(image, [alone, ours]).save(output, optimize=True)
     equal = (ours == alone).mean()
     print(f"{output}: {len(np.unique(ours))} classes")
     print(f"equal labels: {equal:.4%} of {ours.size} pixels")

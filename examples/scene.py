@@ -53,8 +53,8 @@ def voc_colours():
     return colours
 
 
-def beside(image, label_maps):
-    """The image and the label maps as one picture, from left to right."""
+def side_by_side(image, label_maps):
+    """One picture of the image and the label maps, side by side."""
     pictures = [image] + [Image.fromarray(voc_colours()[labels]) for labels in label_maps]
     width = sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1)
     row = Image.new("RGB", (width, image.height), "white")

@@ -37,8 +37,8 @@ SENT = [  # the answer to x, and the client's message
     (b'HTTP/1.1 400 x\r\n\r\n{"detail":"abc\\', "abc\\ (status 400)"),
     (answer(400, b'{"detail":"a\x1b[2Jb\n\nc"}'), "a?[2Jb??c (status 400)"),
     (answer(400, b'{"detail":"' + b"long" * 10000), "long"), (answer(500, b""), "(status 500)"),
-    ((OK, 0.2), "the server's answer is no .npy"),  # it does not close the connection
-    (OK, "the server's answer is no .npy"), (answer(200, b"\x93NUMPY\1\0\xff\xff"), "no .npy"),
+    ((OK, 0.2), "the server's answer is not a .npy"),  # it does not close the connection
+    (OK, "the server's answer is not a .npy"), (answer(200, b"\x93NUMPY\1\0\xff\xff"), "not a .npy"),
     (answer(200, npy(F4 % "1,1000000000000,4")), "not those of [1,1000000000000,4]"),
     (answer(200, npy(F4 % "4294967296,4294967296,4")), "no shape"),
     (answer(200, npy(F4 % "18446744073709551616,")), "no shape"),

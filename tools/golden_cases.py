@@ -66,7 +66,7 @@ def nchw_tf(shape, **changes):
 
 
 def act(layer, span=4.0, **options):
-    """An activation behind a branch, where it works on bins, and behind the head, on pixels."""
+    """An activation after a branch, on bins, and after the head, on pixels."""
     return case((1, 2, 5, 7), span=span, bins=[1, 3], branch=[conv(3), layer],
                 head=[conv(4), layer], **options)
 

@@ -35,7 +35,7 @@ class Unsupported(Exception):
 
 
 class Weights:
-    """The tensors of a model's weights file, as PyTorch wants them."""
+    """The tensors of a model's weights file, in PyTorch's layout."""
 
     def __init__(self, folder, options):
         self.tensors = safetensors_io.load(folder / options["file"])
@@ -173,7 +173,7 @@ def compute(folder):
 
 
 def check(folder):
-    """-> whether y.npy there is what PyTorch computes"""
+    """-> whether y.npy in that folder equals PyTorch's result"""
     try:
         got = compute(folder)
     except Unsupported as reason:

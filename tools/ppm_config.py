@@ -9,12 +9,12 @@ from collections import namedtuple
 # role: weight, bias (of a conv), gamma, beta, mean, var (of a batch_norm) or slope (of a prelu)
 Tensor = namedtuple("Tensor", "name shape role fan_in")
 
-# What a configuration that leaves a key out means by that, as docs/models.md has it.
+# The defaults in docs/models.md.
 DEFAULTS = {"pool": "adaptive", "upsample": "align_corners", "concat": "input_first"}
 
 
 class ConfigError(Exception):
-    """Where a configuration is wrong, what was found and what was expected."""
+    """Where a configuration is wrong: what was found, what was expected."""
 
 
 def value_of(config, key):
@@ -22,7 +22,7 @@ def value_of(config, key):
 
 
 def check(config):
-    """Raises ConfigError for what a walk over the tensors would stumble on; the server checks it all."""
+    """Raises ConfigError for errors that a walk over the tensors cannot handle; the server checks everything."""
     def expect(holds, where, found, expected):
         if not holds:
             found = "nothing" if found is None else json.dumps(found)
@@ -90,7 +90,7 @@ def named_head(config):
 
 
 def channels_out(stack, channels):
-    """The channels that leave a stack which `channels` enter."""
+    """The number of output channels of a stack with `channels` input channels."""
     for kind, options in map(layer, stack):
         if kind == "conv":
             channels = options.get("channels", channels)
@@ -104,7 +104,7 @@ def channels_concatenated(config):
 
 
 def tensors(config, prelu_parameters=None):
-    """Yields a Tensor for each one the model reads, without the prefix of the weights file.
+    """Yields a Tensor for each tensor that the model reads, without the prefix of the weights file.
 
     prelu_parameters: 1 for the single slope of PyTorch's nn.PReLU(); None for one per channel.
     """

@@ -8,7 +8,7 @@ import random
 
 import ppm_config
 
-# role -> (lowest, highest) value; a conv's weights keep the variance of what flows through them
+# role -> (lowest, highest) value; a conv's weights preserve variance
 RANGES = {"bias": (-0.5, 0.5), "gamma": (0.5, 1.5), "beta": (-0.5, 0.5),
           "mean": (-0.5, 0.5), "var": (0.5, 1.5), "slope": (0.0, 0.5)}
 

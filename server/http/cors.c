@@ -1,8 +1,8 @@
 /* cors.c - which pages of other origins may use this server from a browser (WHATWG Fetch, CORS). */
 #include "server/http/cors.h"
 #include "server/base/field_value.h"
+#include "server/http/find_route.h"
 #include "server/http/http_server.h"
-#include "server/http/routes.h"
 
 #include <microhttpd.h>
 #include <stdio.h>

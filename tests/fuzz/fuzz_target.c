@@ -1,7 +1,7 @@
 /* fuzz_target.c - request targets: which route they find, and how they stand in logs. */
 #include "server/handlers/routes.h"
+#include "server/http/find_route.h"
 #include "server/http/http.h"
-#include "server/http/routes.h"
 #include "server/http/target.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,5 +1,5 @@
-/* routes.c - the table of routes, searched. */
-#include "server/http/routes.h"
+/* find_route.c - see find_route.h. */
+#include "server/http/find_route.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* routes.h - the table of routes, searched. */
-#ifndef PPM_SERVER_HTTP_ROUTES_H
-#define PPM_SERVER_HTTP_ROUTES_H
+/* find_route.h - the route for a request. */
+#ifndef PPM_SERVER_HTTP_FIND_ROUTE_H
+#define PPM_SERVER_HTTP_FIND_ROUTE_H
 
 #include "server/http/http.h"
 

@@ -1,14 +1,14 @@
-/* test_routes.c - finding the route for a method and a target. */
+/* test_find_route.c - finding the route for a method and a target. */
 #include "server/handlers/routes.h"
+#include "server/http/find_route.h"
 #include "server/http/http.h"
-#include "server/http/routes.h"
 #include "server/http/target.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-Test(routes, targets_find_their_route)
+Test(find_route, targets_find_their_route)
 {
     static const struct {
         const char *method, *target;
@@ -69,7 +69,7 @@ Test(routes, targets_find_their_route)
     }
 }
 
-Test(routes, a_long_argument_is_no_argument)
+Test(find_route, a_long_argument_is_no_argument)
 {
     char target[512] = "/ppm/", allow[HTTP_ALLOW_BYTES];
     http_argument arguments[HTTP_ARGUMENTS_MAX];
@@ -81,7 +81,7 @@ Test(routes, a_long_argument_is_no_argument)
     cr_assert_str_empty(allow);
 }
 
-Test(routes, all_routes_can_be_found_and_finish)
+Test(find_route, all_routes_can_be_found_and_finish)
 {
     for (const struct http_route *route = handlers_routes; route->pattern; route++) {
         http_argument arguments[HTTP_ARGUMENTS_MAX];
@@ -93,7 +93,7 @@ Test(routes, all_routes_can_be_found_and_finish)
     }
 }
 
-Test(routes, text_is_made_printable)
+Test(find_route, text_is_made_printable)
 {
     char text[] = "a\x01\x1b[0m\x7f\x80\xff b~";
     http_make_printable(text);

@@ -4,6 +4,7 @@
 #include "server/commands/command_health.h"
 #include "server/commands/command_run.h"
 #include "server/config/settings.h"
+#include "server/config/settings_print.h"
 #include "server/observe/progress.h"
 #include "server/service/serve.h"
 

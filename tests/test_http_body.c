@@ -33,7 +33,7 @@ static char path[] = "/";
 static void begin_body(size_t body_max_bytes, size_t memory_max_bytes)
 {
     memory_set_max(memory_max_bytes);
-    server = (struct http_server){.options = {.body_max_bytes = body_max_bytes}};
+    server = (struct http_server){.options = {.settings = {.body_max_bytes = body_max_bytes}}};
     request =
         (struct http_request){.server = &server, .route = &route, .target = "/", .path = path};
     arrived_bytes = 0;

@@ -5,6 +5,7 @@
 #include "server/codec/forms.h"
 #include "server/codec/json/json.h"
 #include "server/codec/raw/raw.h"
+#include "server/config/settings_print.h"
 #include "server/http/http.h"
 #include "server/models/warm_up.h"
 #include "server/observe/log.h"

@@ -1,5 +1,6 @@
 /* test_metrics.c - counters and histograms as Prometheus text. */
 #include "server/observe/metrics.h"
+#include "server/observe/metrics_text.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,7 @@
 /* test_settings.c - settings read from flags, environment and file, and what is refused. */
 #include "server/config/settings.h"
+#include "server/config/settings_check.h"
+#include "server/config/settings_names.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -38,10 +40,11 @@ Test(settings, defaults)
     struct settings settings;
     struct ppm_error error = {0};
     cr_assert(read_settings(LIST(NULL), &settings, &error) == PPM_OK, "%s", error.text);
-    cr_assert_str_eq(settings.host, "127.0.0.1");
-    cr_assert(settings.port == 8080 && settings.model_count == 4);
-    cr_assert(settings.connections_max > settings.queue_max, "the 503 is to come from the server");
-    cr_assert(settings.body_max_bytes <= settings.memory_max_bytes);
+    cr_assert_str_eq(settings.http.host, "127.0.0.1");
+    cr_assert(settings.http.port == 8080 && settings.model_count == 4);
+    cr_assert(settings.http.connections_max > settings.queue_max,
+              "the 503 is to come from the server");
+    cr_assert(settings.http.body_max_bytes <= settings.memory_max_bytes);
     settings_release(&settings);
 }
 
@@ -52,8 +55,8 @@ Test(settings, flags_take_their_value_in_two_ways)
     cr_assert(read_settings(LIST("--port=1", "--host", "h", "--queue-max=5", "--threads", "0"),
                             &settings, &error) == PPM_OK,
               "%s", error.text);
-    cr_assert(settings.port == 1 && settings.queue_max == 5 && settings.threads == 0);
-    cr_assert_str_eq(settings.host, "h");
+    cr_assert(settings.http.port == 1 && settings.queue_max == 5 && settings.threads == 0);
+    cr_assert_str_eq(settings.http.host, "h");
     settings_release(&settings);
 }
 
@@ -272,17 +275,17 @@ Test(settings, lists_and_paths_of_a_file)
                           "\"keys_file\": \"keys\", \"tls_key\": \"/etc/key.pem\", "
                           "\"tls_certificate\": \"\", \"socket_mode\": \"0640\"}");
     cr_assert(read_settings(LIST("--config", path), &settings, &error) == PPM_OK, "%s", error.text);
-    cr_assert_str_eq(settings.cors_origins, "https://a.example,https://b.example");
+    cr_assert_str_eq(settings.http.cors_origins, "https://a.example,https://b.example");
     snprintf(expected, sizeof expected, "%s/keys", directory);
-    cr_assert_str_eq(settings.keys_file, expected);
-    cr_assert_str_eq(settings.tls_key, "/etc/key.pem");
-    cr_assert_str_empty(settings.tls_certificate);
-    cr_assert(settings.socket_mode == 0640);
+    cr_assert_str_eq(settings.http.keys_file, expected);
+    cr_assert_str_eq(settings.http.tls_key, "/etc/key.pem");
+    cr_assert_str_empty(settings.http.tls_certificate);
+    cr_assert(settings.http.socket_mode == 0640);
     settings_release(&settings);
     cr_assert(read_settings(LIST("--config", path, "--keys-file", "own", "--cors-origins", ""),
                             &settings, &error) == PPM_OK);
-    cr_assert_str_eq(settings.keys_file, "own");
-    cr_assert_str_empty(settings.cors_origins);
+    cr_assert_str_eq(settings.http.keys_file, "own");
+    cr_assert_str_empty(settings.http.cors_origins);
     settings_release(&settings);
     live_directory_remove(directory);
 }

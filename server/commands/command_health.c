@@ -140,19 +140,19 @@ enum ppm_status command_health(int count, char *const *arguments, struct ppm_err
         settings_release(&settings);
         return error->status;
     }
-    const char *host = settings.host;
+    const char *host = settings.http.host;
     const bool is_unix = strncmp(host, "unix:", 5) == 0;
     char address[SETTINGS_TEXT_BYTES + 16];
-    const int descriptor = is_unix ? connect_unix(host + 5) : connect_tcp(host, settings.port);
+    const int descriptor = is_unix ? connect_unix(host + 5) : connect_tcp(host, settings.http.port);
     if (is_unix)
         snprintf(address, sizeof address, "%s", host);
     else
-        snprintf(address, sizeof address, "%s, port %zu", host, settings.port);
+        snprintf(address, sizeof address, "%s, port %zu", host, settings.http.port);
     if (descriptor < 0) {
         ppm_fail(error, PPM_IO, "%s: cannot connect: %s", address, strerror(errno));
     } else {
         struct reply reply = {0};
-        if (*settings.tls_certificate)
+        if (*settings.http.tls_certificate)
             ask_by_tls(descriptor, &reply);
         else
             ask(descriptor, NULL, &reply);

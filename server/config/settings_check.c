@@ -1,5 +1,5 @@
 /* settings_check.c - what each setting alone cannot tell. */
-#include "server/config/settings.h"
+#include "server/config/settings_check.h"
 
 #include <string.h>
 
@@ -59,17 +59,12 @@ static enum ppm_status check_hosts(const char *hosts, struct ppm_error *error)
 
 enum ppm_status settings_check(const struct settings *settings, struct ppm_error *error)
 {
-    const bool has_certificate = *settings->tls_certificate, has_key = *settings->tls_key;
+    const bool has_certificate = *settings->http.tls_certificate, has_key = *settings->http.tls_key;
     if (has_certificate != has_key)
         return ppm_fail(
             error, PPM_BAD_CONFIG, "%s: found nothing although %s is set, expected both or neither",
             has_key ? "tls_certificate" : "tls_key", has_key ? "tls_key" : "tls_certificate");
-    if (check_origins(settings->cors_origins, error) != PPM_OK)
+    if (check_origins(settings->http.cors_origins, error) != PPM_OK)
         return error->status;
-    return check_hosts(settings->allowed_hosts, error);
-}
-
-size_t settings_threads(const struct settings *settings)
-{
-    return settings->threads ? settings->threads : (size_t)ppm_default_threads();
+    return check_hosts(settings->http.allowed_hosts, error);
 }

@@ -1,7 +1,11 @@
 /* settings_file.c - the settings of a configuration file. */
+#include "server/config/settings_file.h"
+#include "server/config/settings_names.h"
+#include "server/config/settings_set.h"
 #include "server/config/settings_table.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,9 @@
 /* settings_names.c - names that are no settings: what was meant, and variables of other uses. */
+#include "server/config/settings_names.h"
 #include "server/config/settings_table.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
 /* settings_print.c - the settings in effect, and their help. */
+#include "server/config/settings_print.h"
 #include "server/config/settings_table.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-/* settings_table.h - private to settings*.c: the rows of the table of settings. */
+/* settings_table.h - the table of settings, for the files of this folder. */
 #ifndef PPM_SERVER_CONFIG_SETTINGS_TABLE_H
 #define PPM_SERVER_CONFIG_SETTINGS_TABLE_H
 
@@ -47,25 +47,6 @@ extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];
 void *settings_field(struct settings *settings, const struct setting *setting);
 void settings_variable(const struct setting *setting, char *ret, size_t bytes);
 void settings_flag(const struct setting *setting, char *ret, size_t bytes);
-
-/* For the readers of files, of the environment and of flags; where names the setting in an error.
- */
-void settings_forget_models(struct settings *settings);
-enum ppm_status settings_add_model(struct settings *settings, const char *path, const char *where,
-                                   struct ppm_error *error);
-/* Sets any setting but the models from text. */
-enum ppm_status settings_set_text(struct settings *settings, const struct setting *setting,
-                                  const char *text, const char *where, struct ppm_error *error);
-enum ppm_status settings_read_file(struct settings *settings, struct ppm_error *error);
-
-/* Refuses a key, or with "--" before it a flag, that no setting has. where ends with ": " or is
- * empty; list is the flag of serve that shows all of them. */
-enum ppm_status settings_refuse_name(const char *where, const char *kind, const char *name,
-                                     const char *list, struct ppm_error *error);
-
-/* The setting that a mistyped key, flag (without "--") or variable (without "PPM_") is most like;
- * NULL: none. */
-const struct setting *settings_nearest(const char *name);
 
 /* Writes the name of a choice, empty when there are not so many. Returns ret_name. */
 const char *settings_choice(const struct setting *setting, size_t number,

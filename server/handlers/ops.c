@@ -3,6 +3,7 @@
 #include "server/base/memory.h"
 #include "server/handlers/app.h"
 #include "server/observe/metrics.h"
+#include "server/observe/metrics_text.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ enum http_next metrics_finish(struct http_request *request)
                                           .bytes_kept = memory_kept(),
                                           .memory_max_bytes = memory_max(),
                                           .connections = http_connections(request->server),
-                                          .connections_max = app->settings.connections_max,
+                                          .connections_max = app->settings.http.connections_max,
                                           .models = registry_loaded(registry),
                                           .threads = app->threads,
                                           .isa = ppm_isa_name(),

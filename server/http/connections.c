@@ -46,7 +46,7 @@ static size_t count_open(const struct http_server *server)
 
 static bool is_over(const struct http_server *server)
 {
-    return count_open(server) > server->options.connections_max;
+    return count_open(server) > server->options.settings.connections_max;
 }
 
 /* Ends silent connections, the oldest first, until half the places are free: those who wait behind
@@ -59,7 +59,7 @@ static void end_silent(struct http_server *server)
         others -= readiness_to_leave(c, now_s) == SILENT ? 1 : 0;
     for (struct http_connection *c = server->connections; c; c = c->next)
         if (readiness_to_leave(c, now_s) == SILENT &&
-            others + ++kept > server->options.connections_max / 2)
+            others + ++kept > server->options.settings.connections_max / 2)
             http_cut_off(c);
 }
 
@@ -84,7 +84,7 @@ static bool is_over_for_long(const struct http_server *server)
     size_t count = count_open(server);
     for (const struct http_connection *c = server->connections; c; c = c->next)
         count -= readiness_to_leave(c, now_s) == SOON_SILENT ? 1 : 0;
-    return count > server->options.connections_max;
+    return count > server->options.settings.connections_max;
 }
 
 /* Where there are more than connections_max. */

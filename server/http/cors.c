@@ -50,14 +50,14 @@ static bool is_listed(const char *origins, const char *origin)
 
 bool http_is_allowed_origin(const struct http_request *request, const char *origin)
 {
-    const char *origins = request->server->options.cors_origins;
+    const char *origins = request->server->options.settings.cors_origins;
     return is_any(origins) || is_listed(origins, origin);
 }
 
 /* What is to stand in Access-Control-Allow-Origin; NULL: the request's origin may not read. */
 static const char *allowed_origin(const struct http_request *request)
 {
-    const char *origins = request->server->options.cors_origins;
+    const char *origins = request->server->options.settings.cors_origins;
     const char *origin = http_header(request, "Origin");
     if (!origin || !http_is_allowed_origin(request, origin))
         return NULL;
@@ -66,7 +66,7 @@ static const char *allowed_origin(const struct http_request *request)
 
 bool http_add_cors(const struct http_request *request, struct MHD_Response *response)
 {
-    const char *origins = request->server->options.cors_origins;
+    const char *origins = request->server->options.settings.cors_origins;
     const char *origin = allowed_origin(request);
     if (*origins && !is_any(origins) &&
         MHD_add_response_header(response, "Vary", "Origin") != MHD_YES)

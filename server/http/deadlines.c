@@ -55,10 +55,10 @@ bool http_is_past(const struct http_deadline *deadline)
 /* A head's own, or a whole request's where that is sooner. */
 static struct http_deadline deadline_of_head(const struct http_options *options)
 {
-    const size_t ms = options->head_timeout_ms;
-    return ms > 0 && ms < options->request_timeout_ms
+    const size_t ms = options->settings.head_timeout_ms;
+    return ms > 0 && ms < options->settings.request_timeout_ms
                ? deadline_in(ms, "head_timeout_ms")
-               : deadline_in(options->request_timeout_ms, "request_timeout_ms");
+               : deadline_in(options->settings.request_timeout_ms, "request_timeout_ms");
 }
 
 void http_expect_head(struct http_connection *connection, const char *target)
@@ -75,7 +75,7 @@ void http_expect_head(struct http_connection *connection, const char *target)
 void http_expect_body(struct http_connection *connection, struct http_request *request)
 {
     struct http_server *server = connection->server;
-    const size_t ms = server->options.body_timeout_ms;
+    const size_t ms = server->options.settings.body_timeout_ms;
     connection->arriving_s = clock_now_s();
     pthread_mutex_lock(&server->connections_mutex);
     connection->request = request;
@@ -97,13 +97,14 @@ void http_expect_resumption(struct http_connection *connection)
 void http_expect_reader(struct http_connection *connection)
 {
     const struct http_options *options = &connection->server->options;
-    const size_t ms = options->response_timeout_ms;
-    set_deadline(connection, deadline_in(ms ? ms : options->request_timeout_ms, ""), false, ANSWER);
+    const size_t ms = options->settings.response_timeout_ms;
+    set_deadline(connection, deadline_in(ms ? ms : options->settings.request_timeout_ms, ""), false,
+                 ANSWER);
 }
 
 void http_expect_next(struct http_connection *connection)
 {
-    const size_t idle_ms = 1000 * connection->server->options.idle_timeout_s;
+    const size_t idle_ms = 1000 * connection->server->options.settings.idle_timeout_s;
     set_deadline(connection, deadline_in(idle_ms, ""), false, NO_REQUEST);
 }
 
@@ -133,7 +134,7 @@ void http_cut_off_late(struct http_server *server)
     for (struct http_connection *c = server->connections; c; c = c->next) {
         if (c->is_cut_off || c->descriptor < 0 || !is_late(c, now_s, detail, sizeof detail))
             continue;
-        if (c->is_told && !server->options.has_tls)
+        if (c->is_told && !server->has_tls)
             http_tell(c, 408, detail);
         http_cut_off(c);
     }

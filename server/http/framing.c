@@ -333,7 +333,7 @@ ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
     struct http_connection *connection = connection_of(fd);
     ssize_t received;
-    if (flags & MSG_PEEK || (connection && connection->server->options.has_tls))
+    if (flags & MSG_PEEK || (connection && connection->server->has_tls))
         connection = NULL; /* or TLS's own bytes */
     do {
         if (connection && connection->framing.end) {

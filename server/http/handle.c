@@ -72,7 +72,8 @@ static struct http_request *create_request(struct http_server *server, struct MH
     request->context = server->options.context;
     request->connection = mhd;
     request->started_s = connection->target_s;
-    set_request_deadline(request, server->options.request_timeout_ms, "request_timeout_ms");
+    set_request_deadline(request, server->options.settings.request_timeout_ms,
+                         "request_timeout_ms");
     snprintf(request->method, sizeof request->method, "%s", method);
     http_make_printable(request->method);
     http_choose_id(http_header(request, "X-Request-Id"), request->id);
@@ -172,7 +173,7 @@ static enum http_next check_crowd(struct http_request *request)
     return http_problem(request, 503,
                         "%zu connections are busy (connections_max), and the few beyond them "
                         "are for health checks and metrics; try again",
-                        request->server->options.connections_max);
+                        request->server->options.settings.connections_max);
 }
 
 /* No route has the path, or none with the method. */

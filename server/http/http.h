@@ -14,6 +14,7 @@
 #define PPM_SERVER_HTTP_HTTP_H
 
 #include "core/ppm.h"
+#include "server/config/http_settings.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -165,21 +166,8 @@ enum http_abort {
 enum http_stage { HTTP_IN_HEAD, HTTP_IN_BODY, HTTP_IN_ANSWER };
 
 struct http_options {
-    int listener;     /* passed to this process, taken over; 0: host and port say where to listen */
-    const char *host; /* name, address, or unix:PATH */
-    size_t port;
-    size_t socket_mode;        /* of a unix socket: 0600 */
-    const char *cors_origins;  /* "*", origins with commas between them, or "": none */
-    const char *allowed_hosts; /* "*", names with commas between them, or "": see origin.c */
-    bool has_tls;              /* with the certificate of http_access_use */
-    size_t threads;
-    size_t connections_max, connections_per_address_max; /* the latter 0: as many */
-    size_t
-        connection_memory_bytes; /* each open one's: bounds heads; a body comes in halves of it */
-    size_t body_max_bytes;
-    size_t request_timeout_ms;
-    size_t head_timeout_ms, body_timeout_ms, response_timeout_ms; /* 0: request_timeout_ms */
-    size_t idle_timeout_s;
+    struct http_settings settings;
+    int listener; /* passed to this process, taken over; 0: settings say where to listen */
     const struct http_application *application;
     void *context; /* for the handlers, as request->context */
     /* Called on any thread. */

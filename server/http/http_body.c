@@ -19,7 +19,7 @@ enum {
 size_t http_body_bytes_max(const struct http_request *request)
 {
     const size_t of_route = request->route->body_bytes_max,
-                 of_all = request->server->options.body_max_bytes;
+                 of_all = request->server->options.settings.body_max_bytes;
     return of_route < of_all ? of_route : of_all;
 }
 

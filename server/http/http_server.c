@@ -49,18 +49,18 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
     /* poll, not epoll: with epoll the library can miss the end of a client whose last bytes came
      * with it, and holds the request until a timeout. The logger first: later options may have to
      * say. */
-    const unsigned tls = o->has_tls ? MHD_USE_TLS : 0;
+    const unsigned tls = server->has_tls ? MHD_USE_TLS : 0;
     return MHD_start_daemon(
         MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls, 0, NULL,
         NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, server,
         MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_LISTEN_SOCKET,
-        atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->threads,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max + HTTP_SPARE_CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->connections_per_address_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory_bytes,
+        atomic_load(&server->listener), MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->settings.threads,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->settings.connections_max + HTTP_SPARE_CONNECTIONS,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->settings.connections_per_address_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->settings.connection_memory_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, 0U /* see deadlines.c */, MHD_OPTION_URI_LOG_CALLBACK,
         http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
-        o->has_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END, http_choose_certificate,
+        server->has_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END, http_choose_certificate,
         MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);
 }
 
@@ -72,6 +72,7 @@ struct http_server *http_start(const struct http_options *options, struct ppm_er
         return NULL;
     }
     server->options = *options;
+    server->has_tls = *options->settings.tls_certificate != '\0';
     server->is_shared = options->listener > 0;
     server->listener = http_probe_library(error) == PPM_OK
                            ? http_listen(options, server->address, sizeof server->address, error)

@@ -12,6 +12,7 @@ struct http_server {
     struct http_options options;
     struct MHD_Daemon *daemon;
     atomic_int listener;    /* -1 once it is shut */
+    bool has_tls;           /* with the certificate of http_access_use */
     bool is_shared;         /* the listener: the process that passed it goes on with it */
     bool is_loopback;       /* the address it listens on: only this machine reaches it */
     atomic_bool is_leaving; /* each answer ends its connection */

@@ -62,7 +62,7 @@ static void give_up(struct http_connection *connection)
 {
     connection->is_idle = true;
     memory_give(atomic_exchange(&connection->request->reserved_bytes, 0));
-    if (!connection->server->options.has_tls)
+    if (!connection->server->has_tls)
         http_tell(connection, 408,
                   "the body stopped arriving, and other requests needed the memory that it held "
                   "(memory_max_bytes)");

@@ -102,15 +102,16 @@ static int bind_tcp(const struct addrinfo *address)
 static int listen_tcp(const struct http_options *options, char *ret_address, size_t address_bytes,
                       struct ppm_error *error)
 {
-    const char *host = options->host, *scheme = options->has_tls ? "https" : "http";
+    const char *host = options->settings.host,
+               *scheme = *options->settings.tls_certificate ? "https" : "http";
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *addresses = NULL;
     char service[8];
     const bool is_ipv6 = strchr(host, ':') != NULL;
     const char *open = is_ipv6 ? "[" : "", *shut = is_ipv6 ? "]" : "";
-    snprintf(service, sizeof service, "%zu", options->port);
+    snprintf(service, sizeof service, "%zu", options->settings.port);
     snprintf(ret_address, address_bytes, "%s://%s%s%s:%zu", scheme, open, host, shut,
-             options->port);
+             options->settings.port);
     int result = getaddrinfo(host, service, &hints, &addresses);
     if (result != 0)
         return refuse(ret_address, gai_strerror(result), error);
@@ -169,8 +170,8 @@ static int listen_passed(const struct http_options *options, char *ret_address,
         is_listening && getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 &&
         type == SOCK_STREAM && fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 &&
         fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0 &&
-        describe_passed(descriptor, options->has_tls ? "https" : "http", ret_address,
-                        address_bytes))
+        describe_passed(descriptor, *options->settings.tls_certificate ? "https" : "http",
+                        ret_address, address_bytes))
         return descriptor;
     ppm_fail(
         error, PPM_BAD_CONFIG,
@@ -184,9 +185,9 @@ int http_listen(const struct http_options *options, char *ret_address, size_t ad
 {
     if (options->listener > 0)
         return listen_passed(options, ret_address, address_bytes, error);
-    if (strncmp(options->host, "unix:", 5) == 0)
-        return listen_unix(options->host + 5, (mode_t)options->socket_mode, ret_address,
-                           address_bytes, error);
+    if (strncmp(options->settings.host, "unix:", 5) == 0)
+        return listen_unix(options->settings.host + 5, (mode_t)options->settings.socket_mode,
+                           ret_address, address_bytes, error);
     return listen_tcp(options, ret_address, address_bytes, error);
 }
 

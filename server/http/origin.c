@@ -134,7 +134,7 @@ bool http_is_loopback(int descriptor)
 enum http_next http_check_host(struct http_request *request)
 {
     const struct http_server *server = request->server;
-    const char *allowed = server->options.allowed_hosts;
+    const char *allowed = server->options.settings.allowed_hosts;
     const struct authority host = read_authority(span_of(request->host));
     if (!host.is_sane) {
         request->closes = true;
@@ -167,7 +167,7 @@ static bool is_own(const struct http_request *request, const char *origin)
 {
     const bool is_https = strncasecmp(origin, "https://", 8) == 0;
     const bool is_http = strncasecmp(origin, "http://", 7) == 0;
-    if (!is_https && (!is_http || request->server->options.has_tls))
+    if (!is_https && (!is_http || request->server->has_tls))
         return false;
     origin += is_https ? 8 : 7;
     const struct authority theirs = read_authority(span_of(origin));

@@ -3,6 +3,7 @@
 #include "server/observe/log.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

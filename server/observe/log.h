@@ -4,7 +4,9 @@
 #ifndef PPM_SERVER_OBSERVE_LOG_H
 #define PPM_SERVER_OBSERVE_LOG_H
 
-#include "server/config/settings.h"
+#include "server/base/log_level.h"
+
+#include <stddef.h>
 
 /* What is logged from now on: this level and those more severe. Info and text at start. */
 void log_set_level(enum log_level level);

@@ -1,7 +1,9 @@
 /* metrics.c - see metrics.h. */
-#include "server/observe/metrics_private.h"
+#include "server/observe/metrics.h"
+#include "server/observe/metrics_counts.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

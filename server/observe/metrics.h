@@ -76,16 +76,4 @@ struct metrics_model {
 /* All zero for a model that is not known. */
 void metrics_of_model(const char *name, struct metrics_model *ret_model);
 
-/* What is read when the text is made. */
-struct metrics_gauges {
-    size_t in_flight, queued, bytes_in_flight, bytes_kept, connections, models, threads;
-    size_t queue_max, memory_max_bytes, connections_max; /* what they are limited to */
-    double started_s;                                    /* seconds since 1970 */
-    const char *isa;
-    int is_ready;
-};
-
-/* Prometheus text format 0.0.4; the caller frees it. NULL: no memory. */
-char *metrics_text(const struct metrics_gauges *gauges, size_t *ret_bytes);
-
 #endif

@@ -1,6 +1,6 @@
 /* metrics_process.c - process_*: memory, CPU time and descriptors, under the names that Prometheus'
  * own client libraries give them. What the kernel does not tell is left out. */
-#include "server/observe/metrics_private.h"
+#include "server/observe/metrics_process.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* metrics_text.c - the counts in Prometheus' text format 0.0.4. */
-#include "server/observe/metrics_private.h"
+#include "server/observe/metrics_text.h"
+#include "server/observe/metrics_counts.h"
+#include "server/observe/metrics_process.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 static const char *const rejections[METRICS_REJECTION_COUNT] = {
@@ -22,43 +23,20 @@ static const char *const stages[METRICS_STAGE_COUNT] = {
     [METRICS_COMPUTE] = "compute", [METRICS_ANSWER] = "answer",
 };
 
-static void print(struct metrics_page *page, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void print(struct metrics_page *page, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    page->is_short = vfprintf(page->file, format, arguments) < 0 || page->is_short;
-    va_end(arguments);
-}
-
-void metrics_print_head(struct metrics_page *page, const char *name, const char *kind,
-                        const char *help)
-{
-    print(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
-}
-
-void metrics_print_value(struct metrics_page *page, const char *name, const char *kind,
-                         const char *help, double value)
-{
-    metrics_print_head(page, name, kind, help);
-    print(page, "%s %.16g\n", name, value);
-}
-
 static void print_histogram(struct metrics_page *page, const struct histogram_kind *kind,
                             const struct model_counts *model, const struct histogram *histogram)
 {
     unsigned long long below = 0;
     for (size_t i = 0; i < kind->bound_count; i++) {
         below += histogram->buckets[i];
-        print(page, "%s_bucket{model=\"%s\",le=\"%g\"} %llu\n", kind->name, model->model,
-              kind->bounds[i], below);
+        metrics_print(page, "%s_bucket{model=\"%s\",le=\"%g\"} %llu\n", kind->name, model->model,
+                      kind->bounds[i], below);
     }
     below += histogram->buckets[kind->bound_count];
-    print(page, "%s_bucket{model=\"%s\",le=\"+Inf\"} %llu\n", kind->name, model->model, below);
-    print(page, "%s_sum{model=\"%s\"} %.9g\n", kind->name, model->model, histogram->sum);
-    print(page, "%s_count{model=\"%s\"} %llu\n", kind->name, model->model, below);
+    metrics_print(page, "%s_bucket{model=\"%s\",le=\"+Inf\"} %llu\n", kind->name, model->model,
+                  below);
+    metrics_print(page, "%s_sum{model=\"%s\"} %.9g\n", kind->name, model->model, histogram->sum);
+    metrics_print(page, "%s_count{model=\"%s\"} %llu\n", kind->name, model->model, below);
 }
 
 static void print_histograms(struct metrics_page *page, const struct metrics_counts *counts)
@@ -80,19 +58,20 @@ static void print_counters(struct metrics_page *page, const struct metrics_count
     for (size_t i = 0; i <= counts->model_count; i++)
         for (size_t k = 0; k < counts->models[i].series_count; k++) {
             const struct series *series = &counts->models[i].series[k];
-            print(page, "%s{model=\"%s\",route=\"%s\",code=\"%u\"} %llu\n", requests,
-                  counts->models[i].model, series->route, series->status, series->count);
+            metrics_print(page, "%s{model=\"%s\",route=\"%s\",code=\"%u\"} %llu\n", requests,
+                          counts->models[i].model, series->route, series->status, series->count);
         }
     metrics_print_head(page, rejected, "counter",
                        "Requests refused although they may be good ones.");
     for (size_t i = 0; i < METRICS_REJECTION_COUNT; i++)
-        print(page, "%s{reason=\"%s\"} %llu\n", rejected, rejections[i], counts->rejected[i]);
+        metrics_print(page, "%s{reason=\"%s\"} %llu\n", rejected, rejections[i],
+                      counts->rejected[i]);
     metrics_print_head(page, cancelled, "counter",
                        "Requests given up, and the stage that they had reached.");
     for (size_t i = 0; i < METRICS_CANCELLATION_COUNT; i++)
         for (size_t k = 0; k < METRICS_STAGE_COUNT; k++)
-            print(page, "%s{reason=\"%s\",stage=\"%s\"} %llu\n", cancelled, cancellations[i],
-                  stages[k], counts->cancelled[i][k]);
+            metrics_print(page, "%s{reason=\"%s\",stage=\"%s\"} %llu\n", cancelled,
+                          cancellations[i], stages[k], counts->cancelled[i][k]);
 }
 
 static void print_gauges(struct metrics_page *page, const struct metrics_gauges *gauges)
@@ -120,9 +99,9 @@ static void print_gauges(struct metrics_page *page, const struct metrics_gauges 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         metrics_print_value(page, table[i].name, "gauge", table[i].help, table[i].value);
     metrics_print_head(page, "ppm_isa_info", "gauge", "The kernel set in use.");
-    print(page, "ppm_isa_info{isa=\"%s\"} 1\n", gauges->isa);
+    metrics_print(page, "ppm_isa_info{isa=\"%s\"} 1\n", gauges->isa);
     metrics_print_head(page, "ppm_build_info", "gauge", "The version of ppm-server.");
-    print(page, "ppm_build_info{version=\"%s\"} 1\n", PPM_VERSION);
+    metrics_print(page, "ppm_build_info{version=\"%s\"} 1\n", PPM_VERSION);
 }
 
 char *metrics_text(const struct metrics_gauges *gauges, size_t *ret_bytes)

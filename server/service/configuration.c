@@ -4,6 +4,8 @@
 #include "server/observe/log.h"
 #include "server/observe/progress.h"
 
+#include <stdio.h>
+
 static void warn(const char *text)
 {
     log_line(LOG_WARN, "%s", text);
@@ -11,9 +13,9 @@ static void warn(const char *text)
 
 static struct http_access *read_access(const struct settings *settings, struct ppm_error *error)
 {
-    const struct http_access_files files = {.keys = settings->keys_file,
-                                            .tls_certificate = settings->tls_certificate,
-                                            .tls_key = settings->tls_key};
+    const struct http_access_files files = {.keys = settings->http.keys_file,
+                                            .tls_certificate = settings->http.tls_certificate,
+                                            .tls_key = settings->http.tls_key};
     return http_access_read(&files, warn, error);
 }
 

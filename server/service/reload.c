@@ -1,6 +1,7 @@
 /* reload.c - see reload.h. */
 #include "server/service/reload.h"
 #include "server/base/clock.h"
+#include "server/config/settings_check.h"
 #include "server/observe/log.h"
 #include "server/service/configuration.h"
 #include "server/service/service_manager.h"
@@ -37,7 +38,7 @@ static void load_first(struct reloader *reloader)
 static enum ppm_status check_reload(const struct app *app, const struct settings *settings,
                                     struct ppm_error *error)
 {
-    if (!*settings->tls_certificate == !*app->settings.tls_certificate)
+    if (!*settings->http.tls_certificate == !*app->settings.http.tls_certificate)
         return settings_check(settings, error);
     return ppm_fail(error, PPM_BAD_CONFIG,
                     "tls_certificate: turning TLS on or off needs a restart");

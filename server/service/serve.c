@@ -1,6 +1,9 @@
 /* serve.c - the start and stop of the server, in order. */
 #include "server/service/serve.h"
 #include "server/base/memory.h"
+#include "server/config/settings_check.h"
+#include "server/config/settings_names.h"
+#include "server/config/settings_print.h"
 #include "server/handlers/application.h"
 #include "server/observe/log.h"
 #include "server/service/configuration.h"
@@ -54,7 +57,7 @@ static enum ppm_status raise_descriptor_limit(const struct settings *settings,
                                               struct ppm_error *error)
 {
     struct rlimit limit;
-    const size_t connections_max = settings->connections_max;
+    const size_t connections_max = settings->http.connections_max;
     const size_t regions_max = settings->allow_shared_memory ? SHARED_MEMORY_REGIONS_MAX : 0;
     const rlim_t needed = connections_max + regions_max + SPARE_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
@@ -96,25 +99,9 @@ static enum ppm_status start_executor(struct app *app, struct ppm_error *error)
 
 static enum ppm_status start_http(struct service *service, int listener, struct ppm_error *error)
 {
-    const struct settings *s = &service->app.settings;
     const struct http_options options = {
+        .settings = service->app.settings.http,
         .listener = listener,
-        .host = s->host,
-        .port = s->port,
-        .socket_mode = s->socket_mode,
-        .cors_origins = s->cors_origins,
-        .allowed_hosts = s->allowed_hosts,
-        .has_tls = *s->tls_certificate != '\0',
-        .threads = s->http_threads,
-        .connections_max = s->connections_max,
-        .connections_per_address_max = s->connections_per_address_max,
-        .connection_memory_bytes = s->connection_memory_bytes,
-        .body_max_bytes = s->body_max_bytes,
-        .request_timeout_ms = s->request_timeout_ms,
-        .head_timeout_ms = s->head_timeout_ms,
-        .body_timeout_ms = s->body_timeout_ms,
-        .response_timeout_ms = s->response_timeout_ms,
-        .idle_timeout_s = s->idle_timeout_s,
         .application = &handlers_application,
         .context = &service->app,
         .on_answer = observe_answer,

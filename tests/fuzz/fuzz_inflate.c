@@ -105,7 +105,7 @@ static void check_answer(struct http_request *request, const uint8_t *data, size
 /* The first byte says which format it is in; the second the pieces. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct http_server server = {.options = {.body_max_bytes = LIMIT_BYTES}};
+    static struct http_server server = {.options = {.settings = {.body_max_bytes = LIMIT_BYTES}}};
     static const struct http_route route = {.body_bytes_max = HTTP_BODY_ANY};
     static char path[] = "/";
     struct http_request request = {.server = &server,

@@ -1,7 +1,10 @@
 /* fuzz_settings.c - settings files: in bounds when taken, and the same when printed and read. */
+#include "server/config/settings_check.h"
+#include "server/config/settings_print.h"
 #include "server/config/settings_table.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -23,7 +23,7 @@ static bool pays(const struct inference *inference, const struct ppm_tensor *x,
 static bool is_plausible(const struct inference *inference, size_t offset, size_t x_bytes)
 {
     const struct http_request *request = inference->request;
-    const size_t bytes_max = inference->app->settings.body_max_bytes;
+    const size_t bytes_max = inference->app->settings.http.body_max_bytes;
     if (request->has_content_length)
         return request->content_length - offset == x_bytes;
     return x_bytes <= bytes_max;

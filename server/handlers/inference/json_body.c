@@ -19,8 +19,9 @@ struct codec_reader *inference_reader(struct inference *inference, const char *l
     const struct http_request *request = inference->request;
     const struct codec_reader_options options = {
         .list = list,
-        .body_bytes_max = request->has_content_length ? request->content_length
-                                                      : inference->app->settings.body_max_bytes,
+        .body_bytes_max = request->has_content_length
+                              ? request->content_length
+                              : inference->app->settings.http.body_max_bytes,
         .reserve = reserve_numbers,
         .context = inference,
         .cancel = &inference->cancel};

@@ -1,11 +1,8 @@
-/* metrics_private.h - what metrics.c counts and metrics_text.c prints. */
-#ifndef PPM_SERVER_OBSERVE_METRICS_PRIVATE_H
-#define PPM_SERVER_OBSERVE_METRICS_PRIVATE_H
+/* metrics_counts.h - what metrics.c counts, for metrics_text.c to print. */
+#ifndef PPM_SERVER_OBSERVE_METRICS_COUNTS_H
+#define PPM_SERVER_OBSERVE_METRICS_COUNTS_H
 
 #include "server/observe/metrics.h"
-
-#include <stdbool.h>
-#include <stdio.h>
 
 enum metrics_histogram {
     HISTOGRAM_REQUEST,
@@ -56,24 +53,5 @@ struct metrics_counts {
 /* A copy of all that was counted, with as many models as there are; the caller frees it. NULL: no
  * memory. */
 struct metrics_counts *metrics_snapshot(void);
-
-/* What is printed. Neither ferror nor fclose tell that a stream into memory could not grow. */
-struct metrics_page {
-    FILE *file;
-    bool is_short; /* something is missing for want of memory */
-};
-
-/* ---- metrics_process.c ---- */
-
-/* What Prometheus' own client libraries tell of every process, but for its start. */
-void metrics_print_process(struct metrics_page *page);
-
-/* ---- metrics_text.c ---- */
-
-/* "# HELP" and "# TYPE"; then one sample. kind: "gauge" or "counter". */
-void metrics_print_head(struct metrics_page *page, const char *name, const char *kind,
-                        const char *help);
-void metrics_print_value(struct metrics_page *page, const char *name, const char *kind,
-                         const char *help, double value);
 
 #endif

@@ -1,4 +1,4 @@
-/* describe.c - what a model is made of. */
+/* describe.c - the description of a model and its layers. */
 #include "core/model/model.h"
 #include "core/plan/choice.h"
 #include "core/shape/costs.h"
@@ -33,24 +33,31 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
     };
 }
 
-/* note: about the algorithm, or NULL. */
-static void describe_layer(const struct layer *layer, const char *note, char *text, size_t bytes)
+static const char *folded_note(const struct layer *layer)
 {
-    const char *folded = layer->norms_folded > 0 ? ", batch_norm folded" : "";
-    if (layer->kind == LAYER_CONV)
-        snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s%s", layer->kernel, layer->kernel,
-                 layer->in_channels, layer->out_channels, layer->has_bias ? "" : ", no bias",
-                 folded, note ? ", " : "",
-                 note              ? note
-                 : layer->bfloat16 ? ", bfloat16"
-                                   : "");
-    else if (layer->kind == LAYER_BATCH_NORM)
-        snprintf(text, bytes, "batch_norm %zu%s", layer->out_channels, folded);
+    return layer->norms_folded > 0 ? ", batch_norm folded" : "";
+}
+
+/* algorithm: a note about it, or NULL. */
+static void describe_conv(const struct layer *conv, const char *algorithm, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s%s", conv->kernel, conv->kernel,
+             conv->in_channels, conv->out_channels, conv->has_bias ? "" : ", no bias",
+             folded_note(conv), algorithm ? ", " : "",
+             algorithm        ? algorithm
+             : conv->bfloat16 ? ", bfloat16"
+                              : "");
+}
+
+static void describe_layer(const struct layer *layer, char *text, size_t bytes)
+{
+    if (layer->kind == LAYER_BATCH_NORM)
+        snprintf(text, bytes, "batch_norm %zu%s", layer->out_channels, folded_note(layer));
     else
         snprintf(text, bytes, "%s", layer_name(layer));
 }
 
-/* The stack that the index-th layer belongs to, counting branch by branch, then the head. */
+/* The stack of the index-th layer, counting the branches, then the head. */
 static const struct stack *stack_of(const struct spec *spec, size_t *index, size_t *ret_branch)
 {
     for (size_t i = 0; i < spec->branch_count; i++) {
@@ -92,10 +99,12 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
         info.flops = layer_flops(layer, (uint64_t)g.input.n * bg->pooled_h * bg->pooled_w);
     }
     const bool is_planned = input && stack == &spec->head && !spec->is_cascade;
-    const char *note = is_planned && layer->kind == LAYER_CONV
-                           ? choice_of(choose_algorithm(spec, layer, g.h, g.w))->note
-                           : NULL;
-    describe_layer(layer, note, info.what, sizeof info.what);
+    if (layer->kind != LAYER_CONV)
+        describe_layer(layer, info.what, sizeof info.what);
+    else
+        describe_conv(layer,
+                      is_planned ? choice_of(choose_algorithm(spec, layer, g.h, g.w))->note : NULL,
+                      info.what, sizeof info.what);
     *ret_info = info;
     return PPM_OK;
 }

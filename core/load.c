@@ -1,4 +1,4 @@
-/* load.c - loads a model: its configuration, then its weights, rounded to bfloat16 if it asks. */
+/* load.c - loads a model: its configuration, then its weights, in bfloat16 if it asks for that. */
 #include "core/compute_error.h"
 #include "core/model/bfloat16.h"
 #include "core/shape/warm_up_shapes.h"

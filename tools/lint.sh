@@ -53,8 +53,11 @@ forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|se
 forbid '<zlib.h> is for server/http/ and server/codec/png/png.c' "^(simd|core|server)/.*$code" \
     '^server/(http/|codec/png/png\.c$)' "$include<zlib\.h>"
 forbid '<png.h> is for server/codec/png/png.c' "^(simd|core|server)/.*$code" '^server/codec/png/png\.c$' "$include<png\.h>"
-forbid '<omp.h> is for core/base/threads.h' "^(simd|core|server)/.*$code" '^core/threads\.h$' "$include<omp\.h>"
+forbid '<omp.h> is for core/base/threads.h' "^(simd|core|server)/.*$code" '^core/base/threads\.h$' "$include<omp\.h>"
 forbid '<sleef.h> is for simd/' "^(core|server)/.*$code" $none "$include<sleef\.h>"
+
+step 'rooms: no use of one above, no circle of files'
+tools/circles.py build/lint || fail
 
 step 'include guards'
 files '^(simd|core|server|tests|bench)/.*\.h$' | grep -v '_tmpl\.h$' | xargs -rd '\n' awk '

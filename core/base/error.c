@@ -1,4 +1,4 @@
-/* error.c - one cause, one sentence. */
+/* error.c - errors: one cause, in one sentence. */
 #include "core/ppm.h"
 
 #include <stdarg.h>
@@ -12,7 +12,7 @@ enum ppm_status ppm_fail(struct ppm_error *error, enum ppm_status status, const 
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    for (char *c = error->text; *c; c++) /* names out of files stay on the one line */
+    for (char *c = error->text; *c; c++) /* names from files must not break the line */
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
     return error->status = status;

@@ -1,4 +1,4 @@
-/* file.c - files that are read, and what bytes are that are not what was asked for. */
+/* file.c - reading files, and naming what they contain instead of what was expected. */
 #include "core/ppm.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- what they look like --------------------------------------------------------------------- */
+/* ---- kinds of data --------------------------------------------------------------------------- */
 
 struct signature {
     const char *bytes;
@@ -45,7 +45,7 @@ static const struct signature signatures[] = {
     {BYTES("version https://git-lfs"), "a Git LFS pointer (\"git lfs pull\" fetches the file)"},
 };
 
-/* Text in which case does not matter, after white space. */
+/* Text after white space, in any case. */
 static const struct signature texts[] = {
     {BYTES("<!doctype html"), "an HTML page"},
     {BYTES("<html"), "an HTML page"},
@@ -75,7 +75,7 @@ const char *ppm_looks_like(const void *bytes, size_t count)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* "a FIFO"; NULL: a regular file. */
+/* The kind of a file: "a FIFO". NULL: a regular file. */
 static const char *other_kind(mode_t mode)
 {
     return S_ISREG(mode)    ? NULL
@@ -85,7 +85,7 @@ static const char *other_kind(mode_t mode)
                             : "a device";
 }
 
-/* The kind comes first: a socket cannot be opened, and to open a device may do something. */
+/* Checked before opening too: a socket cannot be opened, and opening a device may have effects. */
 static enum ppm_status check_kind(const char *path, int descriptor, size_t *ret_bytes,
                                   struct ppm_error *error)
 {
@@ -114,7 +114,7 @@ int ppm_open_file(const char *path, size_t *ret_bytes, struct ppm_error *error)
     return -1;
 }
 
-/* As many as are there, at most `bytes`. */
+/* Reads to the end of the file, at most `bytes`. */
 static enum ppm_status read_all(const char *path, int descriptor, char *data, size_t bytes,
                                 size_t *ret_bytes, struct ppm_error *error)
 {
@@ -157,7 +157,7 @@ char *ppm_read_file(const char *path, size_t bytes_max, size_t *ret_bytes, struc
     return data;
 }
 
-/* Why there is no object in the text of a file. */
+/* Says why the text of a file is not a JSON object. */
 static void refuse_json(const char *path, const char *text, size_t bytes, const json_error_t *cause,
                         struct ppm_error *error)
 {

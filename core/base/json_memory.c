@@ -18,18 +18,18 @@ enum { FIRST_BYTES = 4096 };
 
 struct chunk {
     alignas(max_align_t) struct chunk *next;
-    size_t used, bytes; /* of what follows */
+    size_t used, bytes; /* of the memory that follows */
 };
 
-/* The memory of one parse; nothing goes back before its end. */
+/* The memory of one parse, freed at its end. */
 struct arena {
-    struct chunk *chunks; /* the last one first */
+    struct chunk *chunks; /* newest first */
     jmp_buf is_empty;
 };
 
-static _Thread_local struct arena *parsing; /* NULL: the thread parses nothing */
+static _Thread_local struct arena *parsing; /* NULL: this thread is not parsing */
 
-/* Chunks double, so that they are few. */
+/* Each chunk is twice as large as the one before. */
 static struct chunk *add_chunk(struct arena *arena, size_t bytes)
 {
     const size_t room = size_max(bytes, arena->chunks ? 2 * arena->chunks->bytes : FIRST_BYTES);
@@ -55,15 +55,15 @@ static void *take(size_t bytes)
     return memory;
 }
 
-static void give(void *memory)
+static void release(void *memory)
 {
     if (!parsing)
         free(memory);
 }
 
-static void hand_over_memory(void)
+static void set_allocator(void)
 {
-    json_set_alloc_funcs(take, give);
+    json_set_alloc_funcs(take, release);
 }
 
 static void free_chunks(struct arena *arena)
@@ -80,7 +80,7 @@ static void say_no_memory(json_error_t *ret_cause)
     ret_cause->text[JSON_ERROR_TEXT_LENGTH - 1] = (char)json_error_out_of_memory; /* its code */
 }
 
-/* jansson's tree in the arena; NULL, and the cause, when there is none. */
+/* jansson's tree, in the arena. NULL with the cause on failure. */
 static json_t *parse(struct arena *arena, const char *text, size_t bytes, json_error_t *ret_cause)
 {
     json_t *root = NULL;
@@ -97,7 +97,7 @@ json_t *ppm_json_load(const char *text, size_t bytes, json_error_t *ret_cause)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct arena arena = {.chunks = NULL};
-    pthread_once(&once, hand_over_memory);
+    pthread_once(&once, set_allocator);
     json_t *tree = parse(&arena, text, bytes, ret_cause);
     json_t *copy = tree ? json_deep_copy(tree) : NULL;
     if (tree && !copy)

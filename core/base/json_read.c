@@ -17,7 +17,7 @@ struct json_place json_element(const struct json_place *parent, size_t index)
     return (struct json_place){.file = parent->file, .parent = parent, .index = index};
 }
 
-/* Writes "branch[0].conv.kernel" by walking to the document first: chains are a handful long. */
+/* Writes "branch[0].conv.kernel", recursively from the document down: chains are short. */
 static size_t write_place(const struct json_place *place, char *text, size_t bytes)
 {
     if (!place->parent)
@@ -28,7 +28,7 @@ static size_t write_place(const struct json_place *place, char *text, size_t byt
     return size_min(at + (size_t)wrote, bytes - 1);
 }
 
-/* A value as it would stand in the file, cut short. */
+/* A value as JSON, truncated. */
 static void write_found(const json_t *found, char *text, size_t bytes)
 {
     char *json = found ? ppm_json_text(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII |

@@ -1,5 +1,5 @@
-/* json_read.h - typed reading of a JSON configuration; every error names file, place, found and
- * expected. */
+/* json_read.h - typed reading of a JSON configuration. Errors name the file, the place, the value
+ * found and the value expected. */
 #ifndef PPM_CORE_BASE_JSON_READ_H
 #define PPM_CORE_BASE_JSON_READ_H
 
@@ -7,29 +7,29 @@
 
 #include <jansson.h>
 
-/* Where a value stands in its document: a chain that lives on the reader's stack. */
+/* The place of a value in its document: a chain on the reader's stack. */
 struct json_place {
     const char *file;
     const struct json_place *parent; /* NULL: the document itself */
-    const char *key;                 /* member of parent, or NULL: element index */
+    const char *key;                 /* of a member of parent; NULL: an element, at index */
     size_t index;
 };
 
 struct json_place json_member(const struct json_place *parent, const char *key);
 struct json_place json_element(const struct json_place *parent, size_t index);
 
-/* "FILE: branch[0].conv.kernel: found 5, expected ..." as PPM_BAD_CONFIG. found may be NULL: the
- * member is missing. */
+/* Fails with PPM_BAD_CONFIG and "FILE: branch[0].conv.kernel: found 5, expected ...". found is NULL
+ * if the member is missing. */
 enum ppm_status json_refuse(const struct json_place *place, const json_t *found,
                             struct ppm_error *error, const char *expected_format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Refuses members that keys (ended by NULL) does not list. */
+/* Refuses members that are not in keys, a list that ends with NULL. */
 enum ppm_status json_check_keys(const json_t *object, const struct json_place *place,
                                 const char *const *keys, struct ppm_error *error);
 
-/* Each reads object[key] into *ret when it is there, checks its type and bounds, and leaves *ret,
- * the default, alone when it is not. */
+/* Each reads object[key] into *ret, and checks its type and bounds. If the member is missing, *ret
+ * keeps its value, the default. */
 enum ppm_status json_read_bool(const json_t *object, const struct json_place *place,
                                const char *key, bool *ret, struct ppm_error *error);
 enum ppm_status json_read_size(const json_t *object, const struct json_place *place,
@@ -41,7 +41,7 @@ enum ppm_status json_read_double(const json_t *object, const struct json_place *
 enum ppm_status json_read_string(const json_t *object, const struct json_place *place,
                                  const char *key, char *ret, size_t ret_bytes,
                                  struct ppm_error *error);
-/* *ret = the index of the string in names (ended by NULL). */
+/* *ret = the index of the string in names, a list that ends with NULL. */
 enum ppm_status json_read_choice(const json_t *object, const struct json_place *place,
                                  const char *key, const char *const *names, int *ret,
                                  struct ppm_error *error);

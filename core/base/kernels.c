@@ -1,4 +1,4 @@
-/* kernels.c - see kernels.h; and the conversions that need nothing else. */
+/* kernels.c - see kernels.h. Also the conversions, which need nothing but a kernel. */
 #include "core/base/kernels.h"
 #include "core/ppm.h"
 

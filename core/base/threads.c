@@ -1,4 +1,4 @@
-/* threads.c - the cores that this process may use, and its team of threads. */
+/* threads.c - the cores that this process may use, and a team of threads. */
 #include "core/base/threads.h"
 #include "core/ppm.h"
 
@@ -8,19 +8,19 @@
 #include <string.h>
 
 /* cgroup v2: "max 100000" or "150000 100000", quota and period in microseconds.
- * Returns the cores that the quota is worth, rounded up, or 0 when there is no limit. */
+ * Returns the quota in cores, rounded up; 0: no limit. */
 static int cores_of_quota(const char *path)
 {
     FILE *file = fopen(path, "re");
     double quota_us = 0, period_us = 0;
     if (!file)
         return 0;
-    int fields = fscanf(file, "%lf %lf", &quota_us, &period_us); /* "max" reads as no field */
+    int fields = fscanf(file, "%lf %lf", &quota_us, &period_us); /* none for "max" */
     fclose(file);
     return fields == 2 && quota_us > 0 && period_us > 0 ? (int)ceil(quota_us / period_us) : 0;
 }
 
-/* The tightest quota on the way from this process's cgroup to the root. */
+/* The tightest quota of this process's cgroup and its ancestors. */
 static int cores_of_cgroup(void)
 {
     char path[512] = "/sys/fs/cgroup", line[400];

@@ -62,7 +62,7 @@ static void run_step(const struct run_state *state, size_t branch, size_t at, si
 void stage_branches(struct run_state *state)
 {
     const size_t count = state->spec->branch_count;
-    const size_t shares = ((size_t)state->threads + count - 1) / count;
+    const size_t shares = size_div_up((size_t)state->threads, count);
     struct micro_panels at_panels[BRANCHES_MAX];
     size_t at[BRANCHES_MAX] = {0};
     for (size_t i = 0; i < count; i++)

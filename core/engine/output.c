@@ -111,7 +111,7 @@ void stage_output(struct run_state *state, size_t channels, const struct ppm_ten
                 struct pixels pixels = {.data = values,
                                         .stride = PIXELS_TOGETHER,
                                         .first = first,
-                                        .count = left < PIXELS_TOGETHER ? left : PIXELS_TOGETHER};
+                                        .count = size_min(left, PIXELS_TOGETHER)};
                 output_pixels(state, map, between, channels, n, row, &pixels, y);
             }
         }

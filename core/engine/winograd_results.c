@@ -45,7 +45,7 @@ static size_t pixels_in_row(const struct winograd_block *block, const struct str
 {
     const size_t all = TILE * strip->count,
                  left = block->source.state->plan->g.w - TILE * strip->first;
-    return all < left ? all : left;
+    return size_min(all, left);
 }
 
 /* ---- the conv alone ---- */
@@ -128,8 +128,8 @@ static void store_panel(const struct winograd_block *block, const struct strip *
     const size_t panel_first = panel % TILE * width, panel_end = panel_first + width;
     const size_t run_first = TILE * strip->column,
                  run_end = run_first + pixels_in_row(block, strip);
-    const size_t first = panel_first > run_first ? panel_first : run_first;
-    const size_t end = panel_end < run_end ? panel_end : run_end;
+    const size_t first = size_max(panel_first, run_first);
+    const size_t end = size_min(panel_end, run_end);
     if (row < state->plan->g.h && first < end)
         store_columns(state, block->source.pass, block->source.n, x + (first - panel_first),
                       row * state->plan->g.w + TILE * strip->first + (first - run_first),

@@ -17,10 +17,10 @@ bool bfloat16_takes(const struct spec *spec, const struct layer *conv)
 enum {
     TRIAL_STEPS = 512, /* of a tile's product; panels are in the second-level cache */
     TRIAL_TILES = 4,   /* timed at a time */
-    TRIALS = 40,       /* in turns, of which the fastest counts: the others were disturbed */
+    TRIALS = 40,       /* of each kernel, alternating; the fastest counts */
 };
 
-/* What a tile of the largest size takes by one kernel and by the other. */
+/* The time of a full tile by one of the two kernels. */
 struct trial {
     struct simd_gemm_run run;
     struct simd_gemm_tile tile;
@@ -47,7 +47,7 @@ enum ppm_status bfloat16_measure(const struct simd_ops *ops, double *ret_share,
     if (!floats)
         return error->status;
     for (size_t i = 0; i < a + b; i++)
-        floats[i] = 1; /* as a pair it is (0, 1) */
+        floats[i] = 1; /* the pair (0, 1) in bfloat16 */
     struct trial trials[2] = {
         {.run = {.words = SIMD_FLOAT32, .k = TRIAL_STEPS}, .kernel = ops->gemm_tile},
         {.run = {.words = SIMD_BFLOAT16, .k = TRIAL_STEPS},

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the readers of a layer's options share. */
+/* State shared by the readers of layers' options. */
 struct stack_reader {
     struct stack *stack;
     const char *group; /* "branch" or "head": first part of default tensor names */
@@ -18,7 +18,7 @@ struct stack_reader {
     struct ppm_error *error;
 };
 
-/* Fills in {i}, the branch's index from 0, and {n}, from 1. */
+/* Replaces {i} by the branch's index from 0, and {n} by the index from 1. */
 static enum ppm_status expand_name(const struct stack_reader *reader, const char *pattern,
                                    const struct json_place *place, const json_t *found,
                                    char *ret_name)
@@ -44,8 +44,8 @@ static enum ppm_status expand_name(const struct stack_reader *reader, const char
     return PPM_OK;
 }
 
-/* "weights" of a layer, or the default: branch.{i}.conv, head.{k}.batch_norm, ... where a norm or
- * slope of the head counts to the conv before it. */
+/* The "weights" of a layer, or the default: branch.{i}.conv, head.{k}.batch_norm, ... In a head, a
+ * norm or PReLU has the number of the conv before it. */
 static enum ppm_status read_weights_name(struct stack_reader *reader, const json_t *options,
                                          const struct json_place *place, const char *type,
                                          struct layer *layer)
@@ -146,7 +146,7 @@ static enum ppm_status read_activation(struct stack_reader *reader, const json_t
     return PPM_OK;
 }
 
-/* Every name of a layer, and what it stands for. */
+/* The names of layers. */
 static const struct layer_type {
     const char *name;
     enum layer_kind kind;
@@ -211,7 +211,7 @@ static enum ppm_status read_layer(struct stack_reader *reader, struct layer *lay
     return type->read(reader, options, options ? &member : reader->place, layer);
 }
 
-/* Two layers with the same default name would silently share their tensors. */
+/* Layers with the same default name would silently share tensors. */
 static enum ppm_status check_name_is_free(const struct stack_reader *reader, size_t index)
 {
     const struct layer *layers = reader->stack->layers;
@@ -224,7 +224,6 @@ static enum ppm_status check_name_is_free(const struct stack_reader *reader, siz
     return PPM_OK;
 }
 
-/* A bare "conv" is allowed by the grammar of layers, and keeps its input's width. */
 enum ppm_status stack_read(const json_t *list, const struct json_place *place, const char *group,
                            size_t index, size_t in_channels, struct stack *ret_stack,
                            struct ppm_error *error)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the readers of one model's layers share. */
+/* State shared by the readers of a model's layers. */
 struct loader {
     struct ppm_model *model;
     struct weights_source *source;
@@ -44,7 +44,7 @@ static bool allocate_affine(struct loader *loader, struct layer *layer)
     return layer->shift != NULL;
 }
 
-/* The parts that the channels come in: those of the concat where the head begins with this conv. */
+/* The parts of a conv's channels: those of the concat if the head starts with this conv. */
 static bool copy_parts(struct loader *loader, struct layer *layer)
 {
     const struct spec *spec = &loader->model->spec;
@@ -58,7 +58,7 @@ static bool copy_parts(struct loader *loader, struct layer *layer)
     return layer->parts != NULL;
 }
 
-/* What is beyond the largest bfloat16 would be rounded to Inf. */
+/* Values beyond the largest bfloat16 would be rounded to Inf. */
 static bool fit_compute(struct loader *loader, const struct layer *layer, const float *weights,
                         size_t count)
 {
@@ -79,7 +79,7 @@ static void load_conv(struct loader *loader, struct layer *layer)
 {
     const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
     const size_t fan_in = layer->in_channels * conv_taps(layer);
-    /* keeps the variance of random activations near 1, whatever the width */
+    /* keeps the variance of random activations near 1, at any width */
     const double bound = sqrt(3 / (double)fan_in);
     float *bias = core_allocate(layer->out_channels * sizeof *bias, loader->error);
     float *weights = allocate_floats(loader, layer->out_channels * fan_in);
@@ -136,7 +136,7 @@ out:
     free(values);
 }
 
-/* One slope for all channels, or one each; kept as one each. */
+/* The file has one slope for all channels or one for each; the layer has one for each. */
 static void load_prelu(struct loader *loader, struct layer *layer)
 {
     const size_t channels = layer->out_channels;
@@ -153,7 +153,7 @@ static void load_prelu(struct loader *loader, struct layer *layer)
     loader->model->parameters -= channels - count;
 }
 
-/* The kinds of layers that have weights. */
+/* For the kinds of layers that have weights. */
 static void (*const load_weights[LAYER_KIND_COUNT])(struct loader *loader, struct layer *layer) = {
     [LAYER_CONV] = load_conv,
     [LAYER_BATCH_NORM] = load_batch_norm,
@@ -176,7 +176,7 @@ static void load_layer(struct loader *loader, struct layer *layer)
     layer->parameters = loader->model->parameters - before;
 }
 
-/* conv or norm, then norm: (x * s1 + t1) * s2 + t2. What was folded leaves the stack. */
+/* A norm after a conv or norm: (x * s1 + t1) * s2 + t2. Folded norms leave the stack. */
 static void fold_norms(struct stack *stack)
 {
     size_t kept = 0;
@@ -198,7 +198,7 @@ static void fold_norms(struct stack *stack)
     stack->count = kept;
 }
 
-/* scale and shift as the kernels take them, once all norms are in them. */
+/* scale and shift in float32, once all norms are folded. */
 static void round_affines(struct loader *loader, struct stack *stack)
 {
     for (size_t i = 0; i < stack->count; i++) {

@@ -1,8 +1,8 @@
-/* palette.c - the colours of labels: a model's own, or those of Pascal VOC. */
+/* palette.c - see palette.h. */
 #include "core/model/palette.h"
 
-/* VOC's devkit deals a label's bits out to red, green and blue, three at a time, the lowest to the
- * highest bits of the colours: 0 is black, 1 (128, 0, 0), 2 (0, 128, 0), 255 (224, 224, 192). */
+/* As in VOC's devkit: from the lowest up, each three bits of a label are the next lower bits of
+ * red, green and blue. 0 is black, 1 (128, 0, 0), 2 (0, 128, 0), 255 (224, 224, 192). */
 static void fill_voc(struct palette *palette, size_t count)
 {
     for (size_t label = 0; label < count; label++)

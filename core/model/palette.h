@@ -1,4 +1,4 @@
-/* palette.h - the colors of labels. */
+/* palette.h - the colors of labels: a model's own, or Pascal VOC's. */
 #ifndef PPM_CORE_MODEL_PALETTE_H
 #define PPM_CORE_MODEL_PALETTE_H
 

@@ -1,4 +1,4 @@
-/* panels.c - a convolution's weights as the kernels read them. */
+/* panels.c - see panels.h. */
 #include "core/model/panels.h"
 #include "core/base/cancel.h"
 #include "core/base/memory.h"
@@ -11,7 +11,7 @@ size_t conv_words(const struct layer *layer, size_t channels)
     return layer->bfloat16 ? size_div_up(channels, 2) : channels;
 }
 
-/* Where a part's tap begins among the words of a panel's column. */
+/* The first word of a part and a tap in a panel's column. */
 static size_t word_of(const struct layer *layer, size_t part, size_t tap)
 {
     const size_t taps = conv_taps(layer);

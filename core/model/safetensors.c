@@ -11,17 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The format allows 100 MB; a parsed header takes up to 75 times its text, and 16 MiB describe over
- * 100,000 tensors. */
+/* The format allows 100 MB. A parsed header takes up to 75 times the memory of its text, and 16 MiB
+ * describe over 100,000 tensors. */
 enum { HEADER_BYTES_MAX = 16 << 20, LENGTH_BYTES = 8, BEGINNING_BYTES = 64 };
 
-enum { PIECE_BYTES = 4 << 20 }; /* read between two looks at whether the load goes on */
+enum { PIECE_BYTES = 4 << 20 }; /* read between two questions whether to go on */
 
 struct safetensors {
     char *path;
     int descriptor;
     const struct ppm_progress *progress;
-    uint64_t data_offset; /* where the tensors' bytes begin */
+    uint64_t data_offset; /* of the tensors' bytes in the file */
     uint64_t data_bytes;
     json_t *header;                    /* owns the names */
     struct safetensors_entry *entries; /* by offset */
@@ -139,17 +139,18 @@ static enum ppm_status parse_entries(struct safetensors *file, struct ppm_error 
     for (size_t i = 0; i < file->count; i++) {
         if (file->entries[i].begin != end)
             return refuse_entry(file, file->entries[i].name,
-                                "its bytes do not begin where those before it end", error);
+                                "its bytes do not begin where those of the tensor before it end",
+                                error);
         end = file->entries[i].end;
     }
     if (end != file->data_bytes)
         return ppm_fail(error, PPM_BAD_CONFIG,
-                        "%s: found %llu bytes of tensors, expected the %llu that its header names",
+                        "%s: found %llu bytes of tensors, expected the %llu of its header",
                         file->path, (unsigned long long)file->data_bytes, (unsigned long long)end);
     return PPM_OK;
 }
 
-/* The header's JSON, its length checked against the file's before it is believed. */
+/* Reads the header's JSON, after checking its length against the file's. */
 static enum ppm_status read_header(struct safetensors *file, uint64_t file_bytes,
                                    struct ppm_error *error)
 {

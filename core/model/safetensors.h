@@ -16,20 +16,20 @@ struct safetensors; /* an open file and its checked header */
 enum { SAFETENSORS_RANK_MAX = 8 };
 
 struct safetensors_entry {
-    const char *name;  /* lives as long as the file is open */
+    const char *name;  /* valid while the file is open */
     const char *dtype; /* "F32", "BF16", "I64", ... */
     size_t shape[SAFETENSORS_RANK_MAX];
     size_t rank;
     uint64_t begin, end; /* bytes after the header */
 };
 
-/* NULL with PPM_BAD_CONFIG or PPM_NO_MEMORY when the file cannot be opened or is not one. progress
- * outlives it and may abandon what is read from it; or NULL. */
+/* NULL with PPM_BAD_CONFIG or PPM_NO_MEMORY if the file cannot be opened or is not a safetensors
+ * file. progress may abandon reads, and must outlive the file; or NULL. */
 struct safetensors *safetensors_open(const char *path, const struct ppm_progress *progress,
                                      struct ppm_error *error);
 void safetensors_close(struct safetensors *file);
 
-/* The entry of that name, or NULL. */
+/* The entry named name, or NULL. */
 const struct safetensors_entry *safetensors_find(const struct safetensors *file, const char *name);
 
 /* The index-th entry in the order of the file, or NULL past the last. */

@@ -1,4 +1,4 @@
-/* spec.c - a model's JSON: the top level. Layers are in layers.c. */
+/* spec.c - the top level of a model's JSON. Layers are in layers.c. */
 #include "core/model/spec.h"
 
 #include <ctype.h>
@@ -98,7 +98,7 @@ static enum ppm_status read_bin(const json_t *value, const struct json_place *pl
     return PPM_OK;
 }
 
-/* Exactly one of "bins" and "windows" makes the branches. */
+/* Either "bins" or "windows" lists the branches. */
 static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
                                     struct spec *spec, struct ppm_error *error)
 {
@@ -130,7 +130,7 @@ static enum ppm_status read_pyramid(const json_t *root, const struct json_place 
     return PPM_OK;
 }
 
-/* "branch": one stack for all, or "branches": a list of stacks, one each. */
+/* "branch": one stack for all branches; or "branches": a list with a stack for each. */
 static enum ppm_status read_branches(const json_t *root, const struct json_place *place,
                                      struct spec *spec, struct ppm_error *error)
 {

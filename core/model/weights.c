@@ -1,4 +1,4 @@
-/* weights.c - where a model's values come from: a safetensors file, or a seed. */
+/* weights.c - see weights.h. */
 #include "core/model/weights.h"
 #include "core/base/cancel.h"
 #include "core/base/memory.h"
@@ -15,7 +15,7 @@ struct weights_source {
     const struct ppm_progress *progress;
 };
 
-/* Values that are read or checked between two looks at whether the load goes on: milliseconds. */
+/* Values read or checked between two questions whether to go on: milliseconds. */
 enum { VALUES_BETWEEN_LOOKS = 1 << 18 };
 
 enum { TENSOR_NAME_BYTES = 3 * NAME_BYTES };
@@ -100,7 +100,7 @@ static void full_name(const struct weights_source *source, const char *name, con
     snprintf(ret_name, TENSOR_NAME_BYTES, "%s%s%s", source->spec->prefix, name, suffix);
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every seed a good one. */
+/* SplitMix64 (Steele, Lea, Flood 2014): a 64-bit state, and every seed is good. */
 static uint64_t next_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -109,8 +109,8 @@ static uint64_t next_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-/* The stream depends on seed and name alone, so that a model does not change with the order in
- * which its tensors are read. */
+/* The stream depends only on seed and name, so the order in which tensors are read does not change
+ * a model. */
 static enum ppm_status read_random(const struct weights_source *source, const char *name,
                                    struct weights_range range, float *ret, size_t count,
                                    struct ppm_error *error)
@@ -139,7 +139,7 @@ static void write_shape(const size_t *shape, size_t rank, char *text, size_t byt
         snprintf(text + at, bytes - at, "]");
 }
 
-/* [O, I, H, W] as the file's kernel layout has it: [H, W, I, O] */
+/* The shape in the file: [O, I, H, W], or in its other kernel layout [H, W, I, O] */
 static void stored_shape(const struct weights_source *source, const size_t *shape, size_t rank,
                          size_t *ret_shape)
 {
@@ -160,7 +160,7 @@ static enum ppm_status refuse_missing(const struct weights_source *source, const
                     source->spec->file, name, expected_shape, first ? first->name : "missing too");
 }
 
-/* Finds the tensor and checks its shape; NULL after an error. */
+/* Finds the tensor and checks its shape. NULL on error. */
 static const struct safetensors_entry *find_entry(const struct weights_source *source,
                                                   const char *name, const size_t *shape,
                                                   size_t rank, struct ppm_error *error)

@@ -19,7 +19,7 @@ enum ppm_status weights_configure(const json_t *root, const struct json_place *p
 
 struct weights_source;
 
-/* progress outlives the source and may abandon reads; or NULL. */
+/* progress may abandon reads, and must outlive the source; or NULL. */
 struct weights_source *weights_open(const struct weights_spec *spec,
                                     const struct ppm_progress *progress, struct ppm_error *error);
 void weights_close(struct weights_source *source);

@@ -26,7 +26,7 @@ static void look_up(const struct plan *plan, size_t branch, const struct span *s
 {
     const size_t end = span->left + span->count + border;
     ret->from = span->left > border ? span->left - border : 0;
-    ret->count = (end < plan->g.w ? end : plan->g.w) - ret->from;
+    ret->count = size_min(end, plan->g.w) - ret->from;
     for (size_t i = 0; i < ret->count; i++) {
         const struct resize_tap tap = plan_column_tap(plan, branch, ret->from + i);
         ret->low[i] = (uint32_t)tap.low;
@@ -71,7 +71,7 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
         const size_t end = takes->from + border + takes->count - sees;
         for (size_t j = first, count; j < span->count && j < end; j += count) {
             const size_t i = sees + j - border - takes->from;
-            const size_t left = (span->count < end ? span->count : end) - j;
+            const size_t left = size_min(span->count, end) - j;
             assert(i < takes->count);
             count = takes->alike_until[i] - i < left ? takes->alike_until[i] - i : left;
             float *above = u + down.low * row_floats + span->column + j;
@@ -108,8 +108,7 @@ void plan_columns(const struct plan *plan, size_t tile, float *ret)
             continue;
         struct span span = {.row = first_row, .left = pixels.first - first_row * plan->g.w};
         for (; span.column < pixels.columns; span.column += span.count, span.row++, span.left = 0) {
-            const size_t ahead = pixels.columns - span.column, in_row = plan->g.w - span.left;
-            span.count = in_row < ahead ? in_row : ahead;
+            span.count = size_min(plan->g.w - span.left, pixels.columns - span.column);
             add_span(plan, i, &span, ret);
         }
         ret += taps * geometry_points(&plan->g, i) * stride;

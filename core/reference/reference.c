@@ -1,8 +1,8 @@
 /*
  * reference.c - the literal graph, operator by operator, as the paper draws it.
  *
- * Every intermediate is stored, every product is summed in double precision. This is the
- * specification of what the server computes; anything faster is held against it.
+ * It stores every intermediate result and sums every product in double precision. This is the
+ * specification of what the server computes; tests compare everything faster with it.
  */
 #include "core/reference/reference.h"
 #include "core/base/memory.h"
@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The buffers of a run. All sizes were checked by reference_working_bytes. */
+/* The buffers of a run. */
 struct buffers {
     float *pooled[BRANCHES_MAX]; /* [N, C, ph, pw] */
-    float *branch[BRANCHES_MAX]; /* [N, widest of the stack, ph, pw], two of them in a row */
+    float *branch[BRANCHES_MAX]; /* [2][N, widest of the stack, ph, pw] */
     float *cascade;              /* [N, C, H, W]: x between the rounds of a cascade */
     float *concat;               /* [N, Cc, H, W] */
     float *head[2];              /* [N, widest of the head, H, W] each */
@@ -42,8 +42,7 @@ static size_t elements_of(size_t n, size_t c, size_t h, size_t w)
     return size_min(size_times(size_times(n, c), size_times(h, w)), PTRDIFF_MAX / sizeof(float));
 }
 
-/* Calls visit for every buffer of a run with its place and size: one list serves both the estimate
- * and the allocation. */
+/* Calls visit for each buffer that a run needs, with its size: to count, to allocate, to free. */
 static void visit_buffers(struct graph *graph,
                           void (*visit)(void *context, float **buffer, size_t elements),
                           void *context)
@@ -117,7 +116,7 @@ static void pool_branch(struct graph *graph, size_t i, const float *x)
                    graph->spec->pool, &g->branches[i], graph->buffers.pooled[i]);
 }
 
-/* The branch's layers on its grid, then stretched to its place: ret[n] at n * ret_stride. */
+/* Runs a branch's layers on its grid, then upsamples the result to ret[n] at n * ret_stride. */
 static void run_branch(struct graph *graph, const struct run *run, size_t i, float *ret,
                        size_t ret_stride)
 {
@@ -190,7 +189,7 @@ static void keep_head(const struct graph *graph, const float *values)
         run_copy(graph->run, graph->run->head, values, g->input.n * channels * g->h * g->w);
 }
 
-/* y = the head's result resized, soft-maxed or arg-maxed. */
+/* y = the head's result after resize, softmax or argmax */
 static void run_output(struct graph *graph, const float *values, void *y)
 {
     const struct output_spec *output = &graph->spec->output;

@@ -1,4 +1,4 @@
-/* reference_ops.c - the operators as plain loops with double accumulators: written to be read. */
+/* reference_ops.c - see reference_ops.h. Written to be read. */
 #include "core/reference/reference_ops.h"
 #include "core/base/size.h"
 #include "core/base/threads.h"
@@ -56,7 +56,7 @@ void reference_resize(const struct run *run, const float *x, size_t batches, siz
             }
 }
 
-/* Columns at a time: a row of double accumulators that stays on the stack. */
+/* Columns computed at a time: a row of double accumulators on the stack. */
 enum { COLUMNS = 256 };
 
 static size_t columns_from(size_t column, size_t count)
@@ -76,7 +76,7 @@ static void add_shifted_row(double *sums, const float *x, size_t w, size_t colum
 
 /* Pixels [column, column + count) of one row of one output channel:
  *   ret[i] = scale * sum_{c, ky, kx} weight[c][ky][kx] * x[c][row + ky - 1][i + kx - 1] + shift
- * A 1x1 kernel is the middle tap alone. */
+ * A 1x1 kernel is the middle tap. */
 static void conv_columns(const struct run *run, size_t *done, const struct layer *layer,
                          size_t channel, const float *x, size_t h, size_t w, size_t row,
                          size_t column, size_t count, float *ret)
@@ -117,7 +117,7 @@ static void reference_conv(const struct run *run, const struct layer *layer, con
                                  columns_from(column, w), ret + ((n * out + c) * h + row) * w);
 }
 
-/* ret = f(x) for each plane's channel, some pixels at a time. */
+/* ret = f(x), COLUMNS pixels of a channel at a time. */
 static void each_plane(const struct run *run, const struct layer *layer, const float *x,
                        size_t batches, size_t pixels, float *ret,
                        void (*f)(const struct layer *layer, size_t c, const float *x, size_t count,

@@ -1,4 +1,4 @@
-/* stages.c - what stands between x and y, for whoever ports a network or wants to see it. */
+/* stages.c - see stages.h. */
 #include "core/reference/stages.h"
 #include "core/base/memory.h"
 #include "core/base/tensor.h"
@@ -13,16 +13,17 @@
 enum { IN_BRANCH = 3 };
 
 static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2,
-              "the branches', a cascade and a head");
+              "the stages of all branches, a cascade and a head");
 
-/* ---- which they are ---- */
+/* ---- the list ---- */
 
 static enum ppm_status refuse_size(struct ppm_error *error)
 {
-    return ppm_fail(error, PPM_TOO_LARGE, "the inner results take more bytes than can be counted");
+    return ppm_fail(error, PPM_TOO_LARGE,
+                    "the intermediate results take more bytes than can be counted");
 }
 
-/* Appends one, behind those that are there. */
+/* Appends a stage. */
 static enum ppm_status add(struct ppm_stages *stages, const char *name, const struct ppm_tensor *x,
                            struct ppm_shape shape, struct ppm_error *error)
 {
@@ -62,7 +63,7 @@ static enum ppm_status add_branch(struct ppm_stages *stages, const struct spec *
     return error->status;
 }
 
-/* Two buffers of the widest layer of any branch. */
+/* Two buffers for the widest layer of any branch. */
 static size_t buffers_bytes(const struct spec *spec, const struct geometry *g,
                             struct ppm_error *error)
 {
@@ -76,8 +77,8 @@ static size_t buffers_bytes(const struct spec *spec, const struct geometry *g,
     return most;
 }
 
-/* What stages_run and its caller allocate: two buffers of the widest layer of any branch, and where
- * the layout is another, x and one of the results turned. */
+/* What stages_run and its caller allocate: two buffers for the widest layer of any branch; and
+ * unless the layout is NCHW, transposed copies of x and of a result. */
 static enum ppm_status count_working(struct ppm_stages *stages, const struct spec *spec,
                                      const struct geometry *g, const struct ppm_tensor *x,
                                      struct ppm_error *error)
@@ -134,9 +135,9 @@ float *stages_head(const struct ppm_stages *stages)
     return last && strcmp(last->name, "head") == 0 ? last->tensor.data : NULL;
 }
 
-/* ---- their values ---- */
+/* ---- the values ---- */
 
-/* result = branch i's layers over pooled, both NCHW; buffers: two, of the widest layer. */
+/* result = branch i's layers over pooled, both NCHW. buffers: two, for the widest layer. */
 static void run_branch(const struct ppm_model *model, const struct geometry *g, size_t i,
                        const struct run *run, const float *pooled, float *buffers, float *result)
 {
@@ -150,7 +151,7 @@ static void run_branch(const struct ppm_model *model, const struct geometry *g, 
         run_copy(run, result, last, points * stack->out_channels);
 }
 
-/* A round of branch i over x [N, C, H, W]: its three results, the last one to upsampled. */
+/* Branch i over x [N, C, H, W]: its three results, the last one to upsampled. */
 static void run_round(const struct ppm_model *model, const struct geometry *g, size_t i,
                       const struct run *run, const float *x, const struct ppm_stage *stages,
                       float *buffers, float *upsampled)

@@ -42,7 +42,7 @@ uint64_t costs_folded_flops(const struct spec *spec, const struct geometry *g)
     return costs_literal_flops(spec, g) - folding_saves_flops(spec, g);
 }
 
-/* 100 GFLOP/s and 10 GB/s: the order of magnitude is all that matters. */
+/* 100 GFLOP/s and 10 GB/s: only the order of magnitude matters. */
 enum { FLOPS_PER_US = 100000, BYTES_PER_US = 10000 };
 
 double costs_one_thread_us(uint64_t flops, struct ppm_shape input, struct ppm_shape output)

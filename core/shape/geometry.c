@@ -1,10 +1,10 @@
-/* geometry.c - every size and index that follows from an input's H and W. */
+/* geometry.c - see geometry.h. */
 #include "core/shape/geometry.h"
 
 #include <assert.h>
 #include <math.h>
 
-/* Python's round(): halves to the even neighbour, as the listings compute their windows. */
+/* Python's round(), halves to even: the paper's listings compute their windows with it. */
 static size_t round_half_even(size_t numerator, size_t denominator)
 {
     size_t quotient = numerator / denominator, twice = 2 * (numerator % denominator);
@@ -56,7 +56,7 @@ struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out
     return geometry_tap_at(geometry_source(mode, i, in, out), in);
 }
 
-/* One axis of a window pooling: size of the result, and the padding before the first pixel. */
+/* Window pooling along an axis: the size of the result, and the padding before the first pixel. */
 static size_t pooled_extent(enum pool pool, size_t extent, size_t window, size_t *ret_pad)
 {
     assert(window > 0);
@@ -112,7 +112,7 @@ static enum ppm_status branch_geometry_of(const struct spec *spec, size_t index,
     return PPM_OK;
 }
 
-/* All parts of the concat must be of one size. */
+/* All parts of the concat must have the same size. */
 static enum ppm_status check_concat(const struct spec *spec, struct geometry *geometry,
                                     struct ppm_error *error)
 {

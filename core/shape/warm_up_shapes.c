@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The shape as the configuration has it: spec keeps the text. */
+/* Shows the value as it is in the configuration, of which spec has the text. */
 static enum ppm_status refuse(const struct spec *spec, const char *path, size_t index,
                               const char *cause, struct ppm_error *error)
 {

@@ -126,34 +126,36 @@ void gather(const struct block *block, const struct piece *piece, float *ret, si
         gather_tile(block, block->first + i, piece, ret + i * tile_stride);
 }
 
-/* Row `row` of the map, of each channel of a piece, plane_stride apart. */
-static void gather_row(const struct block *block, const struct piece *piece, size_t row,
-                       size_t plane_stride, float *ret)
+/* Row `row` of the first `count` channels of a map of the pass, plane_stride apart. */
+static void gather_map_row(const struct block *block, const float *map, size_t count, size_t row,
+                           size_t plane_stride, float *ret)
 {
     const struct plan *plan = block->state->plan;
-    const struct pass *pass = block->pass;
-    const size_t w = plan->g.w;
-    const struct part part = part_of(block, piece);
-    const float *map = part.source == PART_MAP ? map_of(block, piece->first) : NULL;
-    if (map && pass->map_layout == PPM_NHWC) {
-        plan->simd->transpose(map + row * w * pass->map_channels, pass->map_channels, w,
-                              piece->count, ret, plane_stride);
+    const size_t w = plan->g.w, channels = block->pass->map_channels;
+    if (block->pass->map_layout == PPM_NHWC) {
+        plan->simd->transpose(map + row * w * channels, channels, w, count, ret, plane_stride);
         return;
     }
-    for (size_t c = 0; c < piece->count; c++, ret += plane_stride)
-        if (map)
-            memcpy(ret, map + c * plan->tiles.pixels + row * w, w * sizeof *ret);
-        else
-            upsample_row(block->state, part.branch, block->n, piece->first + c, row, 0, w, ret);
+    for (size_t c = 0; c < count; c++, map += plan->tiles.pixels, ret += plane_stride)
+        memcpy(ret, map + row * w, w * sizeof *ret);
 }
 
 void gather_planes(const struct block *block, const struct piece *piece,
                    const struct planes *planes)
 {
-    const size_t h = block->state->plan->g.h, first = planes->first_row;
-    for (size_t i = first == 0 ? 1 : 0; i < planes->rows && first + i <= h; i++)
-        gather_row(block, piece, first + i - 1, planes->plane_stride,
-                   planes->data + i * planes->row_stride + 1);
+    const size_t h = block->state->plan->g.h, w = block->state->plan->g.w;
+    const size_t above = planes->first_row == 0 ? 1 : 0; /* rows of the border */
+    const size_t end = size_min(planes->rows, h + 1 - planes->first_row);
+    const struct part part = part_of(block, piece);
+    const float *map = part.source == PART_MAP ? map_of(block, piece->first) : NULL;
+    for (size_t i = above; i < end; i++) {
+        const size_t row = planes->first_row + i - 1;
+        float *ret = planes->data + i * planes->row_stride + 1;
+        if (map)
+            gather_map_row(block, map, piece->count, row, planes->plane_stride, ret);
+        for (size_t c = 0; !map && c < piece->count; c++, ret += planes->plane_stride)
+            upsample_row(block->state, part.branch, block->n, piece->first + c, row, 0, w, ret);
+    }
 }
 
 /* A few channels at a time, which are still in the first-level cache when they are rounded. */

@@ -209,7 +209,7 @@ bool check_is_near(float found, double expected, double tolerance)
 
 /* ---- the tests ---- */
 
-TestSuite(check_simd, .timeout = 120);
+TestSuite(check_simd, .timeout = 300);
 
 static void check_table(const char *kernel, checker *run, const struct simd_ops *ops)
 {

@@ -11,7 +11,7 @@
 #    include <stdlib.h>
 #    include <string.h>
 
-TestSuite(allocations, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(allocations, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 #    define BRANCHES "'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 9}}, 'relu']"
 

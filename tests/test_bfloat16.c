@@ -18,7 +18,7 @@ static void set_up(void)
         ppm_isa_select("scalar", &error);
 }
 
-TestSuite(bfloat16, .init = set_up, .fini = support_close_folder, .timeout = 120);
+TestSuite(bfloat16, .init = set_up, .fini = support_close_folder, .timeout = 300);
 
 /* A model's text without its braces, with the compute that is wanted. */
 static struct ppm_model *load(const char *members, const char *compute)

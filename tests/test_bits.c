@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(bits, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(bits, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 #define MEMBERS(head)                                                                              \
     "'input': {'channels': 30}, 'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 29}}, "     \

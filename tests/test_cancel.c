@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(cancel, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(cancel, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 enum how { ENGINE, REFERENCE, STAGES };
 

@@ -191,7 +191,7 @@ static void check_shell(const char *command, const char *text)
     cr_assert_str_eq(output, text, "%s: %s", command, output);
 }
 
-Test(cli_commands, an_interrupt_is_one_word, .timeout = 30)
+Test(cli_commands, an_interrupt_is_one_word, .timeout = 300)
 {
     check_shell("OMP_WAIT_POLICY=passive timeout --preserve-status -s INT 1 \"$PPM_SERVER\" bench "
                 "--model " LISTING1_MODEL " --shape 1,4,30,30 --seconds 20 2>&1; echo $?",

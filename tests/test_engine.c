@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(engine, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(engine, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 /* A generator of its own, so that a seed names a model on every machine. */
 static uint64_t state;

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-TestSuite(file, .init = support_open_folder, .fini = support_close_folder, .timeout = 10);
+TestSuite(file, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 static void expect_refusal(const char *path, const char *text)
 {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(isa, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(isa, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
 

@@ -26,7 +26,7 @@ static void close_folder(void)
     live_directory_remove(directory);
 }
 
-TestSuite(live_access, .init = open_folder, .fini = close_folder, .timeout = 120);
+TestSuite(live_access, .init = open_folder, .fini = close_folder, .timeout = 300);
 
 static void start_with_keys(struct live *ret)
 {

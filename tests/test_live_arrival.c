@@ -47,7 +47,7 @@ static void remove_directory(void)
     live_directory_remove(directory);
 }
 
-TestSuite(live_arrival, .init = open_directory, .fini = remove_directory, .timeout = 120);
+TestSuite(live_arrival, .init = open_directory, .fini = remove_directory, .timeout = 300);
 
 /* A .npy of that shape; its data are a raw body as well. */
 static char *make_x(const char *shape)

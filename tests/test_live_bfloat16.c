@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <string.h>
 
-TestSuite(live_bfloat16, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(live_bfloat16, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 static const char *write_model(void)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(live_bits, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(live_bits, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 #define MEMBERS(head)                                                                              \
     "'input': {'channels': 32}, 'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 32}}, "     \

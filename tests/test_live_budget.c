@@ -24,7 +24,7 @@ static void use_small_pages(void)
     cr_assert_eq(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
 }
 
-TestSuite(live_budget, .init = use_small_pages, .timeout = 120);
+TestSuite(live_budget, .init = use_small_pages, .timeout = 300);
 
 static size_t status_bytes(const struct live *live, const char *key)
 {

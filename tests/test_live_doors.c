@@ -14,7 +14,7 @@
 #define POST_NPY "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
 #define HALF     "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
-TestSuite(live_doors, .timeout = 90);
+TestSuite(live_doors, .timeout = 300);
 
 /* ---- clients that leave ---- */
 

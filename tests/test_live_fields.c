@@ -11,7 +11,7 @@
 #define RAW_TYPE  "Content-Type: application/octet-stream\r\n"
 #define TINY      "{\"shape\": [1,4,1,1], \"data\": [1,2,3,4]}"
 
-TestSuite(live_fields, .timeout = 60);
+TestSuite(live_fields, .timeout = 300);
 
 struct field_case {
     const char *method, *target, *headers;

@@ -18,7 +18,7 @@
 /* Behind each request: whether it is answered says where the server takes that to end. */
 static const char next[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: next\r\n\r\n";
 
-TestSuite(live_framing, .timeout = 60);
+TestSuite(live_framing, .timeout = 300);
 
 struct framing_case {
     const char *bytes;

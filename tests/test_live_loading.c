@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(live_loading, .timeout = 60);
+TestSuite(live_loading, .timeout = 300);
 
 /* 19 million weights: a few tenths of a second to load, which cannot be interrupted. */
 static const char heavy[] = "{'name': 'heavy', 'input': {'channels': 1024}, 'bins': [1], 'branch': "

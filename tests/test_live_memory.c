@@ -34,7 +34,7 @@ static void remove_directory(void)
     live_directory_remove(directory);
 }
 
-TestSuite(live_memory, .init = open_directory, .fini = remove_directory, .timeout = 120);
+TestSuite(live_memory, .init = open_directory, .fini = remove_directory, .timeout = 300);
 
 enum { SETTLE_MS = 5000 };
 

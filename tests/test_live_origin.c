@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(live_origin, .timeout = 60);
+TestSuite(live_origin, .timeout = 300);
 
 /* One head and body as they are; the answer's status, and its detail in *ret when that is asked
  * for. */

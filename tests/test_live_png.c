@@ -54,7 +54,7 @@ static void stop(void)
     live_directory_remove(directory);
 }
 
-TestSuite(live_png, .init = start, .fini = stop, .timeout = 120);
+TestSuite(live_png, .init = start, .fini = stop, .timeout = 300);
 
 static struct live_answer post(const char *target, const char *headers, size_t maps)
 {

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-TestSuite(live_service, .timeout = 60);
+TestSuite(live_service, .timeout = 300);
 
 /* A listening socket on a free port, blocking, as a service manager opens it. */
 static int listen_tcp(unsigned *ret_port)

@@ -36,7 +36,7 @@ static void stop(void)
     support_close_folder();
 }
 
-TestSuite(live_stages, .init = start, .fini = stop, .timeout = 60);
+TestSuite(live_stages, .init = start, .fini = stop, .timeout = 300);
 
 static struct live_answer post(const char *target, const char *headers)
 {

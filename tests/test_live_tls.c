@@ -32,7 +32,7 @@ static void close_folder(void)
     live_directory_remove(directory);
 }
 
-TestSuite(live_tls, .init = open_folder, .fini = close_folder, .timeout = 120);
+TestSuite(live_tls, .init = open_folder, .fini = close_folder, .timeout = 300);
 
 static void start(struct live *ret, const char *flag, const char *value)
 {

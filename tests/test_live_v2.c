@@ -126,7 +126,7 @@ static char *numbers_of_x(void)
 }
 
 Test(live_v2, tensors_go_in_and_out_as_bytes_and_as_numbers, .init = start, .fini = stop,
-     .timeout = 120)
+     .timeout = 300)
 {
     static const char *const outputs[] = {
         "",
@@ -163,7 +163,7 @@ Test(live_v2, tensors_go_in_and_out_as_bytes_and_as_numbers, .init = start, .fin
     free(numbers);
 }
 
-Test(live_v2, bytes_may_begin_anywhere, .init = start, .fini = stop, .timeout = 120)
+Test(live_v2, bytes_may_begin_anywhere, .init = start, .fini = stop, .timeout = 300)
 {
     for (size_t spaces = 0; spaces < 66; spaces++) {
         struct live_answer answer =
@@ -234,7 +234,7 @@ static void check_error(const struct live_answer *answer, int status, const char
     json_decref(root);
 }
 
-Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120)
+Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 300)
 {
 #define X       "\"name\": \"x\""
 #define FP32    "\"datatype\": \"FP32\""
@@ -301,7 +301,7 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 120
     }
 }
 
-Test(live_v2, header_lengths_that_are_none_are_refused, .init = start, .fini = stop, .timeout = 60)
+Test(live_v2, header_lengths_that_are_none_are_refused, .init = start, .fini = stop, .timeout = 300)
 {
     static const char *const lengths[] = {
         "-1",     "1x",  "x", "+1", "1 2", "99999999999999999999999", "18446744073709551615",
@@ -345,7 +345,7 @@ Test(live_v2, unknown_models_and_versions_are_404, .init = start, .fini = stop)
     live_answer_free(&answer);
 }
 
-Test(live_v2, a_timeout_of_the_request_is_a_deadline, .timeout = 120)
+Test(live_v2, a_timeout_of_the_request_is_a_deadline, .timeout = 300)
 {
     struct live slow;
     char json[512], header[96];

@@ -203,7 +203,7 @@ Test(live_v2_control, what_is_wrong_with_regions_is_said)
     stop();
 }
 
-Test(live_v2_control, an_object_cut_short_while_it_is_read_ends_nothing, .timeout = 60)
+Test(live_v2_control, an_object_cut_short_while_it_is_read_ends_nothing, .timeout = 300)
 {
     char input[128], body[512];
     live_slow_start(&live, LIST("--allow-shared-memory", "--threads", "2"));
@@ -247,7 +247,7 @@ Test(live_v2_control, nothing_of_it_unless_it_is_allowed)
     live_stop(&live);
 }
 
-Test(live_v2_control, models_come_and_go, .timeout = 60)
+Test(live_v2_control, models_come_and_go, .timeout = 300)
 {
     static const char unload[] = "/v2/repository/models/listing1-pytorch-ppm/unload",
                       load[] = "/v2/repository/models/listing1-pytorch-ppm/load",

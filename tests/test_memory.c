@@ -7,7 +7,7 @@
 
 #    include <criterion/criterion.h>
 
-TestSuite(memory, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(memory, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 static const char *path;
 static struct ppm_model *model;

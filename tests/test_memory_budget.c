@@ -138,7 +138,7 @@ static void *take_and_keep(void *context)
     return NULL;
 }
 
-Test(memory_budget, threads_take_and_keep, .timeout = 60)
+Test(memory_budget, threads_take_and_keep, .timeout = 300)
 {
     pthread_t threads[THREADS];
     int numbers[THREADS] = {1, 1, 2, 3};

@@ -32,7 +32,7 @@ static void remove_directory(void)
     live_directory_remove(directory);
 }
 
-TestSuite(memory_server, .init = open_directory, .fini = remove_directory, .timeout = 120);
+TestSuite(memory_server, .init = open_directory, .fini = remove_directory, .timeout = 300);
 
 static const char *write_file(const char *name, const char *text)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(plan, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(plan, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 #define MODEL_3X3                                                                                  \
     "{'input': {'channels': 4}, 'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 64}}], "    \

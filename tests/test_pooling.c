@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(pooling, .init = support_open_folder, .fini = support_close_folder, .timeout = 120);
+TestSuite(pooling, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 #define HEAD                                                                                       \
     "'branch': [{'conv': {'channels': 6}}, 'relu'], 'head': [{'conv': {'channels': 9}}, 'relu']"

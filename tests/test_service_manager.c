@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-TestSuite(service_manager, .timeout = 30);
+TestSuite(service_manager, .timeout = 300);
 
 /* ---- what it passes ---- */
 

@@ -40,7 +40,7 @@ static void unlink_all(void)
         shm_unlink(keys[i]);
 }
 
-TestSuite(shared_memory, .init = allow, .fini = unlink_all, .timeout = 60);
+TestSuite(shared_memory, .init = allow, .fini = unlink_all, .timeout = 300);
 
 /* ---- objects of a client ---- */
 
@@ -737,7 +737,7 @@ static void note_signal(int signal, siginfo_t *info, void *context)
     mmap(passed_page, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-Test(shared_memory_handler, the_one_before_gets_what_is_not_ours, .timeout = 60)
+Test(shared_memory_handler, the_one_before_gets_what_is_not_ours, .timeout = 300)
 {
     if (getenv("EMULATOR"))
         cr_skip_test("qemu tries the access again without end");

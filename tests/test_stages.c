@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(stages, .init = support_open_folder, .fini = support_close_folder, .timeout = 60);
+TestSuite(stages, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
 #define PYRAMID                                                                                    \
     "'input': {'channels': 3}, 'bins': [1, 3], 'upsample': 'half_pixel', "                         \

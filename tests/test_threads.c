@@ -56,7 +56,7 @@ static void meet(void *context, int index)
     pthread_barrier_wait(&meeting->barrier);
 }
 
-Test(threads, each_has_a_thread_of_its_own, .timeout = 30)
+Test(threads, each_has_a_thread_of_its_own, .timeout = 300)
 {
     struct meeting meeting = {.calls = {0}};
     pthread_barrier_init(&meeting.barrier, NULL, THREADS);

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Otherwise the program sets how long threads spin and executes itself again, which qemu does not emulate.
 export OMP_WAIT_POLICY=passive
-export EMULATOR=qemu-aarch64-static TEST_SECONDS=${TEST_SECONDS:-1200}
+export EMULATOR=qemu-aarch64-static TEST_SECONDS=${TEST_SECONDS:-2400}
 tools/test.sh "$@"
 [ -n "${PPM_NATIVE:-}" ] || exit 0
 

@@ -11,7 +11,7 @@ shift
 scripts=(tests/*.sh tests/*/*.sh)
 [ $# -eq 0 ] || [ -n "${TEST_SCRIPTS:-}" ] || scripts=()
 [ -z "${EMULATOR:-}" ] || scripts=()
-seconds=${TEST_SECONDS:-600}
+seconds=${TEST_SECONDS:-1200}
 export PPM_SERVER
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

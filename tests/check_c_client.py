@@ -29,7 +29,8 @@ def inferred(shape):
 SENT = [  # the answer to x, and the client's message
     (b"", "the answer is not HTTP/1.1"), (b"HTTP/1.1 200 OK", "the answer is not HTTP/1.1"),
     (b"HTTP/1.1 200\0\r\n\r\n", "the answer is not HTTP/1.1"),
-    (b"HTTP/1.1 99999999999999999999 X\r\n\r\n", "the answer is not HTTP/1.1"), (b"<html>\r\n\r\n", "the answer is not HTTP/1.1"),
+    (b"HTTP/1.1 99999999999999999999 X\r\n\r\n", "the answer is not HTTP/1.1"),
+    (b"<html>\r\n\r\n", "the answer is not HTTP/1.1"),
     (b"HTTP/1.1 200 OK\r\n\r\nbody", "bytes where it says 0"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "where it says 0"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", "where it says 0"),

@@ -10,7 +10,8 @@ from .sizes import plural
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
 # kept with the weights by training and its tools: counters, and TensorFlow's optimizers
-TRAINING = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
+TRAINING = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1",
+            "ExponentialMovingAverage")
 
 MISSING_SHOWN_MAX = 6
 PREFIXES_MAX = 200

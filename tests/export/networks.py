@@ -1,8 +1,8 @@
-"""Networks with pyramid pooling as their repositories define them, in PyTorch, with few channels:
-the attributes have the repositories' names, so that state_dict() has the keys of their checkpoints.
+"""PyTorch networks with pyramid pooling as their repositories define them, with few channels. Attributes have
+the repositories' names, so that state_dict() has the keys of their checkpoints.
 
-Each forward() takes the features that the backbone would give, and ends where the export ends. The
-layers called backbone, layer0, aux, ... are never run: they are the rest of the network's keys.
+Each forward() takes the backbone's features and ends where the export ends. The layers called backbone,
+layer0, aux, ... never run: they only provide the network's other keys.
 """
 import torch
 from torch import nn
@@ -153,7 +153,7 @@ class Smp(nn.Module):
 
 
 class ConvModule(nn.Module):
-    """mmcv's: without a norm the convolution has a bias."""
+    """As in mmcv: the convolution has a bias if there is no norm."""
 
     def __init__(self, channels, out, kernel=1, has_norm=True):
         super().__init__()
@@ -244,7 +244,7 @@ class FastScnn(nn.Module):
 
 
 class Csail(nn.Module):
-    """The decoder, which has a file of its own."""
+    """The decoder, which is saved in a separate file."""
 
     def __init__(self, channels=8, width=4, classes=3):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pickles and archives, put together piece by piece."""
+"""Builds pickles and archives piece by piece."""
 import io
 import pickle
 import struct
@@ -14,7 +14,7 @@ def text(word):
 
 
 def call(module, name, arguments):
-    """arguments: what leaves a tuple on the stack"""
+    """arguments: opcodes that leave a tuple on the stack"""
     return pickle.GLOBAL + f"{module}\n{name}\n".encode() + arguments + pickle.REDUCE
 
 
@@ -23,13 +23,13 @@ def length(n):
 
 
 def storage(kind, module="torch"):
-    """What leaves a storage of 16 bytes on the stack, whose key is 0."""
+    """Opcodes that leave a storage of 16 bytes with key 0 on the stack."""
     return (pickle.MARK + text("storage") + pickle.GLOBAL + f"{module}\n{kind}\n".encode() + text("0")
             + text("cpu") + pickle.BININT1 + b"\x10" + pickle.TUPLE + pickle.BINPERSID)
 
 
 def zipped(content, members):
-    """An archive's bytes: members, {name: bytes}, and what of the archive `content` they do not replace."""
+    """The bytes of an archive with members {name: bytes}, and those of the archive `content` they do not replace."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
         for name, data in members.items():

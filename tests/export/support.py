@@ -1,4 +1,4 @@
-"""What the tests of tools/export.py share: random networks, exporting, computing by ppm-server."""
+"""What the tests of tools/export.py share: random networks, exporting, computing with ppm-server."""
 import contextlib
 import io
 import json
@@ -15,13 +15,13 @@ from checkpoints import ExportError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVER = os.environ.get("PPM_SERVER", str(ROOT / "build/ppm-server"))
-TOLERANCE = 2e-5  # of the largest magnitude of what PyTorch computes
+TOLERANCE = 2e-5  # of the largest magnitude of PyTorch's result
 
 torch.set_grad_enabled(False)
 
 
 def random_network(make, seed=1):
-    """make(): the module, with random values in every tensor, norms included, ready to be used."""
+    """Returns make()'s module in eval mode, with random values in every tensor, including norms."""
     torch.manual_seed(seed)
     network = make().eval()
     for name, tensor in network.state_dict().items():
@@ -58,7 +58,7 @@ class ExportTest(unittest.TestCase):
         return json.loads(self.model.read_text())
 
     def serve(self, x):
-        """What ppm-server makes of x, with the model as exported."""
+        """Returns what ppm-server computes from x with the exported model."""
         np.save(self.folder / "x.npy", np.ascontiguousarray(x))
         done = subprocess.run([SERVER, "run", "--model", self.model, "--input", self.folder / "x.npy",
                                "--output", self.folder / "y.npy"], capture_output=True, text=True)
@@ -70,10 +70,10 @@ class ExportTest(unittest.TestCase):
         self.assertEqual(got.shape, want.shape)
         off = np.abs(got.astype(np.float64) - want).max() / np.abs(want).max()
         self.assertLess(off, TOLERANCE)
-        self.assertGreater(want.std(), 0)  # nothing is compared where all values are the same
+        self.assertGreater(want.std(), 0)  # comparing equal values would prove nothing
 
     def assert_exports(self, network, x, *options, kind=None, wrap=lambda weights: weights):
-        """Saved, exported and computed with, it gives what the network itself computes."""
+        """The exported network computes what the network itself computes."""
         printed = self.export(self.save(wrap(network.state_dict())), *options)
         if kind:
             self.assertIn(f": {kind} (", printed)

@@ -1,6 +1,5 @@
-"""TensorFlow's and Keras's networks with pyramid pooling: their weights under the names that their
-repositories give them, in files laid out as theirs are, and what they compute, by PyTorch's
-operators on permuted weights.
+"""TensorFlow's and Keras's networks with pyramid pooling: writes their weights under their repositories' names
+and in their file layouts, and computes their results with PyTorch's operators on permuted weights.
 """
 import json
 import pickle
@@ -35,8 +34,8 @@ def as_float32(parameters):
 
 
 class Pyramid:
-    """Layers in the order in which they were made: a conv and a norm for each branch, the 3x3
-    bottleneck with its norm, the classifier, and what else the network has."""
+    """Layers in order of creation: a conv and a norm for each branch, the 3x3 bottleneck with its norm, the
+    classifier, and the network's other layers."""
 
     def __init__(self, channels, width, classes, branch_names, head_names, rest, eps):
         self.eps, self.head_names, self.branch_names = eps, head_names, branch_names
@@ -91,7 +90,7 @@ def valid(window):
 
 
 def same(bin_size):
-    """Keras's "same": half of the missing pixels before, the rest after, none of them counted."""
+    """Keras's "same": pads half of the missing pixels before and the rest after, and does not count them."""
     def pool(x):
         strides = [round(n / bin_size) for n in x.shape[2:]]
         padding = [-n % s // 2 for n, s in zip(x.shape[2:], strides)]
@@ -117,8 +116,8 @@ def pudae(channels, classes):
 
 
 def bubbliiiing(channels, classes, first=0):
-    """Layers without names of their own: the first is conv2d, the next conv2d_1; first: where a
-    session's numbers stood when the network was made."""
+    """Default names of layers: the first is conv2d, the next conv2d_1; first: the session's count when the
+    network was created."""
     def named(layer, i):
         return f"{layer}_{first + i}" if first + i else layer
 
@@ -133,7 +132,7 @@ def bubbliiiing(channels, classes, first=0):
 
 
 def write_h5(path, layers, is_whole_model=False):
-    """As Keras's save_weights writes it, or save: behind model_weights, beside the optimizer's."""
+    """Writes what Keras's save_weights does or, below model_weights and with the optimizer's, what save does."""
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if is_whole_model else file
         root.attrs["layer_names"] = [name.encode() for name in ["input_1", *layers]]

@@ -1,5 +1,5 @@
-"""Files that claim more than they hold: each is refused in one sentence, within the memory that the
-file's own size explains."""
+"""Files that claim to hold more than they do: each is refused in one sentence, within memory in proportion to
+the file's size."""
 import json
 import pickle
 import resource
@@ -14,14 +14,14 @@ import torch
 from pickles import call, length, pickled, storage, text, zipped
 from support import ROOT, ExportTest, random_network
 
-MEMORY_MAX = 3 << 29  # of address space; Python with NumPy and h5py have 0.5 GB
+MEMORY_MAX = 3 << 29  # of address space; Python with NumPy and h5py uses 0.5 GB
 LARGE = 200 << 20  # bytes of zeros, which deflate to 0.2 MB
 BASE = {"input": {"channels": 40000}, "bins": [1], "branch": [{"conv": {"channels": 40000, "bias": False}}]}
 
 
 class Bounds(ExportTest):
     def run_bounded(self, checkpoint, *options):
-        """-> what is said on stderr by the program, in bounded memory and time"""
+        """Runs the program with limited memory and time -> its stderr"""
         def bound():
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         done = subprocess.run([sys.executable, ROOT / "tools/export.py", checkpoint, "model.json", *options],
@@ -116,8 +116,8 @@ class Bounds(ExportTest):
                 self.assert_bounded("not a safetensors file: ", content, name="c.safetensors")
 
     def test_pickles(self):
-        """Lengths and memo numbers that no bytes stand for, keys that take for ever to hash, few bytes
-        that are copied many times."""
+        """Lengths and memo numbers without data, keys that take forever to hash, a few bytes copied many
+        times."""
         deep = pickle.EMPTY_TUPLE + pickle.TUPLE1 * 300000
         doubled = pickle.EMPTY_TUPLE + (pickle.DUP + pickle.TUPLE2) * 80
         long = pickle.BINUNICODE + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + pickle.MEMOIZE
@@ -146,7 +146,7 @@ class Bounds(ExportTest):
                 self.assert_bounded("c.pth: ", pickled(body))
 
     def test_shared_entries(self):
-        """Dictionaries that hold each other twice, 40 times over, and for ever."""
+        """Dictionaries that contain each other twice, 40 levels deep, and endlessly."""
         body = pickle.EMPTY_DICT + pickle.MEMOIZE + b"".join(
             pickle.EMPTY_DICT + pickle.MEMOIZE + pickle.MARK
             + b"".join(text(key) + pickle.BINGET + bytes([i]) for key in "ab") + pickle.SETITEMS
@@ -156,7 +156,7 @@ class Bounds(ExportTest):
             pickle.EMPTY_DICT + pickle.MEMOIZE + text("a") + pickle.BINGET + b"\0" + pickle.SETITEM))
 
     def test_many_names(self):
-        """Which each might be a module's, or a layer's without a name of its own."""
+        """Keys that might each be a module's, or a nameless layer's."""
         np.savez(self.folder / "c.npz", **{f"{i}.stages.0.1.weight": np.ones((1, 1)) for i in range(20000)})
         self.assert_bounded("pspnet-pytorch may start at any of 20,000 prefixes", None, name="c.npz")
         layer = {"weights": np.ones((1, 1), np.float32)}
@@ -164,7 +164,7 @@ class Bounds(ExportTest):
         self.assert_bounded("recognised no pyramid pooling module among 50,000 tensors", None, name="c.npy")
 
     def test_damaged_tensors(self):
-        """Shapes and strides that are none; --list goes on."""
+        """Invalid shapes and strides; --list continues."""
         for shape in (text("word") + pickle.TUPLE1, pickle.NONE, pickle.EMPTY_DICT,
                       pickle.LONG4 + struct.pack("<i", 5000) + b"\x7f" * 5000 + pickle.TUPLE1):
             with self.subTest(shape=shape[:20]):

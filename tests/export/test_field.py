@@ -1,5 +1,5 @@
-"""Checkpoints as people have them, in which something is other than it looks: each is exported and
-computes what its network does, or is refused by a sentence that says what there is."""
+"""Real-world checkpoints that are not what they look like: each is exported and computes what its network
+does, or is refused with a sentence that says what it contains."""
 import collections
 import json
 import pickle
@@ -18,7 +18,7 @@ SEMSEG = "semseg (hszhao/semseg: PSPNet)"
 
 
 class SparseInst(nn.Module):
-    """hustvl/SparseInst's encoder.ppm: the names of Lextal's, but biases, and a relu after each branch."""
+    """hustvl/SparseInst's encoder.ppm: Lextal's names, but with biases, and a relu after each branch."""
 
     def __init__(self, channels=8, width=2, sizes=(1, 2, 3, 6)):
         super().__init__()
@@ -32,7 +32,7 @@ class SparseInst(nn.Module):
 
 
 class WithNorms(networks.SemsegPPM):
-    """The module itself with another activation, eps and way to stretch, which no tensor shows."""
+    """A known module with another activation, eps and upsampling, which no tensor shows."""
 
     def __init__(self):
         super().__init__(8, 2)
@@ -44,7 +44,7 @@ class WithNorms(networks.SemsegPPM):
 
 
 class Labelled(torch.Tensor):
-    """A class of one's own, as frameworks have."""
+    """A custom class, as frameworks have."""
 
 
 def semseg(seed=1):
@@ -85,7 +85,7 @@ class Graphs(ExportTest):
         self.assert_refuses("has no entries", self.folder / "c.npz", "--entry", "a")
 
     def test_what_a_kind_does_not_have(self):
-        """Not one tensor at a kind's prefix may be passed over."""
+        """No tensor at a kind's prefix may be ignored."""
         lextal = random_network(networks.LextalModule).state_dict()
         narrow = {**lextal, **{f"stages.{i}.1.weight": torch.zeros(3, 5, 1, 1) for i in range(4)},
                   "bottleneck.weight": torch.zeros(7, 17, 1, 1)}
@@ -110,7 +110,7 @@ class Graphs(ExportTest):
                             self.save(weights))
 
     def test_norms(self):
-        """What a norm is called elsewhere, and one that is none."""
+        """A norm with another name, and something else with a norm's name."""
         network = random_network(networks.MmsegUper)
         weights = {key.replace(".bn.", ".batch_norm."): value for key, value in network.state_dict().items()}
         printed = self.export(self.save({key: value for key, value in weights.items() if "conv_seg" not in key}))
@@ -150,7 +150,7 @@ class Found(ExportTest):
                             self.save({"a.b": {"c": weights}}), "--entry", "a.b.d")
 
     def test_saved_apart(self):
-        """The encoder in one entry, the decoder in another: under the network's names, or their own."""
+        """The encoder in one entry, the decoder in another: with the network's names, or their own."""
         network = semseg()
         weights = network.state_dict()
         parts = {"encoder": {k: v for k, v in weights.items() if "ppm" in k},
@@ -168,7 +168,7 @@ class Found(ExportTest):
         self.assert_refuses("--entry decoder,segmentation_head", self.save(clash))
 
     def test_tensors_of_other_kinds(self):
-        """They do not matter where the model does not need them, and are named where it does."""
+        """They are ignored if the model does not need them, and named if it does."""
         network = semseg()
         weights = network.state_dict()
         others = {"complex": torch.polar(torch.ones(4), torch.ones(4)), "sparse": torch.eye(4).to_sparse(),
@@ -193,7 +193,7 @@ class Found(ExportTest):
         self.assert_same(self.serve(X), network(X))
 
     def test_types_of_later_versions(self):
-        """float8 is named where it is needed; uint16 is a number like any other."""
+        """float8 is refused by name if the model needs it; uint16 is a number like any other."""
         def tensor(dtype):
             sizes = pickle.BININT1 + b"\2" + pickle.TUPLE1
             return call("torch._utils", "_rebuild_tensor_v3", pickle.MARK + storage("UntypedStorage", "torch.storage")
@@ -260,7 +260,7 @@ class Sentences(ExportTest):
 
 
 class Kernels(ExportTest):
-    """Whose two readings both fit: C x C, and 3 x 3 over three channels."""
+    """Kernels that fit both layouts: C x C, and 3 x 3 over three channels."""
 
     def export_square(self, key, name, *options):
         matrix = np.arange(9, dtype=np.float32).reshape(3, 3) - 4

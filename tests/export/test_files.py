@@ -1,4 +1,4 @@
-"""What a checkpoint can be wrapped in, what is refused and in which words, and speed."""
+"""The ways in which checkpoints are wrapped, what is refused and with which messages, and speed."""
 import argparse
 import os
 import signal
@@ -80,7 +80,7 @@ class Wrapped(ExportTest):
 
 
 class Evil:
-    """Runs code when a pickle of it is read as pickles are."""
+    """Runs code if its pickle is loaded the usual way."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -91,7 +91,7 @@ class Evil:
 
 class ReadSafely(ExportTest):
     def test_what_surrounds_the_weights(self):
-        """As training saves it: floats, arguments, a class of one's own; in both formats."""
+        """A training checkpoint: floats, arguments, a custom class; in both formats."""
         network = random_network(networks.Semseg)
         optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
         for is_zip in (True, False):
@@ -114,7 +114,7 @@ class ReadSafely(ExportTest):
         self.assertFalse((self.folder / "ran").exists())
 
     def test_views_and_types(self):
-        """Tensors that share a storage, lie in it transposed, are parameters or of other types."""
+        """Tensors that share a storage, are transposed in it, are parameters or have other types."""
         network = random_network(networks.Semseg)
         weights = dict(network.state_dict())
         weights["ppm.features.0.1.weight"] = nn.Parameter(weights["ppm.features.0.1.weight"])
@@ -148,7 +148,7 @@ class Refused(ExportTest):
                             self.save(without(semseg(), "cls.4.bias")))
 
     def test_missing_bias_of_a_conv_without_norm(self):
-        """It is the norm or the bias, in smp's and mmsegmentation's convolutions."""
+        """smp's and mmsegmentation's convolutions have either a norm or a bias."""
         name = "decoder.psp.blocks.0.pool.1.0.bias"
         self.assert_refuses(f"but lacks {name}", self.save(without(
             random_network(networks.Smp).state_dict(), name)))
@@ -192,7 +192,7 @@ class Refused(ExportTest):
         self.assert_refuses("cls.0.weight holds values that are not finite", self.save(weights))
 
     def test_whole_modules(self):
-        """A pickled module has no state_dict to be read without running its class."""
+        """A pickled module's state_dict cannot be read without running its class."""
         module = networks.Semseg()
         refused = "refused, because reading it could run code: networks.Semseg, builtins.set, torch.nn"
         advice = "save only the weights: torch.save(model.state_dict(), FILE)"
@@ -290,7 +290,7 @@ class CommandLine(ExportTest):
                                 stderr=subprocess.PIPE, **options)
 
     def test_output_that_nobody_reads(self):
-        """A closed pipe is no fault; a full device is one."""
+        """A closed pipe is not an error; a full device is."""
         self.save({**semseg(), **{f"more.{i}": torch.zeros(1) for i in range(5000)}})
         for arguments in (["checkpoint.pth", "--list"], ["checkpoint.pth", "model.json", "--verbose"],
                           ["--help"]):
@@ -309,7 +309,7 @@ class CommandLine(ExportTest):
             program.stderr.close()
 
     def test_interrupted(self):
-        """By Ctrl-C, while it waits for a file that does not come."""
+        """Ctrl-C while it waits for a file that never arrives."""
         os.mkfifo(self.folder / "fifo.pth")
         program = self.start_program("fifo.pth", "model.json")
         with open(self.folder / "fifo.pth", "wb"):  # it has begun to read
@@ -343,7 +343,7 @@ class CommandLine(ExportTest):
 
 class FullSize(ExportTest):
     def test_a_head_of_2048_channels(self):
-        """23 million values, which are not to become as many Python objects."""
+        """23 million values, which must not become Python objects."""
         network = random_network(lambda: networks.Semseg(channels=2048, classes=21))
         path = self.save(network.state_dict())
         self.export(path)

@@ -1,4 +1,4 @@
-"""Modules of no known kind, by --base and --map; and safetensors as downloaded, with no export."""
+"""Modules of unknown kinds, with --base and --map; and downloaded safetensors without an export."""
 import json
 
 import networks
@@ -12,7 +12,7 @@ X = random_features(1, 6, 9, 10)
 
 
 class Unknown(nn.Module):
-    """Branches of a norm-less conv with bias and a leaky relu, named like nobody else's."""
+    """Branches of a conv with bias, without norm, and a leaky relu, with unusual names."""
 
     def __init__(self):
         super().__init__()
@@ -53,7 +53,7 @@ class Mapped(ExportTest):
         self.assert_same(self.serve(X), network(X))
 
     def test_names_as_they_are(self):
-        """A layer of the base may name the checkpoint's tensors itself; it needs no line then."""
+        """A layer of the base may name the checkpoint's tensors itself; then it needs no line."""
         network = random_network(Unknown)
         head = [{"conv": {"channels": 4, "kernel": 3, "weights": "fuse"}}]
         self.export(self.save(network.state_dict()), *self.base(head=head),
@@ -61,7 +61,7 @@ class Mapped(ExportTest):
         self.assert_same(self.serve(X), network(X))
 
     def test_by_beginnings(self):
-        """A line may name a layer, or what several have in common; the longest one counts."""
+        """A line may name a layer, or the common beginning of several; the longest match wins."""
         network = random_network(Unknown)
         path = self.save({f"module.{key}": value for key, value in network.state_dict().items()})
         for lines in (["branch.{i}.conv = module.pyramid_{n}", "head.0.conv=module.fuse"],
@@ -86,7 +86,7 @@ class Mapped(ExportTest):
                             "--map", "branch.{i}.conv=pyramid_{n}", "--map", "head.0.conv=fuse")
 
     def test_defaults(self):
-        """What the server takes as left out is left out here too."""
+        """The tool has the same defaults as the server."""
         class Defaults(nn.Module):
             def __init__(self):
                 super().__init__()
@@ -114,7 +114,7 @@ class Mapped(ExportTest):
             self.assert_refuses(sentence, self.save(network.state_dict()), "--base", str(self.folder / "base.json"))
 
     def test_output_of_the_base(self):
-        """An option changes what it names, and nothing else."""
+        """An option changes only what it names."""
         path, lines = self.save(random_network(Unknown).state_dict()), self.map_file([
             "branch.{i}.conv = pyramid_{n}", "head.0.conv = fuse"])
         output = {"scale": 8, "upsample": "half_pixel", "as": "argmax", "palette": [[0, 0, 0]] * 4}
@@ -145,7 +145,7 @@ class Mapped(ExportTest):
         self.assertTrue(path.exists())
 
     def test_keras_to_either_layout(self):
-        """Kernels of an .h5 go into a base of PyTorch's layout, and stay as they are for HWIO."""
+        """Kernels of an .h5 are permuted for a base with PyTorch's layout, and copied for HWIO."""
         pyramid = tf.Pyramid(6, 2, 3, [("a", "a_bn"), ("b", "b_bn")], ("c", "c_bn", "d"), {}, 1e-5)
         tf.write_h5(self.folder / "c.h5", pyramid.layers)
         head = [{"conv": {"channels": 6, "kernel": 3, "bias": False}}, "batch_norm", "relu",

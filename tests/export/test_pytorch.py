@@ -1,5 +1,5 @@
-"""Each PyTorch kind: exported from the state_dict of the whole network and served, it computes what
-the network computes; what is in the file besides is named."""
+"""Each PyTorch kind, exported from the state_dict of a whole network, computes what the network does; the export
+lists the file's other tensors."""
 import collections
 
 import networks
@@ -17,7 +17,7 @@ class PyTorchKinds(ExportTest):
         self.assertEqual(self.config()["bins"], [1, 2, 3, 6])
 
     def test_semseg_as_it_is_distributed(self):
-        """As a checkpoint of a DataParallel model, in PyTorch's old format."""
+        """A checkpoint of a DataParallel model, in PyTorch's old format."""
         network = random_network(networks.Semseg)
         weights = collections.OrderedDict(
             (f"module.{key}", value) for key, value in network.state_dict().items())
@@ -47,7 +47,7 @@ class PyTorchKinds(ExportTest):
         want = logits.argmax(dim=1, keepdim=True).numpy()
         got = self.serve(X)
         self.assertEqual(got.shape, want.shape)
-        self.assertGreater((got == want).mean(), 0.9999)  # ties but for rounding
+        self.assertGreater((got == want).mean(), 0.9999)  # ties except for rounding
 
     def test_ppm_alone(self):
         network = random_network(lambda: networks.SemsegPPM(8, 2))
@@ -111,7 +111,7 @@ class PyTorchKinds(ExportTest):
         self.assert_exports(random_network(networks.Csail), X, kind="csail")
 
     def test_halves(self):
-        """A file of float16 is exported without loss, one of float32 is rounded where asked for."""
+        """A float16 file is exported without loss, a float32 one is rounded on request."""
         network = random_network(networks.Semseg).half().float()
         self.assert_exports(network, X, wrap=lambda weights: {
             key: value.half() for key, value in weights.items()})

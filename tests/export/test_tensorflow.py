@@ -1,4 +1,4 @@
-"""TensorFlow's and Keras's files: exported and served, they give what the networks compute."""
+"""TensorFlow's and Keras's files, exported and served, compute what the networks do."""
 import json
 
 import tensorflow_files as tf
@@ -53,7 +53,7 @@ class TensorFlowKinds(ExportTest):
         self.assertIn("tensorflow-pspnet (pudae/tensorflow-pspnet) at 'pspnet_v1_50/'", printed)
 
     def test_bubbliiiing_h5(self):
-        """Written by TensorFlow 2, and by Keras where other networks were made before."""
+        """Written by TensorFlow 2, and by Keras in a session with other networks."""
         for first, is_whole_model in ((0, False), (9, False), (95, True)):
             with self.subTest(first=first):
                 pyramid = tf.bubbliiiing(12, classes=21, first=first)
@@ -79,7 +79,7 @@ class TensorFlowKinds(ExportTest):
                 self.assertIn("half_pixel, input_first, branches with relu, a head with relu, eps 0.001", printed)
 
     def test_keras3_by_map(self):
-        """A .weights.h5 has no layers' names, but kernels that are known to be [H, W, I, O]."""
+        """A .weights.h5 has no layer names, but its kernels are always [H, W, I, O]."""
         pyramid = tf.segmentation_models(12, classes=5)
         (self.folder / "base.json").write_text(json.dumps({
             "input": {"channels": 12, "layout": "NHWC"}, "bins": [1, 2, 3, 6], "pool": "same", "upsample": "half_pixel",

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by the DevTools protocol over its pipe (file descriptors 3 and 4)."""
+"""A headless Chromium, driven through the DevTools protocol over a pipe (file descriptors 3 and 4)."""
 import base64
 import json
 import os
@@ -13,11 +13,11 @@ FLAGS = ("--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-b
          "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-gpu",
          "--disable-dev-shm-usage", "--mute-audio", "--force-color-profile=srgb", "--hide-scrollbars",
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-NO_SANDBOX = ("--no-sandbox",) if os.getuid() == 0 else ()  # which Chromium refuses to root
+NO_SANDBOX = ("--no-sandbox",) if os.getuid() == 0 else ()  # Chromium has no sandbox for root
 
 
 class Browser:
-    """One page of a Chromium of its own. Keeps what the page asked for, said and threw."""
+    """A Chromium with one page. Keeps the page's requests, console messages and exceptions."""
 
     def __init__(self):
         self.program = next((path for name in ("chromium", "chromium-browser", "google-chrome")
@@ -29,7 +29,7 @@ class Browser:
         commands, self.to = os.pipe()
         self.fro, answers = os.pipe()
         def place():
-            """Beyond 4 first, so that neither overwrites the other."""
+            """Duplicates them beyond 4 first, so that neither overwrites the other."""
             high = [os.dup(commands), os.dup(answers), os.dup(commands), os.dup(answers)]
             os.dup2(high[2], 3)
             os.dup2(high[3], 4)
@@ -115,7 +115,7 @@ class Browser:
     # ---- the page ----
 
     def run(self, expression):
-        """The value of JavaScript, awaited; it may do what a click may, such as saving and copying."""
+        """Returns the awaited value of JavaScript, which may do what a click may, such as save and copy."""
         answer = self.ask("Runtime.evaluate", expression=expression, awaitPromise=True,
                           returnByValue=True, userGesture=True)
         assert "exceptionDetails" not in answer, f"{expression}: {answer['exceptionDetails']}"
@@ -124,7 +124,7 @@ class Browser:
     def wait(self, expression, what=None):
         end = time.monotonic() + WAIT_S
         while not self.run(expression):
-            assert time.monotonic() < end, f"waited in vain for {what or expression}"
+            assert time.monotonic() < end, f"{what or expression}: not within {WAIT_S} s"
             time.sleep(0.03)
 
     def open(self, url):
@@ -132,7 +132,7 @@ class Browser:
         self.wait("document.readyState === 'complete'")
 
     def answer_next(self, pattern, status, body, **headers):
-        """The next request that matches is answered in the server's place."""
+        """Answers the next request that matches, instead of the server."""
         headers = {"Content_Type": "application/problem+json", **headers}
         self.fulfil = {"responseCode": status, "body": base64.b64encode(body).decode(),
                        "responseHeaders": [{"name": name.replace("_", "-"), "value": value}
@@ -148,8 +148,8 @@ class Browser:
                  features=[{"name": "prefers-color-scheme", "value": name}])
 
     def screenshot(self, path, until="html"):
-        """Of the page down to the end of an element. All of that comes into view: what is not, Chromium
-        redraws when it likes."""
+        """Takes a picture of the page down to the end of an element. Resizes the window to show all of it,
+        since Chromium may not have drawn the rest."""
         self.size(*self.run(f"[innerWidth, Math.ceil(document.querySelector('{until}')"
                             ".getBoundingClientRect().bottom + scrollY), devicePixelRatio]"))
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -175,13 +175,13 @@ class Browser:
                      clickCount=1)
 
     def drop(self, *paths, x=300, y=300):
-        """Files of the machine, dropped as by a hand."""
+        """Drops files of this machine, as a user does."""
         data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             self.ask("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def downloaded(self, name):
-        """The bytes of a download, once it is whole."""
+        """Returns the bytes of a download once it is complete."""
         path, end = os.path.join(self.downloads, name), time.monotonic() + WAIT_S
         while not os.path.exists(path):
             assert time.monotonic() < end, f"{name} was not downloaded: {os.listdir(self.downloads)}"
@@ -193,7 +193,7 @@ class Browser:
         return data
 
     def controls(self):
-        """[role, name] of all that can be reached by keyboard, as screen readers are told."""
+        """[role, name] of everything that the keyboard can reach, as screen readers get it."""
         tree = self.ask("Accessibility.getFullAXTree")["nodes"]
         found = []
         for node in tree:

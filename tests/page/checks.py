@@ -1,4 +1,4 @@
-"""What the page shows: numbers beside PyTorch's, whatever the model and the input."""
+"""What the page shows: PyTorch's numbers, for all kinds of models and inputs."""
 import contextlib
 import io
 import json
@@ -35,7 +35,7 @@ def png_of(pixels):
 
 
 def test_loads(browser):
-    """The page comes up with the sample through the first model, and says nothing in the console."""
+    """The page starts with the sample and the first model, and logs nothing to the console."""
     with page_of(browser, golden_model(LISTING1), str(ROOT / "configs/models/voc-map.json")) as page:
         assert browser.run("document.title").startswith("Pyramid pooling")
         assert page.errors() == {}
@@ -50,11 +50,11 @@ def test_loads(browser):
 
 
 def test_numbers_are_pytorchs(browser):
-    """A dropped .npy: each stage that is saved is PyTorch's, and y the golden one."""
+    """For a dropped .npy, each saved stage equals PyTorch's, and y the golden one."""
     x = golden(LISTING1, "x")
     for branch, expected in enumerate(stages_by_pytorch(LISTING1, x)):
         size = (1, 2, 3, 6)[branch]
-        # A page of its own for each: of one Chromium takes ten files, then it asks whoever sits there.
+        # A new page for each: after ten files from one page, Chromium asks the user.
         with page_of(browser, golden_model(LISTING1)) as page:
             page.drop(GOLDEN / LISTING1 / "x.npy")
             for (title, file), tensor in zip(STAGES, expected):
@@ -71,7 +71,7 @@ def test_numbers_are_pytorchs(browser):
 
 
 def test_values_stand_under_the_pointer(browser):
-    """Under the pointer stands PyTorch's value, of the channel and the image that are chosen."""
+    """The page shows PyTorch's value at the pointer, for the chosen channel and image."""
     x = golden(BATCH, "x")
     stages = stages_by_pytorch(BATCH, x)
     with page_of(browser, golden_model(BATCH)) as page:
@@ -96,7 +96,7 @@ def test_values_stand_under_the_pointer(browser):
 
 
 def test_cells_are_those_of_the_pooling(browser):
-    """Borders lie where the pooling's windows do: adaptive and overlapping, SAME with its padding."""
+    """Borders match the pooling's windows: adaptive and overlapping, SAME with its padding."""
     cells = "cellsOf({expr}, 0, {{h: {h}, w: {w}}}, {{h: {ph}, w: {pw}}}).map(c => [c.y, c.x, c.h, c.w])"
     with page_of(browser, golden_model(LISTING1)) as page:
         overlapping = browser.run(cells.format(expr="{bins: [3]}", h=7, w=10, ph=3, pw=3))
@@ -109,7 +109,7 @@ def test_cells_are_those_of_the_pooling(browser):
 
 
 def test_models_and_layouts(browser):
-    """Another model is a choice away: TensorFlow's layout, a cascade, bins beyond the size; no error."""
+    """Choosing another model works: TensorFlow's layout, a cascade, bins larger than x; no error."""
     names = ("tf-same-uneven", "cascade-norm-elu", "tf-stride-multiple-grows-half-pixel", "tf-windows-valid",
              "branch-empty", NHWC)
     with page_of(browser, *map(golden_model, names)) as page:
@@ -123,7 +123,7 @@ def test_models_and_layouts(browser):
 
 
 def test_labels_are_shown_as_a_map(browser):
-    """A model that ends in argmax shows its map, and a legend of the classes that are there."""
+    """A model that ends in argmax shows its map, and a legend of the classes in it."""
     y = golden(LABELS, "y")
     with page_of(browser, golden_model(LABELS), str(ROOT / "configs/models/voc-map.json")) as page:
         page.drop(GOLDEN / LABELS / "x.npy")
@@ -148,7 +148,7 @@ def test_labels_are_shown_as_a_map(browser):
 
 
 def test_channels_come_in_pages(browser):
-    """Of many channels twelve are shown; buttons turn the page."""
+    """The page shows twelve channels at a time; buttons show the others."""
     with page_of(browser, str(ROOT / "configs/models/listing2-pytorch-psp.json")) as page:
         count = "document.querySelectorAll('#grid figure').length"
         assert browser.run(count) == 12 and browser.run("byId('previous').disabled")
@@ -159,7 +159,7 @@ def test_channels_come_in_pages(browser):
 
 
 def test_images_become_channels(browser):
-    """A dropped image becomes red, green and blue, with a note for other channels; grids have its form."""
+    """A dropped image becomes red, green and blue, with a note about other channels; grids have its shape."""
     forms = "[...document.querySelectorAll('#input-figure canvas[role], #rows canvas[role]')].map(canvas => " \
             "canvas.width / canvas.height)"
     pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -182,7 +182,7 @@ def test_images_become_channels(browser):
 
 
 def test_colours_have_ranges(browser):
-    """Ranges of colours: the source's, each picture's own, or one that is typed."""
+    """Color ranges: the source's, each picture's, or a typed one."""
     scale = "[...document.querySelectorAll('#rows .row:nth-child(2) figure')].map(figure => " \
             "[...figure.querySelectorAll('.scale span')].map(end => Number(end.textContent)))"
     with page_of(browser, golden_model(LISTING1)) as page:
@@ -203,7 +203,7 @@ def test_colours_have_ranges(browser):
 
 
 def test_time_and_work(browser):
-    """Times are those of ordinary requests, medians of three; apart, those of the request for the pictures."""
+    """Times are medians of three ordinary requests, separate from that of the request for the pictures."""
     read = "Object.fromEntries([...byId('{}').children].map(item => [item.children[1].textContent, " \
            "Number(item.children[2].textContent.split(' ')[0])]))"
     with page_of(browser, str(ROOT / "configs/models/voc-map.json")) as page:
@@ -236,7 +236,7 @@ def test_time_and_work(browser):
 
 
 def run_line(line):
-    """A pasted line, in a folder of its own; -> that folder's files."""
+    """Runs a pasted line in an empty folder -> the folder's files."""
     with tempfile.TemporaryDirectory() as folder:
         for file in (GOLDEN / LISTING1).glob("x.npy"):
             pathlib.Path(folder, "it's x.npy").write_bytes(file.read_bytes())
@@ -245,7 +245,7 @@ def run_line(line):
 
 
 def test_curl_works_by_pasting(browser):
-    """The curl line, pasted into a shell, gets the same answer: sample, file and drawing."""
+    """The curl line, pasted into a shell, gets the same answer for a sample, a file and a drawing."""
     with tempfile.TemporaryDirectory() as folder, page_of(browser, golden_model(LISTING1)) as page:
         named = pathlib.Path(folder, "it's x.npy")
         named.write_bytes((GOLDEN / LISTING1 / "x.npy").read_bytes())

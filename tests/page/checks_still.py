@@ -1,4 +1,4 @@
-"""Nothing moves: whatever is pointed at, answered or refused, all of the page stays where it is."""
+"""Nothing moves: pointing, answers and errors leave everything on the page in its place."""
 import contextlib
 import json
 import pathlib
@@ -10,7 +10,7 @@ from harness import GOLDEN, ROOT, golden_model
 
 VOC = str(ROOT / "configs/models/voc-map.json")
 
-# Where everything is that is seen; the mark alone may move, and what stands in room of its own.
+# The places of everything visible, except the mark, and parts with reserved room.
 PLACES = """(selector => [...document.querySelectorAll(selector)].filter(at => at.checkVisibility() &&
     !at.closest('.mark, .says > *, .over > .error, [data-source], .scroll > *')).map(at => {
         const box = at.getBoundingClientRect(), round = value => Math.round(10 * value) / 10;
@@ -19,7 +19,7 @@ PLACES = """(selector => [...document.querySelectorAll(selector)].filter(at => a
 BLOCKS = "section, figure, canvas[role], h1, h2, h3, p, ul, dl, footer, main, select, input, button, textarea, .bar, .says"
 CHOSEN_BY = ".controls section, .controls section :is(fieldset, button, .says), .controls .pairs *"
 
-# [label, value, whether nothing moved, whether all of the value is seen] for the last pixel of each picture
+# [label, value, whether nothing moved, whether the whole value is visible] for the last pixel of each picture
 POINT = """(places => {
     const before = places('body *').join();
     return [...document.querySelectorAll('figure canvas[role=img]')].map(canvas => {
@@ -61,7 +61,7 @@ def assert_still(browser, before, what, selector=BLOCKS):
 
 
 def test_pointing_moves_nothing(browser):
-    """Whatever picture is pointed at, however long its value and narrow the screen: nothing moves or is cut off."""
+    """Pointing at any picture moves and cuts off nothing, however long the value and narrow the screen."""
     values = np.random.default_rng(3).normal(size=(1, 4, 130, 130)) * 1e-10
     with files_in_folder() as write, page_of(browser, VOC) as page:
         page.drop(write("small-values.npy", values.astype("<f4")))
@@ -75,7 +75,7 @@ def test_pointing_moves_nothing(browser):
 
 
 def test_answers_and_errors_move_nothing(browser):
-    """A dropped file, its answer, an error, a drawing's words, another page of channels; and loading, a phone's too."""
+    """A dropped file, its answer, an error, a drawing, other channels, and loading, also on a phone."""
     sample = np.load(ROOT / "configs/samples/features-4x30x30.npy")
     with files_in_folder() as write, page_of(browser, VOC, golden_model(BATCH)) as page:
         for width in (1440, 800, 360):
@@ -110,7 +110,7 @@ def test_answers_and_errors_move_nothing(browser):
 
 
 def test_keys_and_models_move_nothing(browser):
-    """Before and after a key is typed, a wrong one too, another model, a batch: what is chosen by stands still."""
+    """The controls stay in place when a key is typed, even a wrong one, and for another model or a batch."""
     with files_in_folder() as write:
         keys = write("keys", b"secret-0123456789abcdef\n")
         keys.chmod(0o600)

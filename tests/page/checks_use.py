@@ -1,4 +1,4 @@
-"""How the page is used: by keyboard, by screen reader, on a phone, with keys, and when things go wrong."""
+"""How the page is used: by keyboard, by screen reader, on a phone, with API keys, and when things go wrong."""
 import io
 import json
 import pathlib
@@ -14,7 +14,7 @@ def sentence_of(server, target, body):
 
 
 def test_refusals_stand_at_their_cause(browser):
-    """What the server refuses stands at the input, in its own sentence, and goes with the next one."""
+    """The page shows the server's refusal at its cause, and removes it with the next request."""
     x = (GOLDEN / LISTING1 / "x.npy").read_bytes()
     with page_of(browser, golden_model(BATCH), golden_model(LISTING1),
                  arguments=("--body-max-bytes", "20000")) as page:
@@ -53,7 +53,7 @@ def test_refusals_stand_at_their_cause(browser):
 
 
 def test_a_server_that_ends(browser):
-    """While it drains the page goes on; a 503 and the end stand beside the button, and the next one serves."""
+    """The page works during a drain, shows a 503 and the server's end next to the button, and uses the next one."""
     server = Server("--model", golden_model(LISTING1), "--drain-delay-ms", "1500")
     try:
         page = Page(browser, server)
@@ -84,7 +84,7 @@ def test_a_server_that_ends(browser):
 
 
 def test_keys_are_typed_once(browser):
-    """A server with keys asks for one in one line, without an error; typed, it works, and is in no URL and no storage."""
+    """With a server that needs a key, the page asks for it in one line; the key is in no URL and no storage."""
     key = "secret-0123456789abcdef"
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "keys")
@@ -98,7 +98,7 @@ def test_keys_are_typed_once(browser):
             assert browser.run("byId('key').labels[0].textContent") == "This server needs a key"
             asked = len(browser.requests)
             browser.screenshot(PICTURES / "key.png", until=".columns")
-            page.choose("key", "falscher-Schl\u00fcssel-\u9375")  # of letters that no header has
+            page.choose("key", "falscher-Schl\u00fcssel-\u9375")  # with letters that a header cannot have
             assert "unknown key" in page.errors()["error-key"], page.errors()
             page.choose("key", "wrong-0123456789")
             assert "unknown key" in page.errors()["error-key"] and list(page.errors()) == ["error-key"]
@@ -116,7 +116,7 @@ def test_keys_are_typed_once(browser):
 
 
 def test_nobody_else_is_asked(browser):
-    """The policy holds: no other host is asked and no foreign script run, even when code tries to."""
+    """The content policy works: even if code tries to, the page asks no other host and runs no foreign script."""
     with page_of(browser, golden_model(LISTING1)) as page:
         browser.run("window.broken = []; document.addEventListener('securitypolicyviolation', "
                     "event => broken.push(event.effectiveDirective))")
@@ -132,7 +132,7 @@ def test_nobody_else_is_asked(browser):
 
 
 def test_controls_have_names(browser):
-    """Everything that takes the keyboard has a name that a screen reader can say, and no two pictures share one."""
+    """Everything that the keyboard reaches has a name for screen readers, and no two pictures share one."""
     with page_of(browser, golden_model(LISTING1)) as page:
         for source in ("sample", "npy", "image", "pattern"):
             page.source(source)
@@ -156,7 +156,7 @@ def tab_to(browser, wanted, limit=200):
 
 
 def test_keyboard_alone(browser):
-    """By keys alone: another model, a drawing, a walk over a picture, a saved file."""
+    """Keyboard only: another model, a drawing, moving over a picture, saving a file."""
     with page_of(browser, golden_model(LISTING1), golden_model(BATCH)) as page:
         browser.run("document.activeElement.blur()")
         tab_to(browser, "at => at.id === 'model'")
@@ -193,7 +193,7 @@ def test_keyboard_alone(browser):
 
 
 def test_narrow_screens(browser):
-    """On a phone nothing has to be scrolled sideways, down to 320 pixels."""
+    """Nothing needs horizontal scrolling, down to a width of 320 pixels."""
     with tempfile.TemporaryDirectory() as folder, \
             page_of(browser, str(ROOT / "configs/models/voc-map.json"), golden_model(LISTING1)) as page:
         long_name = pathlib.Path(folder, f"{'name' * 50}.npy")
@@ -220,7 +220,7 @@ def luminance(colour):
 
 
 def test_both_schemes_can_be_read(browser):
-    """Light and dark: the page follows, and text stands out by 4.5 to 1, that of errors and notes as well."""
+    """The page follows the light or dark scheme, and all text has a contrast of 4.5 to 1."""
     def check(place, on=None):
         assert browser.run(f"document.querySelector('{place}').checkVisibility()"), place
         text, ground = (luminance(browser.run(f"getComputedStyle(document.querySelector('{at}')).{colour}"))
@@ -245,7 +245,7 @@ def test_both_schemes_can_be_read(browser):
 
 
 def test_metrics_are_live(browser):
-    """The strip follows /metrics: what others ask is counted, quantiles are those of the histograms."""
+    """The strip follows /metrics: it counts others' requests, and its quantiles are those of the histograms."""
     with page_of(browser, golden_model(LISTING1)) as page:
         browser.wait("history.length > 1", "two looks at /metrics")
         for _ in range(30):

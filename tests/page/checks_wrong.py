@@ -1,5 +1,5 @@
-"""What goes wrong: files that are none, answers that come late, end early or are another program's, servers that
-restart. Each is said once, where it belongs, and nothing of before is left to be taken for an answer to it."""
+"""What goes wrong: unreadable files, answers that are late, cut short or from another program, and restarting
+servers. The page shows each once, in its place, and never with an earlier answer as if it belonged to it."""
 import json
 import re
 import socket
@@ -15,12 +15,12 @@ PASTE = """(files => { const data = new DataTransfer(); files.forEach(([name, te
 
 
 def named(browser):
-    """What stands in the fields of files."""
+    """The contents of the file fields."""
     return browser.run("['npy', 'image'].map(kind => byId(`${kind}-file`).files[0]?.name)")
 
 
 def test_files_are_named_however_they_come(browser):
-    """A file that was dropped or pasted stands in its field; two at once, a folder and dragged text are no file."""
+    """A dropped or pasted file appears in its field; two files, a folder or dragged text do not."""
     with files_in_folder() as write, page_of(browser, golden_model(LISTING1)) as page:
         page.drop(GOLDEN / LISTING1 / "x.npy")
         assert named(browser) == ["x.npy", None] and page.errors() == {}, (named(browser), page.errors())
@@ -44,7 +44,7 @@ def test_files_are_named_however_they_come(browser):
 
 
 def test_an_earlier_file_leaves_nothing(browser):
-    """A file that cannot be read: what the last one said is gone, its pictures are dimmed and called what they are."""
+    """After an unreadable file, the last one's text is gone, and its pictures are dimmed and labeled as old."""
     with files_in_folder() as write, page_of(browser, golden_model(BATCH), golden_model(LISTING1)) as page:
         page.choose("model", LISTING1)
         page.drop(write("good.npy", np.ones((1, 4, 5, 6), "<f4")))
@@ -61,7 +61,7 @@ def test_an_earlier_file_leaves_nothing(browser):
         page.choose("model", BATCH)
         page.drop(GOLDEN / LISTING1 / "x.npy")
         assert page.errors() != {}
-        page.choose("channel", 3)  # of the pictures' own model and x, whatever is chosen
+        page.choose("channel", 3)  # of the model and x of the pictures, not the chosen ones
         assert "x, channel 3" in page.labels() and f"through {LISTING1}" in page.text("status"), page.labels()
         page.choose("model", LISTING1)
         assert page.errors() == {} and not browser.run("document.querySelector('.stale')")
@@ -70,7 +70,7 @@ def test_an_earlier_file_leaves_nothing(browser):
 
 
 def test_large_files_are_refused_unread(browser):
-    """Too large a file, and one whose size is not what its header says, are refused by their first bytes."""
+    """A file that is too large, or whose size does not match its header, is refused by its first bytes."""
     header = (GOLDEN / LISTING1 / "x.npy").read_bytes()[:128]
     with files_in_folder() as write, page_of(browser, golden_model(LISTING1)) as page:
         browser.run("(() => { window.read = 0; const real = Blob.prototype.arrayBuffer; Blob.prototype.arrayBuffer = "
@@ -78,7 +78,7 @@ def test_large_files_are_refused_unread(browser):
         for megabytes, sentence in ((300, "the page takes at most 268 MB"), (200, "expected 1600 for")):
             path = write("large.npy", header)
             with open(path, "r+b") as file:
-                file.truncate(megabytes * 10**6)  # of which nothing is on the disk
+                file.truncate(megabytes * 10**6)  # sparse, so nothing is on disk
             page.drop(path)
             assert sentence in page.errors()["error-input"], page.errors()
         assert browser.run("read") <= 1 << 17, browser.run("read")
@@ -92,7 +92,7 @@ SLOW = """(() => { window.slow = null; const real = fetch; fetch = async (path, 
 
 
 def test_late_answers_are_dropped(browser):
-    """An answer that comes after a newer one, to a request or a choice of a model, changes nothing."""
+    """An answer that arrives after a newer one changes nothing, for requests and for choices of a model."""
     with files_in_folder() as write, page_of(browser, golden_model(BATCH), golden_model(LISTING1)) as page:
         browser.run(SLOW)
         for waits_for, act in ((f"/{BATCH}?shape", lambda: page.source("pattern")),
@@ -119,7 +119,7 @@ def test_late_answers_are_dropped(browser):
 
 
 def test_answers_of_others_are_told(browser):
-    """A proxy's page, an empty body, a detail that is no text, another program's 200: one short sentence each."""
+    """A proxy's page, an empty body, a detail that is not text, another program's 200: one short sentence each."""
     html = dict(Content_Type="text/html")
     page_of_proxy = b"<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
     problem = lambda detail: json.dumps({"detail": detail}).encode()
@@ -154,7 +154,7 @@ def test_answers_of_others_are_told(browser):
 
 
 def test_a_server_that_restarts(browser):
-    """After a restart the page asks again by itself, and has the models that are served now."""
+    """After a restart the page asks again by itself, and shows the new server's models."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

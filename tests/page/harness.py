@@ -1,4 +1,4 @@
-"""What the checks of the page share: servers, a browser on their page, tensors as PyTorch has them."""
+"""What the page's checks share: servers, a browser on their page, and PyTorch's tensors."""
 import io
 import json
 import os
@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PPM_SERVER", str(ROOT / "build/ppm-server"))
 GOLDEN = ROOT / "tests/golden"
 PICTURES = ROOT / "build/page"
-TOLERANCE = 2e-5  # of the largest magnitude of what PyTorch computes
+TOLERANCE = 2e-5  # of the largest magnitude of PyTorch's result
 
 torch.set_grad_enabled(False)
 
@@ -111,11 +111,11 @@ def assert_close(found, expected, what):
 # ---- the page ----
 
 class Page:
-    """A browser on the page of a server. What it says or throws is held against it by clean()."""
+    """A browser on a server's page. clean() checks that it has logged and thrown nothing."""
 
     def __init__(self, browser, server):
         self.browser, self.server = browser, server
-        browser.open("about:blank") # the last one's page has no more to say
+        browser.open("about:blank") # ends the previous page
         browser.requests.clear()
         browser.said.clear()
         browser.size(1280, 900)
@@ -123,11 +123,11 @@ class Page:
         self.settle()
 
     def settle(self):
-        """Waits until what was asked for is there, or refused."""
+        """Waits until the request is answered or refused."""
         self.browser.wait("byId('pyramid').getAttribute('aria-busy') === 'false'", "an answer")
 
     def choose(self, control, value):
-        """As a user does: the control's value, and its event."""
+        """Sets a control's value and sends its event, as a user does."""
         self.browser.run(f"""(() => {{ const control = byId({json.dumps(control)});
             control.value = {json.dumps(str(value))};
             control.dispatchEvent(new Event('change', {{bubbles: true}})); }})()""")
@@ -146,17 +146,17 @@ class Page:
         return self.browser.run(f"byId({json.dumps(control)}).textContent.trim()")
 
     def errors(self):
-        """{id: sentence} of those that are shown."""
+        """{id: sentence} of the errors shown."""
         return dict(self.browser.run("[...document.querySelectorAll('.error')].filter(place => "
                                      "!place.hidden && place.id).map(place => [place.id, place.textContent])"))
 
     def labels(self):
-        """What the pictures are called."""
+        """The names of the pictures."""
         return self.browser.run("[...document.querySelectorAll('figure canvas[role=img]')]"
                                 ".map(canvas => canvas.getAttribute('aria-label').split(':')[0])")
 
     def place_of(self, label):
-        """Left, top, width and height of a picture, in view."""
+        """Scrolls to a picture and returns its left, top, width and height."""
         return self.browser.run(f"""(() => {{
             const canvas = [...document.querySelectorAll('figure canvas[role=img]')].find(canvas =>
                 canvas.getAttribute('aria-label').startsWith({json.dumps(label + ":")}));
@@ -165,9 +165,9 @@ class Page:
             return [box.left, box.top, box.width, box.height]; }})()""")
 
     def value_at(self, label, y, x, h, w):
-        """What stands under the pointer at row y, column x of h x w: the text."""
+        """Returns the text for the pointer at row y, column x of h x w."""
         left, top, width, height = self.place_of(label)
-        for _ in range(50):  # scrolling makes the browser tell of the pointer's old place once more
+        for _ in range(50):  # after scrolling, the browser reports the pointer's old place once more
             self.browser.move(left + (x + 0.5) / w * width, top + (y + 0.5) / h * height)
             text = self.browser.run(f"""[...document.querySelectorAll('figure')].find(figure => figure.querySelector(
                 'canvas[role=img]').getAttribute('aria-label').startsWith({json.dumps(label + ":")}))
@@ -178,7 +178,7 @@ class Page:
         return text
 
     def saved(self, button, file):
-        """The bytes that a button saves, pressed as by a hand."""
+        """Clicks a button and returns the bytes that it saves."""
         left, top, width, height = self.browser.run(f"""(() => {{
             const button = [...document.querySelectorAll('button')].find(button =>
                 (button.getAttribute('aria-label') || button.textContent) === {json.dumps(button)});
@@ -192,7 +192,7 @@ class Page:
         return np.load(io.BytesIO(self.saved(f"Save {title}, all channels, as .npy", f"{file}.npy")))
 
     def clean(self, *expected):
-        """Nothing was said but of refusals that were provoked, and nobody else was asked."""
+        """Checks that the console has only expected messages, and that no other host was asked."""
         said = [line for line in self.browser.said if not any(part in line for part in expected)]
         assert not said, f"the console: {said}"
         asked = {request["url"].split("/")[2] for request in self.browser.requests

@@ -55,7 +55,7 @@ Test(cli_commands, run_fails_with_a_reason)
         {"configs/server.json", "/dev/null",
          "configs/server.json: found JSON, expected a NumPy .npy file", 1},
         {"/dev/null", "/dev/null", "/dev/null: found a device", 1},
-        {TIES_X, "/nowhere/y.jpg", "--output: found \"/nowhere/y.jpg\", expected .npy, or .png for",
+        {TIES_X, "/nowhere/y.jpg", "--output: found \"/nowhere/y.jpg\", expected .npy or .png for",
          2},
         {TIES_X, "/nowhere/y.npz", "found \"/nowhere/y.npz\", expected .npy", 2},
         {TIES_X, "/nowhere/.jpg", "found \"/nowhere/.jpg\", expected .npy", 2},

@@ -22,7 +22,7 @@ static void check_stack(const struct stack *stack, size_t in_channels)
 
 static void check_spec(const struct spec *spec)
 {
-    size_t channels = spec->concat == CONCAT_BRANCHES ? 0 : spec->channels;
+    size_t channels = spec_concats_input(spec) ? spec->channels : 0;
     FUZZ_CHECK(spec->channels >= 1 && spec->channels <= CHANNELS_MAX, "%zu", spec->channels);
     FUZZ_CHECK(spec->branch_count >= 1 && spec->branch_count <= BRANCHES_MAX, "no branches");
     for (size_t i = 0; i < spec->branch_count; i++) {

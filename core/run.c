@@ -1,4 +1,4 @@
-/* run.c - a request's computation: check, compute, in the layout it came in. */
+/* run.c - ppm_run: checks x, and computes y in x's layout by the engine or the literal graph. */
 #include "core/base/memory.h"
 #include "core/base/tensor.h"
 #include "core/engine/engine.h"
@@ -109,7 +109,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
                            .data = ret_y->data};
     if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
         return error->status;
-    /* a cascade is one listing's printed slip, not worth a fast way */
+    /* a cascade is a misprint in one listing, not worth a fast form */
     if (options->reference || model->spec.is_cascade)
         run_reference(model, &geometry, x, &y, &run, &times, error);
     else

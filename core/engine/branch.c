@@ -57,8 +57,8 @@ static void run_step(const struct run_state *state, size_t branch, size_t at, si
         apply_pointwise(layer, ret + first * layer->out_channels);
 }
 
-/* All branches advance by a step at a time, each on a thread of its own, or on several when there
- * are more threads than branches. */
+/* All branches advance by one step at a time. Each has a thread, or several if there are more
+ * threads than branches. */
 void stage_branches(struct run_state *state)
 {
     const size_t count = state->spec->branch_count;

@@ -4,7 +4,7 @@
 
 #include "core/engine/run_state.h"
 
-/* results[i] = branch i's layers over pooled[i], each branch on a thread of its own */
+/* results[i] = branch i's layers over pooled[i] */
 void stage_branches(struct run_state *state);
 
 #endif

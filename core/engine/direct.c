@@ -30,9 +30,9 @@ static size_t packed_steps(const struct pass *pass)
     return pass->fused > 0 ? size_min(pass_steps(pass), CHUNK_STEPS_MAX) : 0;
 }
 
-/* As many tiles as fill a core's cache with packed columns, but there are enough blocks for all
- * threads. If even all tiles are few, threads share the panels instead, so that they do not write
- * to the same cache lines. */
+/* A block has as many tiles as fill a core's cache with packed columns, but no more than leave
+ * enough blocks for all threads. If all tiles are few, threads share the panels instead, so that
+ * they do not write to the same cache lines. */
 static void choose_blocks(const struct run_state *state, struct pass *pass)
 {
     const struct plan *plan = state->plan;

@@ -16,7 +16,7 @@ enum { RUNS_MAX = 24 };
 struct chunk {
     struct piece pieces[RUNS_MAX];
     size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
-    const float *unpacked[RUNS_MAX]; /* its rows where they can be packed while multiplied */
+    const float *unpacked[RUNS_MAX]; /* its rows, if they can be packed while multiplied */
     size_t piece_count, steps;
     bool is_first, is_last;
 };
@@ -113,7 +113,7 @@ static void add_piece(const struct direct_block *block, const struct chunk *chun
     struct simd_gemm_run run = {
         .a = conv_panel_at(conv, panel, piece->part, piece->tap, piece->first),
         .b = packed,
-        .k = are_pairs ? 2 * steps : steps, /* zeros of the packed are taken along */
+        .k = are_pairs ? 2 * steps : steps, /* including the zeros of an odd count */
         .words = are_pairs ? SIMD_BFLOAT16 : conv_float32_words(conv),
         .next_a = conv_panel_at(conv, panel + 1, piece->part, piece->tap, piece->first)};
     if (chunk->unpacked[i] && panel == block->first_panel) {
@@ -141,7 +141,7 @@ static bool takes_folded(const struct direct_block *block)
            atomic_load(&block->source.state->is_finite[block->source.n]);
 }
 
-/* Adds W_i b_i, which stands for the branches that are folded, times U. */
+/* Adds the folded branches: W_i b_i times U. */
 static void add_folded(const struct direct_block *block, size_t panel, struct products *products)
 {
     const struct plan *plan = block->source.state->plan;
@@ -155,7 +155,7 @@ static void add_folded(const struct direct_block *block, size_t panel, struct pr
                                .next_a = folded + rows * plan->folded_steps};
 }
 
-/* Row-wise, folded columns are blended for a row, and U is that of a tile of any row. */
+/* Row-wise, folded columns are blended for a row, and U is the same for all rows. */
 static void take_row(const struct direct_block *block, size_t panel, size_t tile,
                      struct simd_gemm_run *folded)
 {
@@ -218,7 +218,7 @@ static void multiply(const struct direct_block *block, const struct chunk *chunk
     }
 }
 
-/* U for the block's tiles, which its panels share. */
+/* U for the block's tiles, shared by all panels. */
 static void interpolate(const struct direct_block *block)
 {
     const struct plan *plan = block->source.state->plan;

@@ -118,8 +118,8 @@ static void take_part(struct run_state *state, const struct head *head, const st
     state->plan->simd->end(before);
 }
 
-/* A team of one would still ask the kernel at each barrier to wake its others. Within another
- * region, though, the loops would be shared out to the threads of that one. */
+/* A team of one still asks the kernel at each barrier to wake the others, so one thread runs
+ * without a region; except within another region, whose threads would share the loops. */
 static void run_stages(struct run_state *state, const struct head *head, const struct ppm_tensor *y,
                        struct ppm_stage_times *times)
 {

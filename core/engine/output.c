@@ -7,18 +7,18 @@
 
 #include <string.h>
 
-/* Of so many pixels a thread has all channels at hand: four vectors of AVX-512, which the kernels
- * take side by side. */
+/* Pixels whose channels a thread processes at a time: four vectors of AVX-512, which the kernels
+ * interleave. */
 enum { PIXELS_TOGETHER = 64 };
 
-/* Where the values of some pixels stand: channel c at data + c * stride. */
+/* The values of some pixels: channel c at data + c * stride. */
 struct pixels {
     float *data;
     size_t stride;
     size_t first, count; /* in their row */
 };
 
-/* between[channels][w] = all channels of the map, at the height of an output row. */
+/* between[channels][w] = all channels of the map, blended for an output row. */
 static void blend_rows(const struct run_state *state, size_t *done, const float *map,
                        size_t channels, size_t row, float *between)
 {
@@ -50,7 +50,7 @@ static void copy_pixels(const struct plan *plan, const float *map, size_t channe
         memcpy(ret->data + c * ret->stride, map + c * plan->tiles.pixels, ret->count * sizeof *map);
 }
 
-/* Into map n of y, where they are pixels [at, at + count). */
+/* Stores them as pixels [at, at + count) of map n of y. */
 static void store_pixels(const struct plan *plan, const struct pixels *pixels, size_t channels,
                          size_t at, const struct ppm_tensor *y, size_t n)
 {
@@ -70,7 +70,7 @@ size_t output_scratch_floats(const struct plan *plan, size_t channels)
     return channels * (PIXELS_TOGETHER + (plan->g.needs_resize ? plan->g.w : 0));
 }
 
-/* Pixels of a row, from map or, when it is resized, from between. */
+/* Pixels of a row, from map, or from between if it is resized. */
 static void output_pixels(const struct run_state *state, const float *map, const float *between,
                           size_t channels, size_t n, size_t row, struct pixels *pixels,
                           const struct ppm_tensor *y)

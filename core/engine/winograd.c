@@ -4,8 +4,8 @@
  * Tiles of 4 x 4 outputs are the columns of 36 matrix products, one for each place of the
  * transformed domain. A thread takes a block of tiles and walks K in chunks: it transforms the
  * chunk's inputs once, and the weights of a panel right before they are multiplied. So neither is
- * ever stored as a whole, and the weights stream as they are, at a quarter of the size they have
- * transformed. Sums of all panels are kept until K has been walked.
+ * ever stored as a whole, and weights are read untransformed, at a quarter of the size. The sums of
+ * all panels are kept until all of K is done.
  *
  * A transform spreads a value that is not finite, or gets too large, over its tile. Such a map is
  * computed again in the direct form, in this pass and those after it.
@@ -39,7 +39,7 @@ static size_t panels_of_block(const struct layer *conv)
     return size_min(SUMS_BYTES / bytes, conv_panel_count(conv));
 }
 
-/* From place to place: not a multiple of the page size, or all would share a line of the cache. */
+/* Between places: not a multiple of the page size, or all would share a line of the cache. */
 static size_t weights_stride(size_t steps, size_t rows)
 {
     return in_lines(steps * rows) + LINE_FLOATS;
@@ -203,7 +203,7 @@ static size_t blocks_of_map(const struct plan *plan)
     return size_div_up(winograd_tiles(plan->g.h, plan->g.w), winograd_columns(plan->simd));
 }
 
-/* In how many groups threads share the panels of a block, so that all have about the same to do.
+/* How many groups of panels a block is split into, so that all threads have about the same to do.
  * Each group transforms the inputs again, which takes about as long as INPUTS_PANELS panels. */
 static size_t choose_groups(const struct run_state *state, const struct layer *conv)
 {
@@ -223,10 +223,10 @@ static size_t choose_groups(const struct run_state *state, const struct layer *c
     return best;
 }
 
-/* That depends on the threads, bits do not: a conv that follows reads the same columns either way,
- * of so few channels that they are one chunk of K. */
+/* That depends on the threads, but bits do not: a conv that follows reads the same columns either
+ * way, and has few enough channels for one chunk of K. */
 _Static_assert(SUMS_BYTES / (PLACES * (BLOCK_COLUMNS / 2) * sizeof(float)) <= CHUNK_STEPS_MAX,
-               "a later conv sums K in one run, in this pass and in one of its own");
+               "a later conv sums K in one run, in this pass or in another");
 
 bool winograd_takes_layers(const struct run_state *state, const struct layer *conv)
 {

@@ -68,7 +68,7 @@ size_t seen_floats(const struct plan *plan)
     return lines * ON_AXIS * winograd_columns(plan->simd);
 }
 
-/* From each tile on an axis to each of the block: `lines` times [columns]. */
+/* ret[lines][columns] = for each tile of the block, the value of its row or column of tiles. */
 static void find_lines(const struct winograd_block *block, const float *seen, size_t lines,
                        bool is_row, float *ret)
 {

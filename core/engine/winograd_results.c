@@ -84,7 +84,7 @@ static bool store_by_channels(const struct winograd_block *block)
 
 /* ---- with more layers ---- */
 
-/* From panel to panel: one line more, for not all of them to share a line of the cache. */
+/* Between panels: one line more, so that they do not all share a line of the cache. */
 static size_t panel_stride(const struct plan *plan, const struct pass *pass)
 {
     return (pass_widest(plan->spec, pass) + 1) * plan->simd->gemm_columns;
@@ -102,7 +102,7 @@ static bool gather_results(const struct winograd_block *block, size_t micro, siz
 {
     const size_t width = block->conv->simd->gemm_columns, stride = TILE * (width + TOGETHER);
     bool are_finite = true;
-    memset(block->pixels, 0, TILE * stride * sizeof *block->pixels); /* behind the last tile */
+    memset(block->pixels, 0, TILE * stride * sizeof *block->pixels); /* after the last tile */
     for (size_t channel = 0; channel < block->conv->out_channels; channel++) {
         for (size_t i = 0; i < block->strip_count; i++) {
             const struct strip *strip = &block->strips[i];
@@ -136,13 +136,13 @@ static void store_panel(const struct winograd_block *block, const struct strip *
                       end - first);
 }
 
-/* The layers that follow, over what a micro-panel of tiles has in a micro-panel of pixels. */
+/* The layers that follow, over one micro-panel of the pixels of a micro-panel of tiles. */
 static void finish_panel(const struct winograd_block *block, size_t micro, size_t panel, float *x,
                          float *other)
 {
     const size_t width = block->conv->simd->gemm_columns;
     if (panel % TILE * width >= TILE * (block->source.count - micro * width))
-        return; /* behind the last tile */
+        return; /* after the last tile */
     const float *result = run_layers(block->source.state->run, block->source.pass, x, other);
     for (size_t i = 0; i < block->strip_count; i++)
         if (block->strips[i].micro == micro)

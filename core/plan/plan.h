@@ -25,17 +25,17 @@ struct plan {
     float *output_weight;
     struct tiles tiles; /* of the concat and the head */
 
-    /* The bottleneck, if the head begins with a conv, takes folded branches on their grids: its
+    /* The bottleneck, if the head begins with a conv, reads folded branches on their grids: its
      * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
-     * A tile takes them times U; row-wise, blended for its row, times the weights along the row. */
+     * A tile is these times U; row-wise, these blended for its row, times the weights along it. */
     enum algorithm bottleneck_by;
     bool takes_columns;                        /* by columns of U for each tile: plan_columns */
     size_t bottleneck_kernel, bottleneck_taps; /* 1 without a bottleneck */
     bool is_folded[BRANCHES_MAX];
     size_t grid_steps;   /* sum over folded branches of taps * points */
     size_t folded_steps; /* the same; row-wise the sum of the grids' widths */
-    /* By Winograd: what its tiles see of each row and each column of a folded branch's grid,
-     * transformed along that axis: [grid line][SIMD_WINOGRAD_INPUT][tiles on the axis]. */
+    /* By Winograd: the weights of each row and each column of a folded branch's grid at the pixels
+     * that a tile sees, transformed along that axis: [grid line][SIMD_WINOGRAD_INPUT][tiles]. */
     float *rows_seen[BRANCHES_MAX], *columns_seen[BRANCHES_MAX];
     float *along_columns; /* row-wise: [tile of a row][folded_steps][gemm_columns] */
 };

@@ -6,23 +6,23 @@
 
 enum { SPAN_MAX = SIMD_GEMM_COLUMNS_MAX }; /* a tile is no wider */
 
-/* Pixels of a row that are neighbours in a tile, from its column on. */
+/* Neighbouring pixels of a row of the map, which begin at a column of the tile. */
 struct span {
     size_t row, left, count, column;
 };
 
-/* What columns [from, from + count) take of a grid row: `near` of its column low, `far` of high.
- * Neighbours mostly take of the same two. */
-struct takes {
+/* Columns [from, from + count) of the map as sums of a grid row: `near` of its column low plus
+ * `far` of its column high. Neighbours mostly read the same two. */
+struct sources {
     size_t from, count;
     uint32_t alike_until[SPAN_MAX + 2];
     uint32_t low[SPAN_MAX + 2], high[SPAN_MAX + 2];
     double near[SPAN_MAX + 2], far[SPAN_MAX + 2];
 };
 
-/* Of the columns that a kernel sees from a span. */
+/* For the columns that a kernel sees from a span. */
 static void look_up(const struct plan *plan, size_t branch, const struct span *span, size_t border,
-                    struct takes *ret)
+                    struct sources *ret)
 {
     const size_t end = span->left + span->count + border;
     ret->from = span->left > border ? span->left - border : 0;
@@ -48,52 +48,52 @@ static void add(float *restrict to, const float *restrict x, size_t count)
         to[i] += x[i];
 }
 
-/* Adds to u [tap along the row][point][gemm_columns] what the pixels of a span take of one row of a
- * branch's upsampled map, by the taps of the kernel that see it. */
+/* One row of a branch's upsampled map: for each tap along the row, adds to u [tap][point]
+ * [gemm_columns] the weights of the grid's points at the pixels of a span. */
 static void add_row(const struct plan *plan, size_t branch, const struct span *span,
-                    const struct takes *takes, size_t row, float *u)
+                    const struct sources *sources, size_t row, float *u)
 {
     const size_t kernel = plan->bottleneck_kernel, border = kernel / 2,
                  stride = plan->simd->gemm_columns;
     const struct resize_tap down = plan_row_tap(plan, branch, row);
     const size_t row_floats = plan->g.branches[branch].pooled_w * stride;
     float weights[4][SPAN_MAX + 2] = {{0}};
-    for (size_t i = 0; i < takes->count; i++) {
-        weights[0][i] = (float)((1 - down.weight) * takes->near[i]);
-        weights[1][i] = (float)((1 - down.weight) * takes->far[i]);
-        weights[2][i] = (float)(down.weight * takes->near[i]);
-        weights[3][i] = (float)(down.weight * takes->far[i]);
+    for (size_t i = 0; i < sources->count; i++) {
+        weights[0][i] = (float)((1 - down.weight) * sources->near[i]);
+        weights[1][i] = (float)((1 - down.weight) * sources->far[i]);
+        weights[2][i] = (float)(down.weight * sources->near[i]);
+        weights[3][i] = (float)(down.weight * sources->far[i]);
     }
     for (size_t tap = 0; tap < kernel; tap++, u += geometry_points(&plan->g, branch) * stride) {
-        /* the column that pixel j of the span sees is left + j + tap - border */
+        /* pixel j of the span sees column left + j + tap - border */
         const size_t sees = span->left + tap;
-        const size_t first = takes->from + border > sees ? takes->from + border - sees : 0;
-        const size_t end = takes->from + border + takes->count - sees;
+        const size_t first = sources->from + border > sees ? sources->from + border - sees : 0;
+        const size_t end = sources->from + border + sources->count - sees;
         for (size_t j = first, count; j < span->count && j < end; j += count) {
-            const size_t i = sees + j - border - takes->from;
+            const size_t i = sees + j - border - sources->from;
             const size_t left = size_min(span->count, end) - j;
-            assert(i < takes->count);
-            count = takes->alike_until[i] - i < left ? takes->alike_until[i] - i : left;
+            assert(i < sources->count);
+            count = sources->alike_until[i] - i < left ? sources->alike_until[i] - i : left;
             float *above = u + down.low * row_floats + span->column + j;
             float *below = u + down.high * row_floats + span->column + j;
-            add(above + takes->low[i] * stride, weights[0] + i, count);
-            add(above + takes->high[i] * stride, weights[1] + i, count);
-            add(below + takes->low[i] * stride, weights[2] + i, count);
-            add(below + takes->high[i] * stride, weights[3] + i, count);
+            add(above + sources->low[i] * stride, weights[0] + i, count);
+            add(above + sources->high[i] * stride, weights[1] + i, count);
+            add(below + sources->low[i] * stride, weights[2] + i, count);
+            add(below + sources->high[i] * stride, weights[3] + i, count);
         }
     }
 }
 
-/* The same of all rows that the kernel sees from a span: u [tap][point][gemm_columns]. */
+/* The same for all rows that the kernel sees from a span: u [tap][point][gemm_columns]. */
 static void add_span(const struct plan *plan, size_t branch, const struct span *span, float *u)
 {
     const size_t kernel = plan->bottleneck_kernel, border = kernel / 2;
     const size_t row_floats = kernel * geometry_points(&plan->g, branch) * plan->simd->gemm_columns;
-    struct takes takes;
-    look_up(plan, branch, span, border, &takes);
+    struct sources sources;
+    look_up(plan, branch, span, border, &sources);
     for (size_t down = 0; down < kernel; down++)
         if (span->row + down >= border && span->row + down < plan->g.h + border)
-            add_row(plan, branch, span, &takes, span->row + down - border, u + down * row_floats);
+            add_row(plan, branch, span, &sources, span->row + down - border, u + down * row_floats);
 }
 
 void plan_columns(const struct plan *plan, size_t tile, float *ret)
@@ -122,7 +122,7 @@ bool plan_shares_columns(const struct plan *plan)
     return plan->takes_columns && plan->tiles.count <= SHARED_BYTES / tile_bytes;
 }
 
-/* Row-wise: u [width of the grid][gemm_columns], the weights along any row. */
+/* Row-wise: u [width of the grid][gemm_columns], the weights along a row. */
 static void add_row_columns(const struct plan *plan, size_t branch, size_t tile, float *u)
 {
     const size_t stride = plan->simd->gemm_columns;

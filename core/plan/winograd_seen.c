@@ -4,14 +4,14 @@
 
 enum { ON_AXIS = SIMD_WINOGRAD_INPUT };
 
-/* How much of grid line k a pixel takes on an axis. */
+/* The weight of grid line k at a pixel, along an axis. */
 static float share_of(const struct resize_tap *tap, size_t k)
 {
     return (float)((tap->low == k ? 1 - tap->weight : 0) + (tap->high == k ? tap->weight : 0));
 }
 
-/* ret[ON_AXIS][tiles] = what tiles on an axis of `extent` pixels see of grid line k, transformed.
- * from: where each pixel is taken from. */
+/* ret[ON_AXIS][tiles] = the weights of grid line k at what tiles on an axis of `extent` pixels see,
+ * transformed. from: where each pixel is taken from. */
 static void transform_line(const double *from, size_t extent, size_t grid, size_t k, float *ret)
 {
     const size_t tiles = winograd_tiles_on(extent);

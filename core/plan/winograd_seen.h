@@ -1,4 +1,4 @@
-/* winograd_seen.h - what Winograd's tiles see of folded branches: tables of a plan. */
+/* winograd_seen.h - how Winograd's tiles see the grids of folded branches: tables of a plan. */
 #ifndef PPM_CORE_PLAN_WINOGRAD_SEEN_H
 #define PPM_CORE_PLAN_WINOGRAD_SEEN_H
 

@@ -304,7 +304,7 @@ Test(json, refuses_data_that_is_not_as_shape_says)
          "data is nested as [2, 2, 1], expected [2, 1, 2], the shape"},
         {"{\"shape\": [2, 1, 1], \"data\": [[[[1]]], [[[2]]]]}",
          "data is nested as [2, 1, 1, 1], expected [2, 1, 1], the shape"},
-        /* No machine has the memory; nothing is allocated for it. */
+        /* No machine has this much memory; nothing is allocated. */
         {"{\"shape\": [1, 2, 1000000, 1000000000], \"data\": [1, 2]}",
          "data holds 2 numbers, expected 2000000000000000 for shape [1, 2, 1000000, 1000000000]"},
         {"{\"shape\": [4294967296, 4294967296, 4294967296], \"data\": [1]}", "overflows"},

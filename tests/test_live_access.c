@@ -1,4 +1,4 @@
-/* test_live_access.c - who may ask: keys, pages of other origins, modes of a unix socket. */
+/* test_live_access.c - access: keys, pages of other origins, modes of a unix socket. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -265,7 +265,7 @@ Test(live_access, pages_of_listed_origins_may_ask_and_read)
     } cases[] = {
         {"GET", "/ppm", "https://a.example", 200, true},
         {"HEAD", "/healthz", "http://b.example:8080", 200, true},
-        {"GET", "/nowhere", "https://a.example", 404, true}, /* errors may be read as well */
+        {"GET", "/nowhere", "https://a.example", 404, true}, /* errors are readable too */
         {"POST", "/ppm", "https://a.example", 415, true},
         {"GET", "/ppm", "http://a.example", 200, false},
         {"GET", "/ppm", "https://a.example:443", 200, false},
@@ -298,7 +298,7 @@ Test(live_access, pages_of_listed_origins_may_ask_and_read)
         live_answer_free(&answer);
     }
     struct live_answer answer = ask(&live, "GET", "/ppm", "");
-    check_header(&answer, "Vary", "Origin"); /* what is cached is not for everyone */
+    check_header(&answer, "Vary", "Origin"); /* so that caches keep origins apart */
     check_no_cors(&answer);
     live_answer_free(&answer);
     live_stop(&live);
@@ -328,7 +328,7 @@ Test(live_access, a_preflight_is_answered_before_keys_are_asked_for)
     check_header(&answer, "Vary", "Origin");
     live_answer_free(&answer);
 
-    answer = ask(&live, "POST", "/ppm", ORIGIN); /* the page is to see why */
+    answer = ask(&live, "POST", "/ppm", ORIGIN); /* the page must see why */
     live_check_problem(&answer, 401, "key", "no key");
     check_header(&answer, "Access-Control-Allow-Origin", "https://a.example");
     live_answer_free(&answer);

@@ -1,5 +1,5 @@
-/* test_live_bfloat16.c - a model that computes with bfloat16, where this machine serves it: what it
- * says of itself; and what is said where it is refused. */
+/* test_live_bfloat16.c - a model that computes with bfloat16: its description if this machine
+ * supports it, the error if not. */
 #include "tests/live_support.h"
 #include "tests/support.h"
 
@@ -57,7 +57,7 @@ Test(live_bfloat16, is_described_or_refused)
     live_output_free(&output);
 }
 
-/* Kernels that every machine of its kind has, and that have no products of bfloat16. */
+/* Kernels that every machine of this architecture has, without bfloat16 products. */
 Test(live_bfloat16, is_refused_elsewhere)
 {
     static const char *const sets[] = {"PPM_ISA=avx2", "PPM_ISA=neon"};
@@ -72,7 +72,7 @@ Test(live_bfloat16, is_refused_elsewhere)
     }
 }
 
-/* By kernels that have slow ones it is served, and the log says so. */
+/* With slow bfloat16 kernels it is served, with a warning in the log. */
 Test(live_bfloat16, is_served_with_a_warning_where_it_is_slow)
 {
     struct live live;

@@ -1,5 +1,5 @@
-/* test_live_bits.c - one request, many times: alone and by the whole team, and among others of
- * several models, side by side or in a batch. All answers are the first one, bit by bit. */
+/* test_live_bits.c - one request, many times: alone on the whole team, and among requests to
+ * several models, side by side or in a batch. All responses equal the first one, bit for bit. */
 #include "simd/simd.h"
 #include "tests/live_support.h"
 #include "tests/support.h"
@@ -60,7 +60,7 @@ static struct live_answer receive(int connection)
     return answer;
 }
 
-/* All cases at once, some times each. */
+/* All cases at once, several times each. */
 static void check_crowd(const struct live *live, const float *x, const struct live_answer *first)
 {
     int connections[ROUNDS * CASES];

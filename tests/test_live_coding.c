@@ -1,4 +1,4 @@
-/* test_live_coding.c - compressed bodies of requests and answers, on every route. */
+/* test_live_coding.c - compressed bodies of requests and responses, on every route. */
 #include "tests/compressed.h"
 #include "tests/live_support.h"
 
@@ -33,7 +33,7 @@ static struct live_body compress_body(enum compressed_format format, const struc
     return made;
 }
 
-/* The answer to the body is y. */
+/* Checks that the response to the body is y. */
 static void check_answer(const struct live_answer *answer, const struct live_tensor *y,
                          const char *what)
 {
@@ -67,7 +67,7 @@ Test(live_coding, bodies_in_every_form_and_coding)
     live_stop(&live);
 }
 
-/* In chunks of so many bytes, each sent by itself. */
+/* In chunks of the given size, each sent separately. */
 static struct live_answer ask_in_chunks(const struct live *live, const char *headers,
                                         const struct live_body *body, size_t chunk_bytes)
 {
@@ -165,7 +165,7 @@ Test(live_coding, identity_and_nothing_are_no_coding)
     live_stop(&live);
 }
 
-/* On one connection, which goes on. */
+/* On one connection, which stays open. */
 static void check_refused_data(int connection, const char *bytes, size_t count, const char *text)
 {
     struct live_answer answer;
@@ -232,7 +232,7 @@ Test(live_coding, limits_hold_for_both_lengths)
     live_stop(&live);
 }
 
-/* Inflating a large body is not for the threads that answer health checks: it waits for its turn.
+/* Large bodies are not inflated by the threads that answer health checks, but queued.
  */
 Test(live_coding, a_large_body_waits_for_a_thread_that_computes)
 {
@@ -288,7 +288,7 @@ Test(live_coding, a_raw_body_is_as_long_as_its_shape_says)
 
 /* ---- answers ---- */
 
-/* A map of which the answer is longer than a KiB. */
+/* A map whose response is longer than a KiB. */
 static const char *const map_target = "/ppm?shape=1,4,30,30";
 static const float map[4 * 30 * 30] = {1, 2, 3};
 
@@ -349,7 +349,7 @@ Test(live_coding, json_is_compressed_for_who_asks)
     live_stop(&live);
 }
 
-/* Descriptions and refusals are JSON, too; the page is as good as. */
+/* Descriptions and errors are JSON too, and the page compresses as well. */
 Test(live_coding, what_is_only_read_is_compressed_as_well)
 {
     static const struct {
@@ -362,7 +362,7 @@ Test(live_coding, what_is_only_read_is_compressed_as_well)
         {"GET", "/", 200},
         {"GET", "/page/page.js", 200},
         {"GET", "/page/page.css", 200},
-        {"GET", NULL, 404}, /* a long target, which the refusal repeats */
+        {"GET", NULL, 404}, /* a long target, which the error repeats */
     };
     struct live live;
     char value[LIVE_HEADER_BYTES], long_target[1400] = "/nowhere/";

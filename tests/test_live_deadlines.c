@@ -1,4 +1,5 @@
-/* test_live_deadlines.c - each stage of a request has its time, and a request may ask for less. */
+/* test_live_deadlines.c - each stage of a request has a deadline, and a request may ask for less.
+ */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,7 @@
 
 #define POST_NPY "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
 
-/* Expects a refusal that names the time and who set it, and the end of the connection. */
+/* Expects an error that names the time and who set it, and the end of the connection. */
 static void check_late(int connection, int status, const char *text, const char *what)
 {
     struct live_answer answer;
@@ -47,7 +48,7 @@ Test(live_deadlines, a_body_has_its_own_time)
     live_stop(&live);
 }
 
-/* 8 x 1200 x 1200 values for 16 bytes: more than sockets hold. */
+/* 8 x 1200 x 1200 values for 16 bytes: more than socket buffers hold. */
 Test(live_deadlines, an_answer_has_its_own_time)
 {
     char directory[LIVE_PATH_BYTES], path[64];
@@ -70,7 +71,8 @@ Test(live_deadlines, an_answer_has_its_own_time)
 
 /* ---- stages that we keep waiting ---- */
 
-/* Who waits is told at its time, though what it waits for is still being computed. */
+/* A waiting request gets its error in time, though the request before it is still being computed.
+ */
 Test(live_deadlines, waiting_has_its_own_time)
 {
     enum { IMAGES = 2048 };
@@ -149,10 +151,10 @@ Test(live_deadlines, a_time_that_is_none_is_refused)
     live_stop(&live);
 }
 
-/* ---- what is no computation ---- */
+/* ---- other work ---- */
 
-/* A chunked body whose data stands before its shape is read at its end: 1,000,000 numbers of those
- * that take longest. */
+/* A chunked body with its data before its shape is parsed at its end: 1,000,000 of the slowest
+ * numbers. */
 Test(live_deadlines, reading_numbers_is_abandoned_at_the_deadline)
 {
     enum { COUNT = 1000000 };
@@ -180,7 +182,7 @@ Test(live_deadlines, reading_numbers_is_abandoned_at_the_deadline)
     live_stop(&live);
 }
 
-/* Milliseconds that an answer's Server-Timing gives to computing it, and to writing it. */
+/* The milliseconds for compute and encode in a response's Server-Timing. */
 static void read_timing(const struct live_answer *answer, double *ret_compute, double *ret_encode)
 {
     char value[LIVE_HEADER_BYTES];
@@ -196,8 +198,8 @@ static struct live_answer ask_for_numbers(const struct live *live, const char *h
                     4 * 4 * 900);
 }
 
-/* 4 x 1000 x 1000 numbers, deflated: that takes many times as long as their computation. An answer
- * that is being written when its time is over is not sent. */
+/* 4 x 1000 x 1000 numbers, deflated, which takes much longer than computing them. A response that
+ * is still being written at its deadline is not sent. */
 Test(live_deadlines, writing_numbers_is_abandoned_at_the_deadline)
 {
 #define ASKING                                                                                     \
@@ -212,7 +214,7 @@ Test(live_deadlines, writing_numbers_is_abandoned_at_the_deadline)
                                "{'input': {'channels': 4}, 'bins': [1], 'branch': [], 'output': "
                                "{'size': [1000, 1000]}, 'weights': {'random': 1}}"));
     live_start(&live, LIST("--model", path), NULL);
-    for (int i = 0; i < 3; i++) { /* the fastest, whatever else this machine does */
+    for (int i = 0; i < 3; i++) { /* the fastest, since the machine may be busy */
         double c, e;
         struct live_answer answer = ask_for_numbers(&live, ASKING);
         cr_assert(answer.status == 200, "%s", answer.head);

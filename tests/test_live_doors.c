@@ -1,4 +1,4 @@
-/* test_live_doors.c - who is let in, who has to leave for whom, and when: crowds, silence, drains.
+/* test_live_doors.c - which connections are accepted and which are closed: crowds, silence, drains.
  */
 #include "tests/live_support.h"
 
@@ -18,7 +18,7 @@ TestSuite(live_doors, .timeout = 300);
 
 /* ---- clients that leave ---- */
 
-/* A byte that nobody reads stands before the end of the connection. */
+/* An unread byte comes before the end of the connection. */
 static void leave_behind_a_byte(const struct live *live, bool resets)
 {
     const struct linger at_once = {.l_onoff = 1};
@@ -36,7 +36,7 @@ Test(live_doors, a_client_that_left_behind_a_byte_is_noticed)
     live_slow_start(&live, LIST("--threads", "2", "--compute-timeout-ms", "20000"));
     for (int i = 0; i < 2; i++) {
         leave_behind_a_byte(&live, i == 1);
-        live_wait_metric(&live, "ppm_requests_in_flight", 1); /* the one that asks */
+        live_wait_metric(&live, "ppm_requests_in_flight", 1); /* the request for the metrics */
     }
     struct live_answer metrics = live_ask(&live, "GET", "/metrics", "", NULL, 0);
     cr_assert(live_sample(&metrics, GONE("compute")) == 2, "%s",
@@ -72,7 +72,7 @@ Test(live_doors, idle_time_cuts_nothing_that_has_a_deadline_of_its_own)
     live_stop(&live);
 }
 
-/* 8 x 1200 x 1200 values for 16 bytes: more than sockets hold. */
+/* 8 x 1200 x 1200 values for 16 bytes: more than socket buffers hold. */
 Test(live_doors, a_reader_may_pause)
 {
     char directory[LIVE_PATH_BYTES], path[64];
@@ -96,7 +96,7 @@ Test(live_doors, a_reader_may_pause)
     live_directory_remove(directory);
 }
 
-/* What is late is told as an answer would be: its own id, its trace, where and when. */
+/* A timeout's response has the usual headers: id, trace, timing. */
 Test(live_doors, a_late_body_is_told_about_itself)
 {
     static const char trace_id[] = "0af7651916cd43dd8448eb211c80319c";
@@ -136,7 +136,7 @@ static void check_health(const struct live *live, const char *what)
     }
 }
 
-/* Connections that say so much and no more. */
+/* Connections that send this text and no more. */
 static void check_crowd(const char *said, const char *what)
 {
     int crowd[CROWD];
@@ -231,7 +231,7 @@ Test(live_doors, a_body_that_never_comes_holds_no_drain)
     cr_assert(live_wait(&live) == 0);
 }
 
-/* Nor does one that would take minutes: a byte now and then is not arriving. */
+/* A body that would take minutes does not delay it either: a byte now and then is not arriving. */
 Test(live_doors, a_body_that_trickles_holds_no_drain)
 {
     struct live live;

@@ -27,7 +27,7 @@ static float *make_exact(size_t count)
     return x;
 }
 
-/* As the wire has them. */
+/* In the wire format. */
 static char *encode(const float *values, size_t count, const struct dtype *dtype)
 {
     char *bytes = malloc(count * dtype->bytes);
@@ -53,7 +53,7 @@ static struct live_answer post_raw(const struct live *live, const char *shape, c
     return answer;
 }
 
-/* In every type and out in every type: as the answer to float32, rounded. */
+/* Every type in and every type out: the response to float32, rounded. */
 static void check_types(const struct live *live, const char *shape, size_t count)
 {
     float *x = make_exact(count);
@@ -80,7 +80,7 @@ static void check_types(const struct live *live, const char *shape, size_t count
     free(y);
 }
 
-/* By the thread that has the request, and by the executor, whose memory for x is kept. */
+/* On the connection's thread and on the executor, which keeps its memory for x. */
 Test(live_dtype, every_type_goes_in_and_comes_out)
 {
     struct live live;
@@ -91,7 +91,7 @@ Test(live_dtype, every_type_goes_in_and_comes_out)
     live_stop(&live);
 }
 
-/* The golden answer, to the accuracy of the type, and values that take rounding on the way in. */
+/* The golden result, to the accuracy of the type, and values that are rounded on input. */
 Test(live_dtype, answers_are_those_of_the_model)
 {
     static const double accuracies[] = {1e-5, 0x1p-10, 0x1p-7};
@@ -123,7 +123,7 @@ Test(live_dtype, answers_are_those_of_the_model)
     live_stop(&live);
 }
 
-/* float16 in and out as .npy, whose header may be agreed with. */
+/* float16 in and out as .npy, with a query that agrees with the header. */
 Test(live_dtype, npy_tells_its_own)
 {
     static const char head[] = "{'descr': '<f2', 'fortran_order': False, 'shape': (1, 4, 2, 2)}\n";
@@ -217,7 +217,7 @@ Test(live_dtype, refusals)
     live_stop(&live);
 }
 
-/* Its header comes with the body alone. */
+/* Its header only comes with the body. */
 Test(live_dtype, npy_that_disagrees)
 {
     struct live live;

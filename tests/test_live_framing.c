@@ -1,5 +1,5 @@
-/* test_live_framing.c - where a body ends: what a proxy in front could read in another way is
- * refused, what RFC 9112 allows is not, whatever the pieces that it comes in. */
+/* test_live_framing.c - where a body ends: what a proxy in front could read differently is
+ * refused, what RFC 9112 allows is not, whatever the pieces. */
 #include "tests/live_support.h"
 #include "tests/live_tls.h"
 
@@ -15,7 +15,7 @@
 #define CHUNKED HEAD "Transfer-Encoding: chunked\r\n\r\n"
 #define END     "\r\n0\r\n\r\n"
 
-/* Behind each request: whether it is answered says where the server takes that to end. */
+/* Follows each request: whether it is answered shows where the server sees the end of the first. */
 static const char next[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: next\r\n\r\n";
 
 TestSuite(live_framing, .timeout = 300);
@@ -74,7 +74,7 @@ static const struct framing_case cases[] = {
     {CHUNKED "10000000000000024\r\n" BODY END, 400, "counted"},
 };
 
-/* One answer, and then that of what follows or the end. */
+/* One response, then that to the next request or the end. */
 static void check_answers(int connection, const struct framing_case *c)
 {
     struct live_answer answer;
@@ -108,7 +108,7 @@ Test(live_framing, a_body_ends_where_every_reader_takes_it_to_end)
     live_stop(&live);
 }
 
-/* What was mended or given up must not depend on where the network cuts it apart. */
+/* What is corrected or refused must not depend on how the network splits it. */
 Test(live_framing, whatever_the_pieces_that_it_comes_in)
 {
     static const size_t some[] = {3, 8, 9, 17, 19, 29, 30, 31, 35};
@@ -117,7 +117,7 @@ Test(live_framing, whatever_the_pieces_that_it_comes_in)
     for (size_t i = 0; i < COUNT(some); i++) {
         const struct framing_case *c = &cases[some[i]];
         int connection = live_connect(&live);
-        const char *from = strstr(c->bytes, "json\r\n") + 6; /* before it nothing is of interest */
+        const char *from = strstr(c->bytes, "json\r\n") + 6; /* nothing before it matters */
         live_send(connection, c->bytes, (size_t)(from - c->bytes));
         for (; *from; from++) {
             live_send(connection, from, 1);
@@ -130,7 +130,7 @@ Test(live_framing, whatever_the_pieces_that_it_comes_in)
     live_stop(&live);
 }
 
-/* The request before it is answered, though it is still computed when the end is found. */
+/* The request before it is answered, though it is still being computed when the end is found. */
 Test(live_framing, what_came_before_is_answered)
 {
     char *zeros = calloc(1, 16 * 64 * 16);
@@ -155,7 +155,7 @@ Test(live_framing, what_came_before_is_answered)
     free(zeros);
 }
 
-/* All that comes by TLS until the connection ends, one way or another. */
+/* Everything received over TLS until the connection ends in any way. */
 static size_t receive_by_tls(struct live_tls *tls, char *ret, size_t bytes)
 {
     size_t at = 0;

@@ -14,7 +14,7 @@
 #define JSON_TYPE "Content-Type: application/json\r\n"
 #define CHUNKS    "5\r\nhello\r\n0\r\n\r\n"
 
-/* Sends it, and takes what comes until the connection is closed. Returns the status, or 0. */
+/* Sends bytes and reads until the connection is closed. Returns the status, or 0. */
 static int exchange(const struct live *live, const char *bytes, size_t count)
 {
     struct live_answer answer;
@@ -74,7 +74,7 @@ Test(live_hostile, random_bytes_change_nothing)
     live_stop(&live);
 }
 
-/* A head that a proxy in front may understand in another way is not guessed at. */
+/* A head that a proxy in front may understand differently is refused. */
 Test(live_hostile, an_ambiguous_head_is_refused_and_the_connection_closed)
 {
     static const struct {
@@ -163,7 +163,7 @@ Test(live_hostile, every_line_of_the_log_is_a_record_of_printable_text)
     live_stop(&live);
 }
 
-/* Serves on a unix socket, as its log may not tell the port. */
+/* Serves on a unix socket, since its log may not contain the port. */
 static void check_serving_without_a_log(int log, const char *format, const char *what)
 {
     char directory[LIVE_PATH_BYTES], host[64];

@@ -11,7 +11,7 @@
 
 static const char npy_type[] = "Content-Type: application/x-npy\r\n";
 
-/* ---- headers of every answer ---- */
+/* ---- headers of every response ---- */
 
 Test(live_http, a_request_id_is_echoed_when_it_is_a_token)
 {
@@ -156,7 +156,7 @@ Test(live_http, a_client_may_wait_for_100_continue)
     live_stop(&live);
 }
 
-/* The refusal must come in place of 100, or the client sends for nothing. */
+/* The error must come instead of 100, or the client sends for nothing. */
 Test(live_http, a_refusal_comes_in_place_of_100_continue)
 {
     struct live live;
@@ -283,7 +283,7 @@ struct client {
     size_t wrong;
 };
 
-/* Compares without an assertion: those belong to the test's own thread. */
+/* Compares without an assertion, which only the test's own thread may use. */
 static void *be_client(void *context)
 {
     struct client *client = context;

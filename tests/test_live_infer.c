@@ -1,4 +1,4 @@
-/* test_live_infer.c - POST /ppm: every way to send a tensor and to receive one. */
+/* test_live_infer.c - POST /ppm: every way to send a tensor and receive one. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* test_live_large.c - bodies and answers of tens of megabytes, every way they may travel. */
+/* test_live_large.c - bodies and responses of tens of megabytes, in every format. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* x is the first half of the answer as it is, and means are the other. */
+/* The first half of the response is x, the second its means. */
 enum {
     SIDE = 1500,
     COUNT_IN = 4 * SIDE * SIDE,
@@ -57,7 +57,7 @@ static char *make_x(void)
     return npy;
 }
 
-/* Reads the answer, whose tensor begins behind head bytes. */
+/* Reads the response, whose tensor follows `head` bytes. */
 static void check_answer(int connection, const char *x, size_t head, const char *what)
 {
     struct live_answer answer;
@@ -78,7 +78,7 @@ static void send_head(int connection, const char *target, const char *type, cons
                target, type, headers);
 }
 
-/* Raw and .npy, again and again on one connection. */
+/* Raw and .npy, repeatedly on one connection. */
 static void check_forms(const struct live *live)
 {
     char *x = make_x(), headers[64];
@@ -139,7 +139,7 @@ Test(live_large, in_chunks_and_after_100_continue)
     stop(&live);
 }
 
-/* Two sent ahead of their answers, and read late: sockets are full both ways. */
+/* Two requests are sent before their responses are read: sockets are full in both directions. */
 Test(live_large, one_behind_the_other)
 {
     struct live live;

@@ -1,4 +1,4 @@
-/* test_live_limits.c - limits of bodies, memory and patience; clients that break off or lie. */
+/* test_live_limits.c - limits of bodies, memory and time; clients that disconnect or lie. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -11,10 +11,10 @@
 #define POST_NPY  "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
 #define POST_JSON "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
-/* Nothing of what was refused or broken off is left. */
+/* Nothing is left of refused or aborted requests. */
 static void check_clean(const struct live *live)
 {
-    live_wait_metric(live, "ppm_requests_in_flight", 1); /* the one that asks */
+    live_wait_metric(live, "ppm_requests_in_flight", 1); /* the request for the metrics */
     live_wait_metric(live, "ppm_bytes_in_flight", 0);
     live_wait_metric(live, "ppm_queue_depth", 0);
     live_check_serving(live, "all of it");
@@ -93,7 +93,7 @@ Test(live_limits, a_chunked_body_without_end_is_cut_off)
     live_stop(&live);
 }
 
-/* What a model takes 16 bytes for and answers 8 x side x side values to. */
+/* A model that takes 16 bytes and returns 8 x side x side values. */
 static void write_magnifier(char directory[LIVE_PATH_BYTES], char path[64], int side)
 {
     char text[256];
@@ -106,7 +106,7 @@ static void write_magnifier(char directory[LIVE_PATH_BYTES], char path[64], int 
     live_write_file(path, text);
 }
 
-/* Asks such a model for an answer, and reads nothing of it. */
+/* Requests a result from that model, and does not read it. */
 static int ask_magnifier(const struct live *live, const char *query, const char *accept)
 {
     char logged[96];
@@ -163,7 +163,7 @@ Test(live_limits, a_body_beyond_the_memory_is_refused_from_its_head)
     live_stop(&live);
 }
 
-/* Sends that much of a body of zeros. */
+/* Sends the first `bytes` of a body of zeros. */
 static void send_zeros(int connection, size_t count)
 {
     static const char zeros[1 << 16];
@@ -175,7 +175,7 @@ static void send_zeros(int connection, size_t count)
 
 enum { HELD_BYTES = 999000, KEPT_BACK_BYTES = 500000 };
 
-/* A server whose memory for bodies one connection holds, which is returned. */
+/* Starts a server and fills its memory for bodies with one connection, which is returned. */
 static int start_full(struct live *ret)
 {
     live_start(ret, LIST("--model", LISTING1_GOLDEN, "--memory-max-bytes", "1000000"), NULL);
@@ -186,7 +186,7 @@ static int start_full(struct live *ret)
     return holder;
 }
 
-/* More of that body comes. */
+/* Sends more of that body. */
 static void go_on(int holder)
 {
     send_zeros(holder, 4096);
@@ -226,7 +226,7 @@ Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
         cr_assert(!strstr(answer.head, "Connection: close"), "%s", answer.head);
         live_answer_free(&answer);
     }
-    /* who asks first is told at once, and need not send */
+    /* a client that asks first is told at once, and need not send */
     go_on(holder);
     live_print(connection, POST_NPY "Expect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
                x.file_bytes);
@@ -240,14 +240,14 @@ Test(live_limits, who_sends_little_at_a_bad_time_keeps_the_connection)
     live_stop(&live);
 }
 
-/* What stopped arriving makes way for what is there; what goes on arriving does not. */
+/* A body that stopped arriving is dropped for a complete one; a body that keeps arriving is not. */
 Test(live_limits, an_idle_body_gives_way)
 {
     enum { BODY_BYTES = 4 * 50 * 50 * 4 };
     struct live live;
     struct live_answer answer;
     int idle = start_full(&live);
-    for (int i = 0; i < 2; i++) { /* to both of the threads that serve connections */
+    for (int i = 0; i < 2; i++) { /* one for each HTTP thread */
         live_sleep_ms(1100);
         int steady = live_connect(&live);
         live_print(steady,
@@ -280,7 +280,7 @@ Test(live_limits, an_idle_body_gives_way)
     live_stop(&live);
 }
 
-/* Heads and shapes claim what they like, and take nothing. */
+/* The sizes that heads and shapes claim take no memory. */
 Test(live_limits, claims_take_no_memory)
 {
     static const char *const claims[] = {
@@ -316,7 +316,7 @@ Test(live_limits, claims_take_no_memory)
     live_stop(&live);
 }
 
-/* A route takes bodies as long as it has a use for. */
+/* A route accepts only bodies of the length it can use. */
 Test(live_limits, a_route_knows_how_long_its_bodies_may_be)
 {
     static const struct {
@@ -343,7 +343,7 @@ Test(live_limits, a_route_knows_how_long_its_bodies_may_be)
         live_answer_free(&answer);
         close(connection);
     }
-    /* in chunks, it is refused as soon as it is too long: what follows takes no memory */
+    /* in chunks, it is refused as soon as it is too long: the rest takes no memory */
     int connection = live_connect(&live);
     live_print(connection, "POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\n"
                            "Transfer-Encoding: chunked\r\n\r\n1000\r\n");
@@ -362,7 +362,7 @@ Test(live_limits, a_route_knows_how_long_its_bodies_may_be)
     live_stop(&live);
 }
 
-/* A body in chunks counts as well, whatever Content-Length stands beside it. */
+/* A chunked body counts as well, whatever its Content-Length. */
 Test(live_limits, chunks_count_as_memory)
 {
     static const char *const heads[] = {"", "Content-Length: 1\r\n"};
@@ -405,7 +405,7 @@ Test(live_limits, an_answer_counts_as_memory_until_it_is_read)
     live_directory_remove(directory);
 }
 
-/* Halves lie where the floats were. */
+/* The float16 result replaces the floats in place. */
 Test(live_limits, an_answer_of_halves_counts_as_what_holds_it)
 {
     char directory[LIVE_PATH_BYTES], path[64];
@@ -426,7 +426,7 @@ Test(live_limits, an_answer_of_halves_counts_as_what_holds_it)
     live_directory_remove(directory);
 }
 
-/* ---- patience ---- */
+/* ---- timeouts ---- */
 
 Test(live_limits, a_body_that_takes_too_long_is_408)
 {
@@ -465,7 +465,7 @@ Test(live_limits, a_silent_client_is_let_go)
     }
     for (size_t i = 0; i < COUNT(beginnings); i++) {
         struct live_answer answer;
-        if (i >= 2) { /* who has begun is told */
+        if (i >= 2) { /* a request that has begun gets a response */
             cr_assert(live_receive(connections[i], false, &answer), "%s", beginnings[i]);
             live_check_problem(&answer, 408, i == 2 ? "head_timeout_ms" : "body_timeout_ms",
                                beginnings[i]);
@@ -478,7 +478,7 @@ Test(live_limits, a_silent_client_is_let_go)
     live_stop(&live);
 }
 
-/* A byte now and then keeps the idle timeout away; the deadlines are absolute. */
+/* A byte now and then resets an idle timeout; the deadlines are absolute. */
 Test(live_limits, a_client_that_trickles_its_request_is_cut_off)
 {
     static const char *const beginnings[] = {"GET /healthz",

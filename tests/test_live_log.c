@@ -1,4 +1,4 @@
-/* test_live_log.c - the line that each request leaves, as text and as JSON, and its trace. */
+/* test_live_log.c - the log line of each request, as text and as JSON, and its trace. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -14,7 +14,7 @@
 #define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"
 #define PARENT "00f067aa0ba902b7"
 
-/* The record of the request with that id, once it is there. */
+/* The record of the request with that id, once it is written. */
 static json_t *wait_record(const struct live *live, const char *id)
 {
     char member[160];
@@ -53,7 +53,7 @@ static struct live_answer ask_golden(const struct live *live, const char *target
     return answer;
 }
 
-/* The client is told the same times, to the microsecond, which either may have rounded. */
+/* The client gets the same times, to within a microsecond of rounding. */
 static void check_server_timing(const struct live_answer *answer, const json_t *record)
 {
     static const char *const members[] = {"queue_ms", "compute_ms", "decode_ms", "encode_ms"};
@@ -168,7 +168,7 @@ Test(live_log, a_valid_traceparent_is_answered_with_our_span_in_its_trace)
     static const char *const cases[][2] = {
         {"00-" TRACE "-" PARENT "-01", "-01"},
         {"00-" TRACE "-" PARENT "-00", "-00"},
-        {"00-" TRACE "-" PARENT "-ff", "-01"}, /* flags that we do not know are not passed on */
+        {"00-" TRACE "-" PARENT "-ff", "-01"}, /* unknown flags are not passed on */
         {"00-" TRACE "-" PARENT "-02", "-00"},
         {"cc-" TRACE "-" PARENT "-01", "-01"}, /* a later version */
         {"cc-" TRACE "-" PARENT "-01-what-the-future-will-be-like", "-01"},

@@ -150,7 +150,7 @@ static int send_request(const struct request *r)
         r->method, r->target, r->headers, length);
     if (r->is_chunked)
         live_print(connection, "%zx\r\n", r->body_bytes);
-    live_send(connection, r->body, r->body_bytes); /* an early answer may end it */
+    live_send(connection, r->body, r->body_bytes); /* an early response may end it */
     if (r->is_chunked)
         live_print(connection, "\r\n0\r\n\r\n");
     return connection;
@@ -158,7 +158,7 @@ static int send_request(const struct request *r)
 
 static long refused_request; /* for the messages */
 
-/* False: the connection was closed before all of an answer came. */
+/* False: the connection was closed before a complete response. */
 static bool receive_answer(const struct request *r, int connection, struct live_answer *ret)
 {
     struct pollfd answer = {.fd = connection, .events = POLLIN};
@@ -186,7 +186,7 @@ static bool has_counts(const struct request *r)
     return strcmp(r->target, "/metrics") == 0 || strstr(r->target, "/stats");
 }
 
-/* What is the same in two answers to one request. */
+/* The part that is equal in two responses to one request. */
 static char *head_without_times(const struct request *r, const struct live_answer *answer)
 {
     static const char *const passing[] = {"Date:", "Server-Timing:", "traceparent:"};
@@ -206,7 +206,7 @@ static char *head_without_times(const struct request *r, const struct live_answe
     return copy;
 }
 
-/* The "# HELP" and "# TYPE" of metrics; the values change. */
+/* The "# HELP" and "# TYPE" lines of metrics; the values change. */
 static char *comments_of(const char *text)
 {
     char *copy = calloc(1, strlen(text) + 1), *to = copy;
@@ -218,7 +218,7 @@ static char *comments_of(const char *text)
     return copy;
 }
 
-/* Behind the times, in either form. */
+/* After the times, in either format. */
 static bool have_same_stages(const struct live_answer *a, const struct live_answer *b)
 {
     const char *of_a = memmem(a->body, a->body_bytes, "flops", 5);
@@ -296,7 +296,7 @@ static void ask_without_memory(const struct request *r, size_t copies,
     }
 }
 
-/* What was in use before a request is all that is in use after it. */
+/* Nothing more is in use after a request than before it. */
 static void check_blocks(const struct request *r, size_t blocks, long k)
 {
     for (int waited = 0; heap_blocks() > blocks; waited++) {
@@ -306,7 +306,7 @@ static void check_blocks(const struct request *r, size_t blocks, long k)
     }
 }
 
-/* The same again, until it is steady: caches are filled, the last connection is gone. */
+/* Repeats the request until memory is steady: caches are full, the last connection is gone. */
 static size_t blocks_when_settled(const struct request *r, size_t copies)
 {
     size_t before, blocks = 0;
@@ -321,7 +321,7 @@ static size_t blocks_when_settled(const struct request *r, size_t copies)
     return blocks;
 }
 
-/* Whether the k-th request for memory came at all. */
+/* Whether there was a k-th allocation. */
 static bool refuse_one(const struct request *r, size_t copies, const struct live_answer *expected,
                        size_t blocks, long k, long count)
 {
@@ -401,7 +401,7 @@ static const char *content_type(enum live_form form)
     return line;
 }
 
-/* x in that form, answered in every form. */
+/* x in that format, answered in every format. */
 static void refuse_forms(const char *model, enum live_form form, const struct live_tensor *x)
 {
     char headers[256], target[96], what[96];
@@ -492,7 +492,7 @@ Test(live_memory, tensors_for_the_executor)
     stop();
 }
 
-/* Decoded into memory of the server's own, for both ways to be computed; answered in place. */
+/* x is decoded into the server's memory, for both ways to compute; y is written in place. */
 Test(live_memory, halves)
 {
     enum { BODY_BYTES = 4 * 30 * 30 * 2 };
@@ -580,7 +580,7 @@ Test(live_memory, tensors_by_the_inference_protocol)
     stop();
 }
 
-/* Larger than what is looked at first. */
+/* Larger than the part that is examined first. */
 Test(live_memory, tensors_pooled_while_they_arrive)
 {
     static const char *const pooling[] = {"--pool-on-arrival-bytes", "1", NULL};
@@ -601,7 +601,7 @@ Test(live_memory, tensors_pooled_while_they_arrive)
     stop();
 }
 
-/* More shapes than plans are kept, so that each is planned anew. */
+/* More shapes than kept plans, so that each needs a new plan. */
 Test(live_memory, shapes_not_seen_before)
 {
     enum { SHAPES = 20 };
@@ -643,7 +643,7 @@ static size_t reloads(void)
     return count;
 }
 
-/* SIGHUP, and what comes of it: the same models again, or those from before. */
+/* SIGHUP and its result: the same models again, or the previous ones. */
 static void reload(long k)
 {
     const size_t before = reloads();
@@ -690,7 +690,7 @@ Test(live_memory, reloads)
     while (refuse_reload(&request, &expected, blocks, requests, 1))
         requests++;
     cr_expect(requests > 60, "%ld requests for memory, expected some more", requests);
-    for (long k = 0; k <= requests; k += 1 + requests / 50) /* each ends where the one above did */
+    for (long k = 0; k <= requests; k += 1 + requests / 50) /* same outcomes as above */
         refuse_reload(&request, &expected, blocks, k, HEAP_WITHOUT_END);
     live_answer_free(&expected);
     live_tensor_free(&x);

@@ -1,4 +1,4 @@
-/* test_live_metrics.c - what a server counts while it is asked, refuses and is left. */
+/* test_live_metrics.c - what a server counts as it answers, refuses and loses clients. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -24,7 +24,7 @@ Test(live_metrics, metrics_count_what_happens)
     struct live live;
     double before[COUNT(samples)];
     live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
-    live_check_serving(&live, "the start"); /* codes are shown once they were answered */
+    live_check_serving(&live, "the start"); /* a code appears once it was sent */
     for (size_t i = 0; i < COUNT(samples); i++)
         before[i] = live_metric(&live, samples[i]);
     for (int i = 0; i < 3; i++)
@@ -107,7 +107,7 @@ Test(live_metrics, clients_that_leave_are_counted_where_they_left)
         live_print(connection, "%s", cases[i / 2].bytes);
         if (is_in_body)
             live_wait_metric(&live, "ppm_requests_in_flight", 2);
-        if (is_in_body && is_by_reset) /* which may overtake a head */
+        if (is_in_body && is_by_reset) /* a reset may overtake the head */
             setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         close(connection);
         live_wait_metric(&live, sample, before + 1);
@@ -116,7 +116,7 @@ Test(live_metrics, clients_that_leave_are_counted_where_they_left)
     live_stop(&live);
 }
 
-/* Its answer is larger than what the kernel holds of it. */
+/* Its response is larger than the kernel's buffers. */
 Test(live_metrics, clients_that_do_not_read_their_answer_are_counted)
 {
     static const char model[] =

@@ -1,5 +1,5 @@
-/* test_live_origin.c - what a browser may do for a page of another origin, and by which names the
- * server is asked. */
+/* test_live_origin.c - what a browser may do for a page of another origin, and which host names
+ * the server accepts. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -9,8 +9,7 @@
 
 TestSuite(live_origin, .timeout = 300);
 
-/* One head and body as they are; the answer's status, and its detail in *ret when that is asked
- * for. */
+/* Sends head and body unchanged; returns the status, and the detail in *ret unless that is NULL. */
 static struct live_answer exchange(const struct live *live, const char *method, const char *target,
                                    const char *headers, const char *body)
 {
@@ -83,7 +82,7 @@ Test(live_origin, a_page_of_another_origin_changes_and_computes_nothing)
     live_stop(&live);
 }
 
-/* A refusal that waits for the body would have it read and kept. */
+/* If the refusal waited for the body, the body would be read and stored. */
 Test(live_origin, it_is_refused_before_the_body)
 {
     struct live live;
@@ -108,12 +107,12 @@ Test(live_origin, a_page_may_still_be_shown_what_is_only_read)
     live_stop(&live);
 }
 
-/* Content-Type is of no interest here: 415 says that the page has come that far. */
+/* Content-Type does not matter here: a 415 shows that the origin was accepted. */
 Test(live_origin, the_servers_own_page_and_listed_ones_compute)
 {
     static const char *const pages[] = {
         HOST "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n",
-        HOST "Origin: https://localhost\r\n", /* behind a proxy that takes TLS off */
+        HOST "Origin: https://localhost\r\n", /* a proxy terminates TLS */
         "Host: localhost:8080\r\nOrigin: http://localhost:8080\r\n",
         "Host: LOCALHOST:80\r\nOrigin: http://localhost\r\n",
         "Host: localhost.:8080\r\nOrigin: http://localhost.:8080\r\n",
@@ -201,7 +200,7 @@ Test(live_origin, names_that_are_none_are_refused_at_the_start)
     }
 }
 
-/* What a proxy on this machine passes on is for it to judge. */
+/* A proxy on this machine decides which names it passes on. */
 Test(live_origin, on_other_addresses_and_unix_sockets_any_name_is_answered)
 {
     char directory[LIVE_PATH_BYTES], host[64];

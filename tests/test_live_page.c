@@ -45,7 +45,7 @@ Test(live_page, is_served_with_all_that_belongs_to_it)
     live_stop(&live);
 }
 
-/* Nothing from other hosts, nothing inline, not framed. */
+/* Nothing from other hosts, nothing inline, no frames. */
 Test(live_page, allows_itself_alone)
 {
     static const char *const parts[] = {"default-src 'none'; ", "script-src 'self'; ",

@@ -1,4 +1,4 @@
-/* test_live_png.c - maps of labels as PNG, from a real server and from `run`. */
+/* test_live_png.c - label maps as PNG, from a server and from `run`. */
 #include "tests/live_support.h"
 #include "tests/png_reader.h"
 
@@ -127,7 +127,7 @@ Test(live_png, has_the_colours_of_its_model)
     check_palette("/ppm/map?shape=1,3,9,31", voc, COUNT(voc));
 }
 
-/* The form that is answered: of one map, and of a batch, which falls to what else is accepted. */
+/* The format of the response for one map, and for a batch, which needs another accepted format. */
 Test(live_png, is_negotiated)
 {
     static const struct {
@@ -187,7 +187,7 @@ Test(live_png, is_refused_with_a_reason)
     }
 }
 
-/* JSON tells a batch when its numbers are read. */
+/* A JSON body is known to be a batch once its numbers are read. */
 Test(live_png, of_json)
 {
     char body[4096];
@@ -200,7 +200,7 @@ Test(live_png, of_json)
     live_check_problem(&answer, 406, "for a batch of 2", "JSON of two maps");
     live_answer_free(&answer);
 
-    memcpy(strchr(body, '['), "[1, 3, 9, 6]", 12); /* as many numbers */
+    memcpy(strchr(body, '['), "[1, 3, 9, 6]", 12); /* the same number of values */
     answer =
         live_ask(&live, "POST", "/ppm", "Content-Type: application/json\r\nAccept: " PNG, body, at);
     cr_assert(answer.status == 200, "%d %s", answer.status, answer.body);
@@ -210,7 +210,7 @@ Test(live_png, of_json)
     live_answer_free(&answer);
 }
 
-/* What writing one takes counts too: 320 KiB, where all else is small. */
+/* The memory for writing a PNG counts too: 320 KiB, far more than the rest. */
 Test(live_png, takes_memory_from_the_budget)
 {
     struct live small;

@@ -124,7 +124,7 @@ Test(live_service, what_cannot_be_served_on_is_refused)
     live_directory_remove(directory);
 }
 
-/* ---- what it tells ---- */
+/* ---- notifications ---- */
 
 /* Waits for the next message; the test fails unless it begins with text. */
 static void expect_message(int receiver, const char *text, const struct live *live)

@@ -1,4 +1,4 @@
-/* test_live_tls.c - HTTPS: the same answers, deadlines, drain and reload as without it. */
+/* test_live_tls.c - HTTPS: the same responses, deadlines, drain and reload as HTTP. */
 #include "tests/live_tls.h"
 
 #include <criterion/criterion.h>
@@ -265,7 +265,7 @@ Test(live_tls, a_reload_takes_up_a_new_certificate_or_keeps_the_old_one)
     live_stop(&live);
 }
 
-/* ---- patience ---- */
+/* ---- timeouts ---- */
 
 Test(live_tls, clients_that_take_too_long_are_cut_off)
 {
@@ -293,7 +293,7 @@ Test(live_tls, clients_that_take_too_long_are_cut_off)
     live_stop(&live);
 }
 
-/* Whatever the server says before it closes. */
+/* Everything the server sends before it closes. */
 static void check_is_let_go(int connection)
 {
     struct pollfd poll_for = {.fd = connection, .events = POLLIN};
@@ -304,7 +304,7 @@ static void check_is_let_go(int connection)
     close(connection);
 }
 
-/* Neither silence nor half a handshake keeps a connection. */
+/* Neither silence nor half a handshake keeps a connection open. */
 Test(live_tls, a_handshake_that_does_not_end_is_cut_off)
 {
     static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
@@ -321,7 +321,7 @@ Test(live_tls, a_handshake_that_does_not_end_is_cut_off)
     live_stop(&live);
 }
 
-/* A farewell by TLS is bytes that nobody reads while the request computes. */
+/* A close_notify is unread bytes while the request is computed. */
 Test(live_tls, the_work_of_a_client_that_is_gone_is_dropped)
 {
     static const char model[] =

@@ -1,4 +1,4 @@
-/* test_log.c - a record is a line of printable text, whatever it is made of. */
+/* test_log.c - a record is a line of printable text, whatever its contents. */
 #include "server/observe/log.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What is logged meanwhile goes to a pipe. */
+/* The log goes to a pipe meanwhile. */
 static int ends[2];
 
 static void begin(void)
@@ -18,7 +18,7 @@ static void begin(void)
     cr_assert(pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
 }
 
-/* All that was logged, NUL behind it. */
+/* Everything that was logged, NUL-terminated. */
 static const char *logged(void)
 {
     static char text[1 << 16];

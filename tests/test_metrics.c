@@ -42,7 +42,7 @@ static void check_lines(const char *const *lines)
     free(text);
 }
 
-/* A request that took so long in all and in every stage. */
+/* A request that took this long in total and in every stage. */
 static void answer(const char *model, const char *route, unsigned status, double seconds)
 {
     metrics_answered(&(struct metrics_request){.model = model,
@@ -172,7 +172,7 @@ Test(metrics, buckets_hold_all_that_is_not_above_them)
                      "ppm_batch_size_sum{model=\"psp\"} 135"));
 }
 
-/* Whatever models, routes and statuses there are, memory and text stay bounded. */
+/* Memory and text stay bounded for any models, routes and statuses. */
 Test(metrics, labels_are_bounded)
 {
     static char names[1000][16];

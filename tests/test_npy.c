@@ -1,4 +1,4 @@
-/* test_npy.c - NumPy's .npy: what is read, what is refused and in which words, what is written. */
+/* test_npy.c - NumPy's .npy: reading, errors and their messages, writing. */
 #include "server/codec/npy/npy.h"
 #include <criterion/criterion.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* The first bytes of a file of a version whose header is text. Returns how many they are. */
+/* Writes the start of a .npy of that version with that header. Returns its length. */
 static size_t write_head(char *to, int major, const char *text)
 {
     const size_t length = strlen(text);
@@ -22,7 +22,8 @@ static size_t write_head(char *to, int major, const char *text)
     return prefix + length;
 }
 
-/* Decodes for a model of channels, from memory that ends where body ends, at an odd address. */
+/* Decodes for a model with that many channels, from memory that ends with the body, at an odd
+ * address. */
 static enum ppm_status decode(const char *body, size_t body_bytes, size_t channels,
                               struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
@@ -79,7 +80,7 @@ Test(npy, reads_every_version_and_spelling)
     }
 }
 
-/* NumPy reads what Python 2 wrote, but not in a version that came after it. */
+/* NumPy reads Python 2's headers, but not in later versions of the format. */
 Test(npy, reads_long_integers_of_python_2)
 {
     static const char *const texts[] = {
@@ -143,7 +144,7 @@ Test(npy, not_a_number_passes)
     ppm_tensor_free(&tensor);
 }
 
-/* Every element tells its place: 1000000 n + 10000 c + 100 h + w, and so does its neighbour. */
+/* Every element encodes its position: 1000000 n + 10000 c + 100 h + w. */
 static void check_fortran(bool is_batch, const size_t axes[4], const char *descr)
 {
     const size_t n = axes[0], c = axes[1], h = axes[2], w = axes[3];
@@ -260,7 +261,7 @@ Test(npy, refuses_headers)
          "npy: found 16 bytes of data, expected 32 for shape [2, 1, 2] of <f8"},
         {"{'descr': '<f2', 'fortran_order': False, 'shape': (2, 1, 2)}",
          "npy: found 16 bytes of data, expected 8 for shape [2, 1, 2] of <f2"},
-        /* No machine has the memory; nothing is allocated for it. */
+        /* No machine has this much memory; nothing is allocated. */
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1000000, 1000000000)}",
          "found 16 bytes of data, expected 8000000000000000 for shape"},
     };
@@ -331,7 +332,7 @@ Test(npy, refuses_float64_beyond_float32)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-/* NumPy's own spelling: version 1, data at a multiple of 64. */
+/* As NumPy writes it: version 1, data at a multiple of 64. */
 Test(npy, writes_answers)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* test_numbers.c - float32 to and from JSON text: exact, and nothing but JSON's grammar. */
+/* test_numbers.c - float32 to and from JSON text: exact, and only JSON's grammar. */
 #include "server/codec/json/numbers.h"
 #include "tests/number_checks.h"
 
@@ -38,7 +38,7 @@ static float random_float(void)
     }
 }
 
-/* Reads text, which must be one number and nothing else, in memory that ends where it ends. */
+/* Reads text, which must be exactly one number, in memory that ends with it. */
 static float read_whole(const char *text)
 {
     const size_t bytes = strlen(text);
@@ -118,7 +118,7 @@ Test(numbers, ties_go_to_even_and_their_neighbours_to_their_side)
     }
 }
 
-/* Fifteen digits and more that lie so close to a tie that double cannot tell them apart. */
+/* Fifteen digits or more, so close to a tie that double cannot distinguish them. */
 Test(numbers, near_ties_are_not_rounded_twice)
 {
     int found = 0;
@@ -173,7 +173,7 @@ static char *with_digits(const char *head, char digit, size_t count, const char 
     return text;
 }
 
-/* Beyond some hundreds, digits say no more than whether one of them is not 0. */
+/* After several hundred digits, all that matters is whether one of them is not 0. */
 Test(numbers, thousands_of_digits_are_exact)
 {
     static const struct {
@@ -204,7 +204,7 @@ Test(numbers, thousands_of_digits_are_exact)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text = with_digits(cases[i].head, cases[i].digit, 5000, cases[i].tail);
-        /* those that are too large as doubles are infinite here, and in strtof only as floats */
+        /* too large for double is infinite here; in strtof, too large for float */
         const double wide = strtod(text, NULL);
         const float expected =
             fabs(wide) >= 0x1.ffffffp127 ? copysignf(INFINITY, (float)wide) : strtof(text, NULL);
@@ -345,7 +345,7 @@ Test(numbers, a_list_ends_where_it_takes_longer)
     cr_assert(number_read_list(end - 20, end, values, 8, &count) == end - 20 && count == 0);
 }
 
-/* Bytes behind the end are only missed by make test-asan. */
+/* Only make test-asan detects bytes read past the end. */
 Test(numbers, a_list_is_not_read_beyond_its_end)
 {
     enum { BYTES = 64 };

@@ -7,7 +7,7 @@
 
 TestSuite(palette, .init = support_open_folder, .fini = support_close_folder);
 
-/* A head of so many classes, with more in its output. */
+/* A head with this many classes, and more keys in its output. */
 static const char *model_of(size_t classes, const char *output)
 {
     static char json[4096];
@@ -25,7 +25,7 @@ static struct ppm_model_info info_of(const struct ppm_model *model)
     return info;
 }
 
-/* As VOC's own table has them. */
+/* As in VOC's own table. */
 Test(palette, of_pascal_voc)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* test_plan.c - plans: whom they fit, that they change no bit, how little they take, and that they
- * can be abandoned. */
+/* test_plan.c - plans: which requests they fit, that they change no bit, how little memory they
+ * take, and that they can be cancelled. */
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -18,7 +18,7 @@ static const char *const models[] = {
     " 'weights': {'random': 1}}",
     "{'input': {'channels': 4}, 'bins': [2, 5], 'branch': [{'conv': {'channels': 70}}]," /* a row */
     " 'head': [{'conv': {'channels': 9}}], 'weights': {'random': 1}}",
-    MODEL_3X3, /* each tap by itself */
+    MODEL_3X3, /* one product per tap */
     "{'input': {'channels': 30}, 'bins': [1, 3, 9], 'upsample': 'half_pixel'," /* Winograd's */
     " 'branch': [{'conv': {'channels': 90}}], 'head': [{'conv': {'channels': 24, 'kernel': 3}}],"
     " 'output': {'scale': 2}, 'weights': {'random': 1}}",
@@ -71,7 +71,7 @@ Test(plan, serves_any_batch_again_and_again)
     }
 }
 
-/* A model that is loaded again is another one. */
+/* A model that is loaded again is a different one. */
 Test(plan, fits_its_model_and_map_alone)
 {
     struct ppm_model *model = support_load_ok(models[0]), *again = support_load_ok(models[0]);
@@ -86,7 +86,7 @@ Test(plan, fits_its_model_and_map_alone)
     ppm_model_free(again);
 }
 
-/* What is separable is kept as rows and columns: a map four times as large takes twice as much. */
+/* Plans store rows and columns: a map four times as large takes twice the memory. */
 Test(plan, grows_with_the_edges_of_a_map)
 {
     for (size_t i = 0; i < 4; i++) {
@@ -113,7 +113,7 @@ static bool is_cancelled(void *context)
     return ++asked > answers_until;
 }
 
-/* It is asked while a plan of millions of columns is made, and ends it. */
+/* The callback is called while a plan of millions of columns is made, and cancels it. */
 Test(plan, can_be_abandoned)
 {
     const struct ppm_run_options options = {.is_cancelled = is_cancelled};

@@ -1,4 +1,4 @@
-/* test_png.c - maps of labels as PNG: what libpng reads back, what is refused, how large it gets.
+/* test_png.c - label maps as PNG: what libpng reads back, errors, sizes.
  */
 #include "server/codec/png/png.h"
 #include "tests/heap_sweep.h"
@@ -36,7 +36,7 @@ static struct ppm_tensor map_of(size_t h, size_t w, size_t labels, size_t run)
     return map;
 }
 
-/* There, and back as it was; into no more memory than was asked for. */
+/* Written and read back unchanged, within the memory that was requested. */
 static void check_round_trip(size_t h, size_t w, size_t labels, size_t run)
 {
     struct ppm_error error = {0};
@@ -147,7 +147,7 @@ static void release_nothing(void)
 {
 }
 
-/* libpng and zlib have their memory from malloc. */
+/* libpng and zlib allocate with malloc. */
 Test(png, fails_cleanly_without_memory)
 {
     cr_assert(codec_encoded_bytes_max(&codec_png, SIDE * SIDE) <= sizeof swept_bytes);

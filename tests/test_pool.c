@@ -1,4 +1,4 @@
-/* test_pool.c - bins and windows: their bounds, their sizes, what inputs they refuse, their means.
+/* test_pool.c - bins and windows: bounds, sizes, inputs they refuse, means.
  */
 #include "core/reference/reference_ops.h"
 #include "tests/support.h"
@@ -10,7 +10,7 @@
 
 TestSuite(pool, .init = support_open_folder, .fini = support_close_folder);
 
-/* PyTorch's AdaptiveAvgPool2d, written down bin by bin. */
+/* PyTorch's AdaptiveAvgPool2d, bin by bin. */
 Test(pool, adaptive_bins)
 {
     static const struct {
@@ -87,7 +87,7 @@ Test(pool, windows_of_bins)
     }
 }
 
-/* For any size: bins and windows are never empty, never outside, and none leaves a pixel out. */
+/* For any size: bins and windows are never empty or out of bounds, and cover every pixel. */
 Test(pool, windows_cover_the_input)
 {
     for (size_t extent = 1; extent <= 40; extent++)
@@ -193,7 +193,7 @@ Test(pool, inputs_that_do_not_fit)
     }
 }
 
-/* Means of 1 .. 35 on 5 x 7, worked out by hand; padding does not count. */
+/* Means of 1 .. 35 on 5 x 7, calculated by hand; padding does not count. */
 Test(pool, means)
 {
     static const struct {
@@ -230,7 +230,7 @@ Test(pool, means)
     }
 }
 
-/* A NaN or Inf stays in its bins; large values do not overflow on the way. */
+/* A NaN or Inf stays in its bins; large values do not overflow in between. */
 Test(pool, special_values)
 {
     const struct branch_geometry two = {.pooled_h = 1, .pooled_w = 2};

@@ -1,4 +1,4 @@
-/* test_pooling.c - x pooled as it arrives: the same bits as pooled by the run, however it came. */
+/* test_pooling.c - x pooled as it arrives: the same bits as in a run, whatever the pieces. */
 #include "tests/heap_sweep.h"
 #include "tests/support.h"
 
@@ -49,8 +49,8 @@ static struct ppm_pooling *create(const struct ppm_model *model, struct ppm_shap
     return pooling;
 }
 
-/* Told of step values more each time, but for the last `missing`, from memory that moves and has
- * nothing behind what came. */
+/* Feeds `step` more values at a time, except for the last `missing`, from memory that moves and
+ * ends where the values end. */
 static void feed(struct ppm_pooling *pooling, const struct ppm_tensor *x, size_t step,
                  size_t missing)
 {
@@ -123,7 +123,7 @@ Test(pooling, special_values)
     }
 }
 
-/* Numbers that the engine takes as zero, beside some that it does not: means tell. */
+/* Subnormals, which the engine treats as zero, among other numbers; the means show it. */
 Test(pooling, subnormal_values)
 {
     struct ppm_model *model = support_load_ok(models[1]);
@@ -135,7 +135,7 @@ Test(pooling, subnormal_values)
     ppm_model_free(model);
 }
 
-/* What was fed is not read again: the answer is that of x as it was. */
+/* Values that were fed are not read again: the result is that of the original x. */
 Test(pooling, is_not_done_twice)
 {
     struct ppm_model *model = support_load_ok(models[2]);
@@ -168,7 +168,7 @@ Test(pooling, is_refused)
     ppm_model_free(model);
 }
 
-/* What a caller is told to have ready is enough. */
+/* The required number of values is sufficient. */
 Test(pooling, room_is_enough)
 {
     struct ppm_model *model = support_load_ok(models[0]);

@@ -1,4 +1,4 @@
-/* test_resize.c - where a resized pixel reads, and what it becomes. */
+/* test_resize.c - the source positions of resized pixels, and their values. */
 #include "core/reference/reference_ops.h"
 #include "tests/support.h"
 
@@ -73,7 +73,7 @@ Test(resize, sides_of_four_billion)
     }
 }
 
-/* [[0, 2], [4, 10]] to 3 x 3; what lies between the maps of a batch is not touched. */
+/* [[0, 2], [4, 10]] to 3 x 3; memory between the maps of a batch is not touched. */
 Test(resize, values)
 {
     static const float x[2][4] = {{0, 2, 4, 10}, {0, -2, -4, -10}};

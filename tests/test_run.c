@@ -20,7 +20,7 @@ TestSuite(run, .init = support_open_folder, .fini = support_close_folder);
     " 'branch': ['conv', 'tanh'], 'head': [{'conv': {'channels': 80}}],"                           \
     " 'output': {'as': 'argmax'}}"
 
-/* Returns true at its at-th call, and if is_lasting at all later ones. */
+/* Returns true at call number `at`, and if is_lasting at all later ones. */
 struct canceller {
     atomic_long calls;
     long at;
@@ -76,7 +76,7 @@ Test(run, stops_when_cancelled)
     cancel_at_every_call(CASCADE, 1, true);
 }
 
-/* A callback that returns true once and false afterwards has cancelled the run. */
+/* A callback that returns true once and then false cancels the run. */
 Test(run, stops_when_cancelled_once)
 {
     cancel_at_every_call(WIDENING, 1, false);
@@ -84,7 +84,7 @@ Test(run, stops_when_cancelled_once)
     cancel_at_every_call(CASCADE, 1, false);
 }
 
-/* Large enough that what a half-done run must not read lies beyond its memory. */
+/* So large that a cancelled run that read too far would leave its memory. */
 Test(run, stops_at_once_on_large_maps)
 {
     struct ppm_model *model = support_load_ok(

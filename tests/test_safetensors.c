@@ -1,4 +1,4 @@
-/* test_safetensors.c - weights files: what is refused, in which words, and what is read. */
+/* test_safetensors.c - weights files: errors and their messages, and values. */
 #include "core/model/safetensors.h"
 #include "tests/support.h"
 
@@ -137,7 +137,7 @@ static void expect_values(struct safetensors *file, const char *name, const floa
               name, (double)found[0], (double)found[1], (double)expected[0], (double)expected[1]);
 }
 
-/* What the halves stand for was worked out by hand. */
+/* The values of the float16 were calculated by hand. */
 Test(safetensors, reads_every_float_format_exactly)
 {
     static const float values[] = {1, -0.0F, 3.40282347e38F, 1e-45F, INFINITY};

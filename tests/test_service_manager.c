@@ -13,7 +13,7 @@
 
 TestSuite(service_manager, .timeout = 300);
 
-/* ---- what it passes ---- */
+/* ---- the sockets it passes ---- */
 
 static void set(const char *name, const char *value)
 {
@@ -66,7 +66,7 @@ Test(service_manager, another_number_of_sockets_than_one_is_refused)
     }
 }
 
-/* ---- what it is told ---- */
+/* ---- notifications ---- */
 
 /* A socket that receives at address; a leading @ means a zero byte. */
 static int receive_at(const char *address)
@@ -82,7 +82,7 @@ static int receive_at(const char *address)
     return descriptor;
 }
 
-/* The datagram that has come; "" if none has. */
+/* The datagram that has arrived; "" if there is none. */
 static void take(int descriptor, char ret_text[1024])
 {
     const ssize_t bytes = recv(descriptor, ret_text, 1023, MSG_DONTWAIT);

@@ -1,4 +1,4 @@
-/* test_settings.c - settings read from flags, environment and file, and what is refused. */
+/* test_settings.c - settings from flags, environment and file, and errors. */
 #include "server/config/settings.h"
 #include "server/config/settings_check.h"
 #include "server/config/settings_names.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads arguments, ended by NULL, in an environment without settings of the machine's own. */
+/* Reads arguments, NULL-terminated, in an environment without the machine's settings. */
 static enum ppm_status read_settings(const char *const *arguments, struct settings *ret,
                                      struct ppm_error *error)
 {
@@ -197,7 +197,7 @@ Test(settings, variables_are_refused_by_name)
     }
 }
 
-/* A variable that nobody reads is told, with what was meant; what Kubernetes adds is no mistake. */
+/* An unknown variable is reported with a suggestion; the ones that Kubernetes adds are not. */
 Test(settings, unknown_variables_are_found)
 {
     static const struct {

@@ -426,7 +426,7 @@ static size_t anonymous_bytes(void)
     return kib << 10;
 }
 
-/* However much is read and written, it is the same few pages, which are freed with the holder. */
+/* However much is read and written, it uses the same few pages, which are freed with the holder. */
 Test(shared_memory, what_was_truncated_costs_no_memory)
 {
     const size_t bytes = (size_t)64 << 20;

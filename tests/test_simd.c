@@ -1,4 +1,5 @@
-/* test_simd.c - the scalar kernels, which are the specification, against formulas and limits. */
+/* test_simd.c - the scalar kernels, which are the specification, compared with formulas and limits.
+ */
 #include "simd/simd.h"
 #include "tests/support.h"
 
@@ -21,7 +22,7 @@ static float activate(int activation, float x, float slope)
     return y;
 }
 
-/* The formulas of simd.h by libm, 64 bits of mantissa. */
+/* The formulas of simd.h with libm and a mantissa of 64 bits. */
 static long double formula(int activation, long double x, long double slope)
 {
     switch (activation) {
@@ -116,7 +117,7 @@ Test(simd, activations_of_special_values)
         cr_expect(isnan(activate(activation, NAN, 0.25F)), "%s(NaN)", names[activation]);
 }
 
-/* In place, any count, and not an element beyond it. */
+/* In place, any count, and no element past it. */
 Test(simd, activations_touch_what_they_should)
 {
     for (int activation = 0; activation < SIMD_ACTIVATION_COUNT; activation++)
@@ -138,7 +139,7 @@ Test(simd, softmax_is_a_distribution)
     enum { CHANNELS = 21, PIXELS = 5, STRIDE = 8 };
     float x[CHANNELS * STRIDE], y[CHANNELS * STRIDE], shifted[CHANNELS * STRIDE];
     support_random(x, COUNT(x), 3);
-    for (size_t i = 0; i < COUNT(x); i++) { /* quarters, so that the shift is exact */
+    for (size_t i = 0; i < COUNT(x); i++) { /* multiples of 1/4, so that the shift is exact */
         shifted[i] = roundf(x[i] * 64) / 4;
         y[i] = x[i] = shifted[i] + 8192;
     }
@@ -229,8 +230,7 @@ Test(simd, every_bfloat16)
     check_all_halves(simd_scalar.bfloat16_to_float32, 7);
 }
 
-/* The values between which rounding changes are those halfway between neighbours; what would come
- * behind the largest is Inf. */
+/* Rounding changes halfway between neighbours; the next value after the largest is Inf. */
 static void check_all_roundings(void (*convert)(const float *, uint16_t *, size_t),
                                 int fraction_bits)
 {
@@ -276,7 +276,7 @@ static void check_special_roundings(void (*convert)(const float *, uint16_t *, s
                  {0x00000001, 0},        /* the smallest */
                  {0x00000000, 0},
                  {0x7fc00000, quiet},
-                 {0x7f800001, quiet}, /* a payload that is lost, and was signalling */
+                 {0x7f800001, quiet}, /* signalling, with a payload that is lost */
                  {0x7fa00000, (uint16_t)(quiet | quiet >> 1)},
                  {0x7fffffff, 0x7fff}};
     for (size_t i = 0; i < COUNT(cases); i++)

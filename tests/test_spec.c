@@ -1,4 +1,4 @@
-/* test_spec.c - model configurations: what is refused, where and in which words; what is taken. */
+/* test_spec.c - model configurations: errors, their places and messages. */
 #include "core/shape/warm_up_shapes.h"
 #include "tests/support.h"
 
@@ -8,7 +8,7 @@
 
 TestSuite(spec, .init = support_open_folder, .fini = support_close_folder);
 
-/* Configurations as JSON with ' for ", each base lacking what its cases are about. */
+/* Configurations as JSON with ' for "; each base lacks the keys of its cases. */
 #define C4          "'input': {'channels': 4}"
 #define BINS        "'bins': [1, 2]"
 #define BASE        C4 ", " BINS ", 'branch': ['conv']"
@@ -20,7 +20,7 @@ struct refusal {
     const char *name, *json, *text;
 };
 
-/* text stands in the error, which begins with the file and is a BAD_CONFIG. */
+/* The error contains text, begins with the file and is a BAD_CONFIG. */
 static void check_refusals(const struct refusal *refusals, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/* test_spec_accepted.c - model configurations that are taken, and files that are no text at all. */
+/* test_spec_accepted.c - model configurations that are accepted, and files that are not text. */
 #include "core/model/spec.h"
 #include "tests/support.h"
 
@@ -79,7 +79,7 @@ Test(spec_accepted, everything_can_be_said)
     spec_release(&spec);
 }
 
-/* Its axes are in the order of the model's layout, as those of a request. */
+/* Its axes are in the order of the model's layout, as in a request. */
 Test(spec_accepted, shapes_to_warm_up_for)
 {
     struct spec spec = read_ok("x.json", "{'input': {'channels': 3, 'layout': 'NHWC'}, 'bins': [1],"
@@ -95,7 +95,7 @@ Test(spec_accepted, shapes_to_warm_up_for)
     spec_release(&spec);
 }
 
-/* Each stands alone in a head, bare and with options; names that do not begin with a conv. */
+/* Each layer alone in a head, with and without options; names without a conv before them. */
 Test(spec_accepted, every_layer_bare_and_with_options)
 {
     static const char *const names[] = {"conv",  "batch_norm", "relu",    "relu6", "leaky_relu",
@@ -177,7 +177,7 @@ Test(spec_accepted, files_that_are_none)
     free(text);
 }
 
-/* What fits is kept; what does not, and control bytes, end in one short line. */
+/* Long messages and control bytes still make one short line. */
 Test(spec_accepted, long_names_and_odd_bytes)
 {
     char json[3000] = "{'input': {'channels': 4}, 'bins': [1], 'branch': [], '";

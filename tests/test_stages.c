@@ -1,4 +1,4 @@
-/* test_stages.c - inner results, held against other models of the same weights. */
+/* test_stages.c - intermediate results, compared with other models with the same weights. */
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +15,7 @@ TestSuite(stages, .init = support_open_folder, .fini = support_close_folder, .ti
 
 static const struct ppm_shape shape = {2, 3, 7, 9};
 
-/* A run with its inner results, and the memory that they stand in. */
+/* A run with its intermediate results, and their memory. */
 struct looked {
     struct ppm_tensor x, y;
     struct ppm_stages stages;
@@ -109,7 +109,7 @@ Test(stages, are_named_in_the_order_of_the_graph)
     ppm_model_free(model);
 }
 
-/* pool, then the layers, then the stretch: each by a model that ends there. */
+/* pooling, layers, stretching: each compared with a model that ends there. */
 Test(stages, of_branches_are_what_models_of_them_answer)
 {
     struct ppm_model *model = support_load_ok("{" PYRAMID ", " HEAD "}");
@@ -166,7 +166,8 @@ Test(stages, are_the_same_in_both_layouts)
     struct looked looked, turned;
     look(model, PPM_NCHW, false, &looked);
     look(model, PPM_NHWC, false, &turned);
-    for (size_t i = 0; i + 1 < looked.stages.count; i++) { /* all but the head, the engine's */
+    for (size_t i = 0; i + 1 < looked.stages.count;
+         i++) { /* all except the head, which is the engine's */
         struct ppm_tensor back = support_other_layout(&turned.stages.list[i].tensor);
         cr_expect(support_is_same(&back, &looked.stages.list[i].tensor), "%s",
                   looked.stages.list[i].name);
@@ -187,7 +188,7 @@ Test(stages, of_a_cascade_begin_with_its_rounds)
     struct looked looked;
     look(model, PPM_NCHW, false, &looked);
     cr_assert_str_eq(looked.stages.list[0].name, "cascade");
-    /* y is the concat of it and of what the branches make of it */
+    /* y is the concat of x and the branches' results on it */
     struct ppm_tensor parts[] = {channels_of(&looked.y, 0, 3), channels_of(&looked.y, 3, 3),
                                  channels_of(&looked.y, 6, 3)};
     cr_expect(support_is_same(find(&looked, "cascade"), &parts[0]));

@@ -1,4 +1,4 @@
-/* test_tensor.c - shapes: checked, as axes and back; memory; the two layouts. */
+/* test_tensor.c - shapes: checks, conversion to axes and back; memory; the two layouts. */
 #include "core/base/tensor.h"
 #include "tests/support.h"
 

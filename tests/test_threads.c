@@ -1,4 +1,4 @@
-/* test_threads.c - how many threads, which kernels. */
+/* test_threads.c - the number of threads, the choice of kernels. */
 #include "core/ppm.h"
 
 #include <criterion/criterion.h>
@@ -47,7 +47,7 @@ struct meeting {
     pthread_t threads[THREADS];
 };
 
-/* Nobody leaves before all have come. */
+/* No thread leaves before all have arrived. */
 static void meet(void *context, int index)
 {
     struct meeting *meeting = context;
@@ -84,7 +84,7 @@ static void run_alone(void *context, int index)
     run->status[index] = ppm_run(run->model, &run->x, &options, &run->y[index], &error);
 }
 
-/* Side by side with engines of one thread, they get what they would get alone. */
+/* Single-threaded engines side by side compute the same as alone. */
 Test(threads, engines_of_one_thread_run_side_by_side)
 {
     static float values[4 * 9 * 7];

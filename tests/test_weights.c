@@ -1,4 +1,4 @@
-/* test_weights.c - models with their weights: what is refused and named, and what is computed. */
+/* test_weights.c - models with their weights: errors, names, and results. */
 #include "core/model/model.h"
 #include "tests/support.h"
 
@@ -13,7 +13,7 @@ TestSuite(weights, .init = support_open_folder, .fini = support_close_folder);
     "{'input': {'channels': 1}, 'bins': [1], 'branch': [], 'head': [" layers "],"                  \
     " 'weights': {'file': 'w.safetensors'" weights "}}"
 
-/* One or two tensors decide; the rest of the model is a head over 2 channels. */
+/* Cases differ in one or two tensors; the rest of the model is a head over 2 channels. */
 static void expect_refusal(const char *what, const char *json,
                            const struct support_weights *tensors, size_t count, const char *text)
 {
@@ -204,7 +204,7 @@ static void expect_floats(const char *what, struct ppm_tensor y, const float *ex
     ppm_tensor_free(&y);
 }
 
-/* x = 1 and its mean, 1; what the file holds besides is ignored. */
+/* x = 1 and its mean, 1; other tensors in the file are ignored. */
 Test(weights, kernels_in_both_layouts)
 {
     static const float oihw[] = {1, 10, 100, 1000, 2, 20}; /* [3][2] */
@@ -223,7 +223,7 @@ Test(weights, kernels_in_both_layouts)
     expect_floats("HWIO", run_on_counting(d, 1, 1), expected, 3);
 }
 
-/* A 3x3 kernel that copies the pixel above right of input 0, in both layouts. */
+/* A 3x3 kernel that copies the pixel to the upper right in input 0, in both layouts. */
 Test(weights, three_by_three_kernels_in_both_layouts)
 {
     const char *const layouts[] = {"OIHW", "HWIO"};
@@ -244,7 +244,7 @@ Test(weights, three_by_three_kernels_in_both_layouts)
     }
 }
 
-/* Rows longer than any block that a kernel may cut them into. */
+/* Rows longer than any kernel's block. */
 Test(weights, three_by_three_kernels_on_long_rows)
 {
     enum { WIDTH = 700 };
@@ -315,7 +315,7 @@ Test(weights, norms_and_slopes)
     ppm_model_free(model);
 }
 
-/* Two convs 2 -> 2 and a norm, in the order that the head says. */
+/* Two convs 2 -> 2 and a norm, in the head's order. */
 static struct ppm_model *load_random(const char *head, const char *seed)
 {
     char json[600];
@@ -385,7 +385,7 @@ Test(weights, progress_rises_to_1)
     ppm_model_free(model);
 }
 
-/* ---- a load that is abandoned ---- */
+/* ---- a load that is cancelled ---- */
 
 struct looks {
     size_t count, cancelled_at;
@@ -407,8 +407,8 @@ static struct ppm_model *load_until(const char *path, size_t look, size_t *ret_l
     return model;
 }
 
-/* At whichever look it is told to stop, it does, and looks no further. A look for each quarter of a
- * million values, and each panel that is packed: milliseconds. */
+/* Whichever call tells it to stop, it stops, and makes no further call. There is a call for each
+ * quarter of a million values and each packed panel: every few milliseconds. */
 static void check_cancellation(const char *path, size_t looks_min)
 {
     size_t looks, count;

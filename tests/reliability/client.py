@@ -34,7 +34,16 @@ def request_bytes(method, target, body=b"", headers=()):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def read_answer(connection):
+def chunked_bytes(target, body, headers=(f"Content-Type: {RAW}",)):
+    """A POST with chunks instead of a Content-Length."""
+    piece = 1 << 20
+    chunks = [body[at:at + piece] for at in range(0, len(body), piece)]
+    head = "\r\n".join([f"POST {target} HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked", *headers])
+    return head.encode() + b"\r\n\r\n" + b"".join(
+        f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in [*chunks, b""])
+
+
+def read_answer(connection, has_body=True):
     """Returns one whole answer or raises Lost."""
     received = b""
     try:
@@ -46,7 +55,7 @@ def read_answer(connection):
         lines = head.decode("latin-1").split("\r\n")
         headers = {name.strip().lower(): value.strip()
                    for name, _, value in (line.partition(":") for line in lines[1:])}
-        length, body = int(headers["content-length"]), bytearray(rest)
+        length, body = has_body and int(headers["content-length"]), bytearray(rest)
         while len(body) < length:
             body += (piece := connection.recv(1 << 20))
             if not piece:
@@ -60,4 +69,4 @@ def exchange(connection, request):
     """Sends a request and reads its answer, which may arrive before all of the request is sent."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.sendall(request)
-    return read_answer(connection)
+    return read_answer(connection, not request.startswith(b"HEAD "))

@@ -12,15 +12,6 @@ SHAPE = (1, 4, 512, 512)  # 4 MiB, and more than that for the computation
 TOO_LITTLE_BYTES = 7 << 20  # for both
 
 
-def chunked(target, body):
-    """The request with chunks instead of a Content-Length."""
-    piece = 1 << 20
-    chunks = [body[at:at + piece] for at in range(0, len(body), piece)]
-    return (f"POST {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-            f"Content-Type: {client.RAW}\r\n\r\n").encode() + b"".join(
-                f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in chunks) + b"0\r\n\r\n"
-
-
 def send_most(connection, request):
     """Sends all but the end. A refused client may find the connection closed."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -73,7 +64,7 @@ def test(report, is_full):
     with tempfile.TemporaryDirectory() as folder:
         model = harness.write_model(folder, "flat", head=[{"conv": {"channels": 4}}])
         request = client.request_bytes("POST", "/ppm" + query, body)
-        for name, one in (("announced", request), ("chunked", chunked("/ppm" + query, body))):
+        for name, one in (("announced", request), ("chunked", client.chunked_bytes("/ppm" + query, body))):
             never_fits(report, model, one, name)
         with harness.Server("--log-level", "error", "--model", model, "--queue-max", "256",
                             "--memory-max-bytes", str(MEMORY_MAX_BYTES), "--connections-max",
@@ -82,5 +73,5 @@ def test(report, is_full):
             for _ in range(8):  # first-time allocations
                 client_status(server, request)
             crowd(report, server, "announced", request, clients)
-            crowd(report, server, "chunked", chunked("/ppm" + query, body), clients)
+            crowd(report, server, "chunked", client.chunked_bytes("/ppm" + query, body), clients)
             report.expect(server.stop() == 0, "it drains")

@@ -17,17 +17,17 @@ struct executor {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    struct job_list queue; /* the longest wait comes first */
-    size_t batchable;      /* jobs of the queue that may_batch */
-    size_t running;        /* batches that are computed side by side */
-    double done_s;         /* when they all are done, by what is known of them */
-    bool is_rejoining;     /* the threads that compute side by side become a team again */
+    struct job_list queue; /* the longest wait is first */
+    size_t batchable;      /* queued jobs that may_batch */
+    size_t running;        /* batches, each on a thread alone */
+    double done_s;         /* when all of these are expected to be done */
+    bool is_rejoining;     /* the threads become a team again */
     bool is_stopping;
 };
 
 /* ---- lists; the mutex is held ---- */
 
-/* Where link points to: &list->first, or list->last. */
+/* At &list->first or list->last. */
 static void insert(struct job_list *list, struct executor_job **link, struct executor_job *job)
 {
     job->since_s = clock_now_s();
@@ -73,10 +73,9 @@ static bool are_alike(const struct executor_job *a, const struct executor_job *b
     return a->may_batch && b->may_batch && a->kind == b->kind && a->kind->are_alike(a, b);
 }
 
-/* ---- what is computed next; the mutex is held ---- */
+/* ---- the choice of the next job; the mutex is held ---- */
 
-/* How many times something would have to be computed to empty the queue, roughly: as if all that
- * may_batch were alike. */
+/* About how many runs would empty the queue, if all jobs that may_batch were alike. */
 static size_t runs_waiting(const struct executor *executor)
 {
     const size_t batch_max = executor->options.batch_max, batchable = executor->batchable;
@@ -107,10 +106,10 @@ static bool is_deep(const struct executor *executor)
     return runs_waiting(executor) + executor->running >= (size_t)executor->options.threads;
 }
 
-/* When a thread computes a job that is ripe by itself, unless all threads are a team again before.
- * The team saves most of the time that one thread takes; that is also the longest that the job
- * waits for it, and it does not wait at all for those that need longer to come together. What is
- * overdue is taken to need as long again as it is late. */
+/* When a thread computes a ripe job alone, unless all threads are a team before that. The team
+ * saves most of the time that one thread takes, and a job waits for it no longer than that, nor at
+ * all if the team needs longer to come together. A thread that is overdue is expected to take as
+ * long again as it is late. */
 static double alone_at_s(const struct executor *executor, const struct executor_job *job,
                          double now_s)
 {
@@ -120,7 +119,7 @@ static double alone_at_s(const struct executor *executor, const struct executor_
     return fmin(job->since_s, executor->done_s) + saved_s;
 }
 
-/* The first job to be computed now. NULL: none until that time, if nothing changes before. */
+/* The first job to compute now. NULL: none until *ret_wake_s, unless something changes. */
 static struct executor_job *find_due(const struct executor *executor, double *ret_wake_s)
 {
     const double now_s = clock_now_s();
@@ -146,7 +145,7 @@ static void wait_for_change(struct executor *executor, double end_s)
     pthread_cond_timedwait(&executor->changed, &executor->mutex, &end);
 }
 
-/* A job with all that are to be computed with it. */
+/* A job and all that are computed with it. */
 static struct executor_job *take_batch(struct executor *executor, struct executor_job *first)
 {
     struct executor_job *other = first->next, **last = &first->next;
@@ -164,8 +163,8 @@ static struct executor_job *take_batch(struct executor *executor, struct executo
     return first;
 }
 
-/* What a thread of those that compute side by side does next. NULL: they are to come together, as
- * nothing is being computed and there is less to do than would keep all of them busy. */
+/* The next batch for a thread that computes alone. NULL: the threads become a team, as nothing is
+ * being computed and the queue would not keep all of them busy. */
 static struct executor_job *next_apart(struct executor *executor)
 {
     while (!executor->is_rejoining) {
@@ -183,7 +182,7 @@ static struct executor_job *next_apart(struct executor *executor)
     return NULL;
 }
 
-/* A batch begins to be computed by one thread. */
+/* A thread starts to compute a batch alone. */
 static void begin_apart(struct executor *executor, const struct executor_job *batch)
 {
     double done_s = clock_now_s();

@@ -1,12 +1,12 @@
 /*
- * executor.h - a bounded queue and the one thread that computes, with its OpenMP team.
+ * executor.h - a bounded queue, and the thread that computes with its OpenMP team.
  *
- * OpenMP gives every thread that opens a parallel region a team of its own, so one thread opens
- * them all. A few requests are computed one after the other, each by the whole team. When at least
- * as many are waiting as the team has threads, each thread computes its own: no work is shared out,
- * and nobody waits for the slowest: a thread that is done takes the next job while others are still
- * busy. They become a team again when all of them are done, which a job waits for only where the
- * team saves it more time than that. Requests that are alike may be computed together.
+ * OpenMP gives each thread that opens a parallel region its own team, so one thread opens them all.
+ * A few jobs are computed one after the other, each by the whole team. When at least as many jobs
+ * wait as the team has threads, each thread computes a job alone: no work is split, and no thread
+ * waits for the slowest, as a thread that is done takes the next job. They become a team again when
+ * all of them are done. A job waits for that only if the team saves it more time than the wait.
+ * Similar jobs may be computed together.
  */
 #ifndef PPM_SERVER_EXECUTOR_H
 #define PPM_SERVER_EXECUTOR_H
@@ -18,27 +18,26 @@ struct executor_job;
 
 /* What can be done with a job. */
 struct executor_kind {
-    /* Computes a batch, linked by next, and is done with it: on so many threads, those of the
-     * executor's team if they are several. */
+    /* Computes a batch, linked by next, and finishes its jobs. threads > 1: on the executor's team.
+     */
     void (*run)(struct executor_job *batch, int threads);
-    /* Whether two jobs that may_batch can be one batch. */
+    /* Whether two jobs that may_batch can share a batch. */
     bool (*are_alike)(const struct executor_job *a, const struct executor_job *b);
-    /* Whether nobody waits for a job any more, and what then is done instead, on any thread. NULL:
-     * somebody always does. */
+    /* Whether nobody waits for a job any more, which is then dropped, on any thread. NULL: never.
+     */
     bool (*is_stale)(const struct executor_job *job);
     void (*drop)(struct executor_job *job);
 };
 
-/* Embedded in whatever is to be computed; belongs to the executor once queued, until run or drop.
- */
+/* Embedded in the work. Belongs to the executor from the queue to run or drop. */
 struct executor_job {
     const struct executor_kind *kind;
     bool may_batch;
-    double alone_s;            /* about how long one thread takes for it; 0: not known */
-    struct executor_job *next; /* of the batch that run is given */
+    double alone_s;            /* about how long one thread takes; 0: unknown */
+    struct executor_job *next; /* in the batch that run gets */
 
     /* private */
-    struct executor_job **link; /* what points to it */
+    struct executor_job **link; /* the pointer to it */
     double since_s;             /* monotonic: when it was queued */
 };
 
@@ -54,28 +53,28 @@ struct executor_options {
     int threads;
     size_t queue_max;      /* jobs that may wait */
     size_t batch_max;      /* jobs in a batch */
-    size_t batch_delay_us; /* how long a job that may_batch waits for others; 0: not at all */
+    size_t batch_delay_us; /* how long a job that may_batch waits for others */
 };
 
 /* The caller stops it. NULL and PPM_NO_MEMORY on failure. */
 struct executor *executor_start(const struct executor_options *options, struct ppm_error *error);
 
-/* Whether queue_max jobs wait: another one would be turned down just now. */
+/* Whether queue_max jobs wait, so that another one would be turned down. */
 bool executor_is_full(struct executor *executor);
 
-/* Queues a job that is ready to run. False: queue_max wait already, and it stays the caller's. */
+/* Queues a job that is ready to run. False: queue_max jobs wait, and the caller keeps it. */
 bool executor_offer(struct executor *executor, struct executor_job *job);
 
-/* Queues a job of the server's own before all others, however many wait. It may not batch. */
+/* Queues a job of the server itself before all others, whatever queue_max is. It must not batch. */
 void executor_submit(struct executor *executor, struct executor_job *job);
 
-/* Drops the jobs that are stale, here and now. */
+/* Drops jobs that are stale, on this thread. */
 void executor_sweep(struct executor *executor);
 
-size_t executor_queued(struct executor *executor);     /* jobs waiting */
-int executor_threads(const struct executor *executor); /* of its team */
+size_t executor_queued(struct executor *executor);     /* jobs that wait */
+int executor_threads(const struct executor *executor); /* in its team */
 
-/* Runs what is queued, then ends the thread and frees the executor. */
+/* Runs all queued jobs, then ends the thread and frees the executor. */
 void executor_stop(struct executor *executor);
 
 #endif

@@ -6,14 +6,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Stands before the memory that is handed out, which is as aligned as it is. */
+/* Precedes the memory that the caller gets, which has the same alignment. */
 struct buffer {
     _Alignas(64) struct memory_kept kept;
 };
 
-static_assert(offsetof(struct buffer, kept) == 0, "one is the other");
+static_assert(offsetof(struct buffer, kept) == 0, "a struct memory_kept is its buffer");
 
-/* Of that size, or of a little more. */
+/* Whether it has that size, or a little more. */
 static bool fits(const struct memory_kept *kept, const void *wanted)
 {
     const size_t bytes = *(const size_t *)wanted;

@@ -1,4 +1,4 @@
-/* clock.h - time that only goes forward, for differences and deadlines. */
+/* clock.h - monotonic time, for differences and deadlines. */
 #ifndef PPM_SERVER_BASE_CLOCK_H
 #define PPM_SERVER_BASE_CLOCK_H
 

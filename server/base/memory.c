@@ -7,13 +7,13 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static size_t bytes_max, taken_bytes, kept_bytes, kept_count;
-static struct memory_kept *first; /* the one kept last */
-static size_t changes;            /* how often something was taken or given back */
+static struct memory_kept *first; /* the newest */
+static size_t changes;            /* counts whatever is taken or given back */
 
 void memory_set_max(size_t bytes)
 {
-    /* Left to itself, the C library raises these with every large block that is freed, and holds on
-     * to many times what is used. */
+    /* By default the C library raises these whenever a large block is freed, and then keeps many
+     * times what is in use. */
     mallopt(M_MMAP_THRESHOLD, MEMORY_MAPPED_BYTES_MIN);
     mallopt(M_TRIM_THRESHOLD, MEMORY_MAPPED_BYTES_MIN);
     pthread_mutex_lock(&mutex);
@@ -23,7 +23,7 @@ void memory_set_max(size_t bytes)
 
 /* ---- with the mutex held ---- */
 
-/* Takes out the ones kept longest, those from *at on. */
+/* Removes the oldest, from *at to the end. */
 static struct memory_kept *take_rest(struct memory_kept **at)
 {
     struct memory_kept *rest = *at;
@@ -35,7 +35,7 @@ static struct memory_kept *take_rest(struct memory_kept **at)
     return rest;
 }
 
-/* The oldest, as far as the others have no more bytes than that. */
+/* Removes the oldest until the rest fits into the given bytes. */
 static struct memory_kept *take_excess(size_t bytes)
 {
     struct memory_kept **at = &first;
@@ -123,7 +123,7 @@ struct memory_kept *memory_reuse(const struct memory_kind *kind, const void *wan
     return kept;
 }
 
-/* Whether nobody has taken anything or given it back for that long: true once. */
+/* Whether nothing was taken or given back for that long. True once. */
 static bool is_idle(double now_s, double idle_s)
 {
     static size_t changes_seen;
@@ -152,7 +152,7 @@ void memory_trim(double idle_s)
     pthread_mutex_unlock(&mutex);
     free_all(old);
     if (is_over)
-        malloc_trim(0); /* what was too little to be mapped, and is free between what is not */
+        malloc_trim(0); /* returns free pages of the heap, which trimming by size does not reach */
 }
 
 static size_t read_size(const size_t *size)

@@ -1,10 +1,10 @@
 /*
- * memory.h - the one budget of memory for requests: memory_max_bytes, for the whole process.
+ * memory.h - the budget of memory for all requests: memory_max_bytes, for the whole process.
  *
- * Bytes are taken before they are allocated, and given back after they are freed. What a request
- * leaves may be kept for the next one: it counts as well, and gives way to whatever is taken, the
- * oldest first. So taken and kept bytes together never exceed the budget, and what is kept never
- * refuses anybody. Any thread may call.
+ * Bytes are taken before they are allocated, and given back after they are freed. Memory that a
+ * request leaves may be kept for the next one. It counts too, and is freed when a request needs the
+ * bytes, the oldest first. So taken and kept bytes never exceed the budget, and kept memory never
+ * causes a refusal. Any thread may call.
  */
 #ifndef PPM_SERVER_BASE_MEMORY_H
 #define PPM_SERVER_BASE_MEMORY_H
@@ -13,25 +13,24 @@
 #include <stddef.h>
 
 enum {
-    MEMORY_MAPPED_BYTES_MIN =
-        1 << 18,           /* allocations from here on return to the kernel when freed */
-    MEMORY_KEPT_MAX = 256, /* things kept at a time */
+    MEMORY_MAPPED_BYTES_MIN = 1 << 18, /* larger allocations return to the kernel when freed */
+    MEMORY_KEPT_MAX = 256,             /* number of items kept */
 };
 
-/* 0 until it is set: nothing may be taken or kept. */
+/* 0 at first: nothing may be taken or kept. */
 void memory_set_max(size_t bytes_max);
 size_t memory_max(void);
 
-/* False: the budget lacks them, even without anything kept. */
+/* False: the budget lacks the bytes, even if nothing were kept. */
 bool memory_take(size_t bytes);
 void memory_give(size_t bytes);
 
 size_t memory_taken(void);
 size_t memory_kept(void);
 
-/* ---- what is kept ---- */
+/* ---- kept memory ---- */
 
-/* Embedded in whatever can be kept; private but for its kind and size. */
+/* Embedded in whatever can be kept. The caller sets kind and bytes; the rest is private. */
 struct memory_kept {
     const struct memory_kind *kind;
     size_t bytes;
@@ -44,18 +43,18 @@ struct memory_kind {
     void (*free)(struct memory_kept *kept);
 };
 
-/* Keeps it, or frees it where it exceeds the budget. Its bytes are still taken: the caller gives
- * them back next, or allocates something else for them after memory_make_room. */
+/* Keeps it, or frees it if it exceeds the budget. Its bytes remain taken: next, the caller gives
+ * them back, or uses them for another allocation after memory_make_room. */
 void memory_keep(struct memory_kept *kept);
 
-/* The one kept last of a kind that fits; it is the caller's then. NULL: none does. */
+/* Hands the newest one of that kind that fits to the caller. NULL: none fits. */
 struct memory_kept *memory_reuse(const struct memory_kind *kind, const void *wanted);
 
-/* Before an allocation of bytes that were taken before something was kept. */
+/* Call it before allocating bytes that were taken before something was kept. */
 void memory_make_room(void);
 
-/* Frees what nobody has reused for that many seconds, and what the C library holds once nobody has
- * taken anything for as long. To be called every now and then. */
+/* Frees what was not reused for that many seconds; and the C library's free memory, once nothing
+ * was taken for that long. Call it regularly. */
 void memory_trim(double idle_s);
 
 #endif

@@ -13,8 +13,8 @@
 
 /* ---- defaults ---- */
 
-/* Where the models that come with the program are: installed, or beside a build. In this order:
- * some other /configs is two folders above /usr/bin. */
+/* Finds the models that come with the program, installed or next to a build. The order matters: two
+ * folders above /usr/bin there may be another /configs. */
 static void find_standard_directory(char *ret_path, size_t bytes)
 {
     static const char *const places[] = {"../share/ppm-server/configs", "../configs",

@@ -26,17 +26,18 @@ struct settings {
     size_t drain_delay_ms;
     bool page, allow_shared_memory, allow_model_control;
 
-    char *models[SETTINGS_MODELS_MAX]; /* as they were written; each to be freed */
+    char *models[SETTINGS_MODELS_MAX]; /* as written by the user; each is freed */
     size_t model_count;
-    char models_directory[SETTINGS_TEXT_BYTES]; /* what relative models are relative to; "": here */
+    char
+        models_directory[SETTINGS_TEXT_BYTES]; /* where relative paths start; "": the current one */
 
     char config_path[SETTINGS_TEXT_BYTES]; /* --config; empty: none */
     bool print_config, check_config;
 };
 
-/* Reads arguments[0 .. count), those after the subcommand, with environment and file.
- * PPM_BAD_CONFIG names flag, variable or file and key, what was found and expected.
- * *ret_settings is to be released in any case. */
+/* Reads arguments[0 .. count), which follow the subcommand, the environment and the file.
+ * PPM_BAD_CONFIG names the flag, the variable, or the file and key, and says what was found and
+ * expected. Release *ret_settings in any case. */
 enum ppm_status settings_read(int count, char *const *arguments, struct settings *ret_settings,
                               struct ppm_error *error);
 void settings_release(struct settings *settings);
@@ -44,7 +45,7 @@ void settings_release(struct settings *settings);
 /* The number of threads that compute: as set, or one for each core that this process may use. */
 size_t settings_threads(const struct settings *settings);
 
-/* Writes the path of the index-th model as it is to be opened. */
+/* Writes the path at which to open the index-th model. */
 void settings_model_path(const struct settings *settings, size_t index, char *ret_path,
                          size_t ret_bytes);
 

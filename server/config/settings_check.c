@@ -1,4 +1,4 @@
-/* settings_check.c - what each setting alone cannot tell. */
+/* settings_check.c - see settings_check.h. */
 #include "server/config/settings_check.h"
 
 #include <string.h>

@@ -60,7 +60,7 @@ static enum ppm_status set_models_json(struct settings *settings, const json_t *
     return PPM_OK;
 }
 
-/* ["https://a.example", "https://b.example"], as it would stand in a flag */
+/* ["https://a.example", "https://b.example"], to the text of a flag. */
 static enum ppm_status set_list_json(struct settings *settings, const struct setting *setting,
                                      const json_t *list, const char *where, struct ppm_error *error)
 {
@@ -72,8 +72,7 @@ static enum ppm_status set_list_json(struct settings *settings, const struct set
         const char *name = json_string_value(origin);
         if (!name || !*name || strchr(name, ',') || at + strlen(name) + 2 > sizeof text)
             return refuse_element(where, i, origin,
-                                  "a string without a comma, all of them of at most 1023 bytes",
-                                  error);
+                                  "a string without a comma, and at most 1023 bytes in all", error);
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? "," : "", name);
     }
     return settings_set_text(settings, setting, text, where, error);

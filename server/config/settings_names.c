@@ -1,4 +1,4 @@
-/* settings_names.c - names that are no settings: what was meant, and variables of other uses. */
+/* settings_names.c - see settings_names.h. */
 #include "server/config/settings_names.h"
 #include "server/config/settings_table.h"
 
@@ -19,7 +19,7 @@ static size_t least(size_t a, size_t b, size_t c)
     return less < c ? less : c;
 }
 
-/* Levenshtein's: how many bytes to add, drop or replace. */
+/* Levenshtein's: the number of bytes to add, drop or replace. */
 static size_t distance(const char *from, const char *to)
 {
     size_t row[NAME_BYTES + 1];
@@ -72,15 +72,16 @@ enum ppm_status settings_refuse_name(const char *where, const char *kind, const 
 
 /* ---- the environment ---- */
 
-/* The program's own that are no settings; then those of its tests, benchmarks and clients, in whose
- * environment it may run. */
+/* Variables of the program that are not settings, and of its tests, benchmarks and clients, which
+ * may start it. */
 static const char *const others[] = {
     "PPM_CONFIG", "PPM_ISA",         "PPM_SERVER", "PPM_C_CLIENT", "PPM_NATIVE",
     "PPM_CLIENT", "PPM_TEST_SEED",   "PPM_PEAK",   "PPM_ECHO",     "PPM_PACED",
     "PPM_KEY",    "PPM_TEST_INSIDE", "PPM_BIND",   "PPM_PEERS",    "PPM_PEER_ONEDNN",
 };
 
-/* Kubernetes' for a Service called "ppm...", as PPM_SERVER_SERVICE_HOST, PPM_SERVER_PORT_80_TCP. */
+/* Kubernetes sets these for a Service called "ppm...": PPM_SERVER_SERVICE_HOST,
+ * PPM_SERVER_PORT_80_TCP. */
 static bool is_service_link(const char *name, const char *value)
 {
     const char *port = strstr(name, "_PORT");

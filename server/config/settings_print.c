@@ -1,4 +1,4 @@
-/* settings_print.c - the settings in effect, and their help. */
+/* settings_print.c - see settings_print.h. */
 #include "server/config/settings_print.h"
 #include "server/config/settings_table.h"
 

@@ -11,7 +11,7 @@ enum setting_kind {
     KIND_CHOICE,
     KIND_TEXT,
     KIND_PATH, /* in a file: relative to it */
-    KIND_LIST, /* with commas between; in a file: a list */
+    KIND_LIST, /* separated by commas; in a file: an array */
     KIND_MODELS
 };
 
@@ -30,10 +30,11 @@ struct setting {
     enum setting_group group; /* where --help lists it */
     enum setting_kind kind;
     size_t offset;
-    size_t min, max, standard; /* bounds and default of numbers; a choice is its number, from 0; the
-                                  least bytes of a text */
+    /* Bounds and default of a number. A choice is a number from 0. min of a text: its least bytes.
+     */
+    size_t min, max, standard;
     const char *standard_text;
-    const char *value; /* what stands for it in --help; the choices: "text|json" */
+    const char *value; /* its placeholder in --help, or the choices: "text|json" */
     const char *help;
 };
 
@@ -43,12 +44,13 @@ extern const struct setting settings_table[SETTING_COUNT];
 extern const char *const settings_groups[GROUP_COUNT]; /* their headings in --help */
 extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];
 
-/* A setting's field, "PPM_..." and "--...". The models are filled one at a time: --model. */
+/* A setting's field, its variable PPM_... and its flag. Models are set one at a time, by --model.
+ */
 void *settings_field(struct settings *settings, const struct setting *setting);
 void settings_variable(const struct setting *setting, char *ret, size_t bytes);
 void settings_flag(const struct setting *setting, char *ret, size_t bytes);
 
-/* Writes the name of a choice, empty when there are not so many. Returns ret_name. */
+/* Writes the name of a choice, empty beyond the last. Returns ret_name. */
 const char *settings_choice(const struct setting *setting, size_t number,
                             char ret_name[CHOICE_BYTES]);
 

@@ -1,4 +1,7 @@
-/* access.c - the keys and the certificate in use: who may ask, and what a handshake shows. */
+/* access.c - the keys and the certificate in use.
+ *
+ * Each handshake copies the certificate and the key, so that a reload can free the old ones at
+ * once. */
 #include "server/http/access.h"
 #include "server/http/counts.h"
 #include "server/http/keys.h"
@@ -12,11 +15,11 @@
 #include <sys/stat.h>
 
 struct http_access {
-    struct keys *keys; /* NULL: none are asked for */
+    struct keys *keys; /* NULL: none are required */
     struct tls_identity identity;
 };
 
-/* GnuTLS asks for a certificate without a context, so there is one for the process. */
+/* GnuTLS' callback has no context, so there is one for the process. */
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct http_access *current;
 
@@ -73,7 +76,7 @@ void http_access_use(struct http_access *access)
 
 /* ---- keys ---- */
 
-/* "Bearer KEY" -> "KEY"; NULL when it is nothing of that kind. */
+/* "Bearer KEY" -> "KEY"; NULL for anything else. */
 static const char *skip_scheme(const char *authorization)
 {
     static const char scheme[] = "Bearer ";
@@ -83,7 +86,7 @@ static const char *skip_scheme(const char *authorization)
     return authorization + strspn(authorization, " ");
 }
 
-/* Whether a header's value, but for space behind it, is one of the keys. */
+/* Whether a header's value, without trailing space, is one of the keys. */
 static bool is_key(const struct keys *keys, const char *value)
 {
     size_t bytes = value ? strlen(value) : 0;
@@ -120,8 +123,7 @@ int http_choose_certificate(gnutls_session_t session, const struct gnutls_cert_r
     (void)wish;
     *ret_ocsp = NULL;
     *ret_ocsp_count = 0;
-    *ret_flags =
-        GNUTLS_CERT_RETR_DEINIT_ALL; /* a copy for each handshake: a reload waits for none */
+    *ret_flags = GNUTLS_CERT_RETR_DEINIT_ALL; /* GnuTLS frees the copies */
     pthread_rwlock_rdlock(&lock);
     int result = tls_import_key(&current->identity.key, ret_key);
     if (result == 0) {

@@ -8,7 +8,7 @@
 
 enum { INFLATED_STEPS = 4 }; /* of 64 KiB at most, by a thread that has other connections */
 
-/* " (body_max_bytes)" where that is what bounds a body. */
+/* " (body_max_bytes)" if that is the limit. */
 static const char *setting_of_max(const struct http_request *request)
 {
     const bool is_setting = http_body_bytes_max(request) < request->route->body_bytes_max;
@@ -61,8 +61,9 @@ static bool has_had_its_steps(void *steps_left)
     return (*(int *)steps_left)-- == 0;
 }
 
-/* Inflates a small body here and now; where bodies may be large and this one is, a thread that
- * computes does. */
+/* Inflates a small body at once. A large one, on a route that takes such, is left to another
+ * thread.
+ */
 static enum http_next inflate_here(struct http_request *request)
 {
     struct ppm_error error = {0};

@@ -1,4 +1,4 @@
-/* compress.c - an answer's body, deflated for a client that asked for it. */
+/* compress.c - see compress.h. */
 #include "server/http/compress.h"
 #include "server/http/coding.h"
 
@@ -8,17 +8,17 @@
 #include <zlib.h>
 
 enum {
-    BODY_BYTES_MIN = 1024,      /* of less, a packet takes as long */
+    BODY_BYTES_MIN = 1024,      /* a smaller body is one packet anyway */
     DEFLATER_BYTES = 272 << 10, /* zlib's own: windows and tables */
-    HERE_BYTES_MAX = 1 << 18,   /* by a thread that others wait for: 2 ms */
-    SLICE_BYTES = 1 << 16,      /* how often it is looked at */
+    HERE_BYTES_MAX = 1 << 18,   /* on the server's threads: 2 ms */
+    SLICE_BYTES = 1 << 16,      /* between two choices of a strategy */
     ROOM_BYTES_MAX = 1 << 30,
     MAX_WINDOW_BITS = 15,
     GZIP_WINDOW_BITS = 16 + MAX_WINDOW_BITS,
     MEMORY_LEVEL = 8, /* zlib's default */
 };
 
-/* Whether most numbers are like the one before, as in maps of classes or of a pooled pixel. */
+/* Whether most 32-bit words equal the one before, as in maps of classes or constant channels. */
 static bool repeats_itself(const char *slice, size_t bytes)
 {
     const size_t words = bytes / sizeof(uint32_t);
@@ -31,7 +31,7 @@ static bool repeats_itself(const char *slice, size_t bytes)
     return equal > words / 2;
 }
 
-/* Whether it is words, as in a description; of bytes at random a fifth are letters. */
+/* Whether it is text. A fifth of random bytes are letters. */
 static bool is_text(const char *slice, size_t bytes)
 {
     size_t letters = 0;
@@ -40,8 +40,8 @@ static bool is_text(const char *slice, size_t bytes)
     return letters > bytes / 3;
 }
 
-/* Other numbers have no two alike, and a search for strings that come again is in vain: what is to
- * gain lies in bytes that are frequent, and takes a quarter of the time. */
+/* Other numbers hardly repeat, so a search for repeated strings finds nothing. Coding frequent
+ * bytes gains as much, in a quarter of the time. */
 static int choose_strategy(const char *slice, size_t bytes)
 {
     return repeats_itself(slice, bytes) || is_text(slice, bytes) ? Z_DEFAULT_STRATEGY : Z_RLE;
@@ -53,7 +53,7 @@ static bool is_unwanted(const struct http_request *request)
            (request->is_unwanted && request->is_unwanted(request->state));
 }
 
-/* Feeds all of body to z, slice by slice, as long as it fits. */
+/* Feeds the body to z, slice by slice. False: it does not shrink, or is not wanted any more. */
 static bool deflate_slices(z_stream *z, const struct http_request *request)
 {
     const struct http_response *response = &request->response;
@@ -77,7 +77,7 @@ static bool deflate_slices(z_stream *z, const struct http_request *request)
     }
 }
 
-/* The compressed body, at ret; 0: it would not be smaller, or there was no memory. */
+/* Returns the size of the compressed body, at ret. 0: it does not shrink, or there is no memory. */
 static size_t deflate_body(const struct http_request *request, enum http_coding coding, char *ret)
 {
     z_stream z = {.next_out = (Bytef *)ret};

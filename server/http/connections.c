@@ -26,8 +26,9 @@ enum {
 
 enum readiness { NOT_AT_ALL, IDLE, SILENT, SOON_SILENT };
 
-/* How readily it makes room for others: not with a request, which may have come already, if only to
- * the kernel; between requests; before one or within its head. */
+/* How readily it makes room for others: not at all while it has a request, which may have come only
+ * as far as the kernel; when idle between requests; when silent before a request or within its
+ * head. */
 static enum readiness readiness_to_leave(const struct http_connection *connection, double now_s)
 {
     int unread_bytes = 0;
@@ -49,8 +50,8 @@ static bool is_over(const struct http_server *server)
     return count_open(server) > server->options.settings.connections_max;
 }
 
-/* Ends silent connections, the oldest first, until half the places are free: those who wait behind
- * a crowd get in at once. The list begins with the newest. */
+/* Ends silent connections, the oldest first, until half the places are free, so that clients behind
+ * a crowd get in at once. The list starts with the newest. */
 static void end_silent(struct http_server *server)
 {
     const double now_s = clock_now_s();
@@ -63,7 +64,7 @@ static void end_silent(struct http_server *server)
             http_cut_off(c);
 }
 
-/* Ends the connection that has been idle for longest. False: none is. */
+/* Ends the connection that has been idle longest. False: none is idle. */
 static bool end_idle(struct http_server *server)
 {
     struct http_connection *oldest = NULL;
@@ -76,8 +77,7 @@ static bool end_idle(struct http_server *server)
     return oldest != NULL;
 }
 
-/* Whether there are too many without those that will have been silent for long enough in a moment.
- */
+/* Whether there are too many even without those that will soon have been silent for long enough. */
 static bool is_over_for_long(const struct http_server *server)
 {
     const double now_s = clock_now_s();
@@ -87,7 +87,6 @@ static bool is_over_for_long(const struct http_server *server)
     return count > server->options.settings.connections_max;
 }
 
-/* Where there are more than connections_max. */
 static void make_room_locked(struct http_server *server)
 {
     if (is_over(server))
@@ -127,7 +126,7 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         connection = calloc(1, sizeof *connection);
         *socket_context = connection;
         if (!connection)
-            return; /* its requests will be refused for want of memory */
+            return; /* its requests are refused for lack of memory */
         connection->server = server;
         connection->descriptor = info ? info->connect_fd : -1;
         http_frame(connection, true);
@@ -172,7 +171,7 @@ size_t http_fresh_connections(struct http_server *server, double within_s)
     return count;
 }
 
-/* How many connections are open, each of them cut off. */
+/* Shuts down all connections. Returns the number of them. */
 static size_t cut_off_all(struct http_server *server)
 {
     size_t count = 0;

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What this server itself reads of a request, and what a page may read of an answer; the headers of
- * the application go with both. In the order of strcmp. */
+/* Headers that this server reads in a request, and that a page may read in an answer. The
+ * application's headers are added to both. In the order of strcmp. */
 static const char *const request_headers[] = {
     "Accept",    "Authorization", "Content-Encoding",     "Content-Type",
     "X-Api-Key", "X-Request-Id",  "X-Request-Timeout-Ms", "traceparent",
@@ -37,7 +37,7 @@ static bool is_any(const char *origins)
     return strcmp(origins, "*") == 0;
 }
 
-/* Whether a list with commas holds the origin. */
+/* Whether the list contains the origin. */
 static bool is_listed(const char *origins, const char *origin)
 {
     const size_t bytes = strlen(origin);
@@ -54,7 +54,7 @@ bool http_is_allowed_origin(const struct http_request *request, const char *orig
     return is_any(origins) || is_listed(origins, origin);
 }
 
-/* What is to stand in Access-Control-Allow-Origin; NULL: the request's origin may not read. */
+/* The value of Access-Control-Allow-Origin; NULL: the request's origin may not read the answer. */
 static const char *allowed_origin(const struct http_request *request)
 {
     const char *origins = request->server->options.settings.cors_origins;

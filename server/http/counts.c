@@ -1,4 +1,4 @@
-/* counts.c - what the application is told of requests that are not answered as they asked. */
+/* counts.c - see counts.h. */
 #include "server/http/counts.h"
 #include "server/http/http_server.h"
 

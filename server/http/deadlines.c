@@ -1,8 +1,8 @@
-/* deadlines.c - connections and how long each may take, absolutely: a byte now and then keeps
- * libmicrohttpd's own timeout, which counts idle time, away for ever.
+/* deadlines.c - see deadlines.h.
  *
- * A thread of its own looks every now and then, tells who is late with a request so (408), and
- * shuts the socket down; the library then sees its end and cleans up. */
+ * Each stage of a connection has an absolute deadline. libmicrohttpd only has a timeout for idle
+ * time, which a client avoids with a byte now and then. A late client is told (408) and its socket
+ * shut down; the library then sees the end of the connection and cleans up. Seen with 0.9.75. */
 #include "server/http/deadlines.h"
 #include "server/base/clock.h"
 #include "server/http/connection.h"
@@ -15,10 +15,10 @@
 
 enum {
     RESUMED_WITHIN_MS = 5000,
-    STALLED_IN_DRAIN_S = 2, /* a body of which no KiB comes holds up a drain no longer */
+    STALLED_IN_DRAIN_S = 2, /* a drain waits no longer for another KiB of a body */
 };
 
-/* What is waited for: none of its requests, its body, or what comes after that. */
+/* What is waited for: a request, its body, or anything after that. */
 enum stage { NO_REQUEST, BODY, ANSWER };
 
 static void set_deadline(struct http_connection *connection, struct http_deadline deadline,
@@ -52,7 +52,7 @@ bool http_is_past(const struct http_deadline *deadline)
     return clock_now_s() > deadline->at_s;
 }
 
-/* A head's own, or a whole request's where that is sooner. */
+/* The deadline of a head, or of a whole request if that is sooner. */
 static struct http_deadline deadline_of_head(const struct http_options *options)
 {
     const size_t ms = options->settings.head_timeout_ms;
@@ -108,7 +108,7 @@ void http_expect_next(struct http_connection *connection)
     set_deadline(connection, deadline_in(idle_ms, ""), false, NO_REQUEST);
 }
 
-/* Why it is late; false: it is not. */
+/* Whether it is late, and why. */
 static bool is_late(const struct http_connection *connection, double now_s, char *ret_detail,
                     size_t bytes)
 {
@@ -125,7 +125,6 @@ static bool is_late(const struct http_connection *connection, double now_s, char
            now_s - connection->arriving_s > STALLED_IN_DRAIN_S;
 }
 
-/* Nothing is told where the library encrypts. */
 void http_cut_off_late(struct http_server *server)
 {
     char detail[128];
@@ -134,7 +133,7 @@ void http_cut_off_late(struct http_server *server)
     for (struct http_connection *c = server->connections; c; c = c->next) {
         if (c->is_cut_off || c->descriptor < 0 || !is_late(c, now_s, detail, sizeof detail))
             continue;
-        if (c->is_told && !server->has_tls)
+        if (c->is_told && !server->has_tls) /* TLS is the library's to write */
             http_tell(c, 408, detail);
         http_cut_off(c);
     }

@@ -21,7 +21,7 @@ static const struct {
     {417, "Expectation Failed"},
     {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
-    {499, "Client Closed Request"}, /* nobody reads it; for the log and the metrics */
+    {499, "Client Closed Request"}, /* never read; for the application's counts */
     {500, "Internal Server Error"},
     {501, "Not Implemented"},
     {503, "Service Unavailable"},

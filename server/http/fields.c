@@ -1,5 +1,5 @@
-/* fields.c - headers and parameters by their names: those that are mistyped or stand there twice
- * are refused, since an answer that ignores them is a wrong one. */
+/* fields.c - see fields.h. An answer that ignores a mistyped or repeated header is a wrong answer.
+ */
 #include "server/http/fields.h"
 #include "server/http/http_server.h"
 
@@ -9,21 +9,21 @@
 #include <string.h>
 #include <strings.h>
 
-/* A header of this server's own, as the application's are: no other name starts as it does. */
+/* A header of this server, treated like the application's: no other name has the prefix. */
 static const char own_header[] = "X-Request-Timeout-Ms", own_prefix[] = "X-Request-Timeout";
 
-/* HTTP's that mean something else when they appear twice. */
+/* Headers that may appear only once. */
 static const char *const single_headers[] = {
     own_header, "Content-Type", "Origin", "Sec-Fetch-Site", "Authorization", "X-Api-Key", NULL};
 
 enum { SINGLE_COUNT = sizeof single_headers / sizeof *single_headers - 1 };
 
-/* What a walk has found; names: what was found, when something was. */
+/* What a walk over the fields has found. */
 struct found {
     const struct http_application *application;
     const char *parameters; /* that the route knows */
     const char *unknown, *repeated;
-    unsigned headers_seen, parameters_seen; /* a bit for each name of a list */
+    unsigned headers_seen, parameters_seen; /* a bit for each name */
 };
 
 /* The index of a name in a list, or of the list's end. */
@@ -49,7 +49,7 @@ static bool is_mistyped(const struct http_application *application, const char *
     return has_prefix(name, own_prefix);
 }
 
-/* Takes note of the index-th name of a list. */
+/* Notes the index-th name of a list. */
 static void see(struct found *found, unsigned *seen, size_t index, const char *name)
 {
     if (*seen >> index & 1 && !found->repeated)

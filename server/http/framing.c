@@ -1,13 +1,14 @@
 /*
- * framing.c - where a request's head, body and chunks end, in the bytes that come.
+ * framing.c - see framing.h.
  *
- * libmicrohttpd is laxer than RFC 9112 where it matters, and stricter where it does not: a chunk's
- * line may end at a bare LF, within an extension too; space after a Content-Length is refused; and
- * a length that is none is answered twice, before any of our code. It has no hook for bytes. But it
- * receives them by recv and gnutls_record_recv, and the linker binds these names to the functions
- * here, which pass on what is right, mend what may be mended, and end what a proxy in front could
- * read in another way. A library that receives by other means is noticed: then no head's end has
- * been seen here when it asks for an answer (http_guard), and at the start (probe.c).
+ * libmicrohttpd 0.9.75 is laxer than RFC 9112 where it matters, and stricter where it does not. It
+ * ends the line of a chunk at a bare LF, even within an extension; it refuses space after a
+ * Content-Length; and it answers a Content-Length that is not a number twice, before any of our
+ * code runs. It has no hook for the bytes, but it receives them through recv and
+ * gnutls_record_recv, and the linker binds these names to the functions here. They pass on what is
+ * right, mend what may be mended, and end the connection where a proxy in front could read the
+ * bytes differently. A library that receives in another way is noticed by http_guard, as no head
+ * has ended here when it asks for an answer, and at the start by probe.c.
  */
 #include "server/http/framing.h"
 #include "server/base/field_value.h"
@@ -25,7 +26,7 @@
 
 enum { DESCRIPTORS_MAX = 1 << 17 }; /* more than connections_max may ask for */
 
-/* Written as a connection begins and ends, read by the thread that it belongs to. */
+/* Written as a connection starts and ends, read by the thread that it belongs to. */
 static _Atomic(struct http_connection *) connections[DESCRIPTORS_MAX];
 
 void http_frame(struct http_connection *connection, bool begins)
@@ -50,7 +51,7 @@ static void find_flaw(struct http_framing *f, const char *flaw)
     f->flawed_head = f->heads + 1;
 }
 
-/* Nothing from here on is passed on. */
+/* Passes nothing on from here. */
 static bool give_up(struct http_framing *f, const char *reason)
 {
     f->end = reason;
@@ -81,7 +82,7 @@ static bool is_field(const struct http_framing *f, const char *name)
     return f->name_bytes == strlen(name) && strncasecmp(f->name, name, f->name_bytes) == 0;
 }
 
-/* The name of a field is there: whether its value says where the body ends. */
+/* The name of a field has come: decides whether its value says where the body ends. */
 static void begin_value(struct http_framing *f)
 {
     f->word_bytes = 0;
@@ -99,7 +100,7 @@ static void begin_value(struct http_framing *f)
     }
 }
 
-/* Of a line that is no value of interest. An empty one ends the head. */
+/* A byte of a line without a value of interest. An empty line ends the head. */
 static bool step_line(struct http_framing *f, char byte)
 {
     if (byte == '\n') {
@@ -114,13 +115,13 @@ static bool step_line(struct http_framing *f, char byte)
     }
     if (f->part == HTTP_FIELD && byte == ':')
         begin_value(f);
-    else if (f->name_bytes < sizeof f->name) /* which is longer than those of interest */
+    else if (f->name_bytes < sizeof f->name) /* longer than any name of interest */
         f->name[f->name_bytes++] = byte;
     f->line_bytes++;
     return true;
 }
 
-/* Digits alone are passed on, so that the library reads a number; the guard has the flaw. */
+/* Passes on only digits, so that the library reads a number; the guard refuses the flaw. */
 static bool step_length(struct http_framing *f, char *byte)
 {
     uint64_t length;
@@ -138,7 +139,7 @@ static bool step_length(struct http_framing *f, char *byte)
         f->digits++;
         if (__builtin_mul_overflow(f->left, 10, &length) ||
             __builtin_add_overflow(length, (uint64_t)(*byte - '0'), &length))
-            return false; /* a length beyond all limits stays one */
+            return false; /* a length beyond all limits stays beyond them */
         f->left = length;
         return true;
     }
@@ -150,7 +151,7 @@ static bool step_length(struct http_framing *f, char *byte)
     return f->digits++ == 0;
 }
 
-/* "chunked" or another; the space after it is left out. */
+/* "chunked" or another coding; drops space after it. */
 static bool step_coding(struct http_framing *f, char *byte)
 {
     static const char chunked[] = "chunked";
@@ -167,7 +168,7 @@ static bool step_coding(struct http_framing *f, char *byte)
         return f->word_bytes == 0 && *byte != '\r';
     }
     if (f->has_space)
-        *byte = ','; /* it is another anyway */
+        *byte = ','; /* it is another coding anyway */
     if (f->word_bytes < sizeof f->word)
         f->word[f->word_bytes++] = *byte;
     return true;
@@ -175,7 +176,7 @@ static bool step_coding(struct http_framing *f, char *byte)
 
 /* ---- chunks ---- */
 
-/* The line before a chunk. Its extensions mean nothing and are left out. */
+/* The line before a chunk. Drops extensions, which mean nothing. */
 static bool step_chunk_line(struct http_framing *f, char byte)
 {
     const int digit = f->part == HTTP_CHUNK_SIZE ? field_hex_digit(byte) : -1;
@@ -212,7 +213,7 @@ static bool step_chunk_line(struct http_framing *f, char byte)
     return false;
 }
 
-/* CR LF after a chunk. */
+/* The CR LF after a chunk. */
 static bool step_chunk_end(struct http_framing *f, char byte)
 {
     if (byte != (f->part == HTTP_CHUNK_END ? '\r' : '\n'))
@@ -221,7 +222,7 @@ static bool step_chunk_end(struct http_framing *f, char byte)
     return true;
 }
 
-/* Lines after the last chunk, to an empty one. */
+/* Lines after the last chunk, up to an empty one. */
 static bool step_trailer(struct http_framing *f, char byte)
 {
     const bool is_after_cr = f->line_bytes > 0 && f->previous == '\r';
@@ -260,7 +261,7 @@ static bool step(struct http_framing *f, char *byte)
     }
 }
 
-/* How many of the bytes that came are of a body: nothing is to be looked for in them. */
+/* How many of the bytes belong to a body. They are passed on unseen. */
 static size_t bytes_of_body(struct http_framing *f, size_t bytes)
 {
     if (f->part == HTTP_UNKNOWN)
@@ -293,10 +294,10 @@ size_t http_pass_on(struct http_framing *f, char *bytes, size_t count)
     return to;
 }
 
-/* ---- what the library receives by ---- */
+/* ---- the functions by which the library receives ---- */
 
-/* The library asks for what follows what is malformed: it gets the end of the connection, and the
- * client is told why. False: not now, as the request before is still to be answered. */
+/* The library wants more after malformed bytes: it gets the end of the connection, and the client
+ * is told why. False: not yet, as the request before still has to be answered. */
 static bool end_it(struct http_connection *connection, gnutls_session_t session)
 {
     struct http_server *server = connection->server;
@@ -316,7 +317,7 @@ static bool end_it(struct http_connection *connection, gnutls_session_t session)
     return may_end;
 }
 
-/* What is to be passed on of what was received: false, to receive again, where that is nothing. */
+/* Reduces what was received to what is passed on. False: that is nothing, so receive again. */
 static bool look_at(struct http_connection *connection, void *bytes, ssize_t *received)
 {
     if (!connection || *received <= 0)
@@ -334,7 +335,7 @@ ssize_t recv(int fd, void *buf, size_t n, int flags)
     struct http_connection *connection = connection_of(fd);
     ssize_t received;
     if (flags & MSG_PEEK || (connection && connection->server->has_tls))
-        connection = NULL; /* or TLS's own bytes */
+        connection = NULL; /* these are TLS records */
     do {
         if (connection && connection->framing.end) {
             errno = EAGAIN;

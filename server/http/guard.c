@@ -1,7 +1,9 @@
-/* guard.c - the head of a request, held against what two readers might understand differently.
+/* guard.c - see guard.h. RFC 9112, RFC 9110.
  *
- * libmicrohttpd lets pass what a proxy in front may read in another way (request smuggling) and
- * what has no meaning here; all of it is refused before a route is looked for. RFC 9112, RFC 9110.
+ * libmicrohttpd 0.9.75 accepts heads that a proxy in front may read differently (request
+ * smuggling). They are refused before a route is looked up. A malformed request line, a line
+ * without a colon and a head beyond connection_memory_bytes never come here: the library answers
+ * them itself, as HTML and without our headers.
  */
 #include "server/http/guard.h"
 #include "server/base/field_value.h"
@@ -30,10 +32,10 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* libmicrohttpd leaves a head where it came in and cuts it apart with zero bytes. It does not tell
- * of a zero byte that was there before, of a line that goes on in the next ("Content-Length: 5"
- * with " 0" below it becomes a field named Content-Length0), or of one without a name, which it
- * takes for the head's end. Each of them leaves more between two parts than the end of a line. */
+/* libmicrohttpd parses a head in place and splits it with zero bytes. It does not report a zero
+ * byte that was sent, a line that continues on the next ("Content-Length: 5" with " 0" below it
+ * becomes a field named Content-Length0), or a line without a name, which it takes for the head's
+ * end. Each leaves a gap between two parts that is longer than a line end. */
 static void look_for_gap(struct head *head, const char *name, const char *value)
 {
     const uintptr_t gap = (uintptr_t)name - head->end;
@@ -50,8 +52,8 @@ static size_t head_bytes(const struct http_request *request)
     return info ? info->header_size : 0;
 }
 
-/* The library leaves the space that may stand after a value (RFC 9112 5.1). The head lies in the
- * connection's own memory. */
+/* The library keeps space after a value (RFC 9112 5.1). The head is in the connection's memory,
+ * which may be written to. */
 static void trim_end(const char *value)
 {
     size_t bytes = strlen(value);
@@ -83,7 +85,7 @@ static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, con
     return MHD_YES;
 }
 
-/* Letters, digits, and what names, ports and IPv6 addresses are made of; may be empty. */
+/* Only bytes of names, ports and IPv6 addresses; may be empty. */
 static bool is_host(const char *host)
 {
     return host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -108,7 +110,8 @@ static bool is_known_method(const char *method)
     return false;
 }
 
-/* Walks over all fields. Whether the head, which begins at method, holds what was not shown. */
+/* Walks over all fields. Whether the head, which starts at method, has a part that was not shown.
+ */
 static bool has_hidden_part(const struct http_request *request, const char *method,
                             const char *raw_target, const char *version, struct head *ret_head)
 {
@@ -116,7 +119,7 @@ static bool has_hidden_part(const struct http_request *request, const char *meth
     ret_head->end = (uintptr_t)version + strlen(version);
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_field, ret_head);
     if ((uintptr_t)version < start || (uintptr_t)version >= end)
-        return true; /* a library that keeps heads in another way: probe.c would not let it start */
+        return true; /* this library keeps heads elsewhere; with it, probe.c refuses to start */
     if (ret_head->has_gap || end - ret_head->end < 2 || end - ret_head->end > 4 ||
         (uintptr_t)version - start != strlen(method) + 1 + strlen(raw_target) + 1)
         return true;
@@ -124,7 +127,7 @@ static bool has_hidden_part(const struct http_request *request, const char *meth
     return memcmp((const char *)ret_head->end, line_ends, end - ret_head->end) != 0;
 }
 
-/* What framing.c has found in the bytes of this head; NULL: nothing. */
+/* What framing.c has found wrong in the bytes of this head; NULL: nothing. */
 static const char *find_flaw(const struct http_request *request)
 {
     struct http_framing *framing = &http_connection_of(request->connection)->framing;
@@ -134,7 +137,7 @@ static const char *find_flaw(const struct http_request *request)
     return framing->flaw && framing->answered >= framing->flawed_head ? framing->flaw : NULL;
 }
 
-/* Adds what makes the connection close, so that nothing after this head is read as another. */
+/* Closes the connection too, so that nothing after this head is read as another. */
 static enum http_next refuse(struct http_request *request, unsigned status, const char *detail)
 {
     request->closes = true;

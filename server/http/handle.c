@@ -31,13 +31,13 @@
 #include <string.h>
 
 enum {
-    READ_ON_BYTES = 1 << 16, /* of a refused body: more takes longer than another connection */
+    READ_ON_BYTES = 1 << 16, /* of a refused body; a new connection takes less time than more */
 };
 
 /* ---- a request's life ---- */
 
-/* Called with the raw target, before anything is decoded. What it returned would be lost with a
- * connection that ends within the head, so the connection keeps the target. */
+/* Called with the raw target, before anything is decoded. A connection that ends within the head
+ * would lose a result, so the connection keeps the target and this returns NULL. */
 void *http_on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
     struct http_connection *connection = http_connection_of(mhd);
@@ -54,7 +54,7 @@ static void set_request_deadline(struct http_request *request, size_t ms, const 
     request->deadline = (struct http_deadline){request->started_s + (double)ms / 1e3, ms, setting};
 }
 
-/* The head is there: a request begins. NULL: no memory for it. */
+/* The head is complete: a request begins. NULL: no memory. */
 static struct http_request *create_request(struct http_server *server, struct MHD_Connection *mhd,
                                            const char *method)
 {
@@ -99,10 +99,10 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **state,
     if (!request)
         return;
     struct http_connection *connection = http_connection_of(mhd);
-    http_expect_next(connection); /* so that nobody else looks at the request any more */
+    http_expect_next(connection); /* no other thread uses the request after this */
     http_forget_turn(request);
     const enum http_abort reason = reason_of(connection);
-    if (request->phase != HTTP_ANSWERED) { /* cut off, or broken off by its client */
+    if (request->phase != HTTP_ANSWERED) { /* cut off, or ended by its client */
         request->response.status = connection->is_malformed     ? 400
                                    : reason == HTTP_CLIENT_GONE ? 499
                                                                 : 408;
@@ -143,7 +143,7 @@ static void read_content_length(struct http_request *request)
     }
 }
 
-/* A client may want its answer sooner than request_timeout_ms, not later. */
+/* A client can ask for less time than request_timeout_ms, not for more. */
 static enum http_next read_timeout(struct http_request *request)
 {
     static const char name[] = "X-Request-Timeout-Ms";
@@ -162,7 +162,7 @@ static enum http_next read_timeout(struct http_request *request)
     return HTTP_PROCEED;
 }
 
-/* Whether there is a connection too many for what is asked. */
+/* Refuses a request on one of the connections that are spare, unless its route is vital. */
 static enum http_next check_crowd(struct http_request *request)
 {
     if ((request->route && request->route->is_vital) ||
@@ -176,7 +176,7 @@ static enum http_next check_crowd(struct http_request *request)
                         request->server->options.settings.connections_max);
 }
 
-/* No route has the path, or none with the method. */
+/* No route has the path, or none has the method. */
 static enum http_next refuse_route(struct http_request *request, const char *allow)
 {
     if (strcmp(request->method, "OPTIONS") == 0 && strcmp(request->path, "*") == 0) {
@@ -208,7 +208,7 @@ static enum http_next begin_handler(struct http_request *request)
     return request->route->begin ? request->route->begin(request) : HTTP_PROCEED;
 }
 
-/* What is decided by a request's head, in this order. */
+/* Every check of a request's head, in order. */
 static enum http_next begin_request(struct http_request *request, const char *method,
                                     const char *version)
 {
@@ -224,23 +224,24 @@ static enum http_next begin_request(struct http_request *request, const char *me
     return next;
 }
 
-/* Whether the body of a request that came at a bad time is read to its end, so that the connection
- * lives on: in a flood, opening and closing connections would take more time than all else. */
+/* Whether to read the body of a refused request to its end and keep the connection: in a flood of
+ * requests, opening and closing connections would take most of the time. */
 static bool reads_on(const struct http_request *request)
 {
     return request->response.status == 503 && !request->closes && request->content_length > 0 &&
            request->content_length <= READ_ON_BYTES && !http_header(request, "Expect");
 }
 
-/* The body is there. */
+/* The body is complete. */
 static enum http_next finish_request(struct http_request *request)
 {
     const enum http_next next = request->is_refused ? HTTP_RESPOND : http_check_body(request);
     return next == HTTP_PROCEED ? request->route->finish(request) : next;
 }
 
-/* The library calls this for the head, for each piece of the body, at its end, and on resumption.
- */
+/* The library calls this for the head, for each piece of the body, at its end, and when the
+ * connection is resumed. It cannot send an answer in the middle of a body: a refusal then waits for
+ * the end, and the rest of the body is discarded. */
 enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *piece,
                                 size_t *piece_bytes, void **state)
@@ -259,8 +260,8 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
             return MHD_YES;
         request->lingers = request->content_length > 0 || http_header(request, "Transfer-Encoding");
         if (request->lingers)
-            return http_send(request);   /* the library then closes */
-        request->phase = HTTP_SUSPENDED; /* the next call answers, and the connection lives on */
+            return http_send(request);   /* the library then closes the connection */
+        request->phase = HTTP_SUSPENDED; /* the next call answers, and keeps it open */
         return MHD_YES;
     case HTTP_BODY:
         if (*piece_bytes > 0) {

@@ -1,4 +1,7 @@
-/* http_answer.c - responses to connections, with the headers that every answer carries. */
+/* http_answer.c - responses to connections, with the headers that every answer has.
+ *
+ * libmicrohttpd 0.9.75 may forget a connection that it has to resume when memory runs out at that
+ * moment, so http_answer sets a deadline for it. */
 #include "server/http/http_answer.h"
 #include "server/http/connection.h"
 #include "server/http/cors.h"
@@ -28,7 +31,7 @@ static bool add_timing(const struct http_request *request, struct MHD_Response *
     return add(response, "Server-Timing", timing);
 }
 
-/* False: there was no memory for them all, and without one the answer would be another. */
+/* False: no memory for all of them, and with one missing the answer would mean something else. */
 static bool add_headers(const struct http_request *request, struct MHD_Response *response)
 {
     const struct http_response *own = &request->response;
@@ -43,7 +46,7 @@ static bool add_headers(const struct http_request *request, struct MHD_Response 
     return is_whole;
 }
 
-/* NULL: no memory for it. */
+/* NULL: no memory. */
 static struct MHD_Response *create_response(struct http_request *request)
 {
     struct http_response *own = &request->response;

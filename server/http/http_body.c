@@ -1,4 +1,4 @@
-/* http_body.c - a request's body, collected in one piece of memory that grows as it arrives. */
+/* http_body.c - see http_body.h. */
 #include "server/http/http_body.h"
 #include "server/base/buffers.h"
 #include "server/http/http_server.h"
@@ -10,7 +10,7 @@
 enum {
     BODY_START_BYTES = 1 << 14,
     ALIGNMENT_BYTES = 64,
-    KNOWN_GROWTH = 8,   /* of a body that said how long it is: a byte in seven is copied once */
+    KNOWN_GROWTH = 8,   /* of a body whose length is known: one byte in seven is copied once */
     UNKNOWN_GROWTH = 2, /* of others, which might end right after they have grown */
 };
 
@@ -23,9 +23,9 @@ size_t http_body_bytes_max(const struct http_request *request)
     return of_route < of_all ? of_route : of_all;
 }
 
-/* The smallest of most, its growth-th part, that of that ... that holds as many bytes: a body takes
- * less than growth times what has come of it, and old and new memory together, as far as they are
- * written to, no more than most. */
+/* The smallest of most, most / growth, most / growth^2, ... that holds the needed bytes. So a body
+ * takes less than growth times what has come of it; and old and new memory together, as far as they
+ * are written to, take no more than most. */
 static size_t capacity_for(size_t most, size_t growth, size_t needed)
 {
     size_t capacity = most;
@@ -69,7 +69,7 @@ void http_drop_body(struct http_request *request)
     request->body_memory = request->body = NULL;
 }
 
-/* Why the body cannot be kept with the piece, as a status; 0: it has been. */
+/* Appends the piece. Returns 0, or the status of a refusal. */
 static unsigned keep_piece(struct http_request *request, const char *piece, size_t bytes)
 {
     if (bytes > http_body_bytes_max(request) - request->body_bytes)

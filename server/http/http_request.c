@@ -1,4 +1,4 @@
-/* http_request.c - what handlers ask of a request and put into its response. */
+/* http_request.c - what handlers read from a request and put into its response. */
 #include "server/http/http_request.h"
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
@@ -53,10 +53,10 @@ bool http_client_is_gone(const struct http_request *request)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    /* what has come and was not read, such as the farewell of TLS, may stand before the end */
+    /* unread bytes, such as a close_notify of TLS, may come before the end, so POLLIN is no sign */
     struct pollfd peer = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
     if (atomic_load(&http_connection_of(request->connection)->is_ended))
-        peer.events = 0; /* that end is of our own making */
+        peer.events = 0; /* this server ended it (framing.c) */
     return poll(&peer, 1, 0) == 1;
 }
 
@@ -74,7 +74,7 @@ bool http_reserve(struct http_request *request, size_t bytes)
 void http_keep(struct http_request *request, size_t bytes)
 {
     size_t reserved = request->reserved_bytes;
-    while (reserved > bytes) /* idle.c may take all of it at any time */
+    while (reserved > bytes) /* idle.c may return all of it at any time */
         if (atomic_compare_exchange_weak(&request->reserved_bytes, &reserved, bytes)) {
             memory_give(reserved - bytes);
             return;

@@ -1,4 +1,7 @@
-/* http_server.c - the server: its start and stop, and what it says of itself. */
+/* http_server.c - start and stop.
+ *
+ * libmicrohttpd 0.9.75 crashes when it has to refuse a malformed head while it is being stopped, so
+ * all connections are ended first (http_close_connections). */
 #include "server/http/http_server.h"
 #include "server/base/clock.h"
 #include "server/http/access.h"
@@ -24,8 +27,8 @@ enum {
     REQUEST_WITHIN_MS = 500,
 };
 
-/* In some troubles, such as a lack of descriptors, the library repeats itself without end, and a
- * thread of it without connections tries again and again: it delays nobody by taking its time. */
+/* Out of descriptors, for example, the library repeats a message without end, and a thread of it
+ * without connections tries again and again. Slowing that thread down delays nobody. */
 static void on_message(void *context, const char *format, va_list arguments)
 {
     if (strstr(format, "resource limit at FIRST connection"))
@@ -42,13 +45,13 @@ static void on_message(void *context, const char *format, va_list arguments)
     server->options.on_message(text);
 }
 
-/* Paths are matched as they were sent; only query values are decoded, by the library's own rule. */
+/* Paths are matched as they were sent; the library decodes only query values. */
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     const struct http_options *o = &server->options;
-    /* poll, not epoll: with epoll the library can miss the end of a client whose last bytes came
-     * with it, and holds the request until a timeout. The logger first: later options may have to
-     * say. */
+    /* poll, not epoll: with epoll, libmicrohttpd 0.9.75 can miss the end of a client that came with
+     * its last bytes, and keeps the request until a timeout. The logger comes first, as later
+     * options may log. */
     const unsigned tls = server->has_tls ? MHD_USE_TLS : 0;
     return MHD_start_daemon(
         MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | tls, 0, NULL,
@@ -105,7 +108,7 @@ void http_stop_accepting(struct http_server *server)
     if (!server->is_shared)
         http_turn_away(listener, server->address);
     MHD_quiesce_daemon(server->daemon);
-    usleep(ACCEPT_GRACE_US); /* a thread may be in accept(); its connection is to be served */
+    usleep(ACCEPT_GRACE_US); /* a thread may be in accept(), and its connection is served */
     if (!server->is_shared)
         shutdown(listener, SHUT_RDWR);
     close(listener);

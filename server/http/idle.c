@@ -1,9 +1,10 @@
 /*
- * idle.c - bodies that have stopped arriving give way: what they have taken from the budget goes to
- * requests whose bytes are there.
+ * idle.c - bodies that have stopped arriving lose their share of the budget to requests whose bytes
+ * arrive.
  *
- * Their memory is freed by the thread they belong to, as soon as it sees the end of the connection;
- * the budget has it back at once.
+ * The budget has the bytes back at once. The thread that a body belongs to frees its memory when it
+ * sees the end of the connection. An idle timeout would bound nothing: a client avoids it with a
+ * byte now and then.
  */
 #include "server/http/idle.h"
 #include "server/base/clock.h"
@@ -12,7 +13,7 @@
 #include "server/http/http_server.h"
 #include "server/http/tell.h"
 
-enum { PACE_BYTES = 1 << 10 }; /* fewer in idle_s is not arriving */
+enum { PACE_BYTES = 1 << 10 }; /* a body with fewer bytes in idle_s has stopped arriving */
 static const double idle_s = 1;
 
 void http_note_arrival(struct http_request *request, size_t bytes)
@@ -26,8 +27,9 @@ void http_note_arrival(struct http_request *request, size_t bytes)
 
 /* ---- with the list's mutex held ---- */
 
-/* What a connection would give back; 0: its body is arriving, or it has none, or it is the one that
- * asks for memory. */
+/* What a connection would give back. 0: its body is arriving, it has none, or it asks for the
+ * memory.
+ */
 static size_t idle_bytes_of(const struct http_connection *connection,
                             const struct http_request *asking, double now_s)
 {

@@ -1,4 +1,4 @@
-/* inflate.c - a body that came compressed, once all of it is there: gzip and deflate. */
+/* inflate.c - a compressed body, once all of it has come: gzip and deflate. */
 #include "server/http/inflate.h"
 #include "server/base/buffers.h"
 #include "server/base/field_value.h"
@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 enum {
-    STEP_BYTES = 1 << 16,      /* in or out, between two looks at whether it goes on */
+    STEP_BYTES = 1 << 16,      /* in or out, between two calls of is_cancelled */
     INFLATER_BYTES = 48 << 10, /* zlib's own: 7 KiB and a window of 32, and ours */
     MAX_WINDOW_BITS = 15,
     GZIP_WINDOW_BITS = 16 + MAX_WINDOW_BITS,
@@ -24,11 +24,11 @@ struct http_inflater {
     enum http_coding coding;
     bool is_open;   /* stream is to be closed */
     bool is_at_end; /* of a stream */
-    size_t streams; /* that have ended; of gzip there may be several */
-    void *memory;   /* the body as it was sent lies in it */
+    size_t streams; /* that have ended; gzip may have several */
+    void *memory;   /* that contains the body as it was sent */
     const char *sent;
     size_t sent_bytes, sent_capacity;
-    size_t taken_bytes; /* of those sent */
+    size_t taken_bytes; /* of sent */
 };
 
 bool http_expect_compressed(struct http_request *request, enum http_coding coding)
@@ -42,7 +42,7 @@ bool http_expect_compressed(struct http_request *request, enum http_coding codin
     return true;
 }
 
-/* Takes over the body that was sent: what it holds becomes the body. */
+/* Takes over the body as it was sent; the inflated bytes become the body. */
 static enum ppm_status open_inflater(struct http_request *request, struct ppm_error *error)
 {
     struct http_inflater *inflater = request->inflater;
@@ -120,7 +120,7 @@ static enum ppm_status refuse_cut(const struct http_inflater *inflater, struct p
 
 /* ---- inflating ---- */
 
-/* Room for a byte more, if there is none. */
+/* Makes room for at least one more byte. */
 static enum ppm_status make_room(struct http_request *request, struct ppm_error *error)
 {
     const size_t bytes_max = http_body_bytes_max(request);
@@ -164,7 +164,7 @@ static enum ppm_status inflate_step(struct http_request *request, struct ppm_err
     return has_moved ? PPM_OK : refuse_cut(inflater, error);
 }
 
-/* Goes on to the next of several streams. */
+/* Starts the next of several streams. */
 static enum ppm_status begin_stream(struct http_inflater *inflater, struct ppm_error *error)
 {
     if (inflater->coding != HTTP_GZIP)

@@ -1,5 +1,4 @@
-/* keys.c - the keys of those who may ask: a file of one key a line, kept as digests, so that a
- * comparison takes the same time for every key and nothing in memory would let anyone in. */
+/* keys.c - see keys.h. Digests compare in constant time, and a copy of memory reveals no key. */
 #include "server/http/keys.h"
 #include "server/http/secret.h"
 
@@ -27,7 +26,7 @@ static bool is_visible(const char *text, size_t bytes)
     return true;
 }
 
-/* Adds the key of a line, if it holds one. Whatever is wrong is told without it. */
+/* Adds the key of a line, if it has one. Errors do not show it. */
 static enum ppm_status add_line(struct keys *keys, const char *line, size_t number,
                                 const char *path, struct ppm_error *error)
 {

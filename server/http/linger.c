@@ -1,10 +1,11 @@
 /*
- * linger.c - the end of a connection whose request was refused before its body had come.
+ * linger.c - see linger.h.
  *
- * A socket that is closed with unread bytes resets its connection, and a client that is still
- * sending then never sees the answer. libmicrohttpd closes at once. So a second descriptor keeps
- * the socket open, and what still comes is let go by until the client has read the answer and
- * closed, or for LINGER_S at most; as nginx's lingering_close does.
+ * Closing a socket with unread bytes resets the connection, and a client that is still sending
+ * never sees the answer. libmicrohttpd 0.9.75 closes at once after an answer that it sends before
+ * the end of a body. So a second descriptor keeps the socket open and the rest is discarded until
+ * the client has read the answer and closed, but at most for LINGER_S, like nginx's
+ * lingering_close.
  */
 #include "server/http/linger.h"
 #include "server/base/clock.h"
@@ -24,7 +25,7 @@ static const double LINGER_S = 5;
 enum {
     RETRY_POLL_US = 1000,
     PIECE_BYTES = 1 << 16,
-    PIECES_MAX = 16 /* of one connection, before the next has its turn */
+    PIECES_MAX = 16 /* of one connection in a turn */
 };
 
 void http_linger(struct http_connection *connection)
@@ -51,7 +52,7 @@ size_t http_lingering_count(struct http_server *server)
 }
 
 /* Whether the client may send more. */
-static bool let_go_by(int descriptor)
+static bool discard(int descriptor)
 {
     static char piece[PIECE_BYTES];
     ssize_t bytes = 1;
@@ -96,7 +97,7 @@ void http_linger_for(struct http_server *server, double seconds)
         if (ready[count].revents)
             eventfd_read(all->added, &added);
         for (size_t i = count; i-- > 0;)
-            if ((ready[i].revents && !let_go_by(ready[i].fd)) || all->end_s[i] < clock_now_s())
+            if ((ready[i].revents && !discard(ready[i].fd)) || all->end_s[i] < clock_now_s())
                 remove_at(all, i);
     }
 }

@@ -17,8 +17,8 @@
 
 enum {
     BACKLOG = 511,
-    ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some may never be */
-    HANDSHAKES_MS = 50,      /* those that had begun come to an end within it */
+    ACCEPT_WITHIN_MS = 1000, /* with connections_max open, some are never accepted */
+    HANDSHAKES_MS = 50,      /* enough for those that have started */
 };
 
 static int refuse(const char *address, const char *what, struct ppm_error *error)
@@ -27,7 +27,7 @@ static int refuse(const char *address, const char *what, struct ppm_error *error
     return -1;
 }
 
-/* A socket file that nobody answers at is left over from a process that was killed. */
+/* A socket file without a listener is left over from a process that was killed. */
 static void remove_stale_socket(const struct sockaddr_un *name)
 {
     struct stat status;
@@ -41,8 +41,8 @@ static void remove_stale_socket(const struct sockaddr_un *name)
         close(probe);
 }
 
-/* bind makes the file with the descriptor's mode, less the umask, so that at no time more may
- * connect than are meant to. */
+/* bind creates the file with the descriptor's mode, less the umask, so at no time can others than
+ * intended connect. */
 static bool bind_unix(int descriptor, const struct sockaddr_un *name, mode_t mode)
 {
     return fchmod(descriptor, mode) == 0 &&
@@ -68,7 +68,7 @@ static int listen_unix(const char *path, mode_t mode, char *ret_address, size_t 
     return -1;
 }
 
-/* Port 0 became a port of the kernel's choice. */
+/* The kernel has chosen a port in place of 0. */
 static unsigned port_of(int descriptor)
 {
     union {
@@ -127,7 +127,7 @@ static int listen_tcp(const struct http_options *options, char *ret_address, siz
     return descriptor;
 }
 
-/* What clients are told of a socket that was bound by someone else; false: they cannot be told. */
+/* Writes the address of a socket that another process has bound. False: it has none to tell. */
 static bool describe_passed(int descriptor, const char *scheme, char *ret_address,
                             size_t address_bytes)
 {
@@ -157,8 +157,7 @@ static bool describe_passed(int descriptor, const char *scheme, char *ret_addres
     return true;
 }
 
-/* A socket that listens, of TCP or of unix. What it is bound to and who may connect was decided by
- * the process that passed it. */
+/* The process that passed the socket has bound it and decided who may connect. */
 static int listen_passed(const struct http_options *options, char *ret_address,
                          size_t address_bytes, struct ppm_error *error)
 {
@@ -199,7 +198,7 @@ static bool are_waiting(int listener)
 
 void http_turn_away(int listener, const char *address)
 {
-    /* of TCP's packets, those with the flag SYN are dropped: connections that stand go on */
+    /* drops TCP packets with the flag SYN; open connections continue */
     enum { FLAGS_AT = 13, SYN = 2 };
     static struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),

@@ -1,9 +1,9 @@
 /*
- * origin.c - by which name this server is asked, and whose page asks.
+ * origin.c - see origin.h.
  *
- * A browser sends requests for any page that its user has open. A page of another origin may not
- * compute or change anything here, and a page whose name was made to point at this machine (DNS
- * rebinding) may not even read. Both are known by headers that scripts cannot set: Host, Origin and
+ * A browser sends requests for any page that its user has open. A page of another origin must not
+ * use or change anything here, and a page whose name was made to point at this machine (DNS
+ * rebinding) must not even read. Headers that scripts cannot set tell them apart: Host, Origin and
  * Sec-Fetch-Site.
  */
 #include "server/http/origin.h"
@@ -26,9 +26,9 @@ static bool has_suffix(struct span text, const char *suffix)
     return text.bytes > bytes && strncasecmp(text.start + text.bytes - bytes, suffix, bytes) == 0;
 }
 
-/* "example.org:8080" or "[::1]:8080", where it ends; the port may be missing. */
+/* "example.org:8080" or "[::1]:8080"; the port may be missing. */
 struct authority {
-    struct span name; /* without brackets, and without the dot that may end it */
+    struct span name; /* without brackets and a final dot */
     struct span port;
     bool is_sane;
 };
@@ -56,7 +56,7 @@ static struct authority read_authority(struct span text)
 
 /* ---- Host ---- */
 
-/* The address that the client connected to, as text; "" for a unix socket. */
+/* The address that the client connected to; "" for a unix socket. */
 static void local_address(const struct http_request *request, char ret[INET6_ADDRSTRLEN])
 {
     struct sockaddr_storage name = {0};
@@ -74,7 +74,7 @@ static void local_address(const struct http_request *request, char ret[INET6_ADD
         inet_ntop(AF_INET6, ipv6, ret, INET6_ADDRSTRLEN);
 }
 
-/* Whether the name is the address in text, however it is written. */
+/* Whether the name is that address, in any notation. */
 static bool is_address(struct span name, const char *text)
 {
     char copy[INET6_ADDRSTRLEN] = "";
@@ -88,7 +88,7 @@ static bool is_address(struct span name, const char *text)
            memcmp(&a, &b, bytes) == 0;
 }
 
-/* What no other machine's name can be: only a page of this machine has it in its address. */
+/* Whether the name can only mean this machine, so that only a page from here has it in its URL. */
 static bool is_this_machine(const struct http_request *request, struct span name)
 {
     char machine[HOST_NAME_MAX + 1] = "", address[INET6_ADDRSTRLEN];
@@ -100,7 +100,7 @@ static bool is_this_machine(const struct http_request *request, struct span name
     return is_address(name, address);
 }
 
-/* Whether a list with commas holds the name; "*.example.org" holds all names below that one. */
+/* Whether the list contains the name; "*.example.org" stands for all names below it. */
 static bool is_listed(const char *list, struct span name)
 {
     struct span rest = span_of(list), element;
@@ -146,13 +146,13 @@ enum http_next http_check_host(struct http_request *request)
     http_count_refusal(request->server, HTTP_FOREIGN);
     return http_problem(request, 421,
                         "Host: found \"%.60s\", expected this machine's address, its name or "
-                        "localhost, or a name of the setting allowed_hosts",
+                        "localhost, or a name in the setting allowed_hosts",
                         request->host);
 }
 
 /* ---- Origin ---- */
 
-/* "443" of https and "80" of http are left out by browsers. */
+/* Browsers omit port 443 of https and port 80 of http. */
 static bool is_port(struct span port, struct span other, const char *standard)
 {
     const struct span usual = span_of(standard);
@@ -161,8 +161,8 @@ static bool is_port(struct span port, struct span other, const char *standard)
     return port.bytes == other.bytes && memcmp(port.start, other.start, port.bytes) == 0;
 }
 
-/* The origin of pages from here: scheme and host as the client asked. A proxy in front may have
- * taken TLS off. */
+/* Whether it is the origin of pages from here, by scheme and host of the request. A proxy in front
+ * may have ended TLS. */
 static bool is_own(const struct http_request *request, const char *origin)
 {
     const bool is_https = strncasecmp(origin, "https://", 8) == 0;
@@ -190,7 +190,7 @@ enum http_next http_check_origin(struct http_request *request)
         return HTTP_PROCEED;
     http_count_refusal(request->server, HTTP_FOREIGN);
     return http_problem(request, 403,
-                        "%s: found \"%.60s\", expected a page of this server, or an origin of the "
+                        "%s: found \"%.60s\", expected a page of this server, or an origin in the "
                         "setting cors_origins",
                         origin ? "Origin" : "Sec-Fetch-Site", origin ? origin : site);
 }

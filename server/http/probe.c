@@ -1,8 +1,9 @@
-/* probe.c - the library, asked before the server starts whether it does what is relied on.
+/* probe.c - see probe.h.
  *
- * framing.c sees bytes because the library receives them by recv, and guard.c sees all of a head
- * because the library leaves it where it came in. Another version may do otherwise; then a request
- * that is smuggled in would pass. Two heads over a pair of sockets show it. */
+ * framing.c sees bytes because libmicrohttpd 0.9.75 receives them with recv, and guard.c sees a
+ * whole head because the library parses it in place. Another version may do neither, and a smuggled
+ * request would pass. So before the server starts, two heads go through the library over a pair of
+ * sockets. */
 #include "server/http/probe.h"
 #include "server/http/connection.h"
 #include "server/http/framing.h"
@@ -20,11 +21,11 @@
 
 enum { RUNS_MAX = 16 };
 
-/* What a head met. */
+/* What became of a head. */
 struct probe {
     struct http_server server;
     struct http_connection connection;
-    unsigned status; /* of the guard's refusal; 0: it passed. Or NEVER_ASKED */
+    unsigned status; /* of the guard's refusal; 0: it passed; or NEVER_ASKED */
 };
 
 enum { NEVER_ASKED = 1 };
@@ -65,10 +66,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     return MHD_NO; /* which ends the connection */
 }
 
-/* The status that the guard refuses the head with, 0 when it passes. */
+/* The status of the guard's refusal, or 0 if the head passes. */
 static unsigned ask(const char *head)
 {
-    static struct probe probe; /* of one thread, before there are others */
+    static struct probe probe; /* no other thread has started yet */
     const struct sockaddr_un address = {.sun_family = AF_UNIX};
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -97,13 +98,14 @@ static unsigned ask(const char *head)
 
 enum ppm_status http_probe_library(struct ppm_error *error)
 {
-    /* a space that is left out, and a folded line that the library does not tell of */
+    /* a space that framing.c drops, and a folded line that the library does not report */
     static const char good[] = "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0 \r\n\r\n";
     static const char bad[] = "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n";
     if (ask(good) == 0 && ask(bad) == 400)
         return PPM_OK;
-    return ppm_fail(error, PPM_IO,
-                    "libmicrohttpd %s receives or keeps requests in a way in which ambiguous ones "
-                    "are not found out, expected one that works as 0.9.75 does",
-                    MHD_get_version());
+    return ppm_fail(
+        error, PPM_IO,
+        "libmicrohttpd %s: ambiguous requests would not be detected, expected a version "
+        "that receives and parses them as 0.9.75 does",
+        MHD_get_version());
 }

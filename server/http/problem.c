@@ -52,13 +52,14 @@ enum http_next http_refuse_memory(struct http_request *request)
     const size_t memory_max_bytes = memory_max();
     if (request->wanted_bytes > memory_max_bytes) {
         http_count_refusal(request->server, HTTP_TOO_LARGE);
-        return http_problem(request, 413,
-                            "this request takes %zu bytes, its body included, expected at most %zu "
-                            "(memory_max_bytes)",
-                            request->wanted_bytes, memory_max_bytes);
+        return http_problem(
+            request, 413,
+            "this request needs %zu bytes, including its body, expected at most %zu "
+            "(memory_max_bytes)",
+            request->wanted_bytes, memory_max_bytes);
     }
     http_count_refusal(request->server, HTTP_NO_MEMORY);
     return http_problem(request, 503,
-                        "the requests in flight hold all the memory that is configured "
+                        "other requests use all the memory that is configured "
                         "(memory_max_bytes); try again");
 }

@@ -1,5 +1,4 @@
-/* target.c - the target of a request line in plain form: whose it is, and the path in it (RFC 9112
- * 3.2, RFC 3986 6.2.2.2). */
+/* target.c - see target.h. RFC 9112 3.2, RFC 3986 6.2.2.2. */
 #include "server/http/target.h"
 #include "server/base/field_value.h"
 
@@ -31,7 +30,7 @@ char *http_copy_target(const char *target)
     return copy;
 }
 
-/* "http://example.org/a" -> "example.org/a"; NULL: it is no such target. */
+/* "http://example.org/a" -> "example.org/a"; NULL: it has no scheme. */
 static const char *skip_scheme(const char *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -47,7 +46,7 @@ const char *http_path_in(const char *target)
     return authority ? authority + strcspn(authority, "/?") : target;
 }
 
-/* What stands for a letter, digit, "-", ".", "_" or "~" is that, and is written so. */
+/* Decodes %XX where it is a letter, a digit, "-", ".", "_" or "~". */
 static void decode_unreserved(char *path)
 {
     char *to = path;

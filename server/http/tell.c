@@ -1,5 +1,5 @@
-/* tell.c - an answer to a request that the library has no way to answer: in the middle of its head
- * or its body. The connection ends behind it. */
+/* tell.c - see tell.h. libmicrohttpd cannot answer in the middle of a head or a body; the
+ * connection ends after this answer. */
 #include "server/http/tell.h"
 #include "server/http/connection.h"
 #include "server/http/error_body.h"
@@ -22,7 +22,7 @@ static void write_date(char *ret, size_t bytes)
     strftime(ret, bytes, "%a, %d %b %Y %H:%M:%S GMT", &utc);
 }
 
-/* Of a request that has not begun: an id of ours, and no trace. */
+/* A request that has not begun gets an id from here, and no trace. */
 static char *write_answer(const struct http_connection *connection, unsigned status,
                           const char *body, const char *type)
 {

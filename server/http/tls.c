@@ -1,4 +1,4 @@
-/* tls.c - the server's certificate and key, from PEM files to what a handshake takes. */
+/* tls.c - see tls.h. */
 #include "server/http/tls.h"
 #include "server/http/secret.h"
 
@@ -35,7 +35,7 @@ int tls_import_key(const gnutls_datum_t *pem, gnutls_privkey_t *ret_key)
     return result;
 }
 
-/* GnuTLS compares the two when it is given them for all connections. */
+/* GnuTLS compares certificate and key when it gets both as credentials. */
 static int match(const struct tls_identity *identity)
 {
     gnutls_certificate_credentials_t credentials;

@@ -1,8 +1,8 @@
-/* trace.c - W3C Trace Context: the traceparent of a request, and our own span within its trace.
+/* trace.c - W3C Trace Context: the traceparent of a request, and our span in its trace.
  *
- *     version "-" trace-id "-" parent-id "-" trace-flags     all hexadecimal digits in lower case
+ *     version "-" trace-id "-" parent-id "-" trace-flags     all lower-case hexadecimal digits
  *
- * What is malformed, of all zeros, or there more than once is as if it were not there.
+ * A traceparent that is malformed, all zeros or repeated is ignored.
  */
 #include "server/http/trace.h"
 #include "server/http/ids.h"
@@ -40,7 +40,7 @@ static bool is_zero(const char *text, size_t count)
     return strspn(text, "0") >= count;
 }
 
-/* A later version may have more behind another dash; space at the end belongs to no header. */
+/* A later version may have more after another dash. Space may follow. */
 static bool is_traceparent(const char *text)
 {
     const size_t bytes = strcspn(text, " \t");

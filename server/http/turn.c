@@ -2,10 +2,9 @@
 #include "server/http/turn.h"
 #include "server/base/clock.h"
 
-/* A thread serves its connections in turn, so whatever it does for each of them, all others wait
- * for. */
+/* A thread serves its connections in turn, so work for one of them delays all others. */
 static _Thread_local struct {
-    const struct http_request *first; /* whose work began the turn */
+    const struct http_request *first; /* whose work started the turn */
     double since_s, begun_s;
     double spent_s;
 } turn;

@@ -14,11 +14,11 @@
 
 enum {
     LINE_BYTES = 4096,
-    MESSAGE_BYTES = 2016, /* in JSON each byte may become two, and what is around it takes 65 */
+    MESSAGE_BYTES = 2016, /* JSON may double each byte, and adds 65 */
     TIME_BYTES = 32,
 };
-_Static_assert((int)LINE_BYTES <= PIPE_BUF, "a pipe takes as much at once");
-_Static_assert(2 * (MESSAGE_BYTES - 1) + 65 < LINE_BYTES, "a message is to fit into its line");
+_Static_assert((int)LINE_BYTES <= PIPE_BUF, "a pipe takes a line at once");
+_Static_assert(2 * (MESSAGE_BYTES - 1) + 65 < LINE_BYTES, "a message fits into its line");
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -37,8 +37,8 @@ void log_set_format(enum log_format format)
 static void write_line(const char *line, size_t bytes)
 {
     struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
-    pthread_mutex_lock(&mutex); /* or two threads could both see room for one line */
-    /* a pipe that nobody reads is full: the line is lost, not the request */
+    pthread_mutex_lock(&mutex); /* or two threads might see the same room for one line */
+    /* if nobody reads the pipe and it is full, the line is lost */
     if (poll(&log, 1, 0) == 1 && (log.revents & POLLOUT)) {
         ssize_t ignored = write(STDERR_FILENO, line, bytes);
         (void)ignored;
@@ -56,7 +56,7 @@ static void write_time(char ret_text[TIME_BYTES])
     snprintf(ret_text + at, TIME_BYTES - at, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* Formats a message in which all is printable, cut to fit. */
+/* Formats a message, makes it printable, and cuts it to fit. */
 static void write_message(char ret_message[MESSAGE_BYTES], const char *format, va_list arguments)
 {
     char text[MESSAGE_BYTES];
@@ -71,7 +71,7 @@ static void write_message(char ret_message[MESSAGE_BYTES], const char *format, v
     ret_message[at] = '\0';
 }
 
-/* Writes a record and releases it. NULL: there was no memory for it, and it is lost. */
+/* Writes a record and releases it. NULL, for lack of memory: it is lost. */
 static void write_json(json_t *record)
 {
     char line[LINE_BYTES];
@@ -130,7 +130,7 @@ void log_announce(const char *format, ...)
 
 /* ---- requests ---- */
 
-enum { TARGET_BYTES = 400 }; /* as much of it is logged */
+enum { TARGET_BYTES = 400 }; /* a longer target is cut */
 
 static void write_request_text(const struct log_request *r)
 {
@@ -143,7 +143,7 @@ static void write_request_text(const struct log_request *r)
              r->trace_id ? r->trace_id : "");
 }
 
-/* A stage that was not reached took no time, and is left out. */
+/* Leaves out stages that were not reached. */
 static void set_time(json_t *record, const char *key, double ms)
 {
     if (ms > 0)

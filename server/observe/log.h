@@ -1,6 +1,6 @@
-/* log.h - one line a record, to stderr, as text or as JSON. A stderr that cannot be written to
- * stops nothing: the line is lost. Any thread may log; a line is written at once, so that lines of
- * several threads do not mix. */
+/* log.h - records, each a line on stderr, as text or JSON. If stderr cannot be written to, the line
+ * is lost. Any thread may log; a line is written in one piece, so lines of several threads do not
+ * mix. */
 #ifndef PPM_SERVER_OBSERVE_LOG_H
 #define PPM_SERVER_OBSERVE_LOG_H
 
@@ -8,22 +8,22 @@
 
 #include <stddef.h>
 
-/* What is logged from now on: this level and those more severe. Info and text at start. */
+/* Logs this level and more severe ones from now on. Info and text at the start. */
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
 /* "2026-01-31T12:00:00.123Z info  text" or {"time": "...", "level": "info", "message": "text"}.
- * Bytes that are not printable ASCII are written as \x1b; long texts are cut. */
+ * Bytes that are not printable ASCII become \x1b; a long text is cut. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The text alone, or as a record of JSON: for what is said whatever the level. */
+/* The text alone, or a JSON record, whatever the level. */
 void log_announce(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* An answered request; printable ASCII all of it. */
+/* An answered request. All text is printable ASCII. */
 struct log_request {
     const char *id, *client, *method, *target;
     const char *route, *model;                  /* NULL: none */
-    const char *trace_id, *parent_id, *span_id; /* NULL: the client traces nothing */
+    const char *trace_id, *parent_id, *span_id; /* NULL: the client sent no trace */
     unsigned status;
     size_t bytes_in, bytes_out; /* of the bodies */
     double total_ms, queue_ms, decode_ms, compute_ms, encode_ms;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Requests take from 0.1 ms, what a small model needs, to the 30 s of large batches. */
+/* Requests take from 0.1 ms, for a small model, to 30 s, for large batches. */
 static const double seconds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                  0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
 static const double sizes[] = {1, 2, 4, 8, 16, 32, 64};
@@ -18,7 +18,7 @@ _Static_assert((int)SECONDS <= BOUNDS_MAX && (int)SIZES <= BOUNDS_MAX, "BOUNDS_M
 const struct histogram_kind metrics_histograms[HISTOGRAM_COUNT] = {
     [HISTOGRAM_REQUEST] = {"ppm_request_seconds", "From a request's head to its answer.", seconds,
                            SECONDS},
-    [HISTOGRAM_QUEUE] = {"ppm_queue_seconds", "Waiting to be computed.", seconds, SECONDS},
+    [HISTOGRAM_QUEUE] = {"ppm_queue_seconds", "Time in the queue.", seconds, SECONDS},
     [HISTOGRAM_DECODE] = {"ppm_decode_seconds", "From body to tensor.", seconds, SECONDS},
     [HISTOGRAM_COMPUTE] = {"ppm_compute_seconds", "From tensor to tensor.", seconds, SECONDS},
     [HISTOGRAM_ENCODE] = {"ppm_encode_seconds", "From tensor to answer.", seconds, SECONDS},
@@ -60,8 +60,7 @@ static void observe_stage(struct model_counts *model, enum metrics_histogram whi
         observe(model, which, value_s);
 }
 
-/* There is room for all routes with all statuses in use; what were beyond it shares the last one.
- */
+/* There is room for all routes with all statuses in use; any more would share the last one. */
 static void count_status(struct model_counts *model, const char *route, unsigned status)
 {
     struct series *series = model->series;
@@ -155,7 +154,7 @@ void metrics_of_model(const char *name, struct metrics_model *ret_model)
 
 struct metrics_counts *metrics_snapshot(void)
 {
-    struct metrics_counts *copy = malloc(sizeof *copy); /* its unused end is never touched */
+    struct metrics_counts *copy = malloc(sizeof *copy); /* never touched beyond the models in use */
     if (!copy)
         return NULL;
     pthread_mutex_lock(&mutex);

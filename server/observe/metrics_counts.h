@@ -16,7 +16,7 @@ enum metrics_histogram {
 
 enum { BOUNDS_MAX = 17, MODELS_MAX = 256, MODEL_BYTES = 128, SERIES_MAX = 512 };
 
-/* bounds are the buckets' upper bounds, inclusive; what is above the last one has a bucket too. */
+/* bounds are the buckets' inclusive upper bounds; one more bucket is for values above the last. */
 struct histogram_kind {
     const char *name, *help;
     const double *bounds;
@@ -46,12 +46,11 @@ struct model_counts {
 struct metrics_counts {
     unsigned long long rejected[METRICS_REJECTION_COUNT];
     unsigned long long cancelled[METRICS_CANCELLATION_COUNT][METRICS_STAGE_COUNT];
-    size_t model_count;                     /* behind the first */
+    size_t model_count;                     /* after the first */
     struct model_counts models[MODELS_MAX]; /* the first is "none", the last "other" */
 };
 
-/* A copy of all that was counted, with as many models as there are; the caller frees it. NULL: no
- * memory. */
+/* A copy of all counts, which the caller frees. NULL: no memory. */
 struct metrics_counts *metrics_snapshot(void);
 
 #endif

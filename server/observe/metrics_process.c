@@ -1,5 +1,5 @@
-/* metrics_process.c - process_*: memory, CPU time and descriptors, under the names that Prometheus'
- * own client libraries give them. What the kernel does not tell is left out. */
+/* metrics_process.c - process_*: memory, CPU time and descriptors, named as by Prometheus' client
+ * libraries. Leaves out what the kernel does not report. */
 #include "server/observe/metrics_process.h"
 
 #include <dirent.h>
@@ -45,7 +45,7 @@ static void print_descriptors(struct metrics_page *page)
                             (double)(count - 3)); /* not "." and "..", nor this directory's own */
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        metrics_print_value(page, "process_max_fds", "gauge", "How many there may be.",
+        metrics_print_value(page, "process_max_fds", "gauge", "Limit of open file descriptors.",
                             (double)limit.rlim_cur);
 }
 
@@ -54,7 +54,7 @@ void metrics_print_process(struct metrics_page *page)
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         metrics_print_value(page, "process_cpu_seconds_total", "counter",
-                            "CPU time, of user and system.",
+                            "User and system CPU time.",
                             seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
     print_memory(page);
     print_descriptors(page);

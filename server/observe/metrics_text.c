@@ -1,4 +1,4 @@
-/* metrics_text.c - the counts in Prometheus' text format 0.0.4. */
+/* metrics_text.c - see metrics_text.h. */
 #include "server/observe/metrics_text.h"
 #include "server/observe/metrics_counts.h"
 #include "server/observe/metrics_process.h"
@@ -44,7 +44,7 @@ static void print_histograms(struct metrics_page *page, const struct metrics_cou
     for (size_t which = 0; which < HISTOGRAM_COUNT; which++) {
         const struct histogram_kind *kind = &metrics_histograms[which];
         metrics_print_head(page, kind->name, "histogram", kind->help);
-        /* what no model computes has no stages */
+        /* requests without a model have no stages */
         for (size_t i = which == HISTOGRAM_REQUEST ? 0 : 1; i <= counts->model_count; i++)
             print_histogram(page, kind, &counts->models[i], &counts->models[i].histograms[which]);
     }
@@ -61,13 +61,12 @@ static void print_counters(struct metrics_page *page, const struct metrics_count
             metrics_print(page, "%s{model=\"%s\",route=\"%s\",code=\"%u\"} %llu\n", requests,
                           counts->models[i].model, series->route, series->status, series->count);
         }
-    metrics_print_head(page, rejected, "counter",
-                       "Requests refused although they may be good ones.");
+    metrics_print_head(page, rejected, "counter", "Requests refused that may be valid, by reason.");
     for (size_t i = 0; i < METRICS_REJECTION_COUNT; i++)
         metrics_print(page, "%s{reason=\"%s\"} %llu\n", rejected, rejections[i],
                       counts->rejected[i]);
     metrics_print_head(page, cancelled, "counter",
-                       "Requests given up, and the stage that they had reached.");
+                       "Requests abandoned, by reason and the stage reached.");
     for (size_t i = 0; i < METRICS_CANCELLATION_COUNT; i++)
         for (size_t k = 0; k < METRICS_STAGE_COUNT; k++)
             metrics_print(page, "%s{reason=\"%s\",stage=\"%s\"} %llu\n", cancelled,
@@ -81,16 +80,16 @@ static void print_gauges(struct metrics_page *page, const struct metrics_gauges 
         double value;
     } table[] = {
         {"ppm_requests_in_flight", "Requests not answered yet.", (double)gauges->in_flight},
-        {"ppm_queue_depth", "Requests waiting to be computed.", (double)gauges->queued},
-        {"ppm_queue_depth_limit", "What queue_max allows.", (double)gauges->queue_max},
+        {"ppm_queue_depth", "Requests waiting in the queue.", (double)gauges->queued},
+        {"ppm_queue_depth_limit", "Its limit, queue_max.", (double)gauges->queue_max},
         {"ppm_bytes_in_flight", "Memory taken by requests in flight.",
          (double)gauges->bytes_in_flight},
-        {"ppm_bytes_kept", "Memory kept for the next requests; it gives way to what is taken.",
+        {"ppm_bytes_kept", "Memory kept for the next requests, and freed when one needs it.",
          (double)gauges->bytes_kept},
-        {"ppm_bytes_in_flight_limit", "What memory_max_bytes allows.",
+        {"ppm_bytes_in_flight_limit", "Its limit, memory_max_bytes.",
          (double)gauges->memory_max_bytes},
         {"ppm_connections", "Open connections.", (double)gauges->connections},
-        {"ppm_connections_limit", "What connections_max allows.", (double)gauges->connections_max},
+        {"ppm_connections_limit", "Their limit, connections_max.", (double)gauges->connections_max},
         {"ppm_models", "Models being served.", (double)gauges->models},
         {"ppm_threads", "Threads that compute.", (double)gauges->threads},
         {"ppm_ready", "1 while /readyz answers 200.", gauges->is_ready},

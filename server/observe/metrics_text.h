@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-/* What is read when the text is made. */
+/* What is measured when the text is written. */
 struct metrics_gauges {
     size_t in_flight, queued, bytes_in_flight, bytes_kept, connections, models, threads;
-    size_t queue_max, memory_max_bytes, connections_max; /* what they are limited to */
+    size_t queue_max, memory_max_bytes, connections_max; /* their limits */
     double started_s;                                    /* seconds since 1970 */
     const char *isa;
     int is_ready;

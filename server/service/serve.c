@@ -147,7 +147,7 @@ static enum ppm_status start(struct service *service, int count, char *const *ar
         return error->status;
     log_start(app, &report);
     if (listener > 0)
-        log_line(LOG_INFO, "listening on the socket passed to this process; host, port and "
+        log_line(LOG_INFO, "using the socket passed to this process; host, port and "
                            "socket_mode are ignored");
     return PPM_OK;
 }

@@ -2,6 +2,7 @@
 #include "core/engine/pass.h"
 #include "core/model/panels.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -99,17 +100,19 @@ static void apply_activation(const struct layer *layer, float *panel)
                                      layer->slope);
 }
 
-/* A conv is no pointwise layer: it reads another panel. */
+/* A conv is not pointwise: algorithms compute it. */
+static void apply_conv(const struct layer *conv, float *panel)
+{
+    (void)conv;
+    (void)panel;
+    assert(false);
+}
+
 void apply_pointwise(const struct layer *layer, float *panel)
 {
     static void (*const apply[])(const struct layer *layer, float *panel) = {
-        [LAYER_CONV] = NULL,
-        [LAYER_BATCH_NORM] = apply_batch_norm,
-        [LAYER_PRELU] = apply_prelu,
-        [LAYER_SOFTMAX] = apply_softmax,
-        [LAYER_ACTIVATION] = apply_activation,
-    };
-    _Static_assert(sizeof apply / sizeof *apply == LAYER_KIND_COUNT, "each kind has a row");
+#define ROW(constant, name) [LAYER_##constant] = apply_##name,
+        LAYERS(ROW) ROW(ACTIVATION, activation)};
     apply[layer->kind](layer, panel);
 }
 

@@ -14,9 +14,10 @@ enum { LAYERS_MAX = 64, CHANNELS_MAX = 1 << 17, NAME_BYTES = 128 };
  *
  *     read_name       the options in JSON, and out_channels       layers.c
  *     reference_name  the layer as plain loops                    reference/reference_ops.c
+ *     apply_name      the layer over a micro-panel of pixels      engine/pass.c
  *
- * and tables indexed by the kind have the rows that are not empty: weights (model.c), FLOPs
- * (shape/costs.c), and how the engine runs it (engine/). H and W never change.
+ * Layers with weights also have a row in model.c. H and W never change, and only convolutions count
+ * in costs (shape/costs.c).
  */
 #define LAYERS(X)                                                                                  \
     X(CONV, conv)                                                                                  \

@@ -1,15 +1,15 @@
 /*
- * client.c - posts one body over and over and times the answers: for servers whose answers and
- * bodies are so large that wrk would take a good part of the machine from them.
+ * client.c - posts one body repeatedly and times the responses: for bodies and responses so large
+ * that wrk would use a good part of the machine.
  *
  *     client ADDRESS TARGET BODY CONNECTIONS SECONDS [HEADERS]
  *
  * ADDRESS is unix:PATH or an IPv4 address and port, BODY a file; HEADERS, lines with "\n" between,
- * are sent instead of a Content-Type of raw bytes. Each connection has one request on
- * its way. After so many seconds none is begun any more, and those on their way are waited for.
+ * are sent instead of a Content-Type of raw bytes. Each connection has one request in
+ * flight. After SECONDS it starts no more, and waits for those in flight.
  * Prints one line of JSON.
  *
- * One thread. Answers are counted, over TCP even without copying them (MSG_TRUNC).
+ * One thread. It counts the bytes of responses, over TCP without copying them (MSG_TRUNC).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@
 
 enum {
     SCRATCH_BYTES = 1 << 18,
-    AHEAD_BYTES = 4 << 20, /* what TCP takes by itself, if the kernel allows as much */
+    AHEAD_BYTES = 4 << 20, /* what TCP buffers, if the kernel allows it */
     HEAD_BYTES = 4096,
     CONNECTIONS_MAX = 1024,
 };
@@ -42,7 +42,7 @@ struct connection {
     size_t head_bytes;
     bool is_in_body;
     bool is_failed, closes;
-    size_t body_bytes; /* of the answer, still to come */
+    size_t body_bytes; /* of the response, still to come */
     double start_s;
 };
 
@@ -147,7 +147,7 @@ static void send_more(struct connection *connection)
             wait_to_write(connection, true);
             return;
         }
-        if (sent < 0) /* refused within the body: the answer says why */
+        if (sent < 0) /* refused within the body: the response says why */
             break;
         connection->sent_bytes += (size_t)sent;
     }
@@ -163,7 +163,7 @@ static void begin(struct connection *connection)
     send_more(connection);
 }
 
-/* The answer's head is there, and so many bytes of what follows. */
+/* The response's head is complete, followed by part of its body. */
 static void read_head(struct connection *connection, size_t bytes_after)
 {
     const char *length = strcasestr(connection->head, "\r\nContent-Length:");
@@ -177,7 +177,7 @@ static void read_head(struct connection *connection, size_t bytes_after)
     connection->is_in_body = true;
 }
 
-/* Takes what has come, at most to the answer's end. False: nothing more now. */
+/* Receives what has arrived, at most to the response's end. False: nothing more now. */
 static bool receive(struct connection *connection)
 {
     const bool is_tcp = client.address.ss_family == AF_INET;
@@ -219,7 +219,7 @@ static void record(struct connection *connection, double end_s)
     client.failed += connection->is_failed ? 1 : 0;
 }
 
-/* -> how many requests were finished and not begun anew */
+/* -> the number of requests finished and not restarted */
 static size_t serve(struct connection *connection, unsigned events, double end_s)
 {
     if (events & EPOLLOUT)

@@ -1,10 +1,10 @@
 /*
- * echo.c - the least that a server on libmicrohttpd can do: takes a body, answers so many bytes.
- * Its settings are those of server/http/http_server.c, so that the difference is our own code.
+ * echo.c - the minimal server on libmicrohttpd: reads a body, responds with ANSWER_BYTES bytes.
+ * It has the settings of server/http/http_server.c, so the difference is our own code.
  *
  *     echo ADDRESS ANSWER_BYTES HTTP_THREADS CONNECTION_MEMORY_BYTES
  *
- * ADDRESS is unix:PATH or an IPv4 address and port. Serves until it is told to end.
+ * ADDRESS is unix:PATH or an IPv4 address and port. Serves until it gets a signal.
  */
 #include <arpa/inet.h>
 #include <limits.h>

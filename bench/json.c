@@ -1,10 +1,10 @@
 /*
- * json.c - what a number of JSON costs: ours beside jansson, on one core.
+ * json.c - what a JSON number costs: ours compared with jansson, on one core.
  *
- *     json [ROUNDS]    medians of so many rounds (9), in which both have their turn
+ *     json [ROUNDS]    medians of ROUNDS (9) rounds, in which both run
  *
- * Reading is codec_decode beside json_loadb and a walk through its array; writing is codec_encode
- * beside json_dumps of an array that is there already.
+ * Reading compares codec_decode with json_loadb and a walk through its array; writing compares
+ * codec_encode with json_dumps of an existing array.
  */
 #include "server/codec/json/json.h"
 #include <jansson.h>
@@ -28,7 +28,7 @@ struct sample {
     float *values;
     char *body, *text; /* with its shape; the array alone */
     size_t body_bytes, text_bytes, written_bytes;
-    char *written; /* room for what we make of values, and how much that is */
+    char *written; /* our output, and its size */
 };
 
 static double now_s(void)
@@ -52,7 +52,7 @@ static void *allocate(size_t bytes)
     return memory;
 }
 
-/* What a ReLU would leave of a normal distribution, without the zeros; or integers. */
+/* A normal distribution after a ReLU, without the zeros; or integers. */
 static float draw(const struct kind *kind, unsigned *state)
 {
     double sum = 0;
@@ -129,7 +129,7 @@ static json_t *make_tree(const float *values)
     return array;
 }
 
-/* ---- the four that are timed ---- */
+/* ---- the four timed functions ---- */
 
 static double read_ours(const struct sample *sample, const json_t *tree)
 {
@@ -170,7 +170,7 @@ static double write_ours(const struct sample *sample, const json_t *tree)
     size_t bytes = 0;
     (void)tree;
     const double begun_s = now_s();
-    /* as the server does it, into memory that was used before */
+    /* like the server, into memory that was used before */
     if (codec_json.encode(
             &(struct codec_answer){.tensor = &tensor, .model = "m", .threads = 1, .cancel = NULL},
             sample->written, &bytes, &error) != PPM_OK)

@@ -1,10 +1,11 @@
 /*
- * paced.c - sends a body at the pace of a network and times the answer from the body's last byte.
+ * paced.c - sends a body at the speed of a network and times the response from the body's last
+ * byte.
  *
  *     paced TARGET BODY GBIT_PER_S ROUNDS ADDRESS...
  *
  * BODY is a file, each ADDRESS an IPv4 address and port; 0 Gbit/s is as fast as the socket takes
- * it. In each round every server has its turn, each round beginning with another one, on a
+ * it. Each round uses every server, starting with a different one, on a
  * connection that stays open; the first round is a warm-up. Prints one line of JSON: for each
  * server a list of milliseconds from the last byte sent to the first byte received, and the median
  * time of sending.
@@ -77,7 +78,7 @@ static void make_request(const char *path, const char *target)
     close(file);
 }
 
-/* All of the request, a piece whenever it is due. */
+/* Sends the request, each piece when it is due. */
 static void send_request(int descriptor)
 {
     const double start_s = now_s();
@@ -94,7 +95,7 @@ static void send_request(int descriptor)
     }
 }
 
-/* All of the answer, whose first byte came at the time returned. */
+/* Reads the response; returns the time of its first byte. */
 static double receive_answer(int descriptor)
 {
     char head[HEAD_BYTES] = "", *end = NULL;

@@ -1,9 +1,9 @@
 /*
- * peak.c - how many FLOPs per second the cores do when nothing but FMAs on registers is asked of
- * them: what the kernels' figures are held against.
+ * peak.c - the FLOPs per second of the cores with nothing but FMAs on registers: the reference
+ * for the kernels' figures.
  *
- *     peak --list                 the instruction sets of this CPU, best first, by their PPM_ISA
- * names peak ISA THREADS SECONDS    GFLOP/s of that many threads at once
+ *     peak --list                 this CPU's instruction sets (PPM_ISA), best first
+ *     peak ISA THREADS SECONDS    GFLOP/s of that many threads at once
  *
  * Each thread takes the median of its samples of about a millisecond; the threads' medians are
  * summed.
@@ -91,7 +91,7 @@ static bool always(void)
     return true;
 }
 
-/* A multiplication and an addition, on whatever vectors the compiler may use anywhere. */
+/* A multiplication and an addition, on vectors that the compiler may use on any CPU. */
 static float multiply_scalar(long rounds)
 {
     const float a = factor, b = addend;
@@ -136,7 +136,7 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* GFLOP/s of one sample of so many rounds. */
+/* GFLOP/s of one sample with the given number of rounds. */
 static double sample(const struct set *set, long rounds)
 {
     const double start_s = now_s();

@@ -16,7 +16,7 @@
 
 enum { PARTS = 3, RUNS_MAX = 100000 };
 
-/* What is convolved: source, weights, destination, in this order everywhere. */
+/* Source, weights, destination, in this order everywhere. */
 struct convolution {
     dnnl_primitive_desc_t descriptor;
     dnnl_primitive_t primitive;

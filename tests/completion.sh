@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/completion.sh
 # The completion for bash, called as bash calls it, offers the words of the program's --help.
-set -uo pipefail # without -e, as in the shells of those who type
+set -uo pipefail # without -e, like interactive shells
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # shellcheck source=/dev/null
 . deploy/ppm-server.bash

@@ -1,4 +1,4 @@
-/* compressed.h - bytes to and from gzip and zlib's format, by zlib's own simplest means. */
+/* compressed.h - bytes to and from gzip and zlib format, with zlib's simplest functions. */
 #ifndef PPM_TESTS_COMPRESSED_H
 #define PPM_TESTS_COMPRESSED_H
 
@@ -10,8 +10,8 @@ enum compressed_format { COMPRESSED_ZLIB = 15, COMPRESSED_GZIP = 31, COMPRESSED_
 char *compressed_make(enum compressed_format format, const void *bytes, size_t count,
                       size_t *ret_count);
 
-/* What one stream of at most max bytes holds, '\0' behind it; the caller frees it. NULL: these
- * bytes are not one, and no more. */
+/* The contents of one stream of at most max bytes, NUL-terminated; the caller frees it. NULL: the
+ * bytes are not exactly one stream. */
 char *compressed_read(enum compressed_format format, const void *bytes, size_t count, size_t max,
                       size_t *ret_count);
 

@@ -16,12 +16,12 @@
 #        define BELOW(name) __libc_##name
 #    endif
 
-/* The first requests come before AddressSanitizer is there to check those who serve them. All end
- * with a jump (the Makefile's flags for this file): LeakSanitizer knows by who calls malloc what
- * the dynamic linker keeps, threads' memory among it. */
+/* The first allocations come before AddressSanitizer is ready. All calls end with a jump (the
+ * Makefile's flags for this file): LeakSanitizer recognizes the dynamic linker's memory, including
+ * threads' memory, by the caller of malloc. */
 #    define UNCHECKED __attribute__((no_sanitize("address")))
 
-/* The names under which glibc or AddressSanitizer export what is replaced here. */
+/* The names under which glibc or AddressSanitizer export the functions replaced here. */
 void *BELOW(malloc)(size_t bytes);
 void *BELOW(calloc)(size_t count, size_t bytes);
 void *BELOW(realloc)(void *memory, size_t bytes);
@@ -98,7 +98,7 @@ bool heap_leaks(void)
 #    endif
 }
 
-/* Whether a library asks that is not written to be told no. */
+/* Whether the caller is a library that cannot handle failure. */
 UNCHECKED static bool is_exempt(const void *caller, bool is_array_of_8)
 {
     static const char *const names[] = {"omp.so", "libgmp.so", "libgnutls.so", "libtasn1.so"};
@@ -138,13 +138,13 @@ UNCHECKED static bool is_refused(const void *caller, size_t bytes, bool is_array
 
 UNCHECKED static void *given(void *memory)
 {
-#    ifndef HEAP_IS_CHECKED /* whose strdup asks nobody */
+#    ifndef HEAP_IS_CHECKED /* whose strdup does not call malloc */
     blocks += memory != NULL;
 #    endif
     return memory;
 }
 
-/* The answer to a request: what allocate gives, or NULL when it is its turn. */
+/* Allocates, or returns NULL if this allocation is to fail. */
 #    define ANSWER(allocate)                                                                       \
         return is_refused(__builtin_return_address(0), bytes, false) ? NULL : given(allocate)
 

@@ -31,7 +31,7 @@ void heap_sweep(const struct heap_attempt *a)
     struct ppm_error error = {0};
     if (!heap_is_ours())
         cr_skip_test("another malloc is in place"); /* valgrind's */
-    if (a->attempt(&error))                         /* what libraries keep they have from now on */
+    if (a->attempt(&error))                         /* libraries now have what they keep */
         a->release();
     for (size_t i = 0; i < COUNT(in_a_row); i++) {
         long k = 0;

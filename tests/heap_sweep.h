@@ -1,5 +1,4 @@
-/* heap_sweep.h - something attempted again and again, each time with another of its requests for
- * memory refused. */
+/* heap_sweep.h - attempts something repeatedly, each time with a different allocation failing. */
 #ifndef PPM_TESTS_HEAP_SWEEP_H
 #define PPM_TESTS_HEAP_SWEEP_H
 
@@ -9,15 +8,15 @@
 struct heap_attempt {
     const char *what;
     bool (*attempt)(struct ppm_error *error); /* whether it succeeded */
-    void (*release)(void);                    /* of what then is held */
+    void (*release)(void);                    /* frees what a successful attempt holds */
     enum heap_threads threads;
-    bool expected;     /* what it comes to with memory enough */
-    long requests_min; /* how many there are at least */
+    bool expected;     /* the result with enough memory */
+    long requests_min; /* of allocations */
 };
 
-/* Refuses the k-th request, for every k, alone and then with all that follow it. The test fails
- * unless the attempt succeeds all the same, or fails with a status and a sentence, and holds no
- * memory in the end. */
+/* Makes the k-th allocation fail, for every k, alone and then with all that follow. The test fails
+ * unless the attempt still succeeds, or fails with a status and a sentence, and leaves no memory
+ * allocated. */
 void heap_sweep(const struct heap_attempt *attempt);
 
 #endif

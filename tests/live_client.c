@@ -57,7 +57,7 @@ bool live_print(int connection, const char *format, ...)
     return live_send(connection, text, (size_t)length);
 }
 
-/* Up to count bytes; 0 when the connection was closed. */
+/* Reads up to count bytes; 0: the connection was closed. */
 static size_t receive(int connection, char *bytes, size_t count)
 {
     struct pollfd poll_for = {.fd = connection, .events = POLLIN};
@@ -78,7 +78,7 @@ bool live_is_closed(int connection)
     return receive(connection, &byte, 1) == 0;
 }
 
-/* Byte by byte, so that nothing of a next answer is taken. */
+/* Byte by byte, so that nothing of the next response is read. */
 static bool receive_head(int connection, struct live_answer *answer)
 {
     enum { HEAD_BYTES_MAX = 8192 };

@@ -1,4 +1,4 @@
-/* live_slow.c - something long to compute, for live_support.h. */
+/* live_slow.c - a slow computation, for live_support.h. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Nine 3x3 convolutions: 9.4 MFLOP a pixel for 16 bytes of input. */
+/* Nine 3x3 convolutions: 9.4 MFLOP per pixel of 16 bytes. */
 static const char model[] =
     "{\"name\": \"slow\", \"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], \"head\": ["
     "{\"conv\": {\"channels\": 256, \"kernel\": 3}}, {\"conv\": {\"channels\": 256, \"kernel\": 3}}"

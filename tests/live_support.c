@@ -34,7 +34,7 @@ static int temporary_file(void)
     return descriptor;
 }
 
-/* A socket for the program to listen on, and how many it is told that there are; NULL: none. */
+/* A socket for the program to listen on, and the number in LISTEN_FDS; NULL: none. */
 struct passed {
     int socket;
     const char *count;
@@ -122,7 +122,7 @@ char *live_log(const struct live *live)
     return read_all(live->log, &bytes);
 }
 
-/* The end of the log, for a message of a test that fails. */
+/* The end of the log, for the message of a failing test. */
 static const char *log_tail(const struct live *live)
 {
     const char *log = live_log(live);

@@ -97,7 +97,7 @@ void live_tls_close(struct live_tls *tls)
     release(tls);
 }
 
-/* All until the server closes, NUL behind it. */
+/* Everything until the server closes, NUL-terminated. */
 static char *receive_all(struct live_tls *tls, size_t *ret_bytes)
 {
     size_t bytes = 0, capacity = 1 << 16;

@@ -15,16 +15,16 @@ struct live_tls {
     gnutls_certificate_credentials_t trust;
 };
 
-/* Connects and shakes hands; trusted is the path of the certificate that the server is to show.
- * False when it does not, or speaks none of the versions in priorities (NULL: GnuTLS' own). */
+/* Connects and shakes hands; trusted is the path of the certificate that the server must show.
+ * False if it does not, or supports none of the versions in priorities (NULL: GnuTLS's default). */
 bool live_tls_open(struct live_tls *ret, const struct live *live, const char *trusted,
                    const char *priorities);
 void live_tls_send(struct live_tls *tls, const void *bytes, size_t count);
 
-/* Takes leave and closes. */
+/* Sends close_notify and closes. */
 void live_tls_close(struct live_tls *tls);
 
-/* As live_ask, by TLS. */
+/* live_ask over TLS. */
 struct live_answer live_tls_ask(const struct live *live, const char *trusted, const char *method,
                                 const char *target, const char *headers, const void *body,
                                 size_t body_bytes);

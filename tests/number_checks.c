@@ -16,7 +16,7 @@ static uint32_t bits_of(float value)
     return bits;
 }
 
-/* From the double on that lies in the middle above the largest float32, a number is too large. */
+/* Numbers from the midpoint above the largest float32 on are too large. */
 static float expected_value(const char *text)
 {
     const float value = strtof(text, NULL);
@@ -25,7 +25,8 @@ static float expected_value(const char *text)
     return value;
 }
 
-/* Read alone it must be as strtof says; in a list too, or be left to be read alone. */
+/* Alone it must read as with strtof; in a list too, unless the list leaves it to the single reader.
+ */
 static bool check_read(const char *text, char ret_complaint[NUMBER_COMPLAINT_BYTES])
 {
     char list[HARD_BYTES_MAX + AROUND_BYTES];
@@ -74,11 +75,11 @@ static bool check_write(float value, char ret_text[NUMBER_ROOM_BYTES],
         snprintf(shorter, sizeof shorter, "%.*e", digits - 2, (double)value);
         is_good = is_good && strtof(shorter, NULL) != value;
     }
-    /* Of those with as many digits the nearest: what printf rounds to. */
+    /* The nearest with this number of digits: what printf rounds to. */
     snprintf(shorter, sizeof shorter, "%.*e", digits > 0 ? digits - 1 : 0, (double)value);
     if (strtof(shorter, NULL) == value)
         is_good = is_good && strtod(shorter, NULL) == strtod(ret_text, NULL);
-    /* Of large integers there may be more digits, all of them right. */
+    /* Large integers may have more digits, all correct. */
     if (!is_good && strtod(ret_text, NULL) == (double)value && !strchr(ret_text, 'e'))
         is_good = strlen(ret_text) <= strlen(shorter);
     if (!is_good)
@@ -104,7 +105,7 @@ bool number_check(uint32_t bits, uint64_t random, char ret_complaint[NUMBER_COMP
     snprintf(other, sizeof other, "%.*e", (int)digits, fabs(middle));
     if (!check_read(other, ret_complaint))
         return false;
-    other[digits] ^= 1; /* the last but one: now on another side of the middle */
+    other[digits] ^= 1; /* the last but one: now on the other side of the midpoint */
     return check_read(other, ret_complaint);
 }
 

@@ -191,7 +191,7 @@ struct ppm_tensor support_tensor(struct ppm_shape shape, enum ppm_layout layout,
     return tensor;
 }
 
-/* Shape entries of a .npy header: "(1, 2, 5, 7)". Returns the one that is the channels. */
+/* Writes the shape of a .npy header: "(1, 2, 5, 7)". Returns the channels. */
 static size_t channels_of(const char *header, enum ppm_layout layout)
 {
     size_t axes[4] = {0}, count = 0;
@@ -202,7 +202,7 @@ static size_t channels_of(const char *header, enum ppm_layout layout)
     return count < 3 ? 0 : layout == PPM_NHWC ? axes[count - 1] : axes[count - 3];
 }
 
-/* The codec reads floats: bits are bits, so an int32 file is read as one of float32. */
+/* The codec reads floats, so an int32 file is read as float32 with the same bits. */
 struct ppm_tensor support_load_npy(const char *path, enum ppm_layout layout)
 {
     size_t size;
@@ -308,7 +308,7 @@ float support_half_value(uint16_t half, int fraction_bits)
     return (float)(half & 0x8000 ? -value : value);
 }
 
-/* Infinity has a value here: that of the next power of two. */
+/* Infinity has the value of the next power of two here. */
 uint16_t support_nearest_half(float value, int fraction_bits)
 {
     const double wanted = fabs((double)value);
@@ -330,8 +330,8 @@ uint16_t support_nearest_half(float value, int fraction_bits)
 
 #if defined(__SANITIZE_ADDRESS__)
 
-/* Criterion's own process forgets a timer where two tests with a .timeout run at once. Tests have
- * processes of their own, in which leaks are looked for. */
+/* Criterion's main process leaks a timer if two tests with a .timeout run at once. Tests run in
+ * separate processes, in which leaks are checked. */
 static bool is_criterion;
 
 ReportHook(PRE_ALL)(struct criterion_test_set *tests)

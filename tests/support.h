@@ -1,10 +1,10 @@
 /*
- * support.h - what several tests need: a folder of their own, models and weights written into it,
+ * support.h - helpers for several tests: a folder, models and weights written into it,
  * tensors read and compared.
  *
  * A suite whose tests write files says
  *     TestSuite(name, .init = support_open_folder, .fini = support_close_folder);
- * All of these fail the running test themselves when the machine does not play along.
+ * All of these fail the running test on system errors.
  */
 #ifndef PPM_TESTS_SUPPORT_H
 #define PPM_TESTS_SUPPORT_H
@@ -19,20 +19,20 @@
 
 /* ---- files ---- */
 
-/* A fresh folder for this test, and its removal with all that is in it. */
+/* Makes a new folder for this test; removes it and everything in it. */
 void support_open_folder(void);
 void support_close_folder(void);
 
-/* FOLDER/name. The string lives until the eighth call from now. */
+/* FOLDER/name. The string is valid until the eighth call from now. */
 const char *support_path(const char *name);
 
 /* Writes FOLDER/name and returns its path. */
 const char *support_write(const char *name, const void *bytes, size_t size);
 
-/* The same for JSON text, in which every ' stands for a ". */
+/* The same for JSON text, with every ' replaced by a ". */
 const char *support_write_json(const char *name, const char *json);
 
-/* The bytes of a file anywhere, with a '\0' behind them; the caller frees them. */
+/* The bytes of any file, NUL-terminated; the caller frees them. */
 char *support_read(const char *path, size_t *ret_size);
 
 /* ---- weights and models ---- */
@@ -41,29 +41,29 @@ char *support_read(const char *path, size_t *ret_size);
 struct support_weights {
     const char *name, *dtype; /* "F32", "F16", "BF16", "F64", "I64" */
     size_t shape[5];
-    const void *values; /* as they stand in the file; NULL: zeros */
+    const void *values; /* as in the file; NULL: zeros */
 };
 
-/* Writes FOLDER/name with count tensors, one behind the other, and returns its path. */
+/* Writes FOLDER/name with count consecutive tensors, and returns its path. */
 const char *support_write_safetensors(const char *name, const struct support_weights *tensors,
                                       size_t count);
 
-/* The same from a header's text (' for ") and data_bytes of zeros behind it: for false headers. */
+/* The same from a header's text (' for ") and data_bytes zeros after it: for invalid headers. */
 const char *support_write_header(const char *name, const char *header, size_t data_bytes);
 
-/* Loads the model that FOLDER/model.json, written with this text, describes. */
+/* Writes text to FOLDER/model.json and loads that model. */
 struct ppm_model *support_load(const char *json, struct ppm_error *error);
 
-/* The same, where nothing else than success will do. */
+/* The same, but the test fails unless it succeeds. */
 struct ppm_model *support_load_ok(const char *json);
 
 /* ---- tensors ---- */
 
-/* A float32 tensor, 4-d, of that shape; values are copied, or random in [-2, 2) when NULL. */
+/* A float32 tensor, 4-d, of that shape; values are copied, or random in [-2, 2) if NULL. */
 struct ppm_tensor support_tensor(struct ppm_shape shape, enum ppm_layout layout,
                                  const float *values);
 
-/* Reads a .npy file of float32 or int32 whose axes stand for layout. */
+/* Reads a .npy file of float32 or int32 with its axes in that layout. */
 struct ppm_tensor support_load_npy(const char *path, enum ppm_layout layout);
 
 /* A copy in the other layout. */
@@ -75,7 +75,8 @@ size_t support_elements(const struct ppm_tensor *tensor);
 bool support_is_same(const struct ppm_tensor *a, const struct ppm_tensor *b);
 
 /* The largest |found - expected| of any element over the largest |expected|; for int32 the share
- * of elements that differ. INFINITY when axes, layout or dtype differ, or one value is a NaN. */
+ * of elements that differ. INFINITY if axes, layout or dtype differ, or only one of two values is
+ * NaN. */
 double support_difference(const struct ppm_tensor *found, const struct ppm_tensor *expected);
 
 /* Deterministic numbers in [-2, 2). */
@@ -86,7 +87,7 @@ void support_random(float *ret, size_t count, uint64_t seed);
 /* The value by the formula of IEEE 754. */
 float support_half_value(uint16_t half, int fraction_bits);
 
-/* The half that is nearest to a value, which is no NaN; of two the even one. */
+/* The half nearest to a value, which is not NaN; the even one of two. */
 uint16_t support_nearest_half(float value, int fraction_bits);
 
 #endif

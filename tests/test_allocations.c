@@ -36,7 +36,7 @@ static const char *const models[] = {
      " 'weights': {'random': 1}}"),
 };
 
-/* What a run is given: as much scratch as it is told to bring. */
+/* A run's scratch memory: exactly the size it asks for. */
 struct given {
     struct ppm_plan *plan;
     void *scratch;
@@ -83,7 +83,7 @@ static struct ppm_tensor room(void)
     return support_tensor((struct ppm_shape){3, 64, 96, 96}, PPM_NCHW, NULL);
 }
 
-/* One shape, again and again, once the team of threads stands; on it and on one thread alone. */
+/* One shape repeatedly, once the team of threads exists; on the team and on one thread. */
 static void check_shape(const char *text, const struct ppm_model *model, struct ppm_shape shape,
                         enum ppm_layout layout, const struct ppm_tensor *y)
 {
@@ -157,7 +157,7 @@ static size_t bytes_for(const struct ppm_model *model, struct ppm_shape shape, i
     return bytes;
 }
 
-/* Admission charges what is told; no more than that is asked for, and hardly less. */
+/* Admission charges the reported bytes; a run allocates no more, and hardly less. */
 Test(allocations, are_as_large_as_told)
 {
     static const struct ppm_shape shapes[] = {{1, 7, 40, 36}, {3, 7, 8, 21}, {2, 7, 90, 3}};

@@ -64,7 +64,7 @@ static const char *const computes[] = {"", ", 'exact': true", ", 'compute': 'bfl
                                        ", 'compute': 'bfloat16', 'exact': true"};
 enum { KINDS = COUNT(kinds), COMPUTES = COUNT(computes), MAPS = 3, THREADS_MAX = 4 };
 
-/* A model, three maps of x, and what each of them gives by itself to one thread. */
+/* A model, three maps of x, and the result of each alone on one thread. */
 struct subject {
     char text[1024];
     struct ppm_model *model;
@@ -243,8 +243,8 @@ Test(bits, scalar_kernels)
     check_scalar(2);
 }
 
-/* What is not finite in the middle map changes neither of the others, and gives to that one what it
- * gives alone. */
+/* Values that are not finite in the middle map do not change the others, and have the same effect
+ * on it as alone. */
 static void check_neighbours(struct subject *subject, float value)
 {
     float *broken = (float *)subject->x[1].data + support_elements(&subject->x[1]) / 2;

@@ -12,7 +12,7 @@
 
 #if defined(__x86_64__)
 enum { MIB = 1 << 20, SLACK = MIB };
-#else /* an emulator may need some beside */
+#else /* an emulator may need some too */
 enum { MIB = 1 << 20, SLACK = 4 * MIB };
 #endif
 

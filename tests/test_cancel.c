@@ -66,7 +66,7 @@ static const struct {
      REFERENCE},
 };
 
-/* Says no so many times, and yes from then on. */
+/* Returns false `count` times, then true. */
 struct patience {
     atomic_size_t asked;
     size_t answer_at;
@@ -114,7 +114,7 @@ static void close_subject(struct subject *subject)
     ppm_model_free(subject->model);
 }
 
-/* How often it asked, with no after so many. */
+/* The number of calls, with the given number answered no. */
 static size_t run(struct subject *subject, size_t answer_at, int threads, enum ppm_status expected)
 {
     struct ppm_error error = {0};

@@ -1,4 +1,4 @@
-/* test_codec_in_place.c - bodies that are tensors as they stand, answers that need no copy. */
+/* test_codec_in_place.c - bodies that are tensors in place, responses that need no copy. */
 #include "server/codec/forms.h"
 #include "server/codec/json/json.h"
 #include "server/codec/npy/npy.h"
@@ -15,7 +15,7 @@ static const size_t axes[4] = {1, 2, 1, 2};
 static const struct codec_expectation expectation = {
     .layout = PPM_NCHW, .axes = axes, .axis_count = 4, .channels = 2, .model = "m"};
 
-/* A body of zeros behind the header of a .npy, version 1; filled up to a multiple. */
+/* A body of zeros after the header of a .npy, version 1; padded to a multiple. */
 static char *make_npy(const char *dictionary, size_t multiple, size_t data_bytes, size_t *ret_bytes)
 {
     const size_t used = 10 + strlen(dictionary);
@@ -92,7 +92,7 @@ Test(codec_in_place, what_has_to_be_decoded_has_a_shape_alone)
     cr_assert(x.data == NULL && x.shape.n == 0, "JSON tells its shape no sooner");
 }
 
-/* What the first bytes of a body say of x: where it will stand, if it does so as it is. */
+/* What a body's first bytes say about x: its position, if it can be used in place. */
 Test(codec_in_place, a_look_ahead_needs_the_header_alone)
 {
     static const struct {

@@ -169,7 +169,7 @@ Test(coding, answers_read_back)
     free(numbers);
 }
 
-/* Whatever the order: numbers alike are found to be so, where most are. */
+/* In any order: similar numbers are recognized, where most are similar. */
 Test(coding, numbers_alike_take_little)
 {
     char *zeros = calloc(1, LARGE_BYTES);

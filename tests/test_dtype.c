@@ -208,7 +208,7 @@ static size_t make_npy(const char *descr, size_t element_bytes, char ret[256])
     return 10 + (size_t)ret[8] + 6 * element_bytes;
 }
 
-/* It tells its own, and what the query says must be the same. */
+/* A .npy states its dtype, and the query must agree. */
 Test(dtype, a_npy_body_agrees_with_the_query)
 {
     static const struct {
@@ -293,7 +293,7 @@ Test(dtype, an_answer_is_of_the_type_asked_for)
     check_answer(&codec_npy, &dtypes[1], PPM_INT32);
 }
 
-/* What was written as <f2 reads back as the values that it stands for. */
+/* A <f2 file reads back as its values. */
 Test(dtype, a_npy_of_halves_reads_back)
 {
     const struct codec_expectation expectation = expecting(CODEC_FLOAT16, true);

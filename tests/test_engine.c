@@ -11,7 +11,7 @@
 
 TestSuite(engine, .init = support_open_folder, .fini = support_close_folder, .timeout = 300);
 
-/* A generator of its own, so that a seed names a model on every machine. */
+/* Its own generator, so that a seed means the same model on every machine. */
 static uint64_t state;
 
 static size_t pick(size_t count)
@@ -95,7 +95,7 @@ static void write_model(char *ret, size_t bytes)
              has_head ? head : "", pick_text(outputs), pick(1000));
 }
 
-/* Heads of 3x3 convs wide enough for Winograd's, and what may stand around them. */
+/* Heads of 3x3 convs wide enough for Winograd's form, with other layers around them. */
 static void write_3x3_model(char *ret, size_t bytes)
 {
     static const char *const widths[] = {"24", "29", "40", "61", NULL};
@@ -209,7 +209,7 @@ Test(engine, random_models_neon)
     check_random_models("neon", 4, 60, write_3x3_model);
 }
 
-/* Many channels, as real heads have them: signed, and as they come behind a relu. */
+/* Many channels, as in real heads: signed, and as after a relu. */
 Test(engine, wide_3x3_heads_round_little)
 {
     static const size_t widths[] = {512, 2048, 4096};

@@ -199,7 +199,7 @@ Test(executor, a_queue_that_is_not_has_the_team_for_each)
         cr_assert(order[i] == i && threads_of[i] == 3, "run %d had %d threads", i, threads_of[i]);
 }
 
-/* While one of two threads is busy, the other goes on with what comes. */
+/* While one of two threads is busy, the other computes what arrives. */
 Test(executor, a_long_job_does_not_hold_the_others_up)
 {
     struct executor *executor = start((struct executor_options){.threads = 2, .queue_max = JOBS});

@@ -60,7 +60,7 @@ Test(field_value, a_weight_has_three_decimals_at_most)
 {
     static const struct {
         const char *text;
-        int quality; /* -1: it is none */
+        int quality; /* -1: invalid */
     } cases[] = {{"0", 0},       {"1", 1000},     {"0.", 0},     {"0.5", 500},   {"0.25", 250},
                  {"0.125", 125}, {"1.000", 1000}, {"1.001", -1}, {"0.1234", -1}, {"2", -1},
                  {"", -1},       {".5", -1},      {"-1", -1},    {"0,5", -1},    {"0.x", -1}};

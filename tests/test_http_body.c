@@ -65,7 +65,7 @@ static unsigned take(enum http_coding coding, const char *bytes, size_t count, s
     if (coding != HTTP_IDENTITY)
         cr_assert(http_expect_compressed(&request, coding));
     for (size_t at = 0; at < count; at += piece_bytes) {
-        /* a copy of its own, so that a sanitizer sees who reads on */
+        /* a separate copy, so that a sanitizer sees reads past the end */
         const size_t piece = count - at < piece_bytes ? count - at : piece_bytes;
         char *copy = malloc(piece);
         memcpy(copy, bytes + at, piece);

@@ -430,7 +430,7 @@ Test(json, a_layout_in_the_query_must_agree)
     ppm_tensor_free(&tensor);
 }
 
-/* What jansson would have to hold is bounded, wherever it stands. */
+/* What jansson has to parse is bounded, wherever it is. */
 Test(json, refuses_much_beside_the_data)
 {
     static const char *const frames[][2] = {

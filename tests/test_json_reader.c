@@ -1,4 +1,4 @@
-/* test_json_reader.c - JSON that is read while it arrives: where the data may stand, how much of it
+/* test_json_reader.c - JSON that is read while it arrives: where the data may be, how much of it
  * is read when, and what memory is asked for. */
 #include "server/codec/json/json.h"
 #include <criterion/criterion.h>

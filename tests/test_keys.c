@@ -1,4 +1,4 @@
-/* test_keys.c - keys as digests: each that stands in the file, and nothing else. */
+/* test_keys.c - keys as digests: each key in the file, and nothing else. */
 #include "server/http/keys.h"
 #include "tests/support.h"
 

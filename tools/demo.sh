@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: tools/demo.sh     by "make demo": one request to a server of its own, shown step by step
+# usage: tools/demo.sh     by "make demo": one request to a new server, step by step
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -3,7 +3,7 @@
 
 The software bill of materials of a built program, as CycloneDX 1.5: the program, and every library
 that the loader maps with it, grouped by the package that it comes from. Package, version and source are
-dpkg's; without dpkg a library stands for itself. The same program on the same system gives the same
+dpkg's; without dpkg a library is its own component. The same program on the same system gives the same
 bytes.
 """
 import hashlib

@@ -1,9 +1,9 @@
 /*
- * fuzz.h - what the fuzzers share.
+ * fuzz.h - shared by the fuzzers.
  *
  * tests/fuzz/fuzz_NAME.c is the fuzzer NAME: libFuzzer calls its LLVMFuzzerTestOneInput with bytes
- * that it makes up, beginning with those in seeds/NAME/ and the words in NAME.dict. It must neither
- * crash nor leak, and what the server's reader says must be what a simpler reader here says.
+ * that it generates, starting from seeds/NAME/ and the words in NAME.dict. It must neither
+ * crash nor leak, and the server's reader must agree with a simpler reader here.
  */
 #ifndef PPM_TESTS_FUZZ_H
 #define PPM_TESTS_FUZZ_H
@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Ends the fuzzer, which then keeps its input, unless condition holds; says so, printf style. */
+/* Ends the fuzzer, which then saves its input, with a message unless condition holds. */
 #define FUZZ_CHECK(condition, ...)                                                                 \
     do {                                                                                           \
         if (!(condition))                                                                          \

@@ -1,6 +1,6 @@
 /*
- * fuzz_framing.c - bytes of a connection: what is passed on does not depend on the pieces in which
- * they come, and is right: looked at again it stays as it is.
+ * fuzz_framing.c - bytes of a connection: the output does not depend on the pieces, and is correct:
+ * filtering it again changes nothing.
  */
 #include "server/http/framing.h"
 #include "tests/fuzz/fuzz.h"
@@ -10,7 +10,7 @@
 
 enum { BYTES_MAX = 1 << 12 };
 
-/* In pieces of so many bytes. Returns how many were passed on. */
+/* In pieces of the given size. Returns the number of bytes passed on. */
 static size_t pass_on(struct http_framing *f, const char *bytes, size_t count, size_t piece_bytes,
                       char *ret)
 {
@@ -29,7 +29,7 @@ static size_t pass_on(struct http_framing *f, const char *bytes, size_t count, s
     return passed;
 }
 
-/* A chunk's line that was passed on is a size and CR LF, and nothing else. */
+/* A chunk line that was passed on is exactly a size and CR LF. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char whole[BYTES_MAX], other[BYTES_MAX];

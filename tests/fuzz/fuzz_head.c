@@ -1,6 +1,6 @@
 /*
- * fuzz_head.c - request heads, as libmicrohttpd hands them over: what the guard lets pass is held
- * against the bytes that came, read line by line.
+ * fuzz_head.c - request heads, as libmicrohttpd passes them: heads that the guard accepts are
+ * compared with the bytes received, read line by line.
  */
 #include "server/http/connection.h"
 #include "server/http/framing.h"
@@ -100,8 +100,8 @@ static char *next_line(char **at, char *end)
     return line;
 }
 
-/* The library takes a CR alone for the end of a line, too, and what stands before a request in
- * lines like that for nothing. */
+/* The library also accepts a bare CR as the end of a line, and ignores such lines before a
+ * request. */
 static bool begins_with_bare_cr(const char *head, size_t size)
 {
     const char *end = memchr(head, '\n', size);
@@ -117,7 +117,7 @@ static void check_head(char *head, size_t size)
     if (begins_with_bare_cr(head, size))
         return;
     char *at = head, *const end = head + size;
-    /* lines before a request that are empty, or look so with a zero byte in front, mean nothing */
+    /* lines before a request that are empty, or start with a zero byte, are ignored */
     while (at < end && strchr("\r\n", *at)) {
         char *behind = memchr(at, '\n', (size_t)(end - at));
         at = behind ? behind + 1 : end;

@@ -1,5 +1,5 @@
-/* fuzz_inflate.c - compressed bodies in pieces: what the server makes of them is held against zlib,
- * which gets all at once; and answers, which zlib has to read back. */
+/* fuzz_inflate.c - compressed bodies in pieces: the server's result is compared with zlib's on
+ * the whole; and responses, which zlib has to read back. */
 #include "server/base/buffers.h"
 #include "server/base/memory.h"
 #include "server/http/coding.h"
@@ -18,8 +18,8 @@
 enum { INPUT_BYTES_MAX = 1 << 12, LIMIT_BYTES = 1 << 18, BUDGET_BYTES = 1 << 20 };
 enum { COPIES_MAX = UINT8_MAX >> 1 }; /* of an answer */
 
-/* All streams in data, one behind the other if they may be several. What they hold is at ret;
- * false: they are not whole, or hold more than capacity. */
+/* Inflates all streams in data, which may be several, into ret; false: they are incomplete, or
+ * larger than capacity. */
 static bool inflate_simply(const uint8_t *data, size_t size, bool is_gzip, char *ret,
                            size_t capacity, size_t *ret_bytes)
 {
@@ -77,7 +77,7 @@ static void check_body(struct http_request *request, const uint8_t *data, size_t
     http_drop_response(request);
 }
 
-/* The same bytes as an answer, as often as it takes for one of some length. */
+/* The same bytes as a response, repeated to some length. */
 static void check_answer(struct http_request *request, const uint8_t *data, size_t size,
                          size_t copies, bool is_gzip)
 {

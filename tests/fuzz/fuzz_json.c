@@ -1,4 +1,4 @@
-/* fuzz_json.c - tensors as JSON: taken or refused, and read, as jansson's tree of the body says. */
+/* fuzz_json.c - tensors as JSON: accepted, refused and read as in jansson's tree of the body. */
 #include "server/codec/json/json.h"
 #include "server/codec/json/json_array.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_BYTES_MAX = 1 << 14 }; /* far below what may stand beside the data */
+enum { BODY_BYTES_MAX = 1 << 14 }; /* far below the limit around the data */
 
 /* ---- which trees are tensors ---- */
 
@@ -18,7 +18,7 @@ static bool is_value(const json_t *value)
            (json_is_real(value) && fabs(json_real_value(value)) < 0x1.ffffffp127);
 }
 
-/* Whether value is a regular array of that depth; its extents are set where they are 0. */
+/* Whether value is a regular array of that depth; sets extents that are 0. */
 static bool is_regular(const json_t *value, size_t depth, size_t *extents)
 {
     const size_t count = json_array_size(value);
@@ -56,7 +56,7 @@ static bool has_other_members(const json_t *root)
     return json_object_size(root) != count;
 }
 
-/* Whether the data is what shape says: flat, or nested like it. */
+/* Whether the data fits shape: flat, or nested like it. */
 static bool fits(const json_t *shape, size_t depth, const size_t *extents)
 {
     const size_t axis_count = json_array_size(shape);
@@ -88,7 +88,7 @@ static bool is_tensor(const json_t *root)
 
 /* ---- which values they hold ---- */
 
-/* jansson has rounded once, to double: no float is nearer to that than the value. */
+/* jansson has rounded once, to double; the value must be the nearest float to that. */
 static void check_values(const json_t *value, const float **at)
 {
     if (json_is_array(value)) {
@@ -136,7 +136,7 @@ static uint32_t next_random(uint32_t *state)
     return *state = *state * 1664525 + 1013904223;
 }
 
-/* Reads body in pieces that begin at another address each, by which way the seed says. */
+/* Reads body in pieces at different addresses, as the seed decides. */
 static void check_pieces(const char *body, size_t size, const struct codec_expectation *expectation,
                          const struct ppm_tensor *whole, const struct ppm_error *whole_error)
 {

@@ -1,4 +1,5 @@
-/* fuzz_keys.c - files of keys: taken or refused line by line, and only what stands there is held.
+/* fuzz_keys.c - key files: accepted or refused line by line, and exactly the listed keys are
+ * stored.
  */
 #include "server/http/keys.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,7 +9,7 @@
 
 enum { KEY_BYTES_MAX = 256 };
 
-/* Whether a line is one that may stand in the file; its key, if it has one, must be held. */
+/* Whether a line is valid; its key, if it has one, must be stored. */
 static bool check_line(const struct keys *keys, char *line, bool *is_any)
 {
     char *key = line + strspn(line, " \t");

@@ -1,4 +1,4 @@
-/* fuzz_model.c - models' JSON: what was taken describes itself, and its sizes stay in bounds. */
+/* fuzz_model.c - model JSON: an accepted model describes itself, and its sizes stay in bounds. */
 #include "core/shape/geometry.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -38,7 +38,7 @@ static void check_spec(const struct spec *spec)
         check_stack(&spec->head, channels);
 }
 
-/* No input of any size does worse than be refused. */
+/* Any input is either accepted or refused. */
 static void check_geometry(const struct spec *spec)
 {
     static const size_t extents[] = {1, 2, 7, 60, 65537, SIZE_MAX};

@@ -27,7 +27,7 @@ static int negotiate(const char *accept, int own)
     return NONE;
 }
 
-/* How closely a range names a form: 0 to 3. */
+/* How specifically a range matches a form: 0 to 3. */
 static int closeness(const char *range, int form)
 {
     const char *type = codec_forms[form]->media_type;
@@ -66,7 +66,7 @@ static int negotiate_simply(const char *accept, int own)
     return qualities[best] > 0 ? best : NONE;
 }
 
-/* What holds for every header: case means nothing, nor does an empty element or a repetition. */
+/* Holds for every header: case, empty elements and repetitions change nothing. */
 static void check_laws(const char *accept, int own)
 {
     static char text[2 * TEXT_BYTES_MAX + 2];
@@ -101,7 +101,7 @@ static void check_content_type(const char *text)
                expected ? expected->name : "none");
 }
 
-/* A list of sensible ranges: one a byte. */
+/* A list of sensible ranges: one per byte. */
 static char *make_list(const uint8_t *data, size_t size)
 {
     static const char *const ranges[] = {"application/json",

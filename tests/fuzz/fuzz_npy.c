@@ -1,4 +1,4 @@
-/* fuzz_npy.c - .npy files: every element beside one read where NumPy says that it stands. */
+/* fuzz_npy.c - .npy files: every element compared with one read from its position in NumPy. */
 #include "server/codec/npy/npy.h"
 #include "server/codec/npy/npy_header.h"
 #include "tests/fuzz/fuzz.h"
@@ -22,7 +22,7 @@ static double element_value(const uint8_t *at, enum codec_npy_dtype dtype)
     return (double)(float)wide;
 }
 
-/* Where the index-th element in C order stands in Fortran order. */
+/* The Fortran-order position of element number `index` in C order. */
 static size_t fortran_place(const struct codec_npy_header *header, size_t index)
 {
     size_t places[4], place = 0;
@@ -33,7 +33,7 @@ static size_t fortran_place(const struct codec_npy_header *header, size_t index)
     return place;
 }
 
-/* A header never reaches beyond the body, and its shape is what stands behind it. */
+/* A header never extends past the body, and its shape matches the data. */
 static void check_values(const struct codec_npy_header *header, const struct ppm_tensor *tensor,
                          const uint8_t *data, size_t size)
 {
@@ -56,7 +56,7 @@ static void check_values(const struct codec_npy_header *header, const struct ppm
     }
 }
 
-/* What is written of a tensor reads back as the same. */
+/* A tensor that is written reads back the same. */
 static void check_round_trip(struct ppm_tensor *tensor, const struct codec_expectation *expectation)
 {
     const struct codec_answer answer = {.tensor = tensor, .model = "m", .threads = 1};

@@ -1,4 +1,4 @@
-/* fuzz_numbers.c - numbers from and to text, beside the C library's. */
+/* fuzz_numbers.c - numbers from and to text, compared with the C library. */
 #include "server/codec/json/numbers.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -24,7 +24,8 @@ static float expected_value(const char *text)
     return fabs(wide) >= 0x1.ffffffp127 ? (float)copysign(INFINITY, wide) : strtof(text, NULL);
 }
 
-/* All bytes that may be of a number are one, or number_read does not take them all. */
+/* Either all bytes of number characters are one number, or number_read does not consume them all.
+ */
 static void check_read(const uint8_t *data, size_t size)
 {
     float value = 0;
@@ -47,7 +48,7 @@ static void check_read(const uint8_t *data, size_t size)
     free(text);
 }
 
-/* The fewest digits that strtof reads back, in the scientific notation: none needs more bytes. */
+/* The fewest digits that strtof reads back, in scientific notation: the longest notation. */
 static size_t shortest_bytes(float value)
 {
     char text[32];
@@ -58,7 +59,7 @@ static size_t shortest_bytes(float value)
     return strlen(text);
 }
 
-/* Decimals that lie beside the middle of two floats, by less than a double can tell. */
+/* Decimals closer to the midpoint of two floats than a double can distinguish. */
 static void check_ties(float value)
 {
     const double tie = ((double)value + (double)nextafterf(value, INFINITY)) / 2;

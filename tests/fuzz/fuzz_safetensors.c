@@ -1,4 +1,5 @@
-/* fuzz_safetensors.c - weights files: their tensors lie in the file, in order and without gaps. */
+/* fuzz_safetensors.c - weights files: their tensors are inside the file, in order and without gaps.
+ */
 #include "core/model/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,4 @@
-/* fuzz_target.c - request targets: which route they find, and how they stand in logs. */
+/* fuzz_target.c - request targets: the route they match, and their form in logs. */
 #include "server/handlers/routes.h"
 #include "server/http/find_route.h"
 #include "server/http/http.h"
@@ -56,7 +56,7 @@ static const char *expected_allow(const char *path)
     return "";
 }
 
-/* The pattern with its arguments put in is the path again. */
+/* The pattern with its arguments filled in is the path again. */
 static void check_arguments(const char *pattern, const http_argument *arguments, const char *path)
 {
     char again[2048] = "";

@@ -1,5 +1,5 @@
-/* fuzz_v2.c - requests of the Open Inference Protocol v2: what one says is what a request written
- * from it says, and what jansson's tree of it says; how it came in pieces does not matter. */
+/* fuzz_v2.c - requests of the Open Inference Protocol v2: reading one, a request rewritten from
+ * it, and jansson's tree of it give the same; the pieces do not matter. */
 #include "server/codec/json/json_reader.h"
 #include "server/codec/v2/v2.h"
 #include "tests/fuzz/fuzz.h"
@@ -12,8 +12,7 @@ enum { BODY_BYTES_MAX = 1 << 14 };
 
 static const char *const datatypes[] = {"FP32", "FP16", "BF16"};
 
-/* Reads all that json says, x's numbers too, having been fed it in pieces of so many bytes; 0: at
- * once. */
+/* Reads json completely, including x's numbers, fed in pieces of the given size; 0: at once. */
 static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, size_t binary_bytes,
                                   struct v2_request *ret_request, struct ppm_tensor *ret_x,
                                   struct ppm_error *error)

@@ -1,9 +1,9 @@
 /*
- * numbers.c - numbers.h beside the C library over a large sample of all float32.
+ * numbers.c - numbers.h compared with the C library over a large sample of all float32.
  *
  *     numbers [COUNT [SEED]]    100 million from seed 1; on all cores
  *
- * Exit status 1, and a line that says which, when one is read or written otherwise.
+ * Exit status 1, and a line that says which, if one is read or written differently.
  */
 #include "core/ppm.h"
 #include "tests/number_checks.h"

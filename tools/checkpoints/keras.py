@@ -101,7 +101,7 @@ def legacy_names(arrays):
 
 def variable_names(arrays, layers):
     """The same for Keras 3; of a file of another kind, each key is its name. Which variable is which
-    is told by their number and shapes, where nothing else does."""
+    follows from their number and shapes, if nothing else tells."""
     variables = collections.defaultdict(dict)
     for name in arrays:
         if found := VARIABLE.fullmatch(name):

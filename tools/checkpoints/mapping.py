@@ -2,7 +2,7 @@
 
 A map has lines "TENSOR = KEY": the model's tensor, and the checkpoint's key for it. {i} and {n} on
 both sides are the branch, from 0 and from 1; empty lines and text after # are
-nothing. What is no tensor of the model but the beginning of some stands for all of those:
+nothing. The common beginning of several tensors' names maps all of them:
 "head.0.conv = fuse" for head.0.conv.weight and head.0.conv.bias. A tensor that no line names has its
 own name in the checkpoint.
 """

@@ -15,7 +15,7 @@ from .unpickler import SafeUnpickler, Storage, StandIn, Unread
 
 __all__ = ["Pickled", "StandIn", "Storage", "TorchTensor", "Unread"]
 
-# PyTorch's storages: how an element lies in the file. BF16 is the upper half of a float32.
+# PyTorch's storages: the format of an element in the file. BF16 is the upper half of a float32.
 STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8",
             "BFloat16Storage": "<u2", "LongStorage": "<i8", "IntStorage": "<i4",
             "ShortStorage": "<i2", "CharStorage": "<i1", "ByteStorage": "<u1", "BoolStorage": "<u1",
@@ -84,7 +84,7 @@ class Pickled:
 
     def __init__(self, path, budget, value, refused, read_storage=None):
         self.path, self.budget, self.value, self.refused = path, budget, value, list(refused)
-        self.read_storage = read_storage  # (storage, bytes) -> so many of its first bytes
+        self.read_storage = read_storage  # (storage, count) -> its first bytes
 
     def values(self, tensor):
         """Raises ExportError for a kind that cannot be read."""

@@ -3,7 +3,6 @@
 #include "core/engine/concat.h"
 #include "core/engine/direct.h"
 #include "core/engine/winograd.h"
-#include "core/plan/choice.h"
 
 /* ---- the algorithms ---- */
 
@@ -60,12 +59,12 @@ static bool ends_before(const struct run_state *state, const struct pass *pass,
     return layer->kind == LAYER_CONV && layer->kernel > 1;
 }
 
-static void begin_pass(const struct plan *plan, const struct layer *layer, struct pass *pass)
+static void begin_pass(const struct plan *plan, size_t index, struct pass *pass)
 {
-    pass->layers = layer;
+    const struct layer *layer = pass->layers = &plan->spec->head.layers[index];
     if (layer->kind != LAYER_CONV)
         return;
-    pass->algorithm = choose_algorithm(plan->spec, layer, plan->g.h, plan->g.w);
+    pass->algorithm = plan->head_by[index];
     pass->takes_pairs = layer->bfloat16 && (pass->reads_concat || layer->kernel > 1);
 }
 
@@ -85,7 +84,7 @@ static void split(const struct run_state *state, struct head *head)
             pass++;
         }
         if (pass->count++ == 0)
-            begin_pass(plan, layer, pass);
+            begin_pass(plan, i, pass);
         pass->ret_channels = layer->out_channels;
     }
 }

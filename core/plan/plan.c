@@ -32,6 +32,23 @@ static void fill_output(struct plan *plan, const struct run *run)
 
 /* ---- choices ---- */
 
+static void choose_algorithms(struct plan *plan)
+{
+    const struct stack *head = &plan->spec->head;
+    const struct layer *bottleneck = spec_bottleneck(plan->spec);
+    for (size_t i = 0; i < head->count; i++)
+        if (head->layers[i].kind == LAYER_CONV)
+            plan->head_by[i] = choose_algorithm(plan->spec, &head->layers[i], plan->g.h, plan->g.w);
+    plan->bottleneck_kernel = bottleneck ? bottleneck->kernel : 1;
+    plan->bottleneck_taps = bottleneck ? conv_taps(bottleneck) : 1;
+}
+
+/* What the bottleneck's algorithm needs. */
+static const struct choice *bottleneck_choice(const struct plan *plan)
+{
+    return choice_of(plan->head_by[0]);
+}
+
 /* Steps of the bottleneck for each pixel, row-wise or not, and which branches are folded. */
 static size_t count_steps(const struct spec *spec, const struct geometry *g, bool is_row_wise,
                           bool ret_is_folded[BRANCHES_MAX])
@@ -68,20 +85,11 @@ static void choose_tiles(struct plan *plan)
     const size_t row_steps = count_steps(spec, &plan->g, true, is_folded);
     const size_t of_row =
         by_rows.in_row * (row_steps + STORE_STEPS) + BLEND_STEPS * spec->branch_count;
-    if (!choice_of(plan->bottleneck_by)->takes_rows ||
+    if (!bottleneck_choice(plan)->takes_rows ||
         plan->g.h * of_row >= plan->tiles.count * (steps + STORE_STEPS))
         return;
     plan->tiles = by_rows;
     memcpy(plan->is_folded, is_folded, sizeof is_folded);
-}
-
-static void choose_bottleneck(struct plan *plan)
-{
-    const struct layer *conv = spec_bottleneck(plan->spec);
-    plan->bottleneck_kernel = conv ? conv->kernel : 1;
-    plan->bottleneck_taps = conv ? conv_taps(conv) : 1;
-    plan->bottleneck_by =
-        conv ? choose_algorithm(plan->spec, conv, plan->g.h, plan->g.w) : ALGORITHM_PRODUCT;
 }
 
 static void count_folded(struct plan *plan)
@@ -106,11 +114,11 @@ void plan_begin(struct plan *ret_plan, const struct ppm_model *model,
     ret_plan->map_us = costs_map_us(&model->spec, &ret_plan->g);
     ret_plan->pool_h = pool_axis_of(&model->spec, &ret_plan->g, AXIS_H);
     ret_plan->pool_w = pool_axis_of(&model->spec, &ret_plan->g, AXIS_W);
-    choose_bottleneck(ret_plan);
+    choose_algorithms(ret_plan);
     choose_tiles(ret_plan);
     count_folded(ret_plan);
     ret_plan->takes_columns = ret_plan->folded_steps > 0 && ret_plan->tiles.in_row == 0 &&
-                              choice_of(ret_plan->bottleneck_by)->takes_columns;
+                              bottleneck_choice(ret_plan)->takes_columns;
 }
 
 static void place_tables(struct plan *plan, struct room *room)
@@ -126,7 +134,7 @@ static void place_tables(struct plan *plan, struct room *room)
         plan->output_low = room_take(room, plan->g.output.w, sizeof *plan->output_low);
         plan->output_weight = room_take(room, plan->g.output.w, sizeof *plan->output_weight);
     }
-    choice_of(plan->bottleneck_by)->place_tables(plan, room);
+    bottleneck_choice(plan)->place_tables(plan, room);
 }
 
 static void fill_tables(struct plan *plan, const struct run *run)
@@ -142,7 +150,7 @@ static void fill_tables(struct plan *plan, const struct run *run)
     }
     if (plan->g.needs_resize)
         fill_output(plan, run);
-    choice_of(plan->bottleneck_by)->fill_tables(plan, run);
+    bottleneck_choice(plan)->fill_tables(plan, run);
 }
 
 size_t plan_bytes(const struct plan *plan)

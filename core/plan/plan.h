@@ -23,13 +23,13 @@ struct plan {
     double *columns_from[BRANCHES_MAX]; /* geometry_tap_at */
     uint32_t *output_low;               /* [W of the output], if it is resized: simd_taps */
     float *output_weight;
-    struct tiles tiles; /* of the concat and the head */
+    struct tiles tiles;                 /* of the concat and the head */
+    enum algorithm head_by[LAYERS_MAX]; /* that computes each conv of the head */
 
     /* The bottleneck, if the head begins with a conv, reads folded branches on their grids: its
      * weights times the branch's result are grid_steps columns, in the order branch, tap, point.
      * A tile is these times U; row-wise, these blended for its row, times the weights along it. */
-    enum algorithm bottleneck_by;
-    bool takes_columns;                        /* by columns of U for each tile: plan_columns */
+    bool takes_columns;                        /* it reads U by tiles: plan_columns */
     size_t bottleneck_kernel, bottleneck_taps; /* 1 without a bottleneck */
     bool is_folded[BRANCHES_MAX];
     size_t grid_steps;   /* sum over folded branches of taps * points */

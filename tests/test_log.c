@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The log goes to a pipe meanwhile. */
+/* Meanwhile the log goes to a pipe. */
 static int ends[2];
 
 static void begin(void)
@@ -127,7 +127,7 @@ Test(log, what_is_announced_is_said_at_any_level, .init = begin)
     cr_assert(strstr(text, "\"message\":\"listening on y\"}\n") != NULL, "%s", text);
 }
 
-/* Everything at its longest. */
+/* Every field at its longest. */
 static struct log_request longest(void)
 {
     static char id[129], model[128], target[3000];

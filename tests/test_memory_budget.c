@@ -1,4 +1,4 @@
-/* test_memory_budget.c - the budget: what is taken and what is kept never exceed it. */
+/* test_memory_budget.c - taken and kept bytes never exceed the budget. */
 #include "server/base/memory.h"
 
 #include <criterion/criterion.h>
@@ -28,7 +28,7 @@ static void free_thing(struct memory_kept *kept)
 static const struct memory_kind kind = {.fits = fits, .free = free_thing};
 static const struct memory_kind another_kind = {.fits = fits, .free = free_thing};
 
-/* Keeps one after a request whose bytes it had. */
+/* Keeps a thing in place of a request's bytes. */
 static void keep(size_t bytes, int number)
 {
     struct thing *thing = malloc(sizeof *thing);

@@ -32,7 +32,7 @@ static void find_standard_directory(char *ret_path, size_t bytes)
 
 static enum ppm_status set_defaults(struct settings *settings, struct ppm_error *error)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         const struct setting *setting = &settings_table[i];
         if (setting->standard_text)
             snprintf(settings_field(settings, setting), SETTINGS_TEXT_BYTES, "%s",
@@ -42,8 +42,8 @@ static enum ppm_status set_defaults(struct settings *settings, struct ppm_error 
         else if (setting->kind != KIND_MODELS)
             *(size_t *)settings_field(settings, setting) = setting->standard;
     }
-    for (size_t i = 0; i < STANDARD_MODEL_COUNT; i++)
-        if (settings_add_model(settings, settings_standard_models[i], "defaults", error) != PPM_OK)
+    for (const char *const *model = settings_standard_models; *model; model++)
+        if (settings_add_model(settings, *model, "defaults", error) != PPM_OK)
             return error->status;
     find_standard_directory(settings->models_directory, sizeof settings->models_directory);
     return PPM_OK;
@@ -67,7 +67,7 @@ static enum ppm_status set_models_variable(struct settings *settings, const char
 
 static enum ppm_status read_environment(struct settings *settings, struct ppm_error *error)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         char variable[64];
         settings_variable(&settings_table[i], variable, sizeof variable);
         const char *text = getenv(variable);
@@ -105,7 +105,7 @@ static enum ppm_status read_flag(struct settings *settings, int count, char *con
     }
     if (argument_match("--config", count, arguments, at, &value, error))
         return error->status; /* read before the others */
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         char flag[64];
         settings_flag(&settings_table[i], flag, sizeof flag);
         const bool is_switch = settings_table[i].kind == KIND_SWITCH;

@@ -119,7 +119,7 @@ static enum ppm_status set_json(struct settings *settings, const struct setting 
 
 static const struct setting *find_key(const char *key)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++)
+    for (size_t i = 0; i < settings_count; i++)
         if (strcmp(settings_table[i].key, key) == 0)
             return &settings_table[i];
     return NULL;

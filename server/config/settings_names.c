@@ -46,7 +46,7 @@ const struct setting *settings_nearest(const char *name)
     for (; name[bytes] && name[bytes] != '=' && bytes < sizeof key - 1; bytes++)
         key[bytes] = name[bytes] == '-' ? '_' : (char)tolower((unsigned char)name[bytes]);
     key[bytes] = '\0';
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         const size_t steps = distance(key, settings_table[i].key);
         if (nearest && steps >= best)
             continue;
@@ -95,7 +95,7 @@ static bool is_known(const char *name, const char *value)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(name, others[i]) == 0)
             return true;
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         settings_variable(&settings_table[i], variable, sizeof variable);
         if (strcmp(name, variable) == 0)
             return true;

@@ -23,7 +23,7 @@ enum ppm_status settings_print(const struct settings *settings, FILE *file, stru
 {
     json_t *root = json_object();
     int result = 0;
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         const struct setting *setting = &settings_table[i];
         const void *field = (const char *)settings + setting->offset;
         char choice[CHOICE_BYTES];
@@ -86,7 +86,7 @@ void settings_print_help(FILE *file)
 {
     for (int group = 0; group < GROUP_COUNT; group++) {
         fprintf(file, "\n%s:\n", settings_groups[group]);
-        for (size_t i = 0; i < SETTING_COUNT; i++)
+        for (size_t i = 0; i < settings_count; i++)
             if ((int)settings_table[i].group == group)
                 print_help_of(&settings_table[i], file);
     }

@@ -8,7 +8,7 @@
 
 #define MIB ((size_t)1 << 20)
 
-const struct setting settings_table[SETTING_COUNT] = {
+const struct setting settings_table[] = {
     {"host", GROUP_SERVED, KIND_TEXT, offsetof(struct settings, http.host), 1, 0, 0, "127.0.0.1",
      "H|unix:PATH", "address to listen on, or the path of a unix socket"},
     {"port", GROUP_SERVED, KIND_NUMBER, offsetof(struct settings, http.port), 0, 65535, 8080, NULL,
@@ -96,6 +96,8 @@ const struct setting settings_table[SETTING_COUNT] = {
      "let clients load and unload models"},
 };
 
+const size_t settings_count = sizeof settings_table / sizeof *settings_table;
+
 const char *const settings_groups[GROUP_COUNT] = {
     [GROUP_SERVED] = "What is served, and where",
     [GROUP_COMPUTING] = "Computation",
@@ -105,11 +107,12 @@ const char *const settings_groups[GROUP_COUNT] = {
     [GROUP_LOG] = "Log",
 };
 
-const char *const settings_standard_models[STANDARD_MODEL_COUNT] = {
+const char *const settings_standard_models[] = {
     "models/listing1-pytorch-ppm.json",
     "models/listing2-pytorch-psp.json",
     "models/listing3-tf2-pool-block.json",
     "models/listing4-tf1-pool-block.json",
+    NULL,
 };
 
 void *settings_field(struct settings *settings, const struct setting *setting)

@@ -38,11 +38,12 @@ struct setting {
     const char *help;
 };
 
-enum { SETTING_COUNT = 34, STANDARD_MODEL_COUNT = 4, CHOICE_BYTES = 16 };
+enum { CHOICE_BYTES = 16 };
 
-extern const struct setting settings_table[SETTING_COUNT];
+extern const struct setting settings_table[];
+extern const size_t settings_count;
 extern const char *const settings_groups[GROUP_COUNT]; /* their headings in --help */
-extern const char *const settings_standard_models[STANDARD_MODEL_COUNT];
+extern const char *const settings_standard_models[];   /* ended by NULL */
 
 /* A setting's field, its variable PPM_... and its flag. Models are set one at a time, by --model.
  */

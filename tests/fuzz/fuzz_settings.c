@@ -29,7 +29,7 @@ static char *print(const struct settings *settings, size_t *ret_size)
 
 static void check_bounds(struct settings *settings)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         const struct setting *setting = &settings_table[i];
         const void *field = settings_field(settings, setting);
         if (setting->kind == KIND_NUMBER || setting->kind == KIND_MODE)

@@ -13,9 +13,9 @@ if [ $# -eq 0 ]; then
     blocks_min=15
 fi
 server=$(realpath "${PPM_SERVER:-build/ppm-server}")
-scratch=$(mktemp -d)
-pids=()
-trap '[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}"; rm -rf "$scratch"' EXIT
+url='' # from there
+# shellcheck source=/dev/null
+. tests/serving.sh
 
 # Writes a file for each block: 01, 02, ..., with the expected status in 01.expect, and the server's
 # arguments in 01.serve.
@@ -61,24 +61,8 @@ ln -s /usr/bin/python3 "$scratch/bin/python3"
 REAL_CURL=$(command -v curl)
 export REAL_CURL CURL_LOG="$scratch/curl-log" SERVER="$server" PYTHONDONTWRITEBYTECODE=1
 
-# serve ARGUMENT...: starts a server, sets its port
-serve() {
-    local log=$scratch/log-${#pids[@]}
-    "$server" serve --port 0 "$@" 2> "$log" &
-    pids+=($!)
-    port=
-    for _ in $(seq 600); do
-        port=$(sed -n 's/^listening on http:.*:\([0-9]*\)$/\1/p' "$log")
-        [ -z "$port" ] || return 0
-        kill -0 "${pids[-1]}" || break
-        sleep 0.05
-    done
-    cat "$log"
-    echo "readme: the server does not listen"
-    exit 1
-}
-serve
-first=$port
+start_server
+first=$url
 
 count=0 failed=0
 for block in "$scratch"/block-[0-9][0-9]; do
@@ -86,12 +70,12 @@ for block in "$scratch"/block-[0-9][0-9]; do
     count=$((count + 1))
     EXPECT=$(cat "$block.expect" 2> /dev/null || true)
     export EXPECT
-    port=$first
+    url=$first
     if [ -e "$block.serve" ]; then
         read -ra arguments < "$block.serve"
-        serve "${arguments[@]}"
+        start_server "${arguments[@]}"
     fi
-    sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:$port/g" "$block"
+    sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:${url##*:}/g" "$block"
     if ! (cd "$scratch/here" && PATH="$scratch/bin:$PATH" timeout 60 bash -euo pipefail "$block") \
         > "$scratch/out" 2>&1 < /dev/null || { [ -z "$EXPECT" ] && grep '^curl: (' "$scratch/out"; }; then
         failed=$((failed + 1))

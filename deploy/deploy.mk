@@ -133,7 +133,7 @@ dist: $(call setup,dist) ## Pack the committed sources: build/ppm-server-VERSION
 	$(Q)deploy/dist.sh > $(TARBALL)
 
 .PHONY: check-dist
-check-dist: dist $(call setup,demo) ## Unpack that where there is no git; build, install, use it
+check-dist: dist $(call setup,readme) ## Unpack that where there is no git; build, install, use it
 	$(Q)deploy/check-dist.sh $(TARBALL) $(MAKE)
 
 DEB = $(eval DEB := build/ppm-server_$(VERSION)_$$(shell dpkg-architecture -qDEB_HOST_ARCH).deb)$(DEB)

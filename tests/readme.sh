@@ -13,7 +13,7 @@ if [ $# -eq 0 ]; then
     blocks_min=15
 fi
 server=$(realpath "${PPM_SERVER:-build/ppm-server}")
-url='' # from there
+url='' scratch='' # from there
 # shellcheck source=/dev/null
 . tests/serving.sh
 

@@ -35,7 +35,8 @@ show() {
     "$@" >"$file" || fail "curl failed with status $?; the server said:"
 }
 
-"$server" serve --port 0 2>"$work/log" &
+: >"$work/log"
+"$server" serve --port 0 2>>"$work/log" &
 pid=$!
 url=
 for _ in $(seq 150); do

@@ -1,4 +1,5 @@
 """What the benchmarks share: the cases, our time, the table, the machine."""
+import argparse
 import json
 import os
 import pathlib
@@ -25,6 +26,26 @@ CASES = [
     Case("G", "bench/models/pspnet-3x3.json", (1, 2048, 60, 60),
          "PSPNet as in semseg, 3x3 bottleneck to 512"),
 ]
+
+
+HELP = {"connections": "numbers of connections, separated by commas", "isa": "instruction sets, separated by commas",
+        "threads": "numbers of threads, separated by commas", "seconds": "seconds for each measurement",
+        "rounds": "number of rounds; shows their medians", "patience": "seconds to wait for other programs to be quiet"}
+
+
+def parser(doc, cases, default_cases=(), flag=None, **defaults):
+    """A parser for CASE... and options with these defaults: a list of numbers or words has a text."""
+    ret = argparse.ArgumentParser(description=doc.splitlines()[0])
+    ret.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(case.name for case in cases)} "
+                     f"[{' '.join(default_cases) or 'all'}]")
+    if flag:
+        ret.add_argument("--flag", action="append", default=[],
+                         help=f"a flag of ppm-server serve, may repeat: --flag={flag}")
+    for name, value in defaults.items():
+        kind = {int: float if name == "patience" else int, float: float,
+                str: lambda text: [int(word) if word.isdigit() else word for word in text.split(",") if word]}
+        ret.add_argument(f"--{name}", type=kind[type(value)], default=value, help=f"{HELP[name]} [{value or 'all'}]")
+    return ret
 
 
 def chosen_cases(names, cases=None):

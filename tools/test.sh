@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tools/test.sh build/release/ppm-tests [CRITERION-OPTION...]
 # Runs the Criterion tests, then every tests/*.sh and tests/*/*.sh. Repeats the failures at the end, before
-# "N passed, N failed". With options for Criterion, such as --filter 'npy/*', runs scripts only if
-# TEST_SCRIPTS=1. EMULATOR runs the Criterion tests in an emulator, and no scripts.
+# "N passed, N failed". With options for Criterion, such as --filter 'npy/*', runs only the scripts in
+# TEST_SCRIPTS. EMULATOR runs the Criterion tests in an emulator, and no scripts.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 tests=$1
 shift
 scripts=(tests/*.sh tests/*/*.sh)
-[ $# -eq 0 ] || [ -n "${TEST_SCRIPTS:-}" ] || scripts=()
+[ $# -eq 0 ] || read -ra scripts <<<"${TEST_SCRIPTS:-}"
 [ -z "${EMULATOR:-}" ] || scripts=()
 seconds=${TEST_SECONDS:-1200}
 export PPM_SERVER

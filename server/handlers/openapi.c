@@ -18,13 +18,13 @@ static const char placeholder[] = "@VERSION@";
 char *openapi_text(size_t *ret_bytes)
 {
     const char *at = strstr(openapi_template, placeholder);
-    const char *behind = at + strlen(placeholder);
-    const size_t bytes = (size_t)(at - openapi_template) + strlen(PPM_VERSION) + strlen(behind);
+    const char *rest = at + strlen(placeholder);
+    const size_t bytes = (size_t)(at - openapi_template) + strlen(PPM_VERSION) + strlen(rest);
     char *text = malloc(bytes + 1);
     if (!text)
         return NULL;
     snprintf(text, bytes + 1, "%.*s%s%s", (int)(at - openapi_template), openapi_template,
-             PPM_VERSION, behind);
+             PPM_VERSION, rest);
     *ret_bytes = bytes;
     return text;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct kept_plan {
-    struct memory_kept kept; /* first: one is the other */
+    struct memory_kept kept; /* first: it is cast to its kept_plan */
     struct ppm_plan *plan;
 };
 

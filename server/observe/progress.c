@@ -45,7 +45,7 @@ void progress_end(void)
     progress.is_shown = false;
 }
 
-/* The signal comes again with its own action, so that a shell sees what ended the program. */
+/* Raises the signal again with its default action, so that a shell sees what ended the program. */
 static void on_interrupt(int number)
 {
     static const char wiped[] = "\r\033[Kinterrupted\n";

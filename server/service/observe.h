@@ -1,4 +1,4 @@
-/* observe.h - what an operator is told of each answer. */
+/* observe.h - metrics and the log line of each answer. */
 #ifndef PPM_SERVER_SERVICE_OBSERVE_H
 #define PPM_SERVER_SERVICE_OBSERVE_H
 

@@ -17,7 +17,7 @@ struct reloader {
     pthread_t thread;
     struct ppm_error error; /* of the load at the start, and its report */
     struct warm_up_report report;
-    pthread_mutex_t mutex; /* guards what follows */
+    pthread_mutex_t mutex; /* guards the fields below */
     pthread_cond_t changed;
     bool is_wanted, is_busy, is_ending;
 };
@@ -57,7 +57,7 @@ static void take_over(struct app *app, const struct settings *settings, const st
              loaded->report.shapes, ppm_plural(loaded->report.shapes), loaded->report.ms);
 }
 
-/* The new configuration as a whole, or the old one and the reason why. */
+/* Installs the whole new configuration, or keeps the old one and logs why. */
 static void reload(struct reloader *reloader)
 {
     struct app *app = reloader->app;

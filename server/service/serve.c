@@ -48,11 +48,12 @@ static void log_start(struct app *app, const struct warm_up_report *report)
     log_line(LOG_INFO,
              "%zu computing thread%s (%s: %d core%s in the affinity mask, %s), kernels: %s",
              app->threads, ppm_plural(app->threads),
-             app->settings.threads > 0 ? "as configured" : "as many as cores", cores.affinity,
+             app->settings.threads > 0 ? "as configured" : "one per core", cores.affinity,
              ppm_plural((size_t)cores.affinity), quota, ppm_isa_name());
 }
 
-/* A descriptor for each connection, or accept() fails in a loop; and for each region of memory. */
+/* Each connection and each region of shared memory takes a descriptor; with too few, accept() fails
+ * in a loop. */
 static enum ppm_status raise_descriptor_limit(const struct settings *settings,
                                               struct ppm_error *error)
 {

@@ -19,7 +19,7 @@ int service_manager_socket(struct ppm_error *error)
     char own_pid[24];
     snprintf(own_pid, sizeof own_pid, "%ld", (long)getpid());
     if (!pid || strcmp(pid, own_pid) != 0)
-        return 0; /* meant for a process that started this one */
+        return 0; /* for the process that started this one */
     if (count && strcmp(count, "1") == 0)
         return FIRST_PASSED;
     ppm_fail(error, PPM_BAD_CONFIG,
@@ -28,7 +28,7 @@ int service_manager_socket(struct ppm_error *error)
     return -1;
 }
 
-/* A path, or a name in the abstract namespace behind an @. Returns the address' bytes, 0: neither.
+/* Reads a path, or @ and an abstract name. Returns the bytes of the address; 0: neither.
  */
 static socklen_t read_address(const char *text, struct sockaddr_un *ret)
 {

@@ -368,6 +368,13 @@ struct json_t *ppm_json_load_file(const char *path, size_t bytes_max, struct ppm
  */
 char *ppm_json_text(const struct json_t *value, size_t flags);
 
+/* "WHERE: found VALUE, expected ..." with VALUE as JSON, cut short; "nothing" for NULL. Returns
+ * status. */
+enum ppm_status ppm_json_refuse(const char *where, const struct json_t *found,
+                                enum ppm_status status, struct ppm_error *error,
+                                const char *expected_format, ...)
+    __attribute__((format(printf, 5, 6)));
+
 #ifdef __cplusplus
 }
 #endif

@@ -317,8 +317,8 @@ Test(json, refuses_members)
 {
     static const struct refusal cases[] = {
         {"{\"shape\": [1, 2], \"data\": [1]}",
-         "shape: found [1, 2], expected an array of 3 or 4 positive integers"},
-        {"{\"shape\": [1, 2, 3, 4, 5], \"data\": [1]}", "shape: found [1, 2, 3, 4, 5], expected"},
+         "shape: found [1,2], expected an array of 3 or 4 positive integers"},
+        {"{\"shape\": [1, 2, 3, 4, 5], \"data\": [1]}", "shape: found [1,2,3,4,5], expected"},
         {"{\"shape\": \"1,2,3\", \"data\": [1]}", "shape: found \"1,2,3\", expected an array"},
         {"{\"shape\": null, \"data\": [1]}", "shape: found null, expected an array"},
         {"{\"shape\": [1, 2, 0], \"data\": [1]}", "shape[2]: found 0, expected a positive integer"},

@@ -43,18 +43,37 @@ static void write_found(const json_t *found, char *text, size_t bytes)
     free(json);
 }
 
+static enum ppm_status refuse(const char *where, const json_t *found, enum ppm_status status,
+                              struct ppm_error *error, const char *expected_format,
+                              va_list arguments)
+{
+    char what[64], expected[400];
+    vsnprintf(expected, sizeof expected, expected_format, arguments);
+    write_found(found, what, sizeof what);
+    return ppm_fail(error, status, "%s: found %s, expected %s", where, what, expected);
+}
+
+enum ppm_status ppm_json_refuse(const char *where, const json_t *found, enum ppm_status status,
+                                struct ppm_error *error, const char *expected_format, ...)
+{
+    va_list arguments;
+    va_start(arguments, expected_format);
+    refuse(where, found, status, error, expected_format, arguments);
+    va_end(arguments);
+    return error->status;
+}
+
 enum ppm_status json_refuse(const struct json_place *place, const json_t *found,
                             struct ppm_error *error, const char *expected_format, ...)
 {
-    char where[200] = "", what[64], expected[400];
+    char in_file[200] = "", where[PPM_ERROR_TEXT_BYTES];
+    const size_t depth = write_place(place, in_file, sizeof in_file);
+    snprintf(where, sizeof where, "%s%s%s", place->file, depth ? ": " : "", in_file);
     va_list arguments;
     va_start(arguments, expected_format);
-    vsnprintf(expected, sizeof expected, expected_format, arguments);
+    refuse(where, found, PPM_BAD_CONFIG, error, expected_format, arguments);
     va_end(arguments);
-    size_t depth = write_place(place, where, sizeof where);
-    write_found(found, what, sizeof what);
-    return ppm_fail(error, PPM_BAD_CONFIG, "%s: %s%sfound %s, expected %s", place->file, where,
-                    depth ? ": " : "", what, expected);
+    return error->status;
 }
 
 static enum ppm_status refuse_key(const struct json_place *place, const char *key,

@@ -6,36 +6,16 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
-
-/* "found a string "9000", expected ..." */
-static enum ppm_status refuse_json(const char *where, const json_t *value, const char *expected,
-                                   struct ppm_error *error)
-{
-    static const char *const kinds[] = {[JSON_OBJECT] = "the object ",
-                                        [JSON_ARRAY] = "the array ",
-                                        [JSON_STRING] = "a string ",
-                                        [JSON_INTEGER] = "the integer ",
-                                        [JSON_REAL] = "the number ",
-                                        [JSON_TRUE] = "",
-                                        [JSON_FALSE] = "",
-                                        [JSON_NULL] = ""};
-    char *text = ppm_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
-    ppm_fail(error, PPM_BAD_CONFIG, "%s: found %s%.60s, expected %s", where,
-             kinds[json_typeof(value)], text ? text : "", expected);
-    free(text);
-    return error->status;
-}
 
 static enum ppm_status refuse_element(const char *where, size_t index, const json_t *value,
                                       const char *expected, struct ppm_error *error)
 {
     char element[SETTINGS_TEXT_BYTES + 96];
     snprintf(element, sizeof element, "%s[%zu]", where, index);
-    return refuse_json(element, value, expected, error);
+    return ppm_json_refuse(element, value, PPM_BAD_CONFIG, error, "%s", expected);
 }
 
 static enum ppm_status set_models_json(struct settings *settings, const json_t *value,
@@ -44,7 +24,7 @@ static enum ppm_status set_models_json(struct settings *settings, const json_t *
     size_t i;
     json_t *model;
     if (!json_is_array(value) || json_array_size(value) == 0)
-        return refuse_json(where, value, "an array of model files", error);
+        return ppm_json_refuse(where, value, PPM_BAD_CONFIG, error, "an array of model files");
     settings_forget_models(settings);
     json_array_foreach(value, i, model)
     {
@@ -81,7 +61,7 @@ static enum ppm_status set_list_json(struct settings *settings, const struct set
 static enum ppm_status set_json(struct settings *settings, const struct setting *setting,
                                 const json_t *value, const char *where, struct ppm_error *error)
 {
-    char number[32], expected[80];
+    char number[32];
     if (setting->kind == KIND_MODELS)
         return set_models_json(settings, value, where, error);
     if (setting->kind == KIND_NUMBER && json_is_integer(value)) {
@@ -93,20 +73,16 @@ static enum ppm_status set_json(struct settings *settings, const struct setting 
                                  error);
     if (setting->kind == KIND_LIST && json_is_array(value))
         return set_list_json(settings, setting, value, where, error);
-    if (setting->kind == KIND_NUMBER) {
-        snprintf(expected, sizeof expected, "an integer from %zu to %zu", setting->min,
-                 setting->max);
-        return refuse_json(where, value, expected, error);
-    }
-    if (setting->kind == KIND_SWITCH || !json_is_string(value)) {
-        snprintf(expected, sizeof expected, "%s%s",
-                 setting->kind == KIND_SWITCH   ? "true or false"
-                 : setting->kind == KIND_LIST   ? "an array of strings"
-                 : setting->kind == KIND_CHOICE ? "one of "
-                                                : "a string",
-                 setting->kind == KIND_CHOICE ? setting->value : "");
-        return refuse_json(where, value, expected, error);
-    }
+    if (setting->kind == KIND_NUMBER)
+        return ppm_json_refuse(where, value, PPM_BAD_CONFIG, error, "an integer from %zu to %zu",
+                               setting->min, setting->max);
+    if (setting->kind == KIND_SWITCH || !json_is_string(value))
+        return ppm_json_refuse(where, value, PPM_BAD_CONFIG, error, "%s%s",
+                               setting->kind == KIND_SWITCH   ? "true or false"
+                               : setting->kind == KIND_LIST   ? "an array of strings"
+                               : setting->kind == KIND_CHOICE ? "one of "
+                                                              : "a string",
+                               setting->kind == KIND_CHOICE ? setting->value : "");
     const char *text = json_string_value(value), *slash = strrchr(settings->config_path, '/');
     char path[2 * SETTINGS_TEXT_BYTES];
     if (setting->kind == KIND_PATH && slash && *text && *text != '/') {

@@ -3,7 +3,6 @@
  */
 #include "server/codec/json/json_members.h"
 
-#include "server/codec/json/json_refuse.h"
 #include "server/codec/quote.h"
 
 #include <jansson.h>
@@ -16,12 +15,13 @@ static enum ppm_status read_shape(const json_t *value, struct codec_members *mem
     char where[16];
     const size_t count = json_array_size(value);
     if (!json_is_array(value) || count < 3 || count > 4)
-        return codec_json_refuse("shape", value, "an array of 3 or 4 positive integers", error);
+        return ppm_json_refuse("shape", value, PPM_MALFORMED, error,
+                               "an array of 3 or 4 positive integers");
     for (size_t i = 0; i < count; i++) {
         const json_t *extent = json_array_get(value, i);
         snprintf(where, sizeof where, "shape[%zu]", i % 4);
         if (!json_is_integer(extent) || json_integer_value(extent) <= 0)
-            return codec_json_refuse(where, extent, "a positive integer", error);
+            return ppm_json_refuse(where, extent, PPM_MALFORMED, error, "a positive integer");
         members->axes[i] = (size_t)json_integer_value(extent);
     }
     members->axis_count = count;
@@ -35,7 +35,7 @@ static enum ppm_status read_layout(const json_t *value, struct codec_members *me
     members->has_layout = text && ppm_layout_from_name(text, &members->layout);
     if (members->has_layout)
         return PPM_OK;
-    return codec_json_refuse("layout", value, "\"NCHW\" or \"NHWC\"", error);
+    return ppm_json_refuse("layout", value, PPM_MALFORMED, error, "\"NCHW\" or \"NHWC\"");
 }
 
 static enum ppm_status read_dtype(const json_t *value, struct codec_members *members,
@@ -45,17 +45,17 @@ static enum ppm_status read_dtype(const json_t *value, struct codec_members *mem
     members->is_int32 = text && strcmp(text, "int32") == 0;
     if (members->is_int32 || (text && strcmp(text, "float32") == 0))
         return PPM_OK;
-    return codec_json_refuse("dtype", value, "\"float32\" or \"int32\"", error);
+    return ppm_json_refuse("dtype", value, PPM_MALFORMED, error, "\"float32\" or \"int32\"");
 }
 
 static enum ppm_status read_model(const json_t *value, struct codec_members *members,
                                   struct ppm_error *error)
 {
-    _Static_assert(sizeof members->model == 256, "the sentence says so");
     const size_t bytes = json_string_length(value);
     if (bytes == 0 || bytes >= sizeof members->model)
-        return codec_json_refuse("model", value, "a model's name, a string of at most 255 bytes",
-                                 error);
+        return ppm_json_refuse("model", value, PPM_MALFORMED, error,
+                               "a model's name, a string of at most %zu bytes",
+                               sizeof members->model - 1);
     memcpy(members->model, json_string_value(value), bytes + 1);
     return PPM_OK;
 }

@@ -1,5 +1,4 @@
 /* v2_request.c - the JSON of a request of the Open Inference Protocol v2. */
-#include "server/codec/json/json_refuse.h"
 #include "server/codec/v2/v2.h"
 
 #include <jansson.h>
@@ -14,7 +13,7 @@ struct reader {
 static enum ppm_status refuse(const struct reader *reader, const char *where, const json_t *found,
                               const char *expected)
 {
-    return codec_json_refuse(where, found, expected, reader->error);
+    return ppm_json_refuse(where, found, PPM_MALFORMED, reader->error, "%s", expected);
 }
 
 /* A string of less than bytes bytes. */

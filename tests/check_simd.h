@@ -3,9 +3,9 @@
  * checkasm.
  *
  * A checker calls one kernel many times, over sizes, strides, alignments and kinds of numbers, and
- * counts faults instead of failing the test: so it can be shown that it finds those planted. What a
- * kernel is given stands between pages that nobody may touch, or between canaries; a signal there
- * is a fault like another.
+ * counts faults instead of failing the test, so that a test can show that it finds planted ones. A
+ * kernel's arguments are between inaccessible pages, or between canaries; a signal there is a fault
+ * like any other.
  *
  * Sizes, places and numbers are random, from the seed in the environment's PPM_TEST_SEED (default
  * 1), which a failure names: PPM_TEST_SEED=7 make test
@@ -21,7 +21,7 @@ enum { CHECK_SLOTS = 12, CHECK_SIZES = 16 };
 
 struct check {
     const struct simd_ops *ops;
-    const struct simd_bfloat16 *bfloat16; /* beside them; NULL: none */
+    const struct simd_bfloat16 *bfloat16; /* and these; NULL: none */
     uint64_t state;                       /* of the random numbers; starts as the seed */
     size_t calls, faults;
     char first[240]; /* fault, as text */
@@ -58,7 +58,7 @@ void check_fault(struct check *check, const char *format, ...)
         if (sigsetjmp(check_way_back, 1) == 0)                                                     \
             call;                                                                                  \
         else                                                                                       \
-            check_fault(check, "touches memory before or behind what it was given");               \
+            check_fault(check, "touches memory before or after its arguments");                    \
     } while (0)
 extern sigjmp_buf check_way_back;
 
@@ -81,8 +81,8 @@ size_t check_sizes(size_t lanes, size_t ret[CHECK_SIZES]);
 
 /* ---- memory ---- */
 
-/* Room for that many bytes in slot, with canaries inside and around: right before a page that must
- * not be touched, right behind one, or anywhere between. Valid until the slot is used again. */
+/* Room for that many bytes in slot, with canaries inside and around: right before an inaccessible
+ * page, right after one, or anywhere between. Valid until the slot is used again. */
 void *check_place(struct check *check, size_t slot, size_t bytes);
 float *check_place_floats(struct check *check, size_t slot, size_t count);
 float *check_place_data(struct check *check, size_t slot, size_t count, enum check_data data);

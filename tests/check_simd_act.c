@@ -12,7 +12,7 @@ enum { X_SLOT, RET_SLOT, COUNT_MAX = 1024 };
 /* How far a kernel may be off: ulps of the result (2^-23 of it), of x, and an absolute part.
  * SLEEF's functions are within 1 ulp, every operation around them adds a half. Where exp(-x)
  * overflows, a quotient is 0 that in double precision is below 2^-126, and below 88.8 times that
- * behind silu. */
+ * after silu. */
 static const struct tolerance {
     const char *name;
     double ulps, ulps_of_x, absolute;
@@ -79,7 +79,7 @@ static void check_range(struct check *check, int activation)
     check_activation(check, activation, values, COUNT_MAX);
 }
 
-/* Each alone among ordinary numbers, in the vectors and behind them. */
+/* Each alone among ordinary numbers, in the vectors and in the rest after them. */
 static void check_specials(struct check *check, int activation)
 {
     static const float specials[] = {NAN,     -NAN,     INFINITY, -INFINITY, 0,      -0.0F,

@@ -59,7 +59,7 @@ static void place_runs(struct check *check, struct product *product, enum check_
     }
 }
 
-/* Powers of two and whole numbers where all is to be exact. No scale is Inf: times a sum that was
+/* Powers of two and integers if all must be exact. No scale is Inf: times a sum that was
  * rounded to 0 it would be NaN. */
 static void place_epilogue(struct check *check, struct product *product, enum check_data data)
 {
@@ -94,8 +94,8 @@ float check_float32_column(const struct check *check, const struct simd_gemm_run
 }
 
 /* A sum of n rounded terms is off by less than n roundings of the sum of their magnitudes; the
- * epilogue adds two of its own. Whole numbers allow nothing. What is subnormal may be lost where
- * the kernel may take it as zero. */
+ * epilogue adds two more. Integers allow no error. Subnormals may be lost if the kernel may treat
+ * them as zero. */
 static void compare_element(struct check *check, const struct product *product, size_t r, size_t j)
 {
     const struct simd_gemm_tile *tile = &product->tile;

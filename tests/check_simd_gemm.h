@@ -29,7 +29,7 @@ struct check_gemm {
 /* Tiles of every size. */
 void check_products(struct check *check, const struct check_gemm *gemm);
 
-/* These functions for SIMD_FLOAT32: weights and columns as they stand, packed bit by bit. */
+/* These functions for SIMD_FLOAT32: weights and columns unconverted. */
 void check_place_float32(struct check *check, struct simd_gemm_run *run,
                          const struct check_slots *at, size_t rows, size_t columns,
                          enum check_data data);

@@ -59,8 +59,8 @@ static void check_widening(struct check *check, const struct format *format)
 
 enum kind { ITSELF, BELOW_MIDDLE, MIDDLE, ABOVE_MIDDLE, ANY_PAYLOAD, ANYTHING, KIND_COUNT };
 
-/* The value of a half, one at or beside the middle between it and the next one, where rounding
- * changes its way, or any other: the lower bits of NaN are a payload too. */
+/* The value of a 16-bit float, one at or near the midpoint to the next one, where rounding
+ * changes, or any other: the lower bits of NaN are a payload too. */
 static uint32_t float_bits(struct check *check, const struct format *format, uint16_t half,
                            enum kind kind)
 {

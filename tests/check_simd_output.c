@@ -55,7 +55,7 @@ static void check_stretch(struct check *check, size_t rows, size_t count, size_t
                           expected + i * ret_stride);
         for (size_t j = count; i + 1 < rows && count && j < ret_stride; j++)
             if (!check_is_canary(&ret[i * ret_stride + j]))
-                check_fault(check, "writes behind row %zu of %zu", i, rows);
+                check_fault(check, "writes past row %zu of %zu", i, rows);
     }
     check_margins(check, RET_SLOT);
 }

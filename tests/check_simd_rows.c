@@ -92,7 +92,7 @@ static void check_transposed(struct check *check, size_t rows, size_t columns)
                             (double)x[i * stride + j]);
         for (size_t i = rows; j + 1 < columns && i < ret_stride; i++)
             if (!check_is_canary(&ret[j * ret_stride + i]))
-                check_fault(check, "%zu x %zu writes behind row %zu", rows, columns, j);
+                check_fault(check, "%zu x %zu writes past row %zu", rows, columns, j);
     }
     check_margins(check, 1);
 }

@@ -50,7 +50,7 @@ static void check_gaps(struct check *check, const char *what, const float *ret, 
     for (size_t i = 0; i + 1 < rows; i++)
         for (size_t t = written; t < stride; t++)
             if (!check_is_canary(ret + i * stride + t))
-                check_fault(check, "%s writes behind row %zu, at %zu", what, i, t);
+                check_fault(check, "%s writes past row %zu, at %zu", what, i, t);
 }
 
 /* The largest sum of coefficients of the matrices, squared, times some roundings. */

@@ -37,9 +37,9 @@ static bool check_read(const char *text, char ret_complaint[NUMBER_COMPLAINT_BYT
     memcpy(list, text, bytes);
     memset(list + bytes, ',', AROUND_BYTES);
     const char *end = number_read(list, list + bytes, &alone);
-    const char *behind = number_read_list(list, list + bytes + AROUND_BYTES, &listed, 1, &count);
-    const bool is_listed = count == 0 ? behind == list
-                                      : behind == list + bytes + 1 && isfinite(listed) &&
+    const char *after = number_read_list(list, list + bytes + AROUND_BYTES, &listed, 1, &count);
+    const bool is_listed = count == 0 ? after == list
+                                      : after == list + bytes + 1 && isfinite(listed) &&
                                             bits_of(listed) == bits_of(expected);
     if (end == list + bytes && bits_of(alone) == bits_of(expected) && is_listed)
         return true;

@@ -50,7 +50,7 @@ struct png_map png_map_read(const void *bytes, size_t count)
     for (size_t row = 0; row < map.h; row++)
         png_read_row(png, map.labels + row * map.w, NULL);
     png_read_end(png, NULL);
-    cr_assert(source.left == 0, "%zu bytes behind the PNG", source.left);
+    cr_assert(source.left == 0, "%zu bytes after the PNG", source.left);
     png_destroy_read_struct(&png, &info, NULL);
     return map;
 }

@@ -113,13 +113,13 @@ Test(bfloat16, of_rounded_numbers_is_exact)
         check_rounded(single[i].members, single[i].shape);
 }
 
-/* Any x and weights, beside the literal graph of the float32 model. With 8 significant bits a
- * factor is off by at most 2^-8 of itself, and by 1.7e-3 in the mean (evenly within half a last
- * place, over all mantissas), a product by sqrt(2) times that, 2.3e-3. The errors are independent:
- * a sum of products is off by 2.3e-3 of what such sums are in the mean, and the worst of some
- * thousand sums by about as many times its mean as the largest of them is larger than theirs. So
- * some 2e-3 of the largest value are to be expected (1.5e-3 to 2.6e-3 are found); more than 2^-8 is
- * a fault. */
+/* Any x and weights, compared with the literal graph of the float32 model. With 8 significant bits
+ * the error of a factor is at most 2^-8, and 1.7e-3 on average (uniform within half a last place,
+ * over all mantissas); that of a product is sqrt(2) times as large, 2.3e-3. The errors are
+ * independent: a sum of products is off by 2.3e-3 of the average sum, and the worst of some
+ * thousand sums by a multiple of that, which is about the ratio of the largest to the average sum.
+ * So errors of about 2e-3 of the largest value are expected (1.5e-3 to 2.6e-3 are found); more than
+ * 2^-8 is a fault. */
 Test(bfloat16, is_near_float32)
 {
     for (size_t i = 0; i < COUNT(single); i++) {

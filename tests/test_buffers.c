@@ -99,7 +99,7 @@ Test(buffers, a_new_one_takes_the_place_of_kept_ones)
     cr_assert(resident_bytes() < before + 52 * MIB + SLACK, "the one kept longest went back");
     cr_assert(resident_bytes() > before + 52 * MIB - SLACK, "the other one did not");
     void *fourth = take_charged(44 * MIB);
-    cr_assert(resident_bytes() < before + 64 * MIB + SLACK, "none is kept beside those");
+    cr_assert(resident_bytes() < before + 64 * MIB + SLACK, "nothing else is kept");
     give_charged(third, 20 * MIB);
     give_charged(fourth, 44 * MIB);
 }

@@ -63,7 +63,7 @@ Test(codec_in_place, what_has_to_be_decoded_has_a_shape_alone)
     } cases[] = {{"<f8", "False", 64, 32}, /* wider */
                  {"<f2", "False", 64, 8},  /* narrower */
                  {"<f4", "True", 64, 16},  /* in another order */
-                 {"<f4", "False", 1, 16}}; /* where no float may stand */
+                 {"<f4", "False", 1, 16}}; /* not aligned for a float */
     for (size_t i = 0; i < COUNT(cases); i++) {
         char dictionary[128];
         size_t bytes;

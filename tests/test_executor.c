@@ -262,8 +262,7 @@ Test(executor, a_long_job_leaves_the_other_threads_to_those_that_come_later)
         cr_assert(threads_of[i] == 1, "run %d had %d threads", i, threads_of[i]);
 }
 
-/* What is to be done soon is waited for by those that the team computes so much sooner; others go
- * past them. */
+/* A job for which the team saves more time waits for the busy threads; other jobs overtake it. */
 Test(executor, the_team_comes_together_for_what_it_saves_time)
 {
     struct job busy = {.number = 99}, large = {.number = 1}, small = {.number = 2};

@@ -563,7 +563,7 @@ Test(json, threads_write_the_same_bytes)
             cr_assert(bytes == one_bytes && memcmp(one, several, bytes) == 0, "%d threads",
                       threads);
             for (size_t i = 0; i < GUARD; i++)
-                cr_assert(several[MEMORY + i] == '#', "%d threads wrote behind it", threads);
+                cr_assert(several[MEMORY + i] == '#', "%d threads wrote past it", threads);
         }
     }
     free(one);

@@ -114,7 +114,7 @@ Test(json_reader, a_list_may_lack_data)
 
 enum { MAPS = 2, PIXELS = 20000, BODY_BYTES_MAX = 40 * MAPS * PIXELS };
 
-/* A body of many numbers of every length, the shape before the data, behind it or left to the
+/* A body of many numbers of every length, with the shape before the data, after it or in the
  * nesting. */
 static size_t write_body(int kind, uint32_t seed, char *ret_body)
 {
@@ -152,7 +152,7 @@ static bool take(void *context, size_t bytes)
     return true;
 }
 
-/* Feeds body in pieces of up to piece_max bytes; at most so many were then left behind a piece. */
+/* Feeds body in pieces of up to piece_max bytes. Returns the most bytes left unread after one. */
 static size_t feed_pieces(struct codec_reader *reader, const char *body, size_t body_bytes,
                           size_t piece_max, uint32_t seed)
 {

@@ -196,7 +196,7 @@ Test(live_arrival, is_counted)
         wait_for_reserve(&live, body + cases[i].is_pooled);
         live_sleep_ms(20);
         const double bytes = live_metric(&live, IN_FLIGHT);
-        cr_expect((bytes > (double)body) == cases[i].is_pooled, "%s: %g beside %zu", upload->what,
+        cr_expect((bytes > (double)body) == cases[i].is_pooled, "%s: %g and %zu", upload->what,
                   bytes, body);
         close(connection);
         live_wait_metric(&live, IN_FLIGHT, 0);

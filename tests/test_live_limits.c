@@ -133,7 +133,7 @@ Test(live_limits, an_answer_beyond_the_memory_is_refused)
     int connection = live_connect(&live);
     live_print(connection, "POST /ppm/large?shape=1,4,2,2 HTTP/1.1\r\nHost: localhost\r\n"
                            "Content-Type: application/octet-stream\r\nContent-Length: 64\r\n\r\n");
-    cr_assert(live_receive(connection, false, &answer), "a raw body's shape stands in the head");
+    cr_assert(live_receive(connection, false, &answer), "a raw body's shape is in the head");
     live_check_problem(&answer, 413, "memory_max_bytes", "raw");
     live_answer_free(&answer);
     close(connection);

@@ -1,6 +1,6 @@
 /* test_live_memory.c - every allocation of every route of a server fails, the HTTP library's too:
  * the client gets the right answer, a complete 503 or the end of its connection, and nothing
- * is left behind. The server runs in the test's own process, whose malloc is heap.c's. */
+ * is left over. The server runs in the test's own process, whose malloc is heap.c's. */
 #include "server/service/serve.h"
 #include "tests/compressed.h"
 #include "tests/heap.h"

@@ -99,7 +99,7 @@ Test(live_v2_control, tensors_are_read_and_written_where_they_lie)
         cr_assert(answer.status == 200 && !strstr(answer.body, "\"data\""), "%s", answer.body);
         memcpy(values, memory + places[i][1], Y_BYTES);
         live_check_values(values, COUNT(values), &y, "y");
-        cr_assert(memory[places[i][1] + Y_BYTES] == 0x7f, "written behind y");
+        cr_assert(memory[places[i][1] + Y_BYTES] == 0x7f, "written past y");
         live_answer_free(&answer);
     }
     live_tensor_free(&x);

@@ -337,11 +337,11 @@ Test(numbers, a_list_ends_where_it_takes_longer)
     float values[8] = {0};
     size_t count = 0;
     const char *end = text + sizeof text - 1;
-    const char *behind = number_read_list(text, end, values, 8, &count);
+    const char *after = number_read_list(text, end, values, 8, &count);
     cr_assert(count == 3 && memcmp(values, expected, sizeof expected) == 0);
-    cr_assert(behind == strstr(text, "0.1234"));
-    behind = number_read_list(strstr(text, "4,5"), end, values, 2, &count);
-    cr_assert(count == 2 && values[1] == 5 && behind == strstr(text, "6,7"));
+    cr_assert(after == strstr(text, "0.1234"));
+    after = number_read_list(strstr(text, "4,5"), end, values, 2, &count);
+    cr_assert(count == 2 && values[1] == 5 && after == strstr(text, "6,7"));
     cr_assert(number_read_list(end - 20, end, values, 8, &count) == end - 20 && count == 0);
 }
 

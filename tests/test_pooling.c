@@ -185,7 +185,7 @@ Test(pooling, room_is_enough)
         struct ppm_tensor y = run(model, &x, pooling, 2), expected = run(model, &x, NULL, 2);
         cr_expect(support_is_same(&y, &expected));
         for (size_t k = 0; k < 64; k++)
-            cr_expect_eq(room[costs.pooling_bytes + k], 0x55, "%zu: byte %zu behind it", i, k);
+            cr_expect_eq(room[costs.pooling_bytes + k], 0x55, "%zu: byte %zu after it", i, k);
         ppm_tensor_free(&y);
         ppm_tensor_free(&expected);
         ppm_pooling_free(pooling);

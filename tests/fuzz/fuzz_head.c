@@ -90,13 +90,13 @@ static void check_trace(const char *traceparent)
 /* At the end of a line, zero bytes look to the guard like CR and LF. */
 static char *next_line(char **at, char *end)
 {
-    char *line = *at, *behind = memchr(line, '\n', (size_t)(end - line));
-    *at = behind ? behind + 1 : end;
-    behind = behind ? behind : end;
-    while (behind > line && (behind[-1] == '\r' || behind[-1] == '\0'))
-        behind--;
-    *behind = '\0';
-    FUZZ_CHECK(line + strlen(line) == behind, "passed a zero byte behind \"%s\"", line);
+    char *line = *at, *after = memchr(line, '\n', (size_t)(end - line));
+    *at = after ? after + 1 : end;
+    after = after ? after : end;
+    while (after > line && (after[-1] == '\r' || after[-1] == '\0'))
+        after--;
+    *after = '\0';
+    FUZZ_CHECK(line + strlen(line) == after, "passed a zero byte after \"%s\"", line);
     return line;
 }
 
@@ -119,8 +119,8 @@ static void check_head(char *head, size_t size)
     char *at = head, *const end = head + size;
     /* lines before a request that are empty, or start with a zero byte, are ignored */
     while (at < end && strchr("\r\n", *at)) {
-        char *behind = memchr(at, '\n', (size_t)(end - at));
-        at = behind ? behind + 1 : end;
+        char *after = memchr(at, '\n', (size_t)(end - at));
+        at = after ? after + 1 : end;
     }
     char *line = next_line(&at, end);
     FUZZ_CHECK(fuzz_matches(line, "[A-Z]+ [!-~]+ HTTP/1\\.[0-9]"), "passed \"%s\"", line);

@@ -92,9 +92,9 @@ static void check_content_type(const char *text)
     const char *start = text + strspn(text, " \t");
     for (int i = 0; i < FORM_COUNT; i++) {
         const char *type = codec_forms[i]->media_type;
-        const char *behind = start + strlen(type);
+        const char *after = start + strlen(type);
         if (codec_forms[i]->decode && strncasecmp(start, type, strlen(type)) == 0 &&
-            (behind += strspn(behind, " \t"), *behind == '\0' || *behind == ';'))
+            (after += strspn(after, " \t"), *after == '\0' || *after == ';'))
             expected = codec_forms[i];
     }
     FUZZ_CHECK(form == expected, "Content-Type %s: %s, not %s", text, form ? form->name : "none",

@@ -30,16 +30,16 @@ static void check_read(const uint8_t *data, size_t size)
 {
     float value = 0;
     const char *start = (const char *)data;
-    const char *behind = number_read(start, start + size, &value);
+    const char *after = number_read(start, start + size, &value);
     char *text = fuzz_text(data, size);
     const size_t bytes = strspn(text, "-+.0123456789eE");
-    const size_t taken = behind ? (size_t)(behind - start) : 0;
+    const size_t taken = after ? (size_t)(after - start) : 0;
     text[bytes] = '\0';
     FUZZ_CHECK(fuzz_matches(text, number) == (taken == bytes && bytes > 0), "\"%s\": read %zu",
                text, taken);
     FUZZ_CHECK(taken <= bytes, "\"%s\": read %zu", text, taken);
     text[taken] = '\0';
-    if (behind) {
+    if (after) {
         const float expected = expected_value(text);
         FUZZ_CHECK(fuzz_matches(text, number), "\"%s\": is no number", text);
         FUZZ_CHECK(bits_of(value) == bits_of(expected), "\"%s\": found %.9g, expected %.9g", text,

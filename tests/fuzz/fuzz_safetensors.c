@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_values(file, entry, tensors + entry->begin);
         end = entry->end;
     }
-    FUZZ_CHECK(end == size - sizeof header_bytes - header_bytes, "bytes behind the last tensor");
+    FUZZ_CHECK(end == size - sizeof header_bytes - header_bytes, "bytes after the last tensor");
     safetensors_close(file);
     return 0;
 }

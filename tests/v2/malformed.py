@@ -53,7 +53,7 @@ def lengths():
         yield f"{LENGTH} {value}, which splits the JSON", body, value, 400
     yield "no JSON, and no shape", X, 0, 400
     yield "JSON alone that promises more", GOOD.encode(), len(GOOD), 400
-    yield "bytes behind JSON without a length", body, None, 400
+    yield "bytes after JSON without a length", body, None, 400
     yield "an empty body", b"", None, 400
     yield "an empty body with a length", b"", 0, 400
 

@@ -6,7 +6,7 @@ in order, as NVIDIA's tritonclient.http sent them, byte for byte but for tensors
 Content-Length with an empty body), and as its C++ client sends them (the last six), with their status. Each is
 answered with that status and, where recorded, that JSON; each result is what POST /ppm computes.
 
-In recorded.json HOST and PROCESS stand for what differs from run to run, COMPRESSED for the length of a
+In recorded.json HOST and PROCESS replace what differs from run to run, COMPRESSED for the length of a
 body that is compressed here, and a number of bytes for zeros. "x" in shared memory is made up here."""
 
 import base64

@@ -75,7 +75,7 @@ enum ppm_status codec_decode_slices(enum codec_dtype dtype, const void *bytes, s
     return PPM_OK;
 }
 
-/* Through a chunk, since the elements may overlap the values or stand where no uint16_t may. */
+/* Through a chunk: the elements may overlap the values, and need not be aligned. */
 void codec_encode_values(enum codec_dtype dtype, const float *values, size_t count, void *ret_bytes)
 {
     char *to = ret_bytes;

@@ -1,5 +1,5 @@
 /*
- * dtype.h - what a float is on the wire.
+ * dtype.h - the types of a float on the wire.
  */
 #ifndef PPM_SERVER_CODEC_DTYPE_H
 #define PPM_SERVER_CODEC_DTYPE_H
@@ -14,7 +14,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "tensors travel little-endian, and are copied as they are");
 
-/* Little-endian all of them. Computation is in float32 alone. */
+/* All little-endian. Computation is in float32. */
 enum codec_dtype { CODEC_FLOAT32, CODEC_FLOAT16, CODEC_BFLOAT16, CODEC_DTYPE_COUNT };
 
 /* Looks up a name, case-sensitively: "float32", "float16", "bfloat16". False for any other. */

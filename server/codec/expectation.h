@@ -1,5 +1,5 @@
 /*
- * expectation.h - what is known of a tensor before its body is read, and whether the body agrees.
+ * expectation.h - the tensor that a request promises before its body, and whether the body agrees.
  */
 #ifndef PPM_SERVER_CODEC_EXPECTATION_H
 #define PPM_SERVER_CODEC_EXPECTATION_H

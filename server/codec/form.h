@@ -1,7 +1,7 @@
 /*
- * form.h - tensors to and from the bytes that travel: what a form is, and what all have in common.
+ * form.h - a form: how a tensor becomes bytes on the wire, and back.
  *
- * Each form is one row (struct codec_form) in a folder of its own; forms.c lists them. Forms know
+ * Each form is one row (struct codec_form) in its own folder; forms.c lists them. Forms know
  * nothing of HTTP or of models: bytes in, tensor out, and back. They never trust a length: sizes
  * are checked with overflow builtins before anything is allocated, nothing recurses on input, and
  * memory is bounded by the body plus its tensor.
@@ -65,13 +65,13 @@ struct codec_reader_options {
     const struct codec_cancel *cancel; /* asked once the body is whole; may be NULL, outlives it */
 };
 
-/* What a body says next to its data. */
+/* The members of a body next to its data. */
 struct codec_members {
     size_t axes[4];
     size_t axis_count; /* 0: no shape */
     bool has_layout, is_int32;
     enum ppm_layout layout;
-    char model[256]; /* "": it names none */
+    char model[256]; /* "": none */
 };
 
 struct codec_stream {
@@ -94,7 +94,7 @@ struct codec_stream {
 
 /* ---- a form ---- */
 
-enum { CODEC_HEAD_BYTES_MAX = 192 }; /* keeps what follows it as aligned as what it begins at */
+enum { CODEC_HEAD_BYTES_MAX = 192 }; /* a multiple of 64, which keeps the data aligned */
 
 typedef enum ppm_status codec_decode_function(const char *body, size_t body_bytes,
                                               const struct codec_expectation *expectation,
@@ -116,7 +116,7 @@ struct codec_form {
     const char *media_type; /* "image/png" */
     const char *extension;  /* of files that `run` writes: ".png"; NULL: it writes none */
     unsigned dtypes;        /* that a float may have, a set of 1 << dtype; float32 always */
-    size_t labels_max;      /* it shows one map of at most so many labels; 0: any tensor */
+    size_t labels_max;      /* the largest number of labels in its one map; 0: any tensor */
     bool is_bare;           /* elements alone: the request's head has to say the shape */
     bool is_text;           /* numbers are digits of float32: worth compressing */
     bool has_members;       /* shape, layout and model's name are next to the data */
@@ -139,7 +139,7 @@ struct codec_form {
      * where a form holds one tensor. */
     codec_several_function *encode_several;
 
-    /* What writing an answer takes. */
+    /* The cost of an answer. */
     size_t head_bytes_max, element_bytes_max;
     size_t working_bytes;        /* while it is written */
     double begin_us, element_us; /* on one thread */
@@ -150,15 +150,15 @@ struct codec_form {
 /* body -> *ret_tensor, float32, in the layout it was sent in; the caller frees it.
  * Before the call, ret_tensor->data is NULL; or, for forms with a look, room for the values of the
  * shape that it found, which then stays the caller's.
- * PPM_MALFORMED for bytes that are not such a tensor; PPM_UNFIT when it is one, but its channels
- * are not expectation->channels. */
+ * PPM_MALFORMED for anything else; PPM_UNFIT for a tensor without expectation->channels channels.
+ */
 enum ppm_status codec_decode(const struct codec_form *form, const char *body, size_t body_bytes,
                              const struct codec_expectation *expectation,
                              struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
 /* The same without a copy: *ret_tensor's data is within body if it holds the values as they are
  * computed with (float32 in C order), and NULL if they have to be decoded. {0} for a form without
- * a look. Refuses axes that are not those of the request's head. */
+ * a look. Refuses axes that differ from the request's head. */
 enum ppm_status codec_look(const struct codec_form *form, char *body, size_t body_bytes,
                            const struct codec_expectation *expectation,
                            struct ppm_tensor *ret_tensor, struct ppm_error *error);

@@ -9,7 +9,7 @@
 /* Ended by NULL; of forms that a client likes equally, the first is taken. */
 extern const struct codec_form *const codec_forms[];
 
-/* What a form is wanted for. */
+/* The use of a form. */
 enum codec_use {
     CODEC_BODY,        /* to send a tensor in */
     CODEC_ANY_TENSOR,  /* an answer, */

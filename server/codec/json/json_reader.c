@@ -50,8 +50,7 @@ void codec_json_free(struct codec_reader *reader)
 
 /* ---- memory for the numbers ------------------------------------------------------------------ */
 
-/* The product of the extents of the "shape" that stands before the data; 0: there is none, or none
- * that can be read at sight. */
+/* The product of the extents of a "shape" before the data; 0: there is none, or it is not plain. */
 static size_t count_of_shape(const struct codec_json_frame *frame, const char *body)
 {
     const char *at = body + frame->shape_at, *const end = body + frame->data_start;
@@ -71,8 +70,8 @@ static size_t count_of_shape(const struct codec_json_frame *frame, const char *b
     return mark == ']' ? count : 0;
 }
 
-/* How many numbers the data may have. Each takes a digit and a comma or bracket, so a shape that
- * stands before them and says more is not believed. */
+/* How many numbers the data may have. Each takes a digit and a comma or bracket, so a shape
+ * before them that says more is not believed. */
 static size_t count_max(const struct codec_reader *reader, const char *body, size_t body_bytes,
                         bool is_whole)
 {
@@ -83,7 +82,7 @@ static size_t count_max(const struct codec_reader *reader, const char *body, siz
     return count > 0 && count < room ? count : room;
 }
 
-/* Memory for that many numbers, those that have been read among them. */
+/* Grows the memory to that many numbers, and keeps those that have been read. */
 static enum ppm_status grow(struct codec_reader *reader, size_t capacity, struct ppm_error *error)
 {
     const struct codec_reader_options *options = &reader->options;
@@ -106,8 +105,8 @@ static enum ppm_status grow(struct codec_reader *reader, size_t capacity, struct
     return PPM_OK;
 }
 
-/* Room for the numbers in the text that has come, and for up to four times as many, of which the
- * system gives only the pages that are used. What is to come takes none yet. */
+/* Room for the numbers in the text that has come, and for up to four times as many: the system
+ * allocates only pages that are used. */
 static enum ppm_status make_room(struct codec_reader *reader, const char *body, size_t body_bytes,
                                  bool is_whole, struct ppm_error *error)
 {
@@ -123,7 +122,7 @@ static enum ppm_status make_room(struct codec_reader *reader, const char *body, 
 /* ---- reading ---- */
 
 /* Reads on in the data. Where it is refused and the body is whole, passes over it if its end can be
- * seen: then what stands around it is looked at first. */
+ * seen: then the text around it is checked first. */
 static enum ppm_status read_data(struct codec_reader *reader, const char *body, size_t body_bytes,
                                  bool is_whole, struct ppm_error *error)
 {
@@ -146,7 +145,7 @@ static enum ppm_status read_data(struct codec_reader *reader, const char *body, 
     return error->status;
 }
 
-/* In slices where it is whole; what is refused in one is met again with all of the text. */
+/* In slices if the body is whole; errors in a slice recur with all of the text. */
 static enum ppm_status find_data(struct codec_reader *reader, const char *body, size_t body_bytes,
                                  bool is_whole, struct ppm_error *error)
 {
@@ -290,7 +289,7 @@ static enum ppm_status check_shape(const struct codec_json_array *array, const s
     return PPM_OK;
 }
 
-/* Takes the shape of a tensor that gave none from the nesting of its data. */
+/* Without a "shape", the nesting of the data is the shape. */
 static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm_layout layout,
                                   struct ppm_tensor *tensor, struct ppm_error *error)
 {

@@ -64,7 +64,7 @@ static void print_part(void *context, int index)
         }
         end = print_elements(printing->tensor, at, slice_end, end);
     }
-    char text[NUMBER_ROOM_BYTES + 1]; /* the last one must not write beyond its own bytes */
+    char text[NUMBER_ROOM_BYTES + 1]; /* the last number must not write beyond its own bytes */
     const size_t bytes = (size_t)(print_elements(printing->tensor, last, last + 1, text) - text);
     memcpy(end, text, bytes);
     printing->bytes[part] = (size_t)(end - start) + bytes;

@@ -16,7 +16,7 @@ constexpr std::uint64_t each(unsigned byte)
     return 0x0101010101010101U * byte;
 }
 
-/* Eight bytes of text, of which digits have become 0 to 9. */
+/* Eight bytes of text, where digits become 0 to 9. */
 inline std::uint64_t load_digits(const char *text)
 {
     std::uint64_t bytes = 0;
@@ -24,8 +24,7 @@ inline std::uint64_t load_digits(const char *text)
     return bytes ^ each('0');
 }
 
-/* How many of them are digits before the first that is none. A carry can only come out of one that
- * is none, and goes to those behind it. */
+/* The number of leading digits. Only a byte that is no digit can carry, into the bytes after it. */
 inline unsigned count_digits(std::uint64_t digits)
 {
     const std::uint64_t others = ((digits + each(0x76)) | digits) & each(0x80);
@@ -54,7 +53,7 @@ struct decimal {
     int exponent; /* value = significand * 10^exponent, without its sign */
 };
 
-/* Of more digits than a significand may have, the first ones. */
+/* Appends as many digits as fit into a significand. */
 std::uint64_t append_digits(std::uint64_t value, const char *at, const char *end)
 {
     for (const char *last = end - at > 19 ? at + 19 : end; at < last; at++)
@@ -62,7 +61,7 @@ std::uint64_t append_digits(std::uint64_t value, const char *at, const char *end
     return value;
 }
 
-/* Checks the grammar, of which from_chars takes more than JSON does. */
+/* Checks the grammar: from_chars accepts more than JSON does. */
 decimal read_decimal(const char *text, const char *end)
 {
     const decimal none = {};
@@ -125,14 +124,14 @@ inline bool convert_short(std::uint64_t significand, int exponent, float *ret_va
     const std::uint64_t middle = std::uint64_t{1} << 28, near = 4;
     const bool is_clear = (bits & below_float) - (middle - near) > 2 * near;
     const bool is_normal =
-        value >= 1.25e-38 && value <= 3.4e38; /* the middles lie so nowhere else */
+        value >= 1.25e-38 && value <= 3.4e38; /* midpoints are different elsewhere */
     if ((!is_clear || !is_normal) && significand != 0)
         return false;
     *ret_value = static_cast<float>(value);
     return true;
 }
 
-/* The exponent that a number's text ends with, from its e on; 0: there is none. */
+/* The exponent at the end of a number, from its e on; 0: there is none. */
 std::ptrdiff_t exponent_of(const char *at, const char *end)
 {
     if (at == end)
@@ -208,11 +207,11 @@ constexpr std::uint64_t whole_powers[19] = {1,
                                             100000000000000000,
                                             1000000000000000000};
 
-/* Text within which numbers may be looked at without asking at each byte whether it is the last. */
+/* With this much text ahead, numbers are read without checking for the end at each byte. */
 enum { LOOK_AHEAD_BYTES = 48 };
 
-/* Appends the fraction at at, of 1 to 23 digits, to a significand of so many digits. Returns what
- * stands behind it; nullptr: it is not of that kind. */
+/* Appends the fraction at at, of 1 to 23 digits, to a significand of whole_count digits. Returns
+ * its end; nullptr: it is of another kind. */
 inline const char *append_fraction(const char *at, unsigned whole_count, std::uint64_t *significand,
                                    int *ret_exponent)
 {
@@ -240,7 +239,7 @@ inline const char *append_fraction(const char *at, unsigned whole_count, std::ui
     return at + count;
 }
 
-/* Reads the exponent behind the e at at, of one or two digits. nullptr: it is not of that kind. */
+/* Reads the exponent after the e at at, of one or two digits. nullptr: it is of another kind. */
 inline const char *read_exponent(const char *at, int *exponent)
 {
     at++;
@@ -255,8 +254,8 @@ inline const char *read_exponent(const char *at, int *exponent)
     return at + (second <= 9 ? 2 : 1);
 }
 
-/* Reads a number as they mostly are, with LOOK_AHEAD_BYTES of text from at on. nullptr: it is
- * another, or none. */
+/* Reads a number of the common kind, with LOOK_AHEAD_BYTES of text from at on. nullptr: it is of
+ * another kind, or no number. */
 inline const char *read_common(const char *at, float *ret_value)
 {
     const bool is_negative = *at == '-';
@@ -320,11 +319,11 @@ const char *number_read_list(const char *text, const char *end, float *values, s
 namespace
 {
 
-/* Of a significand, digits behind these only tell a float or a double that lies in the middle of
- * two others from one that is larger: whether one of them is not 0. */
+/* Digits after these only matter next to a midpoint between two floats or doubles, and there only
+ * whether any of them is not 0. */
 enum { DIGITS_KEPT = 800, LONG_BYTES = 1024 };
 
-/* The same number, of more than LONG_BYTES, with as many digits as count; what is too large or too
+/* Shortens a number of more than LONG_BYTES to the digits that matter; a number too large or too
  * small for a double stays so. ret_text has room for LONG_BYTES. Returns the end of the text. */
 char *shorten(const char *text, const char *end, char *ret_text)
 {
@@ -350,7 +349,7 @@ char *shorten(const char *text, const char *end, char *ret_text)
         first++;
     *to++ = first < digits_end ? '1' : '0';
     const std::ptrdiff_t exponent = place + exponent_of(digits_end, end);
-    const std::ptrdiff_t most = 99999; /* so small or large is no double */
+    const std::ptrdiff_t most = 99999; /* beyond any double */
     *to++ = 'e';
     return std::to_chars(to, to + 8, std::clamp(exponent, -most, most)).ptr;
 }

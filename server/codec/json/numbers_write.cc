@@ -46,7 +46,7 @@ constexpr std::uint64_t powers[power_max - power_min + 1] = {
 constexpr std::uint32_t small_powers[10] = {1,      10,      100,      1000,      10000,
                                             100000, 1000000, 10000000, 100000000, 1000000000};
 
-/* Without a branch, whatever the compiler thinks of it. */
+/* Without a branch, even if the compiler would prefer one. */
 template <typename Number> inline Number choose(bool is_first, Number first, Number other)
 {
     return other + (-static_cast<Number>(is_first) & (first - other));
@@ -85,7 +85,7 @@ inline decimal shorten(std::uint32_t bits)
     const std::uint32_t at = multiply_to_odd(power, (4 * c) << shift);
     const std::uint32_t above = multiply_to_odd(power, (4 * c + 2) << shift) - excluded;
 
-    /* All four at once: which one it is no branch predictor can tell. */
+    /* All four at once: no branch predictor can tell which one it is. */
     const std::uint32_t whole = at / 4, tens = whole / 10, middle = 4 * whole + 2;
     const bool is_low_inside = below <= 4 * whole, is_high_inside = 4 * whole + 4 <= above;
     const bool is_low_ten_inside = below <= 40 * tens, is_high_ten_inside = 40 * tens + 40 <= above;
@@ -103,7 +103,7 @@ inline int count_digits(std::uint32_t digits)
     return count + (digits >= small_powers[count]);
 }
 
-/* Eight digits as text, the first in the lowest byte: halves, quarters, single ones. */
+/* Eight digits as text, the first in the lowest byte: halves, quarters, then single digits. */
 inline std::uint64_t text_of_eight(std::uint32_t value)
 {
     std::uint64_t lanes = value / 10000 | static_cast<std::uint64_t>(value % 10000) << 32;
@@ -135,8 +135,9 @@ inline char *write_decimal(const decimal &number, float value, char *to)
     if (is_plain && number.exponent > 0) /* all digits of the integer that it is */
         return std::to_chars(to, to + NUMBER_TEXT_BYTES_MAX, static_cast<std::uint64_t>(value)).ptr;
 
-    /* Nine digits, the last of them zeros; "0.00" before them, or a point after some of them. Below
-     * 1 or not is anybody's guess: the point then goes behind all digits, where it does no harm. */
+    /* Nine digits, the last of them zeros; "0.00" before them, or a point after some of them.
+     * Whether it is below 1 is unpredictable: then the point goes after all digits, where it does
+     * no harm. */
     const std::uint32_t nine = number.digits * small_powers[9 - count];
     const std::uint32_t first = nine / 100000000;
     const std::uint64_t others = text_of_eight(nine - 100000000 * first);

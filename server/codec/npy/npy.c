@@ -1,5 +1,5 @@
 /*
- * npy.c - see npy.h; npy_header.c reads what is before the data.
+ * npy.c - see npy.h; npy_header.c reads the header.
  */
 #include "server/codec/npy/npy.h"
 
@@ -97,7 +97,7 @@ static enum ppm_status read_values(const struct codec_npy_header *header, const 
     return PPM_OK;
 }
 
-/* The query need not say what the header does, but may. */
+/* The query may repeat the header. */
 static enum ppm_status check_dtype(const struct codec_npy_header *header,
                                    const struct codec_expectation *expectation,
                                    struct ppm_error *error)
@@ -113,7 +113,7 @@ static enum ppm_status check_dtype(const struct codec_npy_header *header,
         header->descr, codec_dtype_name(expectation->dtype));
 }
 
-/* The header, and the tensor that it says the rest of the body is, without data. */
+/* The header, and the tensor it describes, without data. */
 static enum ppm_status read_header(const char *body, size_t body_bytes,
                                    const struct codec_expectation *expectation,
                                    struct codec_npy_header *ret_header,
@@ -137,7 +137,7 @@ static enum ppm_status read_header(const char *body, size_t body_bytes,
     return PPM_OK;
 }
 
-/* The same of a whole body. */
+/* The same for a whole body, whose size is checked. */
 static enum ppm_status read_head(const char *body, size_t body_bytes,
                                  const struct codec_expectation *expectation,
                                  struct codec_npy_header *ret_header, struct ppm_tensor *ret_tensor,
@@ -165,7 +165,7 @@ static enum ppm_status read_head(const char *body, size_t body_bytes,
     return PPM_OK;
 }
 
-/* The data, where they are values as they stand. */
+/* The data, if they are float32 values in C order. */
 static void *data_in_place(const struct codec_npy_header *header, char *body)
 {
     char *data = body + header->bytes;

@@ -20,8 +20,7 @@ enum { HEADER_BYTES_MAX = 10000 };
 const char codec_npy_magic[] = "\x93NUMPY";
 static const char accepted[] = "'<f4', '<f8' or '<f2', such as x.astype('<f4') has";
 
-/* The names that NumPy has for a type: of its own byte order with "<", "=", "|" or nothing before
- * it, but for the long one. */
+/* NumPy's names for a type. The short ones may follow "<", "=" or "|": native byte order. */
 static const struct dtype_name {
     enum codec_npy_dtype dtype;
     const char *descr;
@@ -243,8 +242,8 @@ static enum ppm_status refuse_magic(const char *body, size_t body_bytes, struct 
                     codec_quote(body, body_bytes < 8 ? body_bytes : 8, found));
 }
 
-/* Whether the minor version, which is 0, is missing, as is every zero byte: then the dictionary
- * begins before its place. */
+/* Whether all zero bytes are missing, the minor version among them: then the dictionary begins too
+ * early. */
 static bool is_stripped(const char *body, size_t body_bytes)
 {
     return body_bytes > 12 && body[7] != 0 && memchr(body + 8, '{', 2);

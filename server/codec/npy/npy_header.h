@@ -1,5 +1,5 @@
 /*
- * npy_header.h - what is before the data of a .npy file, versions 1 to 3.
+ * npy_header.h - the header of a .npy file, versions 1 to 3.
  */
 #ifndef PPM_SERVER_CODEC_NPY_NPY_HEADER_H
 #define PPM_SERVER_CODEC_NPY_NPY_HEADER_H

@@ -22,18 +22,18 @@ struct writer {
     bool is_whole;
     const struct codec_cancel *cancel;
     struct ppm_error *error; /* PPM_CANCELLED */
-    char *to;                /* what is written so far ends there */
+    char *to;                /* the end of the bytes written so far */
     size_t room;
 };
 
 static void jump_back(png_structp png, png_const_charp message)
 {
     struct writer *writer = png_get_error_ptr(png);
-    (void)message; /* all that can happen is that there is no memory */
+    (void)message; /* the only possible error is a lack of memory */
     longjmp(writer->way_back, 1);
 }
 
-/* libpng's own would print it. */
+/* libpng's own function would print it. */
 static void pass_over(png_structp png, png_const_charp message)
 {
     (void)png;
@@ -92,7 +92,7 @@ static void try_to_write(struct writer *writer, const uint8_t *rows, size_t h, s
     png_destroy_write_struct(&writer->png, &writer->info);
 }
 
-/* Each label as a byte, where they stand. */
+/* Makes each label a byte, in place. */
 static enum ppm_status narrow_labels(const struct ppm_tensor *labels, size_t count,
                                      size_t palette_count, const struct codec_cancel *cancel,
                                      struct ppm_error *error)

@@ -6,7 +6,7 @@
 #include "server/codec/axes.h"
 #include "server/codec/raw/safetensors_write.h"
 
-/* The tensor that the body is to be, without data. */
+/* The expected tensor, without data. */
 static enum ppm_status expect_shape(size_t body_bytes, const struct codec_expectation *expectation,
                                     struct ppm_tensor *ret_tensor, size_t *ret_bytes,
                                     struct ppm_error *error)
@@ -30,7 +30,7 @@ static enum ppm_status expect_shape(size_t body_bytes, const struct codec_expect
     return PPM_OK;
 }
 
-/* The tensor that the body is, without data. */
+/* The tensor in a body, without data. */
 static enum ppm_status read_shape(size_t body_bytes, const struct codec_expectation *expectation,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {

@@ -3,7 +3,7 @@
  * the binary tensor data and system shared memory extensions.
  *
  * A request is JSON, {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4, 30, 30],
- * "data": [..]}]}, whose tensor may also stand behind it as raw bytes, or in a region of shared
+ * "data": [..]}]}, whose tensor may also follow it as raw bytes, or be in a region of shared
  * memory. There is one input, x, and one output, y. Members that the protocol does not know are
  * passed over, as its other servers do.
  */
@@ -21,10 +21,10 @@ enum {
     V2_HEAD_BYTES_MAX = 4096,
 };
 
-/* Where a tensor stands. */
+/* Where a tensor is. */
 enum v2_place {
     V2_IN_JSON,   /* as numbers */
-    V2_IN_BODY,   /* behind the JSON */
+    V2_IN_BODY,   /* after the JSON */
     V2_IN_REGION, /* of shared memory */
 };
 
@@ -45,14 +45,14 @@ struct v2_request {
     size_t timeout_us; /* 0: none */
 };
 
-/* Reads what codec_json_around made of a request's JSON, behind which the body has binary_bytes
- * more. PPM_MALFORMED names the member, what was found and what was expected. */
+/* Reads a request's JSON, from codec_json_around. The body has binary_bytes after it. PPM_MALFORMED
+ * names the member, the value found and the one expected. */
 enum ppm_status v2_read_request(const struct json_t *around, size_t binary_bytes,
                                 struct v2_request *ret_request, struct ppm_error *error);
 
-/* The JSON of an answer whose y has y->shape; y_bytes: where it stands behind the JSON, its size.
- * Where y is IN_JSON, the text ends before the first number: V2_NUMBERS_END follows the last.
- * PPM_TOO_LARGE where it has more than V2_HEAD_BYTES_MAX bytes. */
+/* The JSON of an answer whose y has y->shape; y_bytes: its size, if it follows the JSON. If y is
+ * IN_JSON, the text ends before the first number: V2_NUMBERS_END follows the last. PPM_TOO_LARGE
+ * for more than V2_HEAD_BYTES_MAX bytes. */
 enum ppm_status v2_write_head(const struct v2_request *request, const char *model,
                               const struct ppm_tensor *y, size_t y_bytes,
                               char ret_head[V2_HEAD_BYTES_MAX], size_t *ret_bytes,

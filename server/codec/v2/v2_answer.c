@@ -38,7 +38,7 @@ static json_t *output_json(const struct v2_request *request, const struct ppm_te
     return output;
 }
 
-/* Without y's values; of a tensor in a region there is nothing to add. NULL: no memory. */
+/* Without y's values; a tensor in a region needs nothing more. NULL: no memory. */
 static json_t *head_json(const struct v2_request *request, const char *model,
                          const struct ppm_tensor *y, size_t y_bytes)
 {

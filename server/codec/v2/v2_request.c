@@ -47,7 +47,7 @@ static enum ppm_status read_flag(const struct reader *reader, const json_t *valu
     return PPM_OK;
 }
 
-/* They may be left out. */
+/* They are optional. */
 static enum ppm_status check_parameters(const struct reader *reader, const json_t *parameters,
                                         const char *where)
 {
@@ -104,7 +104,7 @@ static enum ppm_status read_shape(const struct reader *reader, const json_t *val
     return PPM_OK;
 }
 
-/* One of data, binary_data_size and shared_memory_region says where x stands. */
+/* One of data, binary_data_size and shared_memory_region says where x is. */
 static enum ppm_status read_place(const struct reader *reader, const json_t *input,
                                   size_t binary_bytes)
 {

@@ -1,4 +1,4 @@
-/* live_slow.c - a slow computation, for live_support.h. */
+/* live_slow.c - a slow computation and a large answer, for live_support.h. */
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -72,4 +72,19 @@ size_t live_slow_images(const struct live *live, double ms)
         if (compute_ms >= ms)
             return images;
     }
+}
+
+int live_large_start(struct live *ret, const char *flag, const char *value)
+{
+    char path[64];
+    live_directory_make(directory);
+    snprintf(path, sizeof path, "%s/large.json", directory);
+    live_write_file(path, "{\"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], "
+                          "\"output\": {\"size\": [1200, 1200]}, \"weights\": {\"random\": 1}}");
+    live_start(ret, LIST("--model", path, flag, value), NULL);
+    const int connection = live_connect(ret);
+    live_print(connection,
+               "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16\r\n"
+               "Content-Type: application/octet-stream\r\n\r\n0123456789abcdef");
+    return connection;
 }

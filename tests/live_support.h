@@ -138,6 +138,10 @@ int live_slow_send(const struct live *live, size_t images, const char *headers);
 /* The number of images that take at least ms on this machine. */
 size_t live_slow_images(const struct live *live, double ms);
 
+/* live_start with that setting and a model whose answer, 8 x 1200 x 1200 values, is more than
+ * socket buffers hold, and a request for it. Returns its connection; live_slow_stop ends it. */
+int live_large_start(struct live *ret, const char *flag, const char *value);
+
 /* ---- files ---- */
 
 /* A whole file, NUL-terminated; the caller frees it. */

@@ -51,22 +51,12 @@ Test(live_deadlines, a_body_has_its_own_time)
 /* 8 x 1200 x 1200 values for 16 bytes: more than socket buffers hold. */
 Test(live_deadlines, an_answer_has_its_own_time)
 {
-    char directory[LIVE_PATH_BYTES], path[64];
     struct live live;
-    live_directory_make(directory);
-    snprintf(path, sizeof path, "%s/large.json", directory);
-    live_write_file(path, "{\"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], "
-                          "\"output\": {\"size\": [1200, 1200]}, \"weights\": {\"random\": 1}}");
-    live_start(&live, LIST("--model", path, "--response-timeout-ms", "300"), NULL);
-    int connection = live_connect(&live);
-    live_print(connection,
-               "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16\r\n"
-               "Content-Type: application/octet-stream\r\n\r\n0123456789abcdef");
+    int connection = live_large_start(&live, "--response-timeout-ms", "300");
     live_wait_metric(&live, LATE("answer"), 1);
     live_wait_metric(&live, "ppm_bytes_in_flight", 0);
     close(connection);
-    live_stop(&live);
-    live_directory_remove(directory);
+    live_slow_stop(&live);
 }
 
 /* ---- stages that we keep waiting ---- */

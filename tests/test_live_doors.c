@@ -5,7 +5,6 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -75,25 +74,15 @@ Test(live_doors, idle_time_cuts_nothing_that_has_a_deadline_of_its_own)
 /* 8 x 1200 x 1200 values for 16 bytes: more than socket buffers hold. */
 Test(live_doors, a_reader_may_pause)
 {
-    char directory[LIVE_PATH_BYTES], path[64];
     struct live live;
     struct live_answer answer;
-    live_directory_make(directory);
-    snprintf(path, sizeof path, "%s/large.json", directory);
-    live_write_file(path, "{\"input\": {\"channels\": 4}, \"bins\": [1], \"branch\": [], "
-                          "\"output\": {\"size\": [1200, 1200]}, \"weights\": {\"random\": 1}}");
-    live_start(&live, LIST("--model", path, "--idle-timeout-s", "1"), NULL);
-    int connection = live_connect(&live);
-    live_print(connection,
-               "POST /ppm?shape=1,4,1,1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16\r\n"
-               "Content-Type: application/octet-stream\r\n\r\n0123456789abcdef");
+    int connection = live_large_start(&live, "--idle-timeout-s", "1");
     live_sleep_ms(1600);
     cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
     cr_assert(answer.body_bytes == sizeof(float) * 8 * 1200 * 1200, "%zu", answer.body_bytes);
     live_answer_free(&answer);
     close(connection);
-    live_stop(&live);
-    live_directory_remove(directory);
+    live_slow_stop(&live);
 }
 
 /* A timeout's response has the usual headers: id, trace, timing. */
@@ -215,38 +204,42 @@ Test(live_doors, an_address_may_have_so_many)
 
 /* ---- the end ---- */
 
-Test(live_doors, a_body_that_never_comes_holds_no_drain)
+/* Starts a server, sends it the beginning of a body, and asks it to stop. Returns the connection.
+ */
+static int stop_within_a_body(struct live *live)
 {
-    struct live live;
-    struct live_answer answer;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
-    int connection = live_connect(&live);
+    live_start(live, LIST("--model", LISTING1_GOLDEN), NULL);
+    const int connection = live_connect(live);
     live_print(connection, POST_NPY "Content-Length: 1000\r\n\r\n\x93NUMPY");
-    live_wait_metric(&live, "ppm_requests_in_flight", 2);
-    kill(live.pid, SIGTERM);
+    live_wait_metric(live, "ppm_requests_in_flight", 2);
+    kill(live->pid, SIGTERM);
+    return connection;
+}
+
+static void check_stopped(struct live *live, int connection)
+{
+    struct live_answer answer;
     cr_assert(live_receive(connection, false, &answer));
     live_check_problem(&answer, 408, "while the server is stopping", "a body");
     live_answer_free(&answer);
     close(connection);
-    cr_assert(live_wait(&live) == 0);
+    cr_assert(live_wait(live) == 0);
+}
+
+Test(live_doors, a_body_that_never_comes_holds_no_drain)
+{
+    struct live live;
+    const int connection = stop_within_a_body(&live);
+    check_stopped(&live, connection);
 }
 
 /* A body that would take minutes does not delay it either: a byte now and then is not arriving. */
 Test(live_doors, a_body_that_trickles_holds_no_drain)
 {
     struct live live;
-    struct live_answer answer;
-    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
-    int connection = live_connect(&live);
-    live_print(connection, POST_NPY "Content-Length: 1000\r\n\r\n\x93NUMPY");
-    live_wait_metric(&live, "ppm_requests_in_flight", 2);
-    kill(live.pid, SIGTERM);
+    const int connection = stop_within_a_body(&live);
     struct pollfd poll_for = {.fd = connection, .events = POLLIN};
     for (int sent = 6; sent < 1000 && poll(&poll_for, 1, 20) == 0; sent++)
         live_print(connection, " ");
-    cr_assert(live_receive(connection, false, &answer));
-    live_check_problem(&answer, 408, "while the server is stopping", "a body");
-    live_answer_free(&answer);
-    close(connection);
-    cr_assert(live_wait(&live) == 0);
+    check_stopped(&live, connection);
 }

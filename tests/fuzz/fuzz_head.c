@@ -156,7 +156,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
                                   const char *method, const char *version, const char *piece,
                                   size_t *piece_bytes, void **state)
 {
-    struct http_request request = {.connection = mhd, .target = http_copy_target(raw_target)};
+    struct http_request request = {
+        .server = &server, .connection = mhd, .target = http_copy_target(raw_target)};
     (void)context, (void)url, (void)piece, (void)piece_bytes, (void)state;
     snprintf(request.method, sizeof request.method, "%s", method);
     http_make_printable(request.method);

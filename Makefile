@@ -268,8 +268,8 @@ test-tsan: ## The same under ThreadSanitizer
 	$(Q)$(MAKE) VARIANT=tsan test
 
 .PHONY: test-drd
-test-drd: $(PROGRAM) $(TESTS) $(call setup,drd) ## Live tests under valgrind's DRD
-	$(Q)PPM_SERVER=$(PROGRAM) tools/test-drd.sh $(TESTS) $(ARGS)
+test-drd: $(PROGRAM) $(TESTS) $(C_CLIENT) $(call setup,drd) ## Live tests under valgrind's DRD
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_C_CLIENT=$(C_CLIENT) tools/test-drd.sh $(TESTS) $(ARGS)
 
 PYTEST = PPM_SERVER=$(PROGRAM) /usr/bin/python3 -m pytest
 

@@ -4,7 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
-enum { SPAN_MAX = SIMD_GEMM_COLUMNS_MAX }; /* a tile is no wider */
+enum {
+    SPAN_MAX = SIMD_GEMM_COLUMNS_MAX, /* a tile is no wider */
+    BORDER_MAX = 1,                   /* of a 3x3 kernel */
+    SEEN_MAX = SPAN_MAX + 2 * BORDER_MAX,
+};
 
 /* Neighbouring pixels of a row of the map, which begin at a column of the tile. */
 struct span {
@@ -15,9 +19,9 @@ struct span {
  * `far` of its column high. Neighbours mostly read the same two. */
 struct sources {
     size_t from, count;
-    uint32_t alike_until[SPAN_MAX + 2];
-    uint32_t low[SPAN_MAX + 2], high[SPAN_MAX + 2];
-    double near[SPAN_MAX + 2], far[SPAN_MAX + 2];
+    uint32_t alike_until[SEEN_MAX];
+    uint32_t low[SEEN_MAX], high[SEEN_MAX];
+    double near[SEEN_MAX], far[SEEN_MAX];
 };
 
 /* For the columns that a kernel sees from a span. */
@@ -25,6 +29,7 @@ static void look_up(const struct plan *plan, size_t branch, const struct span *s
                     struct sources *ret)
 {
     const size_t end = span->left + span->count + border;
+    assert(span->count <= SPAN_MAX && border <= BORDER_MAX);
     ret->from = span->left > border ? span->left - border : 0;
     ret->count = size_min(end, plan->g.w) - ret->from;
     for (size_t i = 0; i < ret->count; i++) {
@@ -57,7 +62,7 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
                  stride = plan->simd->gemm_columns;
     const struct resize_tap down = plan_row_tap(plan, branch, row);
     const size_t row_floats = plan->g.branches[branch].pooled_w * stride;
-    float weights[4][SPAN_MAX + 2] = {{0}};
+    float weights[4][SEEN_MAX] = {{0}};
     for (size_t i = 0; i < sources->count; i++) {
         weights[0][i] = (float)((1 - down.weight) * sources->near[i]);
         weights[1][i] = (float)((1 - down.weight) * sources->far[i]);

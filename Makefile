@@ -316,7 +316,7 @@ fuzz: ## Fuzz every reader for FUZZ_SECONDS (30); ARGS="npy json" for some
 .PHONY: lint
 lint: $(call setup,build test lint) ## Warnings, format, clang-tidy, include rules, lengths, scripts
 	$(Q)$(MAKE) VARIANT=lint program
-	$(Q)FILE_FLAGS='$(foreach f,simd/avx2 simd/avx512 simd/avx512_bf16,$(f).c $(CFLAGS_$(f));)' \
+	$(Q)FILE_FLAGS='$(foreach f,$(filter simd/%,$(patsubst CFLAGS_%,%,$(.VARIABLES))),$(f).c $(CFLAGS_$(f));)' \
 	    CLANG_FLAGS='-std=c11 -fopenmp $(PPM_CPP)' tools/lint.sh
 
 .PHONY: format

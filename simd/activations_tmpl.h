@@ -1,5 +1,8 @@
-/* activations_tmpl.h - activations and softmax. Wants the words that rows_tmpl.h does, vec_sub,
- * vec_div, vec_select_negative, and SLEEF's vec_exp, vec_expm1, vec_tanh, vec_erf. */
+/* activations_tmpl.h - activations and softmax over words. */
+#ifndef PPM_SIMD_ACTIVATIONS_TMPL_H
+#define PPM_SIMD_ACTIVATIONS_TMPL_H
+
+#include "simd/lanes.h"
 
 static inline vec act_relu(vec x, vec slope)
 {
@@ -88,8 +91,4 @@ static void softmax(float *x, size_t channels, size_t stride, size_t count)
         softmax_pixels(x + i, channels, stride, count - i < LANES ? count - i : LANES);
 }
 
-#define ACTIVATE_ENTRY(constant, name, low, high) [SIMD_##constant] = activate_##name,
-#define ACTIVATE_TABLE                                                                             \
-    {                                                                                              \
-        SIMD_ACTIVATIONS(ACTIVATE_ENTRY)                                                           \
-    }
+#endif

@@ -1,5 +1,5 @@
 /* dispatch.c - the only place that asks the CPU. */
-#include "simd/simd.h"
+#include "simd/dispatch.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,12 +1,14 @@
-/* gemm_pairs_tmpl.h - runs whose words are pairs of bfloat16, for gemm_tmpl.h. Wants vec_dot, and
- * vec_lower and vec_upper: a half of each word as a float32; vec_pair(lower, upper): words of two
- * vectors of float32, rounded. A vector holds the weights of all rows. */
+/* gemm_pairs_tmpl.h - the part of gemm_tmpl.h, which includes it, for runs of pairs of bfloat16. */
+#ifndef PPM_SIMD_GEMM_PAIRS_TMPL_H
+#define PPM_SIMD_GEMM_PAIRS_TMPL_H
 
-/* The rows of b are rounded and packed in pairs while they are multiplied; an odd last row has a
- * row of zeros beside it. */
-GEMM_INLINE void gemm_dot_unpacked(const size_t rows, const size_t vectors,
-                                   vec sums[GEMM_ROWS][GEMM_VECTORS],
-                                   const struct simd_gemm_run *run, size_t last)
+_Static_assert(GEMM_ROWS <= LANES, "a vector holds the weights of all rows");
+
+/* The rows of b are rounded and packed in pairs while they are multiplied; an odd last row is
+ * paired with zeros. */
+ALWAYS_INLINE void gemm_dot_unpacked(const size_t rows, const size_t vectors,
+                                     vec sums[GEMM_ROWS][GEMM_VECTORS],
+                                     const struct simd_gemm_run *run, size_t last)
 {
     const size_t stride = run->b_stride;
     const float *a = run->a, *b = run->b;
@@ -29,8 +31,8 @@ GEMM_INLINE void gemm_dot_unpacked(const size_t rows, const size_t vectors,
 }
 
 /* sums[r][j] += a[r] * b[j] for a step of a run */
-GEMM_INLINE void gemm_half_step(const size_t rows, const size_t vectors,
-                                vec sums[GEMM_ROWS][GEMM_VECTORS], const float *a, const float *b)
+ALWAYS_INLINE void gemm_half_step(const size_t rows, const size_t vectors,
+                                  vec sums[GEMM_ROWS][GEMM_VECTORS], const float *a, const float *b)
 {
     vec column[GEMM_VECTORS];
 #pragma GCC unroll 4
@@ -41,11 +43,11 @@ GEMM_INLINE void gemm_half_step(const size_t rows, const size_t vectors,
     gemm_step(rows, vectors, false, sums, a, column);
 }
 
-/* Where the weights alone are pairs: they are widened for all rows at once, not row by row in the
- * registers that they are broadcast to. */
-GEMM_INLINE void gemm_accumulate_halves(const size_t rows, const size_t vectors,
-                                        vec sums[GEMM_ROWS][GEMM_VECTORS],
-                                        const struct simd_gemm_run *run)
+/* Where only the weights are pairs, they are widened for all rows at once and stored, and then
+ * broadcast from there. */
+ALWAYS_INLINE void gemm_accumulate_halves(const size_t rows, const size_t vectors,
+                                          vec sums[GEMM_ROWS][GEMM_VECTORS],
+                                          const struct simd_gemm_run *run)
 {
     const float *a = run->a, *b = run->b, *next_a = run->next_a;
     float lower[LANES], upper[LANES];
@@ -61,9 +63,9 @@ GEMM_INLINE void gemm_accumulate_halves(const size_t rows, const size_t vectors,
     }
 }
 
-GEMM_INLINE void gemm_take_pairs(const size_t rows, const size_t vectors,
-                                 vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run,
-                                 size_t last)
+ALWAYS_INLINE void gemm_take_pairs(const size_t rows, const size_t vectors,
+                                   vec sums[GEMM_ROWS][GEMM_VECTORS],
+                                   const struct simd_gemm_run *run, size_t last)
 {
     if (run->words == SIMD_BFLOAT16_WEIGHTS)
         gemm_accumulate_halves(rows, vectors, sums, run);
@@ -72,3 +74,5 @@ GEMM_INLINE void gemm_take_pairs(const size_t rows, const size_t vectors,
     else
         gemm_accumulate(rows, vectors, true, sums, run);
 }
+
+#endif

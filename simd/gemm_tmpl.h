@@ -1,53 +1,41 @@
-/* gemm_tmpl.h - the register tile, over the words of the instruction set that includes it.
+/* gemm_tmpl.h - the register tile over words.
  *
- * Wants: vec, LANES, GEMM_ROWS, GEMM_VECTORS, vec_load, vec_store, vec_load_part, vec_store_part,
- * vec_set, vec_fma, vec_max, vec_min. Where there is a vec_dot(a, b, c), which adds to c's lanes
- * the products of both halves of a's and b's, runs of bfloat16 are done too (gemm_pairs_tmpl.h).
- * rows and vectors are constants wherever these are inlined: the loops over them unroll, and the
- * accumulators live in registers. */
+ * rows and vectors are constants wherever these functions are inlined: the loops over them unroll,
+ * and the sums stay in registers. Every tile computes vectors of all their columns; the last of
+ * them stores `last` lanes. */
+#ifndef PPM_SIMD_GEMM_TMPL_H
+#define PPM_SIMD_GEMM_TMPL_H
+
+#include "simd/lanes.h"
+
+#include <math.h>
 
 _Static_assert(GEMM_ROWS <= (int)SIMD_GEMM_ROWS_MAX &&
                    GEMM_VECTORS * LANES <= (int)SIMD_GEMM_COLUMNS_MAX,
                "a tile is larger than the maxima of simd.h");
 
-#define GEMM_COLUMNS (GEMM_VECTORS * LANES)
-#define GEMM_INLINE  static inline __attribute__((always_inline))
-
 enum {
+    GEMM_COLUMNS = GEMM_VECTORS * LANES,
     /* How early a step is fetched into the first-level cache: some 400 to 800 cycles. */
     STEPS_AHEAD = 768 / (GEMM_ROWS * GEMM_VECTORS),
     LINE_FLOATS = 16 /* of a cache line */
 };
 
-/* How many of vector j's lanes are columns of the tile. */
-GEMM_INLINE size_t gemm_lanes(const struct simd_gemm_tile *tile, size_t j)
+/* Lanes of vector j that are columns of the tile. */
+ALWAYS_INLINE size_t gemm_lanes(const struct simd_gemm_tile *tile, size_t j)
 {
     const size_t left = tile->columns - j * LANES;
     return left < LANES ? left : LANES;
 }
 
-GEMM_INLINE vec load_lanes(const float *x, size_t lanes)
-{
-    return lanes == LANES ? vec_load(x) : vec_load_part(x, lanes);
-}
-
-GEMM_INLINE void store_lanes(float *x, vec value, size_t lanes)
-{
-    if (lanes == LANES)
-        vec_store(x, value);
-    else
-        vec_store_part(x, value, lanes);
-}
-
-#ifndef vec_dot
-#    define vec_dot vec_fma /* never asked for */
-#    define GEMM_LACKS_PAIRS
+#ifndef WORDS_OF_PAIRS
+#    define vec_dot vec_fma /* never called */
 #endif
 
 /* sums[r][j] += a[r] * column[j], or the products of both halves of these words. */
-GEMM_INLINE void gemm_step(const size_t rows, const size_t vectors, const bool are_pairs,
-                           vec sums[GEMM_ROWS][GEMM_VECTORS], const float *a,
-                           const vec column[GEMM_VECTORS])
+ALWAYS_INLINE void gemm_step(const size_t rows, const size_t vectors, const bool are_pairs,
+                             vec sums[GEMM_ROWS][GEMM_VECTORS], const float *a,
+                             const vec column[GEMM_VECTORS])
 {
 #pragma GCC unroll 16
     for (size_t r = 0; r < rows; r++) {
@@ -59,8 +47,9 @@ GEMM_INLINE void gemm_step(const size_t rows, const size_t vectors, const bool a
     }
 }
 
-GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors, const bool are_pairs,
-                                 vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run)
+ALWAYS_INLINE void gemm_accumulate(const size_t rows, const size_t vectors, const bool are_pairs,
+                                   vec sums[GEMM_ROWS][GEMM_VECTORS],
+                                   const struct simd_gemm_run *run)
 {
     const float *a = run->a, *b = run->b, *next_a = run->next_a, *next_b = run->next_b;
     for (size_t left = are_pairs ? (run->k + 1) / 2 : run->k; left > 0;
@@ -85,10 +74,10 @@ GEMM_INLINE void gemm_accumulate(const size_t rows, const size_t vectors, const 
     }
 }
 
-/* The same where b is unpacked: what packing costs hides behind the products. */
-GEMM_INLINE void gemm_accumulate_unpacked(const size_t rows, const size_t vectors,
-                                          vec sums[GEMM_ROWS][GEMM_VECTORS],
-                                          const struct simd_gemm_run *run, size_t last)
+/* The same where b is unpacked: the products hide what packing costs. */
+ALWAYS_INLINE void gemm_accumulate_unpacked(const size_t rows, const size_t vectors,
+                                            vec sums[GEMM_ROWS][GEMM_VECTORS],
+                                            const struct simd_gemm_run *run, size_t last)
 {
     const size_t stride = run->b_stride;
     const float *a = run->a, *b = run->b;
@@ -106,16 +95,15 @@ GEMM_INLINE void gemm_accumulate_unpacked(const size_t rows, const size_t vector
     }
 }
 
-#ifndef GEMM_LACKS_PAIRS
+#ifdef WORDS_OF_PAIRS
 #    include "simd/gemm_pairs_tmpl.h"
 #endif
 
-/* last: how many lanes of the last vector are columns of the tile. */
-GEMM_INLINE void gemm_take_run(const size_t rows, const size_t vectors,
-                               vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run,
-                               size_t last)
+ALWAYS_INLINE void gemm_take_run(const size_t rows, const size_t vectors,
+                                 vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_run *run,
+                                 size_t last)
 {
-#ifndef GEMM_LACKS_PAIRS
+#ifdef WORDS_OF_PAIRS
     if (run->words != SIMD_FLOAT32) {
         gemm_take_pairs(rows, vectors, sums, run, last);
         return;
@@ -127,48 +115,66 @@ GEMM_INLINE void gemm_take_run(const size_t rows, const size_t vectors,
         gemm_accumulate(rows, vectors, false, sums, run);
 }
 
-#define FOR_EACH_SUM                                                                               \
-    _Pragma("GCC unroll 16") for (size_t r = 0; r < rows; r++)                                     \
-        _Pragma("GCC unroll 4") for (size_t j = 0; j < vectors; j++)
-
-/* c = (accumulates ? c : 0) + sums, or the epilogue of it. One question at a time, for all of the
- * registers. */
-GEMM_INLINE void gemm_store(const size_t rows, const size_t vectors,
-                            vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_tile *tile)
+/* c = (accumulates ? c : 0) + sums, or its epilogue. Each condition is tested once, not once for
+ * each register. */
+ALWAYS_INLINE void gemm_finish(const size_t rows, const size_t vectors,
+                               vec sums[GEMM_ROWS][GEMM_VECTORS], const struct simd_gemm_tile *tile)
 {
     const size_t stride = tile->c_stride, last = gemm_lanes(tile, vectors - 1);
     const vec low = vec_set(tile->low), high = vec_set(tile->high);
     float *c = tile->c;
-    if (tile->accumulates)
-        FOR_EACH_SUM
-    sums[r][j] = vec_add(sums[r][j],
-                         load_lanes(c + r * stride + j * LANES, j + 1 == vectors ? last : LANES));
-    if (tile->scale)
-        FOR_EACH_SUM
-    sums[r][j] = vec_fma(sums[r][j], vec_set(tile->scale[r]), vec_set(tile->shift[r]));
-    /* min and max give their second operand when one is NaN */
-    if (tile->scale && (tile->low > -INFINITY || tile->high < INFINITY))
-        FOR_EACH_SUM
-    sums[r][j] = vec_min(high, vec_max(low, sums[r][j]));
-    if (last == LANES)
-        FOR_EACH_SUM
-    vec_store(c + r * stride + j * LANES, sums[r][j]);
-    else FOR_EACH_SUM store_lanes(c + r * stride + j * LANES, sums[r][j],
-                                  j + 1 == vectors ? last : LANES);
+    if (tile->accumulates) {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < vectors; j++)
+                sums[r][j] = vec_add(sums[r][j], load_lanes(c + r * stride + j * LANES,
+                                                            j + 1 == vectors ? last : LANES));
+    }
+    if (tile->scale) {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < vectors; j++)
+                sums[r][j] = vec_fma(sums[r][j], vec_set(tile->scale[r]), vec_set(tile->shift[r]));
+    }
+    if (tile->scale && (tile->low > -INFINITY || tile->high < INFINITY)) {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < vectors; j++)
+                sums[r][j] = vec_min(high, vec_max(low, sums[r][j]));
+    }
+    if (last == LANES) {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < vectors; j++)
+                vec_store(c + r * stride + j * LANES, sums[r][j]);
+    } else {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < vectors; j++)
+                store_lanes(c + r * stride + j * LANES, sums[r][j],
+                            j + 1 == vectors ? last : LANES);
+    }
 }
 
-GEMM_INLINE void gemm_tile_of(const size_t rows, const size_t vectors,
-                              const struct simd_gemm_tile *tile)
+ALWAYS_INLINE void gemm_tile_of(const size_t rows, const size_t vectors,
+                                const struct simd_gemm_tile *tile)
 {
     vec sums[GEMM_ROWS][GEMM_VECTORS];
-    FOR_EACH_SUM
-    {
-        sums[r][j] = vec_set(0);
-        __builtin_prefetch(tile->c + r * tile->c_stride + j * LANES, 1); /* for writing */
-    }
+#pragma GCC unroll 16
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < vectors; j++) {
+            sums[r][j] = vec_set(0);
+            __builtin_prefetch(tile->c + r * tile->c_stride + j * LANES, 1); /* for writing */
+        }
     for (size_t i = 0; i < tile->run_count; i++)
         gemm_take_run(rows, vectors, sums, &tile->runs[i], gemm_lanes(tile, vectors - 1));
-    gemm_store(rows, vectors, sums, tile);
+    gemm_finish(rows, vectors, sums, tile);
 }
 
 /* A function for each number of rows, so that each has its own registers. */
@@ -182,3 +188,16 @@ GEMM_INLINE void gemm_tile_of(const size_t rows, const size_t vectors,
         else                                                                                       \
             gemm_tile_of(rows, 1, tile);                                                           \
     }
+GEMM_EACH_ROWS(GEMM_TILE)
+
+#define GEMM_TILE_NAME(rows) gemm_tile_##rows,
+
+static void gemm_tile(const struct simd_gemm_tile *tile)
+{
+    static void (*const by_rows[])(const struct simd_gemm_tile *) = {
+        GEMM_EACH_ROWS(GEMM_TILE_NAME)};
+    _Static_assert(sizeof by_rows / sizeof *by_rows == GEMM_ROWS, "GEMM_EACH_ROWS has all rows");
+    by_rows[tile->rows - 1](tile);
+}
+
+#endif

@@ -1,6 +1,9 @@
-/* halves_tmpl.h - rows of float16 and bfloat16 to and from float32. Wants vec_load and vec_store,
- * and for each format a vec_load_ and a vec_store_ of LANES elements. What is less than a vector
- * goes the scalar way, which gives the same bits. */
+/* halves_tmpl.h - rows of float16 and bfloat16 to and from float32. The end of a row, shorter than
+ * a vector, is the scalar kernel's: it computes the same bits. */
+#ifndef PPM_SIMD_HALVES_TMPL_H
+#define PPM_SIMD_HALVES_TMPL_H
+
+#include "simd/words.h"
 
 #define WIDEN_ROW(format)                                                                          \
     static void format##_to_float32(const uint16_t *half, float *ret, size_t count)                \
@@ -26,3 +29,5 @@ WIDEN_ROW(float16)
 WIDEN_ROW(bfloat16)
 NARROW_ROW(float16)
 NARROW_ROW(bfloat16)
+
+#endif

@@ -1,10 +1,8 @@
-/* output_tmpl.h - rows stretched, and their argmax. Wants the words that rows_tmpl.h does, vec_sub,
- * and of its own
- *   vec_places, places_load  LANES numbers of lanes, and how they are read
- *   vec_pick                 lane i of the result is lane places[i] of a vector
- *   vec_mask, vec_exceeds    !(value <= best) where best is no NaN
- *   vec_blend                of two vectors the first where a mask is set
- *   vec_store_int            whole numbers as int32 */
+/* output_tmpl.h - stretched rows, and argmax over channels. */
+#ifndef PPM_SIMD_OUTPUT_TMPL_H
+#define PPM_SIMD_OUTPUT_TMPL_H
+
+#include "simd/lanes.h"
 
 /* Where LANES results read, counted from the first one's column. */
 struct stretch {
@@ -14,7 +12,7 @@ struct stretch {
     uint32_t low[LANES], high[LANES];
 };
 
-GEMM_INLINE struct stretch stretch_at(const struct simd_taps *taps, size_t first)
+ALWAYS_INLINE struct stretch stretch_at(const struct simd_taps *taps, size_t first)
 {
     const size_t left = taps->count - first, from = taps->low[first];
     struct stretch s = {.width = taps->width - from,
@@ -32,7 +30,7 @@ GEMM_INLINE struct stretch stretch_at(const struct simd_taps *taps, size_t first
 static void stretch_window(const struct stretch *s, const float *x, size_t stride, size_t rows,
                            float *ret, size_t ret_stride)
 {
-    const vec_places low = places_load(s->low), high = places_load(s->high);
+    const vec_places low = vec_load_places(s->low), high = vec_load_places(s->high);
     const vec right = load_lanes(s->weight, s->lanes), left = vec_sub(vec_set(1), right);
     const size_t columns = s->width < LANES ? s->width : LANES;
     for (size_t row = 0; row < rows; row++, x += stride, ret += ret_stride) {
@@ -69,7 +67,7 @@ static void stretch_rows(const float *x, size_t stride, size_t rows, const struc
     }
 }
 
-GEMM_INLINE void store_labels(int32_t *ret, vec labels, size_t lanes)
+ALWAYS_INLINE void store_labels(int32_t *ret, vec labels, size_t lanes)
 {
     int32_t all[LANES];
     if (lanes == LANES) {
@@ -83,8 +81,8 @@ GEMM_INLINE void store_labels(int32_t *ret, vec labels, size_t lanes)
 
 /* Vectors of pixels side by side do not wait for each other; the last of them has `last` lanes.
  * Labels are floats, which hold every number of a channel, until they are stored. */
-GEMM_INLINE void argmax_columns(const size_t vectors, size_t last, const float *x, size_t channels,
-                                size_t stride, int32_t *ret)
+ALWAYS_INLINE void argmax_columns(const size_t vectors, size_t last, const float *x,
+                                  size_t channels, size_t stride, int32_t *ret)
 {
     vec best[4], labels[4], label = vec_set(0);
 #pragma GCC unroll 4
@@ -117,3 +115,5 @@ static void argmax(const float *x, size_t channels, size_t stride, size_t count,
     if (count > 0)
         argmax_columns(1, count, x, channels, stride, ret);
 }
+
+#endif

@@ -1,10 +1,13 @@
-/* rows_tmpl.h - sums and interpolation of rows. Wants the words that gemm_tmpl.h does, and vec_add
- * and vec_mul. */
+/* rows_tmpl.h - sums and interpolation of rows. */
+#ifndef PPM_SIMD_ROWS_TMPL_H
+#define PPM_SIMD_ROWS_TMPL_H
+
+#include "simd/lanes.h"
 
 /* The sums of neighbouring vectors of columns stay in registers over all rows; the last of them has
  * `last` lanes. */
-GEMM_INLINE void sum_columns(const size_t vectors, size_t last, const float *x, size_t stride,
-                             size_t rows, float *ret)
+ALWAYS_INLINE void sum_columns(const size_t vectors, size_t last, const float *x, size_t stride,
+                               size_t rows, float *ret)
 {
     vec sums[4];
 #pragma GCC unroll 4
@@ -49,3 +52,5 @@ static void lerp_rows(const float *above, const float *below, float weight, floa
                                vec_mul(upper, vec_load_part(above + j, count - j))),
                        count - j);
 }
+
+#endif

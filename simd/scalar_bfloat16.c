@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { GEMM_ROWS = 4, GEMM_COLUMNS = 8 }; /* those of scalar.c */
+enum { GEMM_ROWS = 4, GEMM_COLUMNS = 8 }; /* as in scalar.c */
 
 static float float_from_bits(uint32_t bits)
 {
@@ -74,7 +74,7 @@ static void add_pairs(const struct simd_gemm_run *run, const struct simd_gemm_ti
     }
 }
 
-/* What is float32 about it, other runs and the epilogue, is scalar.c's. */
+/* Runs of float32 and the epilogue are left to scalar.c. */
 static void gemm_tile(const struct simd_gemm_tile *tile)
 {
     float sums[GEMM_ROWS][GEMM_COLUMNS] = {{0}};

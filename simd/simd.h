@@ -199,13 +199,6 @@ extern const struct simd_bfloat16 simd_scalar_bfloat16;
 /* B^T, for what is transformed along one axis alone. */
 extern const float simd_winograd_input_matrix[SIMD_WINOGRAD_INPUT][SIMD_WINOGRAD_INPUT];
 
-#if defined(__x86_64__)
-extern const struct simd_ops simd_avx2, simd_avx512;
-extern const struct simd_bfloat16 simd_avx512_bfloat16;
-#elif defined(__aarch64__)
-extern const struct simd_ops simd_neon;
-#endif
-
 /* The table named name, or the best that this CPU runs when name is NULL.
  * NULL when this build has none of that name or this CPU cannot run it. */
 const struct simd_ops *simd_select(const char *name);

@@ -1,15 +1,14 @@
-/* transpose_x86.h - eight rows of eight, for the tables that have AVX2. */
+/* transpose_x86.h - transpose_block for AVX2 and AVX-512. */
 #ifndef PPM_SIMD_TRANSPOSE_X86_H
 #define PPM_SIMD_TRANSPOSE_X86_H
 
 #include <immintrin.h>
-
-enum { BLOCK = 8 };
+#include <stddef.h>
 
 static inline void transpose_block(const float *x, size_t stride, float *ret, size_t ret_stride)
 {
     __m256 row[8], pair[8], four[8];
-    /* rows 0..3 beside rows 4..7, so that no lane has to be crossed later */
+    /* rows 0..3 in the lower halves, rows 4..7 in the upper ones: nothing crosses halves later */
     for (size_t i = 0; i < 4; i++) {
         const float *above = x + i * stride, *below = x + (i + 4) * stride;
         row[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(above)),

@@ -1,5 +1,9 @@
-/* winograd_tmpl.h - the transforms of Winograd's F(4x4, 3x3); scalar.c has them as matrices. Wants
- * the words that rows_tmpl.h does, vec_sub, and vec_load_every_fourth, vec_store_every_fourth. */
+/* winograd_tmpl.h - the transforms of Winograd's F(4x4, 3x3). scalar_winograd.c has their matrices.
+ */
+#ifndef PPM_SIMD_WINOGRAD_TMPL_H
+#define PPM_SIMD_WINOGRAD_TMPL_H
+
+#include "simd/lanes.h"
 
 enum { PLACES_ON_AXIS = SIMD_WINOGRAD_INPUT };
 
@@ -10,7 +14,7 @@ enum { PLACES_ON_AXIS = SIMD_WINOGRAD_INPUT };
 #define FAR2  (FAR * FAR)
 
 /* ret = B^T d. The points +-a share their even and odd parts. */
-GEMM_INLINE void winograd_input_axis(const vec d[PLACES_ON_AXIS], vec ret[PLACES_ON_AXIS])
+ALWAYS_INLINE void winograd_input_axis(const vec d[PLACES_ON_AXIS], vec ret[PLACES_ON_AXIS])
 {
     const vec near = vec_set(NEAR), far = vec_set(FAR);
     const vec minus_near = vec_set(-NEAR), minus_far = vec_set(-FAR);
@@ -29,7 +33,7 @@ GEMM_INLINE void winograd_input_axis(const vec d[PLACES_ON_AXIS], vec ret[PLACES
 }
 
 /* ret = G g */
-GEMM_INLINE void winograd_weights_axis(const vec g[3], vec ret[PLACES_ON_AXIS])
+ALWAYS_INLINE void winograd_weights_axis(const vec g[3], vec ret[PLACES_ON_AXIS])
 {
     const float near_scale = 1 / (2 * NEAR2 * (NEAR2 - FAR2));
     const float far_scale = 1 / (2 * FAR2 * (FAR2 - NEAR2));
@@ -48,7 +52,7 @@ GEMM_INLINE void winograd_weights_axis(const vec g[3], vec ret[PLACES_ON_AXIS])
 }
 
 /* ret = A^T m */
-GEMM_INLINE void winograd_output_axis(const vec m[PLACES_ON_AXIS], vec ret[SIMD_WINOGRAD_TILE])
+ALWAYS_INLINE void winograd_output_axis(const vec m[PLACES_ON_AXIS], vec ret[SIMD_WINOGRAD_TILE])
 {
     const vec near_even = vec_add(m[1], m[2]), near_odd = vec_sub(m[1], m[2]);
     const vec far_even = vec_add(m[3], m[4]), far_odd = vec_sub(m[3], m[4]);
@@ -112,7 +116,7 @@ static void winograd_weights(const float *x, size_t stride, size_t count, float 
 }
 
 /* Whether the first lanes are neither NaN nor Inf, times zero: zero or not. */
-GEMM_INLINE bool are_zero(vec value, size_t lanes)
+ALWAYS_INLINE bool are_zero(vec value, size_t lanes)
 {
     float values[LANES];
     bool are = true;
@@ -161,3 +165,5 @@ static bool winograd_output(const struct simd_winograd_sums *from, float *ret, s
 #undef FAR
 #undef NEAR2
 #undef FAR2
+
+#endif

@@ -1,13 +1,21 @@
-/* words_avx512.h - the words of AVX-512 F, which the templates of kernels are written over. */
+/* words_avx512.h - the words of AVX-512 F, and with -mavx512bf16 those of pairs. */
 #ifndef PPM_SIMD_WORDS_AVX512_H
 #define PPM_SIMD_WORDS_AVX512_H
 
 #include <immintrin.h>
-#include <math.h>
 #include <sleef.h>
+#include <stddef.h>
 
-enum { LANES = 16, GEMM_ROWS = 14, GEMM_VECTORS = 2 };
+enum { LANES = 16, GEMM_ROWS = 14, GEMM_VECTORS = 2, TRANSPOSE_BLOCK = 8 };
+#define GEMM_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 typedef __m512 vec;
+typedef __mmask16 vec_mask;
+typedef __m512i vec_places;
+#ifdef __AVX512BF16__
+#    define WORDS_OF_PAIRS
+#endif
+
+#include "simd/words.h"
 
 static inline vec vec_load(const float *x)
 {
@@ -103,9 +111,7 @@ static inline void vec_store_every_fourth(float *x, const vec v[4])
     vec_store(x + 3 * LANES, _mm512_permutex2var_ps(high_even, high, high_odd));
 }
 
-typedef __m512i vec_places;
-
-static inline vec_places places_load(const uint32_t places[LANES])
+static inline vec_places vec_load_places(const uint32_t places[LANES])
 {
     return _mm512_loadu_si512(places);
 }
@@ -114,8 +120,6 @@ static inline vec vec_pick(vec v, vec_places places)
 {
     return _mm512_permutexvar_ps(places, v);
 }
-
-typedef __mmask16 vec_mask;
 
 static inline vec_mask vec_exceeds(vec value, vec best)
 {
@@ -133,17 +137,94 @@ static inline void vec_store_int(int32_t *ret, vec v)
     _mm512_storeu_si512(ret, _mm512_cvtps_epi32(v));
 }
 
-#define vec_set(value)   _mm512_set1_ps(value)
-#define vec_add(a, b)    _mm512_add_ps(a, b)
-#define vec_sub(a, b)    _mm512_sub_ps(a, b)
-#define vec_mul(a, b)    _mm512_mul_ps(a, b)
-#define vec_div(a, b)    _mm512_div_ps(a, b)
-#define vec_max(a, b)    _mm512_max_ps(a, b)
-#define vec_min(a, b)    _mm512_min_ps(a, b)
-#define vec_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define vec_exp(x)       Sleef_expf16_u10avx512f(x)
-#define vec_expm1(x)     Sleef_expm1f16_u10avx512f(x)
-#define vec_tanh(x)      Sleef_tanhf16_u10avx512f(x)
-#define vec_erf(x)       Sleef_erff16_u10avx512f(x)
+static inline vec vec_set(float value)
+{
+    return _mm512_set1_ps(value);
+}
+
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline vec vec_exp(vec x)
+{
+    return Sleef_expf16_u10avx512f(x);
+}
+
+static inline vec vec_expm1(vec x)
+{
+    return Sleef_expm1f16_u10avx512f(x);
+}
+
+static inline vec vec_tanh(vec x)
+{
+    return Sleef_tanhf16_u10avx512f(x);
+}
+
+static inline vec vec_erf(vec x)
+{
+    return Sleef_erff16_u10avx512f(x);
+}
+
+#ifdef WORDS_OF_PAIRS
+static inline vec vec_dot(vec a, vec b, vec c)
+{
+    return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+}
+
+static inline vec vec_lower(vec pairs)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
+}
+
+static inline vec vec_upper(vec pairs)
+{
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
+    return _mm512_castsi512_ps(_mm512_and_epi32(_mm512_castps_si512(pairs), upper));
+}
+
+/* The instruction appends one vector's halves to the other's; a pair needs them interleaved. */
+static inline vec vec_pair(vec lower, vec upper)
+{
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(upper, lower);
+    const __m512i places =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(places, both));
+}
+#endif
+
+#include "simd/transpose_x86.h"
 
 #endif

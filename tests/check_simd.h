@@ -38,7 +38,7 @@ checker check_winograd_output;
 checker check_stretch_rows, check_argmax;        /* check_simd_output.c */
 checker check_from_float16, check_from_bfloat16; /* check_simd_halves.c */
 checker check_to_float16, check_to_bfloat16;
-checker check_activations, check_softmax; /* check_simd_act.c */
+checker check_activations, check_softmax; /* check_simd_activations.c */
 
 /* $PPM_TEST_SEED, or 1 */
 uint64_t check_seed(void);

@@ -6,14 +6,14 @@
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[SIMD_ACTIVATION_COUNT] = {
-    [SIMD_RELU] = "relu", [SIMD_RELU6] = "relu6",     [SIMD_LEAKY_RELU] = "leaky_relu",
-    [SIMD_ELU] = "elu",   [SIMD_SIGMOID] = "sigmoid", [SIMD_TANH] = "tanh",
-    [SIMD_SILU] = "silu", [SIMD_GELU] = "gelu",       [SIMD_HARDSWISH] = "hardswish",
-};
+static const char *name_of(int activation)
+{
+    return simd_activations[activation].name;
+}
 
 static float activate(int activation, float x, float slope)
 {
@@ -42,8 +42,11 @@ static long double formula(int activation, long double x, long double slope)
         return x / (1 + expl(-x));
     case SIMD_GELU:
         return x / 2 * erfcl(-x * sqrtl(0.5L));
-    default:
+    case SIMD_HARDSWISH:
         return x * fminl(fmaxl(x + 3, 0), 6) / 6;
+    default:
+        cr_assert_fail("activation %d has no formula here", activation);
+        return 0;
     }
 }
 
@@ -55,7 +58,7 @@ static void expect_near(int activation, float x, float slope)
     const long double step = fmaxl(fabsl(exact) * 0x1p-23L, 0x1p-149L);
     const long double lost = activation == SIMD_GELU ? 0x1p-52L * fabsl((long double)x) : 0;
     cr_assert(fabsl((long double)found - exact) <= step + lost, "%s(%.9g): found %.9g, not %.9Lg",
-              names[activation], (double)x, (double)found, exact);
+              name_of(activation), (double)x, (double)found, exact);
 }
 
 Test(simd, activations_follow_their_formulas)
@@ -68,6 +71,19 @@ Test(simd, activations_follow_their_formulas)
             expect_near(activation, -x, -2);
         }
     }
+}
+
+/* `name` in the table of layers */
+Test(simd, activations_are_in_the_documentation)
+{
+    size_t size;
+    char *text = support_read("docs/models.md", &size), quoted[40];
+    for (int activation = 0; activation < SIMD_ACTIVATION_COUNT; activation++) {
+        snprintf(quoted, sizeof quoted, "`%s`", name_of(activation));
+        cr_expect(memmem(text, size, quoted, strlen(quoted)) != NULL, "docs/models.md lacks %s",
+                  quoted);
+    }
+    free(text);
 }
 
 Test(simd, activations_of_special_values)
@@ -110,11 +126,11 @@ Test(simd, activations_of_special_values)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const float found = activate(cases[i].activation, cases[i].x, 0.25F);
         cr_expect(isnan(cases[i].y) ? isnan(found) : found == cases[i].y,
-                  "%s(%g): found %g, expected %g", names[cases[i].activation], (double)cases[i].x,
+                  "%s(%g): found %g, expected %g", name_of(cases[i].activation), (double)cases[i].x,
                   (double)found, (double)cases[i].y);
     }
     for (int activation = 0; activation < SIMD_ACTIVATION_COUNT; activation++)
-        cr_expect(isnan(activate(activation, NAN, 0.25F)), "%s(NaN)", names[activation]);
+        cr_expect(isnan(activate(activation, NAN, 0.25F)), "%s(NaN)", name_of(activation));
 }
 
 /* In place, any count, and no element past it. */
@@ -129,7 +145,7 @@ Test(simd, activations_touch_what_they_should)
             for (size_t i = 0; i < COUNT(x); i++) {
                 const float expected =
                     i >= 1 && i <= count ? activate(activation, x[i], 0.5F) : x[i];
-                cr_assert(y[i] == expected, "%s, %zu of %zu", names[activation], i, count);
+                cr_assert(y[i] == expected, "%s, %zu of %zu", name_of(activation), i, count);
             }
         }
 }
@@ -321,7 +337,8 @@ Test(simd, selection)
         const struct simd_ops *table = simd_select(name);
         cr_assert(table != NULL, "%s", name);
         for (int activation = 0; activation < SIMD_ACTIVATION_COUNT; activation++)
-            cr_expect(table->activate[activation] != NULL, "%s lacks %s", name, names[activation]);
+            cr_expect(table->activate[activation] != NULL, "%s lacks %s", name,
+                      name_of(activation));
         cr_expect(table->softmax != NULL && table->float16_to_float32 != NULL &&
                       table->bfloat16_to_float32 != NULL,
                   "%s", name);

@@ -10,7 +10,7 @@ static bool always(void)
 }
 
 #if defined(__x86_64__)
-/* The builtins also ask whether the operating system saves these registers. */
+/* The builtins also check that the operating system saves these registers. */
 static bool has_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma");

@@ -7,7 +7,7 @@
 /* Where LANES results read, counted from the first one's column. */
 struct stretch {
     size_t width; /* of the rows, from there on */
-    size_t lanes; /* results that are wanted */
+    size_t lanes; /* how many of the results are wanted */
     const float *weight;
     uint32_t low[LANES], high[LANES];
 };
@@ -26,7 +26,7 @@ ALWAYS_INLINE struct stretch stretch_at(const struct simd_taps *taps, size_t fir
     return s;
 }
 
-/* All within one vector of columns, as whenever there are more results than columns. */
+/* All results read one vector of columns; always so when rows get longer. */
 static void stretch_window(const struct stretch *s, const float *x, size_t stride, size_t rows,
                            float *ret, size_t ret_stride)
 {
@@ -79,8 +79,8 @@ ALWAYS_INLINE void store_labels(int32_t *ret, vec labels, size_t lanes)
         ret[i] = all[i];
 }
 
-/* Vectors of pixels side by side do not wait for each other; the last of them has `last` lanes.
- * Labels are floats, which hold every number of a channel, until they are stored. */
+/* Several vectors of pixels are independent, so that none waits for another; the last has `last`
+ * lanes. Labels are floats until they are stored: every channel's number is exact. */
 ALWAYS_INLINE void argmax_columns(const size_t vectors, size_t last, const float *x,
                                   size_t channels, size_t stride, int32_t *ret)
 {

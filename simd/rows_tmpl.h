@@ -4,7 +4,7 @@
 
 #include "simd/lanes.h"
 
-/* The sums of neighbouring vectors of columns stay in registers over all rows; the last of them has
+/* The sums of up to four vectors of columns stay in registers over all rows; the last vector has
  * `last` lanes. */
 ALWAYS_INLINE void sum_columns(const size_t vectors, size_t last, const float *x, size_t stride,
                                size_t rows, float *ret)

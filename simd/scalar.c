@@ -17,7 +17,7 @@ static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, float su
     return value < tile->low ? tile->low : value > tile->high ? tile->high : value;
 }
 
-/* What a run reads as b: packed, now at the latest. */
+/* b of a run, packed now if it was not. */
 static const float *packed_columns(const struct simd_gemm_run *run, size_t columns)
 {
     for (size_t i = 0; run->ret_packed && i < run->k; i++)
@@ -132,7 +132,7 @@ static uint32_t bits_of_float(float value)
     return bits;
 }
 
-/* Without the lowest bits, rounded to nearest even; a carry goes into the exponent as it should. */
+/* Drops the lowest bits, rounding to nearest even; a carry into the exponent is right. */
 static uint32_t round_bits(uint32_t bits, unsigned lowest)
 {
     return (bits + (1u << (lowest - 1)) - 1 + (bits >> lowest & 1u)) >> lowest;

@@ -37,7 +37,7 @@ static float upper_of(float word)
     return float_from_bits(bits_of_float(word) & 0xffff0000u);
 }
 
-/* What a run reads as b: packed, now at the latest. */
+/* b of a run, packed now if it was not. */
 static const float *packed_columns(const struct simd_gemm_run *run, size_t columns)
 {
     for (size_t i = 0; run->ret_packed && i < run->k; i += 2)

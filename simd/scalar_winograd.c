@@ -1,7 +1,6 @@
-/* scalar_winograd.c - the transforms of Winograd's F(4x4, 3x3) as matrices, with the points 0,
- * +-3/4,
- * +-3/2 and infinity (Cook-Toom's construction). They round a quarter as much as 0, +-1, +-2 do,
- * and B^T and A^T are exact. */
+/* scalar_winograd.c - the transforms of Winograd's F(4x4, 3x3) as matrices, by Cook and Toom's
+ * construction with the points 0, +-3/4, +-3/2 and infinity. They round a quarter as much as
+ * 0, +-1, +-2, and B^T and A^T are exact. */
 #include "simd/scalar.h"
 
 #include <math.h>

@@ -1,14 +1,13 @@
 /*
- * simd.h - the door of simd/: kernels as tables of typed function pointers, one per instruction
- * set.
+ * simd.h - the door of simd/: kernels as tables of typed function pointers, one table for each
+ * instruction set.
  *
- * The scalar table is the specification: plain C, every kernel present; activations and softmax are
- * evaluated in double precision and rounded once, sums are taken in the order of the formula. Other
- * tables are held against it by the tests.
+ * The scalar table is the specification, in plain C. Activations and softmax are evaluated in
+ * double precision and rounded once; sums are added in the order of the formula. Tests compare the
+ * other tables with it.
  *
- * Contracts shared by all kernels: they read and write exactly the elements named, need no
- * alignment, allow ret == x, keep no state, and may run on any thread. NaN and Inf behave as in the
- * formula.
+ * All kernels read and write exactly the elements named, need no alignment, allow ret == x, keep no
+ * state, and may run on any thread. NaN and Inf behave as in the formula.
  */
 #ifndef PPM_SIMD_SIMD_H
 #define PPM_SIMD_SIMD_H
@@ -38,28 +37,28 @@ extern const struct simd_activation_info simd_activations[SIMD_ACTIVATION_COUNT]
 /* No table's tile is larger, so arrays of these sizes hold any tile. */
 enum { SIMD_GEMM_ROWS_MAX = 32, SIMD_GEMM_COLUMNS_MAX = 32 };
 
-/* What the words of a run's a and b hold. Of pairs, the lower half of a word belongs to an even
- * step and the upper half to the next one: w words, w = (k + 1) / 2, stand for k steps, and where k
- * is odd, the upper halves of the last are 0. */
+/* What the words of a run's a and b hold. In a pair, the lower half of the word belongs to an even
+ * step and the upper half to the next one, so k steps take w = (k + 1) / 2 words. If k is odd, the
+ * upper halves of the last words are 0. */
 enum simd_words {
-    SIMD_FLOAT32,          /* a float32 each */
-    SIMD_BFLOAT16_WEIGHTS, /* a: pairs of bfloat16, [w][rows]; b: as float32 has it */
-    SIMD_BFLOAT16,         /* both: pairs of bfloat16; b: [w][gemm_columns] when it is packed */
+    SIMD_FLOAT32,          /* one float32 each */
+    SIMD_BFLOAT16_WEIGHTS, /* a: pairs of bfloat16, [w][rows]; b: float32 */
+    SIMD_BFLOAT16,         /* both: pairs of bfloat16; b, if packed: [w][gemm_columns] */
 };
 
 /* A run of k steps of a product: a panel of A times a micro-panel of B.
- * a is packed [k][rows]; b is packed [k][gemm_columns], all of whose columns may be read.
- * With ret_packed, b is still unpacked: k rows b_stride apart, of which the tile's columns are
- * read. They are packed to ret_packed on the way, for later tiles of as many columns; for
- * SIMD_BFLOAT16 they are rows of float32, rounded on the way, and ret_packed gets their pairs. */
+ * a is packed [k][rows]; b is packed [k][gemm_columns], and all of its columns may be read.
+ * With ret_packed, b is not packed yet: k rows b_stride apart, of which the tile's columns are read
+ * and also packed to ret_packed, for later tiles of the same width. For SIMD_BFLOAT16 these rows
+ * are float32, and ret_packed receives them rounded, in pairs. */
 struct simd_gemm_run {
     const float *a, *b;
     size_t k;
     float *ret_packed; /* NULL: b is packed */
     size_t b_stride;
-    /* Fetched into the second-level cache on the way, never read: what will be a next; and every
-     * so many words of b (0: never) a cache line of a row that will be b, those rows being
-     * next_b_stride apart. A next_a that is not mapped costs time. */
+    /* Prefetch hints, never read: the next a; and one cache line of the next b for every
+     * next_b_every steps (0: never), next_b_stride apart. Both go to the second-level cache. An
+     * unmapped next_a costs time. */
     const float *next_a, *next_b;
     size_t next_b_every;
     size_t next_b_stride;
@@ -69,7 +68,8 @@ struct simd_gemm_run {
 /* One register tile of a matrix product with its epilogue: for r < rows and j < columns,
  *   sum     = (accumulates ? c[r][j] : 0) + sum over all runs of a[i][r] * b[i][j]
  *   c[r][j] = scale ? clamp(sum * scale[r] + shift[r], low, high) : sum
- * NaN passes the clamp. c's rows are c_stride elements apart; nothing else of c is touched. */
+ * NaN passes through the clamp. c's rows are c_stride elements apart; the rest of c is untouched.
+ */
 struct simd_gemm_tile {
     const struct simd_gemm_run *runs;
     size_t run_count;
@@ -81,28 +81,28 @@ struct simd_gemm_tile {
     bool accumulates;
 };
 
-/* Winograd's F(4x4, 3x3): a 3x3 convolution gives 4 x 4 outputs at a time as 36 products, one for
- * each place of a 6 x 6 domain into which weights and inputs are transformed and sums back from: y
- * = A^T [ sum over channels c of (G g_c G^T) * (B^T d_c B) ] A     (* is elementwise) with d_c
- * [6][6] inputs, g_c [3][3] weights, y [4][4]. Lavin and Gray, "Fast Algorithms for Convolutional
- * Neural Networks", CVPR 2016. The matrices stand in scalar.c. */
+/* Winograd's F(4x4, 3x3) computes 4 x 4 outputs of a 3x3 convolution with 36 products per channel,
+ * one for each place of a 6 x 6 domain. Weights and inputs are transformed into it, sums back:
+ *   y = A^T [ sum over channels c of (G g_c G^T) * (B^T d_c B) ] A     (* is elementwise)
+ * with inputs d_c [6][6], weights g_c [3][3] and y [4][4]. Lavin and Gray, "Fast Algorithms for
+ * Convolutional Neural Networks", CVPR 2016. scalar_winograd.c has the matrices. */
 enum {
-    SIMD_WINOGRAD_TILE = 4,    /* outputs on an axis */
-    SIMD_WINOGRAD_INPUT = 6,   /* inputs on an axis */
-    SIMD_WINOGRAD_PLACES = 36, /* of the domain */
-    SIMD_WINOGRAD_TOGETHER = 16
+    SIMD_WINOGRAD_TILE = 4,     /* outputs on an axis */
+    SIMD_WINOGRAD_INPUT = 6,    /* inputs on an axis */
+    SIMD_WINOGRAD_PLACES = 36,  /* of the domain */
+    SIMD_WINOGRAD_TOGETHER = 16 /* rows have room for a multiple of this many tiles */
 };
 
-/* Sums of neighbouring tiles to be transformed back, of one output channel. */
+/* Sums of one output channel, for neighbouring tiles */
 struct simd_winograd_sums {
-    const float *sums; /* that of place p and tile t: sums[p * stride + t] */
+    const float *sums; /* place p of tile t: sums[p * stride + t] */
     size_t stride, count;
     float scale, shift, low, high; /* epilogue, as in struct simd_gemm_tile */
 };
 
-/* Where a stretched row reads: count results of rows of width elements. With low = low[j] and
- * high = min(low + 1, width - 1), result j is (1 - weight[j]) * x[low] + weight[j] * x[high]. low
- * ascends, and is below width. */
+/* How rows of width elements are stretched to count results: with low = low[j] and
+ * high = min(low + 1, width - 1), result j is (1 - weight[j]) * x[low] + weight[j] * x[high].
+ * low ascends and is below width. */
 struct simd_taps {
     const uint32_t *low;
     const float *weight;
@@ -110,7 +110,7 @@ struct simd_taps {
 };
 
 struct simd_ops {
-    const char *name; /* "scalar"; what PPM_ISA selects it by */
+    const char *name; /* "scalar"; PPM_ISA selects by it */
 
     /* Every thread calls begin before it computes with this table, and end, with what begin
      * returned, when it is done. They may nest. In between, subnormal numbers are taken as zero.
@@ -141,7 +141,7 @@ struct simd_ops {
                            size_t ret_stride);
 
     /* ret[p * ret_stride + k] = (G g G^T)[p / 6][p % 6] with g[i][j] = x[(3 * i + j) * stride + k],
-     * for k < count: whatever the order of the weights of a tap is. */
+     * for k < count. The weights of a tap may be in any order. */
     void (*winograd_weights)(const float *x, size_t stride, size_t count, float *ret,
                              size_t ret_stride);
 
@@ -150,16 +150,16 @@ struct simd_ops {
      * multiple of SIMD_WINOGRAD_TOGETHER. Returns whether all (A^T m A) are finite. */
     bool (*winograd_output)(const struct simd_winograd_sums *from, float *ret, size_t ret_stride);
 
-    /* ret[i * ret_stride + j] = result j of taps, read from x + i * stride, i < rows. Any of a
-     * row's width elements may be read; ret does not overlap x. */
+    /* ret[i * ret_stride + j] = result j of taps on the row at x + i * stride, i < rows. All width
+     * elements of a row may be read; ret does not overlap x. */
     void (*stretch_rows)(const float *x, size_t stride, size_t rows, const struct simd_taps *taps,
                          float *ret, size_t ret_stride);
 
-    /* ret[j] = the lowest c < channels with the largest x[c * stride + j], j < count, NaN being
-     * larger than all; at most 2^24 channels. ret does not overlap x. */
+    /* ret[j] = the lowest c < channels with the largest x[c * stride + j], j < count; NaN is
+     * the largest. At most 2^24 channels. ret does not overlap x. */
     void (*argmax)(const float *x, size_t channels, size_t stride, size_t count, int32_t *ret);
 
-    /* ret[i] = f(x[i], slope) for i < count; slope is read by SIMD_LEAKY_RELU alone. */
+    /* ret[i] = f(x[i], slope) for i < count; only SIMD_LEAKY_RELU reads slope. */
     void (*activate[SIMD_ACTIVATION_COUNT])(const float *x, float *ret, size_t count, float slope);
 
     /* Softmax over channels, in place, for count neighbouring pixels p:
@@ -168,43 +168,42 @@ struct simd_ops {
     void (*softmax)(float *x, size_t channels, size_t stride, size_t count);
 
     /* ret[i] = the float32 that equals half[i], i < count; ret does not overlap half. A NaN keeps
-     * sign and payload; that of a float16 becomes quiet. */
+     * its sign and payload; from float16 it becomes quiet. */
     void (*float16_to_float32)(const uint16_t *half, float *ret, size_t count);
     void (*bfloat16_to_float32)(const uint16_t *half, float *ret, size_t count);
 
-    /* ret[i] = x[i] rounded to nearest, ties to even, i < count; ret does not overlap x. What is
-     * halfway from the largest finite value to the next power of two, or beyond, becomes Inf; what
-     * is too small a subnormal number or a zero of its sign; a NaN a quiet one of its sign and the
-     * top bits of its payload. */
+    /* ret[i] = x[i] rounded to nearest, ties to even, i < count; ret does not overlap x. A value
+     * halfway from the largest finite one to the next power of two, or larger, becomes Inf; a small
+     * one becomes subnormal, or a zero with its sign; a NaN becomes quiet and keeps its sign and
+     * the top bits of its payload. */
     void (*float32_to_float16)(const float *x, uint16_t *ret, size_t count);
     void (*float32_to_bfloat16)(const float *x, uint16_t *ret, size_t count);
 };
 
-/* Products of bfloat16, of which not every CPU is capable. Sums and epilogues are float32's; a
- * product of two bfloat16 is exact in float32, and is added at once or with its neighbour.
- * Rounding is to nearest, ties to even; NaN stays NaN, what is beyond the largest bfloat16 becomes
- * Inf, and subnormal numbers may be taken as zero. */
+/* Products of bfloat16, on CPUs that have them. Sums and epilogues are float32; a product of two
+ * bfloat16 is exact in float32, and is added alone or together with its neighbour. Rounding is to
+ * nearest, ties to even; NaN stays NaN, values beyond the largest bfloat16 become Inf, and
+ * subnormal numbers may be taken as zero. */
 struct simd_bfloat16 {
-    /* The same as simd_ops.gemm_tile, of the same size, for runs of any words. */
+    /* simd_ops.gemm_tile for runs of any words; its tiles have the same size. */
     void (*gemm_tile)(const struct simd_gemm_tile *tile);
 
-    /* ret[i][j] = the pair of x[2i][j] and x[2i + 1][j], which is 0 for 2i + 1 == k; i < (k + 1) /
-     * 2 and j < columns, rows without gaps. ret does not overlap x. */
+    /* ret[i][j] = the pair of x[2i][j] and x[2i + 1][j], the latter 0 where 2i + 1 == k, for
+     * i < (k + 1) / 2 and j < columns. Rows have no gaps; ret does not overlap x. */
     void (*pack_pairs)(const float *x, size_t k, size_t columns, float *ret);
 };
 
 extern const struct simd_ops simd_scalar;
 extern const struct simd_bfloat16 simd_scalar_bfloat16;
 
-/* B^T, for what is transformed along one axis alone. */
+/* B^T, to transform along one axis only */
 extern const float simd_winograd_input_matrix[SIMD_WINOGRAD_INPUT][SIMD_WINOGRAD_INPUT];
 
-/* The table named name, or the best that this CPU runs when name is NULL.
- * NULL when this build has none of that name or this CPU cannot run it. */
+/* The table with that name; the best one for this CPU if name is NULL. Returns NULL if this build
+ * has no such table or this CPU cannot run it. */
 const struct simd_ops *simd_select(const char *name);
 
-/* The kernels for bfloat16 beside a table, whose tiles have the same size; NULL when the table has
- * none or this CPU cannot run them. */
+/* The bfloat16 kernels that go with a table; NULL if it has none or this CPU cannot run them. */
 const struct simd_bfloat16 *simd_select_bfloat16(const struct simd_ops *ops);
 
 /* The names that simd_select takes on this machine, best first, separated by ", ". */

@@ -12,8 +12,8 @@ static void transpose_rest(const float *x, size_t stride, size_t rows, size_t co
             ret[j * ret_stride + i] = x[i * stride + j];
 }
 
-/* A whole cache line of each row before the next line: rows that lie a power of two apart push each
- * other out of the cache. */
+/* A whole cache line of each row is used before the next line: rows a power of two apart evict each
+ * other from the cache. */
 static void transpose(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
                       size_t ret_stride)
 {

@@ -7,13 +7,13 @@
 
 enum { PLACES_ON_AXIS = SIMD_WINOGRAD_INPUT };
 
-/* The points: +-NEAR and +-FAR, beside 0 and infinity. */
+/* The points are 0, +-NEAR, +-FAR and infinity. */
 #define NEAR  (3.F / 4)
 #define FAR   (3.F / 2)
 #define NEAR2 (NEAR * NEAR)
 #define FAR2  (FAR * FAR)
 
-/* ret = B^T d. The points +-a share their even and odd parts. */
+/* ret = B^T d. Points +-a share even and odd parts. */
 ALWAYS_INLINE void winograd_input_axis(const vec d[PLACES_ON_AXIS], vec ret[PLACES_ON_AXIS])
 {
     const vec near = vec_set(NEAR), far = vec_set(FAR);
@@ -115,7 +115,7 @@ static void winograd_weights(const float *x, size_t stride, size_t count, float 
     }
 }
 
-/* Whether the first lanes are neither NaN nor Inf, times zero: zero or not. */
+/* Whether the first lanes are 0. NaN and Inf times 0 are not. */
 ALWAYS_INLINE bool are_zero(vec value, size_t lanes)
 {
     float values[LANES];

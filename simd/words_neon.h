@@ -24,7 +24,7 @@ static inline void vec_store(float *x, vec v)
     vst1q_f32(x, v);
 }
 
-/* There are no masked loads and stores: the lanes of a part go one, or two, at a time. */
+/* NEON has no masked loads and stores: a part is moved one or two lanes at a time. */
 static inline vec vec_load_part(const float *x, size_t lanes)
 {
     vec v = vdupq_n_f32(0);

@@ -101,7 +101,7 @@ static float column(const struct check *check, const struct simd_gemm_run *run, 
                            : half_of(run->b[i / 2 * check->ops->gemm_columns + j], i % 2);
 }
 
-/* The same bits, but for what is subnormal. */
+/* The same bits, except for subnormals. */
 static bool is_rounded(float found, float expected)
 {
     return bits_of(found) == bits_of(expected) ||
@@ -219,14 +219,14 @@ static void pairs_cut_off(const float *x, size_t k, size_t columns, float *ret)
                              bits_of(x[j]) >> 16);
 }
 
-static void pairs_beside_garbage(const float *x, size_t k, size_t columns, float *ret)
+static void pairs_with_garbage(const float *x, size_t k, size_t columns, float *ret)
 {
     honest->pack_pairs(x, k, columns, ret);
     for (size_t j = 0; k % 2 && j < columns; j++)
         ret[k / 2 * columns + j] = of_bits(bits_of(ret[k / 2 * columns + j]) | 0x40000000u);
 }
 
-static void pairs_behind(const float *x, size_t k, size_t columns, float *ret)
+static void pairs_beyond(const float *x, size_t k, size_t columns, float *ret)
 {
     honest->pack_pairs(x, k, columns, ret);
     ret[(k + 1) / 2 * columns] = 0;
@@ -244,8 +244,8 @@ Test(check_simd, planted_faults_of_bfloat16_are_found)
         {"exchanged halves", check_bfloat16_tile, {.gemm_tile = tile_exchanges_halves}},
         {"precision", check_bfloat16_tile, {.gemm_tile = tile_loses_precision}},
         {"cut off", check_pack_pairs, {.pack_pairs = pairs_cut_off}},
-        {"garbage", check_pack_pairs, {.pack_pairs = pairs_beside_garbage}},
-        {"behind", check_pack_pairs, {.pack_pairs = pairs_behind}},
+        {"garbage", check_pack_pairs, {.pack_pairs = pairs_with_garbage}},
+        {"beyond", check_pack_pairs, {.pack_pairs = pairs_beyond}},
     };
     const uint64_t seed = check_seed();
     honest = &simd_scalar_bfloat16;

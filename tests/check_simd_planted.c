@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct simd_ops *honest;
-static volatile float sink; /* what is read too much must be read */
+static volatile float sink; /* the excess must be read */
 
 /* ---- the register tile ---- */
 
@@ -16,7 +16,7 @@ static float *last_of(const struct simd_gemm_tile *tile)
     return tile->c + (tile->rows - 1) * tile->c_stride + tile->columns - 1;
 }
 
-static void gemm_stores_behind(const struct simd_gemm_tile *tile)
+static void gemm_stores_beyond(const struct simd_gemm_tile *tile)
 {
     honest->gemm_tile(tile);
     last_of(tile)[1] = 0;
@@ -35,7 +35,7 @@ static void gemm_forgets_to_accumulate(const struct simd_gemm_tile *tile)
     honest->gemm_tile(&other);
 }
 
-static void gemm_reads_behind_weights(const struct simd_gemm_tile *tile)
+static void gemm_reads_beyond_weights(const struct simd_gemm_tile *tile)
 {
     honest->gemm_tile(tile);
     for (size_t i = 0; i < tile->run_count; i++)
@@ -181,10 +181,10 @@ static const struct plant {
     checker *run;
     struct simd_ops kernels; /* that replace the honest ones */
 } plants[] = {
-    PLANT(check_gemm_tile, gemm_tile, gemm_stores_behind),
+    PLANT(check_gemm_tile, gemm_tile, gemm_stores_beyond),
     PLANT(check_gemm_tile, gemm_tile, gemm_one_lane_wrong),
     PLANT(check_gemm_tile, gemm_tile, gemm_forgets_to_accumulate),
-    PLANT(check_gemm_tile, gemm_tile, gemm_reads_behind_weights),
+    PLANT(check_gemm_tile, gemm_tile, gemm_reads_beyond_weights),
     PLANT(check_transpose, transpose, transpose_last_missing),
     PLANT(check_sum_rows, sum_rows, sum_of_other_order),
     PLANT(check_lerp_rows, lerp_rows, lerp_last_missing),
@@ -225,7 +225,7 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     return ret;
 }
 
-/* From any seed: what is found by luck is not found. */
+/* From several seeds, so that no fault is found by luck. */
 Test(check_simd, planted_faults_are_found)
 {
     const uint64_t seed = check_seed();

@@ -110,7 +110,7 @@ static void check_output(struct check *check, size_t count)
     simd_scalar.winograd_output(&from, expected, WIDEST);
     CHECK_CALL(check, are_finite = check->ops->winograd_output(&from, ret, ret_stride));
     if (!are_finite)
-        check_fault(check, "output of %zu tiles: found what is not finite", count);
+        check_fault(check, "output of %zu tiles: reported as not finite", count);
     compare(check, "output", ret, ret_stride, TILE, TILE * count, WIDEST,
             TOLERANCE(8.6) * (double)(largest(sums, floats) + 1));
     check_gaps(check, "output", ret, ret_stride, TILE, TILE * whole(count));
@@ -122,7 +122,8 @@ static void check_output(struct check *check, size_t count)
         specials[check_pick(check, COUNT(specials))];
     CHECK_CALL(check, are_finite = check->ops->winograd_output(&from, ret, ret_stride));
     if (are_finite)
-        check_fault(check, "output of %zu tiles: what is not finite is not noticed", count);
+        check_fault(check, "output of %zu tiles: a value that is not finite was not reported",
+                    count);
 }
 
 static void check_counts(struct check *check, void (*one)(struct check *check, size_t count))

@@ -1,6 +1,7 @@
 /* check_simd_gemm.c - the register tile and its packing against the formulas of simd.h.
  *
- * Not table against table: panels of tables differ in width, and so does what is packed. */
+ * Tables are not compared with each other: their panels differ in width, and so do packed columns.
+ */
 #include "tests/check_simd_gemm.h"
 #include "tests/support.h"
 

@@ -1,5 +1,6 @@
-/* check_simd_winograd.c - the transforms of Winograd's F(4x4, 3x3), against the scalar kernels. Of
- * what is not finite only that it is noticed: matrices have zeros, which spread it further. */
+/* check_simd_winograd.c - the transforms of Winograd's F(4x4, 3x3), against the scalar kernels.
+ * Values that are not finite only have to be reported: zeros in the matrices spread them further.
+ */
 #include "tests/check_simd.h"
 #include "tests/support.h"
 

@@ -18,43 +18,49 @@
 #define REGIONS "/v2/systemsharedmemory"
 #define REGION  REGIONS "/region/{region}"
 
-/* The query parameters of a request to compute, and of a question about a shape. */
-static const char infer_parameters[] = "shape layout dtype out_dtype stages";
-static const char shape_parameters[] = "shape layout";
-static const char no_parameters[] = "";
+/* Query parameters. Browsers and balancers add some of their own, so the page and health checks
+ * ignore theirs. */
+#define OF_INFERENCE "shape layout dtype out_dtype stages"
+#define OF_SHAPE     "shape layout"
+#define NONE         ""
 
-/* Browsers and balancers add parameters of their own, so the page and health checks ignore theirs.
- */
-#define GET(pattern, finish)                                                                       \
+#define GET(path, handler)                                                                         \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, finish, NULL, no_parameters, false, false, 0                   \
+        .method = "GET", .pattern = path, .finish = handler, .parameters = NONE                    \
     }
-#define MODEL_CARD(pattern)                                                                        \
+#define MODEL_CARD(path)                                                                           \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, model_card_finish, NULL, shape_parameters, false, false, 0     \
+        .method = "GET", .pattern = path, .finish = model_card_finish, .parameters = OF_SHAPE      \
     }
-#define PAGE(pattern)                                                                              \
+#define PAGE(path)                                                                                 \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, page_finish, NULL, NULL, true, false, 0                        \
+        .method = "GET", .pattern = path, .finish = page_finish, .is_open = true                   \
     }
-#define HEALTH(pattern, finish)                                                                    \
+#define HEALTH(path, handler)                                                                      \
     {                                                                                              \
-        "GET", pattern, NULL, NULL, finish, NULL, NULL, true, true, 0                              \
+        .method = "GET", .pattern = path, .finish = handler, .is_open = true, .is_vital = true     \
     }
-#define INFER(pattern)                                                                             \
+#define METRICS(path)                                                                              \
     {                                                                                              \
-        "POST", pattern, infer_begin, infer_arrived, inference_finish, inference_release,          \
-            infer_parameters, false, false, HTTP_BODY_ANY                                          \
+        .method = "GET", .pattern = path, .finish = metrics_finish, .parameters = NONE,            \
+        .is_vital = true                                                                           \
     }
-#define V2_INFER(pattern)                                                                          \
+#define INFER(path)                                                                                \
     {                                                                                              \
-        "POST", pattern, v2_infer_begin, v2_infer_arrived, inference_finish, v2_infer_release,     \
-            shape_parameters, false, false, HTTP_BODY_ANY                                          \
+        .method = "POST", .pattern = path, .begin = infer_begin, .arrived = infer_arrived,         \
+        .finish = inference_finish, .release = inference_release, .parameters = OF_INFERENCE,      \
+        .body_bytes_max = HTTP_BODY_ANY                                                            \
     }
-#define DO(pattern, finish)                                                                        \
+#define V2_INFER(path)                                                                             \
     {                                                                                              \
-        "POST", pattern, v2_order_begin, NULL, finish, NULL, no_parameters, false, false,          \
-            V2_ORDER_BYTES_MAX                                                                     \
+        .method = "POST", .pattern = path, .begin = v2_infer_begin, .arrived = v2_infer_arrived,   \
+        .finish = inference_finish, .release = v2_infer_release, .parameters = OF_SHAPE,           \
+        .body_bytes_max = HTTP_BODY_ANY                                                            \
+    }
+#define ORDER(path, handler)                                                                       \
+    {                                                                                              \
+        .method = "POST", .pattern = path, .begin = v2_order_begin, .finish = handler,             \
+        .parameters = NONE, .body_bytes_max = V2_ORDER_BYTES_MAX                                   \
     }
 
 const struct http_route handlers_routes[] = {
@@ -64,7 +70,7 @@ const struct http_route handlers_routes[] = {
     MODEL_CARD("/ppm/{model}"),
     HEALTH("/healthz", healthz_finish),
     HEALTH("/readyz", readyz_finish),
-    {"GET", "/metrics", NULL, NULL, metrics_finish, NULL, no_parameters, false, true, 0},
+    METRICS("/metrics"),
     GET("/openapi.json", openapi_finish),
     PAGE("/"),
     PAGE("/page/{file}"),
@@ -82,13 +88,13 @@ const struct http_route handlers_routes[] = {
     GET(VERSION "/config", v2_model_config_finish),
     GET(VERSION "/stats", v2_model_stats_finish),
     V2_INFER(VERSION "/infer"),
-    DO("/v2/repository/index", v2_index_finish),
-    DO("/v2/repository/models/{model}/load", v2_load_finish),
-    DO("/v2/repository/models/{model}/unload", v2_unload_finish),
+    ORDER("/v2/repository/index", v2_index_finish),
+    ORDER("/v2/repository/models/{model}/load", v2_load_finish),
+    ORDER("/v2/repository/models/{model}/unload", v2_unload_finish),
     GET(REGIONS "/status", v2_regions_finish),
     GET(REGION "/status", v2_region_finish),
-    DO(REGION "/register", v2_register_finish),
-    DO(REGION "/unregister", v2_unregister_finish),
-    DO(REGIONS "/unregister", v2_unregister_all_finish),
+    ORDER(REGION "/register", v2_register_finish),
+    ORDER(REGION "/unregister", v2_unregister_finish),
+    ORDER(REGIONS "/unregister", v2_unregister_all_finish),
     {0},
 };

@@ -210,8 +210,7 @@ static void respond_encoded(struct inference *inference, const struct ppm_tensor
         handlers_describe_tensor(request, y, inference->answer_dtype);
     http_respond_within(request, 200, form->media_type, memory, memory, bytes);
     const bool is_compressed = form->is_text && http_compress(request);
-    inference->answer_bytes =
-        is_compressed ? 0 : bytes_max; /* the encoder may write to all of it */
+    inference->answer_bytes = is_compressed ? 0 : bytes_max; /* the encoder may use all of it */
 }
 
 static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
@@ -226,8 +225,7 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
     if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
         handlers_describe_tensor(request, y, inference->answer_dtype);
         http_respond_within(request, 200, form->media_type, memory, bytes.data, bytes.size);
-        inference->answer_bytes =
-            inference->costs.output_bytes; /* 16-bit values replaced the floats in place */
+        inference->answer_bytes = inference->costs.output_bytes; /* for 16-bit values as well */
         return;
     }
     respond_encoded(inference, y, threads);

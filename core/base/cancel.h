@@ -18,8 +18,7 @@ struct run {
     const struct ppm_pooling *pooling; /* the engine's, begun before the run; NULL: none */
     void *scratch;                     /* the engine's; NULL: allocated for the run */
     size_t scratch_bytes;
-    float
-        *head; /* room for the head's result, NCHW, if an output stage follows; NULL: not wanted */
+    float *head; /* room for the head's result, NCHW; NULL: not wanted, or no output stage */
 };
 
 bool run_is_cancelled(const struct run *run);

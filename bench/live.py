@@ -11,7 +11,7 @@ import tempfile
 import time
 
 import common
-from neighbours import process_seconds
+from neighbors import process_seconds
 
 CLIENT = os.environ.get("PPM_CLIENT", str(common.ROOT / "build/release/bench/client"))
 LISTING1 = common.Case("1", "configs/models/listing1-pytorch-ppm.json", (1, 4, 30, 30),

@@ -19,7 +19,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .layout = spec->layout,
         .output_dtype = spec->output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32,
         .classes = spec->output.classes,
-        .palette = spec->output.palette.count > 0 ? spec->output.palette.colours : NULL,
+        .palette = spec->output.palette.count > 0 ? spec->output.palette.colors : NULL,
         .palette_count = spec->output.palette.count,
         .parameters = model->parameters,
         .parameters_bytes = model->parameters_bytes,

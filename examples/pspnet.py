@@ -4,7 +4,7 @@
 
 A whole PSPNet-50 with its backbone in PyTorch and its pyramid and classifier in ppm-server, compared
 with the same network in PyTorch alone. Both label the image, and the picture shows the labels in Pascal
-VOC's colours. "make example" runs it.
+VOC's colors. "make example" runs it.
 
 Without trained weights (a checkpoint of hszhao/semseg) the network is random, with norms fitted to the
 image. Without your own image it uses a drawn one, and fits the last convolution to its labels
@@ -109,7 +109,7 @@ class PSPNet(nn.Module):
         return logits.argmax(1)[0]
 
 
-def randomise(network, image, labels):
+def randomize(network, image, labels):
     """He initialization, norms with the image's mean and variance, a classifier by least squares."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -221,7 +221,7 @@ def main():
 
     network = (trained(options.weights) if options.weights else PSPNet(VOC_CLASSES)).eval()
     if not options.weights:
-        randomise(network, x, None if labels is None else torch.from_numpy(labels))
+        randomize(network, x, None if labels is None else torch.from_numpy(labels))
     model = export(network, options.folder, size)
 
     features = timed("backbone in PyTorch", network.backbone, x)

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw
 AEROPLANE, BOAT, BUS, PLANT, SHEEP = 1, 4, 6, 16, 17
 GAP = 6  # pixels between two pictures
 
-# class, colour, shape, and its coordinates in a unit square
+# class, color, shape, and its coordinates in a unit square
 SHAPES = [
     (0, (118, 186, 226), "rectangle", (0, 0.3, 1, 0.46)),  # water
     (0, (104, 150, 84), "rectangle", (0, 0.46, 1, 0.68)),  # grass
@@ -36,26 +36,26 @@ def draw(side):
     image = Image.fromarray(sky.astype(np.uint8))
     labels = Image.new("L", image.size)
     on_image, on_labels = ImageDraw.Draw(image), ImageDraw.Draw(labels)
-    for label, colour, shape, at in SHAPES:
+    for label, color, shape, at in SHAPES:
         at = [round(value * (side - 1)) for value in at]
         more = {"radius": side // 30} if shape == "rounded_rectangle" else {}
-        getattr(on_image, shape)(at, fill=colour, **more)
+        getattr(on_image, shape)(at, fill=color, **more)
         getattr(on_labels, shape)(at, fill=label, **more)
     return image, np.array(labels)
 
 
-def voc_colours():
-    """Pascal VOC's colour for each label: its bits, from the lowest, are the highest of R, G, B."""
-    colours = np.zeros((256, 3), np.uint8)
+def voc_colors():
+    """Pascal VOC's color for each label: its bits, from the lowest, are the highest of R, G, B."""
+    colors = np.zeros((256, 3), np.uint8)
     for label in range(256):
         for bit in range(8):
-            colours[label, bit % 3] |= (label >> bit & 1) << (7 - bit // 3)
-    return colours
+            colors[label, bit % 3] |= (label >> bit & 1) << (7 - bit // 3)
+    return colors
 
 
 def side_by_side(image, label_maps):
     """One picture of the image and the label maps, side by side."""
-    pictures = [image] + [Image.fromarray(voc_colours()[labels]) for labels in label_maps]
+    pictures = [image] + [Image.fromarray(voc_colors()[labels]) for labels in label_maps]
     width = sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1)
     row = Image.new("RGB", (width, image.height), "white")
     for i, picture in enumerate(pictures):

@@ -93,7 +93,7 @@ enum {
     SIMD_WINOGRAD_TOGETHER = 16 /* rows have room for a multiple of this many tiles */
 };
 
-/* Sums of one output channel, for neighbouring tiles */
+/* Sums of one output channel, for neighboring tiles */
 struct simd_winograd_sums {
     const float *sums; /* place p of tile t: sums[p * stride + t] */
     size_t stride, count;
@@ -162,7 +162,7 @@ struct simd_ops {
     /* ret[i] = f(x[i], slope) for i < count; only SIMD_LEAKY_RELU reads slope. */
     void (*activate[SIMD_ACTIVATION_COUNT])(const float *x, float *ret, size_t count, float slope);
 
-    /* Softmax over channels, in place, for count neighbouring pixels p:
+    /* Softmax over channels, in place, for count neighboring pixels p:
      *   m = max_c x[c*stride + p];  e_c = exp(x[c*stride + p] - m);  x[c*stride + p] = e_c / sum e
      * stride >= count is the distance between channels, in elements. */
     void (*softmax)(float *x, size_t channels, size_t stride, size_t count);
@@ -181,7 +181,7 @@ struct simd_ops {
 };
 
 /* Products of bfloat16, on CPUs that have them. Sums and epilogues are float32; a product of two
- * bfloat16 is exact in float32, and is added alone or together with its neighbour. Rounding is to
+ * bfloat16 is exact in float32, and is added alone or together with its neighbor. Rounding is to
  * nearest, ties to even; NaN stays NaN, values beyond the largest bfloat16 become Inf, and
  * subnormal numbers may be taken as zero. */
 struct simd_bfloat16 {

@@ -30,11 +30,11 @@ def tables(text):
 
 def check_value(cell, value, key):
     """cell: "65536 (64 KiB)", "10000 (10 s)", "none", "false", "0600"."""
-    plain, _, spelt = cell.partition(" (")
+    plain, _, spelled = cell.partition(" (")
     shown = "none" if value in ("", []) else json.dumps(value) if isinstance(value, bool) else str(value)
     check(plain == shown, f"{key}: found {plain}, the program has {shown}")
-    if spelt:
-        number, unit = spelt.rstrip(")").split()
+    if spelled:
+        number, unit = spelled.rstrip(")").split()
         per_s = 1000 if key.endswith("_ms") else 1
         check(int(number) * UNITS.get(unit, per_s) == value, f"{key}: {value} is not {number} {unit}")
         check(unit in UNITS or unit == "s", f"{key}: unknown unit {unit}")

@@ -30,8 +30,8 @@ struct png_map png_map_read(const void *bytes, size_t count)
 {
     struct source source = {bytes, count};
     struct png_map map = {0};
-    png_colorp colours;
-    int colour_count;
+    png_colorp colors;
+    int color_count;
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, NULL, fail, fail);
     png_infop info = png_create_info_struct(png);
     png_set_read_fn(png, &source, give_bytes);
@@ -40,10 +40,10 @@ struct png_map png_map_read(const void *bytes, size_t count)
     cr_assert(png_get_bit_depth(png, info) == 8 &&
               png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE &&
               png_get_interlace_type(png, info) == PNG_INTERLACE_NONE);
-    cr_assert(png_get_PLTE(png, info, &colours, &colour_count) == PNG_INFO_PLTE);
-    map.palette_count = (size_t)colour_count;
+    cr_assert(png_get_PLTE(png, info, &colors, &color_count) == PNG_INFO_PLTE);
+    map.palette_count = (size_t)color_count;
     for (size_t i = 0; i < map.palette_count; i++)
-        memcpy(map.palette[i], (uint8_t[]){colours[i].red, colours[i].green, colours[i].blue}, 3);
+        memcpy(map.palette[i], (uint8_t[]){colors[i].red, colors[i].green, colors[i].blue}, 3);
     map.w = png_get_image_width(png, info);
     map.h = png_get_image_height(png, info);
     map.labels = malloc(map.w * map.h);

@@ -245,7 +245,7 @@ Test(bits, scalar_kernels)
 
 /* Values that are not finite in the middle map do not change the others, and have the same effect
  * on it as alone. */
-static void check_neighbours(struct subject *subject, float value)
+static void check_neighbors(struct subject *subject, float value)
 {
     float *broken = (float *)subject->x[1].data + support_elements(&subject->x[1]) / 2;
     const float whole = *broken;
@@ -276,7 +276,7 @@ Test(bits, what_is_not_finite_stays_in_its_map)
         struct subject subject;
         open_subject(&subject, i / 2, i % 2 ? 2 : 0);
         for (size_t k = 0; k < COUNT(values); k++)
-            check_neighbours(&subject, values[k]);
+            check_neighbors(&subject, values[k]);
         close_subject(&subject);
     }
 }

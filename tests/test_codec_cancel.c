@@ -219,9 +219,9 @@ static enum ppm_status write_several(struct ppm_error *error)
 
 static enum ppm_status write_png(struct ppm_error *error)
 {
-    static const uint8_t colours[1][3];
+    static const uint8_t colors[1][3];
     static int32_t labels[COUNT];
-    const struct codec_palette palette = {colours, 1};
+    const struct codec_palette palette = {colors, 1};
     const struct ppm_tensor map = {
         .shape = {1, 1, 400, COUNT / 400}, .dtype = PPM_INT32, .data = labels};
     size_t bytes;

@@ -96,7 +96,7 @@ Test(live_infer, accept_decides_the_form_of_the_answer)
     live_stop(&live);
 }
 
-Test(live_infer, layout_is_honoured_on_the_way_in_and_out)
+Test(live_infer, layout_is_honored_on_the_way_in_and_out)
 {
     static const struct {
         const char *target, *members, *headers;

@@ -106,15 +106,15 @@ static void check_palette(const char *target, const uint8_t (*expected)[3], size
 {
     struct live_answer png = post(target, RAW_TYPE PNG, 1);
     struct png_map map = png_map_read(png.body, png.body_bytes);
-    cr_assert(map.palette_count == count, "%s: %zu colours", target, map.palette_count);
+    cr_assert(map.palette_count == count, "%s: %zu colors", target, map.palette_count);
     for (size_t i = 0; i < count; i++)
-        cr_assert(memcmp(map.palette[i], expected[i], 3) == 0, "%s, colour %zu: %d, %d, %d", target,
+        cr_assert(memcmp(map.palette[i], expected[i], 3) == 0, "%s, color %zu: %d, %d, %d", target,
                   i, map.palette[i][0], map.palette[i][1], map.palette[i][2]);
     png_map_free(&map);
     live_answer_free(&png);
 }
 
-Test(live_png, has_the_colours_of_its_model)
+Test(live_png, has_the_colors_of_its_model)
 {
     static const uint8_t own[][3] = {{10, 20, 30}, {40, 50, 60}, {70, 80, 90}};
     static const uint8_t voc[CLASSES][3] = {

@@ -101,7 +101,7 @@ Test(numbers, reads_what_strtof_reads)
     }
 }
 
-Test(numbers, ties_go_to_even_and_their_neighbours_to_their_side)
+Test(numbers, ties_go_to_even_and_their_neighbors_to_their_side)
 {
     for (int i = 0; i < 20000; i++) {
         const float value = fabsf(random_float());

@@ -1,4 +1,4 @@
-/* test_palette.c - the colours of a model's labels. */
+/* test_palette.c - the colors of a model's labels. */
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -30,7 +30,7 @@ Test(palette, of_pascal_voc)
 {
     static const struct {
         size_t label;
-        uint8_t colour[3];
+        uint8_t color[3];
     } known[] = {{0, {0, 0, 0}},        {1, {128, 0, 0}},   {2, {0, 128, 0}},
                  {3, {128, 128, 0}},    {4, {0, 0, 128}},   {5, {128, 0, 128}},
                  {7, {128, 128, 128}},  {8, {64, 0, 0}},    {15, {192, 128, 128}},
@@ -41,7 +41,7 @@ Test(palette, of_pascal_voc)
     cr_assert(info.classes == 256 && info.palette_count == 256);
     for (size_t i = 0; i < COUNT(known); i++) {
         const uint8_t *found = info.palette[known[i].label];
-        cr_expect(memcmp(found, known[i].colour, 3) == 0, "label %zu: found %d, %d, %d",
+        cr_expect(memcmp(found, known[i].color, 3) == 0, "label %zu: found %d, %d, %d",
                   known[i].label, found[0], found[1], found[2]);
     }
     ppm_model_free(model);
@@ -64,7 +64,7 @@ Test(palette, is_there_where_labels_are)
         struct ppm_model *model = support_load_ok(model_of(cases[i].classes, cases[i].output));
         const struct ppm_model_info info = info_of(model);
         cr_expect(info.classes == cases[i].classes_told && info.palette_count == cases[i].count,
-                  "case %zu: %zu classes, %zu colours", i, info.classes, info.palette_count);
+                  "case %zu: %zu classes, %zu colors", i, info.classes, info.palette_count);
         cr_expect((info.palette != NULL) == (cases[i].count > 0), "case %zu", i);
         ppm_model_free(model);
     }
@@ -82,11 +82,11 @@ Test(palette, of_a_models_own)
     ppm_model_free(model);
 }
 
-static const char *palette_of(size_t colours)
+static const char *palette_of(size_t colors)
 {
     static char text[300 * 8];
     size_t at = (size_t)snprintf(text, sizeof text, "'as': 'argmax', 'palette': [");
-    for (size_t i = 0; i < colours; i++)
+    for (size_t i = 0; i < colors; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s[0,0,0]", i ? "," : "");
     snprintf(text + at, sizeof text - at, "]");
     return text;
@@ -104,7 +104,7 @@ static void check_refusal(size_t classes, const char *output, const char *text)
 
 Test(palette, refuses_what_is_none)
 {
-    static const char colour[] = "expected a color [red, green, blue], each from 0 to 255";
+    static const char color[] = "expected a color [red, green, blue], each from 0 to 255";
     static const struct {
         const char *palette, *text;
     } cases[] = {
@@ -129,7 +129,7 @@ Test(palette, refuses_what_is_none)
         snprintf(output, sizeof output, "'as': 'argmax', 'palette': %s", cases[i].palette);
         check_refusal(2, output, cases[i].text);
         if (strstr(cases[i].text, "palette["))
-            check_refusal(2, output, colour);
+            check_refusal(2, output, color);
     }
     check_refusal(2, palette_of(257), "expected a list of 1 to 256 colors");
     check_refusal(257, palette_of(256),

@@ -9,16 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t colours[256][3];
-static struct codec_palette palette = {colours, COUNT(colours)};
+static uint8_t colors[256][3];
+static struct codec_palette palette = {colors, COUNT(colors)};
 
-static void fill_colours(void)
+static void fill_colors(void)
 {
-    for (size_t i = 0; i < COUNT(colours); i++)
-        memcpy(colours[i], (uint8_t[]){(uint8_t)i, (uint8_t)(255 - i), (uint8_t)(7 * i)}, 3);
+    for (size_t i = 0; i < COUNT(colors); i++)
+        memcpy(colors[i], (uint8_t[]){(uint8_t)i, (uint8_t)(255 - i), (uint8_t)(7 * i)}, 3);
 }
 
-TestSuite(png, .init = fill_colours);
+TestSuite(png, .init = fill_colors);
 
 /* Labels below `labels`, the same for `run` pixels in a row. */
 static struct ppm_tensor map_of(size_t h, size_t w, size_t labels, size_t run)
@@ -52,7 +52,7 @@ static void check_round_trip(size_t h, size_t w, size_t labels, size_t run)
     struct png_map found = png_map_read(memory, bytes);
     cr_assert(found.h == h && found.w == w, "%zu x %zu: found %zu x %zu", h, w, found.h, found.w);
     cr_assert(found.palette_count == palette.count &&
-              memcmp(found.palette, colours, 3 * palette.count) == 0);
+              memcmp(found.palette, colors, 3 * palette.count) == 0);
     for (size_t i = 0; i < h * w; i++)
         cr_assert(found.labels[i] == ((int32_t *)same.data)[i], "%zu x %zu, pixel %zu: %d", h, w, i,
                   found.labels[i]);
@@ -82,7 +82,7 @@ Test(png, refuses_what_it_cannot_show)
     static const struct {
         struct ppm_shape shape;
         enum ppm_dtype dtype;
-        size_t colours;
+        size_t colors;
         enum ppm_status status;
         const char *text;
     } cases[] = {
@@ -104,7 +104,7 @@ Test(png, refuses_what_it_cannot_show)
         int32_t labels[] = {7, 8, 9, 10};
         const struct ppm_tensor map = {
             .shape = cases[i].shape, .dtype = cases[i].dtype, .data = labels};
-        const struct codec_palette some = {colours, cases[i].colours};
+        const struct codec_palette some = {colors, cases[i].colors};
         size_t bytes = 77;
         cr_assert(codec_png.encode(
                       &(struct codec_answer){.tensor = &map, .palette = some, .cancel = NULL}, NULL,

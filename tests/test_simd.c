@@ -246,7 +246,7 @@ Test(simd, every_bfloat16)
     check_all_halves(simd_scalar.bfloat16_to_float32, 7);
 }
 
-/* Rounding changes halfway between neighbours; the next value after the largest is Inf. */
+/* Rounding changes halfway between neighbors; the next value after the largest is Inf. */
 static void check_all_roundings(void (*convert)(const float *, uint16_t *, size_t),
                                 int fraction_bits)
 {

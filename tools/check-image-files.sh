@@ -57,7 +57,7 @@ listed=$(sed -n '/^\[image\]/,/^$/s/=.*//p' usr/local/share/ppm-server/packages.
 expect "packages in packages.txt and in dpkg's records" "$(paste -sd ' ' <<<"$listed")" \
     "$(find var/lib/dpkg/status.d -type f -printf '%f\n' | LC_ALL=C sort | paste -sd ' ')"
 unlicensed=$(while read -r name; do [ -s "usr/share/doc/$name/copyright" ] || echo "$name"; done <<<"$listed")
-expect "packages without their licence" "${unlicensed:-none}" none
+expect "packages without their license" "${unlicensed:-none}" none
 grep -q '^libmicrohttpd' <<<"$listed" || failed "packages.txt does not name libmicrohttpd"
 cd - >/dev/null
 

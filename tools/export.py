@@ -29,7 +29,7 @@ import safetensors_io
 from checkpoints import ExportError, files
 from checkpoints.kinds import KINDS
 from checkpoints.mapping import export_mapped, read_lines
-from checkpoints.recognise import Options, conv_shape, recognise
+from checkpoints.recognize import Options, conv_shape, recognize
 from checkpoints.sizes import plural, printable
 
 UPSAMPLE = ("align_corners", "half_pixel", "asymmetric")
@@ -187,7 +187,7 @@ def find(checkpoint, options):
         lines = list(read_lines(options.map_file)) if options.map_file else []
         lines += [("--map", line) for line in options.map]
         return (*export_mapped(checkpoint, options.base, lines), checkpoint, None)
-    found = recognise(checkpoint, graph_of(options), options.kind, options.prefix)
+    found = recognize(checkpoint, graph_of(options), options.kind, options.prefix)
     return found.config, found.sources, found.checkpoint, found
 
 

@@ -90,7 +90,7 @@ function applyStack(stack, x, nameOf, expand, tensor) {
   return x;
 }
 
-/** Python's round(): halves go to the even neighbour. */
+/** Python's round(): halves go to the even neighbor. */
 function roundHalfToEven(value) {
   const nearest = Math.round(value);
   return nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;

@@ -51,7 +51,7 @@ for package in "${packages[@]}"; do
     install -D -m 644 "/usr/share/doc/$package/copyright" -t "$root/usr/share/doc/$package"
 done
 grep -rhoE '/usr/share/common-licenses/[A-Za-z]+(-[0-9.]*[0-9])?' "$root/usr/share/doc" | sort -u |
-    while read -r licence; do install -m 644 "$licence" "$root$licence"; done
+    while read -r license; do install -m 644 "$license" "$root$license"; done
 install -D -m 644 LICENSE "$share/doc/ppm-server/LICENSE"
 
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"

@@ -60,7 +60,7 @@ def features(image):
     return np.stack([(m - m.mean()) / m.std() for m in maps])
 
 
-def colours(image):
+def colors(image):
     """-> [3, CELLS, CELLS]"""
     return np.stack([cells(image[..., c], CELLS).mean(-1) for c in range(3)])
 
@@ -80,7 +80,7 @@ def main():
     image = cropped(args.photo)
     four = features(image)
     np.save(args.out / "features-4x30x30.npy", four[None].astype(np.float32))
-    np.save(args.out / "features-3x30x30.npy", colours(image)[None].astype(np.float32))
+    np.save(args.out / "features-3x30x30.npy", colors(image)[None].astype(np.float32))
     tiny = np.stack([cells(channel, 6).mean(-1) for channel in four]).round(1)
     (args.out / "tiny.json").write_text(tiny_text(tiny))
 

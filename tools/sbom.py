@@ -83,7 +83,7 @@ def stem(name):
     return "ld-linux" if name.startswith("ld-linux") else name.partition(".so")[0]
 
 
-def licences_of(names):
+def licenses_of(names):
     found = sorted({LICENCES[stem(name)] for name in names if stem(name) in LICENCES})
     if len(found) == 1:
         return [{"expression": found[0]}]
@@ -107,7 +107,7 @@ def component_of(package, files):
     first = min(files)
     component = {"type": "library", "bom-ref": first, "name": first,
                  "version": re.sub(r".*\.so\.?", "", os.path.basename(files[first])),
-                 "licenses": licences_of(files),
+                 "licenses": licenses_of(files),
                  "components": [file_component(*item) for item in sorted(files.items())]}
     if package:
         purl = purl_of(package)

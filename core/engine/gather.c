@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Neighbouring columns of a tile whose pixels are neighbours on a row of the map. */
+/* Neighboring columns of a tile whose pixels are neighbors on a row of the map. */
 struct segment {
     size_t column, row, left, count;
 };

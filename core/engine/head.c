@@ -45,7 +45,7 @@ static const struct pass_row *row_of(const struct pass *pass)
 
 /* ---- the passes ---- */
 
-/* Whether a pass ends before a layer: a conv that sees neighbouring pixels, or a layer that the
+/* Whether a pass ends before a layer: a conv that sees neighboring pixels, or a layer that the
  * algorithm cannot include. */
 static bool ends_before(const struct run_state *state, const struct pass *pass,
                         const struct layer *layer)

@@ -57,7 +57,7 @@ void apply_pointwise(const struct layer *layer, float *panel);
  * the result: x or other, which both have room for pass_widest channels. */
 float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other);
 
-/* Stores columns of such a result as `count` neighbouring pixels of map n. */
+/* Stores columns of such a result as `count` neighboring pixels of map n. */
 void store_columns(const struct run_state *state, const struct pass *pass, size_t n, const float *x,
                    size_t first_pixel, size_t count);
 

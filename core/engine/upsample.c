@@ -11,7 +11,7 @@ static float result_at(const struct run_state *state, size_t branch, size_t chan
     return result->data[(column / width * result->channels + channel) * width + column % width];
 }
 
-/* ret[count] = columns [left, left + count) of a grid row, upsampled along the row. Neighbouring
+/* ret[count] = columns [left, left + count) of a grid row, upsampled along the row. Neighboring
  * pixels mostly read the same two columns of the grid, which are looked up when they change. */
 static void stretch_row(const struct run_state *state, size_t branch, size_t n, size_t c,
                         size_t grid_row, size_t left, size_t count, float *ret)

@@ -236,11 +236,12 @@ bool winograd_takes_layers(const struct run_state *state, const struct layer *co
 static void run_blocks(struct run_state *state, const struct pass *pass)
 {
     const size_t tiles = winograd_tiles(state->plan->g.h, state->plan->g.w);
-    const size_t columns = winograd_columns(state->plan->simd), blocks = blocks_of_map(state->plan);
+    const size_t columns = winograd_columns(state->plan->simd);
     const size_t panels = conv_panel_count(pass->layers);
     const size_t groups = choose_groups(state, pass->layers);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
-#pragma omp for collapse(3) schedule(dynamic, share_of_loop(state->n *blocks *groups))
+#pragma omp for collapse(3)                                                                        \
+    schedule(dynamic, share_of_loop(state->n *blocks_of_map(state->plan) * groups))
     for (size_t n = 0; n < state->n; n++)
         for (size_t first = 0; first < tiles; first += columns)
             for (size_t group = 0; group < groups; group++) {

@@ -19,7 +19,7 @@ enum {
 };
 _Static_assert((int)BLOCK_COLUMNS >= (int)SIMD_GEMM_COLUMNS_MAX, "a block holds a micro-panel");
 
-/* Tiles of one row of tiles, neighbours in a micro-panel. */
+/* Tiles of one row of tiles, neighbors in a micro-panel. */
 struct strip {
     size_t micro, column; /* where they begin in the block */
     size_t row, first;    /* in the map, in tiles */

@@ -8,7 +8,7 @@ static void fill_voc(struct palette *palette, size_t count)
     for (size_t label = 0; label < count; label++)
         for (size_t i = 0; i < 8; i++)
             for (size_t channel = 0; channel < 3 && 3 * i + channel < 8; channel++)
-                palette->colours[label][channel] |=
+                palette->colors[label][channel] |=
                     (uint8_t)((label >> (3 * i + channel) & 1) << (7 - i));
     palette->count = count;
 }
@@ -19,15 +19,15 @@ static bool is_level(const json_t *value)
            json_integer_value(value) <= UINT8_MAX;
 }
 
-static enum ppm_status read_colour(const json_t *value, const struct json_place *place,
-                                   uint8_t ret_colour[3], struct ppm_error *error)
+static enum ppm_status read_color(const json_t *value, const struct json_place *place,
+                                  uint8_t ret_color[3], struct ppm_error *error)
 {
     for (size_t channel = 0; channel < 3; channel++) {
         const json_t *level = json_array_get(value, channel);
         if (json_array_size(value) != 3 || !is_level(level))
             return json_refuse(place, value, error,
                                "a color [red, green, blue], each from 0 to 255");
-        ret_colour[channel] = (uint8_t)json_integer_value(level);
+        ret_color[channel] = (uint8_t)json_integer_value(level);
     }
     return PPM_OK;
 }
@@ -54,8 +54,8 @@ enum ppm_status palette_read(const json_t *output, const struct json_place *plac
                            classes, count);
     for (size_t label = 0; label < count; label++) {
         const struct json_place element = json_element(&member, label);
-        if (read_colour(json_array_get(list, label), &element, ret_palette->colours[label],
-                        error) != PPM_OK)
+        if (read_color(json_array_get(list, label), &element, ret_palette->colors[label], error) !=
+            PPM_OK)
             return error->status;
     }
     ret_palette->count = count;

@@ -7,8 +7,8 @@
 enum { LABELS_MAX = 256 };
 
 struct palette {
-    uint8_t colours[LABELS_MAX][3]; /* red, green, blue */
-    size_t count;                   /* 0: no palette */
+    uint8_t colors[LABELS_MAX][3]; /* red, green, blue */
+    size_t count;                  /* 0: no palette */
 };
 
 /* Reads the member "palette" of a model's output. classes is 0 unless the output is an argmax.

@@ -10,13 +10,13 @@ enum {
     SEEN_MAX = SPAN_MAX + 2 * BORDER_MAX,
 };
 
-/* Neighbouring pixels of a row of the map, which begin at a column of the tile. */
+/* Neighboring pixels of a row of the map, which begin at a column of the tile. */
 struct span {
     size_t row, left, count, column;
 };
 
 /* Columns [from, from + count) of the map as sums of a grid row: `near` of its column low plus
- * `far` of its column high. Neighbours mostly read the same two. */
+ * `far` of its column high. Neighbors mostly read the same two. */
 struct sources {
     size_t from, count;
     uint32_t alike_until[SEEN_MAX];

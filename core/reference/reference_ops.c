@@ -64,38 +64,38 @@ static size_t columns_from(size_t column, size_t count)
     return size_min(count - column, COLUMNS);
 }
 
-/* sums[i] += weight * x[column + i + right - 1] for i < count, with zeros outside x[0 .. w). */
-static void add_shifted_row(double *sums, const float *x, size_t w, size_t column, size_t count,
-                            size_t right, double weight)
+/* sums[i] += weight * x[at + i - border] for i < count, with zeros outside x[0 .. w). */
+static void add_shifted_row(double *sums, const float *x, size_t w, size_t at, size_t border,
+                            size_t count, double weight)
 {
-    size_t from = column + right == 0 ? 1 : 0;
-    size_t to = column + count + right > w + 1 ? w + 1 - right - column : count;
+    const size_t from = at < border ? border - at : 0;
+    const size_t to = at < w + border ? size_min(count, w + border - at) : 0;
     for (size_t i = from; i < to; i++)
-        sums[i] += weight * (double)x[column + i + right - 1];
+        sums[i] += weight * (double)x[at + i - border];
 }
 
 /* Pixels [column, column + count) of one row of one output channel:
- *   ret[i] = scale * sum_{c, ky, kx} weight[c][ky][kx] * x[c][row + ky - 1][i + kx - 1] + shift
- * A 1x1 kernel is the middle tap. */
+ *   ret[i] = scale * sum_{c, ky, kx} weight[c][ky][kx] * x[c][row + ky - b][i + kx - b] + shift
+ * with b = floor(kernel / 2). */
 static void conv_columns(const struct run *run, size_t *done, const struct layer *layer,
                          size_t channel, const float *x, size_t h, size_t w, size_t row,
                          size_t column, size_t count, float *ret)
 {
-    const size_t kernel = layer->kernel, taps = kernel * kernel;
+    const size_t kernel = layer->kernel, border = kernel / 2;
     const size_t panel = channel / layer->simd->gemm_rows, rows = conv_panel_rows(layer, panel);
     double sums[COLUMNS] = {0};
     for (size_t part = 0; part < layer->part_count; part++)
-        for (size_t tap = 0; tap < taps; tap++) {
-            const size_t down = kernel == 1 ? 1 : tap / 3, right = kernel == 1 ? 1 : tap % 3;
+        for (size_t tap = 0; tap < conv_taps(layer); tap++) {
+            const size_t down = tap / kernel, right = tap % kernel;
             const float *weights =
                 conv_panel_at(layer, panel, part, tap, 0) + channel % layer->simd->gemm_rows;
-            if (row + down < 1 || row + down > h)
+            if (row + down < border || row + down >= h + border)
                 continue; /* the padding above and below */
             for (size_t i = 0; i < layer->parts[part].channels && run_goes_on(run, done, count);
                  i++) {
                 const size_t c = layer->parts[part].first + i;
-                add_shifted_row(sums, x + (c * h + row + down - 1) * w, w, column, count, right,
-                                (double)conv_weight(layer, weights, rows, i));
+                add_shifted_row(sums, x + (c * h + row + down - border) * w, w, column + right,
+                                border, count, (double)conv_weight(layer, weights, rows, i));
             }
         }
     for (size_t i = 0; i < count; i++)

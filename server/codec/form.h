@@ -29,8 +29,8 @@ struct codec_bytes {
 };
 
 struct codec_palette {
-    const uint8_t (*colours)[3]; /* red, green, blue of label i */
-    size_t count;                /* 0: there is no palette */
+    const uint8_t (*colors)[3]; /* red, green, blue of label i */
+    size_t count;               /* 0: there is no palette */
 };
 
 /* What to write. */

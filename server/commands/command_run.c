@@ -147,7 +147,7 @@ enum ppm_status command_run(int count, char *const *arguments, struct ppm_error 
                                      {"--layout", &layout_name, NULL, false},
                                      {0}};
     enum ppm_layout layout = PPM_NCHW;
-    const struct codec_form *form = NULL;
+    const struct codec_form *form = &codec_npy;
     struct ppm_model_info info;
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
         read_form(output, &form, error) != PPM_OK)

@@ -19,7 +19,7 @@ EMBED(page_html, CONTENT("server/page/page.html"));
 EMBED(page_css, CONTENT("server/page/page.css"));
 EMBED(page_icon, CONTENT("server/page/icon.svg"));
 EMBED(page_script,
-      SCRIPT("tensor") SCRIPT("files") SCRIPT("server") SCRIPT("colour") SCRIPT("picture")
+      SCRIPT("tensor") SCRIPT("files") SCRIPT("server") SCRIPT("color") SCRIPT("picture")
           SCRIPT("input") SCRIPT("pyramid") SCRIPT("figures") SCRIPT("aside") SCRIPT("page"));
 EMBED(page_sample3, CONTENT("configs/samples/features-3x30x30.npy"));
 EMBED(page_sample4, CONTENT("configs/samples/features-4x30x30.npy"));

@@ -26,40 +26,40 @@
 
 #define GET(path, handler)                                                                         \
     {                                                                                              \
-        .method = "GET", .pattern = path, .finish = handler, .parameters = NONE                    \
+        .method = "GET", .pattern = (path), .finish = (handler), .parameters = NONE                \
     }
 #define MODEL_CARD(path)                                                                           \
     {                                                                                              \
-        .method = "GET", .pattern = path, .finish = model_card_finish, .parameters = OF_SHAPE      \
+        .method = "GET", .pattern = (path), .finish = model_card_finish, .parameters = OF_SHAPE    \
     }
 #define PAGE(path)                                                                                 \
     {                                                                                              \
-        .method = "GET", .pattern = path, .finish = page_finish, .is_open = true                   \
+        .method = "GET", .pattern = (path), .finish = page_finish, .is_open = true                 \
     }
 #define HEALTH(path, handler)                                                                      \
     {                                                                                              \
-        .method = "GET", .pattern = path, .finish = handler, .is_open = true, .is_vital = true     \
+        .method = "GET", .pattern = (path), .finish = (handler), .is_open = true, .is_vital = true \
     }
 #define METRICS(path)                                                                              \
     {                                                                                              \
-        .method = "GET", .pattern = path, .finish = metrics_finish, .parameters = NONE,            \
+        .method = "GET", .pattern = (path), .finish = metrics_finish, .parameters = NONE,          \
         .is_vital = true                                                                           \
     }
 #define INFER(path)                                                                                \
     {                                                                                              \
-        .method = "POST", .pattern = path, .begin = infer_begin, .arrived = infer_arrived,         \
+        .method = "POST", .pattern = (path), .begin = infer_begin, .arrived = infer_arrived,       \
         .finish = inference_finish, .release = inference_release, .parameters = OF_INFERENCE,      \
         .body_bytes_max = HTTP_BODY_ANY                                                            \
     }
 #define V2_INFER(path)                                                                             \
     {                                                                                              \
-        .method = "POST", .pattern = path, .begin = v2_infer_begin, .arrived = v2_infer_arrived,   \
+        .method = "POST", .pattern = (path), .begin = v2_infer_begin, .arrived = v2_infer_arrived, \
         .finish = inference_finish, .release = v2_infer_release, .parameters = OF_SHAPE,           \
         .body_bytes_max = HTTP_BODY_ANY                                                            \
     }
 #define ORDER(path, handler)                                                                       \
     {                                                                                              \
-        .method = "POST", .pattern = path, .begin = v2_order_begin, .finish = handler,             \
+        .method = "POST", .pattern = (path), .begin = v2_order_begin, .finish = (handler),         \
         .parameters = NONE, .body_bytes_max = V2_ORDER_BYTES_MAX                                   \
     }
 

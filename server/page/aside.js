@@ -4,9 +4,9 @@
 
 const dash = "\u2013";
 
-/* Rows of [name, colour, ms]; ms is undefined if nothing was measured yet. */
+/* Rows of [name, color, ms]; ms is undefined if nothing was measured yet. */
 function showDurations(id, rows) {
-  showBar(byId(`${id}-bar`), byId(id), rows.map(([name, colour, amount]) => ({name, colour, amount})),
+  showBar(byId(`${id}-bar`), byId(id), rows.map(([name, color, amount]) => ({name, color, amount})),
           ms => ms === undefined ? dash : `${ms.toFixed(3)} ms`);
 }
 

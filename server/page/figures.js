@@ -1,15 +1,15 @@
 /* figures.js - the picture of the module: x, a row for each bin, the stack, the output. */
 
 const byId = id => document.getElementById(id);
-const partColours = ["#7d8794", "#3c78d8", "#159a8c", "#79ad36", "#d8961a", "#c9523f", "#9760bd"];
+const partColors = ["#7d8794", "#3c78d8", "#159a8c", "#79ad36", "#d8961a", "#c9523f", "#9760bd"];
 const gridChannels = 12, legendMax = 256;
 
-function partColour(name, parts) {
+function partColor(name, parts) {
   const others = parts.filter(part => part.name !== "x").map(part => part.name);
-  return name === "x" ? partColours[0] : partColours[1 + others.indexOf(name) % (partColours.length - 1)];
+  return name === "x" ? partColors[0] : partColors[1 + others.indexOf(name) % (partColors.length - 1)];
 }
 
-/* The range of a picture's colours: its source's (matched), its own (each), or the user's (fixed). */
+/* The range of a picture's colors: its source's (matched), its own (each), or the user's (fixed). */
 function rangeOfView(view, plane, source) {
   const chosen = {fixed: view.fixed, each: rangeOf(plane), matched: rangeOf(source)}[view.range];
   return rangeFor(view.table, chosen);
@@ -92,12 +92,12 @@ function drawStack(canvas, sheets, map) {
   canvas.style.aspectRatio = `${width} / ${height}`;
   canvas.style.maxWidth = `${width}px`;
   const context = canvas.getContext("2d");
-  for (const {at, pixels, colour} of sheets) {
+  for (const {at, pixels, color} of sheets) {
     context.setTransform(slant * ratio, -rise * ratio, 0, ratio, (at + 4) * ratio, (w * rise + 4) * ratio);
     context.imageSmoothingEnabled = false;
     context.drawImage(pixels, 0, 0, w, h);
     context.lineWidth = 3;
-    context.strokeStyle = colour;
+    context.strokeStyle = color;
     context.strokeRect(0, 0, w, h);
   }
 }
@@ -111,26 +111,26 @@ function sheetsOf(state, parts) {
     for (let i = shown - 1; i >= 0; i--, at += 13) {
       const plane = planeOf(part.tensor, view.n, (Math.min(first, part.channels - 1) + i) % part.channels);
       const range = rangeOfView(view, plane, plane), step = Math.ceil(Math.max(plane.h, plane.w) / 380);
-      sheets.push({at, colour: partColour(part.name, parts),
-                   pixels: paintPixels(plane, step, value => colourOf(view.table, range, value))});
+      sheets.push({at, color: partColor(part.name, parts),
+                   pixels: paintPixels(plane, step, value => colorOf(view.table, range, value))});
     }
     at += 38;
   }
   return sheets;
 }
 
-/* A bar of parts {name, amount, colour}, and a list of them. */
+/* A bar of parts {name, amount, color}, and a list of them. */
 function showBar(bar, list, parts, tell) {
   const sum = parts.reduce((total, part) => total + (part.amount || 0), 0);
   bar.replaceChildren(...parts.filter(part => part.amount > 0).map(part => {
     const piece = element("span", {title: `${part.name}: ${tell(part.amount)}`});
     piece.style.flexGrow = part.amount / sum;
-    piece.style.background = part.colour;
+    piece.style.background = part.color;
     return piece;
   }));
   list.replaceChildren(...parts.map(part => {
     const swatch = element("i", {"aria-hidden": "true"});
-    swatch.style.background = part.colour;
+    swatch.style.background = part.color;
     return element("li", {}, swatch, element("span", {textContent: part.name}),
                    element("b", {textContent: tell(part.amount)}));
   }));
@@ -145,7 +145,7 @@ function showStack(state) {
       `averages of its surroundings next to its own values.`;
   showBar(byId("stack-bar"), byId("stack-list"), parts.map(part => ({
     name: part.name === "x" ? "x itself" : part.name, amount: part.channels,
-    colour: partColour(part.name, parts)})), channels => `${channels} channels`);
+    color: partColor(part.name, parts)})), channels => `${channels} channels`);
   const head = layersInWords(model, "head"), output = layersInWords(model, "output");
   byId("head-says").textContent = head || output ?
       `Then the head: ${[head, output].filter(words => words).join("; ")}.` : "There is no head: this is the output.";
@@ -169,7 +169,7 @@ function showMap(state) {
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, legendMax);
   byId("map-legend").replaceChildren(...most.map(([label, count]) => {
     const swatch = element("i", {"aria-hidden": "true"});
-    swatch.style.background = css(labelColour(palette, label));
+    swatch.style.background = css(labelColor(palette, label));
     return element("li", {}, swatch, element("span", {textContent: `class ${label}`}),
                    element("b", {textContent: `${brief(100 * count / plane.data.length)} %`}));
   }));

@@ -15,7 +15,7 @@ function repeated(what, count, channels) {
 
 const sampleTensors = new Map();
 
-/* The photograph's colours for models of 3 channels, its features for all others. */
+/* The photograph's colors for models of 3 channels, its features for all others. */
 async function takeSample(channels, signal) {
   const url = `page/features-${channels === 3 ? 3 : 4}x30x30.npy`;
   if (!sampleTensors.has(url))
@@ -113,7 +113,7 @@ function fillPattern(name) {
 function showDrawing(canvas, at) {
   const plane = {h: drawingSide, w: drawingSide, data: sources.drawing};
   const context = canvas.getContext("2d");
-  context.drawImage(paintPixels(plane, 1, value => colourOf("grey", [0, 1], value)), 0, 0);
+  context.drawImage(paintPixels(plane, 1, value => colorOf("gray", [0, 1], value)), 0, 0);
   if (at) {
     context.fillStyle = "rgb(255 120 0 / 0.7)";
     context.fillRect(at.x, at.y, 1, 1);

@@ -115,7 +115,7 @@ function readChoices() {
   view.n = limit("image-of-batch", n);
   view.channel = limit("channel", c);
   view.branchChannel = limit("branch-channel", outputs);
-  view.table = byId("colours").value;
+  view.table = byId("colors").value;
   view.range = byId("range").value;
   view.fixed = [Number(byId("from").value), Number(byId("to").value)];
 }
@@ -293,7 +293,7 @@ function listenToControls() {
   });
   on("again", "click", compute);
   on("save-x", "click", () => state.x && save(writeNpy(state.x), `${state.name}-x.npy`));
-  for (const id of ["channel", "branch-channel", "image-of-batch", "colours", "range", "from", "to"])
+  for (const id of ["channel", "branch-channel", "image-of-batch", "colors", "range", "from", "to"])
     on(id, "change", () => {
       byId("fixed").hidden = byId("range").value !== "fixed";
       show();

@@ -22,14 +22,14 @@ function forgetPictures(within) {
       pictures.delete(picture);
 }
 
-/* The map's colours at one pixel each, or at every step-th of a large map. */
-function paintPixels(plane, step, colour) {
+/* The map's colors at one pixel each, or at every step-th of a large map. */
+function paintPixels(plane, step, color) {
   const w = Math.ceil(plane.w / step), h = Math.ceil(plane.h / step);
   const canvas = element("canvas", {width: w, height: h});
   const image = new ImageData(w, h);
   for (let y = 0, at = 0; y < h; y++)
     for (let x = 0; x < w; x++, at += 4) {
-      const [red, green, blue] = colour(plane.data[y * step * plane.w + x * step]);
+      const [red, green, blue] = color(plane.data[y * step * plane.w + x * step]);
       image.data[at] = red;
       image.data[at + 1] = green;
       image.data[at + 2] = blue;
@@ -54,22 +54,22 @@ function drawBorders(context, cells, scale) {
 }
 
 /* The numbers themselves, if there are few. */
-function drawNumbers(context, plane, range, colour) {
+function drawNumbers(context, plane, range, color) {
   const width = context.canvas.width / plane.w, height = context.canvas.height / plane.h;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.font = `${Math.min(width / 3.6, height / 1.5, 44)}px system-ui, sans-serif`;
   for (let y = 0; y < plane.h; y++)
     for (let x = 0; x < plane.w; x++) {
-      const value = plane.data[y * plane.w + x], [red, green, blue] = colour(value);
+      const value = plane.data[y * plane.w + x], [red, green, blue] = color(value);
       context.fillStyle = 0.3 * red + 0.6 * green + 0.1 * blue > 130 ? "#000" : "#fff";
       context.fillText(briefIn(range, value), (x + 0.5) * width, (y + 0.5) * height);
     }
 }
 
 /* covers: {h, w} of the map that a grid covers; its picture has the same shape. */
-function paint(canvas, {plane, covers = plane, range, colour, cells, hasNumbers}) {
-  const step = Math.ceil(Math.max(plane.h, plane.w) / pictureSideMax), pixels = paintPixels(plane, step, colour);
+function paint(canvas, {plane, covers = plane, range, color, cells, hasNumbers}) {
+  const step = Math.ceil(Math.max(plane.h, plane.w) / pictureSideMax), pixels = paintPixels(plane, step, color);
   const longest = Math.max(covers.h, covers.w);
   const scale = longest > pictureSideMax ? 1 / Math.ceil(longest / pictureSideMax) : Math.ceil(pictureSide / longest);
   canvas.width = Math.ceil(covers.w * scale);
@@ -80,13 +80,13 @@ function paint(canvas, {plane, covers = plane, range, colour, cells, hasNumbers}
   if (cells)
     drawBorders(context, cells, canvas.width / plane.w);
   if (hasNumbers)
-    drawNumbers(context, plane, range, colour);
+    drawNumbers(context, plane, range, color);
 }
 
 function scaleBar(table, range) {
   const canvas = element("canvas", {width: 256, height: 1, "aria-hidden": "true"});
   const context = canvas.getContext("2d"), image = context.createImageData(256, 1);
-  colourTables[table].forEach((colour, i) => image.data.set([...colour, 255], 4 * i));
+  colorTables[table].forEach((color, i) => image.data.set([...color, 255], 4 * i));
   context.putImageData(image, 0, 0);
   return element("div", {className: "scale"}, element("span", {textContent: briefIn(range, range[0])}), canvas,
                  element("span", {textContent: briefIn(range, range[1])}));
@@ -155,17 +155,17 @@ function saveButtons({title, file, tensor}, canvas) {
 }
 
 /* A <figure> of options.plane, which is one channel of options.tensor: title, file (its name without
- * ending), table and range of its colours or isMap with palette, covers, cells, hasNumbers. */
+ * ending), table and range of its colors or isMap with palette, covers, cells, hasNumbers. */
 function makeFigure(options) {
   const {title, plane, table, range, isMap, palette} = options;
-  const colour = isMap ? label => labelColour(palette, label) : value => colourOf(table, range, value);
+  const color = isMap ? label => labelColor(palette, label) : value => colorOf(table, range, value);
   const canvas = element("canvas", {tabIndex: 0, role: "img"});
   const [least, most] = rangeOf(plane);
   canvas.setAttribute("aria-label", `${title}: ${plane.h} by ${plane.w}, ` +
       (isMap ? "labels" : `values from ${brief(least)} to ${brief(most)}`) + "; arrow keys read it");
   const picture = {canvas, plane, isMap, mark: element("div", {className: "mark", hidden: true}),
                    output: element("output", {className: "value"})};
-  paint(canvas, {...options, colour});
+  paint(canvas, {...options, color});
   listen(picture);
   pictures.add(picture);
   const caption = element("figcaption", {},

@@ -11,7 +11,7 @@ function binName(config, branch) {
   return config.windows ? `windows of ${h}\u00d7${w}` : `${h}\u00d7${w}`;
 }
 
-/* Python's round(): halves to the even neighbour. */
+/* Python's round(): halves to the even neighbor. */
 function roundHalfEven(value) {
   const low = Math.floor(value);
   return value - low === 0.5 ? low + low % 2 : Math.round(value);

@@ -1,7 +1,7 @@
 // usage: node tests/cluster/check_types.mjs FOLDER FILE.yaml...
 // Checks each document in the files against its type with tsc --strict, in FOLDER, whose node_modules has
 // kubernetes-types and others. Then adds a key to every mapping of every document, one at a time: tsc must
-// object each time, so that it finds misspelt keys everywhere.
+// object each time, so that it finds misspelled keys everywhere.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -43,7 +43,7 @@ function* planted(document) {
   })(document, []);
   for (const path of paths) {
     const copy = structuredClone(document);
-    path.reduce((node, key) => node[key], copy)["misspelt key"] = 1;
+    path.reduce((node, key) => node[key], copy)["misspelled key"] = 1;
     yield [path.join("."), copy];
   }
 }
@@ -84,8 +84,8 @@ for (const [index, text] of objections("checks.ts")) {
 const found = objections("planted.ts");
 plants.forEach(([where], index) => {
   if (found.has(index)) return;
-  console.log(`! ${where}: a misspelt key would pass`);
+  console.log(`! ${where}: a misspelled key would pass`);
   failures++;
 });
-console.log(`${failures ? "! " : "  "}types: ${checks.length} documents, ${found.size} of ${plants.length} misspelt keys found`);
+console.log(`${failures ? "! " : "  "}types: ${checks.length} documents, ${found.size} of ${plants.length} misspelled keys found`);
 process.exit(failures ? 1 : 0);

@@ -54,7 +54,7 @@ class Pyramid:
         bias = torch.from_numpy(layer["bias"]) if "bias" in layer else None
         return F.conv2d(x, kernel, bias, padding=kernel.shape[2] // 2)
 
-    def normalise(self, x, name):
+    def normalize(self, x, name):
         gamma, beta, mean, variance = map(torch.from_numpy, self.layers[name].values())
         return F.batch_norm(x, mean, variance, gamma, beta, eps=self.eps)
 
@@ -62,10 +62,10 @@ class Pyramid:
         """x: [N, C, H, W]; pools: a function for each branch, in the order of the concat."""
         maps = [x]
         for pool, (conv_name, norm_name) in zip(pools, self.branch_names):
-            pooled = self.normalise(self.convolve(pool(x), conv_name), norm_name)
+            pooled = self.normalize(self.convolve(pool(x), conv_name), norm_name)
             maps.append(resize(F.relu(pooled), x.shape[2:]))
         bottleneck, bottleneck_norm, classifier = self.head_names
-        y = F.relu(self.normalise(self.convolve(torch.cat(maps, dim=1), bottleneck),
+        y = F.relu(self.normalize(self.convolve(torch.cat(maps, dim=1), bottleneck),
                                   bottleneck_norm))
         return self.convolve(y, classifier)
 

@@ -161,7 +161,7 @@ class Bounds(ExportTest):
         self.assert_bounded("pspnet-pytorch may start at any of 20,000 prefixes", None, name="c.npz")
         layer = {"weights": np.ones((1, 1), np.float32)}
         np.save(self.folder / "c.npy", np.array({f"conv2d_{i}": layer for i in range(50000)}, dtype=object))
-        self.assert_bounded("recognised no pyramid pooling module among 50,000 tensors", None, name="c.npy")
+        self.assert_bounded("recognized no pyramid pooling module among 50,000 tensors", None, name="c.npy")
 
     def test_damaged_tensors(self):
         """Invalid shapes and strides; --list continues."""

@@ -110,7 +110,7 @@ class ReadSafely(ExportTest):
         path = self.save(Evil(self.folder / "ran"))
         self.assert_refuses("could run code: builtins.exec", path)
         np.save(self.folder / "c.npy", np.array({"conv6": Evil(self.folder / "ran")}, dtype=object))
-        self.assert_refuses("recognised no", self.folder / "c.npy")
+        self.assert_refuses("recognized no", self.folder / "c.npy")
         self.assertFalse((self.folder / "ran").exists())
 
     def test_views_and_types(self):
@@ -177,14 +177,14 @@ class Refused(ExportTest):
         self.assert_refuses("also has cls.7.weight, which that kind does not have",
                             self.save({**semseg(), "cls.7.weight": torch.zeros(3, 5, 1, 1)}))
 
-    def test_nothing_to_recognise(self):
-        self.assert_refuses("recognised no pyramid pooling module among 2 tensors, the first of "
+    def test_nothing_to_recognize(self):
+        self.assert_refuses("recognized no pyramid pooling module among 2 tensors, the first of "
                             "which are weight, bias; --list shows all; with --base and --map you",
                             self.save(torch.nn.Linear(2, 3).state_dict()))
         tf.write_h5(self.folder / "c.h5", {"conv2d": tf.conv(4, 4), "conv2d_1": tf.conv(4, 4)})
-        self.assert_refuses("recognised no pyramid pooling module among 2 tensors, the first of "
+        self.assert_refuses("recognized no pyramid pooling module among 2 tensors, the first of "
                             "which are conv2d/kernel:0, conv2d_1/kernel:0", self.folder / "c.h5")
-        self.assert_refuses("recognised no smp among", self.save(semseg()), "--kind", "smp")
+        self.assert_refuses("recognized no smp among", self.save(semseg()), "--kind", "smp")
 
     def test_values(self):
         weights = semseg()

@@ -108,4 +108,4 @@ class TensorFlowKinds(ExportTest):
         pyramid.layers["conv2d_1"]["bias"] = pyramid.layers["conv2d_1"]["kernel"][0, 0, 0]
         tf.write_h5(self.folder / "c.h5", pyramid.layers)
         self.assert_refuses("also has conv2d#1.bias", self.folder / "c.h5", "--kind", "bubbliiiing-keras")
-        self.assert_refuses("recognised no", self.folder / "c.h5")
+        self.assert_refuses("recognized no", self.folder / "c.h5")

@@ -40,7 +40,7 @@ class Browser:
         os.close(commands)
         os.close(answers)
         self.buffer, self.number, self.answers = b"", 0, {}
-        self.requests, self.said, self.fulfil = [], [], None
+        self.requests, self.said, self.fulfill = [], [], None
         self.session = None
         target = next(info for info in self.ask("Target.getTargets", session=None)["targetInfos"]
                       if info["type"] == "page")
@@ -102,7 +102,7 @@ class Browser:
         if event == "Network.requestWillBeSent":
             self.requests.append(told["request"])
         elif event == "Fetch.requestPaused":
-            self.send("Fetch.fulfillRequest", requestId=told["requestId"], **self.fulfil)
+            self.send("Fetch.fulfillRequest", requestId=told["requestId"], **self.fulfill)
             self.send("Fetch.disable")
         elif event == "Runtime.exceptionThrown":
             details = told["exceptionDetails"]
@@ -134,7 +134,7 @@ class Browser:
     def answer_next(self, pattern, status, body, **headers):
         """Answers the next request that matches, instead of the server."""
         headers = {"Content_Type": "application/problem+json", **headers}
-        self.fulfil = {"responseCode": status, "body": base64.b64encode(body).decode(),
+        self.fulfill = {"responseCode": status, "body": base64.b64encode(body).decode(),
                        "responseHeaders": [{"name": name.replace("_", "-"), "value": value}
                                            for name, value in headers.items()]}
         self.ask("Fetch.enable", patterns=[{"urlPattern": pattern}])

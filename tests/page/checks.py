@@ -181,7 +181,7 @@ def test_images_become_channels(browser):
         page.clean()
 
 
-def test_colours_have_ranges(browser):
+def test_colors_have_ranges(browser):
     """Color ranges: the source's, each picture's, or a typed one."""
     scale = "[...document.querySelectorAll('#rows .row:nth-child(2) figure')].map(figure => " \
             "[...figure.querySelectorAll('.scale span')].map(end => Number(end.textContent)))"
@@ -195,7 +195,7 @@ def test_colours_have_ranges(browser):
         page.choose("from", -3)
         page.choose("to", 5)
         assert browser.run(scale) == [[-3, 5]] * 4
-        page.choose("colours", "diverging")
+        page.choose("colors", "diverging")
         assert browser.run(scale) == [[-5, 5]] * 4
         png = page.saved("Save 2×2 averages as PNG", "sample-branch1-pooled.png")
         assert png[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", png[16:24]) == (360, 360)

@@ -213,8 +213,8 @@ def test_narrow_screens(browser):
         page.clean()
 
 
-def luminance(colour):
-    levels = [float(level) / 255 for level in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+def luminance(color):
+    levels = [float(level) / 255 for level in color.removeprefix("rgb(").removesuffix(")").split(",")]
     red, green, blue = (level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -223,8 +223,8 @@ def test_both_schemes_can_be_read(browser):
     """The page follows the light or dark scheme, and all text has a contrast of 4.5 to 1."""
     def check(place, on=None):
         assert browser.run(f"document.querySelector('{place}').checkVisibility()"), place
-        text, ground = (luminance(browser.run(f"getComputedStyle(document.querySelector('{at}')).{colour}"))
-                        for at, colour in ((place, "color"), (on or place, "backgroundColor")))
+        text, ground = (luminance(browser.run(f"getComputedStyle(document.querySelector('{at}')).{color}"))
+                        for at, color in ((place, "color"), (on or place, "backgroundColor")))
         ratio = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
         assert ratio >= 4.5, f"{scheme}, {place}: {ratio:.2f}"
         return ground

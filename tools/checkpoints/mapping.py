@@ -12,7 +12,7 @@ import pathlib
 import ppm_config
 
 from . import ExportError
-from .recognise import Unfit, check_shapes, conv_shape, wanted_shape
+from .recognize import Unfit, check_shapes, conv_shape, wanted_shape
 
 
 def read_lines(path):

@@ -370,7 +370,7 @@ def is_covered(candidate, other, is_earlier):
     return is_earlier and (bool(candidate.problem) or candidate.config == other.config)
 
 
-def recognise(checkpoint, options, kind_name=None, prefix=None):
+def recognize(checkpoint, options, kind_name=None, prefix=None):
     """-> the one Candidate that can be exported; a module that another contains is not one."""
     found = list(candidates(checkpoint, options, kind_name, prefix))
     outer = [c for i, c in enumerate(found) if not any(
@@ -383,7 +383,7 @@ def recognise(checkpoint, options, kind_name=None, prefix=None):
                           + "; ".join(candidate.describe() for candidate in fit)
                           + "; choose one with --kind or --prefix")
     if checkpoint.alternative:
-        return recognise(checkpoint.alternative, options, kind_name, prefix)
+        return recognize(checkpoint.alternative, options, kind_name, prefix)
     if outer:
         best = max(outer, key=lambda candidate: len(candidate.used))
         raise ExportError(f"{checkpoint.path}: looks like {best.describe()}, but {best.problem}")
@@ -394,5 +394,5 @@ def nothing_found(checkpoint, kind_name, prefix):
     names = [tensor.key for tensor in checkpoint.tensors.values()]
     wanted = f"{kind_name or 'pyramid pooling module'}{f' at {prefix!r}' if prefix else ''}"
     first = f", the first of which are {', '.join(names[:3])}" if names else ""
-    return (f"recognised no {wanted} among {plural(len(names), 'tensor')}{first}; --list shows all; "
+    return (f"recognized no {wanted} among {plural(len(names), 'tensor')}{first}; --list shows all; "
             "with --base and --map you can name the tensors yourself")

@@ -104,7 +104,7 @@ static enum ppm_status decode(const char *body, size_t body_bytes,
                               struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
     const struct codec_reader_options options = {0};
-    struct codec_members members;
+    struct codec_members members = {0};
     struct codec_reader *reader = codec_json_create(&options);
     if (!reader)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory to read JSON");

@@ -58,10 +58,10 @@ static void flush_nothing(png_structp png)
 static void write_map(struct writer *writer, const uint8_t *rows, size_t h, size_t w,
                       const struct codec_palette *palette)
 {
-    png_color colours[LABELS_MAX];
+    png_color colors[LABELS_MAX];
     for (size_t i = 0; i < palette->count; i++)
-        colours[i] =
-            (png_color){palette->colours[i][0], palette->colours[i][1], palette->colours[i][2]};
+        colors[i] =
+            (png_color){palette->colors[i][0], palette->colors[i][1], palette->colors[i][2]};
     writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, jump_back, pass_over);
     writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
     if (!writer->info)
@@ -73,7 +73,7 @@ static void write_map(struct writer *writer, const uint8_t *rows, size_t h, size
     png_set_IHDR(writer->png, writer->info, (png_uint_32)w, (png_uint_32)h, 8,
                  PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
-    png_set_PLTE(writer->png, writer->info, colours, (int)palette->count);
+    png_set_PLTE(writer->png, writer->info, colors, (int)palette->count);
     png_write_info(writer->png, writer->info);
     for (size_t row = 0; row < h; row++) {
         if (codec_check(writer->cancel, writer->error) != PPM_OK)

@@ -26,7 +26,7 @@ def own_seconds(pids):
     return sum(map(process_seconds, pids)) + sum(u.ru_utime + u.ru_stime for u in usages)
 
 
-class Neighbours:
+class Neighbors:
     """pids: children that keep running."""
 
     WAIT_S = 0.2

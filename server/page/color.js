@@ -1,4 +1,4 @@
-/* colour.js - from values to colours: tables of 256 [red, green, blue], each as light as its value. */
+/* color.js - from values to colors: tables of 256 [red, green, blue], each as light as its value. */
 
 /* Viridis: the polynomials of degree 6 that Matt Zucker fitted to matplotlib's table. */
 const viridisTerms = [
@@ -28,15 +28,15 @@ function diverging(t) {
   return fromOklab(0.95 - 0.55 * away, chroma * Math.cos(hue), chroma * Math.sin(hue));
 }
 
-function tableOf(colour) {
+function tableOf(color) {
   return Array.from({length: 256}, (_, i) =>
-    colour(i / 255).map(level => Math.round(255 * Math.min(Math.max(level, 0), 1))));
+    color(i / 255).map(level => Math.round(255 * Math.min(Math.max(level, 0), 1))));
 }
 
-const colourTables = {
+const colorTables = {
   viridis: tableOf(viridis),
   diverging: tableOf(diverging),
-  grey: tableOf(t => fromOklab(0.15 + 0.83 * t, 0, 0)),
+  gray: tableOf(t => fromOklab(0.15 + 0.83 * t, 0, 0)),
 };
 const notFinite = [255, 0, 255];
 
@@ -48,26 +48,26 @@ function rangeFor(table, [from, to]) {
   return [-most, most];
 }
 
-function colourOf(table, [from, to], value) {
+function colorOf(table, [from, to], value) {
   if (!Number.isFinite(value))
     return notFinite;
   const t = to > from ? (value - from) / (to - from) : 0.5;
-  return colourTables[table][Math.round(255 * Math.min(Math.max(t, 0), 1))];
+  return colorTables[table][Math.round(255 * Math.min(Math.max(t, 0), 1))];
 }
 
-/* Pascal VOC's colours: a label's bits distributed over red, green and blue. */
-function vocColour(label) {
-  const colour = [0, 0, 0];
+/* Pascal VOC's colors: a label's bits distributed over red, green and blue. */
+function vocColor(label) {
+  const color = [0, 0, 0];
   for (let i = 0; i < 8; i++)
     for (let channel = 0; channel < 3; channel++)
-      colour[channel] |= (label >> 3 * i + channel & 1) << 7 - i;
-  return colour;
+      color[channel] |= (label >> 3 * i + channel & 1) << 7 - i;
+  return color;
 }
 
-function labelColour(palette, label) {
-  return palette && palette[label] || vocColour(label);
+function labelColor(palette, label) {
+  return palette && palette[label] || vocColor(label);
 }
 
-function css(colour) {
-  return `rgb(${colour.join(" ")})`;
+function css(color) {
+  return `rgb(${color.join(" ")})`;
 }

@@ -4,34 +4,6 @@
 #include "core/engine/pool.h"
 #include "core/model/panels.h"
 
-/* Panels [from, to) of a conv over all columns of a branch. */
-static void run_conv(const struct run_state *state, const struct layer *conv,
-                     const struct layer *next, const float *x, size_t columns, size_t from,
-                     size_t to, float *ret)
-{
-    const struct simd_ops *ops = conv->simd;
-    const size_t width = ops->gemm_columns;
-    struct simd_gemm_run run = {.k = conv->in_channels, .words = conv_float32_words(conv)};
-    struct simd_gemm_tile tile = {.runs = &run, .run_count = 1, .c_stride = width};
-    size_t done = 0;
-    fused_clamp(next, &tile.low, &tile.high);
-    for (size_t panel = from; panel < to; panel++) {
-        const size_t row = panel * ops->gemm_rows;
-        tile.rows = conv_panel_rows(conv, panel);
-        run.a = conv_panel_at(conv, panel, 0, 0, 0);
-        run.next_a = run.a + conv_words(conv, run.k) * tile.rows;
-        tile.scale = conv->scale32 + row;
-        tile.shift = conv->shift32 + row;
-        for (size_t first = 0; first < columns && run_goes_on(state->run, &done, run.k * width);
-             first += width) {
-            run.b = x + first * conv->in_channels;
-            tile.c = ret + first * conv->out_channels + row * width;
-            tile.columns = columns - first < width ? columns - first : width;
-            conv_multiply(conv, &tile);
-        }
-    }
-}
-
 /* Share `share` of `shares` of one step; x and ret are micro-panels, ret == x but for a conv. */
 static void run_step(const struct run_state *state, size_t branch, size_t at, size_t share,
                      size_t shares, const float *x, float *ret)
@@ -44,8 +16,8 @@ static void run_step(const struct run_state *state, size_t branch, size_t at, si
         const size_t panels = conv_panel_count(layer);
         const struct layer *next =
             fused_layers(stack->layers, stack->count, at) == 2 ? layer + 1 : NULL;
-        run_conv(state, layer, next, x, columns, panels * share / shares,
-                 panels * (share + 1) / shares, ret);
+        run_conv_1x1(state->run, layer, next, x, columns, panels * share / shares,
+                     panels * (share + 1) / shares, ret);
         return;
     }
     if (share > 0)

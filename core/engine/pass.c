@@ -116,27 +116,29 @@ void apply_pointwise(const struct layer *layer, float *panel)
     apply[layer->kind](layer, panel);
 }
 
-/* A later 1x1 conv of a pass: micro-panels to micro-panels, one tile. */
-static void run_inner_conv(const struct run *of, const struct layer *conv, const struct layer *next,
-                           const float *x, float *ret)
+void run_conv_1x1(const struct run *of, const struct layer *conv, const struct layer *next,
+                  const float *x, size_t columns, size_t from, size_t to, float *ret)
 {
-    size_t done = 0;
     const struct simd_ops *ops = conv->simd;
     const size_t width = ops->gemm_columns;
-    struct simd_gemm_run run = {.b = x, .k = conv->in_channels, .words = conv_float32_words(conv)};
-    struct simd_gemm_tile tile = {
-        .runs = &run, .run_count = 1, .c_stride = width, .columns = width};
+    struct simd_gemm_run run = {.k = conv->in_channels, .words = conv_float32_words(conv)};
+    struct simd_gemm_tile tile = {.runs = &run, .run_count = 1, .c_stride = width};
+    size_t done = 0;
     fused_clamp(next, &tile.low, &tile.high);
-    for (size_t panel = 0; panel < conv_panel_count(conv) && run_goes_on(of, &done, run.k * width);
-         panel++) {
+    for (size_t panel = from; panel < to; panel++) {
         const size_t row = panel * ops->gemm_rows;
         tile.rows = conv_panel_rows(conv, panel);
         run.a = conv_panel_at(conv, panel, 0, 0, 0);
         run.next_a = run.a + conv_words(conv, run.k) * tile.rows;
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
-        tile.c = ret + row * width;
-        conv_multiply(conv, &tile);
+        for (size_t first = 0; first < columns && run_goes_on(of, &done, run.k * width);
+             first += width) {
+            run.b = x + first * conv->in_channels;
+            tile.c = ret + first * conv->out_channels + row * width;
+            tile.columns = size_min(columns - first, width);
+            conv_multiply(conv, &tile);
+        }
     }
 }
 
@@ -149,7 +151,8 @@ float *run_layers(const struct run *run, const struct pass *pass, float *x, floa
             continue;
         }
         const size_t fused = fused_layers(pass->layers, pass->count, i);
-        run_inner_conv(run, layer, fused > 1 ? layer + 1 : NULL, x, other);
+        run_conv_1x1(run, layer, fused > 1 ? layer + 1 : NULL, x, layer->simd->gemm_columns, 0,
+                     conv_panel_count(layer), other);
         float *result = other;
         other = x;
         x = result;

@@ -210,10 +210,11 @@ static enum ppm_status check_cascade(const json_t *root, const struct json_place
     for (size_t i = 0; i < spec->branch_count && spec->is_cascade; i++) {
         const size_t channels = spec->branches[i].stack.out_channels;
         if (channels != spec->channels)
-            return json_refuse(&member, json_object_get(root, "cascade"), error,
-                               "every branch to keep the input's %zu channels in a cascade; branch "
-                               "%zu has %zu",
-                               spec->channels, i, channels);
+            return json_refuse(
+                &member, json_object_get(root, "cascade"), error,
+                "every branch to keep the input's %zu channel%s in a cascade; branch "
+                "%zu has %zu",
+                spec->channels, ppm_plural(spec->channels), i, channels);
     }
     return PPM_OK;
 }

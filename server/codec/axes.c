@@ -55,8 +55,8 @@ enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *
     }
     if (count != 3 && count != 4)
         return ppm_fail(error, PPM_MALFORMED,
-                        "shape \"%s\": found %zu axes, expected 3 or 4, such as 1,4,30,30",
-                        codec_quote(text, strlen(text), whole), count);
+                        "shape \"%s\": found %zu ax%s, expected 3 or 4, such as 1,4,30,30",
+                        codec_quote(text, strlen(text), whole), count, count == 1 ? "is" : "es");
     memcpy(ret_axes, axes, count * sizeof axes[0]);
     *ret_count = count;
     return PPM_OK;

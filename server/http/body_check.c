@@ -22,9 +22,9 @@ enum http_next http_check_length(struct http_request *request)
         return HTTP_PROCEED;
     http_count_refusal(request->server, HTTP_TOO_LARGE);
     if (bytes_max == 0)
-        return http_problem(request, 413, "the body has %zu bytes, expected none for %s %s",
-                            request->content_length, request->route->method,
-                            request->route->pattern);
+        return http_problem(request, 413, "the body has %zu byte%s, expected none for %s %s",
+                            request->content_length, ppm_plural(request->content_length),
+                            request->route->method, request->route->pattern);
     return http_problem(request, 413, "the body has %zu bytes, expected at most %zu%s",
                         request->content_length, bytes_max, setting_of_max(request));
 }

@@ -25,6 +25,8 @@
 #ifndef PPM_CORE_PPM_H
 #define PPM_CORE_PPM_H
 
+#include "core/base/size.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -79,7 +79,7 @@ static bool are_alike(const struct executor_job *a, const struct executor_job *b
 static size_t runs_waiting(const struct executor *executor)
 {
     const size_t batch_max = executor->options.batch_max, batchable = executor->batchable;
-    return executor->queue.count - batchable + (batchable + batch_max - 1) / batch_max;
+    return executor->queue.count - batchable + size_div_up(batchable, batch_max);
 }
 
 static double batch_delay_s(const struct executor *executor)

@@ -1,4 +1,4 @@
-/* size.h - arithmetic of sizes. */
+/* size.h - arithmetic of sizes; ppm.h includes it for server/ too. */
 #ifndef PPM_CORE_BASE_SIZE_H
 #define PPM_CORE_BASE_SIZE_H
 

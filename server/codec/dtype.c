@@ -53,7 +53,7 @@ void codec_decode_values(enum codec_dtype dtype, const void *bytes, size_t count
         return;
     }
     for (size_t part; count > 0; count -= part) {
-        part = count < CHUNK ? count : CHUNK;
+        part = size_min(count, CHUNK);
         memcpy(chunk, from, part * sizeof *chunk);
         dtypes[dtype].to_float32(chunk, ret_values, part);
         from += part * sizeof *chunk;
@@ -70,7 +70,7 @@ enum ppm_status codec_decode_slices(enum codec_dtype dtype, const void *bytes, s
         if (codec_check(cancel, error) != PPM_OK)
             return error->status;
         codec_decode_values(dtype, (const char *)bytes + at * codec_dtype_bytes(dtype),
-                            count - at < SLICE ? count - at : SLICE, ret_values + at);
+                            size_min(count - at, SLICE), ret_values + at);
     }
     return PPM_OK;
 }
@@ -85,7 +85,7 @@ void codec_encode_values(enum codec_dtype dtype, const float *values, size_t cou
         return;
     }
     for (size_t part; count > 0; count -= part) {
-        part = count < CHUNK ? count : CHUNK;
+        part = size_min(count, CHUNK);
         dtypes[dtype].from_float32(values, chunk, part);
         memcpy(to, chunk, part * sizeof *chunk);
         to += part * sizeof *chunk;

@@ -7,7 +7,7 @@
 
 const char *codec_quote(const char *bytes, size_t byte_count, char ret_text[CODEC_QUOTED_BYTES])
 {
-    const size_t kept = byte_count < CODEC_QUOTE_BYTES ? byte_count : CODEC_QUOTE_BYTES;
+    const size_t kept = size_min(byte_count, CODEC_QUOTE_BYTES);
     char *to = ret_text;
     for (size_t i = 0; i < kept; i++) {
         const unsigned char byte = (unsigned char)bytes[i];

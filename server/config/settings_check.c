@@ -24,7 +24,7 @@ static enum ppm_status check_origins(const char *origins, struct ppm_error *erro
             return ppm_fail(error, PPM_BAD_CONFIG,
                             "cors_origins: found \"%.*s\", expected \"*\" alone or origins such as "
                             "https://example.org, without a path, in lower case",
-                            (int)(bytes < 60 ? bytes : 60), origins);
+                            (int)size_min(bytes, 60), origins);
         if (!origins[bytes])
             return PPM_OK;
     }
@@ -51,7 +51,7 @@ static enum ppm_status check_hosts(const char *hosts, struct ppm_error *error)
             return ppm_fail(error, PPM_BAD_CONFIG,
                             "allowed_hosts: found \"%.*s\", expected \"*\" alone or names such as "
                             "example.org or *.example.org, without a scheme or a port",
-                            (int)(bytes < 60 ? bytes : 60), hosts);
+                            (int)size_min(bytes, 60), hosts);
         if (!hosts[bytes])
             return PPM_OK;
     }

@@ -15,8 +15,7 @@ static const char prefix[] = "PPM_";
 
 static size_t least(size_t a, size_t b, size_t c)
 {
-    const size_t less = a < b ? a : b;
-    return less < c ? less : c;
+    return size_min(size_min(a, b), c);
 }
 
 /* Levenshtein's: the number of bytes to add, drop or replace. */
@@ -120,8 +119,7 @@ bool settings_unknown_variable(size_t *at, char *ret_text, size_t bytes)
         const char *entry = environ[(*at)++];
         char name[NAME_BYTES];
         const size_t name_bytes = strcspn(entry, "=");
-        snprintf(name, sizeof name, "%.*s",
-                 (int)(name_bytes < NAME_BYTES ? name_bytes : NAME_BYTES), entry);
+        snprintf(name, sizeof name, "%.*s", (int)size_min(name_bytes, NAME_BYTES), entry);
         if (strncmp(name, prefix, strlen(prefix)) != 0 ||
             is_known(name, entry[name_bytes] ? entry + name_bytes + 1 : ""))
             continue;

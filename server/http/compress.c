@@ -61,7 +61,7 @@ static bool deflate_slices(z_stream *z, const struct http_request *request)
     for (const char *slice = response->body;; slice += SLICE_BYTES) {
         const bool is_last = left <= SLICE_BYTES;
         const size_t bytes = is_last ? left : SLICE_BYTES;
-        z->avail_out = (uInt)(room < ROOM_BYTES_MAX ? room : ROOM_BYTES_MAX);
+        z->avail_out = (uInt)size_min(room, ROOM_BYTES_MAX);
         const uInt given = z->avail_out;
         if (deflateParams(z, Z_BEST_SPEED, choose_strategy(slice, bytes)) != Z_OK)
             return false;

@@ -20,7 +20,7 @@ size_t http_body_bytes_max(const struct http_request *request)
 {
     const size_t of_route = request->route->body_bytes_max,
                  of_all = request->server->options.settings.body_max_bytes;
-    return of_route < of_all ? of_route : of_all;
+    return size_min(of_route, of_all);
 }
 
 /* The smallest of most, most / growth, most / growth^2, ... that holds the needed bytes. So a body

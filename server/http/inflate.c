@@ -137,7 +137,7 @@ static enum ppm_status make_room(struct http_request *request, struct ppm_error 
 
 static uInt step_of(size_t bytes)
 {
-    return (uInt)(bytes < STEP_BYTES ? bytes : STEP_BYTES);
+    return (uInt)size_min(bytes, STEP_BYTES);
 }
 
 /* Inflates STEP_BYTES at most. */

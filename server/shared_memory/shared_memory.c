@@ -327,7 +327,7 @@ void shared_memory_release(struct shared_memory_view *view)
     struct region *region = &regions[view->region];
     if (view->backed_bytes > 0) { /* pages not written after all were never allocated */
         const size_t holes = shared_memory_hole_bytes(view);
-        const size_t unused = holes < view->backed_bytes ? holes : view->backed_bytes;
+        const size_t unused = size_min(holes, view->backed_bytes);
         region->backed_bytes -= unused;
         memory_give(unused);
     }

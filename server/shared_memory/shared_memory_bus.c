@@ -42,7 +42,7 @@ static bool replace_page(uintptr_t address)
     if (!region)
         return false;
     const uintptr_t page = address & ~((uintptr_t)shared_memory_page_bytes - 1);
-    const size_t left = end - page, bytes = left < STAND_IN_BYTES ? left : STAND_IN_BYTES;
+    const size_t left = end - page, bytes = size_min(left, STAND_IN_BYTES);
     atomic_store(&region->is_broken, true); /* before anyone can read the new memory */
     return mmap((void *)page, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, stand_in, 0) !=
                MAP_FAILED ||

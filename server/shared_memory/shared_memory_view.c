@@ -60,7 +60,7 @@ enum ppm_status shared_memory_back(struct shared_memory_view *view, struct ppm_e
     struct region *region = &shared_memory_regions[view->region];
     const size_t holes = shared_memory_hole_bytes(view);
     const size_t most = atomic_load(&region->bytes) - region->backed_bytes;
-    const size_t bytes = holes < most ? holes : most;
+    const size_t bytes = size_min(holes, most);
     if (memory_take(bytes)) {
         region->backed_bytes += bytes;
         view->backed_bytes += bytes;

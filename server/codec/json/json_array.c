@@ -122,7 +122,7 @@ static bool read_values(struct text *text)
         return false;
     const size_t room = scan->capacity - scan->array.count;
     text->at = number_read_list(text->at, text->end, scan->values + scan->array.count,
-                                room < CODEC_SLICE_NUMBERS ? room : CODEC_SLICE_NUMBERS, &count);
+                                size_min(room, CODEC_SLICE_NUMBERS), &count);
     scan->array.count += count;
     scan->done[scan->depth - 1] += count;
     return count > 0;

@@ -127,7 +127,7 @@ static void pass_string(struct codec_json_frame *frame, const char *body, size_t
             break;
         at += body[at] == '\\' ? 2 : 1;
     }
-    frame->at = at < body_bytes ? at : body_bytes;
+    frame->at = size_min(at, body_bytes);
     if (frame->at == body_bytes || body[at] != '"')
         return;
     frame->at++;

@@ -88,7 +88,7 @@ static enum ppm_status grow(struct codec_reader *reader, size_t capacity, struct
     const struct codec_reader_options *options = &reader->options;
     struct codec_json_scan *scan = &reader->scan;
     struct ppm_tensor values = {.shape = {1, 1, 1, capacity}};
-    const size_t kept = scan->array.count < scan->capacity ? scan->array.count : scan->capacity;
+    const size_t kept = size_min(scan->array.count, scan->capacity);
     size_t bytes;
     if (ppm_shape_bytes(values.shape, &bytes, error) != PPM_OK)
         return error->status;
@@ -114,8 +114,8 @@ static enum ppm_status make_room(struct codec_reader *reader, const char *body, 
     const size_t most = count_max(reader, body, body_bytes, is_whole);
     size_t needed = scan->array.count + (body_bytes - scan->at) / 2 + 1;
     size_t capacity = ROOM_AHEAD * needed;
-    needed = needed < most ? needed : most;
-    capacity = capacity < most ? capacity : most;
+    needed = size_min(needed, most);
+    capacity = size_min(capacity, most);
     return needed <= scan->capacity ? PPM_OK : grow(reader, capacity, error);
 }
 

@@ -32,7 +32,7 @@ struct printing {
 static size_t part_start(const struct printing *printing, size_t part)
 {
     const size_t each = printing->count / printing->parts, rest = printing->count % printing->parts;
-    return part * each + (part < rest ? part : rest);
+    return part * each + size_min(part, rest);
 }
 
 /* The elements [first, end), each followed by a comma. */

@@ -80,7 +80,7 @@ static enum ppm_status read_values(const struct codec_npy_header *header, const 
         for (size_t axis = last; axis-- > 0;)
             from = from * header->axes[axis] + index[axis];
         for (size_t at = 0; at < run; at += CHUNK) {
-            const size_t part = run - at < CHUNK ? run - at : CHUNK;
+            const size_t part = size_min(run - at, CHUNK);
             if (done + at >= look_at && codec_check(cancel, error) != PPM_OK)
                 return error->status;
             look_at = done + at >= look_at ? done + at + CODEC_SLICE_NUMBERS : look_at;
@@ -238,7 +238,7 @@ static size_t head(const struct ppm_tensor *tensor, enum codec_dtype dtype,
         ret_head + prefix_bytes, CODEC_HEAD_BYTES_MAX - prefix_bytes,
         "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr_of(tensor, dtype), shape);
     const size_t used = prefix_bytes + (size_t)dictionary_bytes;
-    const size_t padded = (used + 1 + ALIGNMENT_BYTES - 1) / ALIGNMENT_BYTES * ALIGNMENT_BYTES;
+    const size_t padded = size_round_up(used + 1, ALIGNMENT_BYTES);
     memset(ret_head + used, ' ', padded - used - 1);
     ret_head[padded - 1] = '\n';
     memcpy(ret_head, codec_npy_magic, CODEC_NPY_MAGIC_BYTES);

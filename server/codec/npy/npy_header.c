@@ -239,7 +239,7 @@ static enum ppm_status refuse_magic(const char *body, size_t body_bytes, struct 
         return ppm_fail(error, PPM_MALFORMED, "npy: found %s, expected \\x93NUMPY%s", kind,
                         codec_hint(kind));
     return ppm_fail(error, PPM_MALFORMED, "npy: found \"%s\", expected \\x93NUMPY",
-                    codec_quote(body, body_bytes < 8 ? body_bytes : 8, found));
+                    codec_quote(body, size_min(body_bytes, 8), found));
 }
 
 /* Whether all zero bytes are missing, the minor version among them: then the dictionary begins too

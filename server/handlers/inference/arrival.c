@@ -75,7 +75,7 @@ void inference_pool_arrived(struct inference *inference)
     if (!arrival->pooling)
         return;
     const size_t next_bytes = arrival->fed_bytes + arrival->plane_bytes + SLICE_BYTES;
-    arrival->fed_bytes = arrived_bytes < next_bytes ? arrived_bytes : next_bytes;
+    arrival->fed_bytes = size_min(arrived_bytes, next_bytes);
     const float *x = (const float *)(const void *)(request->body + arrival->offset);
     ppm_pooling_feed(arrival->pooling, x, arrival->fed_bytes / sizeof *x);
 }

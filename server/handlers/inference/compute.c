@@ -43,7 +43,7 @@ static void finish(struct inference *inference)
     inference_free_reader(inference);
     http_drop_body(request);
     const size_t body_bytes = request->response.body_bytes;
-    http_keep(request, inference->answer_bytes > body_bytes ? inference->answer_bytes : body_bytes);
+    http_keep(request, size_max(inference->answer_bytes, body_bytes));
     if (inference->is_queued)
         http_answer(request);
 }

@@ -33,7 +33,7 @@ static struct v2_inference *v2_of(struct inference *inference)
 static size_t json_bytes(const struct v2_inference *v2)
 {
     const size_t body_bytes = v2->inference.request->body_bytes;
-    return v2->has_header && v2->header_bytes < body_bytes ? v2->header_bytes : body_bytes;
+    return v2->has_header ? size_min(v2->header_bytes, body_bytes) : body_bytes;
 }
 
 /* ---- the JSON ---- */

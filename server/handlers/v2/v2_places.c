@@ -62,7 +62,7 @@ enum ppm_status v2_copy_x(struct v2_inference *v2, size_t count, struct ppm_erro
     const size_t element_bytes = codec_dtype_bytes(v2->request.dtype);
     float *values = v2->inference.x.data;
     for (size_t at = 0; at < count && error->status == PPM_OK; at += SLICE) {
-        const size_t some = count - at < SLICE ? count - at : SLICE;
+        const size_t some = size_min(count - at, SLICE);
         if (shared_memory_read(&v2->x_view, at * element_bytes, bytes, some * element_bytes,
                                error) == PPM_OK)
             codec_decode_slices(v2->request.dtype, bytes, some, cancel, values + at, error);

@@ -104,7 +104,7 @@ Test(cli_commands, what_cannot_be_printed_is_a_failure)
         {"bench", "--model=" LISTING1_MODEL, "--shape=1,4,9,9", "--seconds=1", "--json"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         char command[512];
-        int at = snprintf(command, sizeof command, "exec \"$PPM_SERVER\"");
+        int at = snprintf(command, sizeof command, "exec $EMULATOR \"$PPM_SERVER\"");
         for (size_t k = 0; cases[i][k]; k++)
             at += snprintf(command + at, sizeof command - (size_t)at, " %s", cases[i][k]);
         snprintf(command + at, sizeof command - (size_t)at, " > /dev/full 2> /dev/null");
@@ -179,7 +179,7 @@ Test(cli_commands, run_says_what_it_wrote)
     live_directory_remove(directory);
 }
 
-/* The output of a shell command that uses $PPM_SERVER. */
+/* The output of a shell command that uses $PPM_SERVER, run by $EMULATOR where that is set. */
 static void check_shell(const char *command, const char *text)
 {
     char output[512] = "";
@@ -193,9 +193,10 @@ static void check_shell(const char *command, const char *text)
 
 Test(cli_commands, an_interrupt_is_one_word, .timeout = 300)
 {
-    check_shell("OMP_WAIT_POLICY=passive timeout --preserve-status -s INT 1 \"$PPM_SERVER\" bench "
-                "--model " LISTING1_MODEL " --shape 1,4,30,30 --seconds 20 2>&1; echo $?",
-                "interrupted\n130\n");
+    check_shell(
+        "OMP_WAIT_POLICY=passive timeout --preserve-status -s INT 3 $EMULATOR \"$PPM_SERVER\" "
+        "bench --model " LISTING1_MODEL " --shape 1,4,400,400 --seconds 20 2>&1; echo $?",
+        "interrupted\n130\n");
 }
 
 Test(cli_commands, health_tells_whether_a_server_is_ready)

@@ -23,7 +23,7 @@ static void leave_behind_a_byte(const struct live *live, bool resets)
     const struct linger at_once = {.l_onoff = 1};
     int connection = live_slow_send(live, 2048, "");
     live_print(connection, "x");
-    live_sleep_ms(50); /* by then it is being computed */
+    live_sleep_ms(50); /* by then it is being computed, on all but a very busy machine */
     if (resets)
         setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(connection);
@@ -38,8 +38,8 @@ Test(live_doors, a_client_that_left_behind_a_byte_is_noticed)
         live_wait_metric(&live, "ppm_requests_in_flight", 1); /* the request for the metrics */
     }
     struct live_answer metrics = live_ask(&live, "GET", "/metrics", "", NULL, 0);
-    cr_assert(live_sample(&metrics, GONE("compute")) == 2, "%s",
-              strstr(metrics.body, "ppm_cancelled"));
+    cr_assert(live_sample(&metrics, GONE("queue")) + live_sample(&metrics, GONE("compute")) == 2,
+              "%s", strstr(metrics.body, "ppm_cancelled"));
     live_answer_free(&metrics);
     live_slow_stop(&live);
 }

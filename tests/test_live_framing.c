@@ -133,16 +133,17 @@ Test(live_framing, whatever_the_pieces_that_it_comes_in)
 /* The request before it is answered, though it is still being computed when the end is found. */
 Test(live_framing, what_came_before_is_answered)
 {
-    char *zeros = calloc(1, 16 * 64 * 16);
+    enum { IMAGES = 2, BYTES = IMAGES * 4 * 8 * 8 * sizeof(float) };
+    static const char zeros[BYTES];
     struct live live;
     struct live_answer answer;
     live_slow_start(&live, LIST("--threads", "1"));
     int connection = live_connect(&live);
     live_print(connection,
-               "POST /ppm/slow?shape=16,4,8,8 HTTP/1.1\r\nHost: localhost\r\n"
+               "POST /ppm/slow?shape=%d,4,8,8 HTTP/1.1\r\nHost: localhost\r\n"
                "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n",
-               16 * 64 * 16);
-    live_send(connection, zeros, 16 * 64 * 16);
+               IMAGES, BYTES);
+    live_send(connection, zeros, BYTES);
     live_print(connection, CHUNKED "24\n" BODY END);
     cr_assert(live_receive(connection, false, &answer) && answer.status == 200, "%d",
               answer.status);
@@ -152,7 +153,6 @@ Test(live_framing, what_came_before_is_answered)
     live_answer_free(&answer);
     close(connection);
     live_slow_stop(&live);
-    free(zeros);
 }
 
 /* Everything received over TLS until the connection ends in any way. */

@@ -96,6 +96,7 @@ Test(live_loading, a_stop_ends_a_reload)
 {
     struct live live;
     start(&live);
+    live_write_quoted(directory, "heavy.json", heavy_and_warm);
     configure("{'models': ['light.json', 'heavy.json']}");
     kill(live.pid, SIGHUP);
     live_sleep_ms(20);
@@ -185,6 +186,7 @@ Test(live_loading, a_stop_ends_a_load_by_request)
 {
     struct live live;
     start_with_heavy(&live);
+    live_write_quoted(directory, "heavy.json", heavy_and_warm);
     const int connection = load_heavy(&live, "");
     live_wait_metric(&live, "ppm_requests_in_flight", 2);
     kill(live.pid, SIGTERM);

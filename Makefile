@@ -305,6 +305,7 @@ check-release: ## What is too long for .ci/run; run it before a release
 	$(Q)$(MAKE) fuzz FUZZ_SECONDS=600
 	$(Q)$(MAKE) test-reliability ARGS=--full
 	$(Q)$(MAKE) test-cluster ARGS=--full
+	$(Q)$(MAKE) test-arm64
 	$(Q)$(MAKE) verify-numbers
 	$(Q)$(MAKE) example
 

@@ -52,7 +52,7 @@ size_t fused_layers(const struct layer *layers, size_t count, size_t at);
 
 /* ret = a 1x1 conv, with the clamp of next (or NULL), over x: micro-panels of columns in all.
  * Only panels of weights [from, to). */
-void run_conv_1x1(const struct run *run, const struct layer *conv, const struct layer *next,
+void run_conv_1x1(const struct run *of, const struct layer *conv, const struct layer *next,
                   const float *x, size_t columns, size_t from, size_t to, float *ret);
 
 /* Applies a layer that is not a conv, in place, to panel [channels][gemm_columns]. */

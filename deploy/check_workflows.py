@@ -80,7 +80,7 @@ def main():
     existing = set(re.findall(r"^\.PHONY: ([a-z0-9-]+)$", makefiles, re.MULTILINE))
     calls = {path.name: check_workflow(path, existing) for path in sorted((ROOT / ".github/workflows").glob("*.yml"))}
     script = (ROOT / ".ci/run").read_text()
-    steps = re.findall(r"^(?:\[.*\|\| )?step (.*)$", script, re.MULTILINE)
+    steps = re.findall(r"^(?:\[.*\|\| )?make (.*)$", script, re.MULTILINE)
     here = {target for words in steps for target in make_calls(f"make {words}".split(" >")[0])} - {"setup"}
     for target in sorted(here - existing):
         fail(f".ci/run: calls make {target}, which is no target")

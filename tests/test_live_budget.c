@@ -14,8 +14,8 @@
 /* With sanitizers or emulators, resident memory means something else. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
 
-/* A connection takes memory as well, and each CPU counts up to 32 pages of each kind separately. */
-enum { IDLE_MS = 6000, HEAD_BYTES = 192, SLACK_BYTES = 512 << 10 };
+/* A connection takes memory as well, and the kernel counts pages in batches. */
+enum { IDLE_MS = 6000, HEAD_BYTES = 192, SLACK_BYTES = 256 << 10 };
 
 /* A huge page is resident as a whole, however little of it is used, so disable them. The server
  * inherits this. */

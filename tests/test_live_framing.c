@@ -133,7 +133,7 @@ Test(live_framing, whatever_the_pieces_that_it_comes_in)
 /* The request before it is answered, though it is still being computed when the end is found. */
 Test(live_framing, what_came_before_is_answered)
 {
-    enum { IMAGES = 2, BYTES = IMAGES * 4 * 8 * 8 * sizeof(float) };
+    enum { IMAGES = 4, BYTES = IMAGES * 4 * 8 * 8 * sizeof(float) };
     static const char zeros[BYTES];
     struct live live;
     struct live_answer answer;

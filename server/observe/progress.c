@@ -3,6 +3,7 @@
 #include "server/base/clock.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,18 +46,24 @@ void progress_end(void)
     progress.is_shown = false;
 }
 
-/* Raises the signal again with its default action, so that a shell sees what ended the program. */
+/* Raises the signal again with its default action, so that a shell sees what ended the program. A
+ * second signal may interrupt another thread meanwhile: timeout(1) sends one to the program and one
+ * to its group. */
 static void on_interrupt(int number)
 {
+    static atomic_flag is_caught = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&is_caught))
+        return;
     static const char wiped[] = "\r\033[Kinterrupted\n";
     const size_t skipped = progress.is_shown ? 0 : strlen("\r\033[K");
     const ssize_t wrote = write(STDERR_FILENO, wiped + skipped, sizeof wiped - 1 - skipped);
     (void)wrote;
+    signal(number, SIG_DFL);
     raise(number);
 }
 
 void progress_catch_interrupt(void)
 {
-    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
 }

@@ -9,8 +9,8 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
 {
     const struct spec *spec = &model->spec;
     size_t layers = spec->head.count;
-    for (size_t i = 0; i < spec->branch_count; i++)
-        layers += spec->branches[i].stack.count;
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
+        layers += spec->pyramid.branches[i].stack.count;
     *ret_info = (struct ppm_model_info){
         .name = spec->name,
         .config_json = spec->json,
@@ -60,14 +60,14 @@ static void describe_layer(const struct layer *layer, char *text, size_t bytes)
 /* The stack of the index-th layer, counting the branches, then the head. */
 static const struct stack *stack_of(const struct spec *spec, size_t *index, size_t *ret_branch)
 {
-    for (size_t i = 0; i < spec->branch_count; i++) {
-        const struct stack *stack = &spec->branches[i].stack;
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
+        const struct stack *stack = &spec->pyramid.branches[i].stack;
         *ret_branch = i;
         if (*index < stack->count)
             return stack;
         *index -= stack->count;
     }
-    *ret_branch = spec->branch_count;
+    *ret_branch = spec->pyramid.branch_count;
     return *index < spec->head.count ? &spec->head : NULL;
 }
 
@@ -89,7 +89,7 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
         snprintf(info.where, sizeof info.where, "head");
         info.flops = layer_flops(layer, (uint64_t)g.input.n * g.h * g.w);
     } else {
-        const struct branch *b = &spec->branches[branch];
+        const struct branch *b = &spec->pyramid.branches[branch];
         const struct branch_geometry *bg = &g.branches[branch];
         if (b->bin)
             snprintf(info.where, sizeof info.where, "branch %zu (bin %zu)", branch, b->bin);
@@ -98,7 +98,7 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
                      b->window_h, b->window_w);
         info.flops = layer_flops(layer, (uint64_t)g.input.n * bg->pooled_h * bg->pooled_w);
     }
-    const bool is_planned = input && stack == &spec->head && !spec->is_cascade;
+    const bool is_planned = input && stack == &spec->head && !spec->pyramid.is_cascade;
     if (layer->kind != LAYER_CONV)
         describe_layer(layer, info.what, sizeof info.what);
     else

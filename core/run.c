@@ -110,7 +110,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
         return error->status;
     /* a cascade is a misprint in one listing, not worth a fast form */
-    if (options->reference || model->spec.is_cascade)
+    if (options->reference || model->spec.pyramid.is_cascade)
         run_reference(model, &geometry, x, &y, &run, &times, error);
     else
         run_planned(model, &geometry, options->plan, x, &y, &run, &times, error);

@@ -41,7 +41,7 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
     costs.flops_folded = costs_folded_flops(spec, &g);
     plan_begin(&plan, model, &g);
     costs.pooling_bytes = pooling_bytes(&plan, input.n);
-    if (spec->is_cascade)
+    if (spec->pyramid.is_cascade)
         count_literal(spec, &g, &costs);
     else
         count_planned(&plan, input.n, layout, threads, &costs);

@@ -25,15 +25,17 @@ Test(spec_accepted, what_is_left_out_has_a_default)
                                                " 'branch': [{'conv': {}}], 'head': ['conv',"
                                                " 'batch_norm', 'leaky_relu', {'conv': {}}]}");
     cr_expect_str_eq(spec.name, "a-model");
-    cr_expect(spec.channels == 5 && spec.layout == PPM_NCHW && spec.pool == POOL_ADAPTIVE);
-    cr_expect(spec.upsample == RESIZE_ALIGN_CORNERS && spec.upsample_to == TO_INPUT);
-    cr_expect(spec.part_count == 3 && spec.parts[0].source == PART_MAP && !spec.is_cascade &&
-              !spec.is_exact && !spec.weights.is_given);
+    cr_expect(spec.channels == 5 && spec.layout == PPM_NCHW && spec.pyramid.pool == POOL_ADAPTIVE);
+    cr_expect(spec.pyramid.upsample == RESIZE_ALIGN_CORNERS &&
+              spec.pyramid.upsample_to == TO_INPUT);
+    cr_expect(spec.pyramid.part_count == 3 && spec.pyramid.parts[0].source == PART_MAP &&
+              !spec.pyramid.is_cascade && !spec.is_exact && !spec.weights.is_given);
     cr_expect(!spec.output.resizes && spec.output.as == AS_VALUES);
-    cr_expect(spec.branch_count == 2 && spec.branches[0].bin == 3 && spec.branches[1].bin == 2);
-    cr_expect(spec.concat_channels == 15 && spec.output_channels == 15);
+    cr_expect(spec.pyramid.branch_count == 2 && spec.pyramid.branches[0].bin == 3 &&
+              spec.pyramid.branches[1].bin == 2);
+    cr_expect(spec.pyramid.concat_channels == 15 && spec.output_channels == 15);
 
-    const struct layer *conv = &spec.branches[1].stack.layers[0], *head = spec.head.layers;
+    const struct layer *conv = &spec.pyramid.branches[1].stack.layers[0], *head = spec.head.layers;
     cr_expect(conv->kernel == 1 && conv->has_bias && conv->out_channels == 5);
     cr_expect_str_eq(conv->weights_name, "branch.1.conv");
     cr_expect(head[0].in_channels == 15 && head[0].out_channels == 15);
@@ -59,15 +61,17 @@ Test(spec_accepted, everything_can_be_said)
         " 'output': {'size': [40, 30], 'upsample': 'half_pixel', 'as': 'softmax'},"
         " 'weights': {'file': 'w.safetensors', 'prefix': 'module.', 'kernel_layout': 'HWIO'}}");
     cr_expect_str_eq(spec.name, "A-z_0.9");
-    cr_expect(spec.layout == PPM_NHWC && spec.pool == POOL_VALID);
-    cr_expect(spec.upsample == RESIZE_ASYMMETRIC && spec.upsample_to == TO_STRIDE_MULTIPLE);
-    cr_expect(spec.branches[0].window_h == 7 && spec.branches[0].window_w == 7);
-    cr_expect(spec.branches[1].window_h == 3 && spec.branches[1].window_w == 5);
-    cr_expect(spec.branches[0].stack.count == 0 && spec.branches[0].stack.out_channels == 6);
-    cr_expect_str_eq(spec.branches[1].stack.layers[0].weights_name, "f.1.22");
-    cr_expect_str_eq(spec.branches[1].stack.layers[1].weights_name, "p1");
-    cr_expect(!spec.branches[1].stack.layers[0].has_bias);
-    cr_expect(spec.concat_channels == 8 && spec.output_channels == 9);
+    cr_expect(spec.layout == PPM_NHWC && spec.pyramid.pool == POOL_VALID);
+    cr_expect(spec.pyramid.upsample == RESIZE_ASYMMETRIC &&
+              spec.pyramid.upsample_to == TO_STRIDE_MULTIPLE);
+    cr_expect(spec.pyramid.branches[0].window_h == 7 && spec.pyramid.branches[0].window_w == 7);
+    cr_expect(spec.pyramid.branches[1].window_h == 3 && spec.pyramid.branches[1].window_w == 5);
+    cr_expect(spec.pyramid.branches[0].stack.count == 0 &&
+              spec.pyramid.branches[0].stack.out_channels == 6);
+    cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[0].weights_name, "f.1.22");
+    cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[1].weights_name, "p1");
+    cr_expect(!spec.pyramid.branches[1].stack.layers[0].has_bias);
+    cr_expect(spec.pyramid.concat_channels == 8 && spec.output_channels == 9);
     cr_expect(spec.head.layers[0].kernel == 3 && spec.head.layers[1].eps == 0);
     cr_expect(!spec.head.layers[1].has_scale && !spec.head.layers[1].has_center);
     cr_expect(spec.head.layers[2].slope == -2);
@@ -140,7 +144,7 @@ Test(spec_accepted, argmax_answers_one_channel)
 {
     struct spec spec = read_ok("m.json", "{'input': {'channels': 4}, 'bins': [1], 'branch': [],"
                                          " 'output': {'scale': 3, 'as': 'argmax'}}");
-    cr_expect(spec.output_channels == 1 && spec.concat_channels == 8);
+    cr_expect(spec.output_channels == 1 && spec.pyramid.concat_channels == 8);
     cr_expect(spec.output.scale == 3 && spec.output.resizes);
     cr_expect(spec.output.resize == RESIZE_ALIGN_CORNERS);
     cr_expect(strchr(spec.json, '\n') == NULL);
@@ -209,6 +213,6 @@ Test(spec_accepted, long_names_and_odd_bytes)
     memset(name + strlen(name), 'w', NAME_BYTES - 4);
     strcat(name, "{i}'}}]}");
     struct spec fits = read_ok("fits.json", name);
-    cr_expect(strlen(fits.branches[0].stack.layers[0].weights_name) == NAME_BYTES - 3);
+    cr_expect(strlen(fits.pyramid.branches[0].stack.layers[0].weights_name) == NAME_BYTES - 3);
     spec_release(&fits);
 }

@@ -104,6 +104,12 @@ enum ppm_status json_check_keys(const json_t *object, const struct json_place *p
     return PPM_OK;
 }
 
+bool json_is_size(const json_t *value, size_t max)
+{
+    return json_is_integer(value) && json_integer_value(value) >= 1 &&
+           json_integer_value(value) <= (json_int_t)max;
+}
+
 enum ppm_status json_read_bool(const json_t *object, const struct json_place *place,
                                const char *key, bool *ret, struct ppm_error *error)
 {

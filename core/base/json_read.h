@@ -28,6 +28,9 @@ enum ppm_status json_refuse(const struct json_place *place, const json_t *found,
 enum ppm_status json_check_keys(const json_t *object, const struct json_place *place,
                                 const char *const *keys, struct ppm_error *error);
 
+/* Whether value is an integer from 1 to max. */
+bool json_is_size(const json_t *value, size_t max);
+
 /* Each reads object[key] into *ret, and checks its type and bounds. If the member is missing, *ret
  * keeps its value, the default. */
 enum ppm_status json_read_bool(const json_t *object, const struct json_place *place,

@@ -8,7 +8,7 @@
 static void run_step(const struct run_state *state, size_t branch, size_t at, size_t share,
                      size_t shares, const float *x, float *ret)
 {
-    const struct stack *stack = &state->spec->branches[branch].stack;
+    const struct stack *stack = &state->spec->pyramid.branches[branch].stack;
     const struct layer *layer = &stack->layers[at];
     const size_t columns = state->n * geometry_points(&state->plan->g, branch);
     const size_t width = state->plan->simd->gemm_columns;
@@ -33,7 +33,7 @@ static void run_step(const struct run_state *state, size_t branch, size_t at, si
  * threads than branches. */
 void stage_branches(struct run_state *state)
 {
-    const size_t count = state->spec->branch_count;
+    const size_t count = state->spec->pyramid.branch_count;
     const size_t shares = size_div_up((size_t)state->threads, count);
     struct micro_panels at_panels[BRANCHES_MAX];
     size_t at[BRANCHES_MAX] = {0};
@@ -42,7 +42,7 @@ void stage_branches(struct run_state *state)
     for (bool goes_on = true; goes_on;) {
         float *to[BRANCHES_MAX];
         for (size_t i = 0; i < count; i++) {
-            const struct stack *stack = &state->spec->branches[i].stack;
+            const struct stack *stack = &state->spec->pyramid.branches[i].stack;
             const bool is_conv = at[i] < stack->count && stack->layers[at[i]].kind == LAYER_CONV;
             to[i] = !is_conv                                    ? at_panels[i].data
                     : at_panels[i].data == state->buffers[i][0] ? state->buffers[i][1]
@@ -51,12 +51,12 @@ void stage_branches(struct run_state *state)
 #pragma omp for schedule(dynamic)
         for (size_t task = 0; task < count * shares; task++) {
             const size_t i = count - 1 - task / shares; /* the large grids come last in models */
-            if (at[i] < state->spec->branches[i].stack.count)
+            if (at[i] < state->spec->pyramid.branches[i].stack.count)
                 run_step(state, i, at[i], task % shares, shares, at_panels[i].data, to[i]);
         }
         goes_on = false;
         for (size_t i = 0; i < count; i++) {
-            const struct stack *stack = &state->spec->branches[i].stack;
+            const struct stack *stack = &state->spec->pyramid.branches[i].stack;
             if (at[i] >= stack->count)
                 continue;
             at_panels[i] = (struct micro_panels){to[i], stack->layers[at[i]].out_channels};

@@ -8,7 +8,7 @@ static void concat_channel(const struct run_state *state, size_t *done, size_t n
 {
     const struct spec *spec = state->spec;
     const size_t pixels = state->plan->tiles.pixels, w = state->plan->g.w;
-    const struct part *part = spec->parts;
+    const struct part *part = spec->pyramid.parts;
     while (channel >= part->first + part->channels)
         part++;
     const size_t c = channel - part->first;
@@ -27,7 +27,7 @@ static void concat_channel(const struct run_state *state, size_t *done, size_t n
 /* Threads take whole channels, and write each once, from end to end. */
 void stage_concat(struct run_state *state, float *ret)
 {
-    const size_t channels = state->spec->concat_channels, planes = state->n * channels;
+    const size_t channels = state->spec->pyramid.concat_channels, planes = state->n * channels;
     const size_t share = 8 * share_of_loop(planes / 8);
     size_t done = 0;
 #pragma omp for schedule(dynamic)

@@ -22,7 +22,7 @@ static float *take_floats(struct room *room, size_t a, size_t b, size_t c)
 /* For the results of a branch's convs: the last one's, and those of the one before. */
 static void place_buffers(struct run_state *state, size_t i, size_t columns, struct room *room)
 {
-    const struct stack *stack = &state->spec->branches[i].stack;
+    const struct stack *stack = &state->spec->pyramid.branches[i].stack;
     size_t convs = 0, widest = 0;
     for (size_t k = 0; k < stack->count; k++) {
         convs += stack->layers[k].kind == LAYER_CONV ? 1 : 0;
@@ -43,9 +43,9 @@ static void place_branch(struct run_state *state, size_t i, struct room *room)
             take_floats(room, columns, state->spec->channels, 1), state->spec->channels};
     place_buffers(state, i, columns, room);
     if (!state->plan->is_folded[i])
-        state->expanded[i] =
-            take_floats(room, size_times(state->n, state->spec->branches[i].stack.out_channels),
-                        g->pooled_h, g->target_w);
+        state->expanded[i] = take_floats(
+            room, size_times(state->n, state->spec->pyramid.branches[i].stack.out_channels),
+            g->pooled_h, g->target_w);
 }
 
 static void place_head(struct run_state *state, const struct head *head, struct room *room)
@@ -74,7 +74,7 @@ static void place_scratch(struct run_state *state, const struct head *head, stru
     const struct spec *spec = state->spec;
     const struct plan *plan = state->plan;
     state->is_finite = room_take(room, state->n, sizeof *state->is_finite);
-    for (size_t i = 0; i < spec->branch_count; i++)
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
         place_branch(state, i, room);
     if (plan->folded_steps > 0)
         state->folded =

@@ -30,7 +30,7 @@ void stage_check_finite(struct run_state *state)
 {
     if (state->plan->folded_steps == 0)
         return;
-    for (size_t i = 0; i < state->spec->branch_count; i++) {
+    for (size_t i = 0; i < state->spec->pyramid.branch_count; i++) {
         const size_t channels = state->plan->is_folded[i] ? state->results[i].channels : 0;
 #pragma omp for nowait
         for (size_t c = 0; c < channels; c++)
@@ -87,7 +87,7 @@ static void fold_tap(const struct run_state *state, size_t *done, size_t panel, 
 static void fold_part(const struct run_state *state, size_t *done, size_t panel, size_t part,
                       size_t *first)
 {
-    const size_t branch = state->spec->parts[part].branch;
+    const size_t branch = state->spec->pyramid.parts[part].branch;
     if (!state->plan->is_folded[branch])
         return;
     for (size_t tap = 0; tap < state->plan->bottleneck_taps; tap++) {
@@ -116,8 +116,8 @@ void stage_fold(struct run_state *state)
 #pragma omp for schedule(dynamic)
     for (size_t panel = 0; panel < panels; panel++) {
         size_t first = 0;
-        for (size_t part = 0; part < spec->part_count; part++)
-            if (spec->parts[part].source == PART_BRANCH)
+        for (size_t part = 0; part < spec->pyramid.part_count; part++)
+            if (spec->pyramid.parts[part].source == PART_BRANCH)
                 fold_part(state, &done, panel, part, &first);
     }
 }
@@ -134,7 +134,7 @@ void blend_row(const struct run_state *state, size_t n, size_t panel, size_t row
     const struct plan *plan = state->plan;
     const size_t rows = conv_panel_rows(spec_bottleneck(state->spec), panel);
     const float *folded = folded_panel(state, n, panel);
-    for (size_t i = 0; i < state->spec->branch_count; i++) {
+    for (size_t i = 0; i < state->spec->pyramid.branch_count; i++) {
         const size_t w = plan->g.branches[i].pooled_w * rows;
         if (!plan->is_folded[i])
             continue;

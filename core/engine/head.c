@@ -75,7 +75,7 @@ static void split(const struct run_state *state, struct head *head)
     head->count = 1;
     head->passes[0] = (struct pass){.reads_concat = true,
                                     .map_channels = plan->spec->channels,
-                                    .ret_channels = plan->spec->concat_channels};
+                                    .ret_channels = plan->spec->pyramid.concat_channels};
     for (size_t i = 0; i < stack->count; i++) {
         const struct layer *layer = &stack->layers[i];
         struct pass *pass = &head->passes[head->count - 1];

@@ -15,18 +15,18 @@ size_t pass_kernel(const struct pass *pass)
 
 size_t pass_part_count(const struct spec *spec, const struct pass *pass)
 {
-    return pass->reads_concat ? spec->part_count : 1;
+    return pass->reads_concat ? spec->pyramid.part_count : 1;
 }
 
 struct part pass_part(const struct spec *spec, const struct pass *pass, size_t index)
 {
-    return pass->reads_concat ? spec->parts[index]
+    return pass->reads_concat ? spec->pyramid.parts[index]
                               : (struct part){.source = PART_MAP, .channels = pass->map_channels};
 }
 
 size_t pass_channels(const struct spec *spec, const struct pass *pass)
 {
-    return pass->count > 0 ? pass->layers[0].in_channels : spec->concat_channels;
+    return pass->count > 0 ? pass->layers[0].in_channels : spec->pyramid.concat_channels;
 }
 
 size_t pass_steps(const struct pass *pass)

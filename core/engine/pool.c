@@ -65,7 +65,7 @@ static void store_bins(const struct run *run, size_t *done, const struct plan *p
 {
     const struct pool_axis *rows = &plan->pool_h, *columns = &plan->pool_w;
     const size_t width = plan->simd->gemm_columns, channels = plan->spec->channels;
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
         const size_t column = n * geometry_points(&plan->g, i);
         float *ret = pooled[i].data + (column / width * channels + c) * width;

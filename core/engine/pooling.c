@@ -9,7 +9,7 @@ static void place_panels(const struct plan *plan, size_t n, struct micro_panels 
                          struct room *room)
 {
     const size_t channels = plan->spec->channels;
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         const size_t floats = size_times(pool_columns(plan, n, i), channels);
         panels[i] = (struct micro_panels){room_take(room, floats, sizeof(float)), channels};
     }

@@ -50,7 +50,7 @@ static void stretch_channel(const struct run_state *state, size_t *done, size_t 
 void stage_upsample(struct run_state *state)
 {
     size_t done = 0;
-    for (size_t i = 0; i < state->spec->branch_count; i++) {
+    for (size_t i = 0; i < state->spec->pyramid.branch_count; i++) {
         if (state->plan->is_folded[i])
             continue;
         const size_t channels = state->results[i].channels, planes = state->n * channels;

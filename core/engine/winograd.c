@@ -135,7 +135,7 @@ static void transform_folded(const struct winograd_block *block, size_t panel, s
     const float *folded = folded_panel(state, block->source.n, panel);
     float *ret = block->weights;
     size_t begin = 0;
-    for (size_t i = 0; i < state->spec->branch_count; i++) {
+    for (size_t i = 0; i < state->spec->pyramid.branch_count; i++) {
         const size_t points = state->plan->is_folded[i] ? geometry_points(&state->plan->g, i) : 0;
         const size_t from = first > begin ? first - begin : 0;
         const size_t to = end > begin ? end - begin : 0;

@@ -62,7 +62,7 @@ size_t winograd_points(const struct plan *plan)
 size_t seen_floats(const struct plan *plan)
 {
     size_t lines = 0;
-    for (size_t i = 0; i < plan->spec->branch_count; i++)
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++)
         if (plan->is_folded[i])
             lines += plan->g.branches[i].pooled_h + plan->g.branches[i].pooled_w;
     return lines * ON_AXIS * winograd_columns(plan->simd);
@@ -89,7 +89,7 @@ void find_seen(const struct winograd_block *block)
     const struct plan *plan = block->source.state->plan;
     const size_t columns = winograd_columns(plan->simd);
     float *ret = block->seen;
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
         const size_t rows = ON_AXIS * plan->g.branches[i].pooled_h;
@@ -124,7 +124,7 @@ struct winograd_chunk transform_points(const struct winograd_block *block, size_
     const struct winograd_chunk chunk = chunk_of(block, steps);
     const float *seen = block->seen;
     size_t point = 0;
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
         if (!plan->is_folded[i])
             continue;

@@ -95,8 +95,8 @@ enum ppm_status bfloat16_narrow(struct ppm_model *model, const struct ppm_progre
                                 struct ppm_error *error)
 {
     struct spec *spec = &model->spec;
-    for (size_t i = 0; i < spec->branch_count; i++)
-        if (narrow_stack(spec, &spec->branches[i].stack, progress, error) != PPM_OK)
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
+        if (narrow_stack(spec, &spec->pyramid.branches[i].stack, progress, error) != PPM_OK)
             return error->status;
     return narrow_stack(spec, &spec->head, progress, error);
 }

@@ -50,10 +50,10 @@ static bool copy_parts(struct loader *loader, struct layer *layer)
     const struct spec *spec = &loader->model->spec;
     const struct part whole = {.source = PART_MAP, .channels = layer->in_channels};
     const bool is_bottleneck = layer == spec->head.layers;
-    layer->part_count = is_bottleneck ? spec->part_count : 1;
+    layer->part_count = is_bottleneck ? spec->pyramid.part_count : 1;
     layer->parts = core_allocate(layer->part_count * sizeof *layer->parts, loader->error);
     if (layer->parts)
-        memcpy(layer->parts, is_bottleneck ? spec->parts : &whole,
+        memcpy(layer->parts, is_bottleneck ? spec->pyramid.parts : &whole,
                layer->part_count * sizeof *layer->parts);
     return layer->parts != NULL;
 }
@@ -254,10 +254,10 @@ enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
     if (!(loader.source = weights_open(&spec->weights, progress, error)))
         return error->status;
     loader.layers_total = spec->head.count;
-    for (size_t i = 0; i < spec->branch_count; i++)
-        loader.layers_total += spec->branches[i].stack.count;
-    for (size_t i = 0; i < spec->branch_count; i++)
-        load_stack(&loader, &spec->branches[i].stack);
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
+        loader.layers_total += spec->pyramid.branches[i].stack.count;
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
+        load_stack(&loader, &spec->pyramid.branches[i].stack);
     load_stack(&loader, &spec->head);
     weights_close(loader.source);
     return error->status;
@@ -266,8 +266,8 @@ enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
 uint64_t model_weights_bytes(const struct ppm_model *model)
 {
     uint64_t bytes = stack_bytes(&model->spec.head);
-    for (size_t i = 0; i < model->spec.branch_count; i++)
-        bytes += stack_bytes(&model->spec.branches[i].stack);
+    for (size_t i = 0; i < model->spec.pyramid.branch_count; i++)
+        bytes += stack_bytes(&model->spec.pyramid.branches[i].stack);
     return bytes;
 }
 

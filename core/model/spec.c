@@ -9,9 +9,6 @@
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
-static const char *const pool_names[] = {"adaptive", "same", "valid", NULL};
-static const char *const resize_names[] = {"align_corners", "half_pixel", "asymmetric", NULL};
-static const char *const resize_to_names[] = {"input", "stride_multiple", NULL};
 static const char *const output_as_names[] = {"values", "softmax", "argmax", NULL};
 
 /* "dir/semseg.json" -> "semseg" */
@@ -66,159 +63,6 @@ static enum ppm_status read_input(const json_t *root, const struct json_place *p
     return PPM_OK;
 }
 
-static bool is_size_in(const json_t *value, size_t max)
-{
-    return json_is_integer(value) && json_integer_value(value) >= 1 &&
-           json_integer_value(value) <= (json_int_t)max;
-}
-
-/* 60 or [60, 30] */
-static enum ppm_status read_window(const json_t *value, const struct json_place *place,
-                                   struct branch *branch, struct ppm_error *error)
-{
-    const json_t *h = value, *w = value;
-    if (json_is_array(value) && json_array_size(value) == 2) {
-        h = json_array_get(value, 0);
-        w = json_array_get(value, 1);
-    }
-    if (!is_size_in(h, WINDOW_MAX) || !is_size_in(w, WINDOW_MAX))
-        return json_refuse(place, value, error,
-                           "a window in pixels, from 1 to %d: a number or [h, w]", WINDOW_MAX);
-    branch->window_h = (size_t)json_integer_value(h);
-    branch->window_w = (size_t)json_integer_value(w);
-    return PPM_OK;
-}
-
-static enum ppm_status read_bin(const json_t *value, const struct json_place *place,
-                                struct branch *branch, struct ppm_error *error)
-{
-    if (!is_size_in(value, BIN_MAX))
-        return json_refuse(place, value, error, "a bin: an integer from 1 to %d", BIN_MAX);
-    branch->bin = (size_t)json_integer_value(value);
-    return PPM_OK;
-}
-
-/* Either "bins" or "windows" lists the branches. */
-static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
-                                    struct spec *spec, struct ppm_error *error)
-{
-    const json_t *bins = json_object_get(root, "bins"), *windows = json_object_get(root, "windows");
-    const json_t *list = bins ? bins : windows;
-    struct json_place member = json_member(place, bins || !windows ? "bins" : "windows");
-    int pool = POOL_ADAPTIVE;
-    if (json_read_choice(root, place, "pool", pool_names, &pool, error) != PPM_OK)
-        return error->status;
-    spec->pool = (enum pool)pool;
-    if (bins && windows)
-        return json_refuse(&member, bins, error, "either bins or windows, not both");
-    if (windows && spec->pool == POOL_ADAPTIVE)
-        return json_refuse(&member, windows, error, "\"pool\": \"same\" or \"valid\" with windows");
-    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > BRANCHES_MAX)
-        return json_refuse(&member, list, error, "a list of 1 to %d, such as [1, 2, 3, 6]",
-                           BRANCHES_MAX);
-
-    spec->branch_count = json_array_size(list);
-    spec->branches = calloc(spec->branch_count, sizeof *spec->branches);
-    if (!spec->branches)
-        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", place->file);
-    for (size_t i = 0; i < spec->branch_count; i++) {
-        struct json_place element = json_element(&member, i);
-        const json_t *value = json_array_get(list, i);
-        if ((bins ? read_bin : read_window)(value, &element, &spec->branches[i], error) != PPM_OK)
-            return error->status;
-    }
-    return PPM_OK;
-}
-
-/* "branch": one stack for all branches; or "branches": a list with a stack for each. */
-static enum ppm_status read_branches(const json_t *root, const struct json_place *place,
-                                     struct spec *spec, struct ppm_error *error)
-{
-    const json_t *shared = json_object_get(root, "branch"),
-                 *own = json_object_get(root, "branches");
-    struct json_place member = json_member(place, own ? "branches" : "branch");
-    if (!shared == !own)
-        return json_refuse(&member, own, error,
-                           "either \"branch\", a list of layers, or \"branches\", a list of such "
-                           "lists");
-    if (own && (!json_is_array(own) || json_array_size(own) != spec->branch_count))
-        return json_refuse(&member, own, error, "a list of %zu stack%s, one for each bin or window",
-                           spec->branch_count, ppm_plural(spec->branch_count));
-    for (size_t i = 0; i < spec->branch_count; i++) {
-        struct json_place element = json_element(&member, i);
-        struct stack *stack = &spec->branches[i].stack;
-        if (stack_read(own ? json_array_get(own, i) : shared, own ? &element : &member, "branch", i,
-                       spec->channels, stack, error) != PPM_OK)
-            return error->status;
-    }
-    return PPM_OK;
-}
-
-static enum ppm_status read_resizing(const json_t *root, const struct json_place *place,
-                                     struct spec *spec, struct ppm_error *error)
-{
-    struct json_place to = json_member(place, "upsample_to");
-    int mode = RESIZE_ALIGN_CORNERS, target = TO_INPUT;
-    if (json_read_choice(root, place, "upsample", resize_names, &mode, error) != PPM_OK ||
-        json_read_choice(root, place, "upsample_to", resize_to_names, &target, error) != PPM_OK ||
-        json_read_bool(root, place, "cascade", &spec->is_cascade, error) != PPM_OK ||
-        json_read_bool(root, place, "exact", &spec->is_exact, error) != PPM_OK)
-        return error->status;
-    if (target == TO_STRIDE_MULTIPLE && spec->pool == POOL_ADAPTIVE)
-        return json_refuse(
-            &to, json_object_get(root, "upsample_to"), error,
-            "\"pool\": \"same\" or \"valid\" with it: adaptive pooling has no stride");
-    if (target == TO_STRIDE_MULTIPLE && spec->is_cascade)
-        return json_refuse(&to, json_object_get(root, "upsample_to"), error,
-                           "\"input\" in a cascade");
-    spec->upsample = (enum resize)mode;
-    spec->upsample_to = (enum resize_to)target;
-    return PPM_OK;
-}
-
-static void add_part(struct spec *spec, enum part_source source, size_t branch, size_t channels)
-{
-    spec->parts[spec->part_count++] =
-        (struct part){source, branch, spec->concat_channels, channels};
-    spec->concat_channels += channels;
-}
-
-/* The only place that knows the order of the concat. */
-static enum ppm_status read_concat(const json_t *root, const struct json_place *place,
-                                   struct spec *spec, struct ppm_error *error)
-{
-    enum { INPUT_FIRST, INPUT_LAST };
-    static const char *const names[] = {"input_first", "input_last", "branches", NULL};
-    int order = INPUT_FIRST;
-    if (json_read_choice(root, place, "concat", names, &order, error) != PPM_OK)
-        return error->status;
-    if (order == INPUT_FIRST)
-        add_part(spec, PART_MAP, 0, spec->channels);
-    for (size_t i = 0; i < spec->branch_count; i++)
-        add_part(spec, PART_BRANCH, i, spec->branches[i].stack.out_channels);
-    if (order == INPUT_LAST)
-        add_part(spec, PART_MAP, 0, spec->channels);
-    spec->output_channels = spec->concat_channels;
-    return PPM_OK;
-}
-
-/* The branches of a cascade keep the input's channels. */
-static enum ppm_status check_cascade(const json_t *root, const struct json_place *place,
-                                     const struct spec *spec, struct ppm_error *error)
-{
-    struct json_place member = json_member(place, "cascade");
-    for (size_t i = 0; i < spec->branch_count && spec->is_cascade; i++) {
-        const size_t channels = spec->branches[i].stack.out_channels;
-        if (channels != spec->channels)
-            return json_refuse(
-                &member, json_object_get(root, "cascade"), error,
-                "every branch to keep the input's %zu channel%s in a cascade; branch "
-                "%zu has %zu",
-                spec->channels, ppm_plural(spec->channels), i, channels);
-    }
-    return PPM_OK;
-}
-
 static enum ppm_status read_head(const json_t *root, const struct json_place *place,
                                  struct spec *spec, struct ppm_error *error)
 {
@@ -226,7 +70,8 @@ static enum ppm_status read_head(const json_t *root, const struct json_place *pl
     struct json_place member = json_member(place, "head");
     if (!head)
         return PPM_OK;
-    if (stack_read(head, &member, "head", 0, spec->concat_channels, &spec->head, error) != PPM_OK)
+    if (stack_read(head, &member, "head", 0, spec->pyramid.concat_channels, &spec->head, error) !=
+        PPM_OK)
         return error->status;
     spec->output_channels = spec->head.out_channels;
     return PPM_OK;
@@ -243,8 +88,8 @@ static enum ppm_status read_output_size(const json_t *output, const struct json_
     if (json_object_get(output, "scale"))
         return json_refuse(&member, size, error, "either size or scale, not both");
     const json_t *h = json_array_get(size, 0), *w = json_array_get(size, 1);
-    if (json_array_size(size) != 2 || !is_size_in(h, OUTPUT_EXTENT_MAX) ||
-        !is_size_in(w, OUTPUT_EXTENT_MAX))
+    if (json_array_size(size) != 2 || !json_is_size(h, OUTPUT_EXTENT_MAX) ||
+        !json_is_size(w, OUTPUT_EXTENT_MAX))
         return json_refuse(&member, size, error, "[height, width] in pixels, each from 1 to %d",
                            OUTPUT_EXTENT_MAX);
     ret->height = (size_t)json_integer_value(h);
@@ -258,7 +103,7 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
     static const char *const keys[] = {"size", "scale", "upsample", "as", "palette", NULL};
     const json_t *output = json_object_get(root, "output");
     struct json_place member = json_member(place, "output"), as_place = json_member(&member, "as");
-    int mode = (int)spec->upsample, as = AS_VALUES;
+    int mode = (int)spec->pyramid.upsample, as = AS_VALUES;
     if (!output)
         return PPM_OK;
     if (!json_is_object(output))
@@ -282,6 +127,15 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
     return palette_read(output, &member, spec->output.classes, &spec->output.palette, error);
 }
 
+static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
+                                    struct spec *spec, struct ppm_error *error)
+{
+    if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK)
+        pyramid_read(root, place, spec->channels, &spec->pyramid, error);
+    spec->output_channels = spec->pyramid.concat_channels;
+    return error->status;
+}
+
 static enum ppm_status read_compute(const json_t *root, const struct json_place *place,
                                     struct spec *spec, struct ppm_error *error)
 {
@@ -290,7 +144,7 @@ static enum ppm_status read_compute(const json_t *root, const struct json_place 
     if (json_read_choice(root, place, "compute", names, &compute, error) != PPM_OK)
         return error->status;
     /* a cascade is the literal graph, in double precision */
-    spec->compute = spec->is_cascade ? COMPUTE_FLOAT32 : (enum compute)compute;
+    spec->compute = spec->pyramid.is_cascade ? COMPUTE_FLOAT32 : (enum compute)compute;
     return PPM_OK;
 }
 
@@ -304,7 +158,7 @@ static enum ppm_status read_warm_up_shape(const json_t *value, const struct json
     struct ppm_tensor tensor;
     struct ppm_error cause = {0};
     for (size_t i = 0; i < count; i++)
-        if (is_size_in(json_array_get(value, i), UINT32_MAX))
+        if (json_is_size(json_array_get(value, i), UINT32_MAX))
             axes[i] = (size_t)json_integer_value(json_array_get(value, i));
     if (ppm_tensor_from_axes(axes, count, layout, &tensor, &cause) != PPM_OK)
         return json_refuse(place, value, error, "a shape that the model takes (%s)", cause.text);
@@ -349,10 +203,6 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_name(root, &place, ret_spec, error) == PPM_OK &&
         read_input(root, &place, ret_spec, error) == PPM_OK &&
         read_pyramid(root, &place, ret_spec, error) == PPM_OK &&
-        read_branches(root, &place, ret_spec, error) == PPM_OK &&
-        read_resizing(root, &place, ret_spec, error) == PPM_OK &&
-        check_cascade(root, &place, ret_spec, error) == PPM_OK &&
-        read_concat(root, &place, ret_spec, error) == PPM_OK &&
         read_head(root, &place, ret_spec, error) == PPM_OK &&
         read_output(root, &place, ret_spec, error) == PPM_OK &&
         read_compute(root, &place, ret_spec, error) == PPM_OK &&
@@ -368,10 +218,8 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
 
 void spec_release(struct spec *spec)
 {
-    for (size_t i = 0; i < spec->branch_count && spec->branches; i++)
-        stack_release(&spec->branches[i].stack);
+    pyramid_release(&spec->pyramid);
     stack_release(&spec->head);
-    free(spec->branches);
     free(spec->json);
     *spec = (struct spec){0};
 }

@@ -2,32 +2,15 @@
 #ifndef PPM_CORE_MODEL_SPEC_H
 #define PPM_CORE_MODEL_SPEC_H
 
-#include "core/model/layers.h"
 #include "core/model/palette.h"
+#include "core/model/pyramid.h"
 #include "core/model/weights.h"
 
 /* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
-enum {
-    BRANCHES_MAX = 64,
-    BIN_MAX = 4096,
-    WINDOW_MAX = 1 << 16,
-    OUTPUT_SCALE_MAX = 256,
-    OUTPUT_EXTENT_MAX = 1 << 16,
-    WARM_UP_MAX = 16,
-};
+enum { OUTPUT_SCALE_MAX = 256, OUTPUT_EXTENT_MAX = 1 << 16, WARM_UP_MAX = 16 };
 
-enum pool { POOL_ADAPTIVE, POOL_SAME, POOL_VALID };
-enum resize { RESIZE_ALIGN_CORNERS, RESIZE_HALF_PIXEL, RESIZE_ASYMMETRIC };
-enum resize_to { TO_INPUT, TO_STRIDE_MULTIPLE };
 enum compute { COMPUTE_FLOAT32, COMPUTE_BFLOAT16 };
 enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
-
-/* The pyramid's i-th branch: pool, stack, upsample. */
-struct branch {
-    size_t bin;                /* grid size, if the model has bins; else 0 */
-    size_t window_h, window_w; /* pool size and stride in pixels, if it has windows */
-    struct stack stack;
-};
 
 struct output_spec {
     bool resizes;
@@ -43,17 +26,10 @@ struct spec {
     char *json; /* the configuration on one line */
     size_t channels;
     enum ppm_layout layout;
-    struct branch *branches;
-    size_t branch_count;
-    enum pool pool;
-    enum resize upsample;
-    enum resize_to upsample_to;
-    struct stack head;                   /* count 0: none */
-    struct part parts[BRANCHES_MAX + 1]; /* the concat in its order: each branch, and the input */
-    size_t part_count;                   /* unless it is left out */
-    size_t concat_channels, output_channels;
+    struct pyramid pyramid;
+    struct stack head; /* count 0: none */
+    size_t output_channels;
     struct output_spec output;
-    bool is_cascade;
     bool is_exact; /* no convolution by Winograd, which rounds more */
     enum compute compute;
     struct ppm_shape warm_up[WARM_UP_MAX];
@@ -71,11 +47,5 @@ static inline const struct layer *spec_bottleneck(const struct spec *spec)
 /* Reads the model configuration at path. *ret_spec must be released in any case. */
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);
-
-/* Whether the input is a part of the concat. */
-static inline bool spec_concats_input(const struct spec *spec)
-{
-    return spec->part_count > spec->branch_count;
-}
 
 #endif

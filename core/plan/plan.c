@@ -54,8 +54,8 @@ static size_t count_steps(const struct spec *spec, const struct geometry *g, boo
                           bool ret_is_folded[BRANCHES_MAX])
 {
     size_t steps = 0;
-    for (size_t i = 0; i < spec->part_count; i++) {
-        const struct part *part = &spec->parts[i];
+    for (size_t i = 0; i < spec->pyramid.part_count; i++) {
+        const struct part *part = &spec->pyramid.parts[i];
         if (part->source == PART_MAP) {
             steps += part->channels;
             continue;
@@ -84,7 +84,7 @@ static void choose_tiles(struct plan *plan)
     const size_t steps = count_steps(spec, &plan->g, false, plan->is_folded);
     const size_t row_steps = count_steps(spec, &plan->g, true, is_folded);
     const size_t of_row =
-        by_rows.in_row * (row_steps + STORE_STEPS) + BLEND_STEPS * spec->branch_count;
+        by_rows.in_row * (row_steps + STORE_STEPS) + BLEND_STEPS * spec->pyramid.branch_count;
     if (!bottleneck_choice(plan)->takes_rows ||
         plan->g.h * of_row >= plan->tiles.count * (steps + STORE_STEPS))
         return;
@@ -94,7 +94,7 @@ static void choose_tiles(struct plan *plan)
 
 static void count_folded(struct plan *plan)
 {
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
         const size_t points = geometry_points(&plan->g, i) * plan->bottleneck_taps;
@@ -125,7 +125,7 @@ static void place_tables(struct plan *plan, struct room *room)
 {
     pool_axis_place(&plan->pool_h, plan->spec, &plan->g, room);
     pool_axis_place(&plan->pool_w, plan->spec, &plan->g, room);
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
         plan->rows_from[i] = room_take(room, branch->target_h, sizeof *plan->rows_from[i]);
         plan->columns_from[i] = room_take(room, branch->target_w, sizeof *plan->columns_from[i]);
@@ -141,11 +141,11 @@ static void fill_tables(struct plan *plan, const struct run *run)
 {
     pool_axis_fill(&plan->pool_h, plan->spec, &plan->g, run);
     pool_axis_fill(&plan->pool_w, plan->spec, &plan->g, run);
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
-        fill_sources(plan->spec->upsample, branch->pooled_h, branch->target_h, run,
+        fill_sources(plan->spec->pyramid.upsample, branch->pooled_h, branch->target_h, run,
                      plan->rows_from[i]);
-        fill_sources(plan->spec->upsample, branch->pooled_w, branch->target_w, run,
+        fill_sources(plan->spec->pyramid.upsample, branch->pooled_w, branch->target_w, run,
                      plan->columns_from[i]);
     }
     if (plan->g.needs_resize)

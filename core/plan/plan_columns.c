@@ -108,7 +108,7 @@ void plan_columns(const struct plan *plan, size_t tile, float *ret)
     const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
     const size_t first_row = pixels.first / plan->g.w;
     memset(ret, 0, plan->folded_steps * stride * sizeof *ret);
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
         struct span span = {.row = first_row, .left = pixels.first - first_row * plan->g.w};
@@ -155,7 +155,7 @@ void plan_fill_along_columns(struct plan *plan, const struct run *run)
     for (size_t tile = 0; tile < plan->tiles.in_row && run_goes_on(run, &done, tile_floats);
          tile++) {
         memset(u, 0, tile_floats * sizeof *u);
-        for (size_t i = 0; i < plan->spec->branch_count; i++) {
+        for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
             if (!plan->is_folded[i])
                 continue;
             add_row_columns(plan, i, tile, u);

@@ -16,9 +16,9 @@ static size_t count_edges(const struct spec *spec, const struct geometry *g, enu
                           size_t extent)
 {
     size_t inner = 0;
-    for (size_t i = 0; i < spec->branch_count; i++) {
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
         const size_t bins = bins_on(axis, &g->branches[i]);
-        if (spec->pool != POOL_ADAPTIVE)
+        if (spec->pyramid.pool != POOL_ADAPTIVE)
             inner += bins;
         else
             inner += extent % bins == 0 ? bins - 1 : 2 * (bins - 1);
@@ -38,7 +38,7 @@ void pool_axis_place(struct pool_axis *axis, const struct spec *spec, const stru
 {
     axis->marks = room_take(room, axis->extent / MARKS_IN_WORD + 1, sizeof *axis->marks);
     axis->edges = room_take(room, axis->edges_max, sizeof *axis->edges);
-    for (size_t i = 0; i < spec->branch_count; i++)
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
         axis->bins[i] =
             room_take(room, bins_on(axis->axis, &g->branches[i]), sizeof *axis->bins[i]);
 }
@@ -53,11 +53,12 @@ static void fill_bins(struct pool_axis *axis, const struct spec *spec, const str
                       size_t *done, const struct run *run)
 {
     memset(axis->marks, 0, (axis->extent / MARKS_IN_WORD + 1) * sizeof *axis->marks);
-    for (size_t i = 0; i < spec->branch_count; i++) {
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
         const size_t bins = bins_on(axis->axis, &g->branches[i]);
         for (size_t k = 0; k < bins && run_goes_on(run, done, 1); k++) {
             size_t from, to;
-            geometry_bin(spec->pool, &g->branches[i], axis->axis, axis->extent, k, &from, &to);
+            geometry_bin(spec->pyramid.pool, &g->branches[i], axis->axis, axis->extent, k, &from,
+                         &to);
             axis->bins[i][k] = (struct cell_range){(uint32_t)from, (uint32_t)to};
             mark(axis, from);
             mark(axis, to);
@@ -80,7 +81,7 @@ static void fill_edges(struct pool_axis *axis)
 static void count_cells(struct pool_axis *axis, const struct spec *spec, const struct geometry *g,
                         size_t *done, const struct run *run)
 {
-    for (size_t i = 0; i < spec->branch_count; i++) {
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
         const size_t bins = bins_on(axis->axis, &g->branches[i]);
         uint32_t from = 0, to = 0;
         for (size_t k = 0; k < bins && run_goes_on(run, done, 1); k++) {

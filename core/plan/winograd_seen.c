@@ -37,7 +37,7 @@ void winograd_place_seen(struct plan *plan, struct room *room)
 {
     const size_t rows = ON_AXIS * winograd_tiles_on(plan->g.h),
                  columns = ON_AXIS * winograd_tiles_on(plan->g.w);
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
         const struct branch_geometry *branch = &plan->g.branches[i];
@@ -51,7 +51,7 @@ void winograd_fill_seen(struct plan *plan, const struct run *run)
     const size_t h = plan->g.h, w = plan->g.w;
     const size_t rows = ON_AXIS * winograd_tiles_on(h), columns = ON_AXIS * winograd_tiles_on(w);
     size_t done = 0;
-    for (size_t i = 0; i < plan->spec->branch_count; i++) {
+    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
         const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;

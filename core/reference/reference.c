@@ -51,22 +51,23 @@ static void visit_buffers(struct graph *graph,
     const struct geometry *g = graph->geometry;
     struct buffers *b = &graph->buffers;
     const size_t n = g->input.n;
-    for (size_t i = 0; i < spec->branch_count; i++) {
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
         const struct branch_geometry *branch = &g->branches[i];
         const size_t ph = branch->pooled_h, pw = branch->pooled_w;
         visit(context, &b->pooled[i], elements_of(n, spec->channels, ph, pw));
         visit(context, &b->branch[i],
-              elements_of(2 * n, stack_widest(&spec->branches[i].stack), ph, pw));
+              elements_of(2 * n, stack_widest(&spec->pyramid.branches[i].stack), ph, pw));
     }
-    if (spec->is_cascade)
+    if (spec->pyramid.is_cascade)
         visit(context, &b->cascade, elements_of(n, spec->channels, g->h, g->w));
-    visit(context, &b->concat, elements_of(n, spec->concat_channels, g->h, g->w));
+    visit(context, &b->concat, elements_of(n, spec->pyramid.concat_channels, g->h, g->w));
     for (size_t i = 0; i < 2 && spec->head.count > 0; i++)
         visit(context, &b->head[i], elements_of(n, stack_widest(&spec->head), g->h, g->w));
     if (output_is_stored_apart(graph))
         visit(context, &b->resized,
-              elements_of(n, spec->head.count ? spec->head.out_channels : spec->concat_channels,
-                          g->output.h, g->output.w));
+              elements_of(
+                  n, spec->head.count ? spec->head.out_channels : spec->pyramid.concat_channels,
+                  g->output.h, g->output.w));
 }
 
 static void add_bytes(void *context, float **buffer, size_t elements)
@@ -113,14 +114,14 @@ static void pool_branch(struct graph *graph, size_t i, const float *x)
 {
     const struct geometry *g = graph->geometry;
     reference_pool(graph->run, x, g->input.n * graph->spec->channels, g->input.h, g->input.w,
-                   graph->spec->pool, &g->branches[i], graph->buffers.pooled[i]);
+                   graph->spec->pyramid.pool, &g->branches[i], graph->buffers.pooled[i]);
 }
 
 /* Runs a branch's layers on its grid, then upsamples the result to ret[n] at n * ret_stride. */
 static void run_branch(struct graph *graph, const struct run *run, size_t i, float *ret,
                        size_t ret_stride)
 {
-    const struct stack *stack = &graph->spec->branches[i].stack;
+    const struct stack *stack = &graph->spec->pyramid.branches[i].stack;
     const struct branch_geometry *g = &graph->geometry->branches[i];
     const size_t n = graph->geometry->input.n;
     float *first = graph->buffers.branch[i];
@@ -130,14 +131,15 @@ static void run_branch(struct graph *graph, const struct run *run, size_t i, flo
     if (run_is_cancelled(run))
         return;
     reference_resize(run, result, n, stack->out_channels, g->pooled_h, g->pooled_w,
-                     graph->spec->upsample, g->target_h, g->target_w, ret, ret_stride);
+                     graph->spec->pyramid.upsample, g->target_h, g->target_w, ret, ret_stride);
 }
 
 /* Listing 2 as printed: x = upsample(branch_i(pool_i(x))) for each i in turn. */
 static const float *run_cascade(struct graph *graph, const float *x)
 {
     float *ret = graph->buffers.cascade;
-    for (size_t i = 0; i < graph->spec->branch_count && !run_is_cancelled(graph->run); i++) {
+    for (size_t i = 0; i < graph->spec->pyramid.branch_count && !run_is_cancelled(graph->run);
+         i++) {
         pool_branch(graph, i, x);
         run_branch(graph, graph->run, i, ret,
                    graph->spec->channels * graph->geometry->h * graph->geometry->w);
@@ -159,17 +161,17 @@ static void run_pyramid(struct graph *graph, const float *x)
 {
     const struct spec *spec = graph->spec;
     const size_t pixels = graph->geometry->h * graph->geometry->w;
-    const size_t stride = spec->concat_channels * pixels;
+    const size_t stride = spec->pyramid.concat_channels * pixels;
     struct run alone = *graph->run;
     alone.threads = 1;
     double start_s = threads_now_s();
 #pragma omp parallel for schedule(dynamic) num_threads(graph->run->threads)
-    for (size_t i = 0; i < spec->branch_count; i++)
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
         pool_branch(graph, i, x);
     double pooled_s = threads_now_s();
 #pragma omp parallel for schedule(dynamic) num_threads(graph->run->threads)
-    for (size_t i = 0; i < spec->part_count; i++) {
-        const struct part *part = &spec->parts[i];
+    for (size_t i = 0; i < spec->pyramid.part_count; i++) {
+        const struct part *part = &spec->pyramid.parts[i];
         float *place = graph->buffers.concat + part->first * pixels;
         if (part->source == PART_BRANCH)
             run_branch(graph, &alone, part->branch, place, stride);
@@ -183,8 +185,8 @@ static void run_pyramid(struct graph *graph, const float *x)
 static void keep_head(const struct graph *graph, const float *values)
 {
     const struct geometry *g = graph->geometry;
-    const size_t channels =
-        graph->spec->head.count ? graph->spec->head.out_channels : graph->spec->concat_channels;
+    const size_t channels = graph->spec->head.count ? graph->spec->head.out_channels
+                                                    : graph->spec->pyramid.concat_channels;
     if (graph->run->head)
         run_copy(graph->run, graph->run->head, values, g->input.n * channels * g->h * g->w);
 }
@@ -195,8 +197,8 @@ static void run_output(struct graph *graph, const float *values, void *y)
     const struct output_spec *output = &graph->spec->output;
     const struct geometry *g = graph->geometry;
     const struct ppm_shape out = g->output;
-    const size_t channels =
-        graph->spec->head.count ? graph->spec->head.out_channels : graph->spec->concat_channels;
+    const size_t channels = graph->spec->head.count ? graph->spec->head.out_channels
+                                                    : graph->spec->pyramid.concat_channels;
     if (g->needs_resize) {
         float *ret = output_is_stored_apart(graph) ? graph->buffers.resized : y;
         reference_resize(graph->run, values, out.n, channels, g->h, g->w, output->resize, out.h,
@@ -221,7 +223,7 @@ enum ppm_status reference_run(const struct spec *spec, const struct geometry *ge
         .spec = spec, .geometry = geometry, .run = run, .times = times, .error = error};
     visit_buffers(&graph, allocate_buffer, &graph);
     if (error->status == PPM_OK) {
-        if (spec->is_cascade)
+        if (spec->pyramid.is_cascade)
             x = run_cascade(&graph, x);
         run_pyramid(&graph, x);
         double start_s = threads_now_s();

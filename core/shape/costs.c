@@ -19,10 +19,10 @@ static uint64_t stack_flops(const struct stack *stack, uint64_t pixels)
 
 uint64_t costs_literal_flops(const struct spec *spec, const struct geometry *g)
 {
-    const uint64_t rounds = spec->is_cascade ? 2 : 1, n = g->input.n;
+    const uint64_t rounds = spec->pyramid.is_cascade ? 2 : 1, n = g->input.n;
     uint64_t flops = stack_flops(&spec->head, n * g->h * g->w);
-    for (size_t i = 0; i < spec->branch_count; i++)
-        flops += rounds * stack_flops(&spec->branches[i].stack,
+    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
+        flops += rounds * stack_flops(&spec->pyramid.branches[i].stack,
                                       n * g->branches[i].pooled_h * g->branches[i].pooled_w);
     return flops;
 }
@@ -31,7 +31,7 @@ static uint64_t folding_saves_flops(const struct spec *spec, const struct geomet
 {
     const struct layer *bottleneck = spec_bottleneck(spec);
     uint64_t saves = 0;
-    for (size_t i = 0; bottleneck && i < spec->branch_count; i++)
+    for (size_t i = 0; bottleneck && i < spec->pyramid.branch_count; i++)
         saves += folding_saves(spec, g, i);
     return bottleneck ? 2 * g->input.n * bottleneck->out_channels * conv_taps(bottleneck) * saves
                       : 0;

@@ -41,9 +41,9 @@ static const char *folded_note(const struct layer *layer)
 /* algorithm: a note about it, or NULL. */
 static void describe_conv(const struct layer *conv, const char *algorithm, char *text, size_t bytes)
 {
-    snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s%s", conv->kernel, conv->kernel,
-             conv->in_channels, conv->out_channels, conv->has_bias ? "" : ", no bias",
-             folded_note(conv), algorithm ? ", " : "",
+    snprintf(text, bytes, "conv %zux%zu %zu -> %zu%s%s%s%s", conv->window.size[0],
+             conv->window.size[1], conv->in_channels, conv->out_channels,
+             conv->has_bias ? "" : ", no bias", folded_note(conv), algorithm ? ", " : "",
              algorithm        ? algorithm
              : conv->bfloat16 ? ", bfloat16"
                               : "");

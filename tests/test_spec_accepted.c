@@ -36,7 +36,7 @@ Test(spec_accepted, what_is_left_out_has_a_default)
     cr_expect(spec.pyramid.concat_channels == 15 && spec.output_channels == 15);
 
     const struct layer *conv = &spec.pyramid.branches[1].stack.layers[0], *head = spec.head.layers;
-    cr_expect(conv->kernel == 1 && conv->has_bias && conv->out_channels == 5);
+    cr_expect(conv_taps(conv) == 1 && conv->has_bias && conv->out_channels == 5);
     cr_expect_str_eq(conv->weights_name, "branch.1.conv");
     cr_expect(head[0].in_channels == 15 && head[0].out_channels == 15);
     cr_expect_str_eq(head[0].weights_name, "head.0.conv");
@@ -72,7 +72,7 @@ Test(spec_accepted, everything_can_be_said)
     cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[1].weights_name, "p1");
     cr_expect(!spec.pyramid.branches[1].stack.layers[0].has_bias);
     cr_expect(spec.pyramid.concat_channels == 8 && spec.output_channels == 9);
-    cr_expect(spec.head.layers[0].kernel == 3 && spec.head.layers[1].eps == 0);
+    cr_expect(spec.head.layers[0].window.size[0] == 3 && spec.head.layers[1].eps == 0);
     cr_expect(!spec.head.layers[1].has_scale && !spec.head.layers[1].has_center);
     cr_expect(spec.head.layers[2].slope == -2);
     cr_expect(spec.output.resizes && spec.output.height == 40 && spec.output.width == 30);

@@ -330,7 +330,7 @@ static struct ppm_model *load_random(const char *head, const char *seed)
 
 static bool is_same_conv(const struct layer *a, const struct layer *b)
 {
-    const size_t count = a->out_channels * a->in_channels * a->kernel * a->kernel;
+    const size_t count = a->out_channels * a->in_channels * conv_taps(a);
     return memcmp(a->panels, b->panels, count * sizeof *a->panels) == 0 &&
            memcmp(a->shift, b->shift, a->out_channels * sizeof *a->shift) == 0;
 }

@@ -56,7 +56,7 @@ static bool ends_before(const struct run_state *state, const struct pass *pass,
     if ((pass->count > 1 || !fused_clamp(layer, &low, &high)) &&
         !row_of(pass)->takes_layers(state, pass->layers))
         return true;
-    return layer->kind == LAYER_CONV && layer->kernel > 1;
+    return layer->kind == LAYER_CONV && conv_taps(layer) > 1;
 }
 
 static void begin_pass(const struct plan *plan, size_t index, struct pass *pass)
@@ -65,7 +65,7 @@ static void begin_pass(const struct plan *plan, size_t index, struct pass *pass)
     if (layer->kind != LAYER_CONV)
         return;
     pass->algorithm = plan->head_by[index];
-    pass->takes_pairs = layer->bfloat16 && (pass->reads_concat || layer->kernel > 1);
+    pass->takes_pairs = layer->bfloat16 && (pass->reads_concat || conv_taps(layer) > 1);
 }
 
 static void split(const struct run_state *state, struct head *head)

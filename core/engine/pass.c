@@ -10,7 +10,7 @@
 
 size_t pass_kernel(const struct pass *pass)
 {
-    return pass->fused > 0 ? pass->layers[0].kernel : 1;
+    return pass->fused > 0 ? pass->layers[0].window.size[0] : 1;
 }
 
 size_t pass_part_count(const struct spec *spec, const struct pass *pass)

@@ -4,20 +4,20 @@
 static bool product_fits(const struct spec *spec, const struct layer *conv)
 {
     (void)spec;
-    return conv->kernel == 1;
+    return conv_taps(conv) == 1;
 }
 
 static bool taps_fits(const struct spec *spec, const struct layer *conv)
 {
     (void)spec;
-    return conv->kernel > 1;
+    return conv_taps(conv) > 1;
 }
 
 /* With fewer channels the transforms take longer than the products they save. */
 static bool winograd_fits(const struct spec *spec, const struct layer *conv)
 {
     enum { CHANNELS_MIN = 24 };
-    return conv->kernel == 3 && !spec->is_exact && conv->in_channels >= CHANNELS_MIN &&
+    return conv->window.size[0] == 3 && !spec->is_exact && conv->in_channels >= CHANNELS_MIN &&
            conv->out_channels >= CHANNELS_MIN;
 }
 

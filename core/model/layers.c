@@ -74,7 +74,12 @@ static enum ppm_status read_kernel(const struct stack_reader *reader, const json
     const json_t *kernel = json_object_get(options, "kernel");
     const struct json_place member = json_member(place, "kernel");
     const json_int_t size = kernel ? json_integer_value(kernel) : 1;
-    layer->kernel = size == 3 ? 3 : 1;
+    const size_t taps = size == 3 ? 3 : 1, border = taps / 2;
+    layer->window = (struct window){.size = {taps, taps},
+                                    .stride = {1, 1},
+                                    .dilation = {1, 1},
+                                    .before = {border, border},
+                                    .after = {border, border}};
     if (size != 1 && (size != 3 || !reader->is_head))
         return json_refuse(&member, kernel, reader->error,
                            reader->is_head ? "1 or 3" : "1: the convolutions of a branch are 1x1");

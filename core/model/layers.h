@@ -3,6 +3,7 @@
 #define PPM_CORE_MODEL_LAYERS_H
 
 #include "core/base/json_read.h"
+#include "core/model/window.h"
 #include "simd/simd.h"
 
 /* Bounds: generous, and small enough that no sum of sizes can overflow. */
@@ -49,7 +50,7 @@ struct layer {
     char weights_name[NAME_BYTES];    /* tensor names without suffix; empty: no weights */
     bool name_is_default;
 
-    size_t kernel;              /* conv: 1 or 3 */
+    struct window window;       /* conv */
     bool has_bias;              /* conv */
     double eps;                 /* batch_norm */
     bool has_scale, has_center; /* batch_norm */
@@ -74,7 +75,7 @@ struct layer {
 /* Taps of a conv's kernel. */
 static inline size_t conv_taps(const struct layer *conv)
 {
-    return conv->kernel * conv->kernel;
+    return conv->window.size[0] * conv->window.size[1];
 }
 
 struct stack {

@@ -77,7 +77,8 @@ static bool fit_compute(struct loader *loader, const struct layer *layer, const 
 
 static void load_conv(struct loader *loader, struct layer *layer)
 {
-    const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->kernel, layer->kernel};
+    const size_t shape[4] = {layer->out_channels, layer->in_channels, layer->window.size[0],
+                             layer->window.size[1]};
     const size_t fan_in = layer->in_channels * conv_taps(layer);
     /* keeps the variance of random activations near 1, at any width */
     const double bound = sqrt(3 / (double)fan_in);

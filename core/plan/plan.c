@@ -39,7 +39,7 @@ static void choose_algorithms(struct plan *plan)
     for (size_t i = 0; i < head->count; i++)
         if (head->layers[i].kind == LAYER_CONV)
             plan->head_by[i] = choose_algorithm(plan->spec, &head->layers[i], plan->g.h, plan->g.w);
-    plan->bottleneck_kernel = bottleneck ? bottleneck->kernel : 1;
+    plan->bottleneck_kernel = bottleneck ? bottleneck->window.size[0] : 1;
     plan->bottleneck_taps = bottleneck ? conv_taps(bottleneck) : 1;
 }
 

@@ -81,7 +81,7 @@ static void conv_columns(const struct run *run, size_t *done, const struct layer
                          size_t channel, const float *x, size_t h, size_t w, size_t row,
                          size_t column, size_t count, float *ret)
 {
-    const size_t kernel = layer->kernel, border = kernel / 2;
+    const size_t kernel = layer->window.size[0], border = kernel / 2;
     const size_t panel = channel / layer->simd->gemm_rows, rows = conv_panel_rows(layer, panel);
     double sums[COLUMNS] = {0};
     for (size_t part = 0; part < layer->part_count; part++)

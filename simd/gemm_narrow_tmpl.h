@@ -71,7 +71,8 @@ ALWAYS_INLINE void gemm_narrow(const size_t columns, const struct simd_gemm_tile
 
 static bool is_narrow(const struct simd_gemm_tile *tile)
 {
-    if (tile->columns > NARROW_COLUMNS || tile->columns >= tile->rows || tile->accumulates)
+    if (tile->columns > NARROW_COLUMNS || tile->columns >= tile->rows || tile->accumulates ||
+        tile->residual)
         return false;
     for (size_t i = 0; i < tile->run_count; i++)
         if (tile->runs[i].ret_packed || tile->runs[i].words == SIMD_BFLOAT16)

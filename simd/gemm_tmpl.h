@@ -138,6 +138,15 @@ ALWAYS_INLINE void gemm_finish(const size_t rows, const size_t vectors,
             for (size_t j = 0; j < vectors; j++)
                 sums[r][j] = vec_fma(sums[r][j], vec_set(tile->scale[r]), vec_set(tile->shift[r]));
     }
+    if (tile->scale && tile->residual) {
+#pragma GCC unroll 16
+        for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (size_t j = 0; j < vectors; j++)
+                sums[r][j] = vec_add(
+                    sums[r][j], load_lanes(tile->residual + r * tile->residual_stride + j * LANES,
+                                           j + 1 == vectors ? last : LANES));
+    }
     if (tile->scale && (tile->low > -INFINITY || tile->high < INFINITY)) {
 #pragma GCC unroll 16
         for (size_t r = 0; r < rows; r++)

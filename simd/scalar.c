@@ -9,11 +9,13 @@ enum { GEMM_ROWS = 4, GEMM_COLUMNS = 8 };
 _Static_assert(GEMM_ROWS <= (int)SIMD_GEMM_ROWS_MAX && GEMM_COLUMNS <= (int)SIMD_GEMM_COLUMNS_MAX,
                "a tile is larger than the maxima of simd.h");
 
-static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, float sum)
+static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, size_t j, float sum)
 {
     if (!tile->scale)
         return sum;
-    const float value = sum * tile->scale[r] + tile->shift[r];
+    float value = sum * tile->scale[r] + tile->shift[r];
+    if (tile->residual)
+        value += tile->residual[r * tile->residual_stride + j];
     return value < tile->low ? tile->low : value > tile->high ? tile->high : value;
 }
 
@@ -40,7 +42,7 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
     for (size_t r = 0; r < tile->rows; r++)
         for (size_t j = 0; j < tile->columns; j++) {
             float *c = &tile->c[r * tile->c_stride + j];
-            *c = gemm_epilogue(tile, r, tile->accumulates ? *c + sums[r][j] : sums[r][j]);
+            *c = gemm_epilogue(tile, r, j, tile->accumulates ? *c + sums[r][j] : sums[r][j]);
         }
 }
 

@@ -92,14 +92,16 @@ static void gemm_tile(const struct simd_gemm_tile *tile)
         else
             add_pairs(sum.runs, tile, sums);
     }
-    for (size_t r = 0; r < tile->rows; r++)
-        for (size_t j = 0; j < tile->columns; j++) {
-            float *c = &tile->c[r * tile->c_stride + j];
-            *c = tile->accumulates ? *c + sums[r][j] : sums[r][j];
-        }
+    for (size_t r = 0; tile->accumulates && r < tile->rows; r++)
+        for (size_t j = 0; j < tile->columns; j++)
+            sums[r][j] = tile->c[r * tile->c_stride + j] + sums[r][j];
     end.run_count = 0;
     end.accumulates = true;
+    end.c = sums[0];
+    end.c_stride = GEMM_COLUMNS;
     simd_scalar.gemm_tile(&end);
+    for (size_t r = 0; r < tile->rows; r++)
+        memcpy(tile->c + r * tile->c_stride, sums[r], tile->columns * sizeof **sums);
 }
 
 static void pack_pairs(const float *x, size_t k, size_t columns, float *ret)

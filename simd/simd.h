@@ -67,13 +67,15 @@ struct simd_gemm_run {
 
 /* One register tile of a matrix product with its epilogue: for r < rows and j < columns,
  *   sum     = (accumulates ? c[r][j] : 0) + sum over all runs of a[i][r] * b[i][j]
- *   c[r][j] = scale ? clamp(sum * scale[r] + shift[r], low, high) : sum
+ *   c[r][j] = scale ? clamp(sum * scale[r] + shift[r] + residual[r][j], low, high) : sum
  * NaN passes through the clamp. c's rows are c_stride elements apart; the rest of c is untouched.
  */
 struct simd_gemm_tile {
     const struct simd_gemm_run *runs;
     size_t run_count;
     const float *scale, *shift; /* [rows], or both NULL */
+    const float *residual;      /* rows residual_stride apart, or NULL: zeros; may be c */
+    size_t residual_stride;
     float low, high;
     float *c;
     size_t c_stride;

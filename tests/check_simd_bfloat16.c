@@ -211,6 +211,13 @@ static void tile_loses_precision(const struct simd_gemm_tile *tile)
             tile->c[r * tile->c_stride + j] = rounded(tile->c[r * tile->c_stride + j]);
 }
 
+static void tile_forgets_the_residual(const struct simd_gemm_tile *tile)
+{
+    struct simd_gemm_tile other = *tile;
+    other.residual = tile->run_count > 0 ? NULL : tile->residual;
+    honest->gemm_tile(&other);
+}
+
 static void pairs_cut_off(const float *x, size_t k, size_t columns, float *ret)
 {
     for (size_t i = 0; i < k; i += 2, x += 2 * columns, ret += columns)
@@ -243,6 +250,7 @@ Test(check_simd, planted_faults_of_bfloat16_are_found)
         {"pairs", check_bfloat16_tile, {.gemm_tile = tile_takes_what_is_packed_as_pairs}},
         {"exchanged halves", check_bfloat16_tile, {.gemm_tile = tile_exchanges_halves}},
         {"precision", check_bfloat16_tile, {.gemm_tile = tile_loses_precision}},
+        {"residual", check_bfloat16_tile, {.gemm_tile = tile_forgets_the_residual}},
         {"cut off", check_pack_pairs, {.pack_pairs = pairs_cut_off}},
         {"garbage", check_pack_pairs, {.pack_pairs = pairs_with_garbage}},
         {"beyond", check_pack_pairs, {.pack_pairs = pairs_beyond}},

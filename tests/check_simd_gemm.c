@@ -8,13 +8,21 @@
 #include <math.h>
 #include <string.h>
 
-enum { RUNS_MAX = 3, C_SLOT = 3 * RUNS_MAX, SCALE_SLOT, SHIFT_SLOT };
+enum {
+    C_MAX = 64 * 64,
+    RUNS_MAX = 3,
+    C_SLOT = 3 * RUNS_MAX,
+    SCALE_SLOT,
+    SHIFT_SLOT,
+    RESIDUAL_SLOT
+};
 
 struct product {
     const struct check_gemm *gemm;
     struct simd_gemm_run runs[RUNS_MAX];
     struct simd_gemm_tile tile;
-    const float *before; /* what c held, NULL: nothing */
+    const float *before;   /* what c held, NULL: nothing */
+    const float *residual; /* [rows][columns], NULL: none */
     size_t steps;
     bool is_exact;
 };
@@ -76,6 +84,24 @@ static void place_epilogue(struct check *check, struct product *product, enum ch
         scale[r] = exp2f((float)check_pick(check, 5) - 2);
 }
 
+/* From rows of its own, or from c where that holds nothing else. */
+static void place_residual(struct check *check, struct product *product, enum check_data data)
+{
+    static float values[C_MAX];
+    struct simd_gemm_tile *tile = &product->tile;
+    const bool is_c = !tile->accumulates && check_pick(check, 3) == 0;
+    const size_t columns = tile->columns;
+    tile->residual_stride = is_c ? tile->c_stride : columns + check_pick(check, 2) * 5;
+    float *residual = is_c ? tile->c
+                           : check_place_floats(check, RESIDUAL_SLOT,
+                                                (tile->rows - 1) * tile->residual_stride + columns);
+    for (size_t i = 0; i < tile->rows * columns; i++)
+        residual[i / columns * tile->residual_stride + i % columns] = values[i] =
+            check_float(check, data);
+    tile->residual = residual;
+    product->residual = values;
+}
+
 static double clamped(const struct simd_gemm_tile *tile, double value)
 {
     return value < (double)tile->low    ? (double)tile->low
@@ -124,6 +150,10 @@ static void compare_element(struct check *check, const struct product *product, 
         tolerance = tolerance * fabs((double)tile->scale[r]) + fabs(scaled) * 0x1p-23;
         expected = scaled + (double)tile->shift[r];
         tolerance += fabs(expected) * 0x1p-23 + 0x1p-149;
+        if (product->residual) {
+            expected += (double)product->residual[r * tile->columns + j];
+            tolerance += fabs(expected) * 0x1p-23;
+        }
     }
     if (product->is_exact || !isfinite(expected))
         tolerance = 0;
@@ -175,7 +205,6 @@ static void compare(struct check *check, const struct product *product)
 static void check_product(struct check *check, const struct check_gemm *gemm, size_t rows,
                           size_t columns)
 {
-    enum { C_MAX = 64 * 64 };
     static float before[C_MAX];
     const enum check_data data = (enum check_data)check_pick(check, CHECK_DATA_COUNT);
     const size_t stride = columns + check_pick(check, 2) * check_pick(check, 20);
@@ -194,6 +223,8 @@ static void check_product(struct check *check, const struct check_gemm *gemm, si
         before[i] = check_float(check, data);
         tile->c[i / columns * stride + i % columns] = before[i];
     }
+    if (check_pick(check, 2))
+        place_residual(check, &product, data);
     CHECK_CALL(check, gemm->multiply(check, tile));
     compare(check, &product);
 }

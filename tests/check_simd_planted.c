@@ -42,6 +42,27 @@ static void gemm_reads_beyond_weights(const struct simd_gemm_tile *tile)
         sink = tile->runs[i].a[tile->runs[i].k * tile->rows];
 }
 
+static void gemm_clamps_before_the_residual(const struct simd_gemm_tile *tile)
+{
+    struct simd_gemm_tile other = *tile;
+    other.residual = NULL;
+    if (tile->residual == tile->c || !tile->scale) {
+        honest->gemm_tile(tile);
+        return;
+    }
+    honest->gemm_tile(&other);
+    for (size_t r = 0; tile->residual && r < tile->rows; r++)
+        for (size_t j = 0; j < tile->columns; j++)
+            tile->c[r * tile->c_stride + j] += tile->residual[r * tile->residual_stride + j];
+}
+
+static void gemm_reads_beyond_the_residual(const struct simd_gemm_tile *tile)
+{
+    honest->gemm_tile(tile);
+    if (tile->residual)
+        sink = tile->residual[(tile->rows - 1) * tile->residual_stride + tile->columns];
+}
+
 /* ---- rows ---- */
 
 static void transpose_last_missing(const float *x, size_t stride, size_t rows, size_t columns,
@@ -185,6 +206,8 @@ static const struct plant {
     PLANT(check_gemm_tile, gemm_tile, gemm_one_lane_wrong),
     PLANT(check_gemm_tile, gemm_tile, gemm_forgets_to_accumulate),
     PLANT(check_gemm_tile, gemm_tile, gemm_reads_beyond_weights),
+    PLANT(check_gemm_tile, gemm_tile, gemm_clamps_before_the_residual),
+    PLANT(check_gemm_tile, gemm_tile, gemm_reads_beyond_the_residual),
     PLANT(check_transpose, transpose, transpose_last_missing),
     PLANT(check_sum_rows, sum_rows, sum_of_other_order),
     PLANT(check_lerp_rows, lerp_rows, lerp_last_missing),

@@ -34,12 +34,16 @@ enum layer_kind {
     LAYER_KIND_COUNT
 };
 
-/* Channels [first, first + channels) of a conv's input, which come from one place: the map that it
- * reads (x, for the first conv of a head), or an upsampled branch. */
+/* Channels [first, first + channels) of what a section reads, which come from one place: a map, a
+ * map that is stretched, or an upsampled branch. */
 struct part {
-    enum part_source { PART_MAP, PART_BRANCH } source;
+    enum part_source { PART_MAP, PART_STRETCHED, PART_BRANCH } source;
     size_t branch; /* of PART_BRANCH */
     size_t first, channels;
+    /* Of the other sources: channels [from, from + channels) of the value with that index in the
+     * graph, and for PART_STRETCHED the node whose layer stretches it. */
+    size_t value, from;
+    size_t resize;
 };
 
 /* One layer of a stack. Owned by its stack; weights are NULL until model.c reads them. */

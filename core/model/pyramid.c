@@ -114,8 +114,10 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
 static void add_part(struct pyramid *pyramid, enum part_source source, size_t branch,
                      size_t channels)
 {
-    pyramid->parts[pyramid->part_count++] =
-        (struct part){source, branch, pyramid->concat_channels, channels};
+    pyramid->parts[pyramid->part_count++] = (struct part){.source = source,
+                                                          .branch = branch,
+                                                          .first = pyramid->concat_channels,
+                                                          .channels = channels};
     pyramid->concat_channels += channels;
 }
 

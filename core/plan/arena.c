@@ -1,0 +1,71 @@
+/* arena.c - see arena.h. */
+#include "core/plan/arena.h"
+#include "core/base/size.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+enum { NO_ITEM = -1 };
+
+/* The largest first. All else is to make the order one and the same everywhere. */
+static int by_size(const void *a, const void *b)
+{
+    const struct arena_item *left = a, *right = b;
+    if (left->bytes != right->bytes)
+        return left->bytes > right->bytes ? -1 : 1;
+    if (left->first != right->first)
+        return left->first < right->first ? -1 : 1;
+    return left->value < right->value ? -1 : left->value > right->value;
+}
+
+static bool live_together(const struct arena_item *a, const struct arena_item *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+static size_t lines_of(size_t bytes)
+{
+    return bytes > SIZE_MAX - ARENA_LINE ? SIZE_MAX : size_round_up(bytes, ARENA_LINE);
+}
+
+/* The smallest gap that holds an item, between those of the list, which goes by offset, that live
+ * when it does; or behind them. */
+static size_t find_gap(const struct arena_item *items, size_t head, const struct arena_item *item)
+{
+    const size_t bytes = lines_of(item->bytes);
+    size_t end = 0, best = SIZE_MAX, best_bytes = SIZE_MAX;
+    for (size_t i = head; i != (size_t)NO_ITEM; i = items[i].next) {
+        const struct arena_item *placed = &items[i];
+        if (!live_together(placed, item))
+            continue;
+        if (placed->offset > end && placed->offset - end >= bytes &&
+            placed->offset - end < best_bytes) {
+            best = end;
+            best_bytes = placed->offset - end;
+        }
+        end = size_max(end, size_plus(placed->offset, lines_of(placed->bytes)));
+    }
+    return best_bytes < SIZE_MAX ? best : end;
+}
+
+static void insert(struct arena_item *items, size_t *head, size_t index)
+{
+    size_t *link = head;
+    while (*link != (size_t)NO_ITEM && items[*link].offset <= items[index].offset)
+        link = &items[*link].next;
+    items[index].next = *link;
+    *link = index;
+}
+
+size_t arena_place(struct arena_item *items, size_t count)
+{
+    size_t bytes = 0, head = (size_t)NO_ITEM;
+    if (count > 0)
+        qsort(items, count, sizeof *items, by_size);
+    for (size_t i = 0; i < count; i++) {
+        items[i].offset = find_gap(items, head, &items[i]);
+        insert(items, &head, i);
+        bytes = size_max(bytes, size_plus(items[i].offset, lines_of(items[i].bytes)));
+    }
+    return bytes;
+}

@@ -14,7 +14,7 @@ enum { LAYERS_MAX = 64, CHANNELS_MAX = 1 << 17, NAME_BYTES = 128 };
  * X(CONSTANT, name): the compiler asks each table made from the list for a function of that name,
  *
  *     read_name       the options in JSON, and out_channels       layers.c
- *     reference_name  the layer as plain loops                    reference/reference_ops.c
+ *     reference_name  the layer as plain loops                    reference/reference_ops.h
  *     apply_name      the layer over a micro-panel of pixels      engine/pass.c
  *
  * Layers with weights also have a row in model.c. H and W never change, and only convolutions count

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { WINDOW_AXES = 2 }; /* h, w */
+enum { WINDOW_AXES = 2 };
+enum axis { AXIS_H, AXIS_W };
 
 /* Along axis a, output i reads x[i * stride[a] - before[a] + k * dilation[a]] for k < size[a]. */
 struct window {

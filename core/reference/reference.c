@@ -103,9 +103,14 @@ const float *reference_stack(const struct run *run, const struct stack *stack, c
                              size_t n, size_t h, size_t w, float *buffers[2])
 {
     for (size_t i = 0; i < stack->count && !run_is_cancelled(run); i++) {
-        float *ret = x == buffers[0] ? buffers[1] : buffers[0];
-        reference_layer(run, &stack->layers[i], x, n, h, w, ret);
-        x = ret;
+        const struct layer *layer = &stack->layers[i];
+        const struct reference_map read = {{n, layer->in_channels, h, w}, x};
+        const struct reference_maps maps = {.reads = &read,
+                                            .count = 1,
+                                            .shape = {n, layer->out_channels, h, w},
+                                            .ret = x == buffers[0] ? buffers[1] : buffers[0]};
+        reference_layer(run, layer, &maps);
+        x = maps.ret;
     }
     return x;
 }
@@ -130,8 +135,8 @@ static void run_branch(struct graph *graph, const struct run *run, size_t i, flo
         reference_stack(run, stack, graph->buffers.pooled[i], n, g->pooled_h, g->pooled_w, buffers);
     if (run_is_cancelled(run))
         return;
-    reference_resize(run, result, n, stack->out_channels, g->pooled_h, g->pooled_w,
-                     graph->spec->pyramid.upsample, g->target_h, g->target_w, ret, ret_stride);
+    reference_stretch(run, result, n, stack->out_channels, g->pooled_h, g->pooled_w,
+                      graph->spec->pyramid.upsample, g->target_h, g->target_w, ret, ret_stride);
 }
 
 /* Listing 2 as printed: x = upsample(branch_i(pool_i(x))) for each i in turn. */
@@ -201,8 +206,8 @@ static void run_output(struct graph *graph, const float *values, void *y)
                                                     : graph->spec->pyramid.concat_channels;
     if (g->needs_resize) {
         float *ret = output_is_stored_apart(graph) ? graph->buffers.resized : y;
-        reference_resize(graph->run, values, out.n, channels, g->h, g->w, output->resize, out.h,
-                         out.w, ret, channels * out.h * out.w);
+        reference_stretch(graph->run, values, out.n, channels, g->h, g->w, output->resize, out.h,
+                          out.w, ret, channels * out.h * out.w);
         values = ret;
     }
     if (output->as == AS_ARGMAX) {
@@ -212,7 +217,8 @@ static void run_output(struct graph *graph, const float *values, void *y)
     if (values != y)
         run_copy(graph->run, y, values, out.n * channels * out.h * out.w);
     if (output->as == AS_SOFTMAX)
-        reference_softmax_in_place(graph->run, y, out.n, channels, out.h, out.w);
+        reference_softmax_in_place(graph->run, y,
+                                   (struct ppm_shape){out.n, channels, out.h, out.w});
 }
 
 enum ppm_status reference_run(const struct spec *spec, const struct geometry *geometry,

@@ -166,9 +166,9 @@ static void run_round(const struct ppm_model *model, const struct geometry *g, s
                    pooled);
     run_branch(model, g, i, run, pooled, buffers, result);
     if (!run_is_cancelled(run))
-        reference_resize(run, result, n, channels, branch->pooled_h, branch->pooled_w,
-                         spec->pyramid.upsample, branch->target_h, branch->target_w, upsampled,
-                         channels * branch->target_h * branch->target_w);
+        reference_stretch(run, result, n, channels, branch->pooled_h, branch->pooled_w,
+                          spec->pyramid.upsample, branch->target_h, branch->target_w, upsampled,
+                          channels * branch->target_h * branch->target_w);
 }
 
 static void run_rounds(const struct ppm_model *model, const struct geometry *g, const float *x,

@@ -41,7 +41,6 @@ void geometry_window(size_t k, size_t window, size_t pad, size_t extent, size_t 
                      size_t *ret_to);
 
 /* The pixels of an axis that bin k of a branch covers. */
-enum axis { AXIS_H, AXIS_W };
 void geometry_bin(enum pool pool, const struct branch_geometry *branch, enum axis axis,
                   size_t extent, size_t k, size_t *ret_from, size_t *ret_to);
 

@@ -28,11 +28,25 @@ struct section {
     size_t pyramid_node, pyramid_value; /* its node, and the value that it pools */
     struct part *parts;
     size_t part_count, concat_channels;
-    size_t *nodes; /* whose layers are the stack, in order, folded norms left out */
-    size_t node_count;
+    const struct layer **layers; /* the stack, folded norms left out; at most LAYERS_MAX */
+    size_t layer_count;
     int residual;       /* the value that is added, as large as the result; NO_VALUE: none */
-    size_t residual_at; /* after how many of the nodes: all, or all but an activation */
+    size_t residual_at; /* after how many of the layers: all, or all but an activation */
 };
+
+/* The conv that a section begins with; NULL: there is none. */
+static inline const struct layer *section_conv(const struct section *section)
+{
+    const struct layer *first = section->layer_count > 0 ? section->layers[0] : NULL;
+    return first && first->kind == LAYER_CONV ? first : NULL;
+}
+
+/* Channels of what a section makes. */
+static inline size_t section_channels(const struct section *section)
+{
+    return section->layer_count > 0 ? section->layers[section->layer_count - 1]->out_channels
+                                    : section->concat_channels;
+}
 
 /* One step: a section, or the layer of one node. */
 struct step {

@@ -14,7 +14,8 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
     *ret_info = (struct ppm_model_info){
         .name = spec->name,
         .config_json = spec->json,
-        .channels = spec->channels,
+        .inputs = {{"x", spec->channels}},
+        .input_count = 1,
         .output_channels = spec->output_channels,
         .layout = spec->layout,
         .output_dtype = spec->output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32,
@@ -72,7 +73,7 @@ static const struct stack *stack_of(const struct spec *spec, size_t *index, size
 }
 
 enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
-                                const struct ppm_shape *input, struct ppm_layer_info *ret_info,
+                                const struct ppm_sizes *sizes, struct ppm_layer_info *ret_info,
                                 struct ppm_error *error)
 {
     const struct spec *spec = &model->spec;
@@ -81,7 +82,7 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
     const struct stack *stack = stack_of(spec, &at, &branch);
     if (!stack)
         return ppm_fail(error, PPM_UNFIT, "the model has no layer %zu", index);
-    if (input && geometry_of(spec, *input, &g, error) != PPM_OK)
+    if (sizes && geometry_of(spec, sizes, &g, error) != PPM_OK)
         return error->status;
     const struct layer *layer = &stack->layers[at];
     struct ppm_layer_info info = {.parameters = layer->parameters};
@@ -98,7 +99,7 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
                      b->window_h, b->window_w);
         info.flops = layer_flops(layer, (uint64_t)g.input.n * bg->pooled_h * bg->pooled_w);
     }
-    const bool is_planned = input && stack == &spec->head && !spec->pyramid.is_cascade;
+    const bool is_planned = sizes && stack == &spec->head && !spec->pyramid.is_cascade;
     if (layer->kind != LAYER_CONV)
         describe_layer(layer, info.what, sizeof info.what);
     else

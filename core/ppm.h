@@ -76,6 +76,15 @@ struct ppm_shape {
     size_t n, c, h, w;
 };
 
+enum { PPM_INPUTS_MAX = 8 };
+
+/* The sizes of a request: all that a run's costs and plan depend on, besides the model. */
+struct ppm_sizes {
+    struct ppm_shape inputs[PPM_INPUTS_MAX]; /* in the order of ppm_model_info.inputs */
+    size_t count;
+    size_t output_h, output_w; /* wanted of the output; 0, 0: the model's own */
+};
+
 /* data is n * c * h * w elements in the order of layout, without gaps. ppm_tensor_allocate aligns
  * it to 64 bytes. {0} is a valid empty tensor. */
 struct ppm_tensor {
@@ -102,6 +111,9 @@ size_t ppm_tensor_axes(const struct ppm_tensor *tensor, size_t axes[4]);
  * order of layout. PPM_MALFORMED for another count, an extent of 0, or a product that overflows. */
 enum ppm_status ppm_tensor_from_axes(const size_t *axes, size_t count, enum ppm_layout layout,
                                      struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* Of count tensors, at most PPM_INPUTS_MAX, and the model's own size of the output. */
+struct ppm_sizes ppm_sizes_of(const struct ppm_tensor *tensors, size_t count);
 
 /* Allocates data, uninitialized, for the shape of *tensor. ppm_tensor_free or free() frees it. */
 enum ppm_status ppm_tensor_allocate(struct ppm_tensor *tensor, struct ppm_error *error);
@@ -141,19 +153,25 @@ struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *pr
                                  struct ppm_error *error);
 void ppm_model_free(struct ppm_model *model);
 
-/* How much bfloat16 changes a model's answer, measured with one x of random numbers in [-1, 1): the
- * largest difference of any value, relative to the largest value; for labels, the share of pixels
- * with a different one. */
+/* How much bfloat16 changes a model's answer, measured with inputs of random numbers in [-1, 1):
+ * the largest difference of any value, relative to the largest value; for labels, the share of
+ * pixels with a different one. */
 struct ppm_compute_error {
     double error;
-    struct ppm_shape shape; /* of that x; n is 0 if none was tried or a value was not finite */
+    struct ppm_sizes sizes; /* count is 0 if none were tried or a value was not finite */
 };
 
-/* What is known about a model without an input's shape. Strings live as long as the model. */
+struct ppm_input_info {
+    const char *name;
+    size_t channels;
+};
+
+/* What is known about a model without its inputs' sizes. Strings live as long as the model. */
 struct ppm_model_info {
     const char *name;
     const char *config_json; /* the configuration, on one line of JSON */
-    size_t channels;         /* C of the input */
+    struct ppm_input_info inputs[PPM_INPUTS_MAX];
+    size_t input_count; /* at least 1 */
     size_t output_channels;
     enum ppm_layout layout; /* of inputs and outputs, unless a request names one */
     enum ppm_dtype output_dtype;
@@ -168,17 +186,18 @@ struct ppm_model_info {
                            * load; near 1 or above, it does not pay. 0 for float32 */
     struct ppm_compute_error compute_error; /* bfloat16: measured at load */
     size_t layer_count;                     /* for ppm_model_layer */
-    const struct ppm_shape *warm_up;        /* inputs to prepare for before the first request */
+    const struct ppm_sizes *warm_up;        /* to prepare for before the first request */
     size_t warm_up_count;
 };
 void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_info);
 
-/* What one request of a shape takes to compute. */
+/* What one request of such sizes takes to compute. */
 struct ppm_costs {
     struct ppm_shape output;
     uint64_t flops_literal; /* 2 * multiply-adds of all convolutions of the literal graph */
     uint64_t flops_folded;  /* with the bottleneck folded (ARCHITECTURE.md); same result */
-    size_t input_bytes, output_bytes;
+    size_t input_bytes;     /* of all inputs */
+    size_t output_bytes;
     size_t plan_bytes;    /* of a struct ppm_plan; 0: a run uses none */
     size_t scratch_bytes; /* of ppm_run_options.scratch; 0: a run uses none */
     size_t working_bytes; /* all that ppm_run allocates: the output, a plan and scratch */
@@ -188,24 +207,24 @@ struct ppm_costs {
     double weights_us;    /* time to read the weights from memory, once for a batch of any size */
 };
 
-/* Checks input against the model, and tells what a run takes in the given layout on up to `threads`
+/* Checks sizes against the model, and tells what a run takes in the given layout on up to `threads`
  * threads. Bytes of a run stop at SIZE_MAX.
- * PPM_UNFIT, naming the sizes, if the model does not take it: wrong channels, a pooling window of 0
- * or larger than the input, branches of different sizes. PPM_TOO_LARGE if input or output overflow
- * memory. */
-enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape input,
+ * PPM_UNFIT, naming the sizes, if the model does not take them: wrong channels, a pooling window of
+ * 0 or larger than the input, branches of different sizes. PPM_TOO_LARGE if inputs or output
+ * overflow memory. */
+enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_sizes *sizes,
                                 enum ppm_layout layout, int threads, struct ppm_costs *ret_costs,
                                 struct ppm_error *error);
 
-/* One line of a model's description. Without an input, flops is 0. */
+/* One line of a model's description. Without sizes (NULL), flops is 0. */
 struct ppm_layer_info {
     char where[96];      /* "branch 0 (bin 1)", "head" */
     char what[112];      /* "conv 3x3 2048 -> 512, batch_norm folded, Winograd F(4x4, 3x3)" */
     uint64_t parameters; /* of this layer */
-    uint64_t flops;      /* literal, for the given input */
+    uint64_t flops;      /* literal, for the given sizes */
 };
 enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
-                                const struct ppm_shape *input, struct ppm_layer_info *ret_info,
+                                const struct ppm_sizes *sizes, struct ppm_layer_info *ret_info,
                                 struct ppm_error *error);
 
 /* ---- computing ----------------------------------------------------------------------------- */
@@ -215,8 +234,8 @@ struct ppm_stage_times {
     double pool_ms, branches_ms, head_ms, output_ms;
 };
 
-/* Pools an x in NCHW while it arrives, one plane after the other, each while it is in cache. One
- * thread does it. */
+/* Pools the x of a model with one input, in NCHW, while it arrives: one plane after the other, each
+ * while it is in cache. One thread does it. */
 struct ppm_pooling;
 
 /* For an x of the given shape. room may be the caller's memory for it: ppm_costs.pooling_bytes,
@@ -248,7 +267,7 @@ enum { PPM_STAGES_MAX = 3 * 64 + 2, PPM_STAGE_NAME_BYTES = 32 };
 
 struct ppm_stage {
     char name[PPM_STAGE_NAME_BYTES]; /* "branch.0.pooled" */
-    struct ppm_tensor tensor;        /* float32, in x's layout */
+    struct ppm_tensor tensor;        /* float32, in the inputs' layout */
 };
 
 struct ppm_stages {
@@ -258,9 +277,10 @@ struct ppm_stages {
     struct ppm_stage list[PPM_STAGES_MAX + 1]; /* with room for the caller to append y */
 };
 
-/* Lists the intermediate results for x, without data; the data of x is not read. PPM_UNFIT and
- * PPM_TOO_LARGE as for ppm_model_costs. */
-enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_tensor *x,
+/* Lists the intermediate results for inputs in this layout, without data; is_batch: with the N
+ * axis. PPM_UNFIT and PPM_TOO_LARGE as for ppm_model_costs. */
+enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_sizes *sizes,
+                                 enum ppm_layout layout, bool is_batch,
                                  struct ppm_stages *ret_stages, struct ppm_error *error);
 
 /* Places their data in memory, one after the other: stages->bytes, aligned as floats are. The
@@ -279,7 +299,8 @@ struct ppm_run_options {
     bool (*is_cancelled)(void *context);
     void *cancel_context;
     struct ppm_stage_times *ret_times; /* may be NULL */
-    /* Made for this model and the H and W of x. NULL: the run makes its own. */
+    size_t output_h, output_w;         /* as in struct ppm_sizes */
+    /* Made for this model and these sizes. NULL: the run makes its own. */
     struct ppm_plan *plan;
     /* Memory for intermediate results, aligned to 64 bytes; ppm_costs.scratch_bytes are enough. If
      * it is NULL or too small, the run allocates its own. */
@@ -288,26 +309,27 @@ struct ppm_run_options {
     /* Made for this model and this x, not changed: the run pools only the missing planes, with the
      * same bits. NULL: it pools all of x. */
     const struct ppm_pooling *pooling;
-    /* Intermediate results to fill in, placed, for this model and this x. NULL: none. */
+    /* Intermediate results to fill in, placed, for this model and these sizes. NULL: none. */
     const struct ppm_stages *stages;
 };
 
-/* What follows from a model and the H and W of its input: made in O(H + W), to keep for further
- * runs of that shape. Runs note their speed in it. options may be NULL, or abandon it. NULL with
- * PPM_UNFIT, PPM_TOO_LARGE, PPM_NO_MEMORY or PPM_CANCELLED. It may outlive its model; then it fits
- * no other. The caller frees it. */
-struct ppm_plan *ppm_plan_create(const struct ppm_model *model, struct ppm_shape shape,
+/* What follows from a model and the H and W of its inputs and output: made in O(H + W), to keep for
+ * further runs of these sizes, whatever their N. Runs note their speed in it. options may be NULL,
+ * or abandon it. NULL with PPM_UNFIT, PPM_TOO_LARGE, PPM_NO_MEMORY or PPM_CANCELLED. It may outlive
+ * its model; then it fits no other. The caller frees it. */
+struct ppm_plan *ppm_plan_create(const struct ppm_model *model, const struct ppm_sizes *sizes,
                                  const struct ppm_run_options *options, struct ppm_error *error);
 bool ppm_plan_fits(const struct ppm_plan *plan, const struct ppm_model *model,
-                   struct ppm_shape shape);
+                   const struct ppm_sizes *sizes);
 void ppm_plan_free(struct ppm_plan *plan);
 
-/* y = model(x). x is float32, in either layout. *ret_y receives its shape and dtype, and the layout
- * and is_batch of x. ret_y->data may be memory for the answer (ppm_costs.output_bytes, aligned to
- * 64 bytes); NULL: it is allocated. options may be NULL. A run with a plan, scratch and memory for
- * the answer allocates nothing. OpenMP keeps a team for each thread that asks for several threads,
- * so only one thread of the process should. */
-enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
+/* y = model(inputs): as many as ppm_model_info.input_count, in their order, float32, all in the
+ * same layout and with the same is_batch. *ret_y receives its shape and dtype, and the layout and
+ * is_batch of the inputs. ret_y->data may be memory for the answer (ppm_costs.output_bytes, aligned
+ * to 64 bytes); NULL: it is allocated. options may be NULL. A run with a plan, scratch and memory
+ * for the answer allocates nothing. OpenMP keeps a team for each thread that asks for several
+ * threads, so only one thread of the process should. */
+enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error);
 

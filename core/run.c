@@ -1,4 +1,5 @@
-/* run.c - ppm_run: checks x, and computes y in x's layout by the engine or the literal graph. */
+/* run.c - ppm_run: checks the inputs, and computes y in their layout by the engine or the literal
+ * graph. */
 #include "core/base/memory.h"
 #include "core/base/tensor.h"
 #include "core/engine/engine.h"
@@ -55,7 +56,7 @@ static enum ppm_status run_planned(const struct ppm_model *model, const struct g
                                    struct ppm_stage_times *times, struct ppm_error *error)
 {
     struct ppm_plan *own = NULL;
-    assert(!plan || ppm_plan_fits(plan, model, x->shape));
+    assert(!plan || ppm_plan_fits(plan, model, &geometry->sizes));
     if (!plan)
         plan = own = plan_create(model, geometry, run, error);
     if (plan)
@@ -78,19 +79,28 @@ static struct run run_of(const struct ppm_run_options *options, atomic_bool *is_
 
 static const struct ppm_run_options defaults;
 
-struct ppm_plan *ppm_plan_create(const struct ppm_model *model, struct ppm_shape shape,
+struct ppm_plan *ppm_plan_create(const struct ppm_model *model, const struct ppm_sizes *sizes,
                                  const struct ppm_run_options *options, struct ppm_error *error)
 {
     static const struct ppm_run_options alone = {.threads = 1};
     struct geometry geometry;
     atomic_bool is_abandoned = false;
     const struct run run = run_of(options ? options : &alone, &is_abandoned);
-    if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
+    if (geometry_of(&model->spec, sizes, &geometry, error) != PPM_OK)
         return NULL;
     return plan_create(model, &geometry, &run, error);
 }
 
-enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *x,
+static struct ppm_sizes sizes_of(const struct ppm_tensor *inputs,
+                                 const struct ppm_run_options *options)
+{
+    struct ppm_sizes sizes = ppm_sizes_of(inputs, 1);
+    sizes.output_h = options->output_h;
+    sizes.output_w = options->output_w;
+    return sizes;
+}
+
+enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error)
 {
@@ -99,8 +109,10 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     atomic_bool is_abandoned = false;
     options = options ? options : &defaults;
     const struct run run = run_of(options, &is_abandoned);
+    const struct ppm_sizes sizes = sizes_of(inputs, options);
+    const struct ppm_tensor *x = &inputs[0];
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
-    if (geometry_of(&model->spec, x->shape, &geometry, error) != PPM_OK)
+    if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
         return error->status;
     struct ppm_tensor y = {.shape = geometry.output,
                            .layout = x->layout,

@@ -24,7 +24,7 @@ static void count_literal(const struct spec *spec, const struct geometry *g,
                   size_times(2, costs->output_bytes));
 }
 
-enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape input,
+enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_sizes *sizes,
                                 enum ppm_layout layout, int threads, struct ppm_costs *ret_costs,
                                 struct ppm_error *error)
 {
@@ -32,20 +32,20 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, struct ppm_shape 
     struct geometry g;
     struct plan plan;
     struct ppm_costs costs = {0};
-    if (geometry_of(spec, input, &g, error) != PPM_OK ||
-        ppm_shape_bytes(input, &costs.input_bytes, error) != PPM_OK ||
+    if (geometry_of(spec, sizes, &g, error) != PPM_OK ||
+        ppm_shape_bytes(g.input, &costs.input_bytes, error) != PPM_OK ||
         ppm_shape_bytes(g.output, &costs.output_bytes, error) != PPM_OK)
         return error->status;
     costs.output = g.output;
     costs.flops_literal = costs_literal_flops(spec, &g);
     costs.flops_folded = costs_folded_flops(spec, &g);
     plan_begin(&plan, model, &g);
-    costs.pooling_bytes = pooling_bytes(&plan, input.n);
+    costs.pooling_bytes = pooling_bytes(&plan, g.input.n);
     if (spec->pyramid.is_cascade)
         count_literal(spec, &g, &costs);
     else
-        count_planned(&plan, input.n, layout, threads, &costs);
-    costs.one_thread_us = costs_one_thread_us(costs.flops_folded, input, g.output);
+        count_planned(&plan, g.input.n, layout, threads, &costs);
+    costs.one_thread_us = costs_one_thread_us(costs.flops_folded, g.input, g.output);
     costs.weights_us = costs_weights_us(model->parameters_bytes);
     *ret_costs = costs;
     return PPM_OK;

@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The struct ppm_sizes of one input: its N, C, H and W, or its shape. */
+#define SIZES(...)      SIZES_OF(((struct ppm_shape){__VA_ARGS__}))
+#define SIZES_OF(shape) (&(struct ppm_sizes){.inputs = {shape}, .count = 1})
+
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* ---- files ---- */

@@ -48,9 +48,9 @@ static struct given give(const struct ppm_model *model, struct ppm_shape shape,
 {
     struct ppm_error error = {0};
     struct ppm_costs costs;
-    cr_assert(ppm_model_costs(model, shape, layout, threads, &costs, &error) == PPM_OK, "%s",
-              error.text);
-    struct given ret = {.plan = ppm_plan_create(model, shape, NULL, &error),
+    cr_assert(ppm_model_costs(model, SIZES_OF(shape), layout, threads, &costs, &error) == PPM_OK,
+              "%s", error.text);
+    struct given ret = {.plan = ppm_plan_create(model, SIZES_OF(shape), NULL, &error),
                         .scratch = aligned_alloc(64, costs.scratch_bytes),
                         .scratch_bytes = costs.scratch_bytes};
     cr_assert(ret.plan && ret.scratch);
@@ -144,8 +144,8 @@ static size_t bytes_for(const struct ppm_model *model, struct ppm_shape shape, i
     struct ppm_error error = {0};
     struct ppm_costs costs;
     struct ppm_tensor x = support_tensor(shape, PPM_NCHW, NULL), y = {0};
-    cr_assert(ppm_model_costs(model, shape, PPM_NCHW, threads, &costs, &error) == PPM_OK, "%s",
-              error.text);
+    cr_assert(ppm_model_costs(model, SIZES_OF(shape), PPM_NCHW, threads, &costs, &error) == PPM_OK,
+              "%s", error.text);
     y.shape = costs.output;
     cr_assert(ppm_tensor_allocate(&y, &error) == PPM_OK);
     heap_count();
@@ -169,7 +169,8 @@ Test(allocations, are_as_large_as_told)
         for (int threads = 1; threads <= 3; threads++) {
             struct ppm_error error = {0};
             struct ppm_costs costs;
-            cr_assert(ppm_model_costs(model, shape, PPM_NCHW, threads, &costs, &error) == PPM_OK);
+            cr_assert(ppm_model_costs(model, SIZES_OF(shape), PPM_NCHW, threads, &costs, &error) ==
+                      PPM_OK);
             bytes_for(model, shape, threads); /* the team's threads take memory of their own */
             const size_t bytes = bytes_for(model, shape, threads);
             const size_t told = costs.plan_bytes + costs.scratch_bytes;

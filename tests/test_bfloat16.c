@@ -271,9 +271,9 @@ Test(bfloat16, weights_take_half_the_memory)
     cr_expect(strcmp(info.compute, "bfloat16") == 0 && strcmp(wide_info.compute, "float32") == 0);
     cr_expect_eq(wide_info.parameters_bytes - info.parameters_bytes, 2 * weights);
     cr_expect_eq(info.parameters, wide_info.parameters);
-    cr_expect_eq(info.compute_error.shape.n, 1);
-    cr_expect_eq(info.compute_error.shape.c, 64);
-    cr_expect_eq(wide_info.compute_error.shape.n, 0);
+    cr_expect_eq(info.compute_error.sizes.count, 1);
+    cr_expect_eq(info.compute_error.sizes.inputs[0].c, 64);
+    cr_expect_eq(wide_info.compute_error.sizes.count, 0);
     ppm_model_free(model);
     ppm_model_free(wide);
 }
@@ -328,7 +328,7 @@ Test(bfloat16, error_is_measured_where_windows_fit)
         struct ppm_model *model = load(cases[i].members, "bfloat16");
         struct ppm_model_info info;
         ppm_model_info(model, &info);
-        const struct ppm_shape shape = info.compute_error.shape;
+        const struct ppm_shape shape = info.compute_error.sizes.inputs[0];
         cr_expect(shape.n == cases[i].n && shape.h == cases[i].h && shape.w == cases[i].w,
                   "case %zu: %zu x %zu x %zu", i, shape.n, shape.h, shape.w);
         cr_expect(info.compute_error.error < 0.05, "case %zu: %g", i, info.compute_error.error);
@@ -432,7 +432,7 @@ Test(bfloat16, no_error_where_answers_are_not_finite)
         "'branch': [{'conv': {'bias': false}}], 'head': [{'conv': {'channels': 1, 'bias': false}}],"
         " 'weights': {'file': 'w.safetensors'}}");
     ppm_model_info(model, &info);
-    cr_expect_eq(info.compute_error.shape.n, 0);
+    cr_expect_eq(info.compute_error.sizes.count, 0);
     ppm_model_free(model);
 }
 

@@ -121,7 +121,7 @@ static void open_subject(struct subject *subject, size_t kind, size_t compute)
     snprintf(subject->text, sizeof subject->text, "{%s%s}", kinds[kind].members, computes[compute]);
     subject->model = support_load_ok(subject->text);
     subject->shape = shape;
-    subject->plan = ppm_plan_create(subject->model, shape, NULL, &error);
+    subject->plan = ppm_plan_create(subject->model, SIZES_OF(shape), NULL, &error);
     cr_assert(subject->plan, "%s", error.text);
     for (size_t n = 0; n < MAPS; n++) {
         subject->x[n] = support_tensor(shape, PPM_NCHW, (const float *)all.data + n * count);

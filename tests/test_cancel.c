@@ -93,11 +93,12 @@ static struct subject open_subject(size_t index)
     struct subject ret = {.model = support_load_ok(cases[index].model),
                           .x = support_tensor(cases[index].shape, cases[index].layout, NULL),
                           .how = cases[index].how};
-    ret.plan = ppm_plan_create(ret.model, cases[index].shape, NULL, &error);
+    ret.plan = ppm_plan_create(ret.model, SIZES_OF(cases[index].shape), NULL, &error);
     cr_assert(ret.plan, "%s", error.text);
     if (ret.how == STAGES) {
         ret.stages = calloc(1, sizeof *ret.stages);
-        ppm_model_stages(ret.model, &ret.x, ret.stages, &error);
+        ppm_model_stages(ret.model, SIZES_OF(ret.x.shape), ret.x.layout, ret.x.is_batch, ret.stages,
+                         &error);
         ret.memory = malloc(ret.stages->bytes);
         ppm_stages_place(ret.stages, ret.memory);
     }
@@ -171,7 +172,7 @@ Test(cancel, questions_grow_with_the_work)
         for (size_t k = 0; k < 2; k++) {
             struct subject subject = {
                 .model = model,
-                .plan = ppm_plan_create(model, shapes[i / 2][k], NULL, &error),
+                .plan = ppm_plan_create(model, SIZES_OF(shapes[i / 2][k]), NULL, &error),
                 .x = support_tensor(shapes[i / 2][k], i % 2 ? PPM_NHWC : PPM_NCHW, NULL)};
             asked[k] = run(&subject, SIZE_MAX, 1, PPM_OK);
             ppm_tensor_free(&subject.x);

@@ -11,7 +11,7 @@ static struct ppm_costs costs_ok(const struct ppm_model *model, struct ppm_shape
 {
     struct ppm_error error = {0};
     struct ppm_costs costs;
-    cr_assert(ppm_model_costs(model, shape, PPM_NCHW, 2, &costs, &error) == PPM_OK, "%s",
+    cr_assert(ppm_model_costs(model, SIZES_OF(shape), PPM_NCHW, 2, &costs, &error) == PPM_OK, "%s",
               error.text);
     return costs;
 }
@@ -120,12 +120,11 @@ Test(costs, sizes_too_large_are_told)
                                               " 'branch': [], 'output': {'scale': 256}}");
     struct ppm_costs costs = {.working_bytes = 77};
     struct ppm_error error = {0};
-    cr_expect(ppm_model_costs(model, (struct ppm_shape){1, 4, 1u << 31, 1u << 13}, PPM_NCHW, 2,
-                              &costs, &error) == PPM_TOO_LARGE);
+    cr_expect(ppm_model_costs(model, SIZES(1, 4, 1u << 31, 1u << 13), PPM_NCHW, 2, &costs,
+                              &error) == PPM_TOO_LARGE);
     cr_expect(costs.working_bytes == 77, "touched although it failed");
     error = (struct ppm_error){0};
-    cr_expect(ppm_model_costs(model, (struct ppm_shape){1, 5, 9, 9}, PPM_NCHW, 2, &costs, &error) ==
-              PPM_UNFIT);
+    cr_expect(ppm_model_costs(model, SIZES(1, 5, 9, 9), PPM_NCHW, 2, &costs, &error) == PPM_UNFIT);
     ppm_model_free(model);
 
     /* the largest output there is, and then maps between two convs that are larger: the sum of all
@@ -155,7 +154,7 @@ Test(costs, what_a_model_knows_of_itself)
     ppm_model_info(model, &info);
     cr_expect_str_eq(info.name, "m");
     cr_expect(strstr(info.config_json, "\"bins\":[1,2]") != NULL, "%s", info.config_json);
-    cr_expect(info.channels == 3 && info.output_channels == 1 && info.layout == PPM_NHWC);
+    cr_expect(info.inputs[0].channels == 3 && info.output_channels == 1 && info.layout == PPM_NHWC);
     cr_expect(info.output_dtype == PPM_INT32);
     const struct {
         const char *where, *what;
@@ -175,7 +174,8 @@ Test(costs, what_a_model_knows_of_itself)
     for (size_t i = 0; i < COUNT(layers); i++) {
         struct ppm_layer_info layer;
         struct ppm_error error = {0};
-        cr_assert(ppm_model_layer(model, i, &shape, &layer, &error) == PPM_OK, "%s", error.text);
+        cr_assert(ppm_model_layer(model, i, SIZES_OF(shape), &layer, &error) == PPM_OK, "%s",
+                  error.text);
         cr_expect_str_eq(layer.where, layers[i].where);
         cr_expect_str_eq(layer.what, layers[i].what);
         cr_expect(layer.parameters == layers[i].parameters, "%s: %llu parameters", layer.what,
@@ -191,20 +191,20 @@ Test(costs, what_a_model_knows_of_itself)
 
     struct ppm_layer_info none;
     struct ppm_error error = {0};
-    cr_expect(ppm_model_layer(model, COUNT(layers), &shape, &none, &error) == PPM_UNFIT);
+    cr_expect(ppm_model_layer(model, COUNT(layers), SIZES_OF(shape), &none, &error) == PPM_UNFIT);
     cr_expect(strstr(error.text, "no layer 6") != NULL, "%s", error.text);
     ppm_model_free(model);
 }
 
-/* How the last layer of a model is computed for a shape, as its description says. */
-static bool is_by_winograd(const char *text, const struct ppm_shape *shape)
+/* How the last layer of a model is computed for these sizes, as its description says. */
+static bool is_by_winograd(const char *text, const struct ppm_sizes *sizes)
 {
     struct ppm_error error = {0};
     struct ppm_model_info info;
     struct ppm_layer_info layer;
     struct ppm_model *model = support_load_ok(text);
     ppm_model_info(model, &info);
-    cr_assert(ppm_model_layer(model, info.layer_count - 1, shape, &layer, &error) == PPM_OK);
+    cr_assert(ppm_model_layer(model, info.layer_count - 1, sizes, &layer, &error) == PPM_OK);
     ppm_model_free(model);
     return strstr(layer.what, ", Winograd F(4x4, 3x3)") != NULL;
 }
@@ -214,10 +214,10 @@ Test(costs, the_form_of_a_3x3_conv_is_described)
 #define MODEL(channels, options)                                                                   \
     "{'input': {'channels': 30}, 'bins': [1, 2], 'branch': [], 'head': [{'conv': {'channels': "    \
     "" channels ", 'kernel': 3}}], " options "'weights': {'random': 7}}"
-    const struct ppm_shape large = {1, 30, 21, 26}, small = {1, 30, 4, 9};
-    cr_expect(is_by_winograd(MODEL("64", ""), &large));
+    const struct ppm_sizes *large = SIZES(1, 30, 21, 26), *small = SIZES(1, 30, 4, 9);
+    cr_expect(is_by_winograd(MODEL("64", ""), large));
     cr_expect(!is_by_winograd(MODEL("64", ""), NULL), "no shape, no plan");
-    cr_expect(!is_by_winograd(MODEL("64", ""), &small), "too few tiles");
-    cr_expect(!is_by_winograd(MODEL("5", ""), &large), "too few channels");
-    cr_expect(!is_by_winograd(MODEL("64", "'exact': true, "), &large));
+    cr_expect(!is_by_winograd(MODEL("64", ""), small), "too few tiles");
+    cr_expect(!is_by_winograd(MODEL("5", ""), large), "too few channels");
+    cr_expect(!is_by_winograd(MODEL("64", "'exact': true, "), large));
 }

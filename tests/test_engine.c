@@ -174,9 +174,10 @@ static void check_random_models(const char *isa, uint64_t seed, size_t models,
         cr_assert(model, "%s: %s", text, refused.text);
         ppm_model_info(model, &info);
         for (size_t i = 0; i < 2; i++) {
-            const struct ppm_shape shape = {1 + pick(3), info.channels, 1 + pick(24), 1 + pick(40)};
+            const struct ppm_shape shape = {1 + pick(3), info.inputs[0].channels, 1 + pick(24),
+                                            1 + pick(40)};
             struct ppm_error unfit = {0};
-            if (ppm_model_costs(model, shape, PPM_NCHW, 2, &costs, &unfit) != PPM_OK)
+            if (ppm_model_costs(model, SIZES_OF(shape), PPM_NCHW, 2, &costs, &unfit) != PPM_OK)
                 continue;
             check_model(model, shape, text);
             checked++;

@@ -76,9 +76,9 @@ static struct loaded load_under(const char *isa, const char *kind)
     struct ppm_error error = {0};
     struct ppm_model_info info;
     ppm_model_info(ret.model, &info);
-    ret.x = support_tensor((struct ppm_shape){2, info.channels, 24, 31}, PPM_NCHW, NULL);
+    ret.x = support_tensor((struct ppm_shape){2, info.inputs[0].channels, 24, 31}, PPM_NCHW, NULL);
     ret.x_nhwc = support_other_layout(&ret.x);
-    ret.plan = ppm_plan_create(ret.model, ret.x.shape, NULL, &error);
+    ret.plan = ppm_plan_create(ret.model, SIZES_OF(ret.x.shape), NULL, &error);
     cr_assert(ret.plan, "%s", error.text);
     ret.y = run(&ret, &ret.x, ret.plan, NULL, false);
     ret.y_nhwc = run(&ret, &ret.x_nhwc, ret.plan, NULL, false);

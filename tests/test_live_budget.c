@@ -59,11 +59,12 @@ struct subject {
 /* What a request is charged. */
 static size_t count_charge(const struct subject *subject)
 {
-    const struct ppm_shape shape = {1, subject->channels, subject->h, subject->w};
+    const struct ppm_sizes sizes = {.inputs = {{1, subject->channels, subject->h, subject->w}},
+                                    .count = 1};
     struct ppm_error error = {0};
     struct ppm_costs costs;
     struct ppm_model *model = ppm_model_load(subject->model, NULL, &error);
-    cr_assert(model && ppm_model_costs(model, shape, PPM_NCHW, atoi(subject->threads), &costs,
+    cr_assert(model && ppm_model_costs(model, &sizes, PPM_NCHW, atoi(subject->threads), &costs,
                                        &error) == PPM_OK,
               "%s", error.text);
     ppm_model_free(model);

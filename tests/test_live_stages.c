@@ -56,7 +56,9 @@ static void compute(enum ppm_layout layout, bool is_batch, struct ppm_stages *re
                                 .is_batch = is_batch,
                                 .data = x},
                       y = {0};
-    cr_assert_eq(ppm_model_stages(model, &tensor, ret, &error), PPM_OK, "%s", error.text);
+    cr_assert_eq(ppm_model_stages(model, SIZES_OF(tensor.shape), tensor.layout, tensor.is_batch,
+                                  ret, &error),
+                 PPM_OK, "%s", error.text);
     *ret_memory = malloc(ret->bytes);
     cr_assert(*ret_memory);
     ppm_stages_place(ret, *ret_memory);

@@ -100,7 +100,8 @@ Test(memory, runs_with_inner_results)
     model = support_load_ok("{'input': {'channels': 2}, 'bins': [1, 2], 'branch': ['conv'],"
                             " 'head': ['conv'], 'output': {'scale': 2}, 'weights': {'random': 1}}");
     x = support_tensor((struct ppm_shape){1, 2, 3, 4}, PPM_NHWC, NULL);
-    cr_assert_eq(ppm_model_stages(model, &x, &stages, &error), PPM_OK, "%s", error.text);
+    cr_assert_eq(ppm_model_stages(model, SIZES_OF(x.shape), x.layout, x.is_batch, &stages, &error),
+                 PPM_OK, "%s", error.text);
     cr_assert_leq(stages.bytes, sizeof room);
     ppm_stages_place(&stages, room);
     heap_sweep(

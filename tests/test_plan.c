@@ -30,13 +30,13 @@ static size_t channels_of(const struct ppm_model *model)
 {
     struct ppm_model_info info;
     ppm_model_info(model, &info);
-    return info.channels;
+    return info.inputs[0].channels;
 }
 
 static struct ppm_plan *plan_ok(const struct ppm_model *model, struct ppm_shape shape)
 {
     struct ppm_error error = {0};
-    struct ppm_plan *plan = ppm_plan_create(model, shape, NULL, &error);
+    struct ppm_plan *plan = ppm_plan_create(model, SIZES_OF(shape), NULL, &error);
     cr_assert(plan, "%s", error.text);
     return plan;
 }
@@ -76,12 +76,16 @@ Test(plan, fits_its_model_and_map_alone)
 {
     struct ppm_model *model = support_load_ok(models[0]), *again = support_load_ok(models[0]);
     struct ppm_plan *plan = plan_ok(model, (struct ppm_shape){2, 4, 9, 7});
-    cr_expect(ppm_plan_fits(plan, model, (struct ppm_shape){1, 4, 9, 7}));
-    cr_expect(!ppm_plan_fits(plan, model, (struct ppm_shape){1, 4, 9, 8}));
-    cr_expect(!ppm_plan_fits(plan, model, (struct ppm_shape){1, 4, 7, 9}));
-    cr_expect(!ppm_plan_fits(plan, again, (struct ppm_shape){1, 4, 9, 7}));
+    cr_expect(ppm_plan_fits(plan, model, SIZES(1, 4, 9, 7)));
+    cr_expect(!ppm_plan_fits(plan, model, SIZES(1, 4, 9, 8)));
+    cr_expect(!ppm_plan_fits(plan, model, SIZES(1, 4, 7, 9)));
+    cr_expect(ppm_plan_fits(plan, model, SIZES(3, 4, 9, 7)), "whatever their N");
+    struct ppm_sizes wanted = *SIZES(1, 4, 9, 7);
+    wanted.output_h = wanted.output_w = 9;
+    cr_expect(!ppm_plan_fits(plan, model, &wanted), "another size of the output");
+    cr_expect(!ppm_plan_fits(plan, again, SIZES(1, 4, 9, 7)));
     ppm_model_free(model);
-    cr_expect(!ppm_plan_fits(plan, again, (struct ppm_shape){1, 4, 9, 7}), "it outlives its own");
+    cr_expect(!ppm_plan_fits(plan, again, SIZES(1, 4, 9, 7)), "it outlives its own");
     ppm_plan_free(plan);
     ppm_model_free(again);
 }
@@ -94,10 +98,10 @@ Test(plan, grows_with_the_edges_of_a_map)
         struct ppm_error error = {0};
         struct ppm_costs small, large;
         const size_t c = channels_of(model);
-        cr_assert(ppm_model_costs(model, (struct ppm_shape){1, c, 500, 500}, PPM_NCHW, 2, &small,
-                                  &error) == PPM_OK);
-        cr_assert(ppm_model_costs(model, (struct ppm_shape){1, c, 1000, 1000}, PPM_NCHW, 2, &large,
-                                  &error) == PPM_OK);
+        cr_assert(ppm_model_costs(model, SIZES(1, c, 500, 500), PPM_NCHW, 2, &small, &error) ==
+                  PPM_OK);
+        cr_assert(ppm_model_costs(model, SIZES(1, c, 1000, 1000), PPM_NCHW, 2, &large, &error) ==
+                  PPM_OK);
         cr_expect(small.plan_bytes < 200000, "%zu bytes: %s", small.plan_bytes, models[i]);
         cr_expect(large.plan_bytes < 2 * small.plan_bytes, "%zu, then %zu bytes: %s",
                   small.plan_bytes, large.plan_bytes, models[i]);
@@ -121,7 +125,7 @@ Test(plan, can_be_abandoned)
     const struct ppm_shape shape = {1, 4, 1, 1500000};
     struct ppm_error error = {0};
     answers_until = 1000000;
-    struct ppm_plan *plan = ppm_plan_create(model, shape, &options, &error);
+    struct ppm_plan *plan = ppm_plan_create(model, SIZES_OF(shape), &options, &error);
     cr_assert(plan, "%s", error.text);
     ppm_plan_free(plan);
     const int asked_in_all = asked;
@@ -129,7 +133,7 @@ Test(plan, can_be_abandoned)
     for (answers_until = 0; answers_until < 20; answers_until++) {
         error = (struct ppm_error){0};
         asked = 0;
-        cr_expect(!ppm_plan_create(model, shape, &options, &error) &&
+        cr_expect(!ppm_plan_create(model, SIZES_OF(shape), &options, &error) &&
                   error.status == PPM_CANCELLED);
         cr_expect(asked == answers_until + 1, "%d times for %d", asked, answers_until);
     }
@@ -140,7 +144,7 @@ Test(plan, of_what_a_model_cannot_take_is_refused)
 {
     struct ppm_error error = {0};
     struct ppm_model *model = support_load_ok(models[0]);
-    cr_expect(!ppm_plan_create(model, (struct ppm_shape){1, 5, 8, 8}, NULL, &error));
+    cr_expect(!ppm_plan_create(model, SIZES(1, 5, 8, 8), NULL, &error));
     cr_expect_eq(error.status, PPM_UNFIT);
     ppm_plan_free(NULL);
     ppm_model_free(model);

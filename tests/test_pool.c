@@ -41,7 +41,7 @@ static struct geometry geometry_ok(const struct spec *spec, size_t h, size_t w)
     struct ppm_error error = {0};
     struct geometry geometry;
     const struct ppm_shape shape = {1, spec->channels, h, w};
-    cr_assert(geometry_of(spec, shape, &geometry, &error) == PPM_OK, "%s", error.text);
+    cr_assert(geometry_of(spec, SIZES_OF(shape), &geometry, &error) == PPM_OK, "%s", error.text);
     return geometry;
 }
 
@@ -184,7 +184,8 @@ Test(pool, inputs_that_do_not_fit)
         struct ppm_error error = {0};
         struct geometry geometry;
         struct spec spec = spec_ok(cases[i].json);
-        cr_expect(geometry_of(&spec, cases[i].shape, &geometry, &error) == cases[i].status,
+        cr_expect(geometry_of(&spec, SIZES_OF(cases[i].shape), &geometry, &error) ==
+                      cases[i].status,
                   "%s: found status %d", cases[i].name, (int)error.status);
         cr_expect(error.status == cases[i].status, "%s", cases[i].name);
         cr_expect(strstr(error.text, cases[i].text) != NULL, "%s: found \"%s\"", cases[i].name,

@@ -90,7 +90,8 @@ Test(pooling, same_bits)
             struct ppm_costs costs;
             struct ppm_error unfit = {0};
             struct ppm_tensor x = support_tensor(shapes[k], PPM_NCHW, NULL);
-            if (ppm_model_costs(model, shapes[k], PPM_NCHW, 2, &costs, &unfit) == PPM_OK) {
+            if (ppm_model_costs(model, SIZES_OF(shapes[k]), PPM_NCHW, 2, &costs, &unfit) ==
+                PPM_OK) {
                 const size_t plane = shapes[k].h * shapes[k].w;
                 check(models[i], model, &x, plane, 0);
                 check(models[i], model, &x, plane / 3 + 1, 0);
@@ -175,7 +176,8 @@ Test(pooling, room_is_enough)
     for (size_t i = 0; i < COUNT(shapes); i++) {
         struct ppm_costs costs;
         struct ppm_error error = {0};
-        cr_assert_eq(ppm_model_costs(model, shapes[i], PPM_NCHW, 2, &costs, &error), PPM_OK);
+        cr_assert_eq(ppm_model_costs(model, SIZES_OF(shapes[i]), PPM_NCHW, 2, &costs, &error),
+                     PPM_OK);
         unsigned char *room = aligned_alloc(64, (costs.pooling_bytes + 64 + 63) / 64 * 64);
         struct ppm_tensor x = support_tensor(shapes[i], PPM_NCHW, NULL);
         memset(room, 0x55, costs.pooling_bytes + 64);
@@ -201,9 +203,9 @@ Test(pooling, memory_is_counted)
     struct ppm_costs costs;
     struct ppm_error error = {0};
     struct ppm_model *model = support_load_ok(models[0]);
-    cr_assert_eq(ppm_model_costs(model, many, PPM_NCHW, 2, &costs, &error), PPM_OK);
+    cr_assert_eq(ppm_model_costs(model, SIZES_OF(many), PPM_NCHW, 2, &costs, &error), PPM_OK);
     cr_expect(costs.pooling_bytes >= 4 * 100 * 5 * (1 + 4 + 9 + 36), "%zu", costs.pooling_bytes);
-    cr_assert_eq(ppm_model_costs(model, large, PPM_NCHW, 2, &costs, &error), PPM_OK);
+    cr_assert_eq(ppm_model_costs(model, SIZES_OF(large), PPM_NCHW, 2, &costs, &error), PPM_OK);
     cr_expect(costs.pooling_bytes < costs.input_bytes / 2, "%zu", costs.pooling_bytes);
     ppm_model_free(model);
 }

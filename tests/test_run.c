@@ -38,7 +38,7 @@ static struct ppm_tensor input_of(const struct ppm_model *model, size_t h, size_
 {
     struct ppm_model_info info;
     ppm_model_info(model, &info);
-    return support_tensor((struct ppm_shape){2, info.channels, h, w}, PPM_NCHW, NULL);
+    return support_tensor((struct ppm_shape){2, info.inputs[0].channels, h, w}, PPM_NCHW, NULL);
 }
 
 /* A run can be cancelled at any point and leaves y as it was. */

@@ -88,10 +88,10 @@ Test(spec_accepted, shapes_to_warm_up_for)
 {
     struct spec spec = read_ok("x.json", "{'input': {'channels': 3, 'layout': 'NHWC'}, 'bins': [1],"
                                          " 'branch': [], 'warm_up': [[2, 5, 7, 3], [9, 8, 3]]}");
-    const struct ppm_shape *shapes = spec.warm_up;
     cr_assert(spec.warm_up_count == 2);
-    cr_expect(shapes[0].n == 2 && shapes[0].c == 3 && shapes[0].h == 5 && shapes[0].w == 7);
-    cr_expect(shapes[1].n == 1 && shapes[1].c == 3 && shapes[1].h == 9 && shapes[1].w == 8);
+    const struct ppm_shape first = spec.warm_up[0].inputs[0], second = spec.warm_up[1].inputs[0];
+    cr_expect(first.n == 2 && first.c == 3 && first.h == 5 && first.w == 7);
+    cr_expect(second.n == 1 && second.c == 3 && second.h == 9 && second.w == 8);
     spec_release(&spec);
     spec =
         read_ok("y.json", "{'input': {'channels': 3}, 'bins': [1], 'branch': [], 'warm_up': []}");

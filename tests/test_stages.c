@@ -32,7 +32,9 @@ static void look(const struct ppm_model *model, enum ppm_layout layout, bool ref
     if (layout != PPM_NCHW)
         ppm_tensor_free(&x);
     ret->y = (struct ppm_tensor){0};
-    cr_assert_eq(ppm_model_stages(model, &ret->x, &ret->stages, &error), PPM_OK, "%s", error.text);
+    cr_assert_eq(ppm_model_stages(model, SIZES_OF(ret->x.shape), ret->x.layout, ret->x.is_batch,
+                                  &ret->stages, &error),
+                 PPM_OK, "%s", error.text);
     ret->memory = malloc(ret->stages.bytes);
     cr_assert(ret->memory);
     memset(ret->memory, 0xff, ret->stages.bytes); /* NaN */
@@ -206,10 +208,14 @@ Test(stages, of_an_x_that_does_not_fit_are_refused)
     struct ppm_stages stages;
     struct ppm_error error = {0};
     const struct ppm_tensor narrow = {.shape = {1, 2, 7, 9}};
-    cr_expect_eq(ppm_model_stages(model, &narrow, &stages, &error), PPM_UNFIT);
+    cr_expect_eq(ppm_model_stages(model, SIZES_OF(narrow.shape), narrow.layout, narrow.is_batch,
+                                  &stages, &error),
+                 PPM_UNFIT);
     cr_expect(strstr(error.text, "3"), "%s", error.text);
     error = (struct ppm_error){0};
     const struct ppm_tensor large = {.shape = {SIZE_MAX / 64, 3, 7, 9}};
-    cr_expect_neq(ppm_model_stages(model, &large, &stages, &error), PPM_OK);
+    cr_expect_neq(ppm_model_stages(model, SIZES_OF(large.shape), large.layout, large.is_batch,
+                                   &stages, &error),
+                  PPM_OK);
     ppm_model_free(model);
 }

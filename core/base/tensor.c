@@ -2,6 +2,7 @@
 #include "core/base/tensor.h"
 #include "core/base/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,15 @@ enum ppm_status ppm_shape_bytes(struct ppm_shape shape, size_t *ret_bytes, struc
                         shape.n, shape.c, shape.h, shape.w);
     *ret_bytes = bytes;
     return PPM_OK;
+}
+
+struct ppm_sizes ppm_sizes_of(const struct ppm_tensor *tensors, size_t count)
+{
+    struct ppm_sizes sizes = {.count = count};
+    assert(count <= PPM_INPUTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        sizes.inputs[i] = tensors[i].shape;
+    return sizes;
 }
 
 size_t ppm_tensor_axes(const struct ppm_tensor *tensor, size_t axes[4])

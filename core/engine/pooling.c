@@ -45,8 +45,9 @@ size_t pooled_bytes(const struct plan *plan, size_t n)
 struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm_shape shape,
                                        void *room, struct ppm_error *error)
 {
+    const struct ppm_sizes sizes = {.inputs = {shape}, .count = 1};
     struct geometry geometry;
-    if (geometry_of(&model->spec, shape, &geometry, error) != PPM_OK)
+    if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
         return NULL;
     struct ppm_pooling pooling = {.shape = shape};
     plan_begin(&pooling.plan, model, &geometry);

@@ -150,7 +150,7 @@ static enum ppm_status read_compute(const json_t *root, const struct json_place 
 
 /* A shape in a request of the model: its axes in the order of the model's layout. */
 static enum ppm_status read_warm_up_shape(const json_t *value, const struct json_place *place,
-                                          enum ppm_layout layout, struct ppm_shape *ret_shape,
+                                          enum ppm_layout layout, struct ppm_sizes *ret_sizes,
                                           struct ppm_error *error)
 {
     size_t axes[4] = {0};
@@ -162,7 +162,7 @@ static enum ppm_status read_warm_up_shape(const json_t *value, const struct json
             axes[i] = (size_t)json_integer_value(json_array_get(value, i));
     if (ppm_tensor_from_axes(axes, count, layout, &tensor, &cause) != PPM_OK)
         return json_refuse(place, value, error, "a shape that the model takes (%s)", cause.text);
-    *ret_shape = tensor.shape;
+    *ret_sizes = ppm_sizes_of(&tensor, 1);
     return PPM_OK;
 }
 

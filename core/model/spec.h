@@ -32,7 +32,7 @@ struct spec {
     struct output_spec output;
     bool is_exact; /* no convolution by Winograd, which rounds more */
     enum compute compute;
-    struct ppm_shape warm_up[WARM_UP_MAX];
+    struct ppm_sizes warm_up[WARM_UP_MAX];
     size_t warm_up_count;
     struct weights_spec weights;
 };

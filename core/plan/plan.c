@@ -182,10 +182,14 @@ struct ppm_plan *plan_create(const struct ppm_model *model, const struct geometr
 }
 
 bool ppm_plan_fits(const struct ppm_plan *plan, const struct ppm_model *model,
-                   struct ppm_shape shape)
+                   const struct ppm_sizes *sizes)
 {
-    return plan->plan.model_id == model->id && plan->plan.g.input.h == shape.h &&
-           plan->plan.g.input.w == shape.w;
+    const struct ppm_sizes *own = &plan->plan.g.sizes;
+    bool fits = plan->plan.model_id == model->id && own->output_h == sizes->output_h &&
+                own->output_w == sizes->output_w;
+    for (size_t i = 0; fits && i < own->count; i++)
+        fits = own->inputs[i].h == sizes->inputs[i].h && own->inputs[i].w == sizes->inputs[i].w;
+    return fits;
 }
 
 void ppm_plan_free(struct ppm_plan *plan)

@@ -98,25 +98,27 @@ static enum ppm_status count_working(struct ppm_stages *stages, const struct spe
     return error->status;
 }
 
-enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_tensor *x,
+enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_sizes *sizes,
+                                 enum ppm_layout layout, bool is_batch,
                                  struct ppm_stages *ret_stages, struct ppm_error *error)
 {
     const struct spec *spec = &model->spec;
+    const struct ppm_tensor x = {.shape = sizes->inputs[0], .layout = layout, .is_batch = is_batch};
     struct geometry g;
     *ret_stages = (struct ppm_stages){0};
-    if (geometry_of(spec, x->shape, &g, error) != PPM_OK)
+    if (geometry_of(spec, sizes, &g, error) != PPM_OK)
         return error->status;
     if (spec->pyramid.is_cascade)
-        add(ret_stages, "cascade", x, x->shape, error);
+        add(ret_stages, "cascade", &x, x.shape, error);
     for (size_t i = 0; i < spec->pyramid.branch_count && error->status == PPM_OK; i++)
-        add_branch(ret_stages, spec, &g, i, x, error);
+        add_branch(ret_stages, spec, &g, i, &x, error);
     if (error->status == PPM_OK && geometry_has_output(spec, &g)) {
         const size_t channels =
             spec->head.count ? spec->head.out_channels : spec->pyramid.concat_channels;
-        add(ret_stages, "head", x, (struct ppm_shape){x->shape.n, channels, g.h, g.w}, error);
+        add(ret_stages, "head", &x, (struct ppm_shape){x.shape.n, channels, g.h, g.w}, error);
     }
     if (error->status == PPM_OK)
-        count_working(ret_stages, spec, &g, x, error);
+        count_working(ret_stages, spec, &g, &x, error);
     return error->status;
 }
 

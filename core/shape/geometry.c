@@ -133,11 +133,13 @@ static enum ppm_status check_concat(const struct spec *spec, struct geometry *ge
     return PPM_OK;
 }
 
-enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
+enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,
                             struct geometry *ret_geometry, struct ppm_error *error)
 {
-    struct geometry geometry = {.input = input};
+    const struct ppm_shape input = sizes->inputs[0];
+    struct geometry geometry = {.sizes = *sizes, .input = input};
     size_t bytes;
+    assert(sizes->count == 1);
     if (ppm_shape_bytes(input, &bytes, error) != PPM_OK)
         return error->status;
     if (input.c != spec->channels)
@@ -154,7 +156,10 @@ enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
 
     const struct output_spec *output = &spec->output;
     geometry.output = (struct ppm_shape){input.n, spec->output_channels, geometry.h, geometry.w};
-    if (output->resizes) {
+    if (sizes->output_h > 0) {
+        geometry.output.h = sizes->output_h;
+        geometry.output.w = sizes->output_w;
+    } else if (output->resizes) {
         geometry.output.h = output->scale ? geometry.h * output->scale : output->height;
         geometry.output.w = output->scale ? geometry.w * output->scale : output->width;
     }

@@ -1,4 +1,4 @@
-/* geometry.h - every size and index that follows from an input's H and W. */
+/* geometry.h - every size and index that follows from the sizes of a request. */
 #ifndef PPM_CORE_SHAPE_GEOMETRY_H
 #define PPM_CORE_SHAPE_GEOMETRY_H
 
@@ -13,6 +13,7 @@ struct branch_geometry {
 };
 
 struct geometry {
+    struct ppm_sizes sizes; /* that it follows from */
     struct ppm_shape input;
     struct branch_geometry branches[BRANCHES_MAX];
     size_t h, w; /* of the concat and the head */
@@ -26,7 +27,7 @@ static inline size_t geometry_points(const struct geometry *geometry, size_t bra
     return geometry->branches[branch].pooled_h * geometry->branches[branch].pooled_w;
 }
 
-enum ppm_status geometry_of(const struct spec *spec, struct ppm_shape input,
+enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,
                             struct geometry *ret_geometry, struct ppm_error *error);
 
 /* Whether an output stage follows the head: resize, softmax or argmax. */

@@ -24,7 +24,7 @@ enum ppm_status warm_up_shapes_check(const struct spec *spec, const char *path,
     for (size_t i = 0; i < spec->warm_up_count; i++) {
         struct geometry geometry;
         struct ppm_error cause = {0};
-        if (geometry_of(spec, spec->warm_up[i], &geometry, &cause) != PPM_OK)
+        if (geometry_of(spec, &spec->warm_up[i], &geometry, &cause) != PPM_OK)
             return refuse(spec, path, i, cause.text, error);
     }
     return PPM_OK;

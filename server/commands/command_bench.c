@@ -21,9 +21,10 @@ struct measurement {
 };
 
 /* Values like those of a feature map: of both signs, at most 1. */
-static void fill_input(struct ppm_tensor *x, size_t count)
+static void fill_input(struct ppm_tensor *x)
 {
     float *values = x->data;
+    const size_t count = x->shape.n * x->shape.c * x->shape.h * x->shape.w;
     uint32_t state = 1;
     for (size_t i = 0; i < count; i++) {
         state = state * 1664525u + 1013904223u;
@@ -34,16 +35,29 @@ static void fill_input(struct ppm_tensor *x, size_t count)
 /* What is measured. Options keep plan and scratch, and y keeps its memory, between runs. */
 struct subject {
     const struct ppm_model *model;
+    struct ppm_sizes sizes;
     struct ppm_costs costs;
-    struct ppm_tensor x, y;
+    struct ppm_tensor inputs[PPM_INPUTS_MAX], y;
     struct ppm_run_options options;
 };
+
+static enum ppm_status make_inputs(struct subject *subject, struct ppm_error *error)
+{
+    for (size_t i = 0; i < subject->sizes.count; i++) {
+        struct ppm_tensor *input = &subject->inputs[i];
+        *input = (struct ppm_tensor){.shape = subject->sizes.inputs[i], .is_batch = true};
+        if (ppm_tensor_allocate(input, error) != PPM_OK)
+            return error->status;
+        fill_input(input);
+    }
+    return PPM_OK;
+}
 
 static enum ppm_status run_once(struct subject *subject, double *ret_ms, struct ppm_error *error)
 {
     const double start_s = clock_now_s();
     enum ppm_status status =
-        ppm_run(subject->model, &subject->x, &subject->options, &subject->y, error);
+        ppm_run(subject->model, subject->inputs, &subject->options, &subject->y, error);
     *ret_ms = 1e3 * (clock_now_s() - start_s);
     return status;
 }
@@ -52,14 +66,13 @@ static enum ppm_status run_once(struct subject *subject, double *ret_ms, struct 
 static enum ppm_status prepare(struct subject *subject, struct ppm_error *error)
 {
     struct ppm_run_options *options = &subject->options;
-    const struct ppm_shape shape = subject->x.shape;
-    if (ppm_model_costs(subject->model, shape, PPM_NCHW, options->threads, &subject->costs,
-                        error) != PPM_OK)
+    if (ppm_model_costs(subject->model, &subject->sizes, PPM_NCHW, options->threads,
+                        &subject->costs, error) != PPM_OK)
         return error->status;
     options->scratch_bytes = options->reference ? 0 : subject->costs.scratch_bytes;
     if (options->scratch_bytes == 0) /* the literal graph */
         return PPM_OK;
-    options->plan = ppm_plan_create(subject->model, shape, options, error);
+    options->plan = ppm_plan_create(subject->model, &subject->sizes, options, error);
     options->scratch = buffer_take(options->scratch_bytes);
     if (!options->scratch)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
@@ -125,7 +138,7 @@ static json_t *result_json(const struct subject *subject, const struct measureme
     struct ppm_model_info info;
     const struct ppm_costs *costs = &subject->costs;
     struct rusage usage;
-    const struct ppm_shape s = subject->x.shape;
+    const struct ppm_shape s = subject->sizes.inputs[0];
     ppm_model_info(subject->model, &info);
     getrusage(RUSAGE_SELF, &usage);
     qsort(m->total_ms, m->runs, sizeof *m->total_ms, by_value);
@@ -175,19 +188,15 @@ static void print_text(const json_t *result)
 static enum ppm_status bench(struct subject *subject, double seconds, bool as_json,
                              struct ppm_error *error)
 {
-    size_t bytes = 0;
     struct measurement m = {.total_ms = malloc(RUNS_MAX * sizeof *m.total_ms),
                             .stages = malloc(RUNS_MAX * sizeof *m.stages)};
     double *buffer = malloc(RUNS_MAX * sizeof *buffer);
     json_t *result = NULL;
     if (!m.total_ms || !m.stages || !buffer)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    else if (ppm_shape_bytes(subject->x.shape, &bytes, error) == PPM_OK &&
-             ppm_tensor_allocate(&subject->x, error) == PPM_OK) {
-        fill_input(&subject->x, bytes / sizeof(float));
-        if (measure(subject, seconds, &m, error) == PPM_OK)
-            result = result_json(subject, &m, buffer);
-    }
+    else if (make_inputs(subject, error) == PPM_OK &&
+             measure(subject, seconds, &m, error) == PPM_OK)
+        result = result_json(subject, &m, buffer);
     if (result && as_json)
         json_dumpf(result, stdout, JSON_REAL_PRECISION(6));
     else if (result)
@@ -220,9 +229,10 @@ enum ppm_status command_bench(int count, char *const *arguments, struct ppm_erro
     struct subject subject = {.options = {.threads = (int)threads, .reference = reference}};
     struct ppm_model *model = command_load_model(path, error);
     subject.model = model;
-    if (model && command_read_shape(shape, &subject.x, error) == PPM_OK)
+    if (model && command_read_shape(shape, &subject.sizes, error) == PPM_OK)
         bench(&subject, (double)seconds, as_json, error);
-    ppm_tensor_free(&subject.x);
+    for (size_t i = 0; i < subject.sizes.count; i++)
+        ppm_tensor_free(&subject.inputs[i]);
     ppm_tensor_free(&subject.y);
     ppm_plan_free(subject.options.plan);
     buffer_give(subject.options.scratch);

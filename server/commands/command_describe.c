@@ -7,17 +7,17 @@
 #include <stdio.h>
 
 static enum ppm_status print_layers(const struct ppm_model *model, size_t count,
-                                    const struct ppm_shape *shape, struct ppm_error *error)
+                                    const struct ppm_sizes *sizes, struct ppm_error *error)
 {
     printf("\n%-22s %-76s %12s", "where", "layer", "parameters");
-    printf(shape ? " %12s\n" : "\n", "operations");
+    printf(sizes ? " %12s\n" : "\n", "operations");
     for (size_t i = 0; i < count; i++) {
         struct ppm_layer_info layer;
         char flops[QUANTITY_BYTES];
-        if (ppm_model_layer(model, i, shape, &layer, error) != PPM_OK)
+        if (ppm_model_layer(model, i, sizes, &layer, error) != PPM_OK)
             return error->status;
         printf("%-22s %-76s %12" PRIu64, layer.where, layer.what, layer.parameters);
-        if (shape)
+        if (sizes)
             printf(" %12s",
                    layer.flops > 0 ? command_quantity((double)layer.flops, "FLOP", flops) : "-");
         putchar('\n');
@@ -25,20 +25,23 @@ static enum ppm_status print_layers(const struct ppm_model *model, size_t count,
     return PPM_OK;
 }
 
-static void print_tensor(const char *what, struct ppm_shape s, size_t bytes)
+static void print_tensor(const char *what, struct ppm_shape s)
 {
     char size[QUANTITY_BYTES];
+    const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
     printf("%-15s [%zu, %zu, %zu, %zu] (N, C, H, W), %s\n", what, s.n, s.c, s.h, s.w,
            command_quantity((double)bytes, "B", size));
 }
 
-static void print_costs(const struct ppm_tensor *input, const struct ppm_costs *costs)
+static void print_costs(const struct ppm_model_info *info, const struct ppm_sizes *sizes,
+                        const struct ppm_costs *costs)
 {
     char text[QUANTITY_BYTES];
     const double literal = (double)costs->flops_literal, folded = (double)costs->flops_folded;
     putchar('\n');
-    print_tensor("input", input->shape, costs->input_bytes);
-    print_tensor("output", costs->output, costs->output_bytes);
+    for (size_t i = 0; i < sizes->count; i++)
+        print_tensor(sizes->count == 1 ? "input" : info->inputs[i].name, sizes->inputs[i]);
+    print_tensor("output", costs->output);
     printf("flops literal   %s\n", command_quantity(literal, "FLOP", text));
     printf("flops folded    %s (%.1f %% of literal)\n", command_quantity(folded, "FLOP", text),
            literal > 0 ? 100 * folded / literal : 100.0);
@@ -49,13 +52,14 @@ static void print_compute(const struct ppm_model_info *info)
 {
     const struct ppm_compute_error *error = &info->compute_error;
     printf("compute         %s", info->compute);
-    if (error->shape.n > 0 && info->output_dtype == PPM_INT32)
+    if (error->sizes.count > 0 && info->output_dtype == PPM_INT32)
         printf(", %.2g %% of classes differ from float32's", 100 * error->error);
-    else if (error->shape.n > 0)
+    else if (error->sizes.count > 0)
         printf(", differs from float32 by at most %.2g of the largest value", error->error);
-    if (error->shape.n > 0)
-        printf(", random x [%zu, %zu, %zu, %zu]", error->shape.n, error->shape.c, error->shape.h,
-               error->shape.w);
+    for (size_t i = 0; i < error->sizes.count; i++) {
+        const struct ppm_shape s = error->sizes.inputs[i];
+        printf(", random %s [%zu, %zu, %zu, %zu]", info->inputs[i].name, s.n, s.c, s.h, s.w);
+    }
     putchar('\n');
     if (info->compute_share > 0)
         printf("compute time    products take %.2f of float32's time, measured just now\n",
@@ -67,26 +71,29 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
 {
     struct ppm_model_info info;
     char memory[QUANTITY_BYTES];
-    struct ppm_tensor input = {0};
+    struct ppm_sizes sizes = {0};
     struct ppm_costs costs;
     ppm_model_info(model, &info);
-    if (shape_text && (command_read_shape(shape_text, &input, error) != PPM_OK ||
-                       ppm_model_costs(model, input.shape, input.layout, ppm_default_threads(),
-                                       &costs, error) != PPM_OK))
+    if (shape_text &&
+        (command_read_shape(shape_text, &sizes, error) != PPM_OK ||
+         ppm_model_costs(model, &sizes, PPM_NCHW, ppm_default_threads(), &costs, error) != PPM_OK))
         return error->status;
     printf("model           %s\n", info.name);
-    printf("input           %zu channel%s, %s\n", info.channels, info.channels == 1 ? "" : "s",
-           ppm_layout_name(info.layout));
+    for (size_t i = 0; i < info.input_count; i++) {
+        const size_t channels = info.inputs[i].channels;
+        printf("%-15s %zu channel%s, %s\n", info.input_count == 1 ? "input" : info.inputs[i].name,
+               channels, ppm_plural(channels), ppm_layout_name(info.layout));
+    }
     printf("output          %zu channel%s, %s\n", info.output_channels,
            info.output_channels == 1 ? "" : "s", ppm_dtype_name(info.output_dtype));
     printf("parameters      %" PRIu64 " (%s in memory)\n", info.parameters,
            command_quantity((double)info.parameters_bytes, "B", memory));
     printf("isa             %s\n", info.isa);
     print_compute(&info);
-    if (print_layers(model, info.layer_count, shape_text ? &input.shape : NULL, error) != PPM_OK)
+    if (print_layers(model, info.layer_count, shape_text ? &sizes : NULL, error) != PPM_OK)
         return error->status;
     if (shape_text)
-        print_costs(&input, &costs);
+        print_costs(&info, &sizes, &costs);
     return PPM_OK;
 }
 

@@ -66,7 +66,7 @@ static enum ppm_status read_input(const char *path, const struct ppm_model_info 
                                   struct ppm_error *error)
 {
     const struct codec_expectation expectation = {
-        .layout = layout, .channels = info->channels, .model = info->name};
+        .layout = layout, .channels = info->inputs[0].channels, .model = info->name};
     struct ppm_error cause = {0};
     size_t bytes = 0;
     char *data = ppm_read_file(path, PTRDIFF_MAX, &bytes, error);

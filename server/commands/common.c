@@ -24,7 +24,7 @@ struct ppm_model *command_load_model(const char *path, struct ppm_error *error)
     return model;
 }
 
-enum ppm_status command_read_shape(const char *text, struct ppm_tensor *ret_tensor,
+enum ppm_status command_read_shape(const char *text, struct ppm_sizes *ret_sizes,
                                    struct ppm_error *error)
 {
     struct ppm_tensor tensor = {0};
@@ -32,6 +32,6 @@ enum ppm_status command_read_shape(const char *text, struct ppm_tensor *ret_tens
     if (codec_parse_shape(text, axes, &count, error) != PPM_OK ||
         ppm_tensor_from_axes(axes, count, PPM_NCHW, &tensor, error) != PPM_OK)
         return error->status = PPM_BAD_CONFIG;
-    *ret_tensor = tensor;
+    *ret_sizes = ppm_sizes_of(&tensor, 1);
     return PPM_OK;
 }

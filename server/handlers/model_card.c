@@ -30,16 +30,16 @@ static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
 }
 
 static json_t *layers_json(const struct ppm_model *model, size_t count,
-                           const struct ppm_shape *shape, struct ppm_error *error)
+                           const struct ppm_sizes *sizes, struct ppm_error *error)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         struct ppm_layer_info layer;
-        if (ppm_model_layer(model, i, shape, &layer, error) != PPM_OK)
+        if (ppm_model_layer(model, i, sizes, &layer, error) != PPM_OK)
             break;
         json_t *item = json_pack("{s:s, s:s, s:I}", "where", layer.where, "what", layer.what,
                                  "parameters", (json_int_t)layer.parameters);
-        if (shape)
+        if (sizes)
             set(&item, "flops", json_integer((json_int_t)layer.flops));
         handlers_append(&list, item);
     }
@@ -53,26 +53,26 @@ static json_t *compute_json(const struct ppm_model_info *info)
     json_t *json = json_pack("{s:s}", "type", info->compute);
     if (info->compute_share > 0)
         set(&json, "share_of_float32_time", json_real(info->compute_share));
-    if (error->shape.n == 0)
+    if (error->sizes.count == 0)
         return json;
     set(&json, info->output_dtype == PPM_INT32 ? "classes_that_differ" : "largest_error",
         json_real(error->error));
-    set(&json, "measured_shape", shape_json(error->shape, info->layout));
+    set(&json, "measured_shape", shape_json(error->sizes.inputs[0], info->layout));
     return json;
 }
 
 static json_t *model_json(const struct ppm_model *model, const struct ppm_model_info *info,
-                          const struct ppm_shape *shape, struct ppm_error *error)
+                          const struct ppm_sizes *sizes, struct ppm_error *error)
 {
     json_error_t cause;
     return json_pack(
         "{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:s, s:o, s:o}", "name", info->name, "config",
         ppm_json_load(info->config_json, strlen(info->config_json), &cause), "channels",
-        (json_int_t)info->channels, "layout", ppm_layout_name(info->layout), "output_channels",
-        (json_int_t)info->output_channels, "output_dtype", ppm_dtype_name(info->output_dtype),
-        "parameters", (json_int_t)info->parameters, "parameters_bytes",
-        (json_int_t)info->parameters_bytes, "isa", info->isa, "compute", compute_json(info),
-        "layers", layers_json(model, info->layer_count, shape, error));
+        (json_int_t)info->inputs[0].channels, "layout", ppm_layout_name(info->layout),
+        "output_channels", (json_int_t)info->output_channels, "output_dtype",
+        ppm_dtype_name(info->output_dtype), "parameters", (json_int_t)info->parameters,
+        "parameters_bytes", (json_int_t)info->parameters_bytes, "isa", info->isa, "compute",
+        compute_json(info), "layers", layers_json(model, info->layer_count, sizes, error));
 }
 
 /* Reads ?shape= and ?layout=. */
@@ -98,7 +98,8 @@ static void add_costs(json_t **answer, const struct ppm_model *model,
                       const struct ppm_tensor *tensor, int threads, struct ppm_error *error)
 {
     struct ppm_costs costs;
-    if (ppm_model_costs(model, tensor->shape, tensor->layout, threads, &costs, error) != PPM_OK)
+    const struct ppm_sizes sizes = ppm_sizes_of(tensor, 1);
+    if (ppm_model_costs(model, &sizes, tensor->layout, threads, &costs, error) != PPM_OK)
         return;
     json_t *json =
         json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "input_shape",
@@ -133,7 +134,8 @@ static enum http_next describe(struct http_request *request, const struct regist
     ppm_model_info(model, &info);
     if (read_shape(request, &info, &tensor, &shape_text) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    json_t *answer = model_json(model, &info, shape_text ? &tensor.shape : NULL, &error);
+    const struct ppm_sizes sizes = ppm_sizes_of(&tensor, 1);
+    json_t *answer = model_json(model, &info, shape_text ? &sizes : NULL, &error);
     if (answer && shape_text)
         add_costs(&answer, model, &tensor, (int)app->threads, &error);
     if (answer && !*request->arguments[0])

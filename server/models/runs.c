@@ -12,13 +12,13 @@ struct kept_plan {
 
 struct wanted {
     const struct ppm_model *model;
-    struct ppm_shape shape;
+    const struct ppm_sizes *sizes;
 };
 
 static bool fits(const struct memory_kept *kept, const void *context)
 {
     const struct wanted *wanted = context;
-    return ppm_plan_fits(((const struct kept_plan *)kept)->plan, wanted->model, wanted->shape);
+    return ppm_plan_fits(((const struct kept_plan *)kept)->plan, wanted->model, wanted->sizes);
 }
 
 static void free_plan(struct memory_kept *kept)
@@ -39,18 +39,19 @@ static struct kept_plan *make_plan(const struct wanted *wanted, size_t bytes,
     }
     memory_make_room();
     kept->kept = (struct memory_kept){.kind = &kind, .bytes = bytes};
-    kept->plan = ppm_plan_create(wanted->model, wanted->shape, options, error);
+    kept->plan = ppm_plan_create(wanted->model, wanted->sizes, options, error);
     if (kept->plan)
         return kept;
     free(kept);
     return NULL;
 }
 
-static enum ppm_status run_planned(const struct ppm_model *model, const struct ppm_tensor *x,
-                                   const struct ppm_costs *costs, struct ppm_run_options *options,
-                                   struct ppm_tensor *ret_y, struct ppm_error *error)
+static enum ppm_status run_planned(const struct ppm_model *model, const struct ppm_tensor *inputs,
+                                   const struct ppm_sizes *sizes, const struct ppm_costs *costs,
+                                   struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                                   struct ppm_error *error)
 {
-    const struct wanted wanted = {model, x->shape};
+    const struct wanted wanted = {model, sizes};
     struct kept_plan *kept = (struct kept_plan *)memory_reuse(&kind, &wanted);
     if (!kept && !(kept = make_plan(&wanted, costs->plan_bytes, options, error)))
         return error->status;
@@ -58,7 +59,7 @@ static enum ppm_status run_planned(const struct ppm_model *model, const struct p
     options->scratch = buffer_take(costs->scratch_bytes);
     options->scratch_bytes = costs->scratch_bytes;
     if (options->scratch)
-        ppm_run(model, x, options, ret_y, error);
+        ppm_run(model, inputs, options, ret_y, error);
     else
         ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of intermediates",
                  costs->scratch_bytes);
@@ -67,12 +68,15 @@ static enum ppm_status run_planned(const struct ppm_model *model, const struct p
     return error->status;
 }
 
-enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *x,
-                         const struct ppm_costs *costs, const struct ppm_run_options *options,
-                         struct ppm_tensor *ret_y, struct ppm_error *error)
+enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
+                         const struct ppm_sizes *sizes, const struct ppm_costs *costs,
+                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                         struct ppm_error *error)
 {
     struct ppm_run_options with = *options;
+    with.output_h = sizes->output_h;
+    with.output_w = sizes->output_w;
     if (costs->plan_bytes == 0) /* the literal graph */
-        return ppm_run(model, x, options, ret_y, error);
-    return run_planned(model, x, costs, &with, ret_y, error);
+        return ppm_run(model, inputs, &with, ret_y, error);
+    return run_planned(model, inputs, sizes, costs, &with, ret_y, error);
 }

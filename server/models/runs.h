@@ -8,10 +8,12 @@
 
 #include "core/ppm.h"
 
-/* ppm_run with options that have neither plan nor scratch. costs: for x's shape and at least
- * options->threads; the caller has taken plan_bytes and scratch_bytes from the budget. */
-enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *x,
-                         const struct ppm_costs *costs, const struct ppm_run_options *options,
-                         struct ppm_tensor *ret_y, struct ppm_error *error);
+/* ppm_run of inputs of these sizes, with options that have neither plan nor scratch nor a size of
+ * the output. costs: for sizes and at least options->threads; the caller has taken plan_bytes and
+ * scratch_bytes from the budget. */
+enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
+                         const struct ppm_sizes *sizes, const struct ppm_costs *costs,
+                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                         struct ppm_error *error);
 
 #endif

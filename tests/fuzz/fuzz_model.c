@@ -45,10 +45,11 @@ static void check_geometry(const struct spec *spec)
 {
     static const size_t extents[] = {1, 2, 7, 60, 65537, SIZE_MAX};
     for (size_t i = 0; i < sizeof extents / sizeof *extents; i++) {
-        const struct ppm_shape input = {1, spec->channels, extents[i], extents[i] / 2 + 1};
+        const struct ppm_sizes sizes = {
+            .inputs = {{1, spec->channels, extents[i], extents[i] / 2 + 1}}, .count = 1};
         struct geometry geometry;
         struct ppm_error error = {0};
-        if (geometry_of(spec, input, &geometry, &error) != PPM_OK)
+        if (geometry_of(spec, &sizes, &geometry, &error) != PPM_OK)
             fuzz_check_error(&error);
     }
 }

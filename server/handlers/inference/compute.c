@@ -90,10 +90,11 @@ static void answer_error(struct inference *inference, const struct ppm_error *er
 
 /* ---- computing ---- */
 
-/* y = model(x) for a whole batch with these costs. pooling may be NULL. */
+/* y = model(x) for a whole batch of these sizes and costs. pooling may be NULL. */
 static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
-                               const struct ppm_costs *costs, const struct ppm_pooling *pooling,
-                               int threads, struct ppm_tensor *y, struct ppm_error *error)
+                               const struct ppm_sizes *sizes, const struct ppm_costs *costs,
+                               const struct ppm_pooling *pooling, int threads, struct ppm_tensor *y,
+                               struct ppm_error *error)
 {
     struct inference_stages *stages = batch->stages;
     if (stages && stages_place(batch, y, error) != PPM_OK)
@@ -106,7 +107,7 @@ static enum ppm_status compute(struct inference *batch, const struct ppm_tensor 
         .pooling = pooling,
         .stages = stages ? &stages->list : NULL,
     };
-    return runs_run(batch->model, x, costs, &options, y, error);
+    return runs_run(batch->model, x, sizes, costs, &options, y, error);
 }
 
 static void run_one(struct inference *inference, int threads)
@@ -117,8 +118,8 @@ static void run_one(struct inference *inference, int threads)
     double since_ms = http_elapsed_ms(request);
     char *memory = allocate_answer(inference, &y, &error);
     if (memory)
-        compute(inference, &inference->x, &inference->costs, inference->arrival.pooling, threads,
-                &y, &error);
+        compute(inference, &inference->x, &inference->sizes, &inference->costs,
+                inference->arrival.pooling, threads, &y, &error);
     inference->record.compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
         answer(inference, &y, memory, threads);
@@ -131,6 +132,7 @@ static void run_one(struct inference *inference, int threads)
 /* A batch in one run: copies of all maps, one after the other. */
 struct together {
     struct ppm_costs costs;
+    struct ppm_sizes sizes;
     size_t bytes; /* taken from the budget, besides what each member has taken */
     struct ppm_tensor x, y;
 };
@@ -139,9 +141,9 @@ struct together {
 static bool gather(const struct inference *batch, size_t count, struct together *ret)
 {
     struct ppm_error ignored = {0};
-    struct together all = {.x = batch->x};
-    all.x.shape.n *= count;
-    if (ppm_model_costs(batch->model, all.x.shape, all.x.layout, (int)batch->app->threads,
+    struct together all = {.sizes = batch->sizes, .x = batch->x};
+    all.x.shape.n = all.sizes.inputs[0].n *= count;
+    if (ppm_model_costs(batch->model, &all.sizes, all.x.layout, (int)batch->app->threads,
                         &all.costs, &ignored) != PPM_OK ||
         __builtin_add_overflow(all.costs.input_bytes, all.costs.working_bytes, &all.bytes) ||
         !memory_take(all.bytes))
@@ -181,7 +183,7 @@ static void run_together(struct inference *batch, struct together *all, int thre
     struct ppm_error error = {0};
     const double begun_s = clock_now_s();
     const size_t output_bytes = batch->costs.output_bytes;
-    compute(batch, &all->x, &all->costs, NULL, threads, &all->y, &error);
+    compute(batch, &all->x, &all->sizes, &all->costs, NULL, threads, &all->y, &error);
     buffer_give(all->x.data);
     size_t at = 0;
     for (struct inference *next; batch; batch = next, at += output_bytes) {

@@ -19,7 +19,7 @@ enum http_next inference_choose_model(struct inference *inference, const char *n
     }
     ppm_model_info(inference->model, &inference->info);
     inference->record.model = inference->info.name;
-    expectation->channels = inference->info.channels;
+    expectation->channels = inference->info.inputs[0].channels;
     expectation->model = inference->info.name;
     if (!expectation->layout_is_explicit)
         expectation->layout = inference->info.layout;

@@ -63,6 +63,7 @@ struct inference {
     size_t axes[4];              /* from the query or header */
     struct codec_reader *reader; /* NULL: not created yet */
     bool lacks_budget;           /* why the reader failed */
+    struct ppm_sizes sizes;      /* of x, once its shape is checked */
     struct ppm_tensor x;         /* shape.n == 0: unknown; data: in the body or x_memory */
     void *x_memory;              /* decoded values; NULL: none */
     void (*free_x)(void *x_memory);

@@ -27,7 +27,7 @@ static enum http_next refuse_maps(struct inference *inference, size_t maps)
 }
 
 /* Sets needed_bytes. False: overflow. */
-static bool add_needs(struct inference *inference, struct ppm_shape shape,
+static bool add_needs(struct inference *inference, const struct ppm_sizes *sizes,
                       const struct ppm_costs *costs)
 {
     size_t *ret_bytes = &inference->needed_bytes;
@@ -37,7 +37,7 @@ static bool add_needs(struct inference *inference, struct ppm_shape shape,
     return !__builtin_add_overflow(costs->working_bytes, text_bytes, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, inference->head_bytes_max, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, form->working_bytes, ret_bytes) &&
-           (!inference->stages || stages_add_needs(inference, shape, costs->output_bytes));
+           (!inference->stages || stages_add_needs(inference, sizes, costs->output_bytes));
 }
 
 /* curl -d drops line ends and zero bytes of a file. */
@@ -55,13 +55,14 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
     struct ppm_costs costs;
+    const struct ppm_sizes sizes = ppm_sizes_of(x, 1);
     const size_t memory_max_bytes = memory_max();
-    if (ppm_model_costs(inference->model, x->shape, x->layout, (int)inference->app->threads, &costs,
+    if (ppm_model_costs(inference->model, &sizes, x->layout, (int)inference->app->threads, &costs,
                         &error) != PPM_OK)
         return http_problem_of(request, &error);
     if (refuse_maps(inference, x->shape.n) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (!add_needs(inference, x->shape, &costs) || inference->needed_bytes > memory_max_bytes) {
+    if (!add_needs(inference, &sizes, &costs) || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "this input takes %zu MiB to compute and its answer %zu MiB, expected "
@@ -78,6 +79,7 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
                             "the body has %zu byte%s, expected the %zu of the shape's %s values%s",
                             request->content_length, ppm_plural(request->content_length),
                             body_bytes, codec_dtype_name(dtype), curl_hint(request, body_bytes));
+    inference->sizes = sizes;
     inference->costs = costs;
     return HTTP_PROCEED;
 }

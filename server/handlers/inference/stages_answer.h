@@ -8,7 +8,7 @@
 enum http_next stages_refuse(struct inference *inference);
 
 /* Adds what they take to needed_bytes, and makes room before y. False: overflow. */
-bool stages_add_needs(struct inference *inference, struct ppm_shape shape, size_t y_bytes);
+bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes, size_t y_bytes);
 
 /* Bytes that they take after y; 0 if none were asked for. */
 size_t stages_bytes(const struct inference *inference);

@@ -20,7 +20,7 @@ enum http_next inference_refuse_axes(struct inference *inference)
         return http_problem(
             request, 400,
             "a raw body needs a shape: expected ?shape=1,%zu,30,30 or the header X-Tensor-Shape",
-            inference->info.channels);
+            inference->info.inputs[0].channels);
     if (codec_parse_shape(text, inference->axes, &expectation->axis_count, &error) != PPM_OK)
         return http_problem_of(request, &error);
     expectation->axes = inference->axes;

@@ -70,11 +70,11 @@ static const char *output_type(const struct ppm_model_info *info)
 
 static json_t *metadata(const struct ppm_model_info *info)
 {
-    return json_pack("{s:s, s:[s], s:s, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name",
-                     info->name, "versions", V2_VERSION, "platform", "ppm-server", "inputs", "name",
-                     "x", "datatype", "FP32", "shape", axes_json(info->channels, info->layout),
-                     "outputs", "name", "y", "datatype", output_type(info), "shape",
-                     axes_json(info->output_channels, info->layout));
+    return json_pack(
+        "{s:s, s:[s], s:s, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name", info->name,
+        "versions", V2_VERSION, "platform", "ppm-server", "inputs", "name", "x", "datatype", "FP32",
+        "shape", axes_json(info->inputs[0].channels, info->layout), "outputs", "name", "y",
+        "datatype", output_type(info), "shape", axes_json(info->output_channels, info->layout));
 }
 
 enum http_next v2_model_finish(struct http_request *request)
@@ -98,9 +98,9 @@ static json_t *configuration(const struct ppm_model_info *info)
     return json_pack("{s:s, s:s, s:s, s:i, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name",
                      info->name, "platform", "ppm-server", "backend", "ppm-server",
                      "max_batch_size", 0, "input", "name", "x", "data_type", "TYPE_FP32", "dims",
-                     axes_json(info->channels, info->layout), "output", "name", "y", "data_type",
-                     info->output_dtype == PPM_INT32 ? "TYPE_INT32" : "TYPE_FP32", "dims",
-                     axes_json(info->output_channels, info->layout));
+                     axes_json(info->inputs[0].channels, info->layout), "output", "name", "y",
+                     "data_type", info->output_dtype == PPM_INT32 ? "TYPE_INT32" : "TYPE_FP32",
+                     "dims", axes_json(info->output_channels, info->layout));
 }
 
 enum http_next v2_model_config_finish(struct http_request *request)

@@ -23,8 +23,10 @@ struct window_axis window_axis_of(const struct window *window, enum axis axis, s
         return same_axis(reach, stride, extent);
     struct window_axis on = {.before = window->before[axis], .after = window->after[axis]};
     const size_t padded = on.before + extent + on.after;
-    if (padded < reach)
+    if (padded < reach) {
+        on.outputs = window->is_ceil && reach - padded < stride ? 1 : 0;
         return on;
+    }
     const size_t steps = padded - reach;
     on.outputs = (window->is_ceil ? size_div_up(steps, stride) : steps / stride) + 1;
     if (window->is_ceil && (on.outputs - 1) * stride >= extent + on.before)

@@ -68,10 +68,11 @@ static size_t pooled_extent(enum pool pool, size_t extent, size_t window, size_t
     return pooled;
 }
 
-static enum ppm_status window_of(const struct spec *spec, size_t index, struct ppm_shape input,
-                                 struct branch_geometry *ret, struct ppm_error *error)
+static enum ppm_status window_of(const struct pyramid *pyramid, size_t index,
+                                 struct ppm_shape input, struct branch_geometry *ret,
+                                 struct ppm_error *error)
 {
-    const struct branch *branch = &spec->pyramid.branches[index];
+    const struct branch *branch = &pyramid->branches[index];
     ret->window_h = branch->window_h;
     ret->window_w = branch->window_w;
     if (branch->bin == 0)
@@ -86,26 +87,26 @@ static enum ppm_status window_of(const struct spec *spec, size_t index, struct p
     return PPM_OK;
 }
 
-static enum ppm_status branch_geometry_of(const struct spec *spec, size_t index,
+static enum ppm_status branch_geometry_of(const struct pyramid *pyramid, size_t index,
                                           struct ppm_shape input, struct branch_geometry *ret,
                                           struct ppm_error *error)
 {
     ret->target_h = input.h;
     ret->target_w = input.w;
-    if (spec->pyramid.pool == POOL_ADAPTIVE) {
-        ret->pooled_h = ret->pooled_w = spec->pyramid.branches[index].bin;
+    if (pyramid->pool == POOL_ADAPTIVE) {
+        ret->pooled_h = ret->pooled_w = pyramid->branches[index].bin;
         return PPM_OK;
     }
-    if (window_of(spec, index, input, ret, error) != PPM_OK)
+    if (window_of(pyramid, index, input, ret, error) != PPM_OK)
         return error->status;
-    ret->pooled_h = pooled_extent(spec->pyramid.pool, input.h, ret->window_h, &ret->pad_top);
-    ret->pooled_w = pooled_extent(spec->pyramid.pool, input.w, ret->window_w, &ret->pad_left);
+    ret->pooled_h = pooled_extent(pyramid->pool, input.h, ret->window_h, &ret->pad_top);
+    ret->pooled_w = pooled_extent(pyramid->pool, input.w, ret->window_w, &ret->pad_left);
     if (ret->pooled_h == 0 || ret->pooled_w == 0)
         return ppm_fail(error, PPM_UNFIT,
                         "the input is %zu x %zu (H x W), expected at least the %zu x %zu pixels of "
                         "branch %zu's pooling window",
                         input.h, input.w, ret->window_h, ret->window_w, index);
-    if (spec->pyramid.upsample_to == TO_STRIDE_MULTIPLE) {
+    if (pyramid->upsample_to == TO_STRIDE_MULTIPLE) {
         ret->target_h = ret->pooled_h * ret->window_h;
         ret->target_w = ret->pooled_w * ret->window_w;
     }
@@ -113,14 +114,14 @@ static enum ppm_status branch_geometry_of(const struct spec *spec, size_t index,
 }
 
 /* All parts of the concat must have the same size. */
-static enum ppm_status check_concat(const struct spec *spec, struct geometry *geometry,
+static enum ppm_status check_concat(const struct pyramid *pyramid, struct geometry *geometry,
                                     struct ppm_error *error)
 {
-    const bool has_input = pyramid_concats_input(&spec->pyramid);
+    const bool has_input = pyramid_concats_input(pyramid);
     const struct branch_geometry *first = &geometry->branches[0];
     geometry->h = has_input ? geometry->input.h : first->target_h;
     geometry->w = has_input ? geometry->input.w : first->target_w;
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
+    for (size_t i = 0; i < pyramid->branch_count; i++) {
         const struct branch_geometry *branch = &geometry->branches[i];
         if (branch->target_h != geometry->h || branch->target_w != geometry->w)
             return ppm_fail(
@@ -133,11 +134,24 @@ static enum ppm_status check_concat(const struct spec *spec, struct geometry *ge
     return PPM_OK;
 }
 
+enum ppm_status geometry_of_pyramid(const struct pyramid *pyramid, struct ppm_shape input,
+                                    struct geometry *ret_geometry, struct ppm_error *error)
+{
+    struct geometry geometry = {.input = input};
+    for (size_t i = 0; i < pyramid->branch_count; i++)
+        if (branch_geometry_of(pyramid, i, input, &geometry.branches[i], error) != PPM_OK)
+            return error->status;
+    if (check_concat(pyramid, &geometry, error) != PPM_OK)
+        return error->status;
+    *ret_geometry = geometry;
+    return PPM_OK;
+}
+
 enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,
                             struct geometry *ret_geometry, struct ppm_error *error)
 {
     const struct ppm_shape input = sizes->inputs[0];
-    struct geometry geometry = {.sizes = *sizes, .input = input};
+    struct geometry geometry;
     size_t bytes;
     assert(sizes->count == 1);
     if (ppm_shape_bytes(input, &bytes, error) != PPM_OK)
@@ -148,11 +162,9 @@ enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *siz
     if (input.h > UINT32_MAX || input.w > UINT32_MAX)
         return ppm_fail(error, PPM_TOO_LARGE, "found an input of %zu x %zu pixels", input.h,
                         input.w);
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
-        if (branch_geometry_of(spec, i, input, &geometry.branches[i], error) != PPM_OK)
-            return error->status;
-    if (check_concat(spec, &geometry, error) != PPM_OK)
+    if (geometry_of_pyramid(&spec->pyramid, input, &geometry, error) != PPM_OK)
         return error->status;
+    geometry.sizes = *sizes;
 
     const struct output_spec *output = &spec->output;
     geometry.output = (struct ppm_shape){input.n, spec->output_channels, geometry.h, geometry.w};

@@ -30,6 +30,10 @@ static inline size_t geometry_points(const struct geometry *geometry, size_t bra
 enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,
                             struct geometry *ret_geometry, struct ppm_error *error);
 
+/* Of one pyramid over its input: the branches, h and w; the rest is 0. PPM_UNFIT as geometry_of. */
+enum ppm_status geometry_of_pyramid(const struct pyramid *pyramid, struct ppm_shape input,
+                                    struct geometry *ret_geometry, struct ppm_error *error);
+
 /* Whether an output stage follows the head: resize, softmax or argmax. */
 bool geometry_has_output(const struct spec *spec, const struct geometry *geometry);
 

@@ -5,12 +5,6 @@
 #include "core/base/cancel.h"
 #include "core/shape/geometry.h"
 
-/* Runs the layers of a stack over x, alternating between two buffers, each [n, widest, h, w].
- * Returns where the result is: in a buffer, or x if there are no layers. An abandoned run's result
- * may be narrower, and must not be read. */
-const float *reference_stack(const struct run *run, const struct stack *stack, const float *x,
-                             size_t n, size_t h, size_t w, float *buffers[2]);
-
 /* Bytes that reference_run allocates, saturating. */
 size_t reference_working_bytes(const struct spec *spec, const struct geometry *geometry);
 

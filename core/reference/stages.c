@@ -2,8 +2,8 @@
 #include "core/reference/stages.h"
 #include "core/base/memory.h"
 #include "core/base/tensor.h"
-#include "core/reference/reference.h"
 #include "core/reference/reference_ops.h"
+#include "core/reference/reference_pyramid.h"
 
 #include <assert.h>
 #include <stdio.h>

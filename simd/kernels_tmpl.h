@@ -3,6 +3,7 @@
 #define PPM_SIMD_KERNELS_TMPL_H
 
 #include "simd/activations_tmpl.h"
+#include "simd/depthwise_tmpl.h"
 #include "simd/gemm_tmpl.h"
 #include "simd/halves_tmpl.h"
 #include "simd/output_tmpl.h"
@@ -18,7 +19,8 @@
     {                                                                                              \
         .name = (set), .begin = simd_thread_begin, .end = simd_thread_end, .gemm_rows = GEMM_ROWS, \
         .gemm_columns = GEMM_COLUMNS, .gemm_tile = (tile), .transpose = transpose,                 \
-        .sum_rows = sum_rows, .lerp_rows = lerp_rows, .winograd_input = winograd_input,            \
+        .pick_rows = pick_rows, .depthwise = depthwise, .sum_rows = sum_rows,                      \
+        .lerp_rows = lerp_rows, .winograd_input = winograd_input,                                  \
         .winograd_weights = winograd_weights, .winograd_output = winograd_output,                  \
         .stretch_rows = stretch_rows, .argmax = argmax,                                            \
         .activate = {SIMD_ACTIVATIONS(ACTIVATE_ENTRY)}, .softmax = softmax,                        \

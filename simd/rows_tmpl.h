@@ -1,8 +1,18 @@
-/* rows_tmpl.h - sums and interpolation of rows. */
+/* rows_tmpl.h - rows picked, summed and interpolated. */
 #ifndef PPM_SIMD_ROWS_TMPL_H
 #define PPM_SIMD_ROWS_TMPL_H
 
 #include "simd/lanes.h"
+
+static void pick_rows(const float *x, size_t stride, size_t rows, size_t step, size_t count,
+                      float *ret, size_t ret_stride)
+{
+    for (size_t i = 0; i < rows; i++, x += stride, ret += ret_stride)
+        for (size_t j = 0; j < count; j += LANES) {
+            const size_t lanes = count - j < LANES ? count - j : LANES;
+            store_lanes(ret + j, load_steps(x + j * step, step, lanes), lanes);
+        }
+}
 
 /* The sums of up to four vectors of columns stay in registers over all rows; the last vector has
  * `last` lanes. */

@@ -54,6 +54,14 @@ static void transpose(const float *x, size_t stride, size_t rows, size_t columns
             ret[j * ret_stride + i] = x[i * stride + j];
 }
 
+static void pick_rows(const float *x, size_t stride, size_t rows, size_t step, size_t count,
+                      float *ret, size_t ret_stride)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < count; j++)
+            ret[i * ret_stride + j] = x[i * stride + j * step];
+}
+
 static void sum_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
 {
     for (size_t j = 0; j < columns; j++) {
@@ -180,8 +188,10 @@ const struct simd_ops simd_scalar = {
     .gemm_columns = GEMM_COLUMNS,
     .gemm_tile = gemm_tile,
     .transpose = transpose,
+    .pick_rows = pick_rows,
     .sum_rows = sum_rows,
     .lerp_rows = lerp_rows,
+    .depthwise = scalar_depthwise,
     .winograd_input = scalar_winograd_input,
     .winograd_weights = scalar_winograd_weights,
     .winograd_output = scalar_winograd_output,

@@ -10,6 +10,9 @@ SIMD_ACTIVATIONS(DECLARE_ACTIVATE)
 #undef DECLARE_ACTIVATE
 void scalar_softmax(float *x, size_t channels, size_t stride, size_t count);
 
+void scalar_depthwise(const struct simd_depthwise *conv, const float *x, size_t rows, size_t count,
+                      float *ret, size_t ret_stride);
+
 void scalar_winograd_input(const float *x, size_t stride, size_t count, float *ret,
                            size_t ret_stride);
 void scalar_winograd_weights(const float *x, size_t stride, size_t count, float *ret,

@@ -111,6 +111,21 @@ struct simd_taps {
     size_t count, width;
 };
 
+/* A window of weights that slides over a plane: result [i][j] of a channel of a depthwise conv is
+ *   clamp(sum * scale + shift, low, high)
+ *   sum = sum over u < kernel_h and v < kernel_w of weights[u * kernel_w + v] *
+ *         x[i * window_down + j * window_right + u * tap_down + v * tap_right]
+ * The distances are in elements. With a plane of rows of `width`, the windows move by
+ * stride_h * width and stride_w, and the taps are dilation_h * width and dilation_w apart. Padding
+ * is in the plane. */
+struct simd_depthwise {
+    const float *weights; /* [kernel_h][kernel_w] */
+    size_t kernel_h, kernel_w;
+    size_t window_down, window_right;
+    size_t tap_down, tap_right;
+    float scale, shift, low, high;
+};
+
 struct simd_ops {
     const char *name; /* "scalar"; PPM_ISA selects by it */
 
@@ -129,12 +144,23 @@ struct simd_ops {
     void (*transpose)(const float *x, size_t stride, size_t rows, size_t columns, float *ret,
                       size_t ret_stride);
 
+    /* ret[i * ret_stride + j] = x[i * stride + j * step] for i < rows and j < count; step is not 0.
+     * What is between these elements of a row may be read; ret does not overlap x. */
+    void (*pick_rows)(const float *x, size_t stride, size_t rows, size_t step, size_t count,
+                      float *ret, size_t ret_stride);
+
     /* ret[j] = x[j] + x[stride + j] + ... (rows terms), j < columns */
     void (*sum_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
 
     /* ret[j] = (1 - weight) * above[j] + weight * below[j], j < count */
     void (*lerp_rows)(const float *above, const float *below, float weight, float *ret,
                       size_t count);
+
+    /* ret[i * ret_stride + j] = result [i][j] of conv, i < rows and j < count. Between the taps of
+     * the first and the last window of a row anything may be read, and nothing after them; ret does
+     * not overlap x. Fastest for 3x3, and where rows share taps: window_down == tap_down. */
+    void (*depthwise)(const struct simd_depthwise *conv, const float *x, size_t rows, size_t count,
+                      float *ret, size_t ret_stride);
 
     /* ret[p * ret_stride + t] = (B^T d B)[p / 6][p % 6] with d[i][j] = x[i * stride + 4 * t + j],
      * for t < count. Each row of x may be read as if count were the next multiple of

@@ -83,6 +83,10 @@ static inline vec vec_blend(vec_mask mask, vec set, vec other); /* mask ? set : 
 static inline vec_places vec_load_places(const uint32_t places[LANES]); /* all below LANES */
 static inline vec vec_pick(vec v, vec_places places); /* lane i is lane places[i] of v */
 
+/* {a[0], a[2], a[4], ..., b[1], b[3], b[5], ...}: where a is at x and b at x + LANES - 1, every
+ * second element from x on. */
+static inline vec vec_every_second(vec a, vec b);
+
 /* ---- pairs of bfloat16, one in each lane ---- */
 
 #ifdef WORDS_OF_PAIRS

@@ -115,6 +115,13 @@ static inline vec vec_pick(vec v, vec_places places)
     return _mm256_permutevar8x32_ps(v, places);
 }
 
+static inline vec vec_every_second(vec a, vec b)
+{
+    const vec quarters = _mm256_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 2, 0));
+    return _mm256_castpd_ps(
+        _mm256_permute4x64_pd(_mm256_castps_pd(quarters), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
 static inline vec_mask vec_exceeds(vec value, vec best)
 {
     return _mm256_and_ps(_mm256_cmp_ps(best, best, _CMP_ORD_Q),

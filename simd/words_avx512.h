@@ -121,6 +121,13 @@ static inline vec vec_pick(vec v, vec_places places)
     return _mm512_permutexvar_ps(places, v);
 }
 
+static inline vec vec_every_second(vec a, vec b)
+{
+    const __m512i places =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutex2var_ps(a, places, b);
+}
+
 static inline vec_mask vec_exceeds(vec value, vec best)
 {
     return _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(best, best, _CMP_ORD_Q), value, best,

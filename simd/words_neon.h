@@ -101,6 +101,11 @@ static inline vec vec_pick(vec v, vec_places places)
     return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(v), places));
 }
 
+static inline vec vec_every_second(vec a, vec b)
+{
+    return vuzp1q_f32(a, vextq_f32(b, b, 1));
+}
+
 static inline vec_mask vec_exceeds(vec value, vec best)
 {
     return vbicq_u32(vceqq_f32(best, best), vcleq_f32(value, best));

@@ -243,6 +243,8 @@ static void check_tables(const char *kernel, checker *run, bool is_bfloat16)
 
 CHECK_TEST(gemm_tile)
 CHECK_TEST(transpose)
+CHECK_TEST(pick_rows)
+CHECK_TEST(depthwise)
 CHECK_TEST(sum_rows)
 CHECK_TEST(lerp_rows)
 CHECK_TEST(winograd_input)

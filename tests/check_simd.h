@@ -33,7 +33,9 @@ typedef void checker(struct check *check);
 checker check_gemm_tile;                                  /* check_simd_gemm.c */
 checker check_bfloat16_tile, check_pack_pairs;            /* check_simd_bfloat16.c */
 checker check_sum_rows, check_lerp_rows, check_transpose; /* check_simd_rows.c */
-checker check_winograd_input, check_winograd_weights;     /* check_simd_winograd.c */
+checker check_pick_rows;
+checker check_depthwise;                              /* check_simd_depthwise.c */
+checker check_winograd_input, check_winograd_weights; /* check_simd_winograd.c */
 checker check_winograd_output;
 checker check_stretch_rows, check_argmax;        /* check_simd_output.c */
 checker check_from_float16, check_from_bfloat16; /* check_simd_halves.c */

@@ -71,6 +71,22 @@ static void transpose_last_missing(const float *x, size_t stride, size_t rows, s
     honest->transpose(x, stride, rows - (rows > 1), columns, ret, ret_stride);
 }
 
+static void pick_starts_late(const float *x, size_t stride, size_t rows, size_t step, size_t count,
+                             float *ret, size_t ret_stride)
+{
+    honest->pick_rows(x, stride, rows, step, count, ret, ret_stride);
+    if (count > 20 && step == 2)
+        ret[(rows - 1) * ret_stride + count - 1] = x[(rows - 1) * stride + (count - 1) * step - 1];
+}
+
+static void pick_reads_beyond(const float *x, size_t stride, size_t rows, size_t step, size_t count,
+                              float *ret, size_t ret_stride)
+{
+    honest->pick_rows(x, stride, rows, step, count, ret, ret_stride);
+    if (count > 0)
+        sink = x[(rows - 1) * stride + (count - 1) * step + 1];
+}
+
 static void sum_of_other_order(const float *x, size_t stride, size_t rows, size_t columns,
                                float *ret)
 {
@@ -86,6 +102,46 @@ static void lerp_last_missing(const float *above, const float *below, float weig
                               size_t count)
 {
     honest->lerp_rows(above, below, weight, ret, count - (count % 4 == 3));
+}
+
+/* ---- depthwise convs ---- */
+
+static void depthwise_turned(const struct simd_depthwise *conv, const float *x, size_t rows,
+                             size_t count, float *ret, size_t ret_stride)
+{
+    struct simd_depthwise turned = *conv;
+    if (conv->kernel_h == conv->kernel_w) {
+        turned.tap_down = conv->tap_right;
+        turned.tap_right = conv->tap_down;
+    }
+    honest->depthwise(&turned, x, rows, count, ret, ret_stride);
+}
+
+static void depthwise_last_lane_wrong(const struct simd_depthwise *conv, const float *x,
+                                      size_t rows, size_t count, float *ret, size_t ret_stride)
+{
+    float *last = ret + (rows - 1) * ret_stride + count - 1;
+    honest->depthwise(conv, x, rows, count, ret, ret_stride);
+    if (count % 16 == 15)
+        *last = nextafterf(*last, INFINITY);
+}
+
+static void depthwise_reads_beyond(const struct simd_depthwise *conv, const float *x, size_t rows,
+                                   size_t count, float *ret, size_t ret_stride)
+{
+    honest->depthwise(conv, x, rows, count, ret, ret_stride);
+    if (rows > 0 && count > 0)
+        sink =
+            x[(rows - 1) * conv->window_down + (count - 1) * conv->window_right +
+              (conv->kernel_h - 1) * conv->tap_down + (conv->kernel_w - 1) * conv->tap_right + 1];
+}
+
+static void depthwise_stores_a_vector_more(const struct simd_depthwise *conv, const float *x,
+                                           size_t rows, size_t count, float *ret, size_t ret_stride)
+{
+    honest->depthwise(conv, x, rows, count, ret, ret_stride);
+    if (rows > 1)
+        ret[count] = 0;
 }
 
 /* ---- Winograd's transforms ---- */
@@ -209,6 +265,12 @@ static const struct plant {
     PLANT(check_gemm_tile, gemm_tile, gemm_clamps_before_the_residual),
     PLANT(check_gemm_tile, gemm_tile, gemm_reads_beyond_the_residual),
     PLANT(check_transpose, transpose, transpose_last_missing),
+    PLANT(check_pick_rows, pick_rows, pick_starts_late),
+    PLANT(check_pick_rows, pick_rows, pick_reads_beyond),
+    PLANT(check_depthwise, depthwise, depthwise_turned),
+    PLANT(check_depthwise, depthwise, depthwise_last_lane_wrong),
+    PLANT(check_depthwise, depthwise, depthwise_reads_beyond),
+    PLANT(check_depthwise, depthwise, depthwise_stores_a_vector_more),
     PLANT(check_sum_rows, sum_rows, sum_of_other_order),
     PLANT(check_lerp_rows, lerp_rows, lerp_last_missing),
     PLANT(check_winograd_input, winograd_input, input_lane_wrong),
@@ -231,6 +293,8 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     struct simd_ops ret = *honest;
     REPLACE(gemm_tile);
     REPLACE(transpose);
+    REPLACE(pick_rows);
+    REPLACE(depthwise);
     REPLACE(sum_rows);
     REPLACE(lerp_rows);
     REPLACE(winograd_input);

@@ -1,4 +1,5 @@
-/* check_simd_rows.c - sums, interpolation and transposition of rows, against the scalar kernels. */
+/* check_simd_rows.c - rows picked, summed, interpolated and transposed, against the scalar kernels.
+ */
 #include "tests/check_simd.h"
 #include "tests/support.h"
 
@@ -105,4 +106,35 @@ void check_transpose(struct check *check)
         for (size_t k = 1; k < column_sizes; k++)
             for (size_t times = 0; times < 2; times++)
                 check_transposed(check, rows[i], columns[k]);
+}
+
+static void check_picked(struct check *check, size_t rows, size_t count, size_t step)
+{
+    const size_t width = count ? (count - 1) * step + 1 : 0;
+    const size_t stride = width + check_pick(check, 2) * check_pick(check, 9);
+    const size_t ret_stride = count + check_pick(check, 2) * check_pick(check, 9);
+    const float *x =
+        check_place_data(check, X_SLOT, count ? (rows - 1) * stride + width : 0, CHECK_SPECIAL);
+    float *ret = check_place_floats(check, RET_SLOT, count ? (rows - 1) * ret_stride + count : 0);
+    CHECK_CALL(check, check->ops->pick_rows(x, stride, rows, step, count, ret, ret_stride));
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < count; j++)
+            if (memcmp(&ret[i * ret_stride + j], &x[i * stride + j * step], sizeof *x) != 0)
+                check_fault(check, "every %zuth, [%zu][%zu] of %zu: found %g, not %g", step, i, j,
+                            count, (double)ret[i * ret_stride + j],
+                            (double)x[i * stride + j * step]);
+        for (size_t j = count; count && i + 1 < rows && j < ret_stride; j++)
+            if (!check_is_canary(&ret[i * ret_stride + j]))
+                check_fault(check, "writes past row %zu of %zu", i, rows);
+    }
+    check_margins(check, RET_SLOT);
+}
+
+void check_pick_rows(struct check *check)
+{
+    static const size_t steps[] = {1, 2, 3, 4, 7};
+    for (size_t i = 0; i < COUNT(steps); i++)
+        for (size_t count = 0; count < 70; count++)
+            for (size_t rows = 1; rows < 4; rows++)
+                check_picked(check, rows, count, steps[i]);
 }

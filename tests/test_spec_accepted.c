@@ -104,7 +104,7 @@ Test(spec_accepted, every_layer_bare_and_with_options)
 {
 #define LAYER(constant, name)                 #name,
 #define ACTIVATION(constant, name, low, high) #name,
-    static const char *const names[] = {LAYERS(LAYER) SIMD_ACTIVATIONS(ACTIVATION)};
+    static const char *const names[] = {STACK_LAYERS(LAYER) SIMD_ACTIVATIONS(ACTIVATION)};
     for (size_t i = 0; i < COUNT(names); i++)
         for (int is_bare = 0; is_bare < 2; is_bare++) {
             char json[200];

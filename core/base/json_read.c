@@ -138,6 +138,29 @@ enum ppm_status json_read_size(const json_t *object, const struct json_place *pl
     return PPM_OK;
 }
 
+enum ppm_status json_read_pair(const json_t *object, const struct json_place *place,
+                               const char *key, size_t min, size_t max, size_t ret[2],
+                               struct ppm_error *error)
+{
+    const json_t *value = json_object_get(object, key);
+    const struct json_place member = json_member(place, key);
+    size_t read[2] = {0};
+    if (!value)
+        return PPM_OK;
+    bool fits = !json_is_array(value) || json_array_size(value) == 2;
+    for (size_t axis = 0; axis < 2 && fits; axis++) {
+        const json_t *number = json_is_array(value) ? json_array_get(value, axis) : value;
+        fits = json_is_integer(number) && json_integer_value(number) >= (json_int_t)min &&
+               json_integer_value(number) <= (json_int_t)max;
+        read[axis] = (size_t)json_integer_value(number);
+    }
+    if (!fits)
+        return json_refuse(&member, value, error, "an integer from %zu to %zu, or [h, w] of such",
+                           min, max);
+    memcpy(ret, read, sizeof read);
+    return PPM_OK;
+}
+
 enum ppm_status json_read_double(const json_t *object, const struct json_place *place,
                                  const char *key, double min, double max, double *ret,
                                  struct ppm_error *error)

@@ -38,6 +38,10 @@ enum ppm_status json_read_bool(const json_t *object, const struct json_place *pl
 enum ppm_status json_read_size(const json_t *object, const struct json_place *place,
                                const char *key, size_t min, size_t max, size_t *ret,
                                struct ppm_error *error);
+/* A number for both axes, or [h, w]. */
+enum ppm_status json_read_pair(const json_t *object, const struct json_place *place,
+                               const char *key, size_t min, size_t max, size_t ret[2],
+                               struct ppm_error *error);
 enum ppm_status json_read_double(const json_t *object, const struct json_place *place,
                                  const char *key, double min, double max, double *ret,
                                  struct ppm_error *error);

@@ -112,7 +112,7 @@ void apply_pointwise(const struct layer *layer, float *panel)
 {
     static void (*const apply[])(const struct layer *layer, float *panel) = {
 #define ROW(constant, name) [LAYER_##constant] = apply_##name,
-        LAYERS(ROW) ROW(ACTIVATION, activation)};
+        STACK_LAYERS(ROW) ROW(ACTIVATION, activation)};
     apply[layer->kind](layer, panel);
 }
 

@@ -82,12 +82,11 @@ enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
                     path, ops->name);
 }
 
-static enum ppm_status narrow_stack(const struct spec *spec, struct stack *stack,
-                                    const struct ppm_progress *progress, struct ppm_error *error)
+static enum ppm_status narrow(const struct spec *spec, struct layer *layer,
+                              const struct ppm_progress *progress, struct ppm_error *error)
 {
-    for (size_t i = 0; i < stack->count && error->status == PPM_OK; i++)
-        if (bfloat16_takes(spec, &stack->layers[i]))
-            conv_narrow(&stack->layers[i], progress, error);
+    if (error->status == PPM_OK && bfloat16_takes(spec, layer))
+        conv_narrow(layer, progress, error);
     return error->status;
 }
 
@@ -95,8 +94,15 @@ enum ppm_status bfloat16_narrow(struct ppm_model *model, const struct ppm_progre
                                 struct ppm_error *error)
 {
     struct spec *spec = &model->spec;
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
-        if (narrow_stack(spec, &spec->pyramid.branches[i].stack, progress, error) != PPM_OK)
-            return error->status;
-    return narrow_stack(spec, &spec->head, progress, error);
+    for (size_t i = 0; i < spec->graph.count; i++) {
+        struct layer *layer = &spec->graph.nodes[i].layer;
+        for (size_t k = 0; layer->kind == LAYER_PYRAMID && k < layer->pyramid->branch_count; k++) {
+            struct stack *stack = &layer->pyramid->branches[k].stack;
+            for (size_t l = 0; l < stack->count; l++)
+                narrow(spec, &stack->layers[l], progress, error);
+        }
+        narrow(spec, layer, progress, error);
+    }
+    spec_view(spec);
+    return error->status;
 }

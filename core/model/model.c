@@ -49,7 +49,7 @@ static bool copy_parts(struct loader *loader, struct layer *layer)
 {
     const struct spec *spec = &loader->model->spec;
     const struct part whole = {.source = PART_MAP, .channels = layer->in_channels};
-    const bool is_bottleneck = layer == spec->head.layers;
+    const bool is_bottleneck = !spec->is_network && layer == &spec->graph.nodes[2].layer;
     layer->part_count = is_bottleneck ? spec->pyramid.part_count : 1;
     layer->parts = core_allocate(layer->part_count * sizeof *layer->parts, loader->error);
     if (layer->parts)
@@ -161,10 +161,19 @@ static void (*const load_weights[LAYER_KIND_COUNT])(struct loader *loader, struc
     [LAYER_PRELU] = load_prelu,
 };
 
+static void report_layer(struct loader *loader)
+{
+    loader->layers_done++;
+    if (loader->progress && loader->progress->report)
+        loader->progress->report(loader->progress->context, loader->model->spec.name,
+                                 (double)loader->layers_done / (double)loader->layers_total);
+}
+
 static void load_layer(struct loader *loader, struct layer *layer)
 {
     uint64_t before = loader->model->parameters;
     layer->simd = loader->model->simd;
+    report_layer(loader);
     if (!load_weights[layer->kind])
         return;
     if (!loader->model->spec.weights.is_given)
@@ -177,74 +186,97 @@ static void load_layer(struct loader *loader, struct layer *layer)
     layer->parameters = loader->model->parameters - before;
 }
 
-/* A norm after a conv or norm: (x * s1 + t1) * s2 + t2. Folded norms leave the stack. */
-static void fold_norms(struct stack *stack)
+/* A norm after a layer with a scale and shift: (v * s1 + t1) * s2 + t2. */
+static void fold_norm(struct layer *into, struct layer *norm)
+{
+    for (size_t c = 0; c < norm->out_channels; c++) {
+        into->scale[c] *= norm->scale[c];
+        into->shift[c] = into->shift[c] * norm->scale[c] + norm->shift[c];
+    }
+    into->norms_folded++;
+    into->parameters += norm->parameters;
+    free(norm->scale);
+    free(norm->shift);
+    norm->scale = norm->shift = NULL;
+}
+
+/* Folded norms leave a stack. */
+static void fold_stack(struct stack *stack)
 {
     size_t kept = 0;
     for (size_t i = 0; i < stack->count; i++) {
         struct layer *layer = &stack->layers[i], *before = kept ? &stack->layers[kept - 1] : NULL;
-        if (layer->kind != LAYER_BATCH_NORM || !before || !before->scale) {
+        if (layer->kind == LAYER_BATCH_NORM && before && before->scale)
+            fold_norm(before, layer);
+        else
             stack->layers[kept++] = *layer;
-            continue;
-        }
-        for (size_t c = 0; c < layer->out_channels; c++) {
-            before->scale[c] *= layer->scale[c];
-            before->shift[c] = before->shift[c] * layer->scale[c] + layer->shift[c];
-        }
-        before->norms_folded++;
-        before->parameters += layer->parameters;
-        free(layer->scale);
-        free(layer->shift);
     }
     stack->count = kept;
 }
 
-/* scale and shift in float32, once all norms are folded. */
-static void round_affines(struct loader *loader, struct stack *stack)
+/* In a graph they stay as nodes that add nothing. */
+static void fold_graph(struct graph *graph)
 {
-    for (size_t i = 0; i < stack->count; i++) {
-        struct layer *layer = &stack->layers[i];
-        if (!layer->scale)
-            continue;
-        layer->scale32 = core_allocate(layer->out_channels * sizeof(float), loader->error);
-        layer->shift32 = core_allocate(layer->out_channels * sizeof(float), loader->error);
-        if (!layer->scale32 || !layer->shift32)
-            return;
-        for (size_t c = 0; c < layer->out_channels; c++) {
-            layer->scale32[c] = (float)layer->scale[c];
-            layer->shift32[c] = (float)layer->shift[c];
-        }
+    for (size_t i = 0; i < graph->count; i++) {
+        const size_t into = graph_folded_into(graph, i);
+        if (into != i)
+            fold_norm(&graph->nodes[into].layer, &graph->nodes[i].layer);
+    }
+}
+
+/* scale and shift in float32, once all norms are folded. */
+static void round_affine(struct layer *layer, struct ppm_error *error)
+{
+    if (!layer->scale || error->status != PPM_OK)
+        return;
+    layer->scale32 = core_allocate(layer->out_channels * sizeof(float), error);
+    layer->shift32 = core_allocate(layer->out_channels * sizeof(float), error);
+    for (size_t c = 0; layer->scale32 && layer->shift32 && c < layer->out_channels; c++) {
+        layer->scale32[c] = (float)layer->scale[c];
+        layer->shift32[c] = (float)layer->shift[c];
     }
 }
 
 static void load_stack(struct loader *loader, struct stack *stack)
 {
-    for (size_t i = 0; i < stack->count && loader->error->status == PPM_OK; i++) {
+    for (size_t i = 0; i < stack->count && loader->error->status == PPM_OK; i++)
         load_layer(loader, &stack->layers[i]);
-        loader->layers_done++;
-        if (loader->progress && loader->progress->report)
-            loader->progress->report(loader->progress->context, loader->model->spec.name,
-                                     (double)loader->layers_done / (double)loader->layers_total);
+    if (loader->error->status != PPM_OK)
+        return;
+    fold_stack(stack);
+    for (size_t i = 0; i < stack->count; i++)
+        round_affine(&stack->layers[i], loader->error);
+}
+
+static void load_pyramid(struct loader *loader, struct layer *layer)
+{
+    for (size_t i = 0; i < layer->pyramid->branch_count; i++)
+        load_stack(loader, &layer->pyramid->branches[i].stack);
+}
+
+static void load_graph(struct loader *loader, struct graph *graph)
+{
+    for (size_t i = 0; i < graph->count && loader->error->status == PPM_OK; i++) {
+        struct layer *layer = &graph->nodes[i].layer;
+        if (layer->kind == LAYER_PYRAMID)
+            load_pyramid(loader, layer);
+        else if (layer->kind != LAYER_INPUT)
+            load_layer(loader, layer);
     }
     if (loader->error->status != PPM_OK)
         return;
-    fold_norms(stack);
-    round_affines(loader, stack);
+    fold_graph(graph);
+    for (size_t i = 0; i < graph->count; i++)
+        round_affine(&graph->nodes[i].layer, loader->error);
 }
 
-static uint64_t stack_bytes(const struct stack *stack)
+/* How many load_layer is called for. */
+static size_t layers_of(const struct layer *layer)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < stack->count; i++) {
-        const struct layer *layer = &stack->layers[i];
-        if (layer->panels)
-            bytes += conv_bytes(layer);
-        if (layer->scale)
-            bytes += 2 * (sizeof(double) + sizeof(float)) * layer->out_channels;
-        if (layer->slopes)
-            bytes += sizeof(float) * layer->out_channels;
-    }
-    return bytes;
+    size_t count = layer->kind != LAYER_INPUT && layer->kind != LAYER_PYRAMID;
+    for (size_t i = 0; layer->kind == LAYER_PYRAMID && i < layer->pyramid->branch_count; i++)
+        count += layer->pyramid->branches[i].stack.count;
+    return count;
 }
 
 enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
@@ -254,21 +286,36 @@ enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
     struct loader loader = {.model = model, .path = path, .progress = progress, .error = error};
     if (!(loader.source = weights_open(&spec->weights, progress, error)))
         return error->status;
-    loader.layers_total = spec->head.count;
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
-        loader.layers_total += spec->pyramid.branches[i].stack.count;
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
-        load_stack(&loader, &spec->pyramid.branches[i].stack);
-    load_stack(&loader, &spec->head);
+    for (size_t i = 0; i < spec->graph.count; i++)
+        loader.layers_total += layers_of(&spec->graph.nodes[i].layer);
+    load_graph(&loader, &spec->graph);
     weights_close(loader.source);
+    spec_view(spec);
     return error->status;
+}
+
+static uint64_t layer_bytes(const struct layer *layer)
+{
+    uint64_t bytes = 0;
+    if (layer->panels)
+        bytes += conv_bytes(layer);
+    if (layer->scale)
+        bytes += 2 * (sizeof(double) + sizeof(float)) * layer->out_channels;
+    if (layer->slopes)
+        bytes += sizeof(float) * layer->out_channels;
+    for (size_t i = 0; layer->kind == LAYER_PYRAMID && i < layer->pyramid->branch_count; i++) {
+        const struct stack *stack = &layer->pyramid->branches[i].stack;
+        for (size_t k = 0; k < stack->count; k++)
+            bytes += layer_bytes(&stack->layers[k]);
+    }
+    return bytes;
 }
 
 uint64_t model_weights_bytes(const struct ppm_model *model)
 {
-    uint64_t bytes = stack_bytes(&model->spec.head);
-    for (size_t i = 0; i < model->spec.pyramid.branch_count; i++)
-        bytes += stack_bytes(&model->spec.pyramid.branches[i].stack);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < model->spec.graph.count; i++)
+        bytes += layer_bytes(&model->spec.graph.nodes[i].layer);
     return bytes;
 }
 

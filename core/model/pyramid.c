@@ -5,7 +5,11 @@
 
 static const char *const pool_names[] = {"adaptive", "same", "valid", NULL};
 static const char *const resize_to_names[] = {"input", "stride_multiple", NULL};
-const char *const resize_names[] = {"align_corners", "half_pixel", "asymmetric", NULL};
+const char *const linear_resize_names[] = {
+#define RESIZE_NAME(constant, name) #name,
+    LINEAR_RESIZES(RESIZE_NAME)
+#undef RESIZE_NAME
+        NULL};
 
 /* 60 or [60, 30] */
 static enum ppm_status read_window(const json_t *value, const struct json_place *place,
@@ -68,8 +72,10 @@ static enum ppm_status read_grids(const json_t *root, const struct json_place *p
 
 /* "branch": one stack for all branches; or "branches": a list with a stack for each. */
 static enum ppm_status read_branches(const json_t *root, const struct json_place *place,
-                                     struct pyramid *pyramid, struct ppm_error *error)
+                                     const struct layer_scope *scope, struct pyramid *pyramid,
+                                     struct ppm_error *error)
 {
+    struct layer_scope of_branch = *scope;
     const json_t *shared = json_object_get(root, "branch"),
                  *own = json_object_get(root, "branches");
     struct json_place member = json_member(place, own ? "branches" : "branch");
@@ -82,9 +88,9 @@ static enum ppm_status read_branches(const json_t *root, const struct json_place
                            pyramid->branch_count, ppm_plural(pyramid->branch_count));
     for (size_t i = 0; i < pyramid->branch_count; i++) {
         struct json_place element = json_element(&member, i);
-        struct stack *stack = &pyramid->branches[i].stack;
-        if (stack_read(own ? json_array_get(own, i) : shared, own ? &element : &member, "branch", i,
-                       pyramid->channels, stack, error) != PPM_OK)
+        of_branch.index = i;
+        if (stack_read(own ? json_array_get(own, i) : shared, own ? &element : &member, &of_branch,
+                       pyramid->channels, &pyramid->branches[i].stack, error) != PPM_OK)
             return error->status;
     }
     return PPM_OK;
@@ -95,7 +101,7 @@ static enum ppm_status read_resizing(const json_t *root, const struct json_place
 {
     struct json_place to = json_member(place, "upsample_to");
     int mode = RESIZE_ALIGN_CORNERS, target = TO_INPUT;
-    if (json_read_choice(root, place, "upsample", resize_names, &mode, error) != PPM_OK ||
+    if (json_read_choice(root, place, "upsample", linear_resize_names, &mode, error) != PPM_OK ||
         json_read_choice(root, place, "upsample_to", resize_to_names, &target, error) != PPM_OK ||
         json_read_bool(root, place, "cascade", &pyramid->is_cascade, error) != PPM_OK)
         return error->status;
@@ -122,8 +128,8 @@ static void add_part(struct pyramid *pyramid, enum part_source source, size_t br
 }
 
 /* The only place that knows the order of the concat. */
-static enum ppm_status read_concat(const json_t *root, const struct json_place *place,
-                                   struct pyramid *pyramid, struct ppm_error *error)
+static enum ppm_status read_order(const json_t *root, const struct json_place *place,
+                                  struct pyramid *pyramid, struct ppm_error *error)
 {
     enum { INPUT_FIRST, INPUT_LAST };
     static const char *const names[] = {"input_first", "input_last", "branches", NULL};
@@ -136,6 +142,21 @@ static enum ppm_status read_concat(const json_t *root, const struct json_place *
         add_part(pyramid, PART_BRANCH, i, pyramid->branches[i].stack.out_channels);
     if (order == INPUT_LAST)
         add_part(pyramid, PART_MAP, 0, pyramid->channels);
+    return PPM_OK;
+}
+
+/* All parts of a sum have the same channels. */
+static enum ppm_status read_sum(const json_t *root, const struct json_place *place,
+                                struct pyramid *pyramid, struct ppm_error *error)
+{
+    const struct json_place member = json_member(place, "sum");
+    if (json_read_bool(root, place, "sum", &pyramid->is_sum, error) != PPM_OK)
+        return error->status;
+    for (size_t i = 1; i < pyramid->part_count && pyramid->is_sum; i++)
+        if (pyramid->parts[i].channels != pyramid->parts[0].channels)
+            return json_refuse(&member, json_object_get(root, "sum"), error,
+                               "parts of the same channels: the first has %zu and part %zu has %zu",
+                               pyramid->parts[0].channels, i, pyramid->parts[i].channels);
     return PPM_OK;
 }
 
@@ -156,16 +177,28 @@ static enum ppm_status check_cascade(const json_t *root, const struct json_place
     return PPM_OK;
 }
 
-enum ppm_status pyramid_read(const json_t *object, const struct json_place *place, size_t channels,
+enum ppm_status pyramid_read(const json_t *object, const struct json_place *place,
+                             const struct layer_scope *scope, size_t channels,
                              struct pyramid *ret_pyramid, struct ppm_error *error)
 {
     ret_pyramid->channels = channels;
     if (read_grids(object, place, ret_pyramid, error) == PPM_OK &&
-        read_branches(object, place, ret_pyramid, error) == PPM_OK &&
+        read_branches(object, place, scope, ret_pyramid, error) == PPM_OK &&
         read_resizing(object, place, ret_pyramid, error) == PPM_OK &&
-        check_cascade(object, place, ret_pyramid, error) == PPM_OK)
-        read_concat(object, place, ret_pyramid, error);
+        check_cascade(object, place, ret_pyramid, error) == PPM_OK &&
+        read_order(object, place, ret_pyramid, error) == PPM_OK)
+        read_sum(object, place, ret_pyramid, error);
     return error->status;
+}
+
+bool pyramid_is_layer(const struct pyramid *pyramid)
+{
+    for (size_t i = 0; i < pyramid->branch_count; i++) {
+        const struct stack *stack = &pyramid->branches[i].stack;
+        if (!stack_is_pointwise(stack) || (stack->count > 0 && stack->layers[0].kind != LAYER_CONV))
+            return false;
+    }
+    return !pyramid->is_sum;
 }
 
 void pyramid_release(struct pyramid *pyramid)

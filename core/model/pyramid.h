@@ -9,16 +9,14 @@
 #ifndef PPM_CORE_MODEL_PYRAMID_H
 #define PPM_CORE_MODEL_PYRAMID_H
 
-#include "core/model/layers.h"
+#include "core/model/stack.h"
 
-/* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
-enum { BRANCHES_MAX = 64, BIN_MAX = 4096, WINDOW_MAX = 1 << 16 };
+enum { BRANCHES_MAX = 64 };
 
 enum pool { POOL_ADAPTIVE, POOL_SAME, POOL_VALID };
-enum resize { RESIZE_ALIGN_CORNERS, RESIZE_HALF_PIXEL, RESIZE_ASYMMETRIC };
 enum resize_to { TO_INPUT, TO_STRIDE_MULTIPLE };
 
-extern const char *const resize_names[]; /* in configurations; ends with NULL */
+extern const char *const linear_resize_names[]; /* in configurations; ends with NULL */
 
 /* The i-th branch: pool, stack, upsample. */
 struct branch {
@@ -34,6 +32,7 @@ struct pyramid {
     enum pool pool;
     enum resize upsample;
     enum resize_to upsample_to;
+    bool is_sum;                         /* y = x + u_0 + u_1 ..., of the same parts */
     bool is_cascade;                     /* x = u_0, then u_1 of that, ... before all else */
     struct part parts[BRANCHES_MAX + 1]; /* the concat in its order: each branch, and the input */
     size_t part_count;                   /* unless it is left out */
@@ -41,11 +40,16 @@ struct pyramid {
 };
 
 /* Reads the members of a JSON object that describe a pyramid: bins or windows, pool, branch or
- * branches, upsample, upsample_to, cascade and concat. The caller checks for other members.
- * *ret_pyramid starts as {0}, and must be released in any case. */
-enum ppm_status pyramid_read(const json_t *object, const struct json_place *place, size_t channels,
+ * branches, upsample, upsample_to, cascade, concat and sum. The caller checks for other members.
+ * scope: of the branches. *ret_pyramid starts as {0}, and must be released in any case. */
+enum ppm_status pyramid_read(const json_t *object, const struct json_place *place,
+                             const struct layer_scope *scope, size_t channels,
                              struct pyramid *ret_pyramid, struct ppm_error *error);
 void pyramid_release(struct pyramid *pyramid);
+
+/* Whether it can be computed as one layer: a concat of branches that are [] or begin with a 1x1
+ * conv and are pointwise. Others are several nodes of a graph. */
+bool pyramid_is_layer(const struct pyramid *pyramid);
 
 /* Whether the input is a part of the concat. */
 static inline bool pyramid_concats_input(const struct pyramid *pyramid)

@@ -1,5 +1,6 @@
 /* spec.c - the top level of a model's JSON. Layers are in layers.c. */
 #include "core/model/spec.h"
+#include "core/model/graph_read.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -40,37 +41,24 @@ static enum ppm_status read_name(const json_t *root, const struct json_place *pl
     return PPM_OK;
 }
 
-static enum ppm_status read_input(const json_t *root, const struct json_place *place,
-                                  struct spec *spec, struct ppm_error *error)
+static enum ppm_status read_inputs(const json_t *root, const struct json_place *place,
+                                   struct spec *spec, struct ppm_error *error)
 {
-    static const char *const keys[] = {"channels", "layout", NULL};
-    static const char *const layouts[] = {"NCHW", "NHWC", NULL};
-    const json_t *input = json_object_get(root, "input");
-    struct json_place member = json_member(place, "input");
-    struct json_place channels = json_member(&member, "channels");
-    int layout = PPM_NCHW;
-    if (!json_is_object(input))
-        return json_refuse(&member, input, error, "an object such as {\"channels\": 2048}");
-    if (json_check_keys(input, &member, keys, error) != PPM_OK)
-        return error->status;
-    if (!json_object_get(input, "channels"))
-        return json_refuse(&channels, NULL, error, "the number of channels of the input");
-    if (json_read_size(input, &member, "channels", 1, CHANNELS_MAX, &spec->channels, error) !=
-            PPM_OK ||
-        json_read_choice(input, &member, "layout", layouts, &layout, error) != PPM_OK)
-        return error->status;
-    spec->layout = (enum ppm_layout)layout;
-    return PPM_OK;
+    if (graph_read_inputs(root, place, spec->is_network, &spec->graph, &spec->layout, error) ==
+        PPM_OK)
+        spec->channels = spec->graph.nodes[0].layer.out_channels;
+    return error->status;
 }
 
 static enum ppm_status read_head(const json_t *root, const struct json_place *place,
                                  struct spec *spec, struct ppm_error *error)
 {
+    static const struct layer_scope scope = {.group = "head"};
     const json_t *head = json_object_get(root, "head");
     struct json_place member = json_member(place, "head");
     if (!head)
         return PPM_OK;
-    if (stack_read(head, &member, "head", 0, spec->pyramid.concat_channels, &spec->head, error) !=
+    if (stack_read(head, &member, &scope, spec->pyramid.concat_channels, &spec->head, error) !=
         PPM_OK)
         return error->status;
     spec->output_channels = spec->head.out_channels;
@@ -111,7 +99,8 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
                            "an object such as {\"scale\": 8, \"as\": \"argmax\"}");
     if (json_check_keys(output, &member, keys, error) != PPM_OK ||
         read_output_size(output, &member, &spec->output, error) != PPM_OK ||
-        json_read_choice(output, &member, "upsample", resize_names, &mode, error) != PPM_OK ||
+        json_read_choice(output, &member, "upsample", linear_resize_names, &mode, error) !=
+            PPM_OK ||
         json_read_choice(output, &member, "as", output_as_names, &as, error) != PPM_OK)
         return error->status;
     if (as != AS_VALUES && spec->output_channels == 1)
@@ -130,10 +119,65 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
 static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
                                     struct spec *spec, struct ppm_error *error)
 {
+    static const struct layer_scope scope = {.is_branch = true, .group = "branch"};
     if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK)
-        pyramid_read(root, place, spec->channels, &spec->pyramid, error);
+        pyramid_read(root, place, &scope, spec->channels, &spec->pyramid, error);
     spec->output_channels = spec->pyramid.concat_channels;
     return error->status;
+}
+
+static enum ppm_status read_network(const json_t *root, const struct json_place *place,
+                                    struct spec *spec, struct ppm_error *error)
+{
+    if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK &&
+        graph_read_network(root, place, &spec->graph, error) == PPM_OK)
+        spec->output_channels = spec->graph.nodes[spec->graph.output].layer.out_channels;
+    return error->status;
+}
+
+/* Moves pyramid and head into the graph. */
+static enum ppm_status move_into_graph(struct spec *spec, const char *file, struct ppm_error *error)
+{
+    struct graph *graph = &spec->graph;
+    struct pyramid *pyramid = malloc(sizeof *pyramid);
+    struct layer layer = {.kind = LAYER_PYRAMID,
+                          .in_channels = spec->channels,
+                          .out_channels = spec->pyramid.concat_channels,
+                          .pyramid = pyramid};
+    size_t before = 0;
+    struct node node = {.reads = &before, .read_count = 1};
+    if (!pyramid)
+        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", file);
+    *pyramid = spec->pyramid;
+    if (graph_add(graph, &node, &layer, file, error) != PPM_OK) {
+        free(pyramid);
+        return error->status;
+    }
+    spec->pyramid = (struct pyramid){0};
+    for (; node.entry < spec->head.count; node.entry++) {
+        before = graph->count - 1;
+        if (graph_add(graph, &node, &spec->head.layers[node.entry], file, error) != PPM_OK)
+            return error->status;
+    }
+    if (graph_finish(graph, error) != PPM_OK)
+        return error->status;
+    spec->are_views = true;
+    spec_view(spec);
+    return PPM_OK;
+}
+
+void spec_view(struct spec *spec)
+{
+    const struct graph *graph = &spec->graph;
+    if (spec->is_network)
+        return;
+    spec->pyramid = *graph->nodes[1].layer.pyramid;
+    spec->head.count = 0;
+    for (size_t i = 2; i < graph->count; i++) {
+        const size_t into = graph_folded_into(graph, i);
+        if (into == i || !graph->nodes[into].layer.scale)
+            spec->head.layers[spec->head.count++] = graph->nodes[i].layer;
+    }
 }
 
 static enum ppm_status read_compute(const json_t *root, const struct json_place *place,
@@ -188,22 +232,37 @@ static enum ppm_status read_warm_up(const json_t *root, const struct json_place 
     return PPM_OK;
 }
 
+/* Today's pyramid and head, or a network. */
+static enum ppm_status read_graph(const json_t *root, const struct json_place *place,
+                                  struct spec *spec, struct ppm_error *error)
+{
+    if (spec->is_network)
+        return read_network(root, place, spec, error);
+    if (read_pyramid(root, place, spec, error) == PPM_OK &&
+        read_head(root, place, spec, error) == PPM_OK)
+        move_into_graph(spec, place->file, error);
+    return error->status;
+}
+
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error)
 {
     static const char *const keys[] = {"name",    "input",    "bins",     "windows",     "pool",
                                        "branch",  "branches", "upsample", "upsample_to", "concat",
                                        "head",    "output",   "weights",  "cascade",     "exact",
-                                       "warm_up", "compute",  NULL};
+                                       "warm_up", "compute",  "network",  NULL};
+    static const char *const network_keys[] = {"name",    "input", "inputs",  "network", "output",
+                                               "weights", "exact", "warm_up", "compute", NULL};
     *ret_spec = (struct spec){0};
     json_t *root = ppm_json_load_file(path, CONFIG_BYTES_MAX, error);
     const struct json_place place = {.file = path};
     if (!root)
         return error->status;
-    if (json_check_keys(root, &place, keys, error) == PPM_OK &&
+    ret_spec->is_network = json_object_get(root, "network") != NULL;
+    if (json_check_keys(root, &place, ret_spec->is_network ? network_keys : keys, error) ==
+            PPM_OK &&
         read_name(root, &place, ret_spec, error) == PPM_OK &&
-        read_input(root, &place, ret_spec, error) == PPM_OK &&
-        read_pyramid(root, &place, ret_spec, error) == PPM_OK &&
-        read_head(root, &place, ret_spec, error) == PPM_OK &&
+        read_inputs(root, &place, ret_spec, error) == PPM_OK &&
+        read_graph(root, &place, ret_spec, error) == PPM_OK &&
         read_output(root, &place, ret_spec, error) == PPM_OK &&
         read_compute(root, &place, ret_spec, error) == PPM_OK &&
         weights_configure(root, &place, &ret_spec->weights, error) == PPM_OK &&
@@ -218,8 +277,13 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
 
 void spec_release(struct spec *spec)
 {
-    pyramid_release(&spec->pyramid);
-    stack_release(&spec->head);
+    if (spec->are_views) {
+        free(spec->head.layers);
+    } else {
+        pyramid_release(&spec->pyramid);
+        stack_release(&spec->head);
+    }
+    graph_release(&spec->graph);
     free(spec->json);
     *spec = (struct spec){0};
 }

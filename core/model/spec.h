@@ -2,8 +2,8 @@
 #ifndef PPM_CORE_MODEL_SPEC_H
 #define PPM_CORE_MODEL_SPEC_H
 
+#include "core/model/graph.h"
 #include "core/model/palette.h"
-#include "core/model/pyramid.h"
 #include "core/model/weights.h"
 
 /* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
@@ -24,10 +24,15 @@ struct output_spec {
 struct spec {
     char name[NAME_BYTES];
     char *json; /* the configuration on one line */
-    size_t channels;
+    struct graph graph;
+    bool is_network; /* it has the list "network"; otherwise bins and a head */
+    size_t channels; /* of the first input */
     enum ppm_layout layout;
+    /* Unless it is a network: what the graph's second node has, and copies of the layers that
+     * follow it, until plan and engine read the graph. spec_view makes them. */
     struct pyramid pyramid;
     struct stack head; /* count 0: none */
+    bool are_views;
     size_t output_channels;
     struct output_spec output;
     bool is_exact; /* no convolution by Winograd, which rounds more */
@@ -47,5 +52,8 @@ static inline const struct layer *spec_bottleneck(const struct spec *spec)
 /* Reads the model configuration at path. *ret_spec must be released in any case. */
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);
+
+/* pyramid and head = those of the graph; folded norms are left out when weights are there. */
+void spec_view(struct spec *spec);
 
 #endif

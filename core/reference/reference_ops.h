@@ -14,7 +14,7 @@ void reference_layer(const struct run *run, const struct layer *layer,
 #define ROW(constant, name)                                                                        \
     void reference_##name(const struct run *run, const struct layer *layer,                        \
                           const struct reference_maps *maps);
-LAYERS(ROW)
+STACK_LAYERS(ROW)
 ROW(ACTIVATION, activation)
 #undef ROW
 

@@ -38,22 +38,40 @@ void geometry_bin(enum pool pool, const struct branch_geometry *branch, enum axi
                         is_h ? branch->pad_top : branch->pad_left, extent, ret_from, ret_to);
 }
 
+static double source_align_corners(size_t i, size_t in, size_t out)
+{
+    return out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) : 0;
+}
+
+static double source_half_pixel(size_t i, size_t in, size_t out)
+{
+    return fmax(((double)i + 0.5) * (double)in / (double)out - 0.5, 0);
+}
+
+static double source_asymmetric(size_t i, size_t in, size_t out)
+{
+    return (double)i * (double)in / (double)out;
+}
+
+static double source_nearest(size_t i, size_t in, size_t out)
+{
+    return floor(source_asymmetric(i, in, out));
+}
+
 double geometry_source(enum resize mode, size_t i, size_t in, size_t out)
 {
-    switch (mode) {
-    case RESIZE_ALIGN_CORNERS:
-        return out > 1 ? (double)i * (double)(in - 1) / (double)(out - 1) : 0;
-    case RESIZE_HALF_PIXEL:
-        return fmax(((double)i + 0.5) * (double)in / (double)out - 0.5, 0);
-    case RESIZE_ASYMMETRIC:
-        return (double)i * (double)in / (double)out;
-    }
-    return 0;
+    static double (*const sources[])(size_t i, size_t in, size_t out) = {
+#define ROW(constant, name) [RESIZE_##constant] = source_##name,
+        RESIZES(ROW)};
+    return sources[mode](i, in, out);
 }
 
 struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out)
 {
-    return geometry_tap_at(geometry_source(mode, i, in, out), in);
+    struct resize_tap tap = geometry_tap_at(geometry_source(mode, i, in, out), in);
+    if (mode == RESIZE_NEAREST)
+        tap.high = tap.low; /* 0 * Inf is NaN */
+    return tap;
 }
 
 /* Window pooling along an axis: the size of the result, and the padding before the first pixel. */

@@ -40,6 +40,40 @@ static void check_spec(const struct spec *spec)
         check_stack(&spec->head, channels);
 }
 
+/* Each node reads earlier ones, and something reads it. */
+static void check_node(const struct graph *graph, size_t index)
+{
+    const struct node *node = &graph->nodes[index];
+    const struct layer *layer = &node->layer;
+    const bool is_input = index < graph->input_count;
+    FUZZ_CHECK((layer->kind == LAYER_INPUT) == is_input && (node->read_count == 0) == is_input,
+               "node %zu", index);
+    FUZZ_CHECK(node->read_count <= READS_MAX && memchr(node->name, '\0', NAME_BYTES), "node %zu",
+               index);
+    for (size_t i = 0; i < node->read_count; i++)
+        FUZZ_CHECK(node->reads[i] < index, "node %zu reads %zu", index, node->reads[i]);
+    if (!is_input)
+        FUZZ_CHECK(layer->in_channels == graph->nodes[node->reads[0]].layer.out_channels,
+                   "node %zu takes %zu channels", index, layer->in_channels);
+    FUZZ_CHECK(layer->out_channels >= 1 && memchr(layer->weights_name, '\0', NAME_BYTES),
+               "node %zu", index);
+    if (layer->kind == LAYER_RESIZE && layer->target == RESIZE_LIKE)
+        FUZZ_CHECK(layer->like < index, "node %zu is like %zu", index, layer->like);
+    if (layer->kind == LAYER_CONV)
+        FUZZ_CHECK(layer->in_channels % layer->groups == 0 &&
+                       layer->out_channels % layer->groups == 0,
+                   "node %zu has %zu groups", index, layer->groups);
+}
+
+static void check_graph(const struct graph *graph)
+{
+    FUZZ_CHECK(graph->input_count >= 1 && graph->count <= NODES_MAX &&
+                   graph->output == graph->count - 1,
+               "%zu nodes", graph->count);
+    for (size_t i = 0; i < graph->count; i++)
+        check_node(graph, i);
+}
+
 /* Any input is either accepted or refused. */
 static void check_geometry(const struct spec *spec)
 {
@@ -63,8 +97,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         spec_release(&spec);
         return 0;
     }
-    check_spec(&spec);
-    check_geometry(&spec);
+    check_graph(&spec.graph);
+    if (!spec.is_network) {
+        check_spec(&spec);
+        check_geometry(&spec);
+    }
     FUZZ_CHECK(!strchr(spec.json, '\n'), "not on one line: %s", spec.json);
     FUZZ_CHECK(spec_read(fuzz_file(spec.json, strlen(spec.json)), &again, &again_error) == PPM_OK,
                "%s: %s", spec.json, again_error.text);

@@ -64,8 +64,9 @@ struct program {
     struct step *steps; /* each reads inputs and the values of earlier ones */
     size_t count;
     /* [nodes] */
-    int *folded_into; /* of a norm that follows a conv or a norm: that node; else NO_VALUE */
+    int *folded_into; /* graph_folded_into of a norm that is folded; else NO_VALUE */
     bool *is_stored;  /* it is a value: an input that is read, or the result of a step */
+    void *memory;     /* of all */
 };
 
 /* Lowers the graph, which must outlive the program. *ret_program must be released in any case.

@@ -104,7 +104,10 @@ enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
         describe_layer(layer, info.what, sizeof info.what);
     else
         describe_conv(layer,
-                      is_planned ? choice_of(choose_algorithm(spec, layer, g.h, g.w))->note : NULL,
+                      is_planned ? choice_of(choose_algorithm(spec->is_exact, layer,
+                                                              (struct map_size){g.h, g.w}))
+                                       ->note
+                                 : NULL,
                       info.what, sizeof info.what);
     *ret_info = info;
     return PPM_OK;

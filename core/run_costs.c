@@ -5,12 +5,12 @@
 #include "core/reference/reference.h"
 #include "core/shape/costs.h"
 
-static void count_planned(const struct plan *plan, size_t n, enum ppm_layout layout, int threads,
-                          struct ppm_costs *costs)
+static void count_planned(const struct ppm_model *model, const struct plan *plan, size_t n,
+                          enum ppm_layout layout, int threads, struct ppm_costs *costs)
 {
-    costs->plan_bytes = plan_bytes(plan);
+    costs->plan_bytes = plan_bytes(model, &plan->g);
     costs->scratch_bytes = engine_scratch_bytes(plan, n, layout, threads);
-    costs->pooled_bytes = pooled_bytes(plan, n);
+    costs->pooled_bytes = pooled_bytes(&plan->pyramid, n);
     costs->working_bytes =
         size_plus(size_plus(costs->plan_bytes, costs->scratch_bytes), costs->output_bytes);
 }
@@ -40,11 +40,11 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_
     costs.flops_literal = costs_literal_flops(spec, &g);
     costs.flops_folded = costs_folded_flops(spec, &g);
     plan_begin(&plan, model, &g);
-    costs.pooling_bytes = pooling_bytes(&plan, g.input.n);
+    costs.pooling_bytes = pooling_bytes(&plan.pyramid, g.input.n);
     if (spec->pyramid.is_cascade)
         count_literal(spec, &g, &costs);
     else
-        count_planned(&plan, g.input.n, layout, threads, &costs);
+        count_planned(model, &plan, g.input.n, layout, threads, &costs);
     costs.one_thread_us = costs_one_thread_us(costs.flops_folded, g.input, g.output);
     costs.weights_us = costs_weights_us(model->parameters_bytes);
     *ret_costs = costs;

@@ -4,18 +4,23 @@
 #include "core/engine/pool.h"
 #include "core/model/panels.h"
 
+/* How many layers of a stack from `at` on are computed together: a conv and a clamp, or one. */
+static size_t fused_layers(const struct stack *stack, size_t at)
+{
+    return at + 1 < stack->count && fuses_clamp(&stack->layers[at], &stack->layers[at + 1]) ? 2 : 1;
+}
+
 /* Share `share` of `shares` of one step; x and ret are micro-panels, ret == x but for a conv. */
-static void run_step(const struct run_state *state, size_t branch, size_t at, size_t share,
+static void run_step(const struct section_state *state, size_t branch, size_t at, size_t share,
                      size_t shares, const float *x, float *ret)
 {
-    const struct stack *stack = &state->spec->pyramid.branches[branch].stack;
+    const struct stack *stack = &state->pyramid->pyramid->branches[branch].stack;
     const struct layer *layer = &stack->layers[at];
-    const size_t columns = state->n * geometry_points(&state->plan->g, branch);
-    const size_t width = state->plan->simd->gemm_columns;
+    const size_t columns = state->n * geometry_points(&state->pyramid->g, branch);
+    const size_t width = state->simd->gemm_columns;
     if (layer->kind == LAYER_CONV) {
         const size_t panels = conv_panel_count(layer);
-        const struct layer *next =
-            fused_layers(stack->layers, stack->count, at) == 2 ? layer + 1 : NULL;
+        const struct layer *next = fused_layers(stack, at) == 2 ? layer + 1 : NULL;
         run_conv_1x1(state->run, layer, next, x, columns, panels * share / shares,
                      panels * (share + 1) / shares, ret);
         return;
@@ -31,10 +36,10 @@ static void run_step(const struct run_state *state, size_t branch, size_t at, si
 
 /* All branches advance by one step at a time. Each has a thread, or several if there are more
  * threads than branches. */
-void stage_branches(struct run_state *state)
+void stage_branches(struct section_state *state)
 {
-    const size_t count = state->spec->pyramid.branch_count;
-    const size_t shares = size_div_up((size_t)state->threads, count);
+    const size_t count = state->pyramid->pyramid->branch_count;
+    const size_t shares = size_div_up((size_t)state->of->threads, count);
     struct micro_panels at_panels[BRANCHES_MAX];
     size_t at[BRANCHES_MAX] = {0};
     for (size_t i = 0; i < count; i++)
@@ -42,7 +47,7 @@ void stage_branches(struct run_state *state)
     for (bool goes_on = true; goes_on;) {
         float *to[BRANCHES_MAX];
         for (size_t i = 0; i < count; i++) {
-            const struct stack *stack = &state->spec->pyramid.branches[i].stack;
+            const struct stack *stack = &state->pyramid->pyramid->branches[i].stack;
             const bool is_conv = at[i] < stack->count && stack->layers[at[i]].kind == LAYER_CONV;
             to[i] = !is_conv                                    ? at_panels[i].data
                     : at_panels[i].data == state->buffers[i][0] ? state->buffers[i][1]
@@ -51,20 +56,19 @@ void stage_branches(struct run_state *state)
 #pragma omp for schedule(dynamic)
         for (size_t task = 0; task < count * shares; task++) {
             const size_t i = count - 1 - task / shares; /* the large grids come last in models */
-            if (at[i] < state->spec->pyramid.branches[i].stack.count)
+            if (at[i] < state->pyramid->pyramid->branches[i].stack.count)
                 run_step(state, i, at[i], task % shares, shares, at_panels[i].data, to[i]);
         }
         goes_on = false;
         for (size_t i = 0; i < count; i++) {
-            const struct stack *stack = &state->spec->pyramid.branches[i].stack;
+            const struct stack *stack = &state->pyramid->pyramid->branches[i].stack;
             if (at[i] >= stack->count)
                 continue;
             at_panels[i] = (struct micro_panels){to[i], stack->layers[at[i]].out_channels};
-            at[i] += fused_layers(stack->layers, stack->count, at[i]);
+            at[i] += fused_layers(stack, at[i]);
             goes_on = goes_on || at[i] < stack->count;
         }
     }
-#pragma omp single
     for (size_t i = 0; i < count; i++)
         state->results[i] = at_panels[i];
 }

@@ -33,20 +33,19 @@ static size_t packed_steps(const struct pass *pass)
 /* A block has as many tiles as fill a core's cache with packed columns, but no more than leave
  * enough blocks for all threads. If all tiles are few, threads share the panels instead, so that
  * they do not write to the same cache lines. */
-static void choose_blocks(const struct run_state *state, struct pass *pass)
+static void choose_blocks(const struct section_state *state, struct pass *pass)
 {
-    const struct plan *plan = state->plan;
-    const size_t all = plan->tiles.count, tasks = 4 * (size_t)state->threads;
-    const size_t steps = pass->fused > 0 ? pass_steps(pass) : pass_channels(state->spec, pass);
+    const size_t all = pass->tiles.count, tasks = 4 * (size_t)state->of->threads;
+    const size_t steps = pass->fused > 0 ? pass_steps(pass) : pass->channels;
     const size_t packed = size_min(steps, CHUNK_STEPS_MAX);
-    const size_t tile_bytes = packed * plan->simd->gemm_columns * sizeof(float);
-    const bool is_pointwise = pass_kernel(pass) == 1;
+    const size_t tile_bytes = packed * state->simd->gemm_columns * sizeof(float);
+    const bool is_pointwise = pass_is_pointwise(pass);
     assert(tile_bytes > 0);
     pass->panel_groups = 1;
     if (pass->is_conv_alone && is_pointwise && packed == steps &&
         all * tile_bytes <= SHARED_BLOCK_BYTES) {
         pass->block_tiles = all;
-        pass->panel_groups = size_min(conv_panel_count(pass->layers), tasks);
+        pass->panel_groups = size_min(conv_panel_count(pass_conv(pass)), tasks);
         return;
     }
     const size_t fit = (is_pointwise ? BLOCK_BYTES_AHEAD : BLOCK_BYTES) / tile_bytes;
@@ -55,23 +54,22 @@ static void choose_blocks(const struct run_state *state, struct pass *pass)
 }
 
 /* Of the folded branches: U of the block's tiles, or their columns blended for a row. */
-static size_t folded_floats(const struct plan *plan, const struct pass *pass)
+static size_t folded_floats(const struct section_plan *plan, const struct pass *pass)
 {
-    if (!pass->reads_concat)
+    if (!pass->is_first || !section_folds(plan))
         return 0;
     if (plan->tiles.in_row > 0)
-        return plan->folded_steps * plan->simd->gemm_rows;
-    return plan->takes_columns && !plan_shares_columns(plan)
-               ? plan->folded_steps * pass->block_tiles * plan->simd->gemm_columns
+        return plan->pyramid->folded_steps * plan->simd->gemm_rows;
+    return plan->pyramid->takes_columns && !plan_shares_columns(plan)
+               ? plan->pyramid->folded_steps * pass->block_tiles * plan->simd->gemm_columns
                : 0;
 }
 
-size_t direct_plan(const struct run_state *state, struct pass *pass)
+size_t direct_plan(const struct section_state *state, struct pass *pass)
 {
     choose_blocks(state, pass);
-    const size_t results =
-        pass->is_conv_alone ? 0 : (pass->block_tiles + 1) * pass_widest(state->spec, pass);
-    return (results + pass->block_tiles * packed_steps(pass)) * state->plan->simd->gemm_columns +
+    const size_t results = pass->is_conv_alone ? 0 : (pass->block_tiles + 1) * pass_widest(pass);
+    return (results + pass->block_tiles * packed_steps(pass)) * state->simd->gemm_columns +
            folded_floats(state->plan, pass);
 }
 
@@ -80,11 +78,10 @@ size_t direct_plan(const struct run_state *state, struct pass *pass)
 /* ret[tile * tile_stride][channels][gemm_columns] = what the pass reads */
 static void gather_parts(const struct block *block, float *ret, size_t tile_stride)
 {
-    const struct run_state *state = block->state;
-    for (size_t i = 0; i < pass_part_count(state->spec, block->pass); i++) {
-        const struct part part = pass_part(state->spec, block->pass, i);
-        const struct piece piece = {.part = i, .count = part.channels};
-        gather(block, &piece, ret + part.first * state->plan->simd->gemm_columns, tile_stride);
+    for (size_t i = 0; i < block->pass->source_count; i++) {
+        const struct source *source = &block->pass->sources[i];
+        const struct piece piece = {.part = i, .count = source->channels};
+        gather(block, &piece, ret + source->first * block->state->simd->gemm_columns, tile_stride);
     }
 }
 
@@ -93,10 +90,10 @@ static void gather_parts(const struct block *block, float *ret, size_t tile_stri
 static void multiply(const struct block *source, size_t group, float *c, size_t c_stride,
                      size_t tile_stride, float *scratch)
 {
-    const struct run_state *state = source->state;
+    const struct section_state *state = source->state;
     const struct pass *pass = source->pass;
-    const size_t panels = conv_panel_count(pass->layers), groups = pass->panel_groups;
-    const size_t width = state->plan->simd->gemm_columns;
+    const size_t panels = conv_panel_count(pass_conv(pass)), groups = pass->panel_groups;
+    const size_t width = state->simd->gemm_columns;
     float *folded = scratch + source->count * packed_steps(pass) * width;
     const struct direct_block block = {
         .source = *source,
@@ -108,7 +105,7 @@ static void multiply(const struct block *source, size_t group, float *c, size_t 
         .packed = scratch,
         .blended = folded,
         .columns = state->columns
-                       ? state->columns + source->first * state->plan->folded_steps * width
+                       ? state->columns + source->first * state->pyramid->folded_steps * width
                        : folded};
     direct_multiply(&block);
 }
@@ -117,34 +114,34 @@ static void multiply(const struct block *source, size_t group, float *c, size_t 
 static void run_conv(const struct block *block, size_t group, float *scratch)
 {
     const struct pass *pass = block->pass;
-    const struct tiles *tiles = &block->state->plan->tiles;
-    float *map = pass->ret + block->n * pass->ret_channels * tiles->pixels;
-    multiply(block, group, map + tiles_at(tiles, block->first).first, tiles->pixels, 0, scratch);
+    multiply(block, group,
+             map_at(&pass->ret, block->n, 0) + tiles_at(&pass->tiles, block->first).first,
+             map_channel_stride(&pass->ret), 0, scratch);
 }
 
 static void run_block(const struct block *block, float *scratch)
 {
-    const struct run_state *state = block->state;
+    const struct section_state *state = block->state;
     const struct pass *pass = block->pass;
-    const size_t width = state->plan->simd->gemm_columns;
-    const size_t tile_floats = pass_widest(state->spec, pass) * width;
+    const size_t width = state->simd->gemm_columns;
+    const size_t tile_floats = pass_widest(pass) * width;
     float *results = scratch, *other = results + block->count * tile_floats;
     if (pass->fused > 0)
         multiply(block, 0, results, width, tile_floats, other + tile_floats);
     else
         gather_parts(block, results, tile_floats);
     for (size_t i = 0; i < block->count; i++) {
-        const struct tile_pixels pixels = tiles_at(&state->plan->tiles, block->first + i);
+        const struct tile_pixels pixels = tiles_at(&pass->tiles, block->first + i);
         const float *result = run_layers(state->run, pass, results + i * tile_floats, other);
-        store_columns(state, pass, block->n, result, pixels.first, pixels.columns);
+        store_columns(state->simd, pass, block->n, result, pixels.first, pixels.columns);
     }
 }
 
 /* ---- a pass ---- */
 
-static void run_maps(struct run_state *state, const struct pass *pass, bool skips_finite)
+static void run_maps(const struct section_state *state, const struct pass *pass, bool skips_finite)
 {
-    const size_t tiles = state->plan->tiles.count, together = pass->block_tiles;
+    const size_t tiles = pass->tiles.count, together = pass->block_tiles;
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
 #pragma omp for collapse(3) schedule(dynamic, share_of_loop(state->n))
     for (size_t n = 0; n < state->n; n++)
@@ -155,8 +152,7 @@ static void run_maps(struct run_state *state, const struct pass *pass, bool skip
                                             .n = n,
                                             .first = first,
                                             .count = size_min(tiles - first, together)};
-                if ((skips_finite && atomic_load(&state->is_finite[n])) ||
-                    run_is_cancelled(state->run))
+                if ((skips_finite && state_is_finite(state, n)) || run_is_cancelled(state->run))
                     continue;
                 if (pass->is_conv_alone)
                     run_conv(&block, group, scratch);
@@ -165,13 +161,13 @@ static void run_maps(struct run_state *state, const struct pass *pass, bool skip
             }
 }
 
-bool direct_run(struct run_state *state, const struct pass *pass)
+bool direct_run(const struct section_state *state, const struct pass *pass)
 {
     run_maps(state, pass, false);
     return true;
 }
 
-void direct_run_again(struct run_state *state, const struct pass *pass)
+void direct_run_again(const struct section_state *state, const struct pass *pass)
 {
     run_maps(state, pass, true);
 }

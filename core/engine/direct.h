@@ -5,12 +5,12 @@
 #include "core/engine/pass.h"
 
 /* Fills in block_tiles and panel_groups, and returns the scratch that a thread needs. */
-size_t direct_plan(const struct run_state *state, struct pass *pass);
+size_t direct_plan(const struct section_state *state, struct pass *pass);
 
 /* Over all maps. Always true: nothing remains to do. */
-bool direct_run(struct run_state *state, const struct pass *pass);
+bool direct_run(const struct section_state *state, const struct pass *pass);
 
 /* Over the maps that are not finite. */
-void direct_run_again(struct run_state *state, const struct pass *pass);
+void direct_run_again(const struct section_state *state, const struct pass *pass);
 
 #endif

@@ -9,14 +9,15 @@
 #include "core/model/panels.h"
 #include "core/plan/plan_columns.h"
 
-enum { RUNS_MAX = 24 };
+enum { RUNS_MAX = 24, PIECES_MAX = 128 };
 
 /* Steps of K packed at a time, and the runs of products over them. A step of pairs is two channels.
  */
 struct chunk {
-    struct piece pieces[RUNS_MAX];
-    size_t offsets[RUNS_MAX];        /* of each piece among the chunk's steps */
-    const float *unpacked[RUNS_MAX]; /* its rows, if they can be packed while multiplied */
+    struct piece pieces[PIECES_MAX];
+    size_t offsets[PIECES_MAX];         /* of each piece among the chunk's steps */
+    const float *unpacked[PIECES_MAX];  /* its rows, if they can be packed while multiplied, */
+    size_t unpacked_stride[PIECES_MAX]; /* and how far apart they are */
     size_t piece_count, steps;
     bool is_first, is_last;
 };
@@ -29,23 +30,31 @@ struct cursor {
 /* Moves past parts that are folded: add_folded takes their products. */
 static void skip_folded(const struct direct_block *block, struct cursor *cursor)
 {
-    const struct layer *conv = block->source.pass->layers;
-    while (cursor->part < conv->part_count) {
-        const struct part *part = &conv->parts[cursor->part];
-        if (part->source != PART_BRANCH ||
-            !state_folds(block->source.state, block->source.n, part->branch))
+    const struct pass *pass = block->source.pass;
+    while (cursor->part < pass->source_count) {
+        const struct source *source = &pass->sources[cursor->part];
+        if (source->kind != PART_BRANCH ||
+            !state_folds(block->source.state, block->source.n, source->branch))
             return;
         *cursor = (struct cursor){.part = cursor->part + 1};
     }
 }
 
+/* Those of a tap are packed next to each other, and make one run with those of the tap before. */
+static size_t pieces_of_chunk(const struct layer *conv)
+{
+    enum { TAPS_OF_RUNS = 9 };
+    return conv_taps(conv) > TAPS_OF_RUNS ? PIECES_MAX : RUNS_MAX - 1;
+}
+
 static void next_chunk(const struct direct_block *block, struct cursor *cursor, struct chunk *chunk)
 {
-    const struct layer *conv = block->source.pass->layers;
-    const size_t taps = conv_taps(conv);
-    *chunk = (struct chunk){.is_first = cursor->part == 0 && cursor->tap == 0 && !cursor->first};
+    const struct layer *conv = pass_conv(block->source.pass);
+    const size_t taps = conv_taps(conv), pieces = pieces_of_chunk(conv);
+    chunk->is_first = cursor->part == 0 && cursor->tap == 0 && !cursor->first;
+    chunk->piece_count = chunk->steps = 0;
     skip_folded(block, cursor);
-    while (cursor->part < conv->part_count && chunk->piece_count < RUNS_MAX - 1 &&
+    while (cursor->part < conv->part_count && chunk->piece_count < pieces &&
            chunk->steps < CHUNK_STEPS_MAX) {
         const size_t left = conv->parts[cursor->part].channels - cursor->first;
         const size_t steps = CHUNK_STEPS_MAX - chunk->steps;
@@ -78,11 +87,13 @@ struct products {
  * what the products wait for; earlier, the weights that stream through the cache would evict the
  * rows again. */
 static void fetch_next_block(const struct direct_block *block, const struct piece *piece,
-                             const float *unpacked, size_t panel, struct simd_gemm_run *run)
+                             const float *unpacked, size_t stride, size_t panel,
+                             struct simd_gemm_run *run)
 {
     enum { LINE_FLOATS = 16, EVERY_MAX = 16 };
-    const struct plan *plan = block->source.state->plan;
-    const size_t lines = size_div_up(plan->simd->gemm_columns, LINE_FLOATS);
+    const struct section_state *state = block->source.state;
+    const struct tiles *tiles = &block->source.pass->tiles;
+    const size_t lines = size_div_up(state->simd->gemm_columns, LINE_FLOATS);
     const size_t others = block->end_panel - block->first_panel - 1;
     const size_t even = size_min(others / lines, EVERY_MAX);
     const size_t turns = size_max(even, 1); /* until each row had one */
@@ -91,12 +102,11 @@ static void fetch_next_block(const struct direct_block *block, const struct piec
     const size_t turn = panel + turns * lines - block->end_panel;
     const size_t rows = size_div_up(piece->count, turns);
     const size_t every = pass_steps_of(block->source.pass, turns);
-    const size_t next =
-        block->source.first + block->source.count * (size_t)block->source.state->threads;
-    run->next_b = unpacked - tiles_at(&plan->tiles, block->source.first).first +
-                  tiles_at(&plan->tiles, next).first + turn / lines * rows * plan->tiles.pixels +
+    const size_t next = block->source.first + block->source.count * (size_t)state->of->threads;
+    run->next_b = unpacked - tiles_at(tiles, block->source.first).first +
+                  tiles_at(tiles, next).first + turn / lines * rows * stride +
                   turn % lines * LINE_FLOATS;
-    run->next_b_stride = plan->tiles.pixels;
+    run->next_b_stride = stride;
     run->next_b_every = every;
 }
 
@@ -104,7 +114,7 @@ static void fetch_next_block(const struct direct_block *block, const struct piec
 static void add_piece(const struct direct_block *block, const struct chunk *chunk, size_t i,
                       size_t panel, struct products *products)
 {
-    const struct layer *conv = block->source.pass->layers;
+    const struct layer *conv = pass_conv(block->source.pass);
     const struct piece *piece = &chunk->pieces[i];
     const size_t width = conv->simd->gemm_columns, count = products->count;
     const size_t steps = pass_steps_of(block->source.pass, piece->count);
@@ -120,9 +130,9 @@ static void add_piece(const struct direct_block *block, const struct chunk *chun
         run.ret_packed = packed;
         run.k = piece->count;
         run.b = chunk->unpacked[i];
-        run.b_stride = block->source.state->plan->tiles.pixels;
+        run.b_stride = chunk->unpacked_stride[i];
     } else if (chunk->unpacked[i]) {
-        fetch_next_block(block, piece, chunk->unpacked[i], panel, &run);
+        fetch_next_block(block, piece, chunk->unpacked[i], chunk->unpacked_stride[i], panel, &run);
     }
     struct simd_gemm_run *before = count > 0 ? &products->runs[count - 1] : NULL;
     if (before && !before->ret_packed && !run.ret_packed && run.next_b_every == 0 &&
@@ -137,15 +147,15 @@ static void add_piece(const struct direct_block *block, const struct chunk *chun
 
 static bool takes_folded(const struct direct_block *block)
 {
-    return block->source.pass->reads_concat && block->source.state->plan->folded_steps > 0 &&
-           atomic_load(&block->source.state->is_finite[block->source.n]);
+    return block->source.pass->is_first && section_folds(block->source.state->plan) &&
+           state_is_finite(block->source.state, block->source.n);
 }
 
 /* Adds the folded branches: W_i b_i times U. */
 static void add_folded(const struct direct_block *block, size_t panel, struct products *products)
 {
-    const struct plan *plan = block->source.state->plan;
-    const size_t rows = conv_panel_rows(block->source.pass->layers, panel);
+    const struct pyramid_plan *plan = block->source.state->pyramid;
+    const size_t rows = conv_panel_rows(pass_conv(block->source.pass), panel);
     const float *folded = folded_panel(block->source.state, block->source.n, panel);
     products->b_step[products->count] = plan->folded_steps * plan->simd->gemm_columns;
     products->runs[products->count++] =
@@ -159,11 +169,10 @@ static void add_folded(const struct direct_block *block, size_t panel, struct pr
 static void take_row(const struct direct_block *block, size_t panel, size_t tile,
                      struct simd_gemm_run *folded)
 {
-    const struct plan *plan = block->source.state->plan;
-    const size_t in_row = tile % plan->tiles.in_row;
+    const struct pyramid_plan *plan = block->source.state->pyramid;
+    const size_t tiles_in_row = block->source.pass->tiles.in_row, in_row = tile % tiles_in_row;
     if (in_row == 0 || tile == block->source.first)
-        blend_row(block->source.state, block->source.n, panel, tile / plan->tiles.in_row,
-                  block->blended);
+        blend_row(block->source.state, block->source.n, panel, tile / tiles_in_row, block->blended);
     folded->a = folded->next_a = block->blended;
     folded->b = plan->along_columns + in_row * plan->folded_steps * plan->simd->gemm_columns;
 }
@@ -172,7 +181,7 @@ static void take_row(const struct direct_block *block, size_t panel, size_t tile
 static void advance(const struct direct_block *block, const struct chunk *chunk, size_t pixels,
                     struct products *products)
 {
-    const size_t width = block->source.state->plan->simd->gemm_columns;
+    const size_t width = block->source.state->simd->gemm_columns;
     for (size_t i = 0; i < products->count; i++) {
         struct simd_gemm_run *run = &products->runs[i];
         run->b += run->ret_packed ? pixels : products->b_step[i];
@@ -186,8 +195,8 @@ static void advance(const struct direct_block *block, const struct chunk *chunk,
 static void multiply(const struct direct_block *block, const struct chunk *chunk, size_t panel,
                      struct products *products)
 {
-    const struct run_state *state = block->source.state;
-    const struct layer *conv = block->source.pass->layers;
+    const struct pass *pass = block->source.pass;
+    const struct layer *conv = pass_conv(block->source.pass);
     const size_t row = panel * conv->simd->gemm_rows;
     const bool has_folded = chunk->is_last && takes_folded(block);
     struct simd_gemm_tile tile = {.runs = products->runs,
@@ -204,13 +213,13 @@ static void multiply(const struct direct_block *block, const struct chunk *chunk
     if (chunk->is_last) {
         tile.scale = conv->scale32 + row;
         tile.shift = conv->shift32 + row;
-        fused_clamp(block->source.pass->fused == 2 ? conv + 1 : NULL, &tile.low, &tile.high);
+        fused_clamp(pass_clamp(pass), &tile.low, &tile.high);
     }
     for (size_t i = block->source.first; i < block->source.first + block->source.count; i++) {
-        const struct tile_pixels here = tiles_at(&state->plan->tiles, i),
-                                 next = tiles_at(&state->plan->tiles, i + 1);
+        const struct tile_pixels here = tiles_at(&pass->tiles, i),
+                                 next = tiles_at(&pass->tiles, i + 1);
         tile.columns = here.columns;
-        if (has_folded && state->plan->tiles.in_row > 0)
+        if (has_folded && pass->tiles.in_row > 0)
             take_row(block, panel, i, &products->runs[products->count - 1]);
         conv_multiply(conv, &tile);
         tile.c += block->c_tile_stride > 0 ? block->c_tile_stride : next.first - here.first;
@@ -221,17 +230,17 @@ static void multiply(const struct direct_block *block, const struct chunk *chunk
 /* U for the block's tiles, shared by all panels. */
 static void interpolate(const struct direct_block *block)
 {
-    const struct plan *plan = block->source.state->plan;
-    const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
+    const struct section_plan *plan = block->source.state->plan;
     if (!takes_folded(block) || plan->tiles.in_row > 0 || block->source.state->columns)
         return;
+    const size_t tile_floats = plan->pyramid->folded_steps * plan->simd->gemm_columns;
     for (size_t i = 0; i < block->source.count; i++)
         plan_columns(plan, block->source.first + i, block->columns + i * tile_floats);
 }
 
 void direct_multiply(const struct direct_block *block)
 {
-    const size_t width = block->source.state->plan->simd->gemm_columns;
+    const size_t width = block->source.state->simd->gemm_columns;
     const bool are_pairs = block->source.pass->takes_pairs;
     struct cursor cursor = {0};
     struct chunk chunk;
@@ -241,7 +250,8 @@ void direct_multiply(const struct direct_block *block)
     do {
         next_chunk(block, &cursor, &chunk);
         for (size_t i = 0; i < chunk.piece_count; i++) {
-            chunk.unpacked[i] = gather_in_place(&block->source, &chunk.pieces[i]);
+            chunk.unpacked[i] =
+                gather_in_place(&block->source, &chunk.pieces[i], &chunk.unpacked_stride[i]);
             if (!chunk.unpacked[i])
                 (are_pairs ? gather_pairs : gather)(&block->source, &chunk.pieces[i],
                                                     block->packed + chunk.offsets[i] * width,

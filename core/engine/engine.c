@@ -1,151 +1,82 @@
-/* engine.c - a run: its scratch, and its stages in the order of the paper. */
+/* engine.c - a run: its scratch, its section, its output. */
 #include "core/engine/engine.h"
 #include "core/base/threads.h"
-#include "core/engine/branch.h"
-#include "core/engine/fold.h"
-#include "core/engine/head.h"
 #include "core/engine/output.h"
-#include "core/engine/pool.h"
-#include "core/engine/pooling.h"
-#include "core/engine/upsample.h"
-#include "core/plan/plan_columns.h"
+#include "core/engine/section.h"
 
 #include <stdlib.h>
 
-/* ---- scratch ---- */
+/* What all threads share. */
+struct engine_run {
+    struct section_run section;
+    struct output_run output;
+    struct map x, values;
+    bool has_output;
+    void *scratch; /* of the section; then of the output stage, which follows it */
+};
 
-static float *take_floats(struct room *room, size_t a, size_t b, size_t c)
+static struct engine_run run_of(const struct plan *plan, size_t n, enum ppm_layout layout,
+                                int threads, const struct run *run)
 {
-    return room_take(room, size_times(size_times(a, b), c), sizeof(float));
+    const struct geometry *g = &plan->g;
+    const bool has_output = geometry_has_output(plan->spec, g);
+    return (struct engine_run){
+        .section = {.plan = &plan->section, .run = run, .n = n, .threads = threads},
+        .output = {.plan = plan, .run = run, .n = n},
+        .x = {.channels = g->input.c, .h = g->input.h, .w = g->input.w, .layout = layout},
+        .values = {.channels = section_channels(plan->section.section),
+                   .h = g->h,
+                   .w = g->w,
+                   .layout = has_output ? PPM_NCHW : layout},
+        .has_output = has_output};
 }
 
-/* For the results of a branch's convs: the last one's, and those of the one before. */
-static void place_buffers(struct run_state *state, size_t i, size_t columns, struct room *room)
+/* Places the scratch of a run, which holds pointers to itself from then on. */
+static void place_scratch(struct engine_run *of, struct room *room)
 {
-    const struct stack *stack = &state->spec->pyramid.branches[i].stack;
-    size_t convs = 0, widest = 0;
-    for (size_t k = 0; k < stack->count; k++) {
-        convs += stack->layers[k].kind == LAYER_CONV ? 1 : 0;
-        widest = size_max(widest, stack->layers[k].out_channels);
-    }
-    for (size_t k = 0; k < 2 && k < convs; k++)
-        state->buffers[i][k] = take_floats(room, columns, widest, 1);
+    const size_t n = of->section.n, pixels = of->values.h * of->values.w;
+    of->section.is_finite = room_take(room, n, sizeof *of->section.is_finite);
+    if (of->has_output)
+        of->values.data = room_take(room, size_times(n, size_times(of->values.channels, pixels)),
+                                    sizeof *of->values.data);
+    of->section.values = &of->x;
+    of->section.ret = of->values;
+    of->output.values = &of->values;
+    const size_t blocks = size_times((size_t)of->section.threads,
+                                     output_block_floats(of->output.plan, of->values.channels));
+    const size_t of_output = of->has_output ? size_times(blocks, sizeof(float)) : 0;
+    of->scratch = room_take(room, size_max(section_scratch_bytes(&of->section), of_output), 1);
+    of->output.blocks = of->scratch;
 }
 
-static void place_branch(struct run_state *state, size_t i, struct room *room)
+/* A thread's share of a run. */
+static void take_part(const struct engine_run *of)
 {
-    const size_t columns = pool_columns(state->plan, state->n, i);
-    const struct branch_geometry *g = &state->plan->g.branches[i];
-    if (state->run->pooling)
-        state->pooled[i] = state->run->pooling->pooled[i];
-    else
-        state->pooled[i] = (struct micro_panels){
-            take_floats(room, columns, state->spec->channels, 1), state->spec->channels};
-    place_buffers(state, i, columns, room);
-    if (!state->plan->is_folded[i])
-        state->expanded[i] = take_floats(
-            room, size_times(state->n, state->spec->pyramid.branches[i].stack.out_channels),
-            g->pooled_h, g->target_w);
-}
-
-static void place_head(struct run_state *state, const struct head *head, struct room *room)
-{
-    const size_t pixels = state->plan->tiles.pixels, last = head->count - 1;
-    const bool has_output = geometry_has_output(state->spec, &state->plan->g);
-    size_t widest = 0;
-    state->block_floats = head->block_floats;
-    if (has_output)
-        state->block_floats =
-            size_max(state->block_floats,
-                     output_scratch_floats(state->plan, head->passes[last].ret_channels));
-    state->block_floats = size_round_up(state->block_floats, 16); /* whole cache lines */
-    state->blocks = take_floats(room, (size_t)state->threads, state->block_floats, 1);
-    for (size_t i = 0; i < last; i++)
-        widest = size_max(widest, head->passes[i].ret_channels);
-    for (size_t i = 0; i < 2 && i < last; i++)
-        state->maps[i] = take_floats(room, state->n, widest, pixels);
-    if (has_output)
-        state->values = take_floats(room, state->n, head->passes[last].ret_channels, pixels);
-}
-
-/* Places the scratch of a run. */
-static void place_scratch(struct run_state *state, const struct head *head, struct room *room)
-{
-    const struct spec *spec = state->spec;
-    const struct plan *plan = state->plan;
-    state->is_finite = room_take(room, state->n, sizeof *state->is_finite);
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
-        place_branch(state, i, room);
-    if (plan->folded_steps > 0)
-        state->folded =
-            take_floats(room, state->n, plan->grid_steps, spec_bottleneck(spec)->out_channels);
-    if (plan_shares_columns(plan))
-        state->columns =
-            take_floats(room, plan->tiles.count, plan->folded_steps, plan->simd->gemm_columns);
-    state->cell_floats = pool_scratch_floats(plan, state->x_layout);
-    state->cells = take_floats(room, (size_t)state->threads, state->cell_floats, 1);
-    place_head(state, head, room);
-}
-
-/* ---- a run ---- */
-
-static double mark_ms(double *at_s)
-{
-    const double now_s = threads_now_s(), ms = 1e3 * (now_s - *at_s);
-    *at_s = now_s;
-    return ms;
-}
-
-/* A thread's share of all stages; *at_s and times are the master's. */
-static void take_part(struct run_state *state, const struct head *head, const struct ppm_tensor *y,
-                      double *at_s, struct ppm_stage_times *times)
-{
-    const unsigned before = state->plan->simd->begin();
-    stage_pool(state);
-#pragma omp master
-    times->pool_ms = mark_ms(at_s);
-    stage_branches(state);
-    stage_check_finite(state);
-    stage_upsample(state);
-    stage_fold(state);
-#pragma omp master
-    times->branches_ms = mark_ms(at_s);
-    stage_head(state, head, state->values ? state->values : y->data);
-#pragma omp master
-    times->head_ms = mark_ms(at_s);
-    if (state->values)
-        stage_output(state, head->passes[head->count - 1].ret_channels, y);
-    state->plan->simd->end(before);
+    const struct simd_ops *simd = of->output.plan->simd;
+    const unsigned before = simd->begin();
+    section_run(&of->section, of->scratch);
+    if (of->has_output)
+        stage_output(&of->output);
+    simd->end(before);
 }
 
 /* A team of one still asks the kernel at each barrier to wake the others, so one thread runs
  * without a region; except within another region, whose threads would share the loops. */
-static void run_stages(struct run_state *state, const struct head *head, const struct ppm_tensor *y,
-                       struct ppm_stage_times *times)
+static void run_team(const struct engine_run *of)
 {
-    double at_s = threads_now_s();
-    if (state->threads == 1 && !omp_in_parallel()) {
-        take_part(state, head, y, &at_s, times);
+    if (of->section.threads == 1 && !omp_in_parallel()) {
+        take_part(of);
     } else {
-#pragma omp parallel num_threads(state->threads)
-        take_part(state, head, y, &at_s, times);
+#pragma omp parallel num_threads(of->section.threads)
+        take_part(of);
     }
-    times->output_ms = mark_ms(&at_s);
 }
 
 static size_t count_scratch(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
 {
-    const struct run run = {0};
-    struct head head;
-    struct run_state state = {.plan = plan,
-                              .spec = plan->spec,
-                              .run = &run,
-                              .x_layout = layout,
-                              .n = n,
-                              .threads = threads};
+    struct engine_run of = run_of(plan, n, layout, threads, NULL);
     struct room room = {0};
-    head_plan(&state, &head);
-    place_scratch(&state, &head, &room);
+    place_scratch(&of, &room);
     return room.bytes;
 }
 
@@ -166,36 +97,39 @@ static void *find_scratch(const struct run *run, size_t bytes, void **ret_own,
     return *ret_own = core_allocate(bytes, error);
 }
 
+static double sum_ms(const struct ppm_stage_times *times)
+{
+    return times->pool_ms + times->branches_ms + times->head_ms + times->output_ms;
+}
+
 enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, struct ppm_tensor *y,
                            const struct run *run, struct ppm_stage_times *times,
                            struct ppm_error *error)
 {
-    struct head head;
+    const size_t n = x->shape.n;
+    const int threads = pace_choose_threads(&plan->pace, plan->plan.map_us, n, run->threads);
+    struct engine_run of = run_of(&plan->plan, n, x->layout, threads, run);
     void *own = NULL;
-    struct run_state state = {
-        .plan = &plan->plan,
-        .spec = plan->plan.spec,
-        .run = run,
-        .x = x->data,
-        .x_layout = x->layout,
-        .n = x->shape.n,
-        .threads = pace_choose_threads(&plan->pace, plan->plan.map_us, x->shape.n, run->threads),
-        .planes_pooled = run->pooling ? run->pooling->planes_pooled : 0,
-        .are_finite = true};
     struct room counted = {0}, room = {0};
-    head_plan(&state, &head);
-    place_scratch(&state, &head, &counted);
+    of.x.data = x->data;
+    of.values.data = y->data;
+    of.output.y = y;
+    of.section.pooling = run->pooling;
+    of.section.times = times;
+    place_scratch(&of, &counted);
     if (!(room.base = find_scratch(run, counted.bytes, &own, error)))
         return error->status;
-    place_scratch(&state, &head, &room);
-    for (size_t n = 0; n < state.n; n++)
-        atomic_init(&state.is_finite[n], true);
-    run_stages(&state, &head, y, times);
-    pace_note(&plan->pace, state.n, state.threads,
-              times->pool_ms + times->branches_ms + times->head_ms + times->output_ms);
-    if (run->head && state.values)
-        run_copy(run, run->head, state.values,
-                 state.n * head.passes[head.count - 1].ret_channels * state.plan->tiles.pixels);
+    of.values.data = y->data;
+    place_scratch(&of, &room);
+    for (size_t i = 0; i < n; i++)
+        atomic_init(&of.section.is_finite[i], true);
+    const double start_s = threads_now_s();
+    run_team(&of);
+    times->output_ms = 1e3 * (threads_now_s() - start_s) - sum_ms(times);
+    pace_note(&plan->pace, n, threads, sum_ms(times));
+    if (run->head && of.has_output)
+        run_copy(run, run->head, of.values.data,
+                 n * of.values.channels * of.values.h * of.values.w);
     free(own);
     return PPM_OK;
 }

@@ -1,34 +1,56 @@
 /* gather.c - see gather.h. */
 #include "core/engine/gather.h"
+#include "core/engine/stretch.h"
 #include "core/engine/upsample.h"
 
 #include <string.h>
 
-/* Neighboring columns of a tile whose pixels are neighbors on a row of the map. */
+/* Neighboring columns of a tile whose pixels are on one row of the map. */
 struct segment {
-    size_t column, row, left, count;
+    size_t column;
+    struct span span;
 };
 enum { SEGMENTS_MAX = SIMD_GEMM_COLUMNS_MAX };
 
-/* Segments of `columns` pixels from `pixel` on, as a tap of the kernel sees them, clipped to the
- * map [h][w]. Returns how many; *ret_covered: the columns that they cover. */
-static size_t find_segments(size_t h, size_t w, const struct tile_pixels *pixels, size_t kernel,
-                            size_t tap, struct segment *ret, size_t *ret_covered)
+/* Of outputs [first, first + count) on an axis, those that a tap sees within extent pixels:
+ * output i sees pixel i * stride + offset - before. Returns how many; *ret_skip come before them.
+ */
+static size_t clip(size_t first, size_t count, size_t stride, size_t offset, size_t before,
+                   size_t extent, size_t *ret_skip)
 {
-    const size_t border = kernel / 2, down = tap / kernel, right = tap % kernel;
+    const size_t at = first * stride + offset, past = extent + before;
+    const size_t skip = at < before ? size_div_up(before - at, stride) : 0;
+    const size_t end = at < past ? size_min(size_div_up(past - at, stride), count) : 0;
+    *ret_skip = skip;
+    return skip < end ? end - skip : 0;
+}
+
+/* Segments of the outputs of a tile, as a tap of the window sees them, clipped to the map. Returns
+ * how many; *ret_covered: the columns that they cover. */
+static size_t find_segments(const struct pass *pass, const struct tile_pixels *pixels, size_t tap,
+                            struct segment *ret, size_t *ret_covered)
+{
+    const struct window *window = &pass->window;
+    const size_t w = pass->tiles.map_w, along = window->size[AXIS_W];
+    const size_t down_by = tap / along * window->dilation[AXIS_H],
+                 right_by = tap % along * window->dilation[AXIS_W];
     size_t count = 0, covered = 0;
     for (size_t column = 0; column < pixels->columns;) {
         const size_t row = (pixels->first + column) / w, left = (pixels->first + column) % w;
         const size_t length = size_min(w - left, pixels->columns - column);
-        const size_t end = left + right + length; /* all in coordinates of the map with border */
-        const size_t skip = left + right < border ? border - left - right : 0;
-        const size_t over = end > w + border ? end - (w + border) : 0;
-        if (row + down >= border && row + down < h + border && skip + over < length) {
-            ret[count++] = (struct segment){.column = column + skip,
-                                            .row = row + down - border,
-                                            .left = left + skip + right - border,
-                                            .count = length - skip - over};
-            covered += length - skip - over;
+        size_t above, skip;
+        const size_t rows = clip(row, 1, window->stride[AXIS_H], down_by, window->before[AXIS_H],
+                                 pass->in.h, &above);
+        const size_t seen = clip(left, length, window->stride[AXIS_W], right_by,
+                                 window->before[AXIS_W], pass->in.w, &skip);
+        if (rows > 0 && seen > 0) {
+            const struct span span = {
+                .row = row * window->stride[AXIS_H] + down_by - window->before[AXIS_H],
+                .left = (left + skip) * window->stride[AXIS_W] + right_by - window->before[AXIS_W],
+                .count = seen,
+                .step = window->stride[AXIS_W]};
+            ret[count++] = (struct segment){column + skip, span};
+            covered += seen;
         }
         column += length;
     }
@@ -36,88 +58,85 @@ static size_t find_segments(size_t h, size_t w, const struct tile_pixels *pixels
     return count;
 }
 
-static void gather_branch(const struct run_state *state, size_t n, size_t branch,
-                          const struct piece *piece, const struct segment *segments, size_t count,
-                          float *ret)
+static void gather_branch(const struct block *block, size_t branch, const struct piece *piece,
+                          const struct span *span, size_t ret_stride, float *ret)
 {
-    for (size_t i = 0; i < piece->count; i++, ret += state->plan->simd->gemm_columns)
-        for (size_t s = 0; s < count; s++)
-            upsample_row(state, branch, n, piece->first + i, segments[s].row, segments[s].left,
-                         segments[s].count, ret + segments[s].column);
+    const size_t together = span->step == 1 ? span->count : 1;
+    for (size_t i = 0; i < piece->count; i++, ret += ret_stride)
+        for (size_t j = 0; j < span->count; j += together)
+            upsample_row(block->state, branch, block->n, piece->first + i, span->row,
+                         span->left + j * span->step, together, ret + j);
 }
 
-static void gather_map(const struct plan *plan, const float *map, size_t channels,
-                       const struct segment *segments, size_t count, float *ret)
+static void gather_map(const struct block *block, const struct source *source,
+                       const struct piece *piece, const struct span *span, size_t ret_stride,
+                       float *ret)
 {
-    const size_t w = plan->g.w, width = plan->simd->gemm_columns;
-    for (size_t i = 0; i < channels; i++, map += plan->tiles.pixels, ret += width)
-        for (size_t s = 0; s < count; s++)
-            memcpy(ret + segments[s].column, map + segments[s].row * w + segments[s].left,
-                   segments[s].count * sizeof *ret);
+    const size_t pixel = map_pixel_stride(&source->map), channel = map_channel_stride(&source->map);
+    const float *map = map_at(&source->map, block->n, source->from + piece->first) +
+                       (span->row * source->map.w + span->left) * pixel;
+    if (source->map.layout == PPM_NHWC) {
+        block->state->simd->transpose(map, span->step * pixel, span->count, piece->count, ret,
+                                      ret_stride);
+        return;
+    }
+    for (size_t i = 0; i < piece->count; i++, map += channel, ret += ret_stride) {
+        if (span->step == 1)
+            memcpy(ret, map, span->count * sizeof *ret);
+        for (size_t j = 0; span->step > 1 && j < span->count; j++)
+            ret[j] = map[j * span->step];
+    }
 }
 
-static void gather_map_nhwc(const struct plan *plan, const float *map, size_t stride,
-                            size_t channels, const struct segment *segments, size_t count,
-                            float *ret)
+/* Pixels of a row of some channels of a source, plane_stride apart. */
+static void gather_row(const struct block *block, const struct piece *piece,
+                       const struct span *span, size_t plane_stride, float *ret)
 {
-    const size_t w = plan->g.w, width = plan->simd->gemm_columns;
-    for (size_t s = 0; s < count; s++)
-        plan->simd->transpose(map + (segments[s].row * w + segments[s].left) * stride, stride,
-                              segments[s].count, channels, ret + segments[s].column, width);
-}
-
-/* Channel first of the map that the pass reads. */
-static const float *map_of(const struct block *block, size_t first)
-{
-    const struct pass *pass = block->pass;
-    const size_t pixels = block->state->plan->tiles.pixels;
-    return pass->map + block->n * pass->map_channels * pixels +
-           first * (pass->map_layout == PPM_NHWC ? 1 : pixels);
-}
-
-static struct part part_of(const struct block *block, const struct piece *piece)
-{
-    return pass_part(block->state->spec, block->pass, piece->part);
+    const struct source *source = &block->pass->sources[piece->part];
+    if (source->kind == PART_BRANCH)
+        gather_branch(block, source->branch, piece, span, plane_stride, ret);
+    else if (source->kind == PART_STRETCHED)
+        stretch_pixels(block->state, source, block->n, piece->first, piece->count, span, ret,
+                       plane_stride);
+    else
+        gather_map(block, source, piece, span, plane_stride, ret);
 }
 
 static void gather_tile(const struct block *block, size_t tile, const struct piece *piece,
                         float *ret)
 {
-    const struct plan *plan = block->state->plan;
     const struct pass *pass = block->pass;
-    const size_t width = plan->simd->gemm_columns, kernel = pass_kernel(pass);
-    const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
-    const struct part part = part_of(block, piece);
-    const bool is_nhwc = part.source == PART_MAP && pass->map_layout == PPM_NHWC;
-    const float *map = part.source == PART_MAP ? map_of(block, piece->first) : NULL;
-    if (is_nhwc && kernel == 1) {
-        plan->simd->transpose(map + pixels.first * pass->map_channels, pass->map_channels,
-                              pixels.columns, piece->count, ret, width);
+    const struct source *source = &pass->sources[piece->part];
+    const size_t width = block->state->simd->gemm_columns;
+    const struct tile_pixels pixels = tiles_at(&pass->tiles, tile);
+    if (source->kind == PART_MAP && source->map.layout == PPM_NHWC && pass_is_pointwise(pass)) {
+        const size_t stride = map_pixel_stride(&source->map);
+        block->state->simd->transpose(map_at(&source->map, block->n, source->from + piece->first) +
+                                          pixels.first * stride,
+                                      stride, pixels.columns, piece->count, ret, width);
         return;
     }
-
     struct segment segments[SEGMENTS_MAX];
     size_t covered;
-    const size_t count =
-        find_segments(plan->g.h, plan->g.w, &pixels, kernel, piece->tap, segments, &covered);
+    const size_t count = find_segments(pass, &pixels, piece->tap, segments, &covered);
     if (covered < width)
         memset(ret, 0, piece->count * width * sizeof *ret);
-    if (part.source == PART_BRANCH)
-        gather_branch(block->state, block->n, part.branch, piece, segments, count, ret);
-    else if (is_nhwc)
-        gather_map_nhwc(plan, map, pass->map_channels, piece->count, segments, count, ret);
-    else
-        gather_map(plan, map, piece->count, segments, count, ret);
+    for (size_t i = 0; i < count; i++)
+        gather_row(block, piece, &segments[i].span, width, ret + segments[i].column);
 }
 
-const float *gather_in_place(const struct block *block, const struct piece *piece)
+const float *gather_in_place(const struct block *block, const struct piece *piece,
+                             size_t *ret_stride)
 {
     const struct pass *pass = block->pass;
-    const bool are_packed_by_tile = !pass->layers->bfloat16 || pass->takes_pairs;
-    if (pass_kernel(pass) > 1 || part_of(block, piece).source != PART_MAP ||
-        pass->map_layout != PPM_NCHW || !are_packed_by_tile)
+    const struct source *source = &pass->sources[piece->part];
+    const bool are_packed_by_tile = !pass->layers[0]->bfloat16 || pass->takes_pairs;
+    if (!pass_is_pointwise(pass) || source->kind != PART_MAP || source->map.layout != PPM_NCHW ||
+        !are_packed_by_tile)
         return NULL;
-    return map_of(block, piece->first) + tiles_at(&block->state->plan->tiles, block->first).first;
+    *ret_stride = map_channel_stride(&source->map);
+    return map_at(&source->map, block->n, source->from + piece->first) +
+           tiles_at(&pass->tiles, block->first).first;
 }
 
 void gather(const struct block *block, const struct piece *piece, float *ret, size_t tile_stride)
@@ -126,35 +145,26 @@ void gather(const struct block *block, const struct piece *piece, float *ret, si
         gather_tile(block, block->first + i, piece, ret + i * tile_stride);
 }
 
-/* Row `row` of the first `count` channels of a map of the pass, plane_stride apart. */
-static void gather_map_row(const struct block *block, const float *map, size_t count, size_t row,
-                           size_t plane_stride, float *ret)
+static size_t in_phase(size_t extent, size_t phase, size_t step)
 {
-    const struct plan *plan = block->state->plan;
-    const size_t w = plan->g.w, channels = block->pass->map_channels;
-    if (block->pass->map_layout == PPM_NHWC) {
-        plan->simd->transpose(map + row * w * channels, channels, w, count, ret, plane_stride);
-        return;
-    }
-    for (size_t c = 0; c < count; c++, map += plan->tiles.pixels, ret += plane_stride)
-        memcpy(ret, map + row * w, w * sizeof *ret);
+    return extent > phase ? size_div_up(extent - phase, step) : 0;
 }
 
 void gather_planes(const struct block *block, const struct piece *piece,
                    const struct planes *planes)
 {
-    const size_t h = block->state->plan->g.h, w = block->state->plan->g.w;
+    const struct map_size in = block->pass->in;
+    const size_t h = in_phase(in.h, planes->phase[AXIS_H], planes->step[AXIS_H]);
+    const size_t w = in_phase(in.w, planes->phase[AXIS_W], planes->step[AXIS_W]);
     const size_t above = planes->first_row == 0 ? 1 : 0; /* rows of the border */
-    const size_t end = size_min(planes->rows, h + 1 - planes->first_row);
-    const struct part part = part_of(block, piece);
-    const float *map = part.source == PART_MAP ? map_of(block, piece->first) : NULL;
-    for (size_t i = above; i < end; i++) {
+    for (size_t i = above; i < planes->rows && planes->first_row + i <= h; i++) {
         const size_t row = planes->first_row + i - 1;
-        float *ret = planes->data + i * planes->row_stride + 1;
-        if (map)
-            gather_map_row(block, map, piece->count, row, planes->plane_stride, ret);
-        for (size_t c = 0; !map && c < piece->count; c++, ret += planes->plane_stride)
-            upsample_row(block->state, part.branch, block->n, piece->first + c, row, 0, w, ret);
+        const struct span span = {.row = planes->phase[AXIS_H] + row * planes->step[AXIS_H],
+                                  .left = planes->phase[AXIS_W],
+                                  .count = w,
+                                  .step = planes->step[AXIS_W]};
+        gather_row(block, piece, &span, planes->plane_stride,
+                   planes->data + i * planes->row_stride + 1);
     }
 }
 
@@ -163,14 +173,14 @@ void gather_pairs(const struct block *block, const struct piece *piece, float *r
                   size_t tile_stride)
 {
     enum { CHANNELS = 64 };
-    const size_t width = block->state->plan->simd->gemm_columns;
+    const size_t width = block->state->simd->gemm_columns;
     float channels[CHANNELS * SIMD_GEMM_COLUMNS_MAX];
     for (size_t i = 0; i < block->count; i++)
         for (size_t at = 0; at < piece->count; at += CHANNELS) {
             const struct piece some = {piece->part, piece->tap, piece->first + at,
                                        size_min(piece->count - at, CHANNELS)};
             gather_tile(block, block->first + i, &some, channels);
-            block->pass->layers->bfloat16->pack_pairs(channels, some.count, width,
-                                                      ret + i * tile_stride + at / 2 * width);
+            block->pass->layers[0]->bfloat16->pack_pairs(channels, some.count, width,
+                                                         ret + i * tile_stride + at / 2 * width);
         }
 }

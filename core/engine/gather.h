@@ -1,17 +1,17 @@
-/* gather.h - channels of the concat, or of a stored map, as the register tile reads them. */
+/* gather.h - channels that a pass reads, as the register tile reads them. */
 #ifndef PPM_CORE_ENGINE_GATHER_H
 #define PPM_CORE_ENGINE_GATHER_H
 
 #include "core/engine/pass.h"
 
-/* Channels [first, first + count) of a part, seen through a tap of the kernel. */
+/* Channels [first, first + count) of a source, seen through a tap of the kernel. */
 struct piece {
     size_t part, tap, first, count;
 };
 
 /* Tiles [first, first + count) of map n. */
 struct block {
-    const struct run_state *state;
+    const struct section_state *state;
     const struct pass *pass;
     size_t n, first, count;
 };
@@ -24,13 +24,17 @@ void gather(const struct block *block, const struct piece *piece, float *ret, si
 void gather_pairs(const struct block *block, const struct piece *piece, float *ret,
                   size_t tile_stride);
 
-/* If a piece needs no gathering: its rows at the first pixel of the block, H*W apart. Else NULL. */
-const float *gather_in_place(const struct block *block, const struct piece *piece);
+/* If a piece needs no gathering: its rows at the first pixel of the block, *ret_stride apart. Else
+ * NULL. */
+const float *gather_in_place(const struct block *block, const struct piece *piece,
+                             size_t *ret_stride);
 
-/* Room for rows of channels with a border of one pixel: row `first_row` - 1 of the map comes first,
- * rows are row_stride apart, channels plane_stride. */
+/* Room for rows of channels with a border of one pixel, of a phase of the map: rows and columns
+ * phase, phase + step, ... Its row `first_row` - 1 comes first, rows are row_stride apart, channels
+ * plane_stride. */
 struct planes {
     float *data;
+    size_t phase[WINDOW_AXES], step[WINDOW_AXES];
     size_t first_row, rows;
     size_t row_stride, plane_stride;
 };

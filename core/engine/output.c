@@ -18,16 +18,17 @@ struct pixels {
     size_t first, count; /* in their row */
 };
 
-/* between[channels][w] = all channels of the map, blended for an output row. */
-static void blend_rows(const struct run_state *state, size_t *done, const float *map,
-                       size_t channels, size_t row, float *between)
+/* between[channels][w] = all channels of a map, blended for an output row. */
+static void blend_rows(const struct output_run *of, size_t *done, size_t n, size_t row,
+                       float *between)
 {
-    const struct plan *plan = state->plan;
-    const size_t w = plan->g.w;
+    const struct plan *plan = of->plan;
+    const float *map = map_at(of->values, n, 0);
+    const size_t w = plan->g.w, channels = of->values->channels;
     const struct resize_tap down =
         geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
-    for (size_t c = 0; c < channels && run_goes_on(state->run, done, w);
-         c++, map += plan->tiles.pixels, between += w)
+    for (size_t c = 0; c < channels && run_goes_on(of->run, done, w);
+         c++, map += map_channel_stride(of->values), between += w)
         plan->simd->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
                               w);
 }
@@ -42,12 +43,12 @@ static void resize_pixels(const struct plan *plan, const float *between, size_t 
     plan->simd->stretch_rows(between, plan->g.w, channels, &taps, ret->data, ret->stride);
 }
 
-static void copy_pixels(const struct plan *plan, const float *map, size_t channels, size_t row,
-                        const struct pixels *ret)
+static void copy_pixels(const struct map *values, size_t n, size_t row, const struct pixels *ret)
 {
-    map += row * plan->g.w + ret->first;
-    for (size_t c = 0; c < channels; c++)
-        memcpy(ret->data + c * ret->stride, map + c * plan->tiles.pixels, ret->count * sizeof *map);
+    const float *map = map_at(values, n, 0) + row * values->w + ret->first;
+    for (size_t c = 0; c < values->channels; c++)
+        memcpy(ret->data + c * ret->stride, map + c * map_channel_stride(values),
+               ret->count * sizeof *map);
 }
 
 /* Stores them as pixels [at, at + count) of map n of y. */
@@ -65,54 +66,56 @@ static void store_pixels(const struct plan *plan, const struct pixels *pixels, s
         memcpy(ret + c * all + at, pixels->data + c * pixels->stride, pixels->count * sizeof *ret);
 }
 
-size_t output_scratch_floats(const struct plan *plan, size_t channels)
+size_t output_block_floats(const struct plan *plan, size_t channels)
 {
-    return channels * (PIXELS_TOGETHER + (plan->g.needs_resize ? plan->g.w : 0));
+    enum { LINE_FLOATS = 16 };
+    return size_round_up(channels * (PIXELS_TOGETHER + (plan->g.needs_resize ? plan->g.w : 0)),
+                         LINE_FLOATS);
 }
 
-/* Pixels of a row, from map, or from between if it is resized. */
-static void output_pixels(const struct run_state *state, const float *map, const float *between,
-                          size_t channels, size_t n, size_t row, struct pixels *pixels,
-                          const struct ppm_tensor *y)
+/* Pixels of a row, from the map, or from between if it is resized. */
+static void output_pixels(const struct output_run *of, const float *between, size_t n, size_t row,
+                          struct pixels *pixels)
 {
-    const struct plan *plan = state->plan;
-    const size_t at = row * y->shape.w + pixels->first;
+    const struct plan *plan = of->plan;
+    const struct ppm_tensor *y = of->y;
+    const size_t channels = of->values->channels, at = row * y->shape.w + pixels->first;
     if (plan->g.needs_resize)
         resize_pixels(plan, between, channels, pixels);
     else
-        copy_pixels(plan, map, channels, row, pixels);
-    if (state->spec->output.as == AS_ARGMAX) {
+        copy_pixels(of->values, n, row, pixels);
+    if (plan->spec->output.as == AS_ARGMAX) {
         plan->simd->argmax(pixels->data, channels, pixels->stride, pixels->count,
                            (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
         return;
     }
-    if (state->spec->output.as == AS_SOFTMAX)
+    if (plan->spec->output.as == AS_SOFTMAX)
         plan->simd->softmax(pixels->data, channels, pixels->stride, pixels->count);
     store_pixels(plan, pixels, channels, at, y, n);
 }
 
-void stage_output(struct run_state *state, size_t channels, const struct ppm_tensor *y)
+void stage_output(const struct output_run *of)
 {
-    const struct plan *plan = state->plan;
+    const struct plan *plan = of->plan;
     const struct ppm_shape out = plan->g.output;
-    float *values = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
+    const size_t channels = of->values->channels;
+    float *values = of->blocks + (size_t)omp_get_thread_num() * output_block_floats(plan, channels);
     float *between = values + channels * PIXELS_TOGETHER;
     size_t done = 0;
-#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(state->n * out.h))
-    for (size_t n = 0; n < state->n; n++)
+#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(of->n * out.h))
+    for (size_t n = 0; n < of->n; n++)
         for (size_t row = 0; row < out.h; row++) {
-            const float *map = state->values + n * channels * plan->tiles.pixels;
             if (plan->g.needs_resize)
-                blend_rows(state, &done, map, channels, row, between);
+                blend_rows(of, &done, n, row, between);
             for (size_t first = 0;
-                 first < out.w && run_goes_on(state->run, &done, channels * PIXELS_TOGETHER);
+                 first < out.w && run_goes_on(of->run, &done, channels * PIXELS_TOGETHER);
                  first += PIXELS_TOGETHER) {
                 const size_t left = out.w - first;
                 struct pixels pixels = {.data = values,
                                         .stride = PIXELS_TOGETHER,
                                         .first = first,
                                         .count = size_min(left, PIXELS_TOGETHER)};
-                output_pixels(state, map, between, channels, n, row, &pixels, y);
+                output_pixels(of, between, n, row, &pixels);
             }
         }
 }

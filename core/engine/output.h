@@ -2,12 +2,23 @@
 #ifndef PPM_CORE_ENGINE_OUTPUT_H
 #define PPM_CORE_ENGINE_OUTPUT_H
 
-#include "core/engine/run_state.h"
+#include "core/engine/map.h"
+#include "core/plan/plan.h"
 
-/* y = state->values [N, channels, H, W] resized, soft-maxed or arg-maxed. */
-void stage_output(struct run_state *state, size_t channels, const struct ppm_tensor *y);
+/* What the output stage reads and writes; the same for all threads. */
+struct output_run {
+    const struct plan *plan;
+    const struct run *run;
+    size_t n;
+    const struct map *values; /* NCHW */
+    const struct ppm_tensor *y;
+    float *blocks; /* scratch: [thread][output_block_floats] */
+};
+
+/* y = values resized, soft-maxed or arg-maxed. Called by every thread of one OpenMP team. */
+void stage_output(const struct output_run *of);
 
 /* Scratch that a thread needs for that. */
-size_t output_scratch_floats(const struct plan *plan, size_t channels);
+size_t output_block_floats(const struct plan *plan, size_t channels);
 
 #endif

@@ -6,47 +6,34 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- what a pass reads ---- */
+/* ---- sizes ---- */
 
-size_t pass_kernel(const struct pass *pass)
+bool pass_is_pointwise(const struct pass *pass)
 {
-    return pass->fused > 0 ? pass->layers[0].window.size[0] : 1;
-}
-
-size_t pass_part_count(const struct spec *spec, const struct pass *pass)
-{
-    return pass->reads_concat ? spec->pyramid.part_count : 1;
-}
-
-struct part pass_part(const struct spec *spec, const struct pass *pass, size_t index)
-{
-    return pass->reads_concat ? spec->pyramid.parts[index]
-                              : (struct part){.source = PART_MAP, .channels = pass->map_channels};
-}
-
-size_t pass_channels(const struct spec *spec, const struct pass *pass)
-{
-    return pass->count > 0 ? pass->layers[0].in_channels : spec->pyramid.concat_channels;
+    const struct window *window = &pass->window;
+    bool is = true;
+    for (size_t axis = 0; axis < WINDOW_AXES; axis++)
+        is = is && window->size[axis] == 1 && window->stride[axis] == 1 && !window->before[axis] &&
+             !window->after[axis];
+    return is;
 }
 
 size_t pass_steps(const struct pass *pass)
 {
-    const struct layer *conv = pass->layers;
+    const struct layer *conv = pass->layers[0];
     return pass->takes_pairs ? conv_panel_words(conv) : conv->in_channels * conv_taps(conv);
 }
 
 size_t pass_steps_of(const struct pass *pass, size_t channels)
 {
-    return pass->takes_pairs ? conv_words(pass->layers, channels) : channels;
+    return pass->takes_pairs ? conv_words(pass->layers[0], channels) : channels;
 }
 
-size_t pass_widest(const struct spec *spec, const struct pass *pass)
+size_t pass_widest(const struct pass *pass)
 {
-    const bool has_conv = pass->count > 0 && pass->layers[0].kind == LAYER_CONV;
-    size_t widest = has_conv ? 0 : pass_channels(spec, pass);
+    size_t widest = pass->fused > 0 ? 0 : pass->channels;
     for (size_t i = 0; i < pass->count; i++)
-        if (pass->layers[i].out_channels > widest)
-            widest = pass->layers[i].out_channels;
+        widest = size_max(widest, pass->layers[i]->out_channels);
     return widest;
 }
 
@@ -63,13 +50,10 @@ bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high)
     return isfinite(*ret_low) || isfinite(*ret_high);
 }
 
-size_t fused_layers(const struct layer *layers, size_t count, size_t at)
+bool fuses_clamp(const struct layer *layer, const struct layer *next)
 {
     float low, high;
-    return layers[at].kind == LAYER_CONV && at + 1 < count &&
-                   fused_clamp(&layers[at + 1], &low, &high)
-               ? 2
-               : 1;
+    return layer->kind == LAYER_CONV && fused_clamp(next, &low, &high);
 }
 
 static void apply_batch_norm(const struct layer *norm, float *panel)
@@ -145,32 +129,33 @@ void run_conv_1x1(const struct run *of, const struct layer *conv, const struct l
 float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other)
 {
     for (size_t i = pass->fused; i < pass->count; i++) {
-        const struct layer *layer = &pass->layers[i];
+        const struct layer *layer = pass->layers[i];
         if (layer->kind != LAYER_CONV) {
             apply_pointwise(layer, x);
             continue;
         }
-        const size_t fused = fused_layers(pass->layers, pass->count, i);
-        run_conv_1x1(run, layer, fused > 1 ? layer + 1 : NULL, x, layer->simd->gemm_columns, 0,
+        const struct layer *next = i + 1 < pass->count ? pass->layers[i + 1] : NULL;
+        const bool is_clamp = fuses_clamp(layer, next);
+        run_conv_1x1(run, layer, is_clamp ? next : NULL, x, layer->simd->gemm_columns, 0,
                      conv_panel_count(layer), other);
         float *result = other;
         other = x;
         x = result;
-        i += fused - 1;
+        i += is_clamp ? 1 : 0;
     }
     return x;
 }
 
-void store_columns(const struct run_state *state, const struct pass *pass, size_t n, const float *x,
+void store_columns(const struct simd_ops *simd, const struct pass *pass, size_t n, const float *x,
                    size_t first_pixel, size_t count)
 {
-    const size_t width = state->plan->simd->gemm_columns, all = state->plan->tiles.pixels;
-    const size_t channels = pass->ret_channels;
-    float *ret = pass->ret + n * channels * all;
-    if (pass->ret_layout == PPM_NCHW) {
-        for (size_t c = 0; c < channels; c++)
-            memcpy(ret + c * all + first_pixel, x + c * width, count * sizeof *ret);
+    const struct map *to = &pass->ret;
+    const size_t width = simd->gemm_columns, stride = map_channel_stride(to);
+    float *ret = map_at(to, n, 0) + first_pixel * map_pixel_stride(to);
+    if (to->layout == PPM_NHWC) {
+        simd->transpose(x, width, to->channels, count, ret, to->channels);
         return;
     }
-    state->plan->simd->transpose(x, width, channels, count, ret + first_pixel * channels, channels);
+    for (size_t c = 0; c < to->channels; c++)
+        memcpy(ret + c * stride, x + c * width, count * sizeof *ret);
 }

@@ -1,23 +1,33 @@
 /*
- * pass.h - a pass: layers of the head that are computed together, block by block. It reads one map,
- * or the concat, and stores one map.
+ * pass.h - a pass: layers of a section that are computed together, block by block. It reads maps,
+ * the upsampled branches of a pyramid, or the map of the pass before, and stores one map.
  */
 #ifndef PPM_CORE_ENGINE_PASS_H
 #define PPM_CORE_ENGINE_PASS_H
 
-#include "core/engine/run_state.h"
+#include "core/engine/section_state.h"
+
+/* What a pass reads some of its channels from. */
+struct source {
+    enum part_source kind;
+    struct map map; /* of a map, stretched or not: channels [from, from + channels) */
+    size_t from;
+    const struct stretch *stretch; /* of a map that is stretched */
+    size_t branch;                 /* of an upsampled branch */
+    size_t first, channels;        /* of what the pass reads */
+};
 
 struct pass {
-    const struct layer *layers;
+    const struct layer *const *layers;
     size_t count;
     size_t fused; /* layers that the conv at its start includes: 1, 2 with a clamp; 0: no conv */
-    bool reads_concat; /* the first pass: map is x, one part of the concat */
-    const float *map;  /* [N, map_channels, H, W] in map_layout */
-    size_t map_channels;
-    enum ppm_layout map_layout;
-    float *ret; /* [N, ret_channels, H, W] in ret_layout */
-    size_t ret_channels;
-    enum ppm_layout ret_layout;
+    const struct source *sources;
+    size_t source_count, channels; /* that it reads */
+    bool is_first;                 /* of the section: what it reads may be folded branches */
+    struct map_size in;            /* of what it reads */
+    struct window window;          /* of the conv, its padding known; 1x1 without a conv */
+    struct tiles tiles;            /* of what it stores */
+    struct map ret;
     enum algorithm algorithm; /* of the conv; PRODUCT without one */
     /* The conv's columns are rounded to pairs of bfloat16. Those of a 1x1 conv after other layers
      * are not: its bits would depend on whether it begins a pass, and so on the threads. */
@@ -27,16 +37,17 @@ struct pass {
     size_t panel_groups; /* that share the panels of a block */
 };
 
-/* Kernel of the conv that a pass begins with; 1 without one. */
-size_t pass_kernel(const struct pass *pass);
+/* The conv that a pass begins with; NULL: there is none. */
+static inline const struct layer *pass_conv(const struct pass *pass)
+{
+    return pass->fused > 0 ? pass->layers[0] : NULL;
+}
 
-/* The parts of what a pass reads. */
-size_t pass_part_count(const struct spec *spec, const struct pass *pass);
-struct part pass_part(const struct spec *spec, const struct pass *pass, size_t index);
+/* Whether a pass reads what is at a pixel, and nothing else, to compute that pixel. */
+bool pass_is_pointwise(const struct pass *pass);
 
-/* Channels that a pass reads, and those of the widest map within it. */
-size_t pass_channels(const struct spec *spec, const struct pass *pass);
-size_t pass_widest(const struct spec *spec, const struct pass *pass);
+/* Channels of the widest map within a pass. */
+size_t pass_widest(const struct pass *pass);
 
 /* Steps of K of the conv, and those for `channels` channels of a part and a tap: half as many in
  * pairs. */
@@ -47,8 +58,14 @@ size_t pass_steps_of(const struct pass *pass, size_t channels);
  * may be NULL. */
 bool fused_clamp(const struct layer *next, float *ret_low, float *ret_high);
 
-/* How many layers of a stack from `at` on are computed together: a conv and a clamp, or one. */
-size_t fused_layers(const struct layer *layers, size_t count, size_t at);
+/* Whether a layer is a conv that can include the next one, as a clamp. */
+bool fuses_clamp(const struct layer *layer, const struct layer *next);
+
+/* The clamp that the conv of a pass includes; or NULL. */
+static inline const struct layer *pass_clamp(const struct pass *pass)
+{
+    return pass->fused == 2 ? pass->layers[1] : NULL;
+}
 
 /* ret = a 1x1 conv, with the clamp of next (or NULL), over x: micro-panels of columns in all.
  * Only panels of weights [from, to). */
@@ -63,7 +80,7 @@ void apply_pointwise(const struct layer *layer, float *panel);
 float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other);
 
 /* Stores columns of such a result as `count` neighboring pixels of map n. */
-void store_columns(const struct run_state *state, const struct pass *pass, size_t n, const float *x,
+void store_columns(const struct simd_ops *simd, const struct pass *pass, size_t n, const float *x,
                    size_t first_pixel, size_t count);
 
 #endif

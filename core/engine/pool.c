@@ -1,6 +1,7 @@
 /* pool.c - see pool.h. */
 #include "core/engine/pool.h"
 #include "core/base/threads.h"
+#include "core/engine/pooling.h"
 
 enum {
     POOL_ROWS_TOGETHER = 8, /* sums that do not wait for each other */
@@ -29,7 +30,7 @@ static void sum_columns(const struct run *run, size_t *done, const struct pool_a
 }
 
 /* ret[W] = the sum of `count` rows; if they are many and long, some columns at a time. */
-static void sum_rows(const struct run *run, size_t *done, const struct plan *plan,
+static void sum_rows(const struct run *run, size_t *done, const struct pyramid_plan *plan,
                      const float *rows, size_t count, float *ret)
 {
     enum { VALUES = 8 * RUN_VALUES, COLUMNS_MIN = 64 };
@@ -44,7 +45,7 @@ static void sum_rows(const struct run *run, size_t *done, const struct plan *pla
 
 /* NCHW: ret[row cell][column cell] = sum of the plane's pixels in the cell. sums is scratch:
  * [POOL_ROWS_TOGETHER][W]. */
-static void sum_cells(const struct run *run, size_t *done, const struct plan *plan,
+static void sum_cells(const struct run *run, size_t *done, const struct pyramid_plan *plan,
                       const float *plane, float *sums, float *ret)
 {
     const size_t w = plan->g.input.w, count = plan->pool_h.cell_count;
@@ -60,12 +61,13 @@ static void sum_cells(const struct run *run, size_t *done, const struct plan *pl
 
 /* Stores the mean over each bin of channel c of map n in the micro-panels of every branch. sums is
  * scratch: [column cells]. */
-static void store_bins(const struct run *run, size_t *done, const struct plan *plan, size_t n,
-                       size_t c, const float *cells, float *sums, const struct micro_panels *pooled)
+static void store_bins(const struct run *run, size_t *done, const struct pyramid_plan *plan,
+                       size_t n, size_t c, const float *cells, float *sums,
+                       const struct micro_panels *pooled)
 {
     const struct pool_axis *rows = &plan->pool_h, *columns = &plan->pool_w;
-    const size_t width = plan->simd->gemm_columns, channels = plan->spec->channels;
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
+    const size_t width = plan->simd->gemm_columns, channels = plan->pyramid->channels;
+    for (size_t i = 0; i < plan->pyramid->branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
         const size_t column = n * geometry_points(&plan->g, i);
         float *ret = pooled[i].data + (column / width * channels + c) * width;
@@ -96,7 +98,7 @@ static void store_bins(const struct run *run, size_t *done, const struct plan *p
 }
 
 /* ret[count] += pixels [left, right) of a row. */
-static void add_pixels(const struct run *run, size_t *done, const struct plan *plan,
+static void add_pixels(const struct run *run, size_t *done, const struct pyramid_plan *plan,
                        const float *row, size_t left, size_t right, size_t count, float *sums,
                        float *ret)
 {
@@ -104,18 +106,18 @@ static void add_pixels(const struct run *run, size_t *done, const struct plan *p
         next = size_min(right, left + RUN_VALUES);
         if (!run_goes_on(run, done, (next - left) * count))
             return;
-        plan->simd->sum_rows(row + left * plan->g.input.c, plan->g.input.c, next - left, count,
-                             sums);
+        plan->simd->sum_rows(row + left * plan->pyramid->channels, plan->pyramid->channels,
+                             next - left, count, sums);
         for (size_t c = 0; c < count; c++)
             ret[c] += sums[c];
     }
 }
 
 /* NHWC: the same for some channels at once; cells [cell][channels] */
-static void sum_cells_nhwc(const struct run *run, size_t *done, const struct plan *plan,
+static void sum_cells_nhwc(const struct run *run, size_t *done, const struct pyramid_plan *plan,
                            const float *map, size_t first, size_t count, float *sums, float *cells)
 {
-    const size_t channels = plan->g.input.c, w = plan->g.input.w;
+    const size_t channels = plan->pyramid->channels, w = plan->g.input.w;
     const struct pool_axis *rows = &plan->pool_h, *columns = &plan->pool_w;
     for (size_t row = 0; row < rows->cell_count; row++)
         for (size_t cell = 0; cell < columns->cell_count; cell++) {
@@ -128,17 +130,16 @@ static void sum_cells_nhwc(const struct run *run, size_t *done, const struct pla
         }
 }
 
-static void pool_nhwc(const struct run_state *state, size_t *done, size_t n, size_t first,
+static void pool_nhwc(const struct section_state *state, size_t *done, size_t n, size_t first,
                       float *scratch)
 {
-    const struct plan *plan = state->plan;
-    const size_t count = size_min(state->spec->channels - first, CHANNELS_TOGETHER);
+    const struct pyramid_plan *plan = state->pyramid;
+    const size_t count = size_min(plan->pyramid->channels - first, CHANNELS_TOGETHER);
     const size_t cell_count = plan->pool_h.cell_count * plan->pool_w.cell_count;
     float *sums = scratch, *cells = sums + CHANNELS_TOGETHER;
     float *of_channel = cells + CHANNELS_TOGETHER * cell_count, *of_bins = of_channel + cell_count;
-    sum_cells_nhwc(state->run, done, plan,
-                   state->x + n * plan->g.input.h * plan->g.input.w * state->spec->channels, first,
-                   count, sums, cells);
+    sum_cells_nhwc(state->run, done, plan, map_at(section_pooled_map(state), n, 0), first, count,
+                   sums, cells);
     for (size_t c = 0; c < count && run_goes_on(state->run, done, cell_count); c++) {
         for (size_t cell = 0; cell < cell_count; cell++)
             of_channel[cell] = cells[cell * count + c];
@@ -146,20 +147,20 @@ static void pool_nhwc(const struct run_state *state, size_t *done, size_t n, siz
     }
 }
 
-size_t pool_columns(const struct plan *plan, size_t n, size_t branch)
+size_t pool_columns(const struct pyramid_plan *plan, size_t n, size_t branch)
 {
     const size_t width = plan->simd->gemm_columns;
     const size_t columns = size_times(n, geometry_points(&plan->g, branch));
     return size_plus(columns, width - 1) / width * width;
 }
 
-size_t pool_plane_floats(const struct plan *plan)
+size_t pool_plane_floats(const struct pyramid_plan *plan)
 {
     return size_plus(POOL_ROWS_TOGETHER * plan->g.input.w,
                      size_times(plan->pool_h.edges_max, plan->pool_w.edges_max));
 }
 
-size_t pool_scratch_floats(const struct plan *plan, enum ppm_layout layout)
+size_t pool_scratch_floats(const struct pyramid_plan *plan, enum ppm_layout layout)
 {
     const size_t cells = (plan->pool_h.edges_max - 1) * (plan->pool_w.edges_max - 1);
     if (layout == PPM_NCHW)
@@ -168,22 +169,24 @@ size_t pool_scratch_floats(const struct plan *plan, enum ppm_layout layout)
                      CHANNELS_TOGETHER + plan->pool_w.edges_max);
 }
 
-void pool_plane(const struct run *run, size_t *done, const struct plan *plan, const float *x,
-                size_t plane, float *scratch, const struct micro_panels *pooled)
+void pool_plane(const struct run *run, size_t *done, const struct pyramid_plan *plan,
+                const float *x, size_t plane, float *scratch, const struct micro_panels *pooled)
 {
-    const size_t channels = plan->spec->channels, pixels = plan->g.input.h * plan->g.input.w;
+    const size_t channels = plan->pyramid->channels, pixels = plan->g.input.h * plan->g.input.w;
     float *cells = scratch + POOL_ROWS_TOGETHER * plan->g.input.w;
     sum_cells(run, done, plan, x + plane * pixels, scratch, cells);
     store_bins(run, done, plan, plane / channels, plane % channels, cells,
                cells + plan->pool_h.cell_count * plan->pool_w.cell_count, pooled);
 }
 
-void stage_pool(struct run_state *state)
+void stage_pool(const struct section_state *state)
 {
-    const size_t channels = state->spec->channels;
+    const struct map *x = section_pooled_map(state);
+    const struct ppm_pooling *begun = state->of->pooling;
+    const size_t channels = state->pyramid->pyramid->channels;
     size_t done = 0;
     float *scratch = state->cells + (size_t)omp_get_thread_num() * state->cell_floats;
-    if (state->x_layout == PPM_NHWC) {
+    if (x->layout == PPM_NHWC) {
 #pragma omp for collapse(2) schedule(dynamic, share_of_loop(state->n))
         for (size_t n = 0; n < state->n; n++)
             for (size_t first = 0; first < channels; first += CHANNELS_TOGETHER)
@@ -193,9 +196,9 @@ void stage_pool(struct run_state *state)
     }
     const size_t planes = state->n * channels, share = 16 * share_of_loop(planes / 16);
 #pragma omp for schedule(dynamic)
-    for (size_t first = state->planes_pooled; first < planes; first += share) {
+    for (size_t first = begun ? begun->planes_pooled : 0; first < planes; first += share) {
         const size_t end = size_min(first + share, planes);
         for (size_t plane = first; plane < end && run_goes_on(state->run, &done, 0); plane++)
-            pool_plane(state->run, &done, state->plan, state->x, plane, scratch, state->pooled);
+            pool_plane(state->run, &done, state->pyramid, x->data, plane, scratch, state->pooled);
     }
 }

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void place_panels(const struct plan *plan, size_t n, struct micro_panels *panels,
+static void place_panels(const struct pyramid_plan *plan, size_t n, struct micro_panels *panels,
                          struct room *room)
 {
-    const size_t channels = plan->spec->channels;
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
+    const size_t channels = plan->pyramid->channels;
+    for (size_t i = 0; i < plan->pyramid->branch_count; i++) {
         const size_t floats = size_times(pool_columns(plan, n, i), channels);
         panels[i] = (struct micro_panels){room_take(room, floats, sizeof(float)), channels};
     }
@@ -18,14 +18,14 @@ static void place_panels(const struct plan *plan, size_t n, struct micro_panels 
 /* The tables and the scratch to pool a plane, and the panels of all branches. */
 static void place(struct ppm_pooling *pooling, struct room *room)
 {
-    struct plan *plan = &pooling->plan;
-    pool_axis_place(&plan->pool_h, plan->spec, &plan->g, room);
-    pool_axis_place(&plan->pool_w, plan->spec, &plan->g, room);
+    struct pyramid_plan *plan = &pooling->plan;
+    pool_axis_place(&plan->pool_h, plan->pyramid, &plan->g, room);
+    pool_axis_place(&plan->pool_w, plan->pyramid, &plan->g, room);
     pooling->scratch = room_take(room, pool_plane_floats(plan), sizeof(float));
     place_panels(plan, pooling->shape.n, pooling->pooled, room);
 }
 
-size_t pooling_bytes(const struct plan *plan, size_t n)
+size_t pooling_bytes(const struct pyramid_plan *plan, size_t n)
 {
     struct ppm_pooling pooling = {.plan = *plan, .shape.n = n};
     struct room room = {0};
@@ -34,7 +34,7 @@ size_t pooling_bytes(const struct plan *plan, size_t n)
     return room.bytes;
 }
 
-size_t pooled_bytes(const struct plan *plan, size_t n)
+size_t pooled_bytes(const struct pyramid_plan *plan, size_t n)
 {
     struct micro_panels panels[BRANCHES_MAX];
     struct room room = {0};
@@ -49,8 +49,8 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     struct geometry geometry;
     if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
         return NULL;
-    struct ppm_pooling pooling = {.shape = shape};
-    plan_begin(&pooling.plan, model, &geometry);
+    struct ppm_pooling pooling = {.model_id = model->id, .shape = shape};
+    pyramid_plan_begin(&pooling.plan, &model->spec.pyramid, model->simd, &geometry);
     const size_t bytes = pooling_bytes(&pooling.plan, shape.n);
     if (bytes > PTRDIFF_MAX) {
         ppm_fail(error, PPM_TOO_LARGE, "the means of all bins overflow memory");
@@ -64,8 +64,8 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     struct ppm_pooling *ret = room_take(&places, 1, sizeof *ret);
     *ret = pooling;
     place(ret, &places);
-    pool_axis_fill(&ret->plan.pool_h, &model->spec, &geometry, NULL);
-    pool_axis_fill(&ret->plan.pool_w, &model->spec, &geometry, NULL);
+    pool_axis_fill(&ret->plan.pool_h, ret->plan.pyramid, &geometry, NULL);
+    pool_axis_fill(&ret->plan.pool_w, ret->plan.pyramid, &geometry, NULL);
     return ret;
 }
 
@@ -92,6 +92,6 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
 bool pooling_fits(const struct ppm_pooling *pooling, const struct ppm_model *model,
                   const struct ppm_tensor *x)
 {
-    return pooling->plan.model_id == model->id && x->layout == PPM_NCHW &&
+    return pooling->model_id == model->id && x->layout == PPM_NCHW &&
            memcmp(&pooling->shape, &x->shape, sizeof x->shape) == 0;
 }

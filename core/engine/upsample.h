@@ -2,13 +2,13 @@
 #ifndef PPM_CORE_ENGINE_UPSAMPLE_H
 #define PPM_CORE_ENGINE_UPSAMPLE_H
 
-#include "core/engine/run_state.h"
+#include "core/engine/section_state.h"
 
 /* Upsamples along rows the branches that are not planned to be folded. */
-void stage_upsample(struct run_state *state);
+void stage_upsample(const struct section_state *state);
 
 /* ret[count] = columns [left, left + count) of a row of channel c of a branch's upsampled map */
-void upsample_row(const struct run_state *state, size_t branch, size_t n, size_t c, size_t row,
+void upsample_row(const struct section_state *state, size_t branch, size_t n, size_t c, size_t row,
                   size_t left, size_t count, float *ret);
 
 #endif

@@ -45,22 +45,23 @@ static size_t weights_stride(size_t steps, size_t rows)
     return in_lines(steps * rows) + LINE_FLOATS;
 }
 
-static struct scratch_sizes scratch_of(const struct plan *plan, const struct pass *pass)
+static struct scratch_sizes scratch_of(const struct section_plan *plan, const struct pass *pass)
 {
     const struct simd_ops *ops = plan->simd;
     const size_t columns = winograd_columns(ops), steps = winograd_steps(ops);
     return (struct scratch_sizes){
-        .planes = in_lines(PLANES_TOGETHER * winograd_rows_max(plan) * winograd_row_floats(plan)),
-        .seen = pass->reads_concat ? in_lines(seen_floats(plan)) : 0,
+        .planes =
+            in_lines(PLANES_TOGETHER * winograd_rows_max(ops, pass) * winograd_row_floats(pass)),
+        .seen = pass->is_first ? in_lines(seen_floats(plan)) : 0,
         .inputs = in_lines(PLACES * (steps * columns + LINE_FLOATS)),
         .weights = PLACES * weights_stride(steps, ops->gemm_rows),
-        .sums = in_lines(panels_of_block(pass->layers) * PLACES * ops->gemm_rows * columns),
+        .sums = in_lines(panels_of_block(pass_conv(pass)) * PLACES * ops->gemm_rows * columns),
         .pixels = in_lines(TILE * TILE * (columns + TOGETHER)),
-        .results = winograd_results_floats(plan, pass),
+        .results = winograd_results_floats(ops, pass),
     };
 }
 
-size_t winograd_block_floats(const struct run_state *state, const struct pass *pass)
+size_t winograd_block_floats(const struct section_state *state, const struct pass *pass)
 {
     const struct scratch_sizes sizes = scratch_of(state->plan, pass);
     return sizes.planes + sizes.seen + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels +
@@ -130,19 +131,20 @@ static void multiply_part(const struct winograd_block *block, size_t part, size_
 static void transform_folded(const struct winograd_block *block, size_t panel, size_t first,
                              size_t steps)
 {
-    const struct run_state *state = block->source.state;
+    const struct section_state *state = block->source.state;
     const size_t rows = conv_panel_rows(block->conv, panel), end = first + steps;
     const float *folded = folded_panel(state, block->source.n, panel);
     float *ret = block->weights;
     size_t begin = 0;
-    for (size_t i = 0; i < state->spec->pyramid.branch_count; i++) {
-        const size_t points = state->plan->is_folded[i] ? geometry_points(&state->plan->g, i) : 0;
+    for (size_t i = 0; i < state->pyramid->pyramid->branch_count; i++) {
+        const size_t points =
+            state->pyramid->is_folded[i] ? geometry_points(&state->pyramid->g, i) : 0;
         const size_t from = first > begin ? first - begin : 0;
         const size_t to = end > begin ? end - begin : 0;
         const size_t count = size_min(to, points) - size_min(from, points);
         if (count > 0)
-            state->plan->simd->winograd_weights(folded + from * rows, points * rows, count * rows,
-                                                ret, weights_stride(steps, rows));
+            state->simd->winograd_weights(folded + from * rows, points * rows, count * rows, ret,
+                                          weights_stride(steps, rows));
         folded += TAPS * points * rows;
         ret += count * rows;
         begin += points;
@@ -152,8 +154,8 @@ static void transform_folded(const struct winograd_block *block, size_t panel, s
 /* The folded branches: each point of their grids is a channel. */
 static void multiply_folded(const struct winograd_block *block, bool accumulates)
 {
-    const struct run_state *state = block->source.state;
-    const size_t all = winograd_points(state->plan), steps_max = winograd_steps(state->plan->simd);
+    const struct section_state *state = block->source.state;
+    const size_t all = winograd_points(state->plan), steps_max = winograd_steps(state->simd);
     find_seen(block);
     for (size_t first = 0; first < all && !run_is_cancelled(state->run); first += steps_max) {
         const size_t steps = size_min(all - first, steps_max);
@@ -171,24 +173,24 @@ static void multiply_folded(const struct winograd_block *block, bool accumulates
 /* False: something was not finite. */
 static bool run_block(struct winograd_block *block)
 {
-    const struct run_state *state = block->source.state;
+    const struct section_state *state = block->source.state;
     const struct layer *conv = block->conv;
     const size_t steps_max = winograd_steps(conv->simd);
     bool accumulates = false, folds = false;
     winograd_find_strips(block);
     memset(block->planes, 0,
-           PLANES_TOGETHER * block->rows * winograd_row_floats(state->plan) *
+           PLANES_TOGETHER * block->rows * winograd_row_floats(block->source.pass) *
                sizeof *block->planes);
-    for (size_t i = 0; i < conv->part_count; i++) {
-        const struct part *part = &conv->parts[i];
-        if (part->source == PART_BRANCH && state->plan->is_folded[part->branch]) {
+    for (size_t i = 0; i < block->source.pass->source_count; i++) {
+        const struct source *source = &block->source.pass->sources[i];
+        if (source->kind == PART_BRANCH && state->pyramid->is_folded[source->branch]) {
             folds = true;
             continue;
         }
-        for (size_t first = 0; first < part->channels; first += steps_max) {
+        for (size_t first = 0; first < source->channels; first += steps_max) {
             if (run_is_cancelled(state->run))
                 return true;
-            multiply_part(block, i, first, size_min(part->channels - first, steps_max),
+            multiply_part(block, i, first, size_min(source->channels - first, steps_max),
                           accumulates);
             accumulates = true;
         }
@@ -198,18 +200,19 @@ static bool run_block(struct winograd_block *block)
     return store_results(block);
 }
 
-static size_t blocks_of_map(const struct plan *plan)
+static size_t blocks_of_map(const struct simd_ops *ops, const struct pass *pass)
 {
-    return size_div_up(winograd_tiles(plan->g.h, plan->g.w), winograd_columns(plan->simd));
+    return size_div_up(winograd_tiles_of(pass), winograd_columns(ops));
 }
 
 /* How many groups of panels a block is split into, so that all threads have about the same to do.
  * Each group transforms the inputs again, which takes about as long as INPUTS_PANELS panels. */
-static size_t choose_groups(const struct run_state *state, const struct layer *conv)
+static size_t choose_groups(const struct section_state *state, const struct pass *pass)
 {
     enum { INPUTS_PANELS = 2, GROUPS_TRIED = 64 };
-    const size_t panels = conv_panel_count(conv), threads = (size_t)state->threads;
-    const size_t blocks = state->n * blocks_of_map(state->plan);
+    const struct layer *conv = pass->layers[0];
+    const size_t panels = conv_panel_count(conv), threads = (size_t)state->of->threads;
+    const size_t blocks = state->n * blocks_of_map(state->simd, pass);
     const size_t fewest = size_div_up(panels, panels_of_block(conv));
     size_t best = fewest, best_cost = SIZE_MAX;
     for (size_t groups = fewest; groups <= panels && groups < fewest + GROUPS_TRIED; groups++) {
@@ -228,20 +231,18 @@ static size_t choose_groups(const struct run_state *state, const struct layer *c
 _Static_assert(SUMS_BYTES / (PLACES * (BLOCK_COLUMNS / 2) * sizeof(float)) <= CHUNK_STEPS_MAX,
                "a later conv sums K in one run, in this pass or in another");
 
-bool winograd_takes_layers(const struct run_state *state, const struct layer *conv)
+bool winograd_takes_layers(const struct section_state *state, const struct pass *pass)
 {
-    return choose_groups(state, conv) == 1;
+    return winograd_phases(&pass->window) == 1 && choose_groups(state, pass) == 1;
 }
 
-static void run_blocks(struct run_state *state, const struct pass *pass)
+static void run_blocks(const struct section_state *state, const struct pass *pass)
 {
-    const size_t tiles = winograd_tiles(state->plan->g.h, state->plan->g.w);
-    const size_t columns = winograd_columns(state->plan->simd);
-    const size_t panels = conv_panel_count(pass->layers);
-    const size_t groups = choose_groups(state, pass->layers);
+    const size_t tiles = winograd_tiles_of(pass), columns = winograd_columns(state->simd);
+    const size_t panels = conv_panel_count(pass_conv(pass)), groups = choose_groups(state, pass);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
 #pragma omp for collapse(3)                                                                        \
-    schedule(dynamic, share_of_loop(state->n *blocks_of_map(state->plan) * groups))
+    schedule(dynamic, share_of_loop(state->n *blocks_of_map(state->simd, pass) * groups))
     for (size_t n = 0; n < state->n; n++)
         for (size_t first = 0; first < tiles; first += columns)
             for (size_t group = 0; group < groups; group++) {
@@ -251,20 +252,22 @@ static void run_blocks(struct run_state *state, const struct pass *pass)
                                .n = n,
                                .first = first,
                                .count = size_min(tiles - first, columns)},
-                    .conv = pass->layers,
+                    .conv = pass_conv(pass),
                     .first_panel = panels * group / groups,
                     .end_panel = panels * (group + 1) / groups};
                 take_scratch(&block, pass, scratch);
-                if (atomic_load(&state->is_finite[n]) && !run_is_cancelled(state->run) &&
+                if (state_is_finite(state, n) && !run_is_cancelled(state->run) &&
                     !run_block(&block))
                     state_found_not_finite(state, n);
             }
 }
 
-bool winograd_run(struct run_state *state, const struct pass *pass)
+bool winograd_run(const struct section_state *state, const struct pass *pass)
 {
+    bool are_finite = true;
     run_blocks(state, pass);
-    const bool are_finite = atomic_load(&state->are_finite);
+    for (size_t n = 0; n < state->n; n++)
+        are_finite = are_finite && state_is_finite(state, n);
 #pragma omp barrier /* every thread has read it before a later pass changes it */
     return are_finite;
 }

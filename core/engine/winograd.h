@@ -5,13 +5,13 @@
 #include "core/engine/pass.h"
 
 /* Scratch that a thread needs. */
-size_t winograd_block_floats(const struct run_state *state, const struct pass *pass);
+size_t winograd_block_floats(const struct section_state *state, const struct pass *pass);
 
 /* Whether a pass can take layers after the conv, other than a clamp: not if threads share the
- * channels of a pixel. */
-bool winograd_takes_layers(const struct run_state *state, const struct layer *conv);
+ * channels of a pixel, nor if the conv is dilated. */
+bool winograd_takes_layers(const struct section_state *state, const struct pass *pass);
 
 /* Over the maps that are finite. False: not all are, now. */
-bool winograd_run(struct run_state *state, const struct pass *pass);
+bool winograd_run(const struct section_state *state, const struct pass *pass);
 
 #endif

@@ -11,7 +11,10 @@ static void transform_plane(const struct simd_ops *ops, const struct winograd_bl
     for (size_t i = 0; i < block->strip_count; i++) {
         const struct strip *strip = &block->strips[i];
         ops->winograd_input(
-            plane + TILE * ((strip->row - block->first_row) * row_floats + strip->first),
+            plane +
+                (strip->band->plane_row + TILE * (strip->row - strip->band->first_row)) *
+                    row_floats +
+                TILE * strip->first,
             row_floats, strip->count,
             ret + strip->micro * chunk->micro_stride + step * ops->gemm_columns + strip->column,
             chunk->place_stride);
@@ -21,11 +24,37 @@ static void transform_plane(const struct simd_ops *ops, const struct winograd_bl
 /* A chunk of that many steps, in the block's scratch. */
 static struct winograd_chunk chunk_of(const struct winograd_block *block, size_t steps)
 {
-    const size_t micro_stride = steps * block->source.state->plan->simd->gemm_columns;
+    const size_t micro_stride = steps * block->conv->simd->gemm_columns;
     return (struct winograd_chunk){.data = block->inputs,
                                    .place_stride = block->micros * micro_stride + LINE_FLOATS,
                                    .micro_stride = micro_stride,
                                    .steps = steps};
+}
+
+static void gather_bands(const struct winograd_block *block, const struct piece *piece)
+{
+    const struct pass *pass = block->source.pass;
+    const size_t row_floats = winograd_row_floats(pass);
+    for (size_t i = 0; i < block->band_count; i++) {
+        const struct band *band = &block->bands[i];
+        const struct planes planes = {
+            .data = block->planes + band->plane_row * row_floats,
+            .phase = {band->phase[AXIS_H], band->phase[AXIS_W]},
+            .step = {pass->window.dilation[AXIS_H], pass->window.dilation[AXIS_W]},
+            .first_row = TILE * band->first_row,
+            .rows = band->rows,
+            .row_stride = row_floats,
+            .plane_stride = block->rows * row_floats};
+        gather_planes(&block->source, piece, &planes);
+    }
+}
+
+/* From NHWC, or stretched, where neighboring channels share work. */
+static size_t planes_together(const struct source *source)
+{
+    const bool shares = source->kind == PART_STRETCHED ||
+                        (source->kind == PART_MAP && source->map.layout == PPM_NHWC);
+    return shares ? PLANES_TOGETHER : 1;
 }
 
 struct winograd_chunk transform_channels(const struct winograd_block *block, size_t part,
@@ -33,38 +62,34 @@ struct winograd_chunk transform_channels(const struct winograd_block *block, siz
 {
     const struct block *source = &block->source;
     const struct simd_ops *ops = block->conv->simd;
-    const size_t row_floats = winograd_row_floats(source->state->plan);
-    const size_t together = source->pass->map_layout == PPM_NHWC ? PLANES_TOGETHER : 1;
+    const size_t row_floats = winograd_row_floats(source->pass);
+    const size_t together = planes_together(&source->pass->sources[part]);
     const struct winograd_chunk chunk = chunk_of(block, steps);
     for (size_t done = 0; done < steps; done += together) {
         const size_t count = size_min(steps - done, together);
         const struct piece piece = {.part = part, .first = first + done, .count = count};
-        const struct planes planes = {.data = block->planes,
-                                      .first_row = TILE * block->first_row,
-                                      .rows = block->rows,
-                                      .row_stride = row_floats,
-                                      .plane_stride = block->rows * row_floats};
-        gather_planes(source, &piece, &planes);
+        gather_bands(block, &piece);
         for (size_t i = 0; i < count; i++)
-            transform_plane(ops, block, planes.data + i * planes.plane_stride, row_floats, done + i,
-                            &chunk, block->inputs);
+            transform_plane(ops, block, block->planes + i * block->rows * row_floats, row_floats,
+                            done + i, &chunk, block->inputs);
     }
     return chunk;
 }
 
 /* ---- folded branches ---- */
 
-size_t winograd_points(const struct plan *plan)
+size_t winograd_points(const struct section_plan *plan)
 {
-    return plan->grid_steps / TAPS;
+    return plan->pyramid->grid_steps / TAPS;
 }
 
-size_t seen_floats(const struct plan *plan)
+size_t seen_floats(const struct section_plan *plan)
 {
+    const struct pyramid_plan *pyramid = plan->pyramid;
     size_t lines = 0;
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++)
-        if (plan->is_folded[i])
-            lines += plan->g.branches[i].pooled_h + plan->g.branches[i].pooled_w;
+    for (size_t i = 0; pyramid && i < pyramid->pyramid->branch_count; i++)
+        if (pyramid->is_folded[i])
+            lines += pyramid->g.branches[i].pooled_h + pyramid->g.branches[i].pooled_w;
     return lines * ON_AXIS * winograd_columns(plan->simd);
 }
 
@@ -72,9 +97,9 @@ size_t seen_floats(const struct plan *plan)
 static void find_lines(const struct winograd_block *block, const float *seen, size_t lines,
                        bool is_row, float *ret)
 {
-    const struct plan *plan = block->source.state->plan;
+    const struct section_plan *plan = block->source.state->plan;
     const size_t width = plan->simd->gemm_columns, columns = winograd_columns(plan->simd);
-    const size_t tiles = winograd_tiles_on(is_row ? plan->g.h : plan->g.w);
+    const size_t tiles = winograd_tiles_on(is_row ? plan->out.h : plan->out.w);
     for (size_t line = 0; line < lines; line++, seen += tiles, ret += columns)
         for (size_t i = 0; i < block->strip_count; i++) {
             const struct strip *strip = &block->strips[i];
@@ -86,10 +111,10 @@ static void find_lines(const struct winograd_block *block, const float *seen, si
 
 void find_seen(const struct winograd_block *block)
 {
-    const struct plan *plan = block->source.state->plan;
+    const struct pyramid_plan *plan = block->source.state->pyramid;
     const size_t columns = winograd_columns(plan->simd);
     float *ret = block->seen;
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
+    for (size_t i = 0; i < plan->pyramid->branch_count; i++) {
         if (!plan->is_folded[i])
             continue;
         const size_t rows = ON_AXIS * plan->g.branches[i].pooled_h;
@@ -119,12 +144,12 @@ static void transform_point(const struct winograd_block *block, const float *res
 struct winograd_chunk transform_points(const struct winograd_block *block, size_t first,
                                        size_t steps)
 {
-    const struct plan *plan = block->source.state->plan;
+    const struct pyramid_plan *plan = block->source.state->pyramid;
     const size_t line_floats = ON_AXIS * winograd_columns(plan->simd);
     const struct winograd_chunk chunk = chunk_of(block, steps);
     const float *seen = block->seen;
     size_t point = 0;
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
+    for (size_t i = 0; i < plan->pyramid->branch_count; i++) {
         const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
         if (!plan->is_folded[i])
             continue;

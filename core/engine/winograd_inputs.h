@@ -16,7 +16,7 @@ struct winograd_chunk transform_channels(const struct winograd_block *block, siz
                                          size_t first, size_t steps);
 
 /* Grid points of the folded branches: each is a channel more. */
-size_t winograd_points(const struct plan *plan);
+size_t winograd_points(const struct section_plan *plan);
 
 /* Points [first, first + steps): what the block's pixels take of them. That is a product of what
  * they take along both axes, and stays one when it is transformed. find_seen comes first, once for
@@ -24,6 +24,6 @@ size_t winograd_points(const struct plan *plan);
 struct winograd_chunk transform_points(const struct winograd_block *block, size_t first,
                                        size_t steps);
 void find_seen(const struct winograd_block *block);
-size_t seen_floats(const struct plan *plan);
+size_t seen_floats(const struct section_plan *plan);
 
 #endif

@@ -36,16 +36,19 @@ static bool transform_strip(const struct winograd_block *block, const struct str
         .count = strip->count,
         .scale = conv->scale32[channel],
         .shift = conv->shift32[channel]};
-    fused_clamp(block->source.pass->fused == 2 ? conv + 1 : NULL, &from.low, &from.high);
+    fused_clamp(pass_clamp(block->source.pass), &from.low, &from.high);
     return ops->winograd_output(&from, ret, stride);
 }
 
-/* Pixels of the map in a row of a strip: its last tile may extend beyond the edge. */
+/* Pixels of the map in a row of a strip: its last tile may extend beyond the edge, and all of it
+ * may in a phase that is smaller than others. */
 static size_t pixels_in_row(const struct winograd_block *block, const struct strip *strip)
 {
-    const size_t all = TILE * strip->count,
-                 left = block->source.state->plan->g.w - TILE * strip->first;
-    return size_min(all, left);
+    const struct pass *pass = block->source.pass;
+    const size_t step = pass->window.dilation[AXIS_W],
+                 first = strip->band->phase[AXIS_W] + TILE * strip->first * step;
+    const size_t left = first < pass->in.w ? size_div_up(pass->in.w - first, step) : 0;
+    return size_min(TILE * strip->count, left);
 }
 
 /* ---- the conv alone ---- */
@@ -55,16 +58,21 @@ static void store_pixels(const struct winograd_block *block, const struct strip 
                          size_t channel, size_t stride)
 {
     const struct pass *pass = block->source.pass;
-    const struct plan *plan = block->source.state->plan;
-    const size_t channels = pass->ret_channels, count = pixels_in_row(block, strip);
-    float *map = pass->ret + block->source.n * channels * plan->tiles.pixels;
-    for (size_t i = 0; i < TILE && TILE * strip->row + i < plan->g.h; i++) {
-        const size_t pixel = (TILE * strip->row + i) * plan->g.w + TILE * strip->first;
+    const size_t *phase = strip->band->phase, *steps = pass->window.dilation;
+    const size_t count = pixels_in_row(block, strip), w = pass->in.w;
+    const size_t pixel_stride = map_pixel_stride(&pass->ret), step = steps[AXIS_W] * pixel_stride;
+    float *map = map_at(&pass->ret, block->source.n, channel);
+    for (size_t i = 0; i < TILE; i++) {
+        const size_t row = phase[AXIS_H] + (TILE * strip->row + i) * steps[AXIS_H];
+        if (row >= pass->in.h)
+            break;
+        const size_t column = phase[AXIS_W] + TILE * strip->first * steps[AXIS_W];
         const float *from = block->pixels + i * stride;
-        if (pass->ret_layout == PPM_NCHW)
-            memcpy(map + channel * plan->tiles.pixels + pixel, from, count * sizeof *map);
-        for (size_t j = 0; pass->ret_layout == PPM_NHWC && j < count; j++)
-            map[(pixel + j) * channels + channel] = from[j];
+        float *to = map + (row * w + column) * pixel_stride;
+        if (step == 1)
+            memcpy(to, from, count * sizeof *to);
+        for (size_t j = 0; step > 1 && j < count; j++)
+            to[j * step] = from[j];
     }
 }
 
@@ -85,16 +93,16 @@ static bool store_by_channels(const struct winograd_block *block)
 /* ---- with more layers ---- */
 
 /* Between panels: one line more, so that they do not all share a line of the cache. */
-static size_t panel_stride(const struct plan *plan, const struct pass *pass)
+static size_t panel_stride(const struct simd_ops *ops, const struct pass *pass)
 {
-    return (pass_widest(plan->spec, pass) + 1) * plan->simd->gemm_columns;
+    return (pass_widest(pass) + 1) * ops->gemm_columns;
 }
 
-size_t winograd_results_floats(const struct plan *plan, const struct pass *pass)
+size_t winograd_results_floats(const struct simd_ops *ops, const struct pass *pass)
 {
     if (pass->count == pass->fused)
         return 0;
-    return (PANELS + 1) * panel_stride(plan, pass);
+    return (PANELS + 1) * panel_stride(ops, pass);
 }
 
 /* All channels of a micro-panel of tiles into the micro-panels of its pixels. */
@@ -123,17 +131,16 @@ static bool gather_results(const struct winograd_block *block, size_t micro, siz
 static void store_panel(const struct winograd_block *block, const struct strip *strip, size_t panel,
                         const float *x)
 {
-    const struct run_state *state = block->source.state;
-    const size_t width = state->plan->simd->gemm_columns, row = TILE * strip->row + panel / TILE;
+    const struct pass *pass = block->source.pass;
+    const size_t width = block->conv->simd->gemm_columns, row = TILE * strip->row + panel / TILE;
     const size_t panel_first = panel % TILE * width, panel_end = panel_first + width;
     const size_t run_first = TILE * strip->column,
                  run_end = run_first + pixels_in_row(block, strip);
     const size_t first = size_max(panel_first, run_first);
     const size_t end = size_min(panel_end, run_end);
-    if (row < state->plan->g.h && first < end)
-        store_columns(state, block->source.pass, block->source.n, x + (first - panel_first),
-                      row * state->plan->g.w + TILE * strip->first + (first - run_first),
-                      end - first);
+    if (row < pass->in.h && first < end)
+        store_columns(block->conv->simd, pass, block->source.n, x + (first - panel_first),
+                      row * pass->in.w + TILE * strip->first + (first - run_first), end - first);
 }
 
 /* The layers that follow, over one micro-panel of the pixels of a micro-panel of tiles. */
@@ -151,7 +158,7 @@ static void finish_panel(const struct winograd_block *block, size_t micro, size_
 
 static bool store_by_panels(const struct winograd_block *block)
 {
-    const size_t panel_floats = panel_stride(block->source.state->plan, block->source.pass);
+    const size_t panel_floats = panel_stride(block->conv->simd, block->source.pass);
     bool are_finite = true;
     for (size_t micro = 0; micro < block->micros; micro++) {
         are_finite = gather_results(block, micro, panel_floats) && are_finite;

@@ -7,6 +7,6 @@
 /* Transforms the block's sums and stores the results, after all layers of the pass. False:
  * something was not finite. */
 bool store_results(const struct winograd_block *block);
-size_t winograd_results_floats(const struct plan *plan, const struct pass *pass);
+size_t winograd_results_floats(const struct simd_ops *ops, const struct pass *pass);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef PPM_CORE_MODEL_ALGORITHMS_H
 #define PPM_CORE_MODEL_ALGORITHMS_H
 
-#include "core/model/spec.h"
+#include "core/model/layers.h"
 
 /*
  * X(CONSTANT, name): the compiler asks each table made from the list for
@@ -23,7 +23,8 @@ enum algorithm {
         ALGORITHM_COUNT
 };
 
-/* Whether a layer of the model is a conv that the algorithm can compute, on maps of any size. */
-bool algorithm_fits(enum algorithm algorithm, const struct spec *spec, const struct layer *layer);
+/* Whether a layer is a conv that the algorithm can compute, on maps of any size. is_exact: of the
+ * model, which then takes no algorithm that rounds more. */
+bool algorithm_fits(enum algorithm algorithm, bool is_exact, const struct layer *layer);
 
 #endif

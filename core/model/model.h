@@ -2,12 +2,15 @@
 #ifndef PPM_CORE_MODEL_MODEL_H
 #define PPM_CORE_MODEL_MODEL_H
 
+#include "core/model/program.h"
 #include "core/model/spec.h"
 
 struct ppm_model {
     uint64_t id;                 /* of this load; unique in the process */
     const struct simd_ops *simd; /* the kernels that its weights are packed for */
     struct spec spec;
+    struct section section; /* of the spec: its layers are the head's */
+    const struct layer *section_layers[LAYERS_MAX];
     uint64_t parameters, parameters_bytes;
     double compute_share; /* bfloat16_measure; 0: it computes with float32 */
     struct ppm_compute_error compute_error;

@@ -5,29 +5,30 @@
 #include "core/shape/winograd_tiles.h"
 
 /* All costs count whole tiles of 4 x 4 pixels. */
-static uint64_t whole_pixels(size_t h, size_t w)
+static uint64_t whole_pixels(struct map_size size)
 {
-    return (uint64_t)winograd_tiles(h, w) * SIMD_WINOGRAD_TILE * SIMD_WINOGRAD_TILE;
+    return (uint64_t)winograd_tiles(size.h, size.w) * SIMD_WINOGRAD_TILE * SIMD_WINOGRAD_TILE;
 }
 
-static uint64_t direct_cost(const struct layer *conv, size_t h, size_t w)
+static uint64_t direct_cost(const struct layer *conv, struct map_size out)
 {
-    return conv_taps(conv) * whole_pixels(h, w);
+    return conv_taps(conv) * whole_pixels(out);
 }
 
-static uint64_t winograd_cost(const struct layer *conv, size_t h, size_t w)
+static uint64_t winograd_cost(const struct layer *conv, struct map_size out)
 {
     enum { TRANSFORM_COST = 1280 }; /* of the weights: it pays from 12 tiles on, as measured */
-    (void)conv;
-    return (uint64_t)winograd_tiles(h, w) * SIMD_WINOGRAD_PLACES + TRANSFORM_COST;
+    const uint64_t tiles = (uint64_t)winograd_phases(&conv->window) *
+                           winograd_phase_tiles(&conv->window, out.h, out.w);
+    return tiles * SIMD_WINOGRAD_PLACES + TRANSFORM_COST;
 }
 
-static void place_nothing(struct plan *plan, struct room *room)
+static void place_nothing(struct section_plan *plan, struct room *room)
 {
     (void)plan, (void)room;
 }
 
-static void fill_nothing(struct plan *plan, const struct run *run)
+static void fill_nothing(struct section_plan *plan, const struct run *run)
 {
     (void)plan, (void)run;
 }
@@ -56,14 +57,13 @@ const struct choice *choice_of(enum algorithm algorithm)
     return choices[algorithm];
 }
 
-enum algorithm choose_algorithm(const struct spec *spec, const struct layer *conv, size_t h,
-                                size_t w)
+enum algorithm choose_algorithm(bool is_exact, const struct layer *conv, struct map_size out)
 {
     enum algorithm best = ALGORITHM_COUNT;
     uint64_t best_cost = UINT64_MAX;
     for (enum algorithm i = 0; i < ALGORITHM_COUNT; i++) {
         const uint64_t cost =
-            algorithm_fits(i, spec, conv) ? choice_of(i)->cost(conv, h, w) : UINT64_MAX;
+            algorithm_fits(i, is_exact, conv) ? choice_of(i)->cost(conv, out) : UINT64_MAX;
         if (cost < best_cost) {
             best = i;
             best_cost = cost;

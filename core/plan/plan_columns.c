@@ -25,15 +25,15 @@ struct sources {
 };
 
 /* For the columns that a kernel sees from a span. */
-static void look_up(const struct plan *plan, size_t branch, const struct span *span, size_t border,
-                    struct sources *ret)
+static void look_up(const struct section_plan *plan, size_t branch, const struct span *span,
+                    size_t border, struct sources *ret)
 {
     const size_t end = span->left + span->count + border;
     assert(span->count <= SPAN_MAX && border <= BORDER_MAX);
     ret->from = span->left > border ? span->left - border : 0;
-    ret->count = size_min(end, plan->g.w) - ret->from;
+    ret->count = size_min(end, plan->out.w) - ret->from;
     for (size_t i = 0; i < ret->count; i++) {
-        const struct resize_tap tap = plan_column_tap(plan, branch, ret->from + i);
+        const struct resize_tap tap = plan_column_tap(plan->pyramid, branch, ret->from + i);
         ret->low[i] = (uint32_t)tap.low;
         ret->high[i] = (uint32_t)tap.high;
         ret->near[i] = 1 - tap.weight;
@@ -55,13 +55,13 @@ static void add(float *restrict to, const float *restrict x, size_t count)
 
 /* One row of a branch's upsampled map: for each tap along the row, adds to u [tap][point]
  * [gemm_columns] the weights of the grid's points at the pixels of a span. */
-static void add_row(const struct plan *plan, size_t branch, const struct span *span,
+static void add_row(const struct section_plan *plan, size_t branch, const struct span *span,
                     const struct sources *sources, size_t row, float *u)
 {
-    const size_t kernel = plan->bottleneck_kernel, border = kernel / 2,
+    const size_t kernel = section_conv(plan->section)->window.size[0], border = kernel / 2,
                  stride = plan->simd->gemm_columns;
-    const struct resize_tap down = plan_row_tap(plan, branch, row);
-    const size_t row_floats = plan->g.branches[branch].pooled_w * stride;
+    const struct resize_tap down = plan_row_tap(plan->pyramid, branch, row);
+    const size_t row_floats = plan->pyramid->g.branches[branch].pooled_w * stride;
     float weights[4][SEEN_MAX] = {{0}};
     for (size_t i = 0; i < sources->count; i++) {
         weights[0][i] = (float)((1 - down.weight) * sources->near[i]);
@@ -69,7 +69,8 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
         weights[2][i] = (float)(down.weight * sources->near[i]);
         weights[3][i] = (float)(down.weight * sources->far[i]);
     }
-    for (size_t tap = 0; tap < kernel; tap++, u += geometry_points(&plan->g, branch) * stride) {
+    for (size_t tap = 0; tap < kernel;
+         tap++, u += geometry_points(&plan->pyramid->g, branch) * stride) {
         /* pixel j of the span sees column left + j + tap - border */
         const size_t sees = span->left + tap;
         const size_t first = sources->from + border > sees ? sources->from + border - sees : 0;
@@ -90,76 +91,81 @@ static void add_row(const struct plan *plan, size_t branch, const struct span *s
 }
 
 /* The same for all rows that the kernel sees from a span: u [tap][point][gemm_columns]. */
-static void add_span(const struct plan *plan, size_t branch, const struct span *span, float *u)
+static void add_span(const struct section_plan *plan, size_t branch, const struct span *span,
+                     float *u)
 {
-    const size_t kernel = plan->bottleneck_kernel, border = kernel / 2;
-    const size_t row_floats = kernel * geometry_points(&plan->g, branch) * plan->simd->gemm_columns;
+    const size_t kernel = section_conv(plan->section)->window.size[0], border = kernel / 2;
+    const size_t row_floats =
+        kernel * geometry_points(&plan->pyramid->g, branch) * plan->simd->gemm_columns;
     struct sources sources;
     look_up(plan, branch, span, border, &sources);
     for (size_t down = 0; down < kernel; down++)
-        if (span->row + down >= border && span->row + down < plan->g.h + border)
+        if (span->row + down >= border && span->row + down < plan->out.h + border)
             add_row(plan, branch, span, &sources, span->row + down - border, u + down * row_floats);
 }
 
-void plan_columns(const struct plan *plan, size_t tile, float *ret)
+void plan_columns(const struct section_plan *plan, size_t tile, float *ret)
 {
-    const size_t taps = plan->bottleneck_taps;
+    const size_t taps = conv_taps(section_conv(plan->section));
     const size_t stride = plan->simd->gemm_columns;
     const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
-    const size_t first_row = pixels.first / plan->g.w;
-    memset(ret, 0, plan->folded_steps * stride * sizeof *ret);
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
-        if (!plan->is_folded[i])
+    const size_t first_row = pixels.first / plan->out.w;
+    memset(ret, 0, plan->pyramid->folded_steps * stride * sizeof *ret);
+    for (size_t i = 0; i < plan->section->pyramid->branch_count; i++) {
+        if (!plan->pyramid->is_folded[i])
             continue;
-        struct span span = {.row = first_row, .left = pixels.first - first_row * plan->g.w};
+        struct span span = {.row = first_row, .left = pixels.first - first_row * plan->out.w};
         for (; span.column < pixels.columns; span.column += span.count, span.row++, span.left = 0) {
-            span.count = size_min(plan->g.w - span.left, pixels.columns - span.column);
+            span.count = size_min(plan->out.w - span.left, pixels.columns - span.column);
             add_span(plan, i, &span, ret);
         }
-        ret += taps * geometry_points(&plan->g, i) * stride;
+        ret += taps * geometry_points(&plan->pyramid->g, i) * stride;
     }
 }
 
-bool plan_shares_columns(const struct plan *plan)
+bool plan_shares_columns(const struct section_plan *plan)
 {
     enum { SHARED_BYTES = 128 << 10 };
-    const size_t tile_bytes = plan->folded_steps * plan->simd->gemm_columns * sizeof(float);
-    return plan->takes_columns && plan->tiles.count <= SHARED_BYTES / tile_bytes;
+    if (!plan->pyramid || !plan->pyramid->takes_columns)
+        return false;
+    const size_t steps = plan->pyramid->folded_steps;
+    return plan->tiles.count <= SHARED_BYTES / (steps * plan->simd->gemm_columns * sizeof(float));
 }
 
 /* Row-wise: u [width of the grid][gemm_columns], the weights along a row. */
-static void add_row_columns(const struct plan *plan, size_t branch, size_t tile, float *u)
+static void add_row_columns(const struct section_plan *plan, size_t branch, size_t tile, float *u)
 {
     const size_t stride = plan->simd->gemm_columns;
     const struct tile_pixels pixels = tiles_at(&plan->tiles, tile);
     for (size_t j = 0; j < pixels.columns; j++) {
-        const struct resize_tap right = plan_column_tap(plan, branch, pixels.first + j);
+        const struct resize_tap right = plan_column_tap(plan->pyramid, branch, pixels.first + j);
         u[right.low * stride + j] += (float)(1 - right.weight);
         u[right.high * stride + j] += (float)right.weight;
     }
 }
 
-void plan_place_along_columns(struct plan *plan, struct room *room)
+void plan_place_along_columns(struct section_plan *plan, struct room *room)
 {
     if (plan->tiles.in_row > 0)
-        plan->along_columns = room_take(room, size_times(plan->tiles.in_row, plan->folded_steps),
-                                        plan->simd->gemm_columns * sizeof *plan->along_columns);
+        plan->pyramid->along_columns =
+            room_take(room, size_times(plan->tiles.in_row, plan->pyramid->folded_steps),
+                      plan->simd->gemm_columns * sizeof *plan->pyramid->along_columns);
 }
 
 /* For all tiles of a row and all folded branches. */
-void plan_fill_along_columns(struct plan *plan, const struct run *run)
+void plan_fill_along_columns(struct section_plan *plan, const struct run *run)
 {
     size_t done = 0;
-    const size_t tile_floats = plan->folded_steps * plan->simd->gemm_columns;
-    float *u = plan->along_columns;
+    const size_t tile_floats = plan->pyramid->folded_steps * plan->simd->gemm_columns;
+    float *u = plan->pyramid->along_columns;
     for (size_t tile = 0; tile < plan->tiles.in_row && run_goes_on(run, &done, tile_floats);
          tile++) {
         memset(u, 0, tile_floats * sizeof *u);
-        for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
-            if (!plan->is_folded[i])
+        for (size_t i = 0; i < plan->section->pyramid->branch_count; i++) {
+            if (!plan->pyramid->is_folded[i])
                 continue;
             add_row_columns(plan, i, tile, u);
-            u += plan->g.branches[i].pooled_w * plan->simd->gemm_columns;
+            u += plan->pyramid->g.branches[i].pooled_w * plan->simd->gemm_columns;
         }
     }
 }

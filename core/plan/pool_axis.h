@@ -26,10 +26,11 @@ struct pool_axis {
 };
 
 /* The axis without its tables; then their places; then their contents. run may be NULL. */
-struct pool_axis pool_axis_of(const struct spec *spec, const struct geometry *g, enum axis axis);
-void pool_axis_place(struct pool_axis *axis, const struct spec *spec, const struct geometry *g,
-                     struct room *room);
-void pool_axis_fill(struct pool_axis *axis, const struct spec *spec, const struct geometry *g,
+struct pool_axis pool_axis_of(const struct pyramid *pyramid, const struct geometry *g,
+                              enum axis axis);
+void pool_axis_place(struct pool_axis *axis, const struct pyramid *pyramid,
+                     const struct geometry *g, struct room *room);
+void pool_axis_fill(struct pool_axis *axis, const struct pyramid *pyramid, const struct geometry *g,
                     const struct run *run);
 
 #endif

@@ -33,32 +33,34 @@ static void transform_line(const double *from, size_t extent, size_t grid, size_
     }
 }
 
-void winograd_place_seen(struct plan *plan, struct room *room)
+void winograd_place_seen(struct section_plan *plan, struct room *room)
 {
-    const size_t rows = ON_AXIS * winograd_tiles_on(plan->g.h),
-                 columns = ON_AXIS * winograd_tiles_on(plan->g.w);
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
-        if (!plan->is_folded[i])
+    const size_t rows = ON_AXIS * winograd_tiles_on(plan->out.h),
+                 columns = ON_AXIS * winograd_tiles_on(plan->out.w);
+    for (size_t i = 0; i < plan->section->pyramid->branch_count; i++) {
+        if (!plan->pyramid->is_folded[i])
             continue;
-        const struct branch_geometry *branch = &plan->g.branches[i];
-        plan->rows_seen[i] = room_take(room, branch->pooled_h, rows * sizeof(float));
-        plan->columns_seen[i] = room_take(room, branch->pooled_w, columns * sizeof(float));
+        const struct branch_geometry *branch = &plan->pyramid->g.branches[i];
+        plan->pyramid->rows_seen[i] = room_take(room, branch->pooled_h, rows * sizeof(float));
+        plan->pyramid->columns_seen[i] = room_take(room, branch->pooled_w, columns * sizeof(float));
     }
 }
 
-void winograd_fill_seen(struct plan *plan, const struct run *run)
+void winograd_fill_seen(struct section_plan *plan, const struct run *run)
 {
-    const size_t h = plan->g.h, w = plan->g.w;
+    const size_t h = plan->out.h, w = plan->out.w;
     const size_t rows = ON_AXIS * winograd_tiles_on(h), columns = ON_AXIS * winograd_tiles_on(w);
     size_t done = 0;
-    for (size_t i = 0; i < plan->spec->pyramid.branch_count; i++) {
-        if (!plan->is_folded[i])
+    for (size_t i = 0; i < plan->section->pyramid->branch_count; i++) {
+        if (!plan->pyramid->is_folded[i])
             continue;
-        const size_t grid_h = plan->g.branches[i].pooled_h, grid_w = plan->g.branches[i].pooled_w;
+        const size_t grid_h = plan->pyramid->g.branches[i].pooled_h,
+                     grid_w = plan->pyramid->g.branches[i].pooled_w;
         for (size_t k = 0; k < grid_h && run_goes_on(run, &done, rows * ON_AXIS); k++)
-            transform_line(plan->rows_from[i], h, grid_h, k, plan->rows_seen[i] + k * rows);
+            transform_line(plan->pyramid->rows_from[i], h, grid_h, k,
+                           plan->pyramid->rows_seen[i] + k * rows);
         for (size_t k = 0; k < grid_w && run_goes_on(run, &done, columns * ON_AXIS); k++)
-            transform_line(plan->columns_from[i], w, grid_w, k,
-                           plan->columns_seen[i] + k * columns);
+            transform_line(plan->pyramid->columns_from[i], w, grid_w, k,
+                           plan->pyramid->columns_seen[i] + k * columns);
     }
 }

@@ -2,9 +2,9 @@
 #ifndef PPM_CORE_PLAN_WINOGRAD_SEEN_H
 #define PPM_CORE_PLAN_WINOGRAD_SEEN_H
 
-#include "core/plan/plan.h"
+#include "core/plan/section_plan.h"
 
-void winograd_place_seen(struct plan *plan, struct room *room);
-void winograd_fill_seen(struct plan *plan, const struct run *run);
+void winograd_place_seen(struct section_plan *plan, struct room *room);
+void winograd_fill_seen(struct section_plan *plan, const struct run *run);
 
 #endif

@@ -32,7 +32,7 @@ static uint64_t folding_saves_flops(const struct spec *spec, const struct geomet
     const struct layer *bottleneck = spec_bottleneck(spec);
     uint64_t saves = 0;
     for (size_t i = 0; bottleneck && i < spec->pyramid.branch_count; i++)
-        saves += folding_saves(spec, g, i);
+        saves += folding_saves(&spec->pyramid, g, i);
     return bottleneck ? 2 * g->input.n * bottleneck->out_channels * conv_taps(bottleneck) * saves
                       : 0;
 }

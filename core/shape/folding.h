@@ -9,8 +9,9 @@
 
 #include "core/shape/geometry.h"
 
-/* Multiply-adds that folding the branch saves, for each map and each output channel and tap of the
- * bottleneck. 0: it saves none, or the head does not begin with a conv. */
-uint64_t folding_saves(const struct spec *spec, const struct geometry *geometry, size_t branch);
+/* Multiply-adds that folding the branch into a conv saves, for each map and each output channel and
+ * tap of the conv. 0: it saves none. */
+uint64_t folding_saves(const struct pyramid *pyramid, const struct geometry *geometry,
+                       size_t branch);
 
 #endif

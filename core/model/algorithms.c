@@ -17,8 +17,10 @@ static bool taps_fits(bool is_exact, const struct layer *conv)
 static bool winograd_fits(bool is_exact, const struct layer *conv)
 {
     enum { CHANNELS_MIN = 24 };
-    return conv->window.size[0] == 3 && !is_exact && conv->in_channels >= CHANNELS_MIN &&
-           conv->out_channels >= CHANNELS_MIN;
+    const struct window *window = &conv->window;
+    return window->size[0] == 3 && window->size[1] == 3 && window->stride[0] == 1 &&
+           window->stride[1] == 1 && conv->groups == 1 && !is_exact &&
+           conv->in_channels >= CHANNELS_MIN && conv->out_channels >= CHANNELS_MIN;
 }
 
 bool algorithm_fits(enum algorithm algorithm, bool is_exact, const struct layer *layer)

@@ -11,7 +11,7 @@
 bool bfloat16_takes(const struct spec *spec, const struct layer *conv)
 {
     return spec->compute == COMPUTE_BFLOAT16 && conv->kind == LAYER_CONV &&
-           !algorithm_fits(ALGORITHM_WINOGRAD, spec->is_exact, conv);
+           !conv_is_depthwise(conv) && !algorithm_fits(ALGORITHM_WINOGRAD, spec->is_exact, conv);
 }
 
 enum {

@@ -9,7 +9,7 @@ enum ppm_status bfloat16_require(const char *path, const struct simd_ops *ops,
                                  struct ppm_error *error);
 
 /* Whether a conv of the model is computed with bfloat16: in a model that asks for it, every conv
- * except those that fit Winograd's form, which is faster with float32. */
+ * except depthwise ones, and those that fit Winograd's form, which is faster with float32. */
 bool bfloat16_takes(const struct spec *spec, const struct layer *conv);
 
 /* The time of products of bfloat16, as a share of float32's; measuring it takes milliseconds. */

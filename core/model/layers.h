@@ -146,7 +146,7 @@ struct layer {
     float *slopes; /* prelu: [out] */
     /* conv, norms and affine: y_c = scale[c] * v_c + shift[c], where v_c is the sum of products,
      * the normalized x_c, or x_c. Kept in double, so that folding a norm into the layer before it
-     * rounds nothing. */
+     * rounds nothing; the norm then has neither. */
     double *scale, *shift;    /* [out] */
     float *scale32, *shift32; /* the same rounded, for the kernels */
     uint64_t parameters;      /* trained values read for this layer, folded norms included */

@@ -26,7 +26,7 @@ static size_t word_of(const struct layer *layer, size_t part, size_t tap)
 size_t conv_panel_words(const struct layer *layer)
 {
     return layer->bfloat16 ? word_of(layer, layer->part_count - 1, conv_taps(layer))
-                           : layer->in_channels * conv_taps(layer);
+                           : layer->in_channels / layer->groups * conv_taps(layer);
 }
 
 size_t conv_bytes(const struct layer *layer)
@@ -82,6 +82,38 @@ enum simd_words conv_float32_words(const struct layer *layer)
     return layer->bfloat16 ? SIMD_BFLOAT16_WEIGHTS : SIMD_FLOAT32;
 }
 
+struct layer conv_group(const struct layer *layer, size_t index)
+{
+    struct layer group = *layer;
+    group.groups = 1;
+    group.in_channels = layer->in_channels / layer->groups;
+    group.out_channels = layer->out_channels / layer->groups;
+    const size_t first = index * group.out_channels;
+    group.panels += first * conv_panel_words(layer);
+    if (layer->scale) {
+        group.scale += first;
+        group.shift += first;
+    }
+    if (layer->scale32) {
+        group.scale32 += first;
+        group.shift32 += first;
+    }
+    return group;
+}
+
+const float *conv_row(const struct layer *layer, size_t channel, size_t part, size_t tap,
+                      size_t *ret_rows)
+{
+    const size_t taps = conv_taps(layer), outs = layer->out_channels / layer->groups;
+    *ret_rows = 1;
+    if (conv_is_depthwise(layer))
+        return layer->panels + channel * taps + tap;
+    const struct layer group = conv_group(layer, channel / outs);
+    const size_t panel = channel % outs / layer->simd->gemm_rows;
+    *ret_rows = conv_panel_rows(&group, panel);
+    return conv_panel_at(&group, panel, part, tap, 0) + channel % outs % layer->simd->gemm_rows;
+}
+
 static void pack_panel(struct layer *layer, size_t index, const float *weights)
 {
     const size_t rows = conv_panel_rows(layer, index), taps = conv_taps(layer);
@@ -98,13 +130,22 @@ static void pack_panel(struct layer *layer, size_t index, const float *weights)
 enum ppm_status conv_pack(struct layer *layer, const float *weights,
                           const struct ppm_progress *progress, struct ppm_error *error)
 {
-    layer->panels = core_allocate(conv_bytes(layer), error);
-    for (size_t index = 0; layer->panels && index < conv_panel_count(layer); index++) {
-        if (load_check(progress, error) != PPM_OK)
-            break;
-        pack_panel(layer, index, weights);
+    if (!(layer->panels = core_allocate(conv_bytes(layer), error)))
+        return error->status;
+    if (conv_is_depthwise(layer)) {
+        memcpy(layer->panels, weights, conv_bytes(layer));
+        return PPM_OK;
     }
-    return error->status;
+    for (size_t g = 0; g < layer->groups; g++) {
+        struct layer group = conv_group(layer, g);
+        for (size_t index = 0; index < conv_panel_count(&group); index++) {
+            if (load_check(progress, error) != PPM_OK)
+                return error->status;
+            pack_panel(&group, index, weights);
+        }
+        weights += group.out_channels * conv_panel_words(&group);
+    }
+    return PPM_OK;
 }
 
 static void narrow_panel(const struct layer *wide, size_t index, const struct layer *narrow)
@@ -129,12 +170,15 @@ enum ppm_status conv_narrow(struct layer *layer, const struct ppm_progress *prog
     narrow.panels = core_allocate(conv_bytes(&narrow), error);
     if (!narrow.panels)
         return error->status;
-    for (size_t index = 0; index < conv_panel_count(layer); index++) {
-        if (load_check(progress, error) != PPM_OK) {
-            free(narrow.panels);
-            return error->status;
+    for (size_t g = 0; g < layer->groups; g++) {
+        const struct layer wide_group = conv_group(layer, g), group = conv_group(&narrow, g);
+        for (size_t index = 0; index < conv_panel_count(&group); index++) {
+            if (load_check(progress, error) != PPM_OK) {
+                free(narrow.panels);
+                return error->status;
+            }
+            narrow_panel(&wide_group, index, &group);
         }
-        narrow_panel(layer, index, &narrow);
     }
     free(layer->panels);
     *layer = narrow;

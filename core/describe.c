@@ -14,8 +14,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
     *ret_info = (struct ppm_model_info){
         .name = spec->name,
         .config_json = spec->json,
-        .inputs = {{"x", spec->channels}},
-        .input_count = 1,
+        .input_count = spec->graph.input_count,
         .output_channels = spec->output_channels,
         .layout = spec->layout,
         .output_dtype = spec->output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32,
@@ -32,6 +31,10 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .warm_up = spec->warm_up,
         .warm_up_count = spec->warm_up_count,
     };
+    for (size_t i = 0; i < spec->graph.input_count; i++) {
+        const struct node *input = &spec->graph.nodes[i];
+        ret_info->inputs[i] = (struct ppm_input_info){input->name, input->layer.out_channels};
+    }
 }
 
 static const char *folded_note(const struct layer *layer)

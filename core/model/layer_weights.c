@@ -31,16 +31,27 @@ static bool allocate_affine(struct loader *loader, struct layer *layer)
     return layer->shift != NULL;
 }
 
-/* The parts of a conv's channels: those of the concat if the head starts with this conv. */
+/* The section that begins with the conv; NULL for one further on, or of a branch. */
+static const struct section *find_section(const struct program *program, const struct layer *conv)
+{
+    for (size_t i = 0; i < program->count; i++) {
+        const struct section *section = &program->steps[i].section;
+        if (program->steps[i].is_section && section_conv(section) == conv)
+            return section;
+    }
+    return NULL;
+}
+
+/* A conv's channels come in the parts of its section. With groups, it reads one value. */
 static bool copy_parts(struct loader *loader, struct layer *layer)
 {
-    const struct spec *spec = &loader->model->spec;
     const struct part whole = {.source = PART_MAP, .channels = layer->in_channels / layer->groups};
-    const bool is_bottleneck = !spec->is_network && layer == &spec->graph.nodes[2].layer;
-    layer->part_count = is_bottleneck ? spec->pyramid.part_count : 1;
+    const struct section *section = find_section(&loader->model->program, layer);
+    const bool is_split = section && layer->groups == 1;
+    layer->part_count = is_split ? section->part_count : 1;
     layer->parts = core_allocate(layer->part_count * sizeof *layer->parts, loader->error);
     if (layer->parts)
-        memcpy(layer->parts, is_bottleneck ? spec->pyramid.parts : &whole,
+        memcpy(layer->parts, is_split ? section->parts : &whole,
                layer->part_count * sizeof *layer->parts);
     return layer->parts != NULL;
 }

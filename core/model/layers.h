@@ -137,8 +137,8 @@ struct layer {
 
     /* weights */
     size_t norms_folded; /* how many batch norms scale and shift include */
-    /* conv: packed by conv_pack. Its channels come in parts: those of the concat for the first conv
-     * of a head, otherwise one. */
+    /* conv: packed by conv_pack. Its channels, or those of a group, come in parts: those of the
+     * section that begins with it, otherwise one. */
     float *panels;
     const struct simd_bfloat16 *bfloat16; /* kernels for panels of pairs (conv_narrow), or NULL */
     struct part *parts;

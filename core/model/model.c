@@ -130,6 +130,8 @@ enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
 {
     struct spec *spec = &model->spec;
     struct loader loader = {.model = model, .path = path, .progress = progress, .error = error};
+    if (program_of(&spec->graph, &model->program, error) != PPM_OK)
+        return error->status;
     if (!(loader.source = weights_open(&spec->weights, progress, error)))
         return error->status;
     for (size_t i = 0; i < spec->graph.count; i++)
@@ -183,6 +185,7 @@ void ppm_model_free(struct ppm_model *model)
 {
     if (!model)
         return;
+    program_release(&model->program);
     spec_release(&model->spec);
     free(model);
 }

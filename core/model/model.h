@@ -9,6 +9,7 @@ struct ppm_model {
     uint64_t id;                 /* of this load; unique in the process */
     const struct simd_ops *simd; /* the kernels that its weights are packed for */
     struct spec spec;
+    struct program program; /* of spec.graph */
     struct section section; /* of the spec: its layers are the head's */
     const struct layer *section_layers[LAYERS_MAX];
     uint64_t parameters, parameters_bytes;
@@ -19,7 +20,8 @@ struct ppm_model {
 /* An empty model, for the configuration at path. ppm_model_free frees it. */
 struct ppm_model *model_create(const char *path, struct ppm_error *error);
 
-/* Reads the weights of all layers of model->spec, folds the norms, packs the convolutions. */
+/* Makes the program of the graph, reads the weights of all layers, folds the norms, packs the
+ * convolutions for the parts that the program's sections read. */
 enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
                                    const struct ppm_progress *progress, struct ppm_error *error);
 

@@ -285,6 +285,10 @@ soak: $(PROGRAM) $(call setup,reliability) ## An hour of mixed load, or SOAK_MIN
 test-export: $(PROGRAM) $(call setup,export) ## tools/export.py compared with PyTorch; ARGS="-k NAME" for some
 	$(Q)$(PYTEST) tests/export $(ARGS)
 
+.PHONY: test-networks
+test-networks: $(PROGRAM) $(call setup,networks) ## Whole networks compared with PyTorch; ARGS="-k pspnet50" for some
+	$(Q)$(PYTEST) tests/networks $(ARGS)
+
 REDOCLY := build/npm/@redocly/cli@1.34.5
 .PHONY: test-openapi
 test-openapi: $(REDOCLY)/package.json # /openapi.json by OpenAPI's schema and Redocly's rules

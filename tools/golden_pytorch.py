@@ -10,7 +10,8 @@ and run it with /usr/bin/python3, after tools/golden_cases.py. Another kind of C
 last bit or two of some values, well inside the tolerance.
 
 Cases called tf-... belong to tools/golden_tfjs.mjs: they are never written here, but --check
-compares all of those whose operators PyTorch has, which is all but the asymmetric resize.
+compares all of those whose operators PyTorch has, which is all but the asymmetric resize. Cases
+called net-... belong to tests/networks/golden.py.
 """
 import argparse
 import json
@@ -196,7 +197,8 @@ def main():
     parser.add_argument("cases", nargs="*")
     args = parser.parse_args()
     parent = args.out or args.check
-    folders = sorted(parent / case for case in args.cases) or sorted(parent.glob("*/"))
+    folders = sorted(parent / case for case in args.cases) or sorted(
+        folder for folder in parent.glob("*/") if not folder.name.startswith("net-"))
     torch.set_grad_enabled(False)
     if args.check:
         failed = [folder.name for folder in folders if not check(folder)]

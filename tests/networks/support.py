@@ -1,0 +1,44 @@
+"""Files and processes that the tests and tools of this folder share."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SERVER = os.environ.get("PPM_SERVER", str(ROOT / "build/ppm-server"))
+sys.path.insert(0, str(ROOT / "tools"))
+
+import safetensors_io  # noqa: E402
+
+
+def write_weights(path, tensors, dtype="F32"):
+    safetensors_io.save(path, {name: (values.shape, values.ravel()) for name, values in tensors.items()}, dtype)
+
+
+def model_text(config):
+    """A model's JSON: a line per key, and per entry of the network."""
+    lines = []
+    for key, value in config.items():
+        text = json.dumps(value)
+        if key == "network":
+            text = "[\n" + ",\n".join(f"    {json.dumps(entry)}" for entry in value) + "\n  ]"
+        lines.append(f"  {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def run(model, x, folder, threads=0):
+    """-> what ppm-server computes from x, or from {name: x}; threads: 0 for as many as there are cores"""
+    inputs = x if isinstance(x, dict) else {"": x}
+    arguments = []
+    for name, values in inputs.items():
+        file = folder / f"{name or 'x'}.npy"
+        np.save(file, np.ascontiguousarray(values, np.float32))
+        arguments += ["--input", f"{name}={file}" if name else file]
+    cores = sorted(os.sched_getaffinity(0))[:threads or None]
+    done = subprocess.run([SERVER, "run", "--model", model, *arguments, "--output", folder / "y.npy"],
+                          capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    assert done.returncode == 0, done.stderr
+    return np.load(folder / "y.npy")

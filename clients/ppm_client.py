@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""usage: ppm_client.py X.npy Y.npy [--url URL] [--model NAME] [--key KEY] [--shared-memory]
+"""usage: ppm_client.py X.npy Y.npy [--url URL] [--model NAME] [--size H,W] [--key KEY] [--shared-memory]
 
 A client for ppm-server: NumPy arrays in and out, over http://HOST:PORT, https:// or unix:/PATH.
 
@@ -154,15 +154,17 @@ class Client:
     def __exit__(self, *_):
         self.connection.close()
 
-    def infer(self, x, model="", layout=None):
-        """x: [N, C, H, W] or [C, H, W], or in layout "NHWC"; returns y in the same layout."""
-        data = self.post_npy(x, model, {"layout": layout})
+    def infer(self, x, model="", layout=None, size=None):
+        """x: [N, C, H, W] or [C, H, W], or in layout "NHWC"; returns y in the same layout. size: (H, W)
+        of y in pixels; None for the model's own."""
+        data = self.post_npy(x, model, {"layout": layout, "size": size_text(size)})
         with reading("a .npy"):
             return array_of_npy(data)
 
-    def stages(self, x, model="", layout=None):
+    def stages(self, x, model="", layout=None, size=None):
         """y and all intermediate results, by name: y, branch.0.pooled, branch.0.output, ..., head."""
-        data = self.post_npy(x, model, {"layout": layout, "stages": 1}, "application/octet-stream")
+        data = self.post_npy(x, model, {"layout": layout, "size": size_text(size), "stages": 1},
+                             "application/octet-stream")
         with reading("safetensors"):
             start = 8 + int.from_bytes(data[:8], "little")
             if start > len(data):
@@ -177,19 +179,18 @@ class Client:
         x = array_of(x)
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
-        query = urllib.parse.urlencode({name: value for name, value in query.items() if value})
         body = [head.getvalue(), memoryview(x).cast("B")]
-        return self.ask("POST", path_of(model) + (query and f"?{query}"), body,
+        return self.ask("POST", path_of(model, query), body,
                         {"Content-Type": "application/x-npy", "Accept": accept,
                          "Content-Length": str(len(head.getvalue()) + x.nbytes)})
 
-    def describe(self, model="", shape=None):
+    def describe(self, model="", shape=None, size=None):
         """The response to GET /ppm/{model}, with the cost of a request of a shape."""
-        query = f"?shape={','.join(map(str, shape))}" if shape else ""
-        return read_json(self.ask("GET", path_of(model) + query))
+        query = {"shape": shape and ",".join(map(str, shape)), "size": size_text(size)}
+        return read_json(self.ask("GET", path_of(model, query)))
 
-    def share(self, shape, model=""):
-        return Shared(self, shape, model)
+    def share(self, shape, model="", size=None):
+        return Shared(self, shape, model, size)
 
     def post_json(self, target, value):
         return self.ask("POST", target, json.dumps(value), {"Content-Type": "application/json"})
@@ -255,9 +256,10 @@ class Client:
 class Shared:
     """x and y in memory shared by this process and the server; from Client.share."""
 
-    def __init__(self, client, shape, model):
-        description = client.describe(model, shape)
+    def __init__(self, client, shape, model, size):
+        description = client.describe(model, shape, size)
         self.client, self.shape = client, list(shape)
+        self.parameters = {"size": size_text(size)} if size else {}
         with reading("a description of a model"):
             self.model = description["name"]
             self.x_bytes, self.y_bytes = (int(description["request"][name])
@@ -299,7 +301,7 @@ class Shared:
 
         answer = read_json(self.client.post_json(f"/v2/models/{urllib.parse.quote(self.model, safe='')}/infer", {
             "inputs": [{"name": "x", "shape": self.shape, "datatype": "FP32",
-                        "parameters": place(0, self.x_bytes)}],
+                        "parameters": place(0, self.x_bytes)}], "parameters": self.parameters,
             "outputs": [{"name": "y", "parameters": place(self.x_bytes, self.y_bytes)}]}))
         with reading("one of an inference"):
             y = answer["outputs"][0]
@@ -307,10 +309,20 @@ class Shared:
         return self.y
 
 
-def path_of(model):
+def path_of(model, query):
     if model is not None and not isinstance(model, str):
         raise Error(None, f"model: found {model!r}, expected a name")
-    return f"/ppm/{urllib.parse.quote(model, safe='')}" if model else "/ppm"
+    query = urllib.parse.urlencode({name: value for name, value in query.items() if value}, safe=",")
+    return (f"/ppm/{urllib.parse.quote(model, safe='')}" if model else "/ppm") + (query and f"?{query}")
+
+
+def size_text(size):
+    """"480,640"; None for None."""
+    try:
+        h, w = (None, None) if size is None else size
+        return None if size is None else f"{h:d},{w:d}"
+    except (TypeError, ValueError) as error:
+        raise Error(None, f"size: found {size!r}, expected (H, W) in pixels") from error
 
 
 def array_of(x):
@@ -391,18 +403,20 @@ def main():
     parser.add_argument("y", metavar="Y.npy")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="or unix:/PATH")
     parser.add_argument("--model", default="", help="[the server's first]")
+    parser.add_argument("--size", metavar="H,W", help="of y in pixels [the model's]")
     parser.add_argument("--key", help="if the server needs one")
     parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
     options = parser.parse_args()
+    size = options.size and [int(extent) for extent in options.size.split(",")]
     with reading_file(options.x):
         x = np.load(options.x)
         if not isinstance(x, np.ndarray):
             raise ValueError("found a .npz, expected a .npy")
     with Client(options.url, options.key) as client:
         if not options.shared_memory:
-            np.save(options.y, client.infer(x, options.model))
+            np.save(options.y, client.infer(x, options.model, size=size))
             return
-        with client.share(x.shape, options.model) as shared:
+        with client.share(x.shape, options.model, size) as shared:
             shared.x[:] = x
             np.save(options.y, shared.infer())
 

@@ -33,16 +33,19 @@ static const struct command commands[] = {
      "  --model FILE                 the model's JSON\n"
      "  --input FILE                 x, a .npy of float32, float64 or float16\n"
      "  --output FILE                y, a .npy; for a label map also a .png\n"
-     "  --layout NCHW|NHWC           of x and y [the model's]\n",
+     "  --layout NCHW|NHWC           of x and y [the model's]\n"
+     "  --size H,W                   of y [the model's]\n",
      "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
     {"describe", command_describe, "show a model's layers and the cost of a request",
      "  --model FILE                 the model's JSON\n"
-     "  --shape N,C,H,W              also show the cost of this input shape\n",
+     "  --shape N,C,H,W              also show the cost of this input shape\n"
+     "  --size H,W                   of the output [the model's]\n",
      "ppm-server describe --model configs/models/fast-scnn.json --shape 1,128,32,64"},
     {"bench", command_bench, "time the computation without HTTP",
      "  --model FILE                 the model's JSON\n"
      "  --shape N,C,H,W              of the input\n"
+     "  --size H,W                   of the output [the model's]\n"
      "  --threads T                  computing threads [one per core]\n"
      "  --seconds S                  how long to run [3]\n"
      "  --reference                  compute the literal graph in double precision\n"

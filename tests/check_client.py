@@ -105,10 +105,17 @@ def check_tensors(url):
               "stages in NHWC")
         costs = client.describe("listing1-pytorch-ppm", x.shape)["request"]
         check(costs["output_shape"] == list(y.shape), f"described: {costs}")
+        check(client.infer(x, size=(5, 30)).shape == (2, 12, 5, 30), "a size")
+        check(client.stages(x, size=np.array([5, 30]))["y"].shape == (2, 12, 5, 30), "stages of a size")
+        check(client.describe(shape=x.shape, size=(5, 30))["request"]["output_shape"] == [2, 12, 5, 30],
+              "described with a size")
+        for size in (5, (5,), (5, 30, 1), (5.5, 30), "5,30", ("5", "30")):
+            check("size: found" in str(error_of(lambda size=size: client.infer(x, size=size))), f"size {size!r}")
         error = error_of(lambda: client.infer(x[:, :3]))
         check(error.status == 422 and "takes 4" in str(error), f"found {error}")
         check(np.array_equal(client.infer(x), y), "after an error")
         check(client.connection.sock is connection, "the connection was not kept")
+        check("size: found" in str(error_of(lambda: client.infer(x, size=(0, 30)))), "a size of 0")
 
 
 BUSY = answer(503, b'{"detail": "the queue is full"}', "Retry-After: 0\r\n")

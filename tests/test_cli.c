@@ -95,9 +95,9 @@ Test(cli, wrong_usage_is_exit_status_2_and_one_line)
          "bench, health\n"},
         {{"run", "--frobnicate"},
          "unknown flag \"--frobnicate\"; known flags are --model, --input, "
-         "--output, --layout\n"},
+         "--output, --layout, --size\n"},
         {{"describe", "x.json"},
-         "expected a flag, found \"x.json\"; known flags are --model, --shape"},
+         "expected a flag, found \"x.json\"; known flags are --model, --shape, --size\n"},
         {{"serve", "--frobnicate"},
          "unknown flag \"--frobnicate\"; \"ppm-server serve --help\" lists"},
         {{"serve", "stray"}, "stray"},

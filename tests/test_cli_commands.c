@@ -96,6 +96,42 @@ Test(cli_commands, describe_tells_layers_and_with_a_shape_costs)
     live_output_free(&output);
 }
 
+Test(cli_commands, a_size_of_the_output)
+{
+    static const struct {
+        const char *arguments[9], *text;
+        int status;
+    } cases[] = {
+        {{"run", "--model", LISTING1_MODEL, "--input", "configs/samples/features-4x30x30.npy",
+          "--output", "/dev/null", "--size=5,31"},
+         "wrote /dev/null: [1, 12, 5, 31] as NCHW",
+         0},
+        {{"describe", "--model", LISTING1_MODEL, "--shape", "1,4,30,30", "--size", "5,31"},
+         "[1, 12, 5, 31] (N, C, H, W)",
+         0},
+        {{"bench", "--model", LISTING1_MODEL, "--shape", "1,4,3,3", "--seconds=1", "--size=9,9"},
+         "median_ms",
+         0},
+        {{"run", "--model", LISTING1_MODEL, "--input", "/nowhere/x.npy", "--output", "y.npy",
+          "--size=5x31"},
+         "ppm-server run: size: found \"5x31\", expected H,W in pixels, such as 480,640\n",
+         2},
+        {{"bench", "--model", LISTING1_MODEL, "--shape", "1,4,3,3", "--size=0,9"},
+         "ppm-server bench: size: found \"0,9\"",
+         2},
+        {{"describe", "--model", LISTING1_MODEL, "--shape", "1,4,3,3", "--size=9,65537"},
+         "found an output size of 9 x 65537 pixels (H x W), expected at most 65536 each",
+         1},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct live_output output = live_run(cases[i].arguments, NULL);
+        cr_assert(output.status == cases[i].status &&
+                      (strstr(output.out, cases[i].text) || strstr(output.err, cases[i].text)),
+                  "case %zu: %d %s%s", i, output.status, output.out, output.err);
+        live_output_free(&output);
+    }
+}
+
 Test(cli_commands, what_cannot_be_printed_is_a_failure)
 {
     static const char *const cases[][6] = {

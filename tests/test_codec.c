@@ -1,5 +1,4 @@
-/* test_codec.c - what the forms share: media types, Accept, shapes, raw bytes, channels. */
-#include "server/codec/axes.h"
+/* test_codec.c - what the forms share: media types, Accept, raw bytes, channels. */
 #include "server/codec/json/json.h"
 #include "server/codec/negotiate.h"
 #include "server/codec/npy/npy.h"
@@ -175,59 +174,6 @@ Test(codec, rows_are_whole)
         cr_expect(form->decode || (!form->look && !form->stream), "%s", form->name);
         cr_expect(codec_form_of_extension(form->extension ? form->extension : "?") ==
                   (form->extension ? form : NULL));
-    }
-}
-
-Test(codec, shapes_are_parsed)
-{
-    static const struct {
-        const char *text;
-        size_t count;
-        size_t axes[4];
-    } cases[] = {{"1,4,30,30", 4, {1, 4, 30, 30}},
-                 {" 1 ,\t4, 30 ,30 ", 4, {1, 4, 30, 30}},
-                 {"4,30,31", 3, {4, 30, 31}},
-                 {"18446744073709551615,1,1", 3, {SIZE_MAX, 1, 1}}};
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct ppm_error error = {0};
-        size_t axes[4], count = 0;
-        cr_assert(codec_parse_shape(cases[i].text, axes, &count, &error) == PPM_OK, "%s: %s",
-                  cases[i].text, error.text);
-        cr_assert(count == cases[i].count, "%s", cases[i].text);
-        cr_assert(memcmp(axes, cases[i].axes, count * sizeof axes[0]) == 0, "%s", cases[i].text);
-    }
-}
-
-Test(codec, shapes_are_refused)
-{
-    static const struct {
-        const char *text, *sentence;
-    } cases[] = {
-        {"", "shape \"\": axis 0 is \"\", expected a positive integer"},
-        {"1,4", "shape \"1,4\": found 2 axes, expected 3 or 4, such as 1,4,30,30"},
-        {"1,2,3,4,5", "found 5 axes, expected 3 or 4"},
-        {"1,4,x,30", "shape \"1,4,x,30\": axis 2 is \"x\", expected a positive integer"},
-        {"1,4,30,0", "axis 3 is \"0\""},
-        {"1,4,-30,30", "axis 2 is \"-30\""},
-        {"1,4,+30,30", "axis 2 is \"+30\""},
-        {"1,4,3 0,30", "axis 2 is \"3 0\""},
-        {"1,4,30.0,30", "axis 2 is \"30.0\""},
-        {"1,4,30,", "axis 3 is \"\""},
-        {"1,,30,30", "axis 1 is \"\""},
-        {"[1,4,30,30]", "axis 0 is \"[1\""},
-        {"1,4,18446744073709551616", "axis 2 is \"18446744073709551616\""},
-        {"1,4,30,\n\xff", "axis 3 is \"\\x0a\\xff\""},
-        {"1,4,30,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-         "axis 3 is \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\""},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct ppm_error error = {0};
-        size_t axes[4] = {9, 9, 9, 9}, count = 9;
-        cr_assert(codec_parse_shape(cases[i].text, axes, &count, &error) == PPM_MALFORMED, "%s",
-                  cases[i].text);
-        cr_assert(strstr(error.text, cases[i].sentence) != NULL, "%s: %s", cases[i].text,
-                  error.text);
-        cr_assert(count == 9 && axes[0] == 9, "%s: an output was touched", cases[i].text);
     }
 }
 

@@ -31,19 +31,24 @@ static void write_heavy(char directory[LIVE_PATH_BYTES], char path[64])
                     "{\"channels\": 1024}}], \"weights\": {\"random\": 1}}");
 }
 
-/* Sends the seed-th x; returns its connection. */
-static int send_heavy(const struct live *live, int seed, const char *headers)
+/* Sends the seed-th x; returns its connection. query: more of it, or "". */
+static int send_sized(const struct live *live, int seed, const char *query, const char *headers)
 {
     float x[CHANNELS];
     for (int i = 0; i < CHANNELS; i++)
         x[i] = (float)((i * 7 + seed * 13) % 31) - 15;
     int connection = live_connect(live);
     live_print(connection,
-               "POST /ppm/heavy?shape=1024,1,1 HTTP/1.1\r\nHost: localhost\r\n%s"
+               "POST /ppm/heavy?shape=1024,1,1%s HTTP/1.1\r\nHost: localhost\r\n%s"
                "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n",
-               headers, (int)X_BYTES);
+               query, headers, (int)X_BYTES);
     live_send(connection, x, X_BYTES);
     return connection;
+}
+
+static int send_heavy(const struct live *live, int seed, const char *headers)
+{
+    return send_sized(live, seed, "", headers);
 }
 
 static void receive_heavy(int connection, char ret_y[Y_BYTES], const char *what)
@@ -105,6 +110,32 @@ Test(live_executor, a_batch_of_one_is_none)
     start_heavy(&live, directory, "1");
     check_queued(&live);
     live_wait_metric(&live, "ppm_batch_size_count{model=\"heavy\"}", 2 * REQUESTS);
+    live_slow_stop(&live);
+    live_directory_remove(directory);
+}
+
+/* Two of one size make a batch, two of another a second one. */
+Test(live_executor, outputs_of_different_sizes_are_not_computed_together)
+{
+    static const char *const queries[] = {"", "&size=1,2", "", "&size=1,2"};
+    char directory[LIVE_PATH_BYTES];
+    int connections[COUNT(queries)];
+    struct live live;
+    struct live_answer answer;
+    start_heavy(&live, directory, "8");
+    int held = hold_executor(&live);
+    for (size_t i = 0; i < COUNT(queries); i++)
+        connections[i] = send_sized(&live, (int)i, queries[i], "");
+    live_wait_metric(&live, "ppm_queue_depth", COUNT(queries));
+    close(held);
+    for (size_t i = 0; i < COUNT(queries); i++) {
+        cr_assert(live_receive(connections[i], false, &answer) && answer.status == 200);
+        cr_assert_eq(answer.body_bytes, *queries[i] ? 2 * Y_BYTES : Y_BYTES, "request %zu", i);
+        live_answer_free(&answer);
+        close(connections[i]);
+    }
+    live_wait_metric(&live, "ppm_batch_size_count{model=\"heavy\"}", 2);
+    cr_assert(live_metric(&live, "ppm_batch_size_sum{model=\"heavy\"}") == COUNT(queries));
     live_slow_stop(&live);
     live_directory_remove(directory);
 }

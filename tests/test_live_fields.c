@@ -39,8 +39,9 @@ Test(live_fields, what_a_route_does_not_know_is_refused_by_name)
 {
     static const struct field_case cases[] = {
         {"POST", "/ppm?layot=NHWC", JSON_TYPE, 400, "layot: unknown query parameter; known"},
-        {"POST", "/ppm?out_dtyp=float16", JSON_TYPE, 400, "shape layout dtype out_dtype stages"},
-        {"POST", "/ppm?size=473,473", JSON_TYPE, 400, "size: unknown"},
+        {"POST", "/ppm?out_dtyp=float16", JSON_TYPE, 400,
+         "shape layout dtype out_dtype stages size"},
+        {"POST", "/ppm?sizes=473,473", JSON_TYPE, 400, "sizes: unknown"},
         {"POST", "/ppm?Layout=NCHW", JSON_TYPE, 400, "Layout: unknown"},
         {"POST", "/ppm?layout=NCHW&layout=NHWC", JSON_TYPE, 400, "layout: found"},
         {"POST", "/ppm?shape", JSON_TYPE, 400, "shape"},

@@ -81,7 +81,9 @@ Test(plan, fits_its_model_and_map_alone)
     cr_expect(!ppm_plan_fits(plan, model, SIZES(1, 4, 7, 9)));
     cr_expect(ppm_plan_fits(plan, model, SIZES(3, 4, 9, 7)), "whatever their N");
     struct ppm_sizes wanted = *SIZES(1, 4, 9, 7);
-    wanted.output_h = wanted.output_w = 9;
+    wanted.output_h = 9;
+    cr_expect(!ppm_plan_fits(plan, model, &wanted), "another size of the output");
+    wanted.output_h = 0, wanted.output_w = 7;
     cr_expect(!ppm_plan_fits(plan, model, &wanted), "another size of the output");
     cr_expect(!ppm_plan_fits(plan, again, SIZES(1, 4, 9, 7)));
     ppm_model_free(model);

@@ -92,6 +92,7 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
     const json_t *output = json_object_get(root, "output");
     struct json_place member = json_member(place, "output"), as_place = json_member(&member, "as");
     int mode = (int)spec->pyramid.upsample, as = AS_VALUES;
+    spec->output.resize = spec->pyramid.upsample; /* if a request asks for a size */
     if (!output)
         return PPM_OK;
     if (!json_is_object(output))

@@ -165,6 +165,32 @@ enum ppm_status geometry_of_pyramid(const struct pyramid *pyramid, struct ppm_sh
     return PPM_OK;
 }
 
+/* The output is as large as the head's result, unless the request or the model resizes it. */
+static enum ppm_status set_output(const struct spec *spec, struct geometry *geometry,
+                                  struct ppm_error *error)
+{
+    const struct output_spec *output = &spec->output;
+    const size_t wanted_h = geometry->sizes.output_h, wanted_w = geometry->sizes.output_w;
+    size_t h = geometry->h, w = geometry->w, bytes;
+    if (wanted_h > OUTPUT_EXTENT_MAX || wanted_w > OUTPUT_EXTENT_MAX)
+        return ppm_fail(error, PPM_TOO_LARGE,
+                        "found an output size of %zu x %zu pixels (H x W), expected at most %d "
+                        "each",
+                        wanted_h, wanted_w, OUTPUT_EXTENT_MAX);
+    if (wanted_h > 0) {
+        h = wanted_h;
+        w = wanted_w;
+    } else if (output->resizes) {
+        h = output->scale ? h * output->scale : output->height;
+        w = output->scale ? w * output->scale : output->width;
+    }
+    geometry->output = (struct ppm_shape){geometry->input.n, spec->output_channels, h, w};
+    geometry->needs_resize = h != geometry->h || w != geometry->w;
+    if (ppm_shape_bytes(geometry->output, &bytes, error) != PPM_OK)
+        return error->status = PPM_TOO_LARGE;
+    return PPM_OK;
+}
+
 enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,
                             struct geometry *ret_geometry, struct ppm_error *error)
 {
@@ -184,18 +210,8 @@ enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *siz
         return error->status;
     geometry.sizes = *sizes;
 
-    const struct output_spec *output = &spec->output;
-    geometry.output = (struct ppm_shape){input.n, spec->output_channels, geometry.h, geometry.w};
-    if (sizes->output_h > 0) {
-        geometry.output.h = sizes->output_h;
-        geometry.output.w = sizes->output_w;
-    } else if (output->resizes) {
-        geometry.output.h = output->scale ? geometry.h * output->scale : output->height;
-        geometry.output.w = output->scale ? geometry.w * output->scale : output->width;
-    }
-    geometry.needs_resize = geometry.output.h != geometry.h || geometry.output.w != geometry.w;
-    if (ppm_shape_bytes(geometry.output, &bytes, error) != PPM_OK)
-        return error->status = PPM_TOO_LARGE;
+    if (set_output(spec, &geometry, error) != PPM_OK)
+        return error->status;
     *ret_geometry = geometry;
     return PPM_OK;
 }

@@ -62,6 +62,21 @@ enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *
     return PPM_OK;
 }
 
+enum ppm_status codec_parse_size(const char *text, size_t *ret_h, size_t *ret_w,
+                                 struct ppm_error *error)
+{
+    char quoted[CODEC_QUOTED_BYTES];
+    const char *comma = strchr(text, ','), *end = text + strlen(text);
+    size_t h, w;
+    if (!comma || !parse_extent(text, comma, &h) || !parse_extent(comma + 1, end, &w))
+        return ppm_fail(error, PPM_MALFORMED,
+                        "size: found \"%s\", expected H,W in pixels, such as 480,640",
+                        codec_quote(text, strlen(text), quoted));
+    *ret_h = h;
+    *ret_w = w;
+    return PPM_OK;
+}
+
 const char *codec_axes_text(const size_t *axes, size_t axis_count,
                             char ret_text[CODEC_AXES_TEXT_BYTES])
 {

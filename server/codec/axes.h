@@ -1,5 +1,5 @@
 /*
- * axes.h - shapes as text.
+ * axes.h - shapes and sizes as text.
  */
 #ifndef PPM_SERVER_CODEC_AXES_H
 #define PPM_SERVER_CODEC_AXES_H
@@ -19,6 +19,11 @@ bool codec_read_size(const char **at, const char *end, size_t *ret_value);
  * PPM_MALFORMED, with the offending text, for anything but 3 or 4 positive decimal integers. */
 enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *ret_count,
                                   struct ppm_error *error);
+
+/* Parses "480,640": H and W in pixels (spaces around numbers allowed). PPM_MALFORMED, with the
+ * text, for anything but two positive decimal integers. */
+enum ppm_status codec_parse_size(const char *text, size_t *ret_h, size_t *ret_w,
+                                 struct ppm_error *error);
 
 /* "[1, 4, 30, 30]". Returns ret_text. */
 const char *codec_axes_text(const size_t *axes, size_t axis_count,

@@ -212,10 +212,12 @@ static enum ppm_status bench(struct subject *subject, double seconds, bool as_js
 
 enum ppm_status command_bench(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *shape = NULL, *threads_text = NULL, *seconds_text = NULL;
+    const char *path = NULL, *shape = NULL, *size = NULL, *threads_text = NULL,
+               *seconds_text = NULL;
     bool reference = false, as_json = false;
     const struct argument table[] = {{"--model", &path, NULL, true},
                                      {"--shape", &shape, NULL, true},
+                                     {"--size", &size, NULL, false},
                                      {"--threads", &threads_text, NULL, false},
                                      {"--seconds", &seconds_text, NULL, false},
                                      {"--reference", NULL, &reference, false},
@@ -229,8 +231,11 @@ enum ppm_status command_bench(int count, char *const *arguments, struct ppm_erro
     struct subject subject = {.options = {.threads = (int)threads, .reference = reference}};
     struct ppm_model *model = command_load_model(path, error);
     subject.model = model;
-    if (model && command_read_shape(shape, &subject.sizes, error) == PPM_OK)
+    if (model && command_read_sizes(shape, size, &subject.sizes, error) == PPM_OK) {
+        subject.options.output_h = subject.sizes.output_h;
+        subject.options.output_w = subject.sizes.output_w;
         bench(&subject, (double)seconds, as_json, error);
+    }
     for (size_t i = 0; i < subject.sizes.count; i++)
         ppm_tensor_free(&subject.inputs[i]);
     ppm_tensor_free(&subject.y);

@@ -66,7 +66,8 @@ static void print_compute(const struct ppm_model_info *info)
                info->compute_share);
 }
 
-static enum ppm_status describe(const struct ppm_model *model, const char *shape_text,
+/* shape, size: as on the command line, or NULL. */
+static enum ppm_status describe(const struct ppm_model *model, const char *shape, const char *size,
                                 struct ppm_error *error)
 {
     struct ppm_model_info info;
@@ -74,8 +75,8 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
     struct ppm_sizes sizes = {0};
     struct ppm_costs costs;
     ppm_model_info(model, &info);
-    if (shape_text &&
-        (command_read_shape(shape_text, &sizes, error) != PPM_OK ||
+    if (shape &&
+        (command_read_sizes(shape, size, &sizes, error) != PPM_OK ||
          ppm_model_costs(model, &sizes, PPM_NCHW, ppm_default_threads(), &costs, error) != PPM_OK))
         return error->status;
     printf("model           %s\n", info.name);
@@ -90,23 +91,25 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
            command_quantity((double)info.parameters_bytes, "B", memory));
     printf("isa             %s\n", info.isa);
     print_compute(&info);
-    if (print_layers(model, info.layer_count, shape_text ? &sizes : NULL, error) != PPM_OK)
+    if (print_layers(model, info.layer_count, shape ? &sizes : NULL, error) != PPM_OK)
         return error->status;
-    if (shape_text)
+    if (shape)
         print_costs(&info, &sizes, &costs);
     return PPM_OK;
 }
 
 enum ppm_status command_describe(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *shape = NULL;
-    const struct argument table[] = {
-        {"--model", &path, NULL, true}, {"--shape", &shape, NULL, false}, {0}};
+    const char *path = NULL, *shape = NULL, *size = NULL;
+    const struct argument table[] = {{"--model", &path, NULL, true},
+                                     {"--shape", &shape, NULL, false},
+                                     {"--size", &size, NULL, false},
+                                     {0}};
     if (arguments_read(count, arguments, table, error) != PPM_OK)
         return error->status;
     struct ppm_model *model = command_load_model(path, error);
     if (model)
-        describe(model, shape, error);
+        describe(model, shape, size, error);
     ppm_model_free(model);
     return error->status;
 }

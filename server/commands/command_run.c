@@ -1,6 +1,7 @@
 /* command_run.c - see command_run.h. */
 #include "server/commands/command_run.h"
 #include "server/base/clock.h"
+#include "server/codec/axes.h"
 #include "server/codec/forms.h"
 #include "server/codec/npy/npy.h"
 #include "server/commands/common.h"
@@ -110,7 +111,7 @@ static void report(const char *path, const struct ppm_tensor *y, double ms)
 static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_model_info *info,
                                 const char *input, const char *output,
                                 const struct codec_form *form, enum ppm_layout layout,
-                                struct ppm_error *error)
+                                const struct ppm_run_options *options, struct ppm_error *error)
 {
     struct codec_bytes bytes = {0};
     struct ppm_tensor x = {0}, y = {0};
@@ -122,7 +123,7 @@ static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_
                  form->name, x.shape.n, input);
     if (error->status == PPM_OK) {
         begun_s = clock_now_s();
-        ppm_run(model, &x, NULL, &y, error);
+        ppm_run(model, &x, options, &y, error);
         ms = 1e3 * (clock_now_s() - begun_s);
     }
     const struct codec_answer answer = {.tensor = &y,
@@ -140,27 +141,30 @@ static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_
 
 enum ppm_status command_run(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *input = NULL, *output = NULL, *layout_name = NULL;
-    const struct argument table[] = {{"--model", &path, NULL, true},
-                                     {"--input", &input, NULL, true},
-                                     {"--output", &output, NULL, true},
-                                     {"--layout", &layout_name, NULL, false},
-                                     {0}};
+    const char *path = NULL, *input = NULL, *output = NULL, *layout_name = NULL, *size = NULL;
+    const struct argument table[] = {
+        {"--model", &path, NULL, true},    {"--input", &input, NULL, true},
+        {"--output", &output, NULL, true}, {"--layout", &layout_name, NULL, false},
+        {"--size", &size, NULL, false},    {0}};
     enum ppm_layout layout = PPM_NCHW;
     const struct codec_form *form = &codec_npy;
     struct ppm_model_info info;
+    struct ppm_run_options options = {0};
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
         read_form(output, &form, error) != PPM_OK)
         return error->status;
     if (layout_name && !ppm_layout_from_name(layout_name, &layout))
         return ppm_fail(error, PPM_BAD_CONFIG, "--layout: found \"%.40s\", expected NCHW or NHWC",
                         layout_name);
+    if (size && codec_parse_size(size, &options.output_h, &options.output_w, error) != PPM_OK)
+        return error->status = PPM_BAD_CONFIG;
     struct ppm_model *model = command_load_model(path, error);
     if (!model)
         return error->status;
     ppm_model_info(model, &info);
     if (check_palette(&info, form, output, error) == PPM_OK)
-        run_file(model, &info, input, output, form, layout_name ? layout : info.layout, error);
+        run_file(model, &info, input, output, form, layout_name ? layout : info.layout, &options,
+                 error);
     ppm_model_free(model);
     return error->status;
 }

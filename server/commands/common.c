@@ -24,14 +24,17 @@ struct ppm_model *command_load_model(const char *path, struct ppm_error *error)
     return model;
 }
 
-enum ppm_status command_read_shape(const char *text, struct ppm_sizes *ret_sizes,
+enum ppm_status command_read_sizes(const char *shape, const char *size, struct ppm_sizes *ret_sizes,
                                    struct ppm_error *error)
 {
     struct ppm_tensor tensor = {0};
-    size_t axes[4], count;
-    if (codec_parse_shape(text, axes, &count, error) != PPM_OK ||
-        ppm_tensor_from_axes(axes, count, PPM_NCHW, &tensor, error) != PPM_OK)
+    size_t axes[4], count, h = 0, w = 0;
+    if (codec_parse_shape(shape, axes, &count, error) != PPM_OK ||
+        ppm_tensor_from_axes(axes, count, PPM_NCHW, &tensor, error) != PPM_OK ||
+        (size && codec_parse_size(size, &h, &w, error) != PPM_OK))
         return error->status = PPM_BAD_CONFIG;
     *ret_sizes = ppm_sizes_of(&tensor, 1);
+    ret_sizes->output_h = h;
+    ret_sizes->output_w = w;
     return PPM_OK;
 }

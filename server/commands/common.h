@@ -12,8 +12,8 @@ const char *command_quantity(double value, const char *unit, char ret_text[QUANT
 /* Loads a model and shows progress. NULL on error. */
 struct ppm_model *command_load_model(const char *path, struct ppm_error *error);
 
-/* Reads --shape, N,C,H,W or C,H,W. */
-enum ppm_status command_read_shape(const char *text, struct ppm_sizes *ret_sizes,
+/* Reads --shape, N,C,H,W or C,H,W, and --size, H,W of the output or NULL. */
+enum ppm_status command_read_sizes(const char *shape, const char *size, struct ppm_sizes *ret_sizes,
                                    struct ppm_error *error);
 
 #endif

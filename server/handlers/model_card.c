@@ -75,40 +75,43 @@ static json_t *model_json(const struct ppm_model *model, const struct ppm_model_
         compute_json(info), "layers", layers_json(model, info->layer_count, sizes, error));
 }
 
-/* Reads ?shape= and ?layout=. */
-static enum http_next read_shape(struct http_request *request, const struct ppm_model_info *info,
-                                 struct ppm_tensor *ret_tensor, const char **ret_text)
+/* Reads ?shape=, ?size= and ?layout=. ret_sizes->count is 0 without a shape. */
+static enum http_next read_sizes(struct http_request *request, const struct ppm_model_info *info,
+                                 struct ppm_sizes *ret_sizes, enum ppm_layout *ret_layout)
 {
     struct ppm_error error = {0};
-    size_t axes[4], count;
-    enum ppm_layout layout;
+    struct ppm_tensor tensor;
+    size_t axes[4], count, h, w;
     bool is_explicit;
-    if (handlers_read_shape(request, ret_text) != HTTP_PROCEED ||
-        handlers_read_layout(request, info->layout, &layout, &is_explicit) != HTTP_PROCEED)
+    const char *text;
+    if (handlers_read_shape(request, &text) != HTTP_PROCEED ||
+        handlers_read_size(request, &h, &w) != HTTP_PROCEED ||
+        handlers_read_layout(request, info->layout, ret_layout, &is_explicit) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (!*ret_text)
+    if (!text)
         return HTTP_PROCEED;
-    if (codec_parse_shape(*ret_text, axes, &count, &error) == PPM_OK &&
-        ppm_tensor_from_axes(axes, count, layout, ret_tensor, &error) == PPM_OK)
-        return HTTP_PROCEED;
-    return http_problem_of(request, &error);
+    if (codec_parse_shape(text, axes, &count, &error) != PPM_OK ||
+        ppm_tensor_from_axes(axes, count, *ret_layout, &tensor, &error) != PPM_OK)
+        return http_problem_of(request, &error);
+    *ret_sizes = ppm_sizes_of(&tensor, 1);
+    ret_sizes->output_h = h;
+    ret_sizes->output_w = w;
+    return HTTP_PROCEED;
 }
 
-static void add_costs(json_t **answer, const struct ppm_model *model,
-                      const struct ppm_tensor *tensor, int threads, struct ppm_error *error)
+static void add_costs(json_t **answer, const struct ppm_model *model, const struct ppm_sizes *sizes,
+                      enum ppm_layout layout, int threads, struct ppm_error *error)
 {
     struct ppm_costs costs;
-    const struct ppm_sizes sizes = ppm_sizes_of(tensor, 1);
-    if (ppm_model_costs(model, &sizes, tensor->layout, threads, &costs, error) != PPM_OK)
+    if (ppm_model_costs(model, sizes, layout, threads, &costs, error) != PPM_OK)
         return;
-    json_t *json =
-        json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "input_shape",
-                  shape_json(tensor->shape, tensor->layout), "output_shape",
-                  shape_json(costs.output, tensor->layout), "layout",
-                  ppm_layout_name(tensor->layout), "flops_literal", (json_int_t)costs.flops_literal,
-                  "flops_folded", (json_int_t)costs.flops_folded, "input_bytes",
-                  (json_int_t)costs.input_bytes, "output_bytes", (json_int_t)costs.output_bytes,
-                  "working_bytes", (json_int_t)costs.working_bytes);
+    json_t *json = json_pack(
+        "{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "input_shape",
+        shape_json(sizes->inputs[0], layout), "output_shape", shape_json(costs.output, layout),
+        "layout", ppm_layout_name(layout), "flops_literal", (json_int_t)costs.flops_literal,
+        "flops_folded", (json_int_t)costs.flops_folded, "input_bytes",
+        (json_int_t)costs.input_bytes, "output_bytes", (json_int_t)costs.output_bytes,
+        "working_bytes", (json_int_t)costs.working_bytes);
     set(answer, "request", json);
 }
 
@@ -127,17 +130,16 @@ static enum http_next describe(struct http_request *request, const struct regist
     const struct ppm_model *model = registry_find(registry, request->arguments[0]);
     struct ppm_model_info info;
     struct ppm_error error = {0};
-    struct ppm_tensor tensor = {0};
-    const char *shape_text;
+    struct ppm_sizes sizes = {0};
+    enum ppm_layout layout;
     if (!model)
         return handlers_no_such_model(request, registry, request->arguments[0]);
     ppm_model_info(model, &info);
-    if (read_shape(request, &info, &tensor, &shape_text) != HTTP_PROCEED)
+    if (read_sizes(request, &info, &sizes, &layout) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    const struct ppm_sizes sizes = ppm_sizes_of(&tensor, 1);
-    json_t *answer = model_json(model, &info, shape_text ? &sizes : NULL, &error);
-    if (answer && shape_text)
-        add_costs(&answer, model, &tensor, (int)app->threads, &error);
+    json_t *answer = model_json(model, &info, sizes.count > 0 ? &sizes : NULL, &error);
+    if (answer && sizes.count > 0)
+        add_costs(&answer, model, &sizes, layout, (int)app->threads, &error);
     if (answer && !*request->arguments[0])
         add_names(&answer, registry);
     if (error.status == PPM_OK)

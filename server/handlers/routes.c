@@ -20,8 +20,8 @@
 
 /* Query parameters. Browsers and balancers add some of their own, so the page and health checks
  * ignore theirs. */
-#define OF_INFERENCE "shape layout dtype out_dtype stages"
-#define OF_SHAPE     "shape layout"
+#define OF_INFERENCE "shape layout dtype out_dtype stages size"
+#define OF_SHAPE     "shape layout size"
 #define NONE         ""
 
 #define GET(path, handler)                                                                         \

@@ -1,5 +1,6 @@
 /* tensor_fields.c - see tensor_fields.h. */
 #include "server/handlers/tensor_fields.h"
+#include "server/codec/axes.h"
 
 #include <string.h>
 
@@ -53,6 +54,16 @@ enum http_next handlers_read_dtype(struct http_request *request, const char *par
         return HTTP_PROCEED;
     return http_problem(request, 400, "%s: found \"%.40s\", expected float32, float16 or bfloat16",
                         name, value);
+}
+
+enum http_next handlers_read_size(struct http_request *request, size_t *ret_h, size_t *ret_w)
+{
+    struct ppm_error error = {0};
+    const char *text = http_query(request, "size");
+    *ret_h = *ret_w = 0;
+    if (!text || codec_parse_size(text, ret_h, ret_w, &error) == PPM_OK)
+        return HTTP_PROCEED;
+    return http_problem_of(request, &error);
 }
 
 void handlers_describe_tensor(struct http_request *request, const struct ppm_tensor *y,

@@ -5,8 +5,8 @@
 #include "server/codec/dtype.h"
 #include "server/http/http.h"
 
-/* Each reads a query parameter or the header with the same meaning, and answers 400 if the two
- * disagree or the value is invalid. */
+/* Each reads a query parameter or the header with the same meaning, if there is one, and answers
+ * 400 if the two disagree or the value is invalid. */
 
 /* shape or X-Tensor-Shape. NULL: neither is there. */
 enum http_next handlers_read_shape(struct http_request *request, const char **ret_text);
@@ -19,6 +19,9 @@ enum http_next handlers_read_layout(struct http_request *request, enum ppm_layou
 enum http_next handlers_read_dtype(struct http_request *request, const char *parameter,
                                    const char *header, enum codec_dtype *ret_dtype,
                                    bool *ret_is_explicit);
+
+/* size, the wanted H and W of the output; 0 and 0 if it is not there. */
+enum http_next handlers_read_size(struct http_request *request, size_t *ret_h, size_t *ret_w);
 
 /* Adds X-Tensor-Shape, X-Tensor-Dtype and X-Tensor-Layout to the response. dtype is that of floats;
  * integers are int32. */

@@ -42,7 +42,8 @@ struct v2_request {
     size_t axis_count; /* 3 or 4 */
     enum codec_dtype dtype;
     struct v2_tensor x, y;
-    size_t timeout_us; /* 0: none */
+    size_t timeout_us;         /* 0: none */
+    size_t output_h, output_w; /* wanted; 0: not told */
 };
 
 /* Reads a request's JSON, from codec_json_around. The body has binary_bytes after it. PPM_MALFORMED

@@ -1,6 +1,8 @@
 /* v2_request.c - the JSON of a request of the Open Inference Protocol v2. */
 #include "server/codec/v2/v2.h"
 
+#include "server/codec/axes.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,12 +186,26 @@ static enum ppm_status read_outputs(const struct reader *reader, const json_t *o
 
 /* ---- the request ---- */
 
+/* Protocol parameters are strings, integers or booleans: "480,640". */
+static enum ppm_status read_size(const struct reader *reader, const json_t *size)
+{
+    struct v2_request *request = reader->request;
+    if (!size)
+        return PPM_OK;
+    if (!json_is_string(size))
+        return refuse(reader, "parameters.size", size,
+                      "H,W in pixels as a string, such as \"480,640\"");
+    return codec_parse_size(json_string_value(size), &request->output_h, &request->output_w,
+                            reader->error);
+}
+
 static enum ppm_status read_parameters(const struct reader *reader, const json_t *parameters)
 {
     const json_t *timeout = json_object_get(parameters, "timeout"),
                  *binary = json_object_get(parameters, "binary_data_output");
     bool is_binary = false;
     if (check_parameters(reader, parameters, "parameters") != PPM_OK ||
+        read_size(reader, json_object_get(parameters, "size")) != PPM_OK ||
         (timeout && read_count(reader, timeout, "parameters.timeout",
                                &reader->request->timeout_us) != PPM_OK) ||
         (binary &&

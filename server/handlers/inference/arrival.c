@@ -34,7 +34,7 @@ void inference_expect_x(struct inference *inference, const struct ppm_tensor *x,
     struct arrival *arrival = &inference->arrival;
     struct ppm_error ignored = {0};
     struct ppm_costs costs;
-    const struct ppm_sizes sizes = ppm_sizes_of(x, 1);
+    const struct ppm_sizes sizes = inference_sizes(inference, x);
     arrival->is_settled = true;
     if (ppm_model_costs(inference->model, &sizes, x->layout, (int)inference->app->threads, &costs,
                         &ignored) != PPM_OK ||

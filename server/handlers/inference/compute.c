@@ -293,7 +293,7 @@ static bool are_alike(const struct executor_job *job, const struct executor_job 
 {
     const struct inference *a = (const struct inference *)job, *b = (const struct inference *)other;
     return a->model == b->model && a->x.layout == b->x.layout &&
-           memcmp(&a->x.shape, &b->x.shape, sizeof a->x.shape) == 0;
+           memcmp(&a->sizes, &b->sizes, sizeof a->sizes) == 0;
 }
 
 const struct executor_kind inference_kind = {

@@ -249,6 +249,8 @@ enum http_next infer_begin(struct http_request *request)
                                 registry_loaded(inference->registry) > 1;
     if (handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
                              &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
+        handlers_read_size(request, &inference->sizes.output_h, &inference->sizes.output_w) !=
+            HTTP_PROCEED ||
         refuse_dtypes(inference) != HTTP_PROCEED)
         return HTTP_RESPOND;
     enum http_next next =

@@ -63,7 +63,7 @@ struct inference {
     size_t axes[4];              /* from the query or header */
     struct codec_reader *reader; /* NULL: not created yet */
     bool lacks_budget;           /* why the reader failed */
-    struct ppm_sizes sizes;      /* of x, once its shape is checked */
+    struct ppm_sizes sizes;      /* wanted of the output; of x, once its shape is checked */
     struct ppm_tensor x;         /* shape.n == 0: unknown; data: in the body or x_memory */
     void *x_memory;              /* decoded values; NULL: none */
     void (*free_x)(void *x_memory);
@@ -89,6 +89,9 @@ struct inference *inference_begin(struct http_request *request,
 
 /* Chooses the model of that name among those that are served. */
 enum http_next inference_choose_model(struct inference *inference, const char *name);
+
+/* The sizes of x and those wanted of the output. */
+struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *x);
 
 /* Allocates memory for x, whose shape is known, and frees x if it was decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);

@@ -55,7 +55,7 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
     struct ppm_costs costs;
-    const struct ppm_sizes sizes = ppm_sizes_of(x, 1);
+    const struct ppm_sizes sizes = inference_sizes(inference, x);
     const size_t memory_max_bytes = memory_max();
     if (ppm_model_costs(inference->model, &sizes, x->layout, (int)inference->app->threads, &costs,
                         &error) != PPM_OK)

@@ -58,6 +58,23 @@ static enum ppm_status check_name(const json_t *around, const char *model, struc
                     found ? found : "", model);
 }
 
+/* The size of the output may be in the query or in the JSON's parameters. */
+static enum ppm_status choose_size(const struct v2_request *said, struct ppm_sizes *sizes,
+                                   struct ppm_error *error)
+{
+    if (said->output_h == 0)
+        return PPM_OK;
+    if (sizes->output_h > 0 &&
+        (sizes->output_h != said->output_h || sizes->output_w != said->output_w))
+        return ppm_fail(error, PPM_MALFORMED,
+                        "size: found %zu,%zu in parameters and %zu,%zu in the query, expected "
+                        "them to agree",
+                        said->output_h, said->output_w, sizes->output_h, sizes->output_w);
+    sizes->output_h = said->output_h;
+    sizes->output_w = said->output_w;
+    return PPM_OK;
+}
+
 /* Reads the JSON except the numbers of x. body_bytes: of the whole body. */
 static void parse(struct v2_inference *v2, size_t body_bytes)
 {
@@ -69,6 +86,7 @@ static void parse(struct v2_inference *v2, size_t body_bytes)
                           &v2->error) == PPM_OK &&
         check_name(around, inference->expectation.model, &v2->error) == PPM_OK &&
         v2_read_request(around, body_bytes - bytes, said, &v2->error) == PPM_OK &&
+        choose_size(said, &inference->sizes, &v2->error) == PPM_OK &&
         ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
                              &inference->x, &v2->error) == PPM_OK)
         codec_check_channels(&inference->x, &inference->expectation, &v2->error);
@@ -223,6 +241,8 @@ enum http_next v2_infer_begin(struct http_request *request)
     inference->head_bytes_max = V2_HEAD_BYTES_MAX;
     if (handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
                              &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
+        handlers_read_size(request, &inference->sizes.output_h, &inference->sizes.output_w) !=
+            HTTP_PROCEED ||
         refuse_dtype(v2) != HTTP_PROCEED || read_header(v2) != HTTP_PROCEED ||
         v2_refuse_type(request, v2->has_header) != HTTP_PROCEED)
         return HTTP_RESPOND;

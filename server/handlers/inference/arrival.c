@@ -1,6 +1,7 @@
 /* arrival.c - see arrival.h. */
 #include "server/handlers/inference/arrival.h"
 #include "server/base/buffers.h"
+#include "server/handlers/inference/shape_check.h"
 
 enum {
     SLICE_BYTES = 1 << 18,     /* pooled at a time, plus a plane */

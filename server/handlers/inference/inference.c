@@ -57,14 +57,6 @@ struct inference *inference_begin(struct http_request *request,
     return inference;
 }
 
-struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *x)
-{
-    struct ppm_sizes sizes = ppm_sizes_of(x, 1);
-    sizes.output_h = inference->sizes.output_h;
-    sizes.output_w = inference->sizes.output_w;
-    return sizes;
-}
-
 void inference_free_x(struct inference *inference)
 {
     if (inference->x_memory)

@@ -90,9 +90,6 @@ struct inference *inference_begin(struct http_request *request,
 /* Chooses the model of that name among those that are served. */
 enum http_next inference_choose_model(struct inference *inference, const char *name);
 
-/* The sizes of x and those wanted of the output. */
-struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *x);
-
 /* Allocates memory for x, whose shape is known, and frees x if it was decoded. */
 void inference_take_x(struct inference *inference, struct ppm_error *error);
 void inference_free_x(struct inference *inference);

@@ -7,6 +7,14 @@
 
 #include <string.h>
 
+struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *x)
+{
+    struct ppm_sizes sizes = ppm_sizes_of(x, 1);
+    sizes.output_h = inference->sizes.output_h;
+    sizes.output_w = inference->sizes.output_w;
+    return sizes;
+}
+
 /* A form for labels has one map. For a batch, chooses another form that the client accepts. */
 static enum http_next refuse_maps(struct inference *inference, size_t maps)
 {

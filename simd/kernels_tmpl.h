@@ -4,6 +4,7 @@
 
 #include "simd/activations_tmpl.h"
 #include "simd/depthwise_tmpl.h"
+#include "simd/elementwise_tmpl.h"
 #include "simd/gemm_tmpl.h"
 #include "simd/halves_tmpl.h"
 #include "simd/output_tmpl.h"
@@ -20,7 +21,8 @@
         .name = (set), .begin = simd_thread_begin, .end = simd_thread_end, .gemm_rows = GEMM_ROWS, \
         .gemm_columns = GEMM_COLUMNS, .gemm_tile = (tile), .transpose = transpose,                 \
         .pick_rows = pick_rows, .depthwise = depthwise, .sum_rows = sum_rows,                      \
-        .lerp_rows = lerp_rows, .winograd_input = winograd_input,                                  \
+        .max_rows = max_rows, .max_windows = max_windows, .add = add, .mul = mul,                  \
+        .affine = affine, .lerp_rows = lerp_rows, .winograd_input = winograd_input,                \
         .winograd_weights = winograd_weights, .winograd_output = winograd_output,                  \
         .stretch_rows = stretch_rows, .argmax = argmax,                                            \
         .activate = {SIMD_ACTIVATIONS(ACTIVATE_ENTRY)}, .softmax = softmax,                        \

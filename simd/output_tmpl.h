@@ -12,59 +12,76 @@ struct stretch {
     uint32_t low[LANES], high[LANES];
 };
 
-ALWAYS_INLINE struct stretch stretch_at(const struct simd_taps *taps, size_t first)
+ALWAYS_INLINE struct stretch stretch_at(const bool interpolates, const struct simd_taps *taps,
+                                        size_t first)
 {
     const size_t left = taps->count - first, from = taps->low[first];
     struct stretch s = {.width = taps->width - from,
                         .lanes = left < LANES ? left : LANES,
-                        .weight = taps->weight + first};
+                        .weight = interpolates ? taps->weight + first : NULL};
     for (size_t i = 0; i < LANES; i++) {
         const uint32_t low = taps->low[first + (i < s.lanes ? i : s.lanes - 1)];
         s.low[i] = low - (uint32_t)from;
-        s.high[i] = s.low[i] + (s.low[i] + 1 < s.width ? 1 : 0);
+        s.high[i] = s.low[i] + (interpolates && s.low[i] + 1 < s.width ? 1 : 0);
     }
     return s;
 }
 
 /* All results read one vector of columns; always so when rows get longer. */
-static void stretch_window(const struct stretch *s, const float *x, size_t stride, size_t rows,
-                           float *ret, size_t ret_stride)
+ALWAYS_INLINE void stretch_window(const bool interpolates, const struct stretch *s, const float *x,
+                                  size_t stride, size_t rows, float *ret, size_t ret_stride)
 {
     const vec_places low = vec_load_places(s->low), high = vec_load_places(s->high);
-    const vec right = load_lanes(s->weight, s->lanes), left = vec_sub(vec_set(1), right);
+    const vec right = interpolates ? load_lanes(s->weight, s->lanes) : vec_set(0);
+    const vec left = vec_sub(vec_set(1), right);
     const size_t columns = s->width < LANES ? s->width : LANES;
     for (size_t row = 0; row < rows; row++, x += stride, ret += ret_stride) {
         const vec window = load_lanes(x, columns);
-        const vec upper = vec_mul(left, vec_pick(window, low));
-        store_lanes(ret, vec_fma(right, vec_pick(window, high), upper), s->lanes);
+        vec value = vec_pick(window, low);
+        if (interpolates)
+            value = vec_fma(right, vec_pick(window, high), vec_mul(left, value));
+        store_lanes(ret, value, s->lanes);
     }
 }
 
-static void stretch_apart(const struct stretch *s, const float *x, size_t stride, size_t rows,
-                          float *ret, size_t ret_stride)
+ALWAYS_INLINE void stretch_apart(const bool interpolates, const struct stretch *s, const float *x,
+                                 size_t stride, size_t rows, float *ret, size_t ret_stride)
 {
-    const vec right = load_lanes(s->weight, s->lanes), left = vec_sub(vec_set(1), right);
+    const vec right = interpolates ? load_lanes(s->weight, s->lanes) : vec_set(0);
+    const vec left = vec_sub(vec_set(1), right);
     for (size_t row = 0; row < rows; row++, x += stride, ret += ret_stride) {
         float low[LANES], high[LANES];
         for (size_t i = 0; i < LANES; i++) {
             low[i] = x[s->low[i]];
             high[i] = x[s->high[i]];
         }
-        store_lanes(ret, vec_fma(right, vec_load(high), vec_mul(left, vec_load(low))), s->lanes);
+        vec value = vec_load(low);
+        if (interpolates)
+            value = vec_fma(right, vec_load(high), vec_mul(left, value));
+        store_lanes(ret, value, s->lanes);
+    }
+}
+
+ALWAYS_INLINE void stretch_by(const bool interpolates, const float *x, size_t stride, size_t rows,
+                              const struct simd_taps *taps, float *ret, size_t ret_stride)
+{
+    for (size_t first = 0; first < taps->count; first += LANES) {
+        const struct stretch s = stretch_at(interpolates, taps, first);
+        const float *from = x + taps->low[first];
+        if (s.high[LANES - 1] < LANES)
+            stretch_window(interpolates, &s, from, stride, rows, ret + first, ret_stride);
+        else
+            stretch_apart(interpolates, &s, from, stride, rows, ret + first, ret_stride);
     }
 }
 
 static void stretch_rows(const float *x, size_t stride, size_t rows, const struct simd_taps *taps,
                          float *ret, size_t ret_stride)
 {
-    for (size_t first = 0; first < taps->count; first += LANES) {
-        const struct stretch s = stretch_at(taps, first);
-        const float *from = x + taps->low[first];
-        if (s.high[LANES - 1] < LANES)
-            stretch_window(&s, from, stride, rows, ret + first, ret_stride);
-        else
-            stretch_apart(&s, from, stride, rows, ret + first, ret_stride);
-    }
+    if (taps->weight)
+        stretch_by(true, x, stride, rows, taps, ret, ret_stride);
+    else
+        stretch_by(false, x, stride, rows, taps, ret, ret_stride);
 }
 
 ALWAYS_INLINE void store_labels(int32_t *ret, vec labels, size_t lanes)

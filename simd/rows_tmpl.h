@@ -1,4 +1,4 @@
-/* rows_tmpl.h - rows picked, summed and interpolated. */
+/* rows_tmpl.h - rows picked, summed, compared and interpolated. */
 #ifndef PPM_SIMD_ROWS_TMPL_H
 #define PPM_SIMD_ROWS_TMPL_H
 
@@ -14,38 +14,77 @@ static void pick_rows(const float *x, size_t stride, size_t rows, size_t step, s
         }
 }
 
-/* The sums of up to four vectors of columns stay in registers over all rows; the last vector has
- * `last` lanes. */
-ALWAYS_INLINE void sum_columns(const size_t vectors, size_t last, const float *x, size_t stride,
-                               size_t rows, float *ret)
+ALWAYS_INLINE vec fold(const bool is_max, vec a, vec b)
 {
-    vec sums[4];
+    return is_max ? vec_larger(a, b) : vec_add(a, b);
+}
+
+/* The results of up to four vectors of columns stay in registers over all rows; the last vector has
+ * `last` lanes. */
+ALWAYS_INLINE void fold_columns(const bool is_max, const size_t vectors, size_t last,
+                                const float *x, size_t stride, size_t rows, float *ret)
+{
+    vec folded[4];
 #pragma GCC unroll 4
     for (size_t j = 0; j < vectors; j++)
-        sums[j] = load_lanes(x + j * LANES, j + 1 == vectors ? last : LANES);
+        folded[j] = load_lanes(x + j * LANES, j + 1 == vectors ? last : LANES);
     for (size_t row = 1; row < rows; row++) {
         x += stride;
 #pragma GCC unroll 4
         for (size_t j = 0; j < vectors; j++)
-            sums[j] = vec_add(sums[j], load_lanes(x + j * LANES, j + 1 == vectors ? last : LANES));
+            folded[j] =
+                fold(is_max, folded[j], load_lanes(x + j * LANES, j + 1 == vectors ? last : LANES));
     }
 #pragma GCC unroll 4
     for (size_t j = 0; j < vectors; j++)
-        store_lanes(ret + j * LANES, sums[j], j + 1 == vectors ? last : LANES);
+        store_lanes(ret + j * LANES, folded[j], j + 1 == vectors ? last : LANES);
+}
+
+ALWAYS_INLINE void fold_rows(const bool is_max, const float *x, size_t stride, size_t rows,
+                             size_t columns, float *ret)
+{
+    for (; columns > 4 * LANES; columns -= 4 * LANES, x += 4 * LANES, ret += 4 * LANES)
+        fold_columns(is_max, 4, LANES, x, stride, rows, ret);
+    if (columns > 3 * LANES)
+        fold_columns(is_max, 4, columns - 3 * LANES, x, stride, rows, ret);
+    else if (columns > 2 * LANES)
+        fold_columns(is_max, 3, columns - 2 * LANES, x, stride, rows, ret);
+    else if (columns > LANES)
+        fold_columns(is_max, 2, columns - LANES, x, stride, rows, ret);
+    else
+        fold_columns(is_max, 1, columns, x, stride, rows, ret);
 }
 
 static void sum_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
 {
-    for (; columns > 4 * LANES; columns -= 4 * LANES, x += 4 * LANES, ret += 4 * LANES)
-        sum_columns(4, LANES, x, stride, rows, ret);
-    if (columns > 3 * LANES)
-        sum_columns(4, columns - 3 * LANES, x, stride, rows, ret);
-    else if (columns > 2 * LANES)
-        sum_columns(3, columns - 2 * LANES, x, stride, rows, ret);
-    else if (columns > LANES)
-        sum_columns(2, columns - LANES, x, stride, rows, ret);
+    fold_rows(false, x, stride, rows, columns, ret);
+}
+
+static void max_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
+{
+    fold_rows(true, x, stride, rows, columns, ret);
+}
+
+ALWAYS_INLINE void max_of_windows(const size_t step, const float *x, size_t window, size_t count,
+                                  float *ret)
+{
+    for (size_t j = 0; j < count; j += LANES) {
+        const size_t lanes = count - j < LANES ? count - j : LANES;
+        vec max = load_steps(x + j * step, step, lanes);
+        for (size_t v = 1; v < window; v++)
+            max = vec_larger(max, load_steps(x + j * step + v, step, lanes));
+        store_lanes(ret + j, max, lanes);
+    }
+}
+
+static void max_windows(const float *x, size_t window, size_t step, size_t count, float *ret)
+{
+    if (step == 1)
+        max_of_windows(1, x, window, count, ret);
+    else if (step == 2)
+        max_of_windows(2, x, window, count, ret);
     else
-        sum_columns(1, columns, x, stride, rows, ret);
+        max_of_windows(step, x, window, count, ret);
 }
 
 static void lerp_rows(const float *above, const float *below, float weight, float *ret,

@@ -9,6 +9,11 @@ enum { GEMM_ROWS = 4, GEMM_COLUMNS = 8 };
 _Static_assert(GEMM_ROWS <= (int)SIMD_GEMM_ROWS_MAX && GEMM_COLUMNS <= (int)SIMD_GEMM_COLUMNS_MAX,
                "a tile is larger than the maxima of simd.h");
 
+static float clamp(float value, float low, float high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
 static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, size_t j, float sum)
 {
     if (!tile->scale)
@@ -16,7 +21,7 @@ static float gemm_epilogue(const struct simd_gemm_tile *tile, size_t r, size_t j
     float value = sum * tile->scale[r] + tile->shift[r];
     if (tile->residual)
         value += tile->residual[r * tile->residual_stride + j];
-    return value < tile->low ? tile->low : value > tile->high ? tile->high : value;
+    return clamp(value, tile->low, tile->high);
 }
 
 /* b of a run, packed now if it was not. */
@@ -72,6 +77,50 @@ static void sum_rows(const float *x, size_t stride, size_t rows, size_t columns,
     }
 }
 
+static float larger(float a, float b)
+{
+    return b > a || isnan(b) ? b : a;
+}
+
+static void max_rows(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
+{
+    for (size_t j = 0; j < columns; j++) {
+        float max = x[j];
+        for (size_t row = 1; row < rows; row++)
+            max = larger(max, x[row * stride + j]);
+        ret[j] = max;
+    }
+}
+
+static void max_windows(const float *x, size_t window, size_t step, size_t count, float *ret)
+{
+    for (size_t j = 0; j < count; j++) {
+        float max = x[j * step];
+        for (size_t v = 1; v < window; v++)
+            max = larger(max, x[j * step + v]);
+        ret[j] = max;
+    }
+}
+
+static void add(const float *a, const float *b, float low, float high, float *ret, size_t count)
+{
+    for (size_t j = 0; j < count; j++)
+        ret[j] = clamp(a[j] + b[j], low, high);
+}
+
+static void mul(const float *a, const float *b, float *ret, size_t count)
+{
+    for (size_t j = 0; j < count; j++)
+        ret[j] = a[j] * b[j];
+}
+
+static void affine(const float *x, float scale, float shift, float low, float high, float *ret,
+                   size_t count)
+{
+    for (size_t j = 0; j < count; j++)
+        ret[j] = clamp(x[j] * scale + shift, low, high);
+}
+
 static void lerp_rows(const float *above, const float *below, float weight, float *ret,
                       size_t count)
 {
@@ -86,7 +135,10 @@ static void stretch_rows(const float *x, size_t stride, size_t rows, const struc
         for (size_t j = 0; j < taps->count; j++) {
             const float *low = x + i * stride + taps->low[j];
             const float *high = low + (taps->low[j] + 1 < taps->width ? 1 : 0);
-            ret[i * ret_stride + j] = (1 - taps->weight[j]) * *low + taps->weight[j] * *high;
+            float *result = ret + i * ret_stride + j;
+            *result = *low;
+            if (taps->weight)
+                *result = (1 - taps->weight[j]) * *low + taps->weight[j] * *high;
         }
 }
 
@@ -190,6 +242,11 @@ const struct simd_ops simd_scalar = {
     .transpose = transpose,
     .pick_rows = pick_rows,
     .sum_rows = sum_rows,
+    .max_rows = max_rows,
+    .max_windows = max_windows,
+    .add = add,
+    .mul = mul,
+    .affine = affine,
     .lerp_rows = lerp_rows,
     .depthwise = scalar_depthwise,
     .winograd_input = scalar_winograd_input,

@@ -103,11 +103,12 @@ struct simd_winograd_sums {
 };
 
 /* How rows of width elements are stretched to count results: with low = low[j] and
- * high = min(low + 1, width - 1), result j is (1 - weight[j]) * x[low] + weight[j] * x[high].
+ * high = min(low + 1, width - 1), result j is (1 - weight[j]) * x[low] + weight[j] * x[high], where
+ * an Inf times a weight of 0 is NaN. Without weights it is x[low], and no other element counts.
  * low ascends and is below width. */
 struct simd_taps {
     const uint32_t *low;
-    const float *weight;
+    const float *weight; /* NULL: the nearest element, not an interpolated one */
     size_t count, width;
 };
 
@@ -152,6 +153,24 @@ struct simd_ops {
     /* ret[j] = x[j] + x[stride + j] + ... (rows terms), j < columns */
     void (*sum_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
 
+    /* ret[j] = max(x[j], x[stride + j], ...) (rows terms), j < columns; NaN is the largest. */
+    void (*max_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
+
+    /* ret[j] = max(x[j * step], ..., x[j * step + window - 1]), j < count; NaN is the largest. With
+     * max_rows, max pooling: padding is -Inf at the ends of the row between them. Sums of windows
+     * are depthwise, with one row of weights that are 1. */
+    void (*max_windows)(const float *x, size_t window, size_t step, size_t count, float *ret);
+
+    /* ret[j] = clamp(a[j] + b[j], low, high), j < count; ret may also be b. */
+    void (*add)(const float *a, const float *b, float low, float high, float *ret, size_t count);
+
+    /* ret[j] = a[j] * b[j], j < count; ret may also be b. */
+    void (*mul)(const float *a, const float *b, float *ret, size_t count);
+
+    /* ret[j] = clamp(x[j] * scale + shift, low, high), j < count */
+    void (*affine)(const float *x, float scale, float shift, float low, float high, float *ret,
+                   size_t count);
+
     /* ret[j] = (1 - weight) * above[j] + weight * below[j], j < count */
     void (*lerp_rows)(const float *above, const float *below, float weight, float *ret,
                       size_t count);
@@ -175,7 +194,8 @@ struct simd_ops {
 
     /* ret[i * ret_stride + 4 * t + j] = clamp((A^T m A)[i][j] * scale + shift, low, high) with m
      * the sums of tile t, for t < count. Each row of ret may be written as if count were the next
-     * multiple of SIMD_WINOGRAD_TOGETHER. Returns whether all (A^T m A) are finite. */
+     * multiple of SIMD_WINOGRAD_TOGETHER. Returns whether all (A^T m A) are finite. A residual is
+     * added where rows of ret are copied to their map: by `add`, which clamps then. */
     bool (*winograd_output)(const struct simd_winograd_sums *from, float *ret, size_t ret_stride);
 
     /* ret[i * ret_stride + j] = result j of taps on the row at x + i * stride, i < rows. All width

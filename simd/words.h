@@ -65,6 +65,8 @@ static inline vec vec_fma(vec a, vec b, vec c); /* a * b + c, rounded once */
 static inline vec vec_max(vec a, vec b);
 static inline vec vec_min(vec a, vec b);
 
+static inline vec vec_larger(vec a, vec b); /* NaN where either is NaN */
+
 /* SLEEF's, within 1 ulp */
 static inline vec vec_exp(vec x);
 static inline vec vec_expm1(vec x);

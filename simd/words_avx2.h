@@ -173,6 +173,11 @@ static inline vec vec_min(vec a, vec b)
     return _mm256_min_ps(a, b);
 }
 
+static inline vec vec_larger(vec a, vec b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
+}
+
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     return _mm256_fmadd_ps(a, b, c);

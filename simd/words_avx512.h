@@ -179,6 +179,11 @@ static inline vec vec_min(vec a, vec b)
     return _mm512_min_ps(a, b);
 }
 
+static inline vec vec_larger(vec a, vec b)
+{
+    return _mm512_mask_max_ps(b, _mm512_cmp_ps_mask(b, b, _CMP_ORD_Q), b, a);
+}
+
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     return _mm512_fmadd_ps(a, b, c);

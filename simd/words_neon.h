@@ -170,6 +170,11 @@ static inline vec vec_min(vec a, vec b)
     return vminq_f32(a, b);
 }
 
+static inline vec vec_larger(vec a, vec b)
+{
+    return vmaxq_f32(a, b);
+}
+
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     return vfmaq_f32(c, a, b);

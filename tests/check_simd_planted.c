@@ -98,10 +98,56 @@ static void sum_of_other_order(const float *x, size_t stride, size_t rows, size_
     }
 }
 
+static void max_without_nan(const float *x, size_t stride, size_t rows, size_t columns, float *ret)
+{
+    for (size_t j = 0; j < columns; j++) {
+        float max = x[j];
+        for (size_t row = 1; row < rows; row++)
+            max = fmaxf(max, x[row * stride + j]);
+        ret[j] = max;
+    }
+}
+
+static void window_too_narrow(const float *x, size_t window, size_t step, size_t count, float *ret)
+{
+    honest->max_windows(x, window - (window > 1), step, count, ret);
+}
+
+static void window_reads_beyond(const float *x, size_t window, size_t step, size_t count,
+                                float *ret)
+{
+    if (count > 0)
+        sink = x[(count - 1) * step + window];
+    honest->max_windows(x, window, step, count, ret);
+}
+
 static void lerp_last_missing(const float *above, const float *below, float weight, float *ret,
                               size_t count)
 {
     honest->lerp_rows(above, below, weight, ret, count - (count % 4 == 3));
+}
+
+/* ---- element by element ---- */
+
+static void add_clamps_first(const float *a, const float *b, float low, float high, float *ret,
+                             size_t count)
+{
+    for (size_t j = 0; j < count; j++)
+        ret[j] = fminf(fmaxf(a[j], low), high) + b[j];
+}
+
+static void mul_takes_zero_times_inf_as_zero(const float *a, const float *b, float *ret,
+                                             size_t count)
+{
+    for (size_t j = 0; j < count; j++)
+        ret[j] = a[j] == 0 || b[j] == 0 ? 0 : a[j] * b[j];
+}
+
+static void affine_stores_beyond(const float *x, float scale, float shift, float low, float high,
+                                 float *ret, size_t count)
+{
+    honest->affine(x, scale, shift, low, high, ret, count);
+    ret[count] = 0;
 }
 
 /* ---- depthwise convs ---- */
@@ -213,6 +259,15 @@ static void stretch_loses_the_last_row(const float *x, size_t stride, size_t row
     honest->stretch_rows(x, stride, rows - (rows == 4), taps, ret, ret_stride);
 }
 
+static void stretch_nearest_by_weight(const float *x, size_t stride, size_t rows,
+                                      const struct simd_taps *taps, float *ret, size_t ret_stride)
+{
+    static const float zeros[1024];
+    struct simd_taps other = *taps;
+    other.weight = taps->weight ? taps->weight : zeros;
+    honest->stretch_rows(x, stride, rows, &other, ret, ret_stride);
+}
+
 static void argmax_takes_the_last_of_a_tie(const float *x, size_t channels, size_t stride,
                                            size_t count, int32_t *ret)
 {
@@ -272,11 +327,18 @@ static const struct plant {
     PLANT(check_depthwise, depthwise, depthwise_reads_beyond),
     PLANT(check_depthwise, depthwise, depthwise_stores_a_vector_more),
     PLANT(check_sum_rows, sum_rows, sum_of_other_order),
+    PLANT(check_max_rows, max_rows, max_without_nan),
+    PLANT(check_max_windows, max_windows, window_too_narrow),
+    PLANT(check_max_windows, max_windows, window_reads_beyond),
+    PLANT(check_add, add, add_clamps_first),
+    PLANT(check_mul, mul, mul_takes_zero_times_inf_as_zero),
+    PLANT(check_affine, affine, affine_stores_beyond),
     PLANT(check_lerp_rows, lerp_rows, lerp_last_missing),
     PLANT(check_winograd_input, winograd_input, input_lane_wrong),
     PLANT(check_winograd_weights, winograd_weights, weights_turned),
     PLANT(check_winograd_output, winograd_output, output_always_finite),
     PLANT(check_stretch_rows, stretch_rows, stretch_loses_the_last_row),
+    PLANT(check_stretch_rows, stretch_rows, stretch_nearest_by_weight),
     PLANT(check_argmax, argmax, argmax_takes_the_last_of_a_tie),
     PLANT(check_from_float16, float16_to_float32, half_without_subnormals),
     PLANT(check_from_bfloat16, bfloat16_to_float32, bfloat_flushed),
@@ -296,6 +358,11 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     REPLACE(pick_rows);
     REPLACE(depthwise);
     REPLACE(sum_rows);
+    REPLACE(max_rows);
+    REPLACE(max_windows);
+    REPLACE(add);
+    REPLACE(mul);
+    REPLACE(affine);
     REPLACE(lerp_rows);
     REPLACE(winograd_input);
     REPLACE(winograd_weights);

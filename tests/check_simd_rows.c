@@ -19,22 +19,25 @@ static void compare_row(struct check *check, const float *ret, size_t count, dou
                         (double)expected[j]);
 }
 
-/* Both add in the order of the rows: bit for bit the same. In place the sum replaces the first row.
- */
-static void check_sum(struct check *check, size_t rows, size_t columns, bool in_place)
+typedef void fold_kernel(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
+
+/* Sums are added in the order of the rows: bit for bit the same. In place the result replaces the
+ * first row. */
+static void check_fold(struct check *check, fold_kernel *kernel, fold_kernel *specified,
+                       size_t rows, size_t columns, bool in_place)
 {
     const enum check_data data = (enum check_data)check_pick(check, CHECK_DATA_COUNT);
     const size_t stride = columns + check_pick(check, 2) * check_pick(check, 9);
     const size_t count = columns ? (rows - 1) * stride + columns : 0;
     float *x = check_place_data(check, X_SLOT, count, data);
     float *ret = in_place ? x : check_place_floats(check, RET_SLOT, columns);
-    simd_scalar.sum_rows(x, stride, rows, columns, expected);
-    CHECK_CALL(check, check->ops->sum_rows(x, stride, rows, columns, ret));
+    specified(x, stride, rows, columns, expected);
+    CHECK_CALL(check, kernel(x, stride, rows, columns, ret));
     compare_row(check, ret, columns, 0, NULL);
     check_margins(check, in_place ? X_SLOT : RET_SLOT);
 }
 
-void check_sum_rows(struct check *check)
+static void check_folds(struct check *check, fold_kernel *kernel, fold_kernel *specified)
 {
     static const size_t rows[] = {1, 2, 3, 4, 9};
     size_t sizes[CHECK_SIZES];
@@ -42,9 +45,41 @@ void check_sum_rows(struct check *check)
     for (size_t i = 0; i < COUNT(rows); i++)
         for (size_t k = 0; k < count; k++)
             for (size_t times = 0; times < 8; times++)
-                check_sum(check, rows[i], sizes[k], times % 2);
+                check_fold(check, kernel, specified, rows[i], sizes[k], times % 2);
     for (size_t columns = 0; columns < 150; columns++)
-        check_sum(check, 1 + check_pick(check, 7), columns, false);
+        check_fold(check, kernel, specified, 1 + check_pick(check, 7), columns, false);
+}
+
+void check_sum_rows(struct check *check)
+{
+    check_folds(check, check->ops->sum_rows, simd_scalar.sum_rows);
+}
+
+void check_max_rows(struct check *check)
+{
+    check_folds(check, check->ops->max_rows, simd_scalar.max_rows);
+}
+
+static void check_windows(struct check *check, size_t window, size_t step, size_t count,
+                          bool in_place)
+{
+    const enum check_data data = (enum check_data)check_pick(check, CHECK_DATA_COUNT);
+    const size_t width = count ? (count - 1) * step + window : 0;
+    float *x = check_place_data(check, X_SLOT, width, data);
+    float *ret = in_place ? x : check_place_floats(check, RET_SLOT, count);
+    simd_scalar.max_windows(x, window, step, count, expected);
+    CHECK_CALL(check, check->ops->max_windows(x, window, step, count, ret));
+    compare_row(check, ret, count, 0, NULL);
+    check_margins(check, in_place ? X_SLOT : RET_SLOT);
+}
+
+void check_max_windows(struct check *check)
+{
+    static const size_t windows[][2] = {{2, 2}, {3, 2}, {3, 1}, {5, 2}, {9, 4}, {17, 8}, {1, 3}};
+    for (size_t i = 0; i < COUNT(windows); i++)
+        for (size_t count = 0; count < 70; count++)
+            for (size_t times = 0; times < 4; times++)
+                check_windows(check, windows[i][0], windows[i][1], count, times % 2);
 }
 
 /* Three roundings by the formula, two with a fused multiply-add. */

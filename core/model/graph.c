@@ -13,8 +13,8 @@ static enum ppm_status make_room(struct graph *graph, const char *file, struct p
         return PPM_OK;
     if (graph->count >= NODES_MAX)
         return ppm_fail(error, PPM_BAD_CONFIG,
-                        "%s: network: found more than %d nodes, counting those of pyramids, "
-                        "expected at most as many",
+                        "%s: network: found more than %d nodes, counting those of inputs and "
+                        "pyramids, expected at most as many",
                         file, NODES_MAX);
     struct node *nodes = realloc(graph->nodes, capacity * sizeof *nodes);
     if (!nodes)

@@ -37,7 +37,7 @@ static enum ppm_status read_names(struct network_reader *reader, const struct la
     const struct json_place from_place = json_member(reader->place, "from");
     const size_t count = json_array_size(list);
     if (!json_is_array(list) || count < 2 || count > BRANCHES_MAX)
-        return json_refuse(&entry->member, list ? list : reader->value, reader->error,
+        return json_refuse(&entry->member, list, reader->error,
                            "a list of 2 to %d names, as {\"add\": [\"a\", \"b\"]}", BRANCHES_MAX);
     if (from)
         return json_refuse(&from_place, from, reader->error,

@@ -93,8 +93,7 @@ enum ppm_status layer_parse(const struct layer_reader *reader, struct layer_entr
     *ret_entry = (struct layer_entry){.type = type,
                                       .kind = type->kind,
                                       .options = options,
-                                      .member = options ? json_member(reader->place, type->name)
-                                                        : *reader->place};
+                                      .member = json_member(reader->place, type->name)};
     if (options && !json_is_object(options) && !layer_is_join(type->kind))
         return json_refuse(&ret_entry->member, options, reader->error, "an object of options");
     return PPM_OK;

@@ -8,11 +8,6 @@ static enum ppm_status load(struct ppm_model *model, const char *path,
 {
     if (spec_read(path, &model->spec, error) != PPM_OK)
         return error->status;
-    if (model->spec.is_network)
-        return ppm_fail(error, PPM_BAD_CONFIG,
-                        "%s: network: found a network, which this version reads but does not "
-                        "compute, expected bins and branches",
-                        path);
     if (warm_up_shapes_check(&model->spec, path, error) != PPM_OK)
         return error->status;
     const bool is_bfloat16 = model->spec.compute == COMPUTE_BFLOAT16;

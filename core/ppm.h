@@ -201,7 +201,7 @@ struct ppm_costs {
     size_t plan_bytes;    /* of a struct ppm_plan; 0: a run uses none */
     size_t scratch_bytes; /* of ppm_run_options.scratch; 0: a run uses none */
     size_t working_bytes; /* all that ppm_run allocates: the output, a plan and scratch */
-    size_t pooling_bytes; /* of a struct ppm_pooling */
+    size_t pooling_bytes; /* of a struct ppm_pooling; 0: there is none */
     size_t pooled_bytes;  /* of scratch that a run with a ppm_pooling leaves unused */
     double one_thread_us; /* rough time on one thread, with the weights in cache */
     double weights_us;    /* time to read the weights from memory, once for a batch of any size */

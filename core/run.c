@@ -24,17 +24,21 @@ static const float *input_as_nchw(const struct run *run, const struct ppm_tensor
     return (const float *)*ret_copy;
 }
 
-/* The literal graph: a copy of x as NCHW, and y turned into its layout at the end. */
+/* The literal graph: copies of the inputs as NCHW, and y turned into its layout at the end. */
 static enum ppm_status run_reference(const struct ppm_model *model, const struct geometry *geometry,
-                                     const struct ppm_tensor *x, struct ppm_tensor *y,
+                                     const struct ppm_tensor *inputs, struct ppm_tensor *y,
                                      const struct run *run, struct ppm_stage_times *times,
                                      struct ppm_error *error)
 {
-    uint32_t *transposed = NULL;
-    const float *input = input_as_nchw(run, x, &transposed, error);
-    if (input && reference_run(&model->spec, geometry, input, y->data, run, times, error) == PPM_OK)
+    uint32_t *transposed[PPM_INPUTS_MAX] = {NULL};
+    const float *values[PPM_INPUTS_MAX];
+    for (size_t i = 0; i < geometry->sizes.count && error->status == PPM_OK; i++)
+        values[i] = input_as_nchw(run, &inputs[i], &transposed[i], error);
+    if (error->status == PPM_OK &&
+        reference_run(&model->spec, geometry, values, y->data, run, times, error) == PPM_OK)
         tensor_to_layout(run, y, error);
-    free(transposed);
+    for (size_t i = 0; i < geometry->sizes.count; i++)
+        free(transposed[i]);
     return error->status;
 }
 
@@ -91,10 +95,10 @@ struct ppm_plan *ppm_plan_create(const struct ppm_model *model, const struct ppm
     return plan_create(model, &geometry, &run, error);
 }
 
-static struct ppm_sizes sizes_of(const struct ppm_tensor *inputs,
+static struct ppm_sizes sizes_of(const struct ppm_model *model, const struct ppm_tensor *inputs,
                                  const struct ppm_run_options *options)
 {
-    struct ppm_sizes sizes = ppm_sizes_of(inputs, 1);
+    struct ppm_sizes sizes = ppm_sizes_of(inputs, model->spec.graph.input_count);
     sizes.output_h = options->output_h;
     sizes.output_w = options->output_w;
     return sizes;
@@ -109,7 +113,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     atomic_bool is_abandoned = false;
     options = options ? options : &defaults;
     const struct run run = run_of(options, &is_abandoned);
-    const struct ppm_sizes sizes = sizes_of(inputs, options);
+    const struct ppm_sizes sizes = sizes_of(model, inputs, options);
     const struct ppm_tensor *x = &inputs[0];
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
     if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
@@ -121,9 +125,8 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
                            .data = ret_y->data};
     if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
         return error->status;
-    /* a cascade is a misprint in one listing, not worth a fast form */
-    if (options->reference || model->spec.pyramid.is_cascade)
-        run_reference(model, &geometry, x, &y, &run, &times, error);
+    if (options->reference || spec_is_literal(&model->spec))
+        run_reference(model, &geometry, inputs, &y, &run, &times, error);
     else
         run_planned(model, &geometry, options->plan, x, &y, &run, &times, error);
     if (error->status == PPM_OK && options->stages && !run_is_cancelled(&run))

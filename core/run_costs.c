@@ -4,6 +4,9 @@
 #include "core/plan/plan.h"
 #include "core/reference/reference.h"
 #include "core/shape/costs.h"
+#include "core/shape/shapes.h"
+
+#include <stdlib.h>
 
 static void count_planned(const struct ppm_model *model, const struct plan *plan, size_t n,
                           enum ppm_layout layout, int threads, struct ppm_costs *costs)
@@ -15,13 +18,42 @@ static void count_planned(const struct ppm_model *model, const struct plan *plan
         size_plus(size_plus(costs->plan_bytes, costs->scratch_bytes), costs->output_bytes);
 }
 
-/* The literal graph needs a transposed copy of x and of y. */
-static void count_literal(const struct spec *spec, const struct geometry *g,
-                          struct ppm_costs *costs)
+/* The literal graph needs a transposed copy of the inputs and of y. */
+static enum ppm_status count_literal(const struct spec *spec, const struct geometry *g,
+                                     struct ppm_costs *costs, struct ppm_error *error)
 {
-    costs->working_bytes =
-        size_plus(size_plus(costs->input_bytes, reference_working_bytes(spec, g)),
-                  size_times(2, costs->output_bytes));
+    size_t bytes = 0;
+    if (reference_working_bytes(spec, g, &bytes, error) == PPM_OK)
+        costs->working_bytes =
+            size_plus(size_plus(costs->input_bytes, bytes), size_times(2, costs->output_bytes));
+    return error->status;
+}
+
+/* A network is computed by the literal graph. */
+static enum ppm_status count_network(const struct spec *spec, const struct geometry *g,
+                                     struct ppm_costs *costs, struct ppm_error *error)
+{
+    struct ppm_shape *shapes = malloc(spec->graph.count * sizeof *shapes);
+    if (!shapes)
+        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    if (shapes_of(&spec->graph, &g->sizes, shapes, error) == PPM_OK)
+        costs->flops_literal = costs->flops_folded = costs_graph_flops(&spec->graph, shapes);
+    free(shapes);
+    return error->status;
+}
+
+/* A model of one pyramid. */
+static void count_model(const struct ppm_model *model, const struct geometry *g,
+                        enum ppm_layout layout, int threads, struct ppm_costs *costs)
+{
+    const struct spec *spec = &model->spec;
+    struct plan plan;
+    costs->flops_literal = costs_literal_flops(spec, g);
+    costs->flops_folded = costs_folded_flops(spec, g);
+    plan_begin(&plan, model, g);
+    costs->pooling_bytes = pooling_bytes(&plan.pyramid, g->input.n);
+    if (!spec_is_literal(spec))
+        count_planned(model, &plan, g->input.n, layout, threads, costs);
 }
 
 enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_sizes *sizes,
@@ -30,21 +62,22 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_
 {
     const struct spec *spec = &model->spec;
     struct geometry g;
-    struct plan plan;
     struct ppm_costs costs = {0};
     if (geometry_of(spec, sizes, &g, error) != PPM_OK ||
-        ppm_shape_bytes(g.input, &costs.input_bytes, error) != PPM_OK ||
         ppm_shape_bytes(g.output, &costs.output_bytes, error) != PPM_OK)
         return error->status;
     costs.output = g.output;
-    costs.flops_literal = costs_literal_flops(spec, &g);
-    costs.flops_folded = costs_folded_flops(spec, &g);
-    plan_begin(&plan, model, &g);
-    costs.pooling_bytes = pooling_bytes(&plan.pyramid, g.input.n);
-    if (spec->pyramid.is_cascade)
-        count_literal(spec, &g, &costs);
-    else
-        count_planned(model, &plan, g.input.n, layout, threads, &costs);
+    for (size_t i = 0; i < sizes->count; i++) {
+        size_t bytes = 0;
+        ppm_shape_bytes(sizes->inputs[i], &bytes, error);
+        costs.input_bytes = size_plus(costs.input_bytes, bytes);
+    }
+    if (!spec->is_network)
+        count_model(model, &g, layout, threads, &costs);
+    else if (count_network(spec, &g, &costs, error) != PPM_OK)
+        return error->status;
+    if (spec_is_literal(spec) && count_literal(spec, &g, &costs, error) != PPM_OK)
+        return error->status;
     costs.one_thread_us = costs_one_thread_us(costs.flops_folded, g.input, g.output);
     costs.weights_us = costs_weights_us(model->parameters_bytes);
     *ret_costs = costs;

@@ -86,8 +86,8 @@ Test(graph_layers, refuses_pools_and_sizes)
         {"scale and size", LAYER("{'resize': {'scale': 2, 'size': [1, 2]}}"),
          "network[0].resize: found {\"scale\":2,\"size\":[1,2]}, expected one of \"scale\", "
          "\"size\": [h, w] and \"like\": NAME"},
-        {"scale 0.5", LAYER("{'resize': {'scale': 0.5}}"),
-         "network[0].resize.scale: found 0.5, expected an integer from 1 to 256"},
+        {"scale 0", LAYER("{'resize': {'scale': 0}}"),
+         "network[0].resize.scale: found 0, expected a number from 0.00390625 to 256"},
         {"size of a side", LAYER("{'resize': {'size': 4}}"),
          "network[0].resize.size: found 4, expected [h, w] in pixels"},
         {"like what is not there", LAYER("{'resize': {'like': 'a'}}"),

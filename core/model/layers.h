@@ -125,7 +125,7 @@ struct layer {
         struct {                  /* resize */
             enum resize mode;
             enum resize_target { RESIZE_BY, RESIZE_TO, RESIZE_LIKE } target;
-            size_t times;               /* RESIZE_BY */
+            double times;               /* RESIZE_BY */
             size_t extent[WINDOW_AXES]; /* RESIZE_TO: h, w */
             size_t like;                /* RESIZE_LIKE: the index of a node, which is not read */
         };

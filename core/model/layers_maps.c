@@ -23,7 +23,8 @@ static enum ppm_status read_target(struct layer_reader *reader, const json_t *op
                            "one of \"scale\", \"size\": [h, w] and \"like\": NAME");
     if (scale) {
         layer->target = RESIZE_BY;
-        return json_read_size(options, place, "scale", 1, RESIZE_SCALE_MAX, &layer->times, error);
+        return json_read_double(options, place, "scale", 1.0 / RESIZE_SCALE_MAX, RESIZE_SCALE_MAX,
+                                &layer->times, error);
     }
     if (size) {
         layer->target = RESIZE_TO;

@@ -84,13 +84,15 @@ static size_t grid_class(struct classes *classes, const struct node *node)
 static size_t resize_class(struct classes *classes, const struct node *node)
 {
     const struct layer *layer = &node->layer;
+    size_t bits = 0;
     if (layer->target == RESIZE_LIKE)
         return classes->of[layer->like];
     if (layer->target == RESIZE_TO)
         return fixed_size(classes, layer->extent);
     if (layer->times == 1)
         return of_read(classes, node);
-    return derived_size(classes, of_read(classes, node), (size_t[6]){KEY_TIMES, layer->times});
+    memcpy(&bits, &layer->times, sizeof bits);
+    return derived_size(classes, of_read(classes, node), (size_t[6]){KEY_TIMES, bits});
 }
 
 /* With a broadcast, the result is as large as the larger ones. */

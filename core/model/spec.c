@@ -188,8 +188,8 @@ static enum ppm_status read_compute(const json_t *root, const struct json_place 
     int compute = COMPUTE_FLOAT32;
     if (json_read_choice(root, place, "compute", names, &compute, error) != PPM_OK)
         return error->status;
-    /* a cascade is the literal graph, in double precision */
-    spec->compute = spec->pyramid.is_cascade ? COMPUTE_FLOAT32 : (enum compute)compute;
+    /* the literal graph is computed in double precision */
+    spec->compute = spec_is_literal(spec) ? COMPUTE_FLOAT32 : (enum compute)compute;
     return PPM_OK;
 }
 

@@ -49,6 +49,13 @@ static inline const struct layer *spec_bottleneck(const struct spec *spec)
     return first && first->kind == LAYER_CONV ? first : NULL;
 }
 
+/* Whether it is computed by the literal graph: a cascade, a misprint in one listing, is not worth a
+ * fast form; a network does not have one yet. */
+static inline bool spec_is_literal(const struct spec *spec)
+{
+    return spec->is_network || spec->pyramid.is_cascade;
+}
+
 /* Reads the model configuration at path. *ret_spec must be released in any case. */
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);

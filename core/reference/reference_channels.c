@@ -26,6 +26,36 @@ void reference_softmax(const struct run *run, const struct layer *layer,
     reference_softmax_in_place(run, maps->ret, s);
 }
 
+/* ret[n][pixel] = sum of x[n][c][pixel] over c, divided by divisor */
+static void sum_channels(const struct run *run, const struct reference_maps *maps, double divisor)
+{
+    const struct ppm_shape s = maps->reads[0].shape;
+    const size_t pixels = s.h * s.w;
+    size_t done = 0;
+#pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
+    for (size_t n = 0; n < s.n; n++)
+        for (size_t i = 0; i < pixels; i++) {
+            const float *x = maps->reads[0].values + n * s.c * pixels + i;
+            double sum = 0;
+            for (size_t c = 0; c < s.c && run_goes_on(run, &done, 1); c++)
+                sum += (double)x[c * pixels];
+            maps->ret[n * pixels + i] = (float)(sum / divisor);
+        }
+}
+
+void reference_channel_sum(const struct run *run, const struct layer *layer,
+                           const struct reference_maps *maps)
+{
+    (void)layer;
+    sum_channels(run, maps, 1);
+}
+
+void reference_channel_mean(const struct run *run, const struct layer *layer,
+                            const struct reference_maps *maps)
+{
+    sum_channels(run, maps, (double)layer->in_channels);
+}
+
 void reference_argmax(const struct run *run, const float *x, size_t batches, size_t channels,
                       size_t pixels, int32_t *ret)
 {

@@ -31,25 +31,28 @@ static void add_row(const struct conv *conv, double *sums, const float *x, size_
  *
  *     ret[i] = scale * sum_{c, ky, kx} weight[c][ky][kx] * x[c][row'][i'] + shift
  *     row'   = row * stride + ky * dilation - before, and i' likewise
+ *
+ * over the channels c of its group.
  */
 static void conv_columns(const struct conv *conv, size_t *done, size_t channel, const float *x,
                          size_t row, size_t column, size_t count, float *ret)
 {
     const struct layer *layer = conv->layer;
     const struct window *window = &layer->window;
-    const size_t panel = channel / layer->simd->gemm_rows, rows = conv_panel_rows(layer, panel);
+    const size_t group = channel / (layer->out_channels / layer->groups);
+    const size_t first = group * (layer->in_channels / layer->groups);
     double sums[COLUMNS] = {0};
     for (size_t part = 0; part < layer->part_count; part++)
         for (size_t tap = 0; tap < conv_taps(layer); tap++) {
             const size_t y = row * window->stride[AXIS_H] +
                              tap / window->size[AXIS_W] * window->dilation[AXIS_H];
-            const float *weights =
-                conv_panel_at(layer, panel, part, tap, 0) + channel % layer->simd->gemm_rows;
+            size_t rows;
+            const float *weights = conv_row(layer, channel, part, tap, &rows);
             if (y < conv->down.before || y >= conv->down.before + conv->h)
                 continue; /* the padding above and below */
             for (size_t i = 0;
                  i < layer->parts[part].channels && run_goes_on(conv->run, done, count); i++) {
-                const size_t c = layer->parts[part].first + i;
+                const size_t c = first + layer->parts[part].first + i;
                 add_row(conv, sums, x + (c * conv->h + y - conv->down.before) * conv->w,
                         tap % window->size[AXIS_W], column, count,
                         (double)conv_weight(layer, weights, rows, i));

@@ -7,7 +7,7 @@ void reference_layer(const struct run *run, const struct layer *layer,
     static void (*const run_layer[])(const struct run *run, const struct layer *layer,
                                      const struct reference_maps *maps) = {
 #define ROW(constant, name) [LAYER_##constant] = reference_##name,
-        STACK_LAYERS(ROW) ROW(ACTIVATION, activation)
+        STACK_LAYERS(ROW) MAP_LAYERS(ROW) JOIN_LAYERS(ROW) ROW(ACTIVATION, activation)
 #undef ROW
     };
     run_layer[layer->kind](run, layer, maps);

@@ -10,11 +10,13 @@
 void reference_layer(const struct run *run, const struct layer *layer,
                      const struct reference_maps *maps);
 
-/* Its rows. */
+/* Its rows. A pyramid is not one: its branches are layers (reference_pyramid.h). */
 #define ROW(constant, name)                                                                        \
     void reference_##name(const struct run *run, const struct layer *layer,                        \
                           const struct reference_maps *maps);
 STACK_LAYERS(ROW)
+MAP_LAYERS(ROW)
+JOIN_LAYERS(ROW)
 ROW(ACTIVATION, activation)
 #undef ROW
 

@@ -25,6 +25,12 @@ static void norm(const struct layer *layer, size_t c, const float *x, size_t cou
         ret[i] = (float)(layer->scale[c] * (double)x[i] + layer->shift[c]);
 }
 
+void reference_affine(const struct run *run, const struct layer *layer,
+                      const struct reference_maps *maps)
+{
+    each_plane(run, layer, maps, norm);
+}
+
 void reference_batch_norm(const struct run *run, const struct layer *layer,
                           const struct reference_maps *maps)
 {

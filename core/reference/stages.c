@@ -113,8 +113,7 @@ enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm
     for (size_t i = 0; i < spec->pyramid.branch_count && error->status == PPM_OK; i++)
         add_branch(ret_stages, spec, &g, i, &x, error);
     if (error->status == PPM_OK && geometry_has_output(spec, &g)) {
-        const size_t channels =
-            spec->head.count ? spec->head.out_channels : spec->pyramid.concat_channels;
+        const size_t channels = spec->graph.nodes[spec->graph.output].layer.out_channels;
         add(ret_stages, "head", &x, (struct ppm_shape){x.shape.n, channels, g.h, g.w}, error);
     }
     if (error->status == PPM_OK)

@@ -6,7 +6,9 @@ uint64_t layer_flops(const struct layer *layer, uint64_t pixels)
 {
     if (layer->kind != LAYER_CONV)
         return 0;
-    return 2 * pixels * layer->out_channels * layer->in_channels * conv_taps(layer);
+    const size_t groups = size_max(layer->groups, 1);
+    return size_times(2 * pixels * layer->out_channels,
+                      layer->in_channels / groups * conv_taps(layer));
 }
 
 static uint64_t stack_flops(const struct stack *stack, uint64_t pixels)
@@ -17,13 +19,35 @@ static uint64_t stack_flops(const struct stack *stack, uint64_t pixels)
     return flops;
 }
 
+static uint64_t pyramid_flops(const struct pyramid *pyramid, const struct geometry *g)
+{
+    uint64_t flops = 0;
+    for (size_t i = 0; i < pyramid->branch_count; i++)
+        flops += stack_flops(&pyramid->branches[i].stack, g->input.n * geometry_points(g, i));
+    return flops;
+}
+
 uint64_t costs_literal_flops(const struct spec *spec, const struct geometry *g)
 {
-    const uint64_t rounds = spec->pyramid.is_cascade ? 2 : 1, n = g->input.n;
-    uint64_t flops = stack_flops(&spec->head, n * g->h * g->w);
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++)
-        flops += rounds * stack_flops(&spec->pyramid.branches[i].stack,
-                                      n * g->branches[i].pooled_h * g->branches[i].pooled_w);
+    const uint64_t rounds = spec->pyramid.is_cascade ? 2 : 1;
+    const uint64_t flops = stack_flops(&spec->head, g->input.n * g->h * g->w);
+    return flops + rounds * pyramid_flops(&spec->pyramid, g);
+}
+
+uint64_t costs_graph_flops(const struct graph *graph, const struct ppm_shape *shapes)
+{
+    uint64_t flops = 0;
+    for (size_t i = graph->input_count; i < graph->count; i++) {
+        const struct node *node = &graph->nodes[i];
+        struct geometry g;
+        struct ppm_error none = {0};
+        if (node->layer.kind != LAYER_PYRAMID)
+            flops = size_plus(flops,
+                              layer_flops(&node->layer, shapes[i].n * shapes[i].h * shapes[i].w));
+        else if (geometry_of_pyramid(node->layer.pyramid, shapes[node->reads[0]], &g, &none) ==
+                 PPM_OK)
+            flops = size_plus(flops, pyramid_flops(node->layer.pyramid, &g));
+    }
     return flops;
 }
 

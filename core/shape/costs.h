@@ -4,13 +4,16 @@
 
 #include "core/shape/geometry.h"
 
-/* 2 * multiply-adds of a layer over `pixels` pixels. Only convolutions count. */
+/* 2 * multiply-adds of a layer for `pixels` pixels of its result. Only convolutions count. */
 uint64_t layer_flops(const struct layer *layer, uint64_t pixels);
 
 /* Of all layers over a batch of geometry->input.n: as written, and with branches folded where that
  * saves any. */
 uint64_t costs_literal_flops(const struct spec *spec, const struct geometry *geometry);
 uint64_t costs_folded_flops(const struct spec *spec, const struct geometry *geometry);
+
+/* Of all nodes of a network, as written, for the shapes of their maps (shapes_of); saturating. */
+uint64_t costs_graph_flops(const struct graph *graph, const struct ppm_shape *shapes);
 
 /* Roughly how long one thread takes for that many FLOPs and to move input and output, with the
  * weights in cache; and to read the weights from memory. */

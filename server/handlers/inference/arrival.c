@@ -17,7 +17,7 @@ static bool pays(const struct inference *inference, const struct ppm_tensor *x,
     const size_t bytes_min = inference->app->settings.pool_on_arrival_bytes;
     return bytes_min > 0 && costs->input_bytes >= bytes_min && x->layout == PPM_NCHW &&
            costs->input_bytes / (x->shape.n * x->shape.c) <= PLANE_BYTES_MAX &&
-           costs->pooling_bytes <= costs->input_bytes / POOLING_SHARE;
+           costs->pooling_bytes > 0 && costs->pooling_bytes <= costs->input_bytes / POOLING_SHARE;
 }
 
 /* Whether x at this offset fits the announced length of the body. */

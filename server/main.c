@@ -34,7 +34,9 @@ static const struct command commands[] = {
      "  --input FILE                 x, a .npy of float32, float64 or float16\n"
      "  --output FILE                y, a .npy; for a label map also a .png\n"
      "  --layout NCHW|NHWC           of x and y [the model's]\n"
-     "  --size H,W                   of y [the model's]\n",
+     "  --size H,W                   of y [the model's]\n"
+     "  --threads T                  computing threads [one per core]\n"
+     "  --reference                  compute the literal graph in double precision\n",
      "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
     {"describe", command_describe, "show a model's layers and the cost of a request",

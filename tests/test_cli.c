@@ -95,7 +95,7 @@ Test(cli, wrong_usage_is_exit_status_2_and_one_line)
          "bench, health\n"},
         {{"run", "--frobnicate"},
          "unknown flag \"--frobnicate\"; known flags are --model, --input, "
-         "--output, --layout, --size\n"},
+         "--output, --layout, --size, --threads, --reference\n"},
         {{"describe", "x.json"},
          "expected a flag, found \"x.json\"; known flags are --model, --shape, --size\n"},
         {{"serve", "--frobnicate"},

@@ -40,6 +40,8 @@ Test(cli_commands, run_computes_file_to_file)
     check_run(LISTING1, LIST(NULL));
     check_run("nhwc-adaptive", LIST(NULL));
     check_run("nhwc-adaptive", LIST("--layout", "NHWC"));
+    check_run("adaptive-batch", LIST("--threads", "1"));
+    check_run("adaptive-batch", LIST("--reference", NULL));
 }
 
 Test(cli_commands, run_fails_with_a_reason)

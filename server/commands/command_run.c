@@ -141,18 +141,26 @@ static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_
 
 enum ppm_status command_run(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *input = NULL, *output = NULL, *layout_name = NULL, *size = NULL;
-    const struct argument table[] = {
-        {"--model", &path, NULL, true},    {"--input", &input, NULL, true},
-        {"--output", &output, NULL, true}, {"--layout", &layout_name, NULL, false},
-        {"--size", &size, NULL, false},    {0}};
+    const char *path = NULL, *input = NULL, *output = NULL, *layout_name = NULL, *size = NULL,
+               *threads_text = NULL;
+    struct ppm_run_options options = {0};
+    const struct argument table[] = {{"--model", &path, NULL, true},
+                                     {"--input", &input, NULL, true},
+                                     {"--output", &output, NULL, true},
+                                     {"--layout", &layout_name, NULL, false},
+                                     {"--size", &size, NULL, false},
+                                     {"--threads", &threads_text, NULL, false},
+                                     {"--reference", NULL, &options.reference, false},
+                                     {0}};
+    size_t threads = (size_t)ppm_default_threads();
     enum ppm_layout layout = PPM_NCHW;
     const struct codec_form *form = &codec_npy;
     struct ppm_model_info info;
-    struct ppm_run_options options = {0};
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
+        arguments_number("--threads", threads_text, 1, 1024, &threads, error) != PPM_OK ||
         read_form(output, &form, error) != PPM_OK)
         return error->status;
+    options.threads = (int)threads;
     if (layout_name && !ppm_layout_from_name(layout_name, &layout))
         return ppm_fail(error, PPM_BAD_CONFIG, "--layout: found \"%.40s\", expected NCHW or NHWC",
                         layout_name);

@@ -29,16 +29,15 @@ def model_text(config):
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def run(model, x, folder, threads=0):
-    """-> what ppm-server computes from x, or from {name: x}; threads: 0 for as many as there are cores"""
+def run(model, x, folder, *options):
+    """-> what ppm-server computes from x, or from {name: x}; options: of its command run"""
     inputs = x if isinstance(x, dict) else {"": x}
     arguments = []
     for name, values in inputs.items():
         file = folder / f"{name or 'x'}.npy"
         np.save(file, np.ascontiguousarray(values, np.float32))
         arguments += ["--input", f"{name}={file}" if name else file]
-    cores = sorted(os.sched_getaffinity(0))[:threads or None]
-    done = subprocess.run([SERVER, "run", "--model", model, *arguments, "--output", folder / "y.npy"],
-                          capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    done = subprocess.run([SERVER, "run", "--model", model, *arguments, "--output", folder / "y.npy", *options],
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return np.load(folder / "y.npy")

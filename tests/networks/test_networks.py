@@ -35,8 +35,8 @@ class Model:
     def expected(self, x, dtype=torch.float64):
         return Literal(self.config, self.tensors, dtype)(torch.from_numpy(x)).numpy()
 
-    def run(self, x, threads=0, **output):
-        return run(self.file(**output), x, self.folder, threads)
+    def run(self, x, *options, **output):
+        return run(self.file(**output), x, self.folder, *options)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def picture(name, size, count=1):
 
 
 @pytest.mark.parametrize("name, size", SIZES)
-def test_network(models, name, size):
+def test_engine(models, name, size):
     model, x = models(name), picture(name, size)
     expected = model.expected(x)
     labels = expected.argmax(1, keepdims=True)
@@ -80,9 +80,18 @@ def test_network(models, name, size):
 def test_bits(models, name, size):
     """Neither the number of threads nor the other maps of a batch change a bit."""
     model, x = models(name), picture(name, size, 2)
-    y = model.run(x)
-    assert y.tobytes() == model.run(x, threads=1).tobytes()
+    y = model.run(x, "--threads", "2")
+    assert y.tobytes() == model.run(x, "--threads", "1").tobytes()
     assert y[1:].tobytes() == model.run(x[1:]).tobytes()
+
+
+@pytest.mark.parametrize("name, size", SIZES[1::2])
+def test_reference(models, name, size):
+    """The literal graph in double precision, whose maps are float32, is nearer than PyTorch's float32."""
+    model, x = models(name), picture(name, size)
+    expected = model.expected(x)
+    error, pytorchs = (difference(y, expected) for y in (model.run(x, "--reference"), model.expected(x, torch.float32)))
+    assert error <= pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
 
 
 @pytest.mark.parametrize("name, size", SIZES[1::2])

@@ -203,6 +203,8 @@ CASES = {
     "adaptive-above-size": case((1, 2, 3, 4), {"adaptive_avg_pool": {"bins": [7, 6]}}),
     # resizing
     **{f"resize-scale-{mode.replace('_', '-')}": resized(scale=3, mode=mode) for mode in ALL_MODES},
+    **{f"resize-fraction-{mode.replace('_', '-')}": resized(scale=1.6, mode=mode) for mode in ALL_MODES},
+    **{f"resize-half-{mode.replace('_', '-')}": resized(scale=0.5, mode=mode) for mode in ALL_MODES},
     **{f"resize-up-{mode.replace('_', '-')}": resized(size=[8, 12], mode=mode) for mode in ALL_MODES},
     **{f"resize-down-{mode.replace('_', '-')}": resized((1, 2, 9, 11), size=[4, 5], mode=mode) for mode in ALL_MODES},
     **{f"resize-one-pixel-{mode.replace('_', '-')}": resized((2, 3, 1, 1), size=[3, 4], mode=mode)

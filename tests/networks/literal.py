@@ -48,9 +48,20 @@ def stretch(x, size, mode):
     return F.interpolate(x, size, mode="bilinear", align_corners={"align_corners": True, "half_pixel": False}[mode])
 
 
-def source_weights(n, m):
-    """-> [m, n]: bilinear weights where point i of m reads the source at i n / m"""
-    at = torch.arange(m, dtype=torch.float64) * n / m
+def stretch_by(x, scale, mode):
+    """The same to floor(size * scale); a step between points is 1 / scale, except with align_corners."""
+    if mode == "asymmetric":
+        rows, columns = (source_weights(n, int(n * scale), 1 / scale).to(x.dtype) for n in x.shape[2:])
+        return rows @ x @ columns.T
+    if mode == "nearest":
+        return F.interpolate(x, scale_factor=scale, mode="nearest")
+    return F.interpolate(x, scale_factor=scale, mode="bilinear",
+                         align_corners={"align_corners": True, "half_pixel": False}[mode])
+
+
+def source_weights(n, m, step=None):
+    """-> [m, n]: bilinear weights where point i of m reads the source at i n / m, or at i step"""
+    at = torch.arange(m, dtype=torch.float64) * (step or n / m)
     low = at.floor().long().clamp(max=n - 1)
     high, share = (low + 1).clamp(max=n - 1), at - low
     eye = torch.eye(n, dtype=torch.float64)
@@ -164,9 +175,9 @@ class Literal:
         return F.adaptive_avg_pool2d(x, pair(bins))
 
     def resize(self, x, scale=None, size=None, like=None, mode="align_corners"):
-        if like:
-            size = self.maps[like].shape[2:]
-        return stretch(x, size or [n * scale for n in x.shape[2:]], mode)
+        if scale:
+            return stretch_by(x, scale, mode)
+        return stretch(x, self.maps[like].shape[2:] if like else size, mode)
 
     def add(self, *maps):
         total = maps[0]

@@ -21,18 +21,17 @@ static struct ppm_shape read_of(const struct shaping *s, size_t i)
     return s->shapes[s->node->reads[i]];
 }
 
-/* max_pool "stem", or max_pool (node 12) */
-static const char *where(const struct graph *graph, const struct node *node, char *ret_text)
+/* max_pool "stem", or network[12].max_pool */
+static const char *where(const struct node *node, char *ret_text)
 {
     const char *type = node->read_count > 0 ? layer_name(&node->layer) : "input";
     if (*node->name)
         snprintf(ret_text, WHERE_BYTES, "%s \"%s\"", type, node->name);
     else
-        snprintf(ret_text, WHERE_BYTES, "%s (node %zu)", type, (size_t)(node - graph->nodes));
+        snprintf(ret_text, WHERE_BYTES, "network[%zu].%s", node->entry, type);
     return ret_text;
 }
 
-/* Of "The map is 3 x 4", what reads it. */
 static enum ppm_status refuse_window(const struct shaping *s, struct ppm_shape x)
 {
     const struct window *window = &s->node->layer.window;
@@ -40,7 +39,7 @@ static enum ppm_status refuse_window(const struct shaping *s, struct ppm_shape x
     return ppm_fail(s->error, PPM_UNFIT,
                     "%s: the map is %zu x %zu (H x W), padded %zu x %zu: expected at least the %zu "
                     "x %zu pixels of the window",
-                    where(s->graph, s->node, at), x.h, x.w,
+                    where(s->node, at), x.h, x.w,
                     x.h + window->before[AXIS_H] + window->after[AXIS_H],
                     x.w + window->before[AXIS_W] + window->after[AXIS_W],
                     (window->size[AXIS_H] - 1) * window->dilation[AXIS_H] + 1,
@@ -85,7 +84,7 @@ static enum ppm_status shape_resize(const struct shaping *s, struct ppm_shape *r
     if (ret->h == 0 || ret->w == 0)
         return ppm_fail(s->error, PPM_UNFIT,
                         "%s: the map is %zu x %zu (H x W): scaled by %g it has no pixels",
-                        where(s->graph, s->node, at), x.h, x.w, layer->times);
+                        where(s->node, at), x.h, x.w, layer->times);
     return PPM_OK;
 }
 
@@ -95,7 +94,7 @@ static enum ppm_status shape_pyramid(const struct shaping *s, struct ppm_shape *
     struct ppm_error cause = {0};
     char at[WHERE_BYTES];
     if (geometry_of_pyramid(s->node->layer.pyramid, read_of(s, 0), &g, &cause) != PPM_OK)
-        return ppm_fail(s->error, cause.status, "%s: %s", where(s->graph, s->node, at), cause.text);
+        return ppm_fail(s->error, cause.status, "%s: %s", where(s->node, at), cause.text);
     ret->h = g.h;
     ret->w = g.w;
     return PPM_OK;
@@ -106,11 +105,10 @@ static enum ppm_status refuse_sizes(const struct shaping *s, size_t first, size_
 {
     const struct ppm_shape a = read_of(s, first), b = read_of(s, other);
     char at[WHERE_BYTES], at_a[WHERE_BYTES], at_b[WHERE_BYTES];
-    return ppm_fail(
-        s->error, PPM_UNFIT, "%s: %s is %zu x %zu (H x W) and %s is %zu x %zu, expected %s",
-        where(s->graph, s->node, at),
-        where(s->graph, &s->graph->nodes[s->node->reads[first]], at_a), a.h, a.w,
-        where(s->graph, &s->graph->nodes[s->node->reads[other]], at_b), b.h, b.w, expected);
+    return ppm_fail(s->error, PPM_UNFIT,
+                    "%s: %s is %zu x %zu (H x W) and %s is %zu x %zu, expected %s",
+                    where(s->node, at), where(&s->graph->nodes[s->node->reads[first]], at_a), a.h,
+                    a.w, where(&s->graph->nodes[s->node->reads[other]], at_b), b.h, b.w, expected);
 }
 
 static bool is_point(struct ppm_shape x)
@@ -161,7 +159,7 @@ static enum ppm_status check_count(const struct shaping *s, struct ppm_shape sha
     return ppm_fail(s->error, PPM_TOO_LARGE,
                     "%s: the map would be %zu x %zu pixels (H x W) of %zu channel%s, more than can "
                     "be counted",
-                    where(s->graph, s->node, at), shape.h, shape.w, shape.c, ppm_plural(shape.c));
+                    where(s->node, at), shape.h, shape.w, shape.c, ppm_plural(shape.c));
 }
 
 static enum ppm_status check_input(const struct shaping *s, struct ppm_shape first,
@@ -174,11 +172,11 @@ static enum ppm_status check_input(const struct shaping *s, struct ppm_shape fir
         return s->error->status;
     if (found.c != channels)
         return ppm_fail(s->error, PPM_UNFIT, "%s: found %zu channel%s, expected the model's %zu",
-                        where(s->graph, s->node, at), found.c, ppm_plural(found.c), channels);
+                        where(s->node, at), found.c, ppm_plural(found.c), channels);
     if (found.n != first.n)
         return ppm_fail(s->error, PPM_UNFIT,
                         "%s: found %zu map%s, expected %zu, as of the first input",
-                        where(s->graph, s->node, at), found.n, ppm_plural(found.n), first.n);
+                        where(s->node, at), found.n, ppm_plural(found.n), first.n);
     return check_count(s, found);
 }
 

@@ -185,7 +185,7 @@ struct ppm_model_info {
     double compute_share; /* bfloat16: time of its products as a share of float32's, measured at
                            * load; near 1 or above, it does not pay. 0 for float32 */
     struct ppm_compute_error compute_error; /* bfloat16: measured at load */
-    size_t layer_count;                     /* for ppm_model_layer */
+    size_t layer_count;                     /* for ppm_model_layers */
     const struct ppm_sizes *warm_up;        /* to prepare for before the first request */
     size_t warm_up_count;
 };
@@ -216,16 +216,20 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_
                                 enum ppm_layout layout, int threads, struct ppm_costs *ret_costs,
                                 struct ppm_error *error);
 
-/* One line of a model's description. Without sizes (NULL), flops is 0. */
+/* One line of a model's description: a layer, or a branch's. */
 struct ppm_layer_info {
-    char where[96];      /* "branch 0 (bin 1)", "head" */
-    char what[112];      /* "conv 3x3 2048 -> 512, batch_norm folded, Winograd F(4x4, 3x3)" */
-    uint64_t parameters; /* of this layer */
-    uint64_t flops;      /* literal, for the given sizes */
+    char where[280];        /* "branch 0 (bin 1)", "head"; of a network: the entry's name or place,
+                             * and its weights' name: "stem", "network[3] layer1.0.conv1" */
+    char what[224];         /* "conv 3x3 2048 -> 512, batch_norm folded, Winograd F(4x4, 3x3)" */
+    struct ppm_shape shape; /* of its result, for the given sizes */
+    uint64_t parameters;    /* of this layer, and of the norms that are folded into it */
+    uint64_t flops;         /* literal, for the given sizes */
 };
-enum ppm_status ppm_model_layer(const struct ppm_model *model, size_t index,
-                                const struct ppm_sizes *sizes, struct ppm_layer_info *ret_info,
-                                struct ppm_error *error);
+
+/* Fills in ppm_model_info.layer_count of them, in the order of the graph. Without sizes (NULL),
+ * shape and flops are 0. PPM_UNFIT and PPM_TOO_LARGE as for ppm_model_costs, or PPM_NO_MEMORY. */
+enum ppm_status ppm_model_layers(const struct ppm_model *model, const struct ppm_sizes *sizes,
+                                 struct ppm_layer_info *ret_layers, struct ppm_error *error);
 
 /* ---- computing ----------------------------------------------------------------------------- */
 

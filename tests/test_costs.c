@@ -171,11 +171,12 @@ Test(costs, what_a_model_knows_of_itself)
     const struct ppm_shape shape = {1, 3, 5, 7};
     uint64_t parameters = 0, flops = 0;
     cr_assert(info.layer_count == COUNT(layers), "found %zu layers", info.layer_count);
+    struct ppm_layer_info found[COUNT(layers)], unsized[COUNT(layers)];
+    struct ppm_error error = {0};
+    cr_assert(ppm_model_layers(model, SIZES_OF(shape), found, &error) == PPM_OK, "%s", error.text);
+    cr_assert(ppm_model_layers(model, NULL, unsized, &error) == PPM_OK, "%s", error.text);
     for (size_t i = 0; i < COUNT(layers); i++) {
-        struct ppm_layer_info layer;
-        struct ppm_error error = {0};
-        cr_assert(ppm_model_layer(model, i, SIZES_OF(shape), &layer, &error) == PPM_OK, "%s",
-                  error.text);
+        const struct ppm_layer_info layer = found[i];
         cr_expect_str_eq(layer.where, layers[i].where);
         cr_expect_str_eq(layer.what, layers[i].what);
         cr_expect(layer.parameters == layers[i].parameters, "%s: %llu parameters", layer.what,
@@ -184,15 +185,12 @@ Test(costs, what_a_model_knows_of_itself)
                   (unsigned long long)layer.flops);
         parameters += layer.parameters;
         flops += layer.flops;
-        cr_expect(ppm_model_layer(model, i, NULL, &layer, &error) == PPM_OK && layer.flops == 0);
+        cr_expect(unsized[i].flops == 0 && unsized[i].shape.h == 0);
     }
     cr_expect(info.parameters == parameters && costs_ok(model, shape).flops_literal == flops);
     cr_expect(info.parameters_bytes >= 4 * (15 + 11 + 198));
 
-    struct ppm_layer_info none;
-    struct ppm_error error = {0};
-    cr_expect(ppm_model_layer(model, COUNT(layers), SIZES_OF(shape), &none, &error) == PPM_UNFIT);
-    cr_expect(strstr(error.text, "no layer 6") != NULL, "%s", error.text);
+    cr_expect(ppm_model_layers(model, SIZES(1, 4, 5, 7), found, &error) == PPM_UNFIT);
     ppm_model_free(model);
 }
 
@@ -201,12 +199,13 @@ static bool is_by_winograd(const char *text, const struct ppm_sizes *sizes)
 {
     struct ppm_error error = {0};
     struct ppm_model_info info;
-    struct ppm_layer_info layer;
+    struct ppm_layer_info layers[4];
     struct ppm_model *model = support_load_ok(text);
     ppm_model_info(model, &info);
-    cr_assert(ppm_model_layer(model, info.layer_count - 1, sizes, &layer, &error) == PPM_OK);
+    cr_assert(info.layer_count <= COUNT(layers));
+    cr_assert(ppm_model_layers(model, sizes, layers, &error) == PPM_OK);
     ppm_model_free(model);
-    return strstr(layer.what, ", Winograd F(4x4, 3x3)") != NULL;
+    return strstr(layers[info.layer_count - 1].what, ", Winograd F(4x4, 3x3)") != NULL;
 }
 
 Test(costs, the_form_of_a_3x3_conv_is_described)

@@ -32,3 +32,13 @@ bool algorithm_fits(enum algorithm algorithm, bool is_exact, const struct layer 
     };
     return layer->kind == LAYER_CONV && fits[algorithm](is_exact, layer);
 }
+
+const char *algorithm_name(enum algorithm algorithm)
+{
+    static const char *const names[] = {
+#define ROW(constant, name) [ALGORITHM_##constant] = #name,
+        ALGORITHMS(ROW)
+#undef ROW
+    };
+    return names[algorithm];
+}

@@ -27,4 +27,6 @@ enum algorithm {
  * model, which then takes no algorithm that rounds more. */
 bool algorithm_fits(enum algorithm algorithm, bool is_exact, const struct layer *layer);
 
+const char *algorithm_name(enum algorithm algorithm); /* "product", ... */
+
 #endif

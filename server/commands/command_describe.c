@@ -5,24 +5,49 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As wide as the longest text, at least width. */
+static int widen(int width, const char *text)
+{
+    const int length = (int)strlen(text);
+    return length > width ? length : width;
+}
+
+static void print_table(const struct ppm_layer_info *layers, size_t count, bool has_sizes)
+{
+    int where = 22, what = 76;
+    for (size_t i = 0; i < count; i++) {
+        where = widen(where, layers[i].where);
+        what = widen(what, layers[i].what);
+    }
+    printf("\n%-*s %-*s %12s", where, "where", what, "layer", "parameters");
+    printf(has_sizes ? " %12s %16s\n" : "\n", "operations", "result, CxHxW");
+    for (size_t i = 0; i < count; i++) {
+        const struct ppm_layer_info *layer = &layers[i];
+        char flops[QUANTITY_BYTES], shape[80];
+        printf("%-*s %-*s %12" PRIu64, where, layer->where, what, layer->what, layer->parameters);
+        snprintf(shape, sizeof shape, "%zux%zux%zu", layer->shape.c, layer->shape.h,
+                 layer->shape.w);
+        if (has_sizes)
+            printf(" %12s %16s",
+                   layer->flops > 0 ? command_quantity((double)layer->flops, "FLOP", flops) : "-",
+                   shape);
+        putchar('\n');
+    }
+}
 
 static enum ppm_status print_layers(const struct ppm_model *model, size_t count,
                                     const struct ppm_sizes *sizes, struct ppm_error *error)
 {
-    printf("\n%-22s %-76s %12s", "where", "layer", "parameters");
-    printf(sizes ? " %12s\n" : "\n", "operations");
-    for (size_t i = 0; i < count; i++) {
-        struct ppm_layer_info layer;
-        char flops[QUANTITY_BYTES];
-        if (ppm_model_layer(model, i, sizes, &layer, error) != PPM_OK)
-            return error->status;
-        printf("%-22s %-76s %12" PRIu64, layer.where, layer.what, layer.parameters);
-        if (sizes)
-            printf(" %12s",
-                   layer.flops > 0 ? command_quantity((double)layer.flops, "FLOP", flops) : "-");
-        putchar('\n');
-    }
-    return PPM_OK;
+    struct ppm_layer_info *layers = calloc(count + 1, sizeof *layers);
+    if (!layers)
+        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    if (ppm_model_layers(model, sizes, layers, error) == PPM_OK)
+        print_table(layers, count, sizes != NULL);
+    free(layers);
+    return error->status;
 }
 
 static void print_tensor(const char *what, struct ppm_shape s)

@@ -29,20 +29,32 @@ static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
     return list;
 }
 
-static json_t *layers_json(const struct ppm_model *model, size_t count,
-                           const struct ppm_sizes *sizes, struct ppm_error *error)
+/* Without sizes, there are neither shapes nor FLOPs. */
+static json_t *layer_json(const struct ppm_layer_info *layer, const struct ppm_sizes *sizes,
+                          enum ppm_layout layout)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        struct ppm_layer_info layer;
-        if (ppm_model_layer(model, i, sizes, &layer, error) != PPM_OK)
-            break;
-        json_t *item = json_pack("{s:s, s:s, s:I}", "where", layer.where, "what", layer.what,
-                                 "parameters", (json_int_t)layer.parameters);
-        if (sizes)
-            set(&item, "flops", json_integer((json_int_t)layer.flops));
-        handlers_append(&list, item);
-    }
+    json_t *item = json_pack("{s:s, s:s, s:I}", "where", layer->where, "what", layer->what,
+                             "parameters", (json_int_t)layer->parameters);
+    if (sizes)
+        set(&item, "shape", shape_json(layer->shape, layout));
+    if (sizes)
+        set(&item, "flops", json_integer((json_int_t)layer->flops));
+    return item;
+}
+
+static json_t *layers_json(const struct ppm_model *model, size_t count,
+                           const struct ppm_sizes *sizes, enum ppm_layout layout,
+                           struct ppm_error *error)
+{
+    json_t *list = NULL;
+    struct ppm_layer_info *layers = calloc(count + 1, sizeof *layers);
+    if (!layers)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    else if (ppm_model_layers(model, sizes, layers, error) == PPM_OK)
+        list = json_array();
+    for (size_t i = 0; list && i < count; i++)
+        handlers_append(&list, layer_json(&layers[i], sizes, layout));
+    free(layers);
     return list;
 }
 
@@ -62,7 +74,8 @@ static json_t *compute_json(const struct ppm_model_info *info)
 }
 
 static json_t *model_json(const struct ppm_model *model, const struct ppm_model_info *info,
-                          const struct ppm_sizes *sizes, struct ppm_error *error)
+                          const struct ppm_sizes *sizes, enum ppm_layout layout,
+                          struct ppm_error *error)
 {
     json_error_t cause;
     return json_pack(
@@ -72,7 +85,7 @@ static json_t *model_json(const struct ppm_model *model, const struct ppm_model_
         "output_channels", (json_int_t)info->output_channels, "output_dtype",
         ppm_dtype_name(info->output_dtype), "parameters", (json_int_t)info->parameters,
         "parameters_bytes", (json_int_t)info->parameters_bytes, "isa", info->isa, "compute",
-        compute_json(info), "layers", layers_json(model, info->layer_count, sizes, error));
+        compute_json(info), "layers", layers_json(model, info->layer_count, sizes, layout, error));
 }
 
 /* Reads ?shape=, ?size= and ?layout=. ret_sizes->count is 0 without a shape. */
@@ -137,7 +150,7 @@ static enum http_next describe(struct http_request *request, const struct regist
     ppm_model_info(model, &info);
     if (read_sizes(request, &info, &sizes, &layout) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    json_t *answer = model_json(model, &info, sizes.count > 0 ? &sizes : NULL, &error);
+    json_t *answer = model_json(model, &info, sizes.count > 0 ? &sizes : NULL, layout, &error);
     if (answer && sizes.count > 0)
         add_costs(&answer, model, &sizes, layout, (int)app->threads, &error);
     if (answer && !*request->arguments[0])

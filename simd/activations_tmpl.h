@@ -57,6 +57,27 @@ static inline vec act_hardswish(vec x, vec slope)
     return vec_mul(x, vec_mul(gate, vec_set(1.0f / 6))); /* x * 6 might overflow */
 }
 
+static inline vec act_hardsigmoid(vec x, vec slope)
+{
+    return vec_mul(act_relu6(vec_add(x, vec_set(3)), slope), vec_set(1.0f / 6));
+}
+
+/* With e = exp(x), tanh(log(1 + e)) = n / (n + 2) where n = e * (e + 2); beyond 20 it is 1. */
+static inline vec act_mish(vec x, vec slope)
+{
+    (void)slope;
+    const vec e = vec_exp(vec_min(vec_set(20), x));
+    const vec n = vec_mul(e, vec_add(e, vec_set(2)));
+    return vec_mul(x, vec_div(n, vec_add(n, vec_set(2))));
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), and nothing overflows. Beyond 20 that is x. */
+static inline vec act_softplus(vec x, vec slope)
+{
+    const vec minus = vec_select_negative(x, x, vec_sub(vec_set(0), x));
+    return vec_add(act_relu(x, slope), vec_log1p(vec_exp(minus)));
+}
+
 #define ACTIVATE(constant, name, low, high)                                                        \
     static void activate_##name(const float *x, float *ret, size_t count, float slope)             \
     {                                                                                              \

@@ -56,6 +56,22 @@ static double formula_hardswish(double x, double slope)
     return x * formula_relu6(x + 3, slope) / 6;
 }
 
+static double formula_hardsigmoid(double x, double slope)
+{
+    return formula_relu6(x + 3, slope) / 6;
+}
+
+static double formula_softplus(double x, double slope)
+{
+    (void)slope;
+    return x > 20 ? x : Sleef_log1p_u10(Sleef_exp_u10(x));
+}
+
+static double formula_mish(double x, double slope)
+{
+    return x * Sleef_tanh_u10(formula_softplus(x, slope));
+}
+
 #define ACTIVATE(constant, name, low, high)                                                        \
     void scalar_activate_##name(const float *x, float *ret, size_t count, float slope)             \
     {                                                                                              \

@@ -70,6 +70,7 @@ static inline vec vec_larger(vec a, vec b); /* NaN where either is NaN */
 /* SLEEF's, within 1 ulp */
 static inline vec vec_exp(vec x);
 static inline vec vec_expm1(vec x);
+static inline vec vec_log1p(vec x);
 static inline vec vec_tanh(vec x);
 static inline vec vec_erf(vec x);
 

@@ -193,6 +193,11 @@ static inline vec vec_expm1(vec x)
     return Sleef_expm1f8_u10avx2(x);
 }
 
+static inline vec vec_log1p(vec x)
+{
+    return Sleef_log1pf8_u10avx2(x);
+}
+
 static inline vec vec_tanh(vec x)
 {
     return Sleef_tanhf8_u10avx2(x);

@@ -199,6 +199,11 @@ static inline vec vec_expm1(vec x)
     return Sleef_expm1f16_u10avx512f(x);
 }
 
+static inline vec vec_log1p(vec x)
+{
+    return Sleef_log1pf16_u10avx512f(x);
+}
+
 static inline vec vec_tanh(vec x)
 {
     return Sleef_tanhf16_u10avx512f(x);

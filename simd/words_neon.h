@@ -190,6 +190,11 @@ static inline vec vec_expm1(vec x)
     return Sleef_expm1f4_u10advsimd(x);
 }
 
+static inline vec vec_log1p(vec x)
+{
+    return Sleef_log1pf4_u10advsimd(x);
+}
+
 static inline vec vec_tanh(vec x)
 {
     return Sleef_tanhf4_u10advsimd(x);

@@ -11,8 +11,8 @@ enum { X_SLOT, RET_SLOT, COUNT_MAX = 1024 };
 
 /* How far a kernel may be off: ulps of the result (2^-23 of it), of x, and an absolute part.
  * SLEEF's functions are within 1 ulp, and every operation around them adds a half. Where exp(-x)
- * overflows, a quotient is 0 that is below 2^-126 in double precision, and for silu below 88.8
- * times that. */
+ * overflows, a quotient is 0 that is below 2^-126 in double precision, and for silu and mish below
+ * 88.8 times that. */
 static const struct tolerance {
     bool is_set;
     double ulps, ulps_of_x, absolute;
@@ -26,6 +26,9 @@ static const struct tolerance {
     [SIMD_SILU] = {true, 2.5, 0, 89 * FLT_MIN},
     [SIMD_GELU] = {true, 1, 1, FLT_MIN}, /* 1 + erf loses digits where it is near 0 */
     [SIMD_HARDSWISH] = {true, 2, 0, FLT_MIN},
+    [SIMD_HARDSIGMOID] = {true, 1.5, 0, FLT_MIN},
+    [SIMD_MISH] = {true, 3.5, 0, 89 * FLT_MIN},
+    [SIMD_SOFTPLUS] = {true, 2.5, 0, FLT_MIN},
 };
 
 static void compare(struct check *check, int activation, float x, float slope, float found,
@@ -82,10 +85,10 @@ static void check_range(struct check *check, int activation)
 /* Each alone among ordinary numbers, in the vectors and in the rest after them. */
 static void check_specials(struct check *check, int activation)
 {
-    static const float specials[] = {NAN,     -NAN,     INFINITY, -INFINITY, 0,      -0.0F,
-                                     FLT_MAX, -FLT_MAX, FLT_MIN,  -FLT_MIN,  1e-45F, -1e-45F,
-                                     3,       -3,       6,        88.8F,     -88.8F, 100,
-                                     -100,    104,      -104,     9,         -9};
+    static const float specials[] = {
+        NAN,      -NAN,   INFINITY, -INFINITY, 0,  -0.0F, FLT_MAX, -FLT_MAX, FLT_MIN,
+        -FLT_MIN, 1e-45F, -1e-45F,  3,         -3, 6,     88.8F,   -88.8F,   100,
+        -100,     104,    -104,     9,         -9, 20,    -20};
     float values[40];
     for (size_t i = 0; i < COUNT(specials); i++)
         for (size_t at = 0; at < COUNT(values); at += 13) {

@@ -44,6 +44,12 @@ static long double formula(int activation, long double x, long double slope)
         return x / 2 * erfcl(-x * sqrtl(0.5L));
     case SIMD_HARDSWISH:
         return x * fminl(fmaxl(x + 3, 0), 6) / 6;
+    case SIMD_HARDSIGMOID:
+        return fminl(fmaxl(x + 3, 0), 6) / 6;
+    case SIMD_MISH:
+        return x * tanhl(log1pl(expl(x)));
+    case SIMD_SOFTPLUS:
+        return log1pl(expl(x));
     default:
         cr_assert_fail("activation %d has no formula here", activation);
         return 0;
@@ -122,6 +128,19 @@ Test(simd, activations_of_special_values)
         {SIMD_HARDSWISH, -3, -0.0F},
         {SIMD_HARDSWISH, 3, 3},
         {SIMD_HARDSWISH, FLT_MAX, FLT_MAX},
+        {SIMD_HARDSIGMOID, INFINITY, 1},
+        {SIMD_HARDSIGMOID, -INFINITY, 0},
+        {SIMD_HARDSIGMOID, -3, 0},
+        {SIMD_HARDSIGMOID, 3, 1},
+        {SIMD_MISH, INFINITY, INFINITY},
+        {SIMD_MISH, -INFINITY, NAN}, /* as in PyTorch */
+        {SIMD_MISH, -FLT_MAX, -0.0F},
+        {SIMD_MISH, -0.0F, -0.0F},
+        {SIMD_MISH, FLT_MAX, FLT_MAX},
+        {SIMD_SOFTPLUS, INFINITY, INFINITY},
+        {SIMD_SOFTPLUS, -INFINITY, 0},
+        {SIMD_SOFTPLUS, 0, (float)M_LN2},
+        {SIMD_SOFTPLUS, FLT_MAX, FLT_MAX},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const float found = activate(cases[i].activation, cases[i].x, 0.25F);

@@ -36,7 +36,7 @@ UPSAMPLE = ("align_corners", "half_pixel", "asymmetric")
 CONCAT = ("input_first", "input_last", "branches")
 POOL = ("adaptive", "same", "valid")
 ACTIVATIONS = ("none", "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu",
-               "hardswish")
+               "hardswish", "hardsigmoid", "mish", "softplus")
 GRAPH = ("kind", "prefix", "bins", "windows", "pool", "upsample", "concat", "branch_activation",
          "head_activation", "eps", "without_classifier")
 GROUPS_SHOWN_MAX = 12

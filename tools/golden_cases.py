@@ -104,7 +104,7 @@ def offset(seed, shape):
 MODES = ("align_corners", "half_pixel")
 TF_MODES = MODES + ("asymmetric",)
 PLAIN_ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu",
-                     "hardswish", "softmax")
+                     "hardswish", "hardsigmoid", "mish", "softplus", "softmax")
 PER_BIN = [[conv(2, bias=False), norm(), "relu"], [], [conv(3), "tanh"]]
 
 CASES = {

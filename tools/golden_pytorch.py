@@ -27,6 +27,7 @@ import safetensors_io
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "elu": nn.ELU, "sigmoid": nn.Sigmoid,
                "tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU, "hardswish": nn.Hardswish,
+               "hardsigmoid": nn.Hardsigmoid, "mish": nn.Mish, "softplus": nn.Softplus,
                "softmax": lambda: nn.Softmax(dim=1)}
 TOLERANCE = 2e-5  # of the largest magnitude in y
 

@@ -55,7 +55,7 @@ static void run_stages(const struct ppm_model *model, const struct geometry *geo
 
 /* By the caller's plan, or one for this run alone. */
 static enum ppm_status run_planned(const struct ppm_model *model, const struct geometry *geometry,
-                                   struct ppm_plan *plan, const struct ppm_tensor *x,
+                                   struct ppm_plan *plan, const struct ppm_tensor *inputs,
                                    struct ppm_tensor *y, const struct run *run,
                                    struct ppm_stage_times *times, struct ppm_error *error)
 {
@@ -64,7 +64,7 @@ static enum ppm_status run_planned(const struct ppm_model *model, const struct g
     if (!plan)
         plan = own = plan_create(model, geometry, run, error);
     if (plan)
-        engine_run(plan, x, y, run, times, error);
+        engine_run(plan, inputs, y, run, times, error);
     ppm_plan_free(own);
     return error->status;
 }
@@ -128,7 +128,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     if (options->reference || spec_is_literal(&model->spec))
         run_reference(model, &geometry, inputs, &y, &run, &times, error);
     else
-        run_planned(model, &geometry, options->plan, x, &y, &run, &times, error);
+        run_planned(model, &geometry, options->plan, inputs, &y, &run, &times, error);
     if (error->status == PPM_OK && options->stages && !run_is_cancelled(&run))
         run_stages(model, &geometry, x, options->stages, &run, error);
     if (error->status == PPM_OK && run_is_cancelled(&run))

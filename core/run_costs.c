@@ -8,16 +8,6 @@
 
 #include <stdlib.h>
 
-static void count_planned(const struct ppm_model *model, const struct plan *plan, size_t n,
-                          enum ppm_layout layout, int threads, struct ppm_costs *costs)
-{
-    costs->plan_bytes = plan_bytes(model, &plan->g);
-    costs->scratch_bytes = engine_scratch_bytes(plan, n, layout, threads);
-    costs->pooled_bytes = pooled_bytes(&plan->pyramid, n);
-    costs->working_bytes =
-        size_plus(size_plus(costs->plan_bytes, costs->scratch_bytes), costs->output_bytes);
-}
-
 /* The literal graph needs a transposed copy of the inputs and of y. */
 static enum ppm_status count_literal(const struct spec *spec, const struct geometry *g,
                                      struct ppm_costs *costs, struct ppm_error *error)
@@ -29,9 +19,23 @@ static enum ppm_status count_literal(const struct spec *spec, const struct geome
     return error->status;
 }
 
-/* A network is computed by the literal graph. */
-static enum ppm_status count_network(const struct spec *spec, const struct geometry *g,
-                                     struct ppm_costs *costs, struct ppm_error *error)
+static enum ppm_status count_planned(const struct ppm_model *model, const struct geometry *g,
+                                     enum ppm_layout layout, int threads, struct ppm_costs *costs,
+                                     struct ppm_error *error)
+{
+    struct ppm_plan *plan = plan_outline(model, g, error);
+    if (!plan)
+        return error->status;
+    costs->plan_bytes = plan->bytes;
+    costs->scratch_bytes = engine_scratch_bytes(plan, g->input.n, layout, threads);
+    costs->working_bytes =
+        size_plus(size_plus(costs->plan_bytes, costs->scratch_bytes), costs->output_bytes);
+    ppm_plan_free(plan);
+    return PPM_OK;
+}
+
+static enum ppm_status count_network_flops(const struct spec *spec, const struct geometry *g,
+                                           struct ppm_costs *costs, struct ppm_error *error)
 {
     struct ppm_shape *shapes = malloc(spec->graph.count * sizeof *shapes);
     if (!shapes)
@@ -42,18 +46,25 @@ static enum ppm_status count_network(const struct spec *spec, const struct geome
     return error->status;
 }
 
+/* A network's inputs are pooled when it is run. */
+static enum ppm_status count_network(const struct ppm_model *model, const struct geometry *g,
+                                     struct ppm_costs *costs, struct ppm_error *error)
+{
+    costs->pooling_bytes = SIZE_MAX;
+    return count_network_flops(&model->spec, g, costs, error);
+}
+
 /* A model of one pyramid. */
 static void count_model(const struct ppm_model *model, const struct geometry *g,
-                        enum ppm_layout layout, int threads, struct ppm_costs *costs)
+                        struct ppm_costs *costs)
 {
     const struct spec *spec = &model->spec;
-    struct plan plan;
+    struct pyramid_plan pyramid;
     costs->flops_literal = costs_literal_flops(spec, g);
     costs->flops_folded = costs_folded_flops(spec, g);
-    plan_begin(&plan, model, g);
-    costs->pooling_bytes = pooling_bytes(&plan.pyramid, g->input.n);
-    if (!spec_is_literal(spec))
-        count_planned(model, &plan, g->input.n, layout, threads, costs);
+    pyramid_plan_begin(&pyramid, &spec->pyramid, model->simd, g);
+    costs->pooling_bytes = pooling_bytes(&pyramid, g->input.n);
+    costs->pooled_bytes = spec_is_literal(spec) ? 0 : pooled_bytes(&pyramid, g->input.n);
 }
 
 enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_sizes *sizes,
@@ -73,10 +84,14 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_
         costs.input_bytes = size_plus(costs.input_bytes, bytes);
     }
     if (!spec->is_network)
-        count_model(model, &g, layout, threads, &costs);
-    else if (count_network(spec, &g, &costs, error) != PPM_OK)
+        count_model(model, &g, &costs);
+    else if (count_network(model, &g, &costs, error) != PPM_OK)
         return error->status;
-    if (spec_is_literal(spec) && count_literal(spec, &g, &costs, error) != PPM_OK)
+    if (spec_is_literal(spec))
+        count_literal(spec, &g, &costs, error);
+    else
+        count_planned(model, &g, layout, threads, &costs, error);
+    if (error->status != PPM_OK)
         return error->status;
     costs.one_thread_us = costs_one_thread_us(costs.flops_folded, g.input, g.output);
     costs.weights_us = costs_weights_us(model->parameters_bytes);

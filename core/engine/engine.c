@@ -1,89 +1,296 @@
-/* engine.c - a run: its scratch, its section, its output. */
+/* engine.c - a run: its memory, its steps in order, its output. */
 #include "core/engine/engine.h"
 #include "core/base/threads.h"
 #include "core/engine/output.h"
 #include "core/engine/section.h"
+#include "core/engine/steps/step_run.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Steps of fewer values take less time than threads take to meet. */
+enum { ALONE_VALUES = 1 << 13 };
 
 /* What all threads share. */
 struct engine_run {
-    struct section_run section;
-    struct output_run output;
-    struct map x, values;
-    bool has_output;
-    void *scratch; /* of the section; then of the output stage, which follows it */
+    const struct plan *plan;
+    const struct run *run;
+    size_t n;
+    int threads;
+    enum ppm_layout layout; /* of the inputs and of y */
+    const struct ppm_tensor *inputs, *y;
+    struct ppm_stage_times *times;
+
+    struct map *values; /* [nodes]: the plan's */
+
+    /* scratch */
+    atomic_bool *is_finite;        /* [n] */
+    float *copies[PPM_INPUTS_MAX]; /* of the inputs as NCHW; NULL: they are read as they are */
+    float *turned; /* y as NCHW, before it is in its layout; NULL: it is not needed */
+    char *arena;
+    void *shared; /* the scratch of each step, one after the other, and of the output stage */
 };
 
-static struct engine_run run_of(const struct plan *plan, size_t n, enum ppm_layout layout,
-                                int threads, const struct run *run)
+/* ---- scratch ---- */
+
+static struct map map_of(struct ppm_shape shape, enum ppm_layout layout, void *data)
 {
-    const struct geometry *g = &plan->g;
-    const bool has_output = geometry_has_output(plan->spec, g);
-    return (struct engine_run){
-        .section = {.plan = &plan->section, .run = run, .n = n, .threads = threads},
-        .output = {.plan = plan, .run = run, .n = n},
-        .x = {.channels = g->input.c, .h = g->input.h, .w = g->input.w, .layout = layout},
-        .values = {.channels = section_channels(plan->section.section),
-                   .h = g->h,
-                   .w = g->w,
-                   .layout = has_output ? PPM_NCHW : layout},
-        .has_output = has_output};
+    return (struct map){
+        .data = data, .channels = shape.c, .h = shape.h, .w = shape.w, .layout = layout};
 }
 
-/* Places the scratch of a run, which holds pointers to itself from then on. */
+static size_t map_bytes(const struct engine_run *of, size_t value)
+{
+    const struct ppm_shape shape = of->plan->shapes[value];
+    return size_times(size_times(of->n, shape.c),
+                      size_times(size_times(shape.h, shape.w), sizeof(float)));
+}
+
+static struct section_run section_run_of(const struct engine_run *of,
+                                         const struct planned_step *planned)
+{
+    const bool is_pooled =
+        of->run && of->run->pooling && planned->section.pyramid == plan_first_pyramid(of->plan);
+    return (struct section_run){.plan = &planned->section,
+                                .run = of->run,
+                                .n = of->n,
+                                .threads = of->threads,
+                                .values = of->values,
+                                .ret = of->values[planned->step->value],
+                                .is_finite = of->is_finite,
+                                .pooling = is_pooled ? of->run->pooling : NULL,
+                                .times = of->times};
+}
+
+static struct step_run step_run_of(const struct engine_run *of, const struct planned_step *planned)
+{
+    const struct node *nodes = of->plan->spec->graph.nodes;
+    const struct step *step = planned->step;
+    const struct node *node = &nodes[step->node];
+    return (struct step_run){
+        .run = of->run,
+        .simd = of->plan->simd,
+        .plan = &planned->own,
+        .layer = &node->layer,
+        .after = step->after == NO_VALUE ? NULL : &nodes[step->after].layer,
+        .values = of->values,
+        .reads = node->reads,
+        .read_count = node->read_count,
+        .ret = of->values[step->value],
+        .n = of->n,
+    };
+}
+
+static size_t step_scratch_bytes(const struct engine_run *of, const struct planned_step *planned)
+{
+    if (planned->step->is_section) {
+        const struct section_run section = section_run_of(of, planned);
+        return section_scratch_bytes(&section);
+    }
+    const struct step_run own = step_run_of(of, planned);
+    return size_times(size_times((size_t)of->threads, step_scratch_floats(&own)), sizeof(float));
+}
+
+/* The most that a step, or the output stage, takes. */
+static size_t shared_bytes(const struct engine_run *of)
+{
+    const struct plan *plan = of->plan;
+    size_t bytes = 0;
+    for (size_t i = 0; i < plan->program->count; i++)
+        bytes = size_max(bytes, step_scratch_bytes(of, &plan->steps[i]));
+    if (!plan->has_output)
+        return bytes;
+    const size_t channels = plan->shapes[plan->spec->graph.output].c;
+    return size_max(bytes,
+                    size_times(size_times((size_t)of->threads, output_block_floats(plan, channels)),
+                               sizeof(float)));
+}
+
+static void place_inputs(struct engine_run *of, struct room *room)
+{
+    for (size_t i = 0; i < of->plan->spec->graph.input_count; i++) {
+        const bool is_copied = of->layout == PPM_NHWC && plan_needs_nchw(of->plan, i);
+        of->copies[i] = is_copied ? room_take(room, map_bytes(of, i), 1) : NULL;
+        of->values[i] = map_of(of->plan->shapes[i], is_copied ? PPM_NCHW : of->layout,
+                               is_copied    ? of->copies[i]
+                               : of->inputs ? of->inputs[i].data
+                                            : NULL);
+    }
+}
+
+/* The answer is what the last step makes, unless an output stage follows. */
+static void place_answer(struct engine_run *of, struct room *room)
+{
+    const struct plan *plan = of->plan;
+    const size_t output = plan->spec->graph.output;
+    const bool is_section = plan->steps[plan->program->count - 1].step->is_section;
+    void *data = of->y ? of->y->data : NULL;
+    of->turned = NULL;
+    if (plan->has_output)
+        return;
+    if (of->layout == PPM_NHWC && !is_section)
+        data = of->turned = room_take(room, map_bytes(of, output), 1);
+    of->values[output] = map_of(plan->shapes[output], is_section ? of->layout : PPM_NCHW, data);
+}
+
+/* Places the scratch of a run, and its values. */
 static void place_scratch(struct engine_run *of, struct room *room)
 {
-    const size_t n = of->section.n, pixels = of->values.h * of->values.w;
-    of->section.is_finite = room_take(room, n, sizeof *of->section.is_finite);
-    if (of->has_output)
-        of->values.data = room_take(room, size_times(n, size_times(of->values.channels, pixels)),
-                                    sizeof *of->values.data);
-    of->section.values = &of->x;
-    of->section.ret = of->values;
-    of->output.values = &of->values;
-    const size_t blocks = size_times((size_t)of->section.threads,
-                                     output_block_floats(of->output.plan, of->values.channels));
-    const size_t of_output = of->has_output ? size_times(blocks, sizeof(float)) : 0;
-    of->scratch = room_take(room, size_max(section_scratch_bytes(&of->section), of_output), 1);
-    of->output.blocks = of->scratch;
+    const struct plan *plan = of->plan;
+    of->is_finite = room_take(room, of->n, sizeof *of->is_finite);
+    of->arena = room_take(room, size_times(of->n, plan->places.bytes), 1);
+    for (size_t i = 0; i < plan->spec->graph.count; i++) {
+        const size_t offset = plan->places.offsets[i];
+        of->values[i] = map_of(plan->shapes[i], PPM_NCHW,
+                               of->arena && offset < SIZE_MAX ? of->arena + of->n * offset : NULL);
+    }
+    place_inputs(of, room);
+    place_answer(of, room);
+    of->shared = room_take(room, shared_bytes(of), 1);
+}
+
+/* ---- layouts ---- */
+
+/* ret [n][columns][rows] = x [n][rows][columns], by the whole team. */
+static void transpose_maps(const struct engine_run *of, const float *x, size_t rows, size_t columns,
+                           float *ret)
+{
+    enum { TOGETHER = 64 }; /* rows of a tile */
+    size_t done = 0;
+#pragma omp for collapse(2)
+    for (size_t n = 0; n < of->n; n++)
+        for (size_t row = 0; row < rows; row += TOGETHER) {
+            const size_t count = size_min(rows - row, TOGETHER), at = n * rows * columns;
+            if (run_goes_on(of->run, &done, count * columns))
+                of->plan->simd->transpose(x + at + row * columns, columns, count, columns,
+                                          ret + at + row, rows);
+        }
+}
+
+static void transpose_inputs(const struct engine_run *of)
+{
+    for (size_t i = 0; i < of->plan->spec->graph.input_count; i++) {
+        const struct ppm_shape shape = of->plan->shapes[i];
+        if (of->copies[i])
+            transpose_maps(of, of->inputs[i].data, shape.h * shape.w, shape.c, of->copies[i]);
+    }
+}
+
+/* ---- a run ---- */
+
+static bool is_alone(const struct step_run *own)
+{
+    return step_values(own) <= ALONE_VALUES;
+}
+
+/* One thread takes steps of few values, one after the other, while the others wait for the next
+ * larger one. */
+static void run_alone(const struct step_run *own, float *scratch)
+{
+    const size_t units = step_unit_count(own);
+    size_t done = 0;
+    for (size_t i = 0; i < units; i++)
+        step_run_unit(own, i, &done, scratch);
+}
+
+static void run_together(const struct step_run *own, float *scratch)
+{
+    const size_t units = step_unit_count(own), share = share_of_loop(units);
+    size_t done = 0;
+#pragma omp for schedule(dynamic) nowait
+    for (size_t first = 0; first < units; first += share)
+        for (size_t i = first;
+             i < size_min(first + share, units) && run_goes_on(own->run, &done, 0); i++)
+            step_run_unit(own, i, &done, scratch);
+}
+
+static void run_own(const struct engine_run *of, size_t index)
+{
+    const struct planned_step *planned = &of->plan->steps[index];
+    const struct step_run own = step_run_of(of, planned);
+    float *scratch = (float *)of->shared + (size_t)omp_get_thread_num() * step_scratch_floats(&own);
+    if (!is_alone(&own)) {
+        run_together(&own, scratch);
+#pragma omp barrier
+        return;
+    }
+#pragma omp master
+    run_alone(&own, scratch);
+    if (index + 1 < of->plan->program->count && !planned[1].step->is_section) {
+        const struct step_run next = step_run_of(of, &planned[1]);
+        if (is_alone(&next))
+            return;
+    }
+#pragma omp barrier
+}
+
+static void run_steps(const struct engine_run *of)
+{
+    const struct plan *plan = of->plan;
+    transpose_inputs(of);
+    for (size_t i = 0; i < plan->program->count; i++) {
+        if (!plan->steps[i].step->is_section) {
+            run_own(of, i);
+            continue;
+        }
+        const struct section_run section = section_run_of(of, &plan->steps[i]);
+        section_run(&section, of->shared);
+    }
+}
+
+static void run_output(const struct engine_run *of)
+{
+    const struct plan *plan = of->plan;
+    const struct map *values = &of->values[plan->spec->graph.output];
+    const struct output_run output = {.plan = plan,
+                                      .run = of->run,
+                                      .n = of->n,
+                                      .values = values,
+                                      .y = of->y,
+                                      .blocks = of->shared};
+    if (plan->has_output)
+        stage_output(&output);
+    else if (of->turned)
+        transpose_maps(of, of->turned, values->channels, values->h * values->w, of->y->data);
 }
 
 /* A thread's share of a run. */
-static void take_part(const struct engine_run *of)
+static void take_part(const struct engine_run *of, double *ret_steps_end_s)
 {
-    const struct simd_ops *simd = of->output.plan->simd;
+    const struct simd_ops *simd = of->plan->simd;
     const unsigned before = simd->begin();
-    section_run(&of->section, of->scratch);
-    if (of->has_output)
-        stage_output(&of->output);
+    run_steps(of);
+#pragma omp master
+    *ret_steps_end_s = threads_now_s();
+    run_output(of);
     simd->end(before);
 }
 
 /* A team of one still asks the kernel at each barrier to wake the others, so one thread runs
  * without a region; except within another region, whose threads would share the loops. */
-static void run_team(const struct engine_run *of)
+static void run_team(const struct engine_run *of, double *ret_steps_end_s)
 {
-    if (of->section.threads == 1 && !omp_in_parallel()) {
-        take_part(of);
+    if (of->threads == 1 && !omp_in_parallel()) {
+        take_part(of, ret_steps_end_s);
     } else {
-#pragma omp parallel num_threads(of->section.threads)
-        take_part(of);
+#pragma omp parallel num_threads(of->threads)
+        take_part(of, ret_steps_end_s);
     }
 }
 
-static size_t count_scratch(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
+static size_t count_scratch(struct ppm_plan *plan, size_t n, enum ppm_layout layout, int threads)
 {
-    struct engine_run of = run_of(plan, n, layout, threads, NULL);
+    struct engine_run of = {
+        .plan = &plan->plan, .n = n, .threads = threads, .layout = layout, .values = plan->maps};
     struct room room = {0};
     place_scratch(&of, &room);
     return room.bytes;
 }
 
-size_t engine_scratch_bytes(const struct plan *plan, size_t n, enum ppm_layout layout, int threads)
+size_t engine_scratch_bytes(struct ppm_plan *plan, size_t n, enum ppm_layout layout, int threads)
 {
     const size_t alone = count_scratch(plan, n, layout, 1);
-    if (threads == 1 || pace_is_for_one_thread(plan->map_us, n))
+    if (threads == 1 || pace_is_for_one_thread(plan->plan.map_us, n))
         return alone;
     return size_max(alone, count_scratch(plan, n, layout, threads));
 }
@@ -97,39 +304,50 @@ static void *find_scratch(const struct run *run, size_t bytes, void **ret_own,
     return *ret_own = core_allocate(bytes, error);
 }
 
-static double sum_ms(const struct ppm_stage_times *times)
+/* What is neither a pyramid's nor the output stage's is the head's. */
+static void note_times(struct ppm_stage_times *times, double start_s, double steps_end_s)
 {
-    return times->pool_ms + times->branches_ms + times->head_ms + times->output_ms;
+    times->head_ms = 1e3 * (steps_end_s - start_s) - times->pool_ms - times->branches_ms;
+    times->output_ms = 1e3 * (threads_now_s() - steps_end_s);
 }
 
-enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *x, struct ppm_tensor *y,
-                           const struct run *run, struct ppm_stage_times *times,
-                           struct ppm_error *error)
+static void copy_head(const struct engine_run *of)
 {
-    const size_t n = x->shape.n;
-    const int threads = pace_choose_threads(&plan->pace, plan->plan.map_us, n, run->threads);
-    struct engine_run of = run_of(&plan->plan, n, x->layout, threads, run);
+    const struct map *values = &of->values[of->plan->spec->graph.output];
+    if (of->run->head && of->plan->has_output)
+        run_copy(of->run, of->run->head, values->data,
+                 of->n * values->channels * values->h * values->w);
+}
+
+enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *inputs,
+                           struct ppm_tensor *y, const struct run *run,
+                           struct ppm_stage_times *times, struct ppm_error *error)
+{
+    const size_t n = inputs->shape.n;
+    struct engine_run of = {
+        .plan = &plan->plan,
+        .run = run,
+        .n = n,
+        .threads = pace_choose_threads(&plan->pace, plan->plan.map_us, n, run->threads),
+        .layout = inputs->layout,
+        .inputs = inputs,
+        .y = y,
+        .times = times,
+        .values = plan->maps};
     void *own = NULL;
-    struct room counted = {0}, room = {0};
-    of.x.data = x->data;
-    of.values.data = y->data;
-    of.output.y = y;
-    of.section.pooling = run->pooling;
-    of.section.times = times;
-    place_scratch(&of, &counted);
-    if (!(room.base = find_scratch(run, counted.bytes, &own, error)))
+    struct room room = {
+        .base = find_scratch(run, count_scratch(plan, n, of.layout, of.threads), &own, error)};
+    if (!room.base)
         return error->status;
-    of.values.data = y->data;
     place_scratch(&of, &room);
     for (size_t i = 0; i < n; i++)
-        atomic_init(&of.section.is_finite[i], true);
+        atomic_init(&of.is_finite[i], true);
     const double start_s = threads_now_s();
-    run_team(&of);
-    times->output_ms = 1e3 * (threads_now_s() - start_s) - sum_ms(times);
-    pace_note(&plan->pace, n, threads, sum_ms(times));
-    if (run->head && of.has_output)
-        run_copy(run, run->head, of.values.data,
-                 n * of.values.channels * of.values.h * of.values.w);
+    double steps_end_s = start_s;
+    run_team(&of, &steps_end_s);
+    note_times(times, start_s, steps_end_s);
+    pace_note(&plan->pace, n, of.threads, 1e3 * (threads_now_s() - start_s));
+    copy_head(&of);
     free(own);
     return PPM_OK;
 }

@@ -2,7 +2,7 @@
 #ifndef PPM_CORE_ENGINE_OUTPUT_H
 #define PPM_CORE_ENGINE_OUTPUT_H
 
-#include "core/engine/map.h"
+#include "core/plan/map.h"
 #include "core/plan/plan.h"
 
 /* What the output stage reads and writes; the same for all threads. */

@@ -9,7 +9,7 @@
 #define PPM_CORE_ENGINE_SECTION_H
 
 #include "core/base/cancel.h"
-#include "core/engine/map.h"
+#include "core/plan/map.h"
 #include "core/plan/section_plan.h"
 
 /* What a section reads and writes; the same for all threads. */

@@ -110,21 +110,6 @@ static size_t layers_of(const struct layer *layer)
     return count;
 }
 
-/* A pyramid, and the head over its concat, unless the model is a network. */
-static void make_section(struct ppm_model *model)
-{
-    struct spec *spec = &model->spec;
-    for (size_t i = 0; i < spec->head.count; i++)
-        model->section_layers[i] = &spec->head.layers[i];
-    model->section = (struct section){.pyramid = &spec->pyramid,
-                                      .parts = spec->pyramid.parts,
-                                      .part_count = spec->pyramid.part_count,
-                                      .concat_channels = spec->pyramid.concat_channels,
-                                      .layers = model->section_layers,
-                                      .layer_count = spec->head.count,
-                                      .residual = NO_VALUE};
-}
-
 enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
                                    const struct ppm_progress *progress, struct ppm_error *error)
 {
@@ -139,7 +124,6 @@ enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
     load_graph(&loader, &spec->graph);
     weights_close(loader.source);
     spec_view(spec);
-    make_section(model);
     return error->status;
 }
 

@@ -10,8 +10,6 @@ struct ppm_model {
     const struct simd_ops *simd; /* the kernels that its weights are packed for */
     struct spec spec;
     struct program program; /* of spec.graph */
-    struct section section; /* of the spec: its layers are the head's */
-    const struct layer *section_layers[LAYERS_MAX];
     uint64_t parameters, parameters_bytes;
     double compute_share; /* bfloat16_measure; 0: it computes with float32 */
     struct ppm_compute_error compute_error;

@@ -1,6 +1,6 @@
 /* map.h - a map that is stored between steps. */
-#ifndef PPM_CORE_ENGINE_MAP_H
-#define PPM_CORE_ENGINE_MAP_H
+#ifndef PPM_CORE_PLAN_MAP_H
+#define PPM_CORE_PLAN_MAP_H
 
 #include "core/ppm.h"
 

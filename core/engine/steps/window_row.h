@@ -1,0 +1,25 @@
+/* window_row.h - the pixels under the windows of a row of results: for pools. */
+#ifndef PPM_CORE_ENGINE_STEPS_WINDOW_ROW_H
+#define PPM_CORE_ENGINE_STEPS_WINDOW_ROW_H
+
+#include "core/engine/steps/step_run.h"
+#include "core/shape/window_axis.h"
+
+/* Rows of a plane of w pixels, under all windows of a row of results. */
+struct window_row {
+    const float *x; /* count of them, stride elements apart */
+    size_t count, stride, w;
+    struct window_axis right; /* along the row */
+};
+
+struct window_row window_row_of(const struct step_run *step, const struct unit *unit, size_t i);
+
+/* Results [first, first + count) read x[stride * j] through a tap, for j < count. */
+struct window_tap {
+    size_t first, count, x;
+};
+
+struct window_tap window_tap_of(const struct window *window, const struct window_row *row,
+                                size_t tap, size_t outputs);
+
+#endif

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 TestSuite(describe, .init = support_open_folder, .fini = support_close_folder);

@@ -13,6 +13,17 @@ static const char *path;
 static struct ppm_model *model;
 static struct ppm_tensor x, y;
 
+/* Operators of every family, an unused entry, and a pyramid that becomes several nodes. */
+static const char network[] =
+    "{'input': {'channels': 2}, 'network': [{'conv': {'channels': 4, 'kernel': 3, 'padding': 1}, "
+    "'name': 'a'}, {'batch_norm': {}}, 'relu', {'max_pool': {'window': 2, 'ceil': true}}, "
+    "{'resize': {'like': 'a'}, 'name': 'b'}, {'prelu': {'weights': 'p'}, 'name': 'none'}, "
+    "{'conv': {'channels': 4, 'groups': 2, 'weights': 'c'}, 'from': 'b', 'name': 'd'}, {'add': "
+    "['a', 'd']}, {'group_norm': {'groups': 2}}, {'pyramid': {'bins': [1, 2], 'branch': "
+    "['conv']}}, "
+    "{'pyramid': {'bins': [1], 'branch': ['conv', {'layer_norm': {}}], 'sum': true}}], "
+    "'output': {'scale': 2, 'as': 'argmax'}, 'weights': {'random': 1}}";
+
 static bool load(struct ppm_error *error)
 {
     model = ppm_model_load(path, NULL, error);
@@ -75,6 +86,12 @@ Test(memory, loads_that_are_refused_anyway)
     heap_sweep(&(struct heap_attempt){"load", load, unload, .requests_min = 20});
 }
 
+Test(memory, loads_of_networks)
+{
+    path = support_write_json("m.json", network);
+    heap_sweep(&(struct heap_attempt){"load", load, unload, .expected = true, .requests_min = 150});
+}
+
 Test(memory, runs)
 {
     static const char *const forms[] = {
@@ -82,6 +99,7 @@ Test(memory, runs)
         " 'output': {'scale': 2, 'as': 'argmax'}, 'weights': {'random': 1}}",
         "{'input': {'channels': 2}, 'bins': [1, 2], 'branch': ['conv'], 'cascade': true,"
         " 'weights': {'random': 1}}",
+        network,
     };
     for (size_t i = 0; i < COUNT(forms); i++) {
         model = support_load_ok(forms[i]);

@@ -349,15 +349,22 @@ def draw(name, config, x, edits, dtype):
             for key, value in tensors.items()}
 
 
-def write_case(folder, row):
-    config, x = {"name": folder.name, **row["config"]}, inputs(folder.name, row)
-    tensors = draw(folder.name, config, x, row["edits"], row["dtype"])
+def made(name):
+    """-> x, the model's JSON, {tensor: array}"""
+    row, name = CASES[name], PREFIX + name
+    config, x = {"name": name, **row["config"]}, inputs(name, row)
+    tensors = draw(name, config, x, row["edits"], row["dtype"])
     if not tensors:
         del config["weights"]
+    return x, config, tensors
+
+
+def write_case(folder, name):
+    x, config, tensors = made(name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(model_text(config))
     if tensors:
-        write_weights(folder / "weights.safetensors", tensors, row["dtype"])
+        write_weights(folder / "weights.safetensors", tensors, CASES[name]["dtype"])
     y = answer(config, tensors, x)
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", y if y.dtype == np.int32 else y.astype(np.float32))
@@ -370,7 +377,7 @@ def main():
     args = parser.parse_args()
     torch.set_grad_enabled(False)
     for name in args.cases or CASES:
-        write_case(args.out / (PREFIX + name), CASES[name])
+        write_case(args.out / (PREFIX + name), name)
     stale = sorted(folder.name for folder in args.out.glob(f"{PREFIX}*/")
                    if folder.name.removeprefix(PREFIX) not in CASES)
     if stale:

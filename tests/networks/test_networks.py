@@ -12,7 +12,6 @@ from support import model_text, run, write_weights
 
 ERROR_MAX = 4  # times PyTorch's
 EQUAL_MIN = 0.9995  # of the labels
-SIZES = [(name, size) for name, network in catalog.NETWORKS.items() for size in network.sizes]
 
 torch.set_grad_enabled(False)
 
@@ -21,7 +20,8 @@ class Model:
     """A network of the catalog with its weights, and its files."""
 
     def __init__(self, name, folder):
-        self.folder = folder
+        self.name, self.sizes = name, catalog.NETWORKS[name].sizes
+        self.folder, self.known = folder, {}
         self.config, self.tensors = catalog.made(name, is_test=True)
         write_weights(folder / "weights.safetensors", self.tensors)
         self.config["weights"] = {"file": "weights.safetensors"}
@@ -32,24 +32,27 @@ class Model:
         path.write_text(model_text({**self.config, "output": {**self.config["output"], **output}}))
         return path
 
-    def expected(self, x, dtype=torch.float64):
-        return Literal(self.config, self.tensors, dtype)(torch.from_numpy(x)).numpy()
+    def expected(self, size, dtype=torch.float64):
+        """-> what PyTorch computes from picture(size)"""
+        if (size, dtype) not in self.known:
+            x = torch.from_numpy(self.picture(size))
+            self.known[size, dtype] = Literal(self.config, self.tensors, dtype)(x).numpy()
+        return self.known[size, dtype]
+
+    def picture(self, size, count=1):
+        return drawn.picture(f"{self.name}/{size}", count, 3, *size).numpy()
+
+    def errors(self, y, size):
+        """-> (of y, of PyTorch's float32)"""
+        return (difference(values, self.expected(size)) for values in (y, self.expected(size, torch.float32)))
 
     def run(self, x, *options, **output):
         return run(self.file(**output), x, self.folder, *options)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """The last model, which the tests of one network share."""
-    last = {}
-
-    def model_of(name):
-        if name not in last:
-            last.clear()
-            last[name] = Model(name, tmp_path_factory.mktemp(name))
-        return last[name]
-    return model_of
+@pytest.fixture(scope="module", params=catalog.NETWORKS)
+def model(request, tmp_path_factory):
+    return Model(request.param, tmp_path_factory.mktemp(request.param))
 
 
 def difference(y, expected):
@@ -58,45 +61,34 @@ def difference(y, expected):
     return np.abs(y.astype(np.float64) - expected).max() / np.abs(expected).max()
 
 
-def picture(name, size, count=1):
-    return drawn.picture(f"{name}/{size}", count, 3, *size).numpy()
-
-
-@pytest.mark.parametrize("name, size", SIZES)
-def test_engine(models, name, size):
-    model, x = models(name), picture(name, size)
-    expected = model.expected(x)
-    labels = expected.argmax(1, keepdims=True)
+@pytest.mark.parametrize("which", (0, 1))
+def test_engine(model, which):
+    size = model.sizes[which]
+    x, labels = model.picture(size), model.expected(size).argmax(1, keepdims=True)
     assert len(np.unique(labels)) > 3  # equal labels would prove nothing
-
-    y = model.run(x)
-    error, pytorchs = (difference(values, expected) for values in (y, model.expected(x, torch.float32)))
+    error, pytorchs = model.errors(model.run(x), size)
     assert error <= ERROR_MAX * pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
-    answered = model.run(x, **{"as": "argmax"})
-    assert np.mean(answered == labels) >= EQUAL_MIN
+    assert np.mean(model.run(x, **{"as": "argmax"}) == labels) >= EQUAL_MIN
 
 
-@pytest.mark.parametrize("name, size", SIZES[1::2])
-def test_bits(models, name, size):
+def test_reference(model):
+    """The literal graph sums in double precision, and is nearer than PyTorch's float32."""
+    size = model.sizes[1]
+    error, pytorchs = model.errors(model.run(model.picture(size), "--reference"), size)
+    assert error <= pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
+
+
+def test_bits(model):
     """Neither the number of threads nor the other maps of a batch change a bit."""
-    model, x = models(name), picture(name, size, 2)
+    x = model.picture(model.sizes[1], 2)
     y = model.run(x, "--threads", "2")
     assert y.tobytes() == model.run(x, "--threads", "1").tobytes()
     assert y[1:].tobytes() == model.run(x[1:]).tobytes()
 
 
-@pytest.mark.parametrize("name, size", SIZES[1::2])
-def test_reference(models, name, size):
-    """The literal graph in double precision, whose maps are float32, is nearer than PyTorch's float32."""
-    model, x = models(name), picture(name, size)
-    expected = model.expected(x)
-    error, pytorchs = (difference(y, expected) for y in (model.run(x, "--reference"), model.expected(x, torch.float32)))
-    assert error <= pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
-
-
-@pytest.mark.parametrize("name, size", SIZES[1::2])
-def test_literal(models, name, size):
+def test_literal(model):
     """What the tests above expect is what the network's own definition computes."""
-    model, x = models(name), picture(name, size)
-    module = catalog.module_of(name, model.tensors, is_test=True).double()
-    assert difference(module(torch.from_numpy(x).double()).numpy(), model.expected(x)) < 1e-13
+    size = model.sizes[1]
+    module = catalog.module_of(model.name, model.tensors, is_test=True).double()
+    y = module(torch.from_numpy(model.picture(size)).double()).numpy()
+    assert difference(y, model.expected(size)) < 1e-13

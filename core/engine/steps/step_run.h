@@ -9,8 +9,8 @@
 #define PPM_CORE_ENGINE_STEPS_STEP_RUN_H
 
 #include "core/base/cancel.h"
-#include "core/plan/map.h"
 #include "core/model/layers.h"
+#include "core/plan/map.h"
 #include "core/plan/step_plan.h"
 
 struct step_run {

@@ -175,7 +175,7 @@ struct ppm_model_info {
     size_t output_channels;
     enum ppm_layout layout; /* of inputs and outputs, unless a request names one */
     enum ppm_dtype output_dtype;
-    size_t classes;              /* labels are below it; 0: the model does not answer labels */
+    size_t classes;              /* labels are below it; 0: y is no map of labels */
     const uint8_t (*palette)[3]; /* red, green and blue of each label; NULL: no labels, or more */
     size_t palette_count;        /* than 256 */
     uint64_t parameters;         /* trained values, including batch norm statistics */

@@ -121,7 +121,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     struct ppm_tensor y = {.shape = geometry.output,
                            .layout = x->layout,
                            .is_batch = x->is_batch,
-                           .dtype = model->spec.output.as == AS_ARGMAX ? PPM_INT32 : PPM_FLOAT32,
+                           .dtype = output_dtype(&model->spec.output),
                            .data = ret_y->data};
     if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
         return error->status;

@@ -278,9 +278,15 @@ Test(engine, exact_models_take_the_direct_form)
 Test(engine, outputs_of_long_rows)
 {
     static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
-    static const char *const sizes[] = {"", "'size': [11, 150], ", "'size': [3, 29], ",
-                                        "'scale': 8, ", "'size': [4, 83], "};
-    static const char *const kinds[] = {"values", "softmax", "argmax"};
+    static const char *const sizes[] = {"",
+                                        "'size': [11, 150], ",
+                                        "'size': [3, 29], ",
+                                        "'scale': 8, ",
+                                        "'size': [4, 83], ",
+                                        "'scale': 3, 'trim': true, ",
+                                        "'size': 'input', "};
+    static const char *const kinds[] = {"values", "softmax", "argmax", "sigmoid",
+                                        "sigmoid', 'threshold': 0.52, 'upsample': 'half_pixel"};
     const struct ppm_shape shape = {2, 6, 3, 81};
     for (size_t i = 0; i < COUNT(isas) * COUNT(sizes) * COUNT(kinds); i++) {
         char text[400];

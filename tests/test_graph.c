@@ -63,8 +63,9 @@ Test(graph, refuses_what_is_around_a_network)
          "inputs.b.layout: found \"NCHW\", expected \"NHWC\", the layout of the first input"},
         {"argmax of one channel",
          "{'input': {'channels': 4}, 'network': ['channel_sum'], 'output': {'as': 'argmax'}}",
-         "output.as: found \"argmax\", expected \"values\", with a head that ends with "
-         "\"sigmoid\": softmax and argmax of 1 channel are the same everywhere"},
+         "output.as: found \"argmax\", expected \"sigmoid\", with a \"threshold\" for labels: "
+         "softmax "
+         "and argmax of 1 channel are the same everywhere"},
     };
     check_refusals(refusals, COUNT(refusals));
 }

@@ -42,7 +42,7 @@ Test(graph_accepted, what_is_left_out_has_a_default)
     cr_expect(pool->window.size[0] == 3 && pool->window.stride[0] == 3 &&
               pool->window.size[1] == 2 && pool->window.stride[1] == 2 && !pool->window.is_ceil);
     cr_expect(graph_folded_into(graph, 2) == 1 && graph_folded_into(graph, 3) == 3);
-    cr_expect(spec.output_channels == 4 && spec.layout == PPM_NCHW && *graph->unused == '\0');
+    cr_expect(spec.output.channels == 4 && spec.layout == PPM_NCHW && *graph->unused == '\0');
     spec_release(&spec);
 }
 
@@ -140,7 +140,7 @@ Test(graph_accepted, norms_activations_and_channels)
     cr_expect(layer_of(&spec, "e")->out_channels == 2 && layer_of(&spec, "f")->slope == 0.5F);
     cr_expect(layer_of(&spec, "g")->in_channels == 2 && layer_of(&spec, "g")->out_channels == 1);
     cr_expect_str_eq(layer_of(&spec, "h")->weights_name, "h");
-    cr_expect(spec.output_channels == 1);
+    cr_expect(spec.output.channels == 1);
     spec_release(&spec);
 }
 
@@ -155,7 +155,7 @@ Test(graph_accepted, sums_products_and_concats)
     cr_expect(nodes[4].read_count == 4 && nodes[4].reads[1] == 3 && nodes[4].reads[3] == 1);
     cr_expect(nodes[4].layer.out_channels == 6 && nodes[1].reader_count == 4);
     cr_expect(nodes[5].layer.out_channels == 14 && nodes[0].reader_count == 3);
-    cr_expect(spec.output_channels == 14);
+    cr_expect(spec.output.channels == 14);
     spec_release(&spec);
 }
 
@@ -171,7 +171,7 @@ Test(graph_accepted, several_inputs_in_their_order)
     cr_expect_str_eq(graph->nodes[1].name, "c2");
     cr_expect(graph->nodes[1].layer.kind == LAYER_INPUT && graph->nodes[1].entry == 1);
     cr_expect(graph->nodes[2].reads[0] == 0 && graph->nodes[2].layer.like == 1);
-    cr_expect(spec.output_channels == 11 && spec.channels == 8 && spec.layout == PPM_NHWC);
+    cr_expect(spec.output.channels == 11 && spec.channels == 8 && spec.layout == PPM_NHWC);
     spec_release(&spec);
 }
 

@@ -35,17 +35,21 @@ static void start(void)
         state = state * 1664525u + 1013904223u;
         x[i] = (float)(state >> 8) * 0x1p-23F - 1;
     }
-    live_start(&live,
-               LIST("--model",
-                    write_model("map.json", MODEL("map", "21", "'scale': 3, 'as': 'argmax'")),
-                    "--model",
-                    write_model("own.json", MODEL("own", "2",
-                                                  "'as': 'argmax', 'palette': [[10, 20, 30], "
-                                                  "[40, 50, 60], [70, 80, 90]]")),
-                    "--model", write_model("soft.json", MODEL("soft", "21", "'as': 'softmax'")),
-                    "--model", write_model("many.json", MODEL("many", "300", "'as': 'argmax'")),
-                    "--memory-max-bytes", "1000000"),
-               NULL);
+    live_start(
+        &live,
+        LIST("--model", write_model("map.json", MODEL("map", "21", "'scale': 3, 'as': 'argmax'")),
+             "--model",
+             write_model("own.json", MODEL("own", "2",
+                                           "'as': 'argmax', 'palette': [[10, 20, 30], "
+                                           "[40, 50, 60], [70, 80, 90]]")),
+             "--model", write_model("soft.json", MODEL("soft", "21", "'as': 'softmax'")), "--model",
+             write_model("many.json", MODEL("many", "300", "'as': 'argmax'")), "--model",
+             write_model("mask.json",
+                         MODEL("mask", "1", "'scale': 3, 'as': 'sigmoid', 'threshold': 0.5")),
+             "--model",
+             write_model("masks.json", MODEL("masks", "3", "'as': 'sigmoid', 'threshold': 0.5")),
+             "--memory-max-bytes", "1000000"),
+        NULL);
 }
 
 static void stop(void)
@@ -99,6 +103,7 @@ Test(live_png, shows_the_labels)
     check_map("/ppm?shape=3,9,31", SCALE * H, SCALE * W, "1,27,93");
     check_map("/ppm?shape=1,9,31,3&layout=NHWC", SCALE * H, SCALE * W, "1,27,93,1");
     check_map("/ppm/own?shape=1,3,9,31", H, W, "1,1,9,31");
+    check_map("/ppm/mask?shape=1,3,9,31", SCALE * H, SCALE * W, "1,1,27,93");
     live_wait_metric(&live, "ppm_bytes_in_flight", 0);
 }
 
@@ -125,6 +130,7 @@ Test(live_png, has_the_colors_of_its_model)
         {0, 64, 128}};
     check_palette("/ppm/own?shape=1,3,9,31", own, COUNT(own));
     check_palette("/ppm/map?shape=1,3,9,31", voc, COUNT(voc));
+    check_palette("/ppm/mask?shape=1,3,9,31", voc, 2);
 }
 
 /* The format of the response for one map, and for a batch, which needs another accepted format. */
@@ -166,6 +172,8 @@ Test(live_png, is_refused_with_a_reason)
          "Accept: found image/png, but model \"soft\" answers float32, which a PNG cannot "
          "show (\"as\": \"argmax\" answers labels); expected one of application/json,",
          1, 406},
+        {"/ppm/masks?shape=1,3,9,31", RAW_TYPE PNG,
+         "model \"masks\" answers int32, which a PNG cannot show", 1, 406},
         {"/ppm/many?shape=1,3,9,31", RAW_TYPE PNG,
          "model \"many\" has 300 classes, and a PNG at most 256 colors; expected", 1, 406},
         {"/ppm/map?shape=3,3,9,31", RAW_TYPE PNG,

@@ -28,6 +28,10 @@ static const struct {
     {MODEL(HEAD OUTPUT("'size': [7, 100], 'as': 'softmax'")),
      MODEL(HEAD OUTPUT(WANTED ", 'as': 'softmax'"))},
     {MODEL(HEAD OUTPUT("'as': 'argmax'")), MODEL(HEAD OUTPUT(WANTED ", 'as': 'argmax'"))},
+    {MODEL(HEAD OUTPUT("'size': 'input', 'as': 'sigmoid'")),
+     MODEL(HEAD OUTPUT(WANTED ", 'as': 'sigmoid'"))},
+    {MODEL(HEAD OUTPUT("'scale': 3, 'trim': true, 'as': 'sigmoid', 'threshold': 0.3")),
+     MODEL(HEAD OUTPUT(WANTED ", 'as': 'sigmoid', 'threshold': 0.3"))},
     {MODEL("'cascade': true, " HEAD), MODEL("'cascade': true, " HEAD OUTPUT(WANTED))},
 };
 

@@ -59,6 +59,11 @@ Test(palette, is_there_where_labels_are)
         {257, 257, 0, "'as': 'argmax'"},
         {21, 0, 0, "'as': 'softmax'"},
         {21, 0, 0, "'scale': 2"},
+        {1, 2, 2, "'as': 'sigmoid', 'threshold': 0.5"},
+        {1, 2, 3,
+         "'as': 'sigmoid', 'threshold': 0.5, 'palette': [[0, 0, 0], [1, 1, 1], [2, 2, 2]]"},
+        {1, 0, 0, "'as': 'sigmoid'"},
+        {2, 0, 0, "'as': 'sigmoid', 'threshold': 0.5"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ppm_model *model = support_load_ok(model_of(cases[i].classes, cases[i].output));
@@ -136,5 +141,9 @@ Test(palette, refuses_what_is_none)
                   "expected a color for each of the 257 classes, not for 256");
     check_refusal(2, "'palette': [[0, 0, 0], [1, 1, 1]]",
                   "output.palette: found [[0,0,0],[1,1,1]], expected \"as\": \"argmax\" with a");
+    check_refusal(2, "'as': 'sigmoid', 'threshold': 0.5, 'palette': [[0, 0, 0], [1, 1, 1]]",
+                  "expected \"as\": \"argmax\" with a palette, or the \"threshold\" of one class");
+    check_refusal(1, "'as': 'sigmoid', 'threshold': 0.5, 'palette': [[0, 0, 0]]",
+                  "expected a color for each of the 2 classes, not for 1");
     check_refusal(2, "'as': 'softmax', 'palette': []", "expected \"as\": \"argmax\" with");
 }

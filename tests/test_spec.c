@@ -258,15 +258,14 @@ Test(spec, refuses_resizing_and_outputs)
          "cascade: found true, expected every branch to keep the input's 4 channels in a cascade; "
          "branch 0 has 3"},
         {"output is a string", WITH("'output': 'argmax'"), "output: found \"argmax\", expected an"},
-        {"as", WITH("'output': {'as': 'labels'}"), "\"values\", \"softmax\" or \"argmax\""},
+        {"as", WITH("'output': {'as': 'labels'}"),
+         "\"values\", \"softmax\", \"argmax\" or \"sigmoid\""},
         {"size and scale", WITH("'output': {'size': [1, 2], 'scale': 2}"),
          "output.size: found [1,2], expected either size or scale, not both"},
         {"argmax of one channel", HEAD("[{'conv': {'channels': 1}}], 'output': {'as': 'argmax'}"),
-         "output.as: found \"argmax\", expected \"values\", with a head that ends with "
-         "\"sigmoid\""},
+         "output.as: found \"argmax\", expected \"sigmoid\", with a \"threshold\" for labels"},
         {"softmax of one channel", HEAD("[{'conv': {'channels': 1}}], 'output': {'as': 'softmax'}"),
-         "output.as: found \"softmax\", expected \"values\", with a head that ends with "
-         "\"sigmoid\""},
+         "output.as: found \"softmax\", expected \"sigmoid\", with a"},
         {"a layer of it", HEAD("[{'conv': {'channels': 1}}, 'softmax']"),
          "head[1]: found \"softmax\", expected \"sigmoid\": softmax of 1 channel is 1 everywhere"},
         {"with options", BRANCH("[{'conv': {'channels': 1}}, {'softmax': {}}]"),
@@ -279,6 +278,25 @@ Test(spec, refuses_resizing_and_outputs)
         {"size of 3 sides", WITH("'output': {'size': [1, 2, 3]}"), "output.size: found [1,2,3]"},
         {"size of side 0", WITH("'output': {'size': [1, 0]}"), "output.size: found [1,0]"},
         {"size too large", WITH("'output': {'size': [1, 65537]}"), "each from 1 to 65536"},
+        {"size of something else", WITH("'output': {'size': 'image'}"),
+         "output.size: found \"image\", expected [height, width] in pixels, each from 1 to 65536, "
+         "or "
+         "\"input\""},
+        {"trim is 1", WITH("'output': {'scale': 8, 'trim': 1}"), "output.trim: found 1"},
+        {"trim alone", WITH("'output': {'trim': true}"),
+         "output.trim: found true, expected a scale with it"},
+        {"trim of a size", WITH("'output': {'size': 'input', 'trim': true}"),
+         "output.trim: found true, expected a scale with it"},
+        {"threshold alone", WITH("'output': {'threshold': 0.5}"),
+         "output.threshold: found 0.5, expected \"as\": \"sigmoid\" with a threshold"},
+        {"threshold of an argmax", WITH("'output': {'as': 'argmax', 'threshold': 0.5}"),
+         "output.threshold: found 0.5, expected \"as\": \"sigmoid\""},
+        {"threshold above 1", WITH("'output': {'as': 'sigmoid', 'threshold': 1.5}"),
+         "output.threshold: found 1.5, expected a number from 0 to 1"},
+        {"threshold below 0", WITH("'output': {'as': 'sigmoid', 'threshold': -0.5}"),
+         "output.threshold: found -0.5, expected a number from 0 to 1"},
+        {"threshold is true", WITH("'output': {'as': 'sigmoid', 'threshold': true}"),
+         "output.threshold: found true, expected a number"},
         {"output upsample", WITH("'output': {'upsample': 'nearest'}"), "output.upsample: found"},
     };
     check_refusals(refusals, COUNT(refusals));

@@ -30,10 +30,10 @@ Test(spec_accepted, what_is_left_out_has_a_default)
               spec.pyramid.upsample_to == TO_INPUT);
     cr_expect(spec.pyramid.part_count == 3 && spec.pyramid.parts[0].source == PART_MAP &&
               !spec.pyramid.is_cascade && !spec.is_exact && !spec.weights.is_given);
-    cr_expect(!spec.output.resizes && spec.output.as == AS_VALUES);
+    cr_expect(spec.output.size == SIZE_AS_COMPUTED && spec.output.as == AS_VALUES);
     cr_expect(spec.pyramid.branch_count == 2 && spec.pyramid.branches[0].bin == 3 &&
               spec.pyramid.branches[1].bin == 2);
-    cr_expect(spec.pyramid.concat_channels == 15 && spec.output_channels == 15);
+    cr_expect(spec.pyramid.concat_channels == 15 && spec.output.channels == 15);
 
     const struct layer *conv = &spec.pyramid.branches[1].stack.layers[0], *head = spec.head.layers;
     cr_expect(conv_taps(conv) == 1 && conv->has_bias && conv->out_channels == 5);
@@ -71,11 +71,12 @@ Test(spec_accepted, everything_can_be_said)
     cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[0].weights_name, "f.1.22");
     cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[1].weights_name, "p1");
     cr_expect(!spec.pyramid.branches[1].stack.layers[0].has_bias);
-    cr_expect(spec.pyramid.concat_channels == 8 && spec.output_channels == 9);
+    cr_expect(spec.pyramid.concat_channels == 8 && spec.output.channels == 9);
     cr_expect(spec.head.layers[0].window.size[0] == 3 && spec.head.layers[1].eps == 0);
     cr_expect(!spec.head.layers[1].has_scale && !spec.head.layers[1].has_center);
     cr_expect(spec.head.layers[2].slope == -2);
-    cr_expect(spec.output.resizes && spec.output.height == 40 && spec.output.width == 30);
+    cr_expect(spec.output.size == SIZE_GIVEN && spec.output.height == 40 &&
+              spec.output.width == 30);
     cr_expect(spec.output.resize == RESIZE_HALF_PIXEL && spec.output.as == AS_SOFTMAX);
     cr_expect_str_eq(spec.weights.prefix, "module.");
     cr_expect(spec.weights.kernels_are_hwio);
@@ -144,8 +145,8 @@ Test(spec_accepted, argmax_answers_one_channel)
 {
     struct spec spec = read_ok("m.json", "{'input': {'channels': 4}, 'bins': [1], 'branch': [],"
                                          " 'output': {'scale': 3, 'as': 'argmax'}}");
-    cr_expect(spec.output_channels == 1 && spec.pyramid.concat_channels == 8);
-    cr_expect(spec.output.scale == 3 && spec.output.resizes);
+    cr_expect(spec.output.channels == 1 && spec.pyramid.concat_channels == 8);
+    cr_expect(spec.output.scale == 3 && spec.output.size == SIZE_SCALED);
     cr_expect(spec.output.resize == RESIZE_ALIGN_CORNERS);
     cr_expect(strchr(spec.json, '\n') == NULL);
     cr_expect(strstr(spec.json, "\"scale\":3") != NULL, "%s", spec.json);

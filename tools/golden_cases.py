@@ -81,8 +81,8 @@ def head(*layers, shape=(1, 2, 7, 9), **changes):
     return case(shape, bins=[1, 3], head=list(layers), **changes)
 
 
-def output(shape=(1, 2, 5, 7), base=case, **options):
-    return base(shape, bins=[1, 3], head=[conv(4)], output=options)
+def output(shape=(1, 2, 5, 7), base=case, classes=4, **options):
+    return base(shape, bins=[1, 3], head=[conv(classes)], output=options)
 
 
 def spread(seed, shape, low, high):
@@ -219,12 +219,29 @@ CASES = {
     # 4 bins of 4 pixels: the branch repeats x, so that every maximum appears twice at least
     "output-argmax-ties": case((1, 5, 4, 4), x=steps, bins=[4], branch=[],
                                output={"as": "argmax"}),
+    "output-sigmoid": output(**{"as": "sigmoid"}),
+    "output-sigmoid-one-class": output((2, 2, 5, 7), classes=1, scale=2, upsample="half_pixel",
+                                       **{"as": "sigmoid"}),
+    "output-threshold": output(scale=3, upsample="align_corners", threshold=0.4,
+                               **{"as": "sigmoid"}),
+    "output-threshold-one-class": output(classes=1, threshold=0.45, **{"as": "sigmoid"}),
+    "output-threshold-batch": output((3, 2, 5, 4), threshold=0.5, **{"as": "sigmoid"}),
+    **{f"output-scale-trim-{mode.replace('_', '-')}": output(scale=3, trim=True, upsample=mode)
+       for mode in MODES},
+    "output-trim-one-pixel": output((1, 2, 1, 1), scale=8, trim=True, upsample="align_corners"),
+    # the branches of 12 x 9 pixels, which is what VALID pooling leaves, back to 13 x 10
+    "output-size-input": case((1, 2, 13, 10), pool="valid", bins=None, windows=[3, [6, 9]],
+                              upsample_to="stride_multiple", concat="branches", head=[conv(4)],
+                              output={"size": "input", "upsample": "align_corners"}),
     "output-without-head": case((1, 2, 5, 7), output={"scale": 2, "upsample": "half_pixel"}),
     # channels last
     "nhwc-adaptive": case((2, 7, 5, 3), layout="NHWC"),
     "nhwc-head-3x3": case((1, 7, 5, 3), layout="NHWC", bins=[1, 3], head=[conv(4, kernel=3)]),
     "nhwc-argmax": case((1, 7, 5, 3), layout="NHWC", bins=[1, 3], head=[conv(4)],
                         output={"scale": 2, "upsample": "half_pixel", "as": "argmax"}),
+    "nhwc-threshold": case((1, 7, 5, 3), layout="NHWC", bins=[1, 3], head=[conv(4)],
+                           output={"scale": 2, "upsample": "half_pixel", "as": "sigmoid",
+                                   "threshold": 0.5}),
     # TensorFlow: SAME and VALID pooling. 13 x 17 pools by 13 x 17, 6 x 8, 4 x 6 and 2 x 3
     "tf-same-uneven": nhwc((1, 13, 17, 2)),
     "tf-same-half-to-even": nhwc((1, 15, 9, 2), bins=[2, 6]),

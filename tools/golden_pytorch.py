@@ -144,25 +144,32 @@ class PyramidPooling(nn.Module):
             size = [n * s for n, s in zip(pooled.shape[2:], stride)]
         return resize(self.branches[i](pooled), size, self.config["upsample"])
 
-    def output(self, y):
+    def output(self, y, input_size):
         options = self.config.get("output", {})
-        size = options.get("size") or [n * options.get("scale", 1) for n in y.shape[2:]]
+        scale, trim = options.get("scale", 1), options.get("trim")
+        size = options.get("size") or [(n - 1) * scale + 1 if trim else n * scale for n in y.shape[2:]]
+        size = input_size if size == "input" else size
         if "size" in options or "scale" in options:
             y = resize(y, size, options["upsample"])
         if options.get("as") == "softmax":
             y = y.softmax(dim=1)
         elif options.get("as") == "argmax":
             y = y.argmax(dim=1, keepdim=True).to(torch.int32)
+        elif options.get("as") == "sigmoid":
+            y = y.sigmoid()
+        if "threshold" in options:
+            y = (y > options["threshold"]).to(torch.int32)
         return y
 
     def forward(self, x):
+        size = x.shape[2:]
         indices = range(len(self.branches))
         if self.config.get("cascade"):
             for i in indices:
                 x = self.branch(i, x)
         priors = [self.branch(i, x) for i in indices]
         order = {"input_first": [x, *priors], "input_last": [*priors, x], "branches": priors}
-        return self.output(self.head(torch.cat(order[self.config["concat"]], dim=1)))
+        return self.output(self.head(torch.cat(order[self.config["concat"]], dim=1)), size)
 
 
 def compute(folder):

@@ -1,10 +1,11 @@
 /*
- * output.c - the output stage, a few pixels of a row at a time: resized, soft-maxed or arg-maxed
+ * output.c - the output stage, a few pixels of a row at a time: resized, and made what y is,
  * while all their channels are in the first-level cache. Resized logits are never stored.
  */
 #include "core/engine/output.h"
 #include "core/base/threads.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Pixels whose channels a thread processes at a time: four vectors of AVX-512, which the kernels
@@ -51,20 +52,75 @@ static void copy_pixels(const struct map *values, size_t n, size_t row, const st
                ret->count * sizeof *map);
 }
 
-/* Stores them as pixels [at, at + count) of map n of y. */
-static void store_pixels(const struct plan *plan, const struct pixels *pixels, size_t channels,
-                         size_t at, const struct ppm_tensor *y, size_t n)
+/* ---- what y is: pixels [at, at + count) of map n ---- */
+
+static void finish_values(const struct output_run *of, const struct pixels *pixels, size_t at,
+                          size_t n)
 {
-    const size_t all = y->shape.h * y->shape.w;
+    const struct ppm_tensor *y = of->y;
+    const size_t all = y->shape.h * y->shape.w, channels = y->shape.c;
     float *ret = (float *)y->data + n * channels * all;
     if (y->layout == PPM_NHWC) {
-        plan->simd->transpose(pixels->data, pixels->stride, channels, pixels->count,
-                              ret + at * channels, channels);
+        of->plan->simd->transpose(pixels->data, pixels->stride, channels, pixels->count,
+                                  ret + at * channels, channels);
         return;
     }
     for (size_t c = 0; c < channels; c++)
         memcpy(ret + c * all + at, pixels->data + c * pixels->stride, pixels->count * sizeof *ret);
 }
+
+static void finish_softmax(const struct output_run *of, const struct pixels *pixels, size_t at,
+                           size_t n)
+{
+    of->plan->simd->softmax(pixels->data, of->y->shape.c, pixels->stride, pixels->count);
+    finish_values(of, pixels, at, n);
+}
+
+static void finish_argmax(const struct output_run *of, const struct pixels *pixels, size_t at,
+                          size_t n)
+{
+    const struct ppm_tensor *y = of->y;
+    of->plan->simd->argmax(pixels->data, of->values->channels, pixels->stride, pixels->count,
+                           (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
+}
+
+/* values = int32 labels in their place: whether x is above logit, as float32 has it. */
+static void decide(float *values, size_t count, float logit)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int32_t label = values[i] > logit;
+        memcpy(&values[i], &label, sizeof label);
+    }
+}
+
+/* The largest float32 that is not above value: no float32 is between them. */
+static float floor_of(double value)
+{
+    const float nearest = (float)value;
+    return (double)nearest > value ? nextafterf(nearest, -INFINITY) : nearest;
+}
+
+static void finish_sigmoid(const struct output_run *of, const struct pixels *pixels, size_t at,
+                           size_t n)
+{
+    const struct output_spec *output = &of->plan->spec->output;
+    const float logit = floor_of(output->logit);
+    float *values = pixels->data;
+    for (size_t c = 0; c < of->y->shape.c; c++, values += pixels->stride)
+        if (output->has_threshold)
+            decide(values, pixels->count, logit);
+        else
+            of->plan->simd->activate[SIMD_SIGMOID](values, values, pixels->count, 0);
+    finish_values(of, pixels, at, n);
+}
+
+#define ROW(constant, name) [AS_##constant] = finish_##name,
+static void (*const finish[OUTPUT_AS_COUNT])(const struct output_run *of,
+                                             const struct pixels *pixels, size_t at,
+                                             size_t n) = {OUTPUTS(ROW)};
+#undef ROW
+
+/* ---- pixels ---- */
 
 size_t output_block_floats(const struct plan *plan, size_t channels)
 {
@@ -78,20 +134,12 @@ static void output_pixels(const struct output_run *of, const float *between, siz
                           struct pixels *pixels)
 {
     const struct plan *plan = of->plan;
-    const struct ppm_tensor *y = of->y;
-    const size_t channels = of->values->channels, at = row * y->shape.w + pixels->first;
+    const size_t at = row * of->y->shape.w + pixels->first;
     if (plan->g.needs_resize)
-        resize_pixels(plan, between, channels, pixels);
+        resize_pixels(plan, between, of->values->channels, pixels);
     else
         copy_pixels(of->values, n, row, pixels);
-    if (plan->spec->output.as == AS_ARGMAX) {
-        plan->simd->argmax(pixels->data, channels, pixels->stride, pixels->count,
-                           (int32_t *)y->data + n * y->shape.h * y->shape.w + at);
-        return;
-    }
-    if (plan->spec->output.as == AS_SOFTMAX)
-        plan->simd->softmax(pixels->data, channels, pixels->stride, pixels->count);
-    store_pixels(plan, pixels, channels, at, y, n);
+    finish[plan->spec->output.as](of, pixels, at, n);
 }
 
 void stage_output(const struct output_run *of)

@@ -15,7 +15,7 @@ struct output_run {
     float *blocks; /* scratch: [thread][output_block_floats] */
 };
 
-/* y = values resized, soft-maxed or arg-maxed. Called by every thread of one OpenMP team. */
+/* y = what the output stage makes of values. Called by every thread of one OpenMP team. */
 void stage_output(const struct output_run *of);
 
 /* Scratch that a thread needs for that. */

@@ -44,7 +44,8 @@ enum ppm_status palette_read(const json_t *output, const struct json_place *plac
         return PPM_OK;
     }
     if (classes == 0)
-        return json_refuse(&member, list, error, "\"as\": \"argmax\" with a palette");
+        return json_refuse(&member, list, error,
+                           "\"as\": \"argmax\" with a palette, or the \"threshold\" of one class");
     if (!json_is_array(list) || count == 0 || count > LABELS_MAX)
         return json_refuse(&member, list, error,
                            "a list of 1 to %d colors, such as [[0, 0, 0], [128, 0, 0]]",

@@ -11,7 +11,7 @@ struct palette {
     size_t count;                  /* 0: no palette */
 };
 
-/* Reads the member "palette" of a model's output. classes is 0 unless the output is an argmax.
+/* Reads the member "palette" of a model's output. classes is 0 if the output is no map of labels.
  * Without the member: Pascal VOC's colors, or no palette for more than LABELS_MAX classes. */
 enum ppm_status palette_read(const json_t *output, const struct json_place *place, size_t classes,
                              struct palette *ret_palette, struct ppm_error *error);

@@ -10,8 +10,6 @@
 
 enum { CONFIG_BYTES_MAX = 1 << 20 };
 
-static const char *const output_as_names[] = {"values", "softmax", "argmax", NULL};
-
 /* "dir/semseg.json" -> "semseg" */
 static void name_from_path(const char *path, char *ret_name)
 {
@@ -58,63 +56,15 @@ static enum ppm_status read_head(const json_t *root, const struct json_place *pl
     struct json_place member = json_member(place, "head");
     if (!head)
         return PPM_OK;
-    if (stack_read(head, &member, &scope, spec->pyramid.concat_channels, &spec->head, error) !=
-        PPM_OK)
-        return error->status;
-    spec->output_channels = spec->head.out_channels;
-    return PPM_OK;
-}
-
-static enum ppm_status read_output_size(const json_t *output, const struct json_place *place,
-                                        struct output_spec *ret, struct ppm_error *error)
-{
-    const json_t *size = json_object_get(output, "size");
-    struct json_place member = json_member(place, "size");
-    ret->resizes = size || json_object_get(output, "scale");
-    if (!size)
-        return json_read_size(output, place, "scale", 1, OUTPUT_SCALE_MAX, &ret->scale, error);
-    if (json_object_get(output, "scale"))
-        return json_refuse(&member, size, error, "either size or scale, not both");
-    const json_t *h = json_array_get(size, 0), *w = json_array_get(size, 1);
-    if (json_array_size(size) != 2 || !json_is_size(h, OUTPUT_EXTENT_MAX) ||
-        !json_is_size(w, OUTPUT_EXTENT_MAX))
-        return json_refuse(&member, size, error, "[height, width] in pixels, each from 1 to %d",
-                           OUTPUT_EXTENT_MAX);
-    ret->height = (size_t)json_integer_value(h);
-    ret->width = (size_t)json_integer_value(w);
-    return PPM_OK;
+    return stack_read(head, &member, &scope, spec->pyramid.concat_channels, &spec->head, error);
 }
 
 static enum ppm_status read_output(const json_t *root, const struct json_place *place,
                                    struct spec *spec, struct ppm_error *error)
 {
-    static const char *const keys[] = {"size", "scale", "upsample", "as", "palette", NULL};
-    const json_t *output = json_object_get(root, "output");
-    struct json_place member = json_member(place, "output"), as_place = json_member(&member, "as");
-    int mode = (int)spec->pyramid.upsample, as = AS_VALUES;
-    spec->output.resize = spec->pyramid.upsample; /* if a request asks for a size */
-    if (!output)
-        return PPM_OK;
-    if (!json_is_object(output))
-        return json_refuse(&member, output, error,
-                           "an object such as {\"scale\": 8, \"as\": \"argmax\"}");
-    if (json_check_keys(output, &member, keys, error) != PPM_OK ||
-        read_output_size(output, &member, &spec->output, error) != PPM_OK ||
-        json_read_choice(output, &member, "upsample", linear_resize_names, &mode, error) !=
-            PPM_OK ||
-        json_read_choice(output, &member, "as", output_as_names, &as, error) != PPM_OK)
-        return error->status;
-    if (as != AS_VALUES && spec->output_channels == 1)
-        return json_refuse(&as_place, json_object_get(output, "as"), error,
-                           "\"values\", with a head that ends with \"sigmoid\": softmax and argmax "
-                           "of 1 channel are the same everywhere");
-    spec->output.resize = (enum resize)mode;
-    spec->output.as = (enum output_as)as;
-    if (as == AS_ARGMAX) {
-        spec->output.classes = spec->output_channels;
-        spec->output_channels = 1;
-    }
-    return palette_read(output, &member, spec->output.classes, &spec->output.palette, error);
+    const struct layer *last = &spec->graph.nodes[spec->graph.output].layer;
+    return output_read(root, place, last->out_channels, spec->pyramid.upsample, &spec->output,
+                       error);
 }
 
 static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
@@ -123,16 +73,14 @@ static enum ppm_status read_pyramid(const json_t *root, const struct json_place 
     static const struct layer_scope scope = {.is_branch = true, .group = "branch"};
     if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK)
         pyramid_read(root, place, &scope, spec->channels, &spec->pyramid, error);
-    spec->output_channels = spec->pyramid.concat_channels;
     return error->status;
 }
 
 static enum ppm_status read_network(const json_t *root, const struct json_place *place,
                                     struct spec *spec, struct ppm_error *error)
 {
-    if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK &&
-        graph_read_network(root, place, &spec->graph, error) == PPM_OK)
-        spec->output_channels = spec->graph.nodes[spec->graph.output].layer.out_channels;
+    if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK)
+        graph_read_network(root, place, &spec->graph, error);
     return error->status;
 }
 

@@ -3,23 +3,12 @@
 #define PPM_CORE_MODEL_SPEC_H
 
 #include "core/model/graph.h"
-#include "core/model/palette.h"
+#include "core/model/output.h"
 #include "core/model/weights.h"
 
-/* Bounds of a configuration: generous, and small enough that no sum of sizes can overflow. */
-enum { OUTPUT_SCALE_MAX = 256, OUTPUT_EXTENT_MAX = 1 << 16, WARM_UP_MAX = 16 };
+enum { WARM_UP_MAX = 16 };
 
 enum compute { COMPUTE_FLOAT32, COMPUTE_BFLOAT16 };
-enum output_as { AS_VALUES, AS_SOFTMAX, AS_ARGMAX };
-
-struct output_spec {
-    bool resizes;
-    size_t scale, height, width; /* scale; or if that is 0, height x width */
-    enum resize resize;
-    enum output_as as;
-    size_t classes; /* of an argmax, else 0 */
-    struct palette palette;
-};
 
 struct spec {
     char name[NAME_BYTES];
@@ -33,7 +22,6 @@ struct spec {
     struct pyramid pyramid;
     struct stack head; /* count 0: none */
     bool are_views;
-    size_t output_channels;
     struct output_spec output;
     bool is_exact; /* no convolution by Winograd, which rounds more */
     enum compute compute;

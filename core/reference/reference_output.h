@@ -1,4 +1,4 @@
-/* reference_output.h - the output stage: resize, then values, softmax or argmax. */
+/* reference_output.h - the output stage: resize, then what core/model/output.h says. */
 #ifndef PPM_CORE_REFERENCE_REFERENCE_OUTPUT_H
 #define PPM_CORE_REFERENCE_REFERENCE_OUTPUT_H
 

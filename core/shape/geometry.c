@@ -1,5 +1,6 @@
 /* geometry.c - see geometry.h. Its other parts are geometry_pyramid.c and geometry_resize.c. */
 #include "core/shape/geometry.h"
+#include "core/shape/output_shape.h"
 #include "core/shape/shapes.h"
 
 #include <assert.h>
@@ -35,32 +36,6 @@ static enum ppm_status geometry_of_input(const struct spec *spec, struct ppm_sha
     return geometry_of_pyramid(&spec->pyramid, input, ret, error);
 }
 
-/* The output is as large as the head's result, unless the request or the model resizes it. */
-static enum ppm_status set_output(const struct spec *spec, struct geometry *geometry,
-                                  struct ppm_error *error)
-{
-    const struct output_spec *output = &spec->output;
-    const size_t wanted_h = geometry->sizes.output_h, wanted_w = geometry->sizes.output_w;
-    size_t h = geometry->h, w = geometry->w, bytes;
-    if (wanted_h > OUTPUT_EXTENT_MAX || wanted_w > OUTPUT_EXTENT_MAX)
-        return ppm_fail(error, PPM_TOO_LARGE,
-                        "found an output size of %zu x %zu pixels (H x W), expected at most %d "
-                        "each",
-                        wanted_h, wanted_w, OUTPUT_EXTENT_MAX);
-    if (wanted_h > 0) {
-        h = wanted_h;
-        w = wanted_w;
-    } else if (output->resizes) {
-        h = output->scale ? h * output->scale : output->height;
-        w = output->scale ? w * output->scale : output->width;
-    }
-    geometry->output = (struct ppm_shape){geometry->input.n, spec->output_channels, h, w};
-    geometry->needs_resize = h != geometry->h || w != geometry->w;
-    if (ppm_shape_bytes(geometry->output, &bytes, error) != PPM_OK)
-        return error->status = PPM_TOO_LARGE;
-    return PPM_OK;
-}
-
 enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,
                             struct geometry *ret_geometry, struct ppm_error *error)
 {
@@ -70,8 +45,10 @@ enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *siz
                           : geometry_of_input(spec, input, &geometry, error)) != PPM_OK)
         return error->status;
     geometry.sizes = *sizes;
-    if (set_output(spec, &geometry, error) != PPM_OK)
+    if (output_shape_of(&spec->output, sizes, input.n, geometry.h, geometry.w, &geometry.output,
+                        error) != PPM_OK)
         return error->status;
+    geometry.needs_resize = geometry.output.h != geometry.h || geometry.output.w != geometry.w;
     *ret_geometry = geometry;
     return PPM_OK;
 }

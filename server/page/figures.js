@@ -153,8 +153,13 @@ function showStack(state) {
 
 /* ---- the output ---- */
 
+/* Whether y is one map of labels: masks of several classes are shown as channels. */
+function isMapOfLabels(y) {
+  return y.data instanceof Int32Array && sizesOf(y).c === 1;
+}
+
 function showMap(state) {
-  const {view, stages, model} = state, y = stages.y, isMap = y.data instanceof Int32Array;
+  const {view, stages, model} = state, y = stages.y, isMap = isMapOfLabels(y);
   byId("map-section").hidden = !isMap;
   if (!isMap)
     return fill(byId("map-figure"));
@@ -176,7 +181,7 @@ function showMap(state) {
 }
 
 function showOutput(state) {
-  const {view, stages} = state, isMap = stages.y.data instanceof Int32Array;
+  const {view, stages} = state, isMap = isMapOfLabels(stages.y);
   const tensor = isMap ? stages.head : stages.y;
   byId("output-section").hidden = !tensor;
   if (!tensor)

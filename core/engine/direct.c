@@ -131,10 +131,20 @@ static void run_block(const struct block *block, float *scratch)
     else
         gather_parts(block, results, tile_floats);
     for (size_t i = 0; i < block->count; i++) {
-        const struct tile_pixels pixels = tiles_at(&pass->tiles, block->first + i);
-        const float *result = run_layers(state->run, pass, results + i * tile_floats, other);
-        store_columns(state->simd, pass, block->n, result, pixels.first, pixels.columns);
+        const struct tile_pixels tile = tiles_at(&pass->tiles, block->first + i);
+        const struct pixels_of pixels = {block->n, tile.first, tile.columns};
+        const float *result =
+            run_layers(state->run, pass, &pixels, results + i * tile_floats, other);
+        store_columns(state->simd, pass, &pixels, result);
     }
+}
+
+void direct_block(const struct block *block, size_t group, float *scratch)
+{
+    if (block->pass->is_conv_alone)
+        run_conv(block, group, scratch);
+    else
+        run_block(block, scratch);
 }
 
 /* ---- a pass ---- */
@@ -154,10 +164,7 @@ static void run_maps(const struct section_state *state, const struct pass *pass,
                                             .count = size_min(tiles - first, together)};
                 if ((skips_finite && state_is_finite(state, n)) || run_is_cancelled(state->run))
                     continue;
-                if (pass->is_conv_alone)
-                    run_conv(&block, group, scratch);
-                else
-                    run_block(&block, scratch);
+                direct_block(&block, group, scratch);
             }
 }
 

@@ -2,10 +2,13 @@
 #ifndef PPM_CORE_ENGINE_DIRECT_H
 #define PPM_CORE_ENGINE_DIRECT_H
 
-#include "core/engine/pass.h"
+#include "core/engine/gather.h"
 
 /* Fills in block_tiles and panel_groups, and returns the scratch that a thread needs. */
 size_t direct_plan(const struct section_state *state, struct pass *pass);
+
+/* One block, for the index-th of the groups that share its panels. */
+void direct_block(const struct block *block, size_t group, float *scratch);
 
 /* Over all maps. Always true: nothing remains to do. */
 bool direct_run(const struct section_state *state, const struct pass *pass);

@@ -215,6 +215,11 @@ static void multiply(const struct direct_block *block, const struct chunk *chunk
         tile.shift = conv->shift32 + row;
         fused_clamp(pass_clamp(pass), &tile.low, &tile.high);
     }
+    if (chunk->is_last && pass->conv_adds) {
+        tile.residual = map_at(pass->residual, block->source.n, row) +
+                        tiles_at(&pass->tiles, block->source.first).first;
+        tile.residual_stride = map_channel_stride(pass->residual);
+    }
     for (size_t i = block->source.first; i < block->source.first + block->source.count; i++) {
         const struct tile_pixels here = tiles_at(&pass->tiles, i),
                                  next = tiles_at(&pass->tiles, i + 1);
@@ -223,6 +228,7 @@ static void multiply(const struct direct_block *block, const struct chunk *chunk
             take_row(block, panel, i, &products->runs[products->count - 1]);
         conv_multiply(conv, &tile);
         tile.c += block->c_tile_stride > 0 ? block->c_tile_stride : next.first - here.first;
+        tile.residual += tile.residual ? next.first - here.first : 0;
         advance(block, chunk, next.first - here.first, products);
     }
 }

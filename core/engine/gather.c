@@ -1,6 +1,5 @@
 /* gather.c - see gather.h. */
 #include "core/engine/gather.h"
-#include "core/engine/stretch.h"
 #include "core/engine/upsample.h"
 
 #include <string.h>
@@ -80,26 +79,26 @@ static void gather_map(const struct block *block, const struct source *source,
                                       ret_stride);
         return;
     }
-    for (size_t i = 0; i < piece->count; i++, map += channel, ret += ret_stride) {
-        if (span->step == 1)
-            memcpy(ret, map, span->count * sizeof *ret);
-        for (size_t j = 0; span->step > 1 && j < span->count; j++)
-            ret[j] = map[j * span->step];
+    if (span->step > 1) {
+        block->state->simd->pick_rows(map, channel, piece->count, span->step, span->count, ret,
+                                      ret_stride);
+        return;
     }
+    for (size_t i = 0; i < piece->count; i++, map += channel, ret += ret_stride)
+        memcpy(ret, map, span->count * sizeof *ret);
 }
 
-/* Pixels of a row of some channels of a source, plane_stride apart. */
-static void gather_row(const struct block *block, const struct piece *piece,
-                       const struct span *span, size_t plane_stride, float *ret)
+void gather_span(const struct block *block, const struct piece *piece, const struct span *span,
+                 size_t ret_stride, float *ret)
 {
     const struct source *source = &block->pass->sources[piece->part];
     if (source->kind == PART_BRANCH)
-        gather_branch(block, source->branch, piece, span, plane_stride, ret);
+        gather_branch(block, source->branch, piece, span, ret_stride, ret);
     else if (source->kind == PART_STRETCHED)
         stretch_pixels(block->state, source, block->n, piece->first, piece->count, span, ret,
-                       plane_stride);
+                       ret_stride);
     else
-        gather_map(block, source, piece, span, plane_stride, ret);
+        gather_map(block, source, piece, span, ret_stride, ret);
 }
 
 static void gather_tile(const struct block *block, size_t tile, const struct piece *piece,
@@ -122,7 +121,7 @@ static void gather_tile(const struct block *block, size_t tile, const struct pie
     if (covered < width)
         memset(ret, 0, piece->count * width * sizeof *ret);
     for (size_t i = 0; i < count; i++)
-        gather_row(block, piece, &segments[i].span, width, ret + segments[i].column);
+        gather_span(block, piece, &segments[i].span, width, ret + segments[i].column);
 }
 
 const float *gather_in_place(const struct block *block, const struct piece *piece,
@@ -163,8 +162,8 @@ void gather_planes(const struct block *block, const struct piece *piece,
                                   .left = planes->phase[AXIS_W],
                                   .count = w,
                                   .step = planes->step[AXIS_W]};
-        gather_row(block, piece, &span, planes->plane_stride,
-                   planes->data + i * planes->row_stride + 1);
+        gather_span(block, piece, &span, planes->plane_stride,
+                    planes->data + i * planes->row_stride + 1);
     }
 }
 

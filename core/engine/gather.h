@@ -2,7 +2,7 @@
 #ifndef PPM_CORE_ENGINE_GATHER_H
 #define PPM_CORE_ENGINE_GATHER_H
 
-#include "core/engine/pass.h"
+#include "core/engine/stretch.h"
 
 /* Channels [first, first + count) of a source, seen through a tap of the kernel. */
 struct piece {
@@ -23,6 +23,10 @@ void gather(const struct block *block, const struct piece *piece, float *ret, si
 /* The same as pairs of bfloat16: i < (piece->count + 1) / 2. */
 void gather_pairs(const struct block *block, const struct piece *piece, float *ret,
                   size_t tile_stride);
+
+/* The channels of a piece at pixels of a row: ret[i * ret_stride + j], i < piece->count. */
+void gather_span(const struct block *block, const struct piece *piece, const struct span *span,
+                 size_t ret_stride, float *ret);
 
 /* If a piece needs no gathering: its rows at the first pixel of the block, *ret_stride apart. Else
  * NULL. */

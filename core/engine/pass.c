@@ -126,36 +126,56 @@ void run_conv_1x1(const struct run *of, const struct layer *conv, const struct l
     }
 }
 
-float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other)
+/* The residual, unless the conv adds it. */
+static void add_residual(const struct pass *pass, size_t layers_done,
+                         const struct pixels_of *pixels, size_t width, float *x)
 {
-    for (size_t i = pass->fused; i < pass->count; i++) {
+    const struct map *from = pass->residual;
+    if (!pass_adds_at(pass, layers_done))
+        return;
+    const size_t stride = map_pixel_stride(from);
+    for (size_t c = 0; c < pass->ret_channels; c++, x += width) {
+        const float *pixel = map_at(from, pixels->n, c) + pixels->first * stride;
+        for (size_t j = 0; j < pixels->count; j++)
+            x[j] += pixel[j * stride];
+    }
+}
+
+float *run_layers(const struct run *run, const struct pass *pass, const struct pixels_of *pixels,
+                  float *x, float *other)
+{
+    const size_t width = pass->tiles.width;
+    add_residual(pass, pass->fused, pixels, width, x);
+    for (size_t i = pass->fused, done; i < pass->count; i = done) {
         const struct layer *layer = pass->layers[i];
+        done = i + 1;
         if (layer->kind != LAYER_CONV) {
             apply_pointwise(layer, x);
-            continue;
+        } else {
+            const struct layer *next = done < pass->count ? pass->layers[done] : NULL;
+            const bool is_clamp = fuses_clamp(layer, next) && !pass_adds_at(pass, done);
+            run_conv_1x1(run, layer, is_clamp ? next : NULL, x, width, 0, conv_panel_count(layer),
+                         other);
+            float *result = other;
+            other = x;
+            x = result;
+            done += is_clamp ? 1 : 0;
         }
-        const struct layer *next = i + 1 < pass->count ? pass->layers[i + 1] : NULL;
-        const bool is_clamp = fuses_clamp(layer, next);
-        run_conv_1x1(run, layer, is_clamp ? next : NULL, x, layer->simd->gemm_columns, 0,
-                     conv_panel_count(layer), other);
-        float *result = other;
-        other = x;
-        x = result;
-        i += is_clamp ? 1 : 0;
+        add_residual(pass, done, pixels, width, x);
     }
     return x;
 }
 
-void store_columns(const struct simd_ops *simd, const struct pass *pass, size_t n, const float *x,
-                   size_t first_pixel, size_t count)
+void store_columns(const struct simd_ops *simd, const struct pass *pass,
+                   const struct pixels_of *pixels, const float *x)
 {
     const struct map *to = &pass->ret;
     const size_t width = simd->gemm_columns, stride = map_channel_stride(to);
-    float *ret = map_at(to, n, 0) + first_pixel * map_pixel_stride(to);
+    float *ret = map_at(to, pixels->n, 0) + pixels->first * map_pixel_stride(to);
     if (to->layout == PPM_NHWC) {
-        simd->transpose(x, width, to->channels, count, ret, to->channels);
+        simd->transpose(x, width, pass->ret_channels, pixels->count, ret, to->channels);
         return;
     }
-    for (size_t c = 0; c < to->channels; c++)
-        memcpy(ret + c * stride, x + c * width, count * sizeof *ret);
+    for (size_t c = 0; c < pass->ret_channels; c++)
+        memcpy(ret + c * stride, x + c * width, pixels->count * sizeof *ret);
 }

@@ -28,6 +28,11 @@ struct pass {
     struct window window;          /* of the conv, its padding known; 1x1 without a conv */
     struct tiles tiles;            /* of what it stores */
     struct map ret;
+    size_t ret_channels; /* from the first one of ret */
+    const struct map
+        *residual;            /* added after `residual_at` of its layers, from the first channel */
+    size_t residual_at;       /* on; NULL: none */
+    bool conv_adds;           /* in the conv's epilogue */
     enum algorithm algorithm; /* of the conv; PRODUCT without one */
     /* The conv's columns are rounded to pairs of bfloat16. Those of a 1x1 conv after other layers
      * are not: its bits would depend on whether it begins a pass, and so on the threads. */
@@ -36,6 +41,12 @@ struct pass {
     size_t block_tiles;  /* in the direct form */
     size_t panel_groups; /* that share the panels of a block */
 };
+
+/* Whether the residual is added after that many of a pass's layers, not by the conv. */
+static inline bool pass_adds_at(const struct pass *pass, size_t layers)
+{
+    return pass->residual && !pass->conv_adds && pass->residual_at == layers;
+}
 
 /* The conv that a pass begins with; NULL: there is none. */
 static inline const struct layer *pass_conv(const struct pass *pass)
@@ -75,12 +86,18 @@ void run_conv_1x1(const struct run *of, const struct layer *conv, const struct l
 /* Applies a layer that is not a conv, in place, to panel [channels][gemm_columns]. */
 void apply_pointwise(const struct layer *layer, float *panel);
 
-/* The layers of a pass after its first conv, over a micro-panel [channels][gemm_columns]. Returns
- * the result: x or other, which both have room for pass_widest channels. */
-float *run_layers(const struct run *run, const struct pass *pass, float *x, float *other);
+/* `count` neighboring pixels of map n of what a pass makes. */
+struct pixels_of {
+    size_t n, first, count;
+};
 
-/* Stores columns of such a result as `count` neighboring pixels of map n. */
-void store_columns(const struct simd_ops *simd, const struct pass *pass, size_t n, const float *x,
-                   size_t first_pixel, size_t count);
+/* The layers of a pass after its first conv, over a micro-panel [channels][gemm_columns] of these
+ * pixels. Returns the result: x or other, which both have room for pass_widest channels. */
+float *run_layers(const struct run *run, const struct pass *pass, const struct pixels_of *pixels,
+                  float *x, float *other);
+
+/* Stores the columns of such a result. */
+void store_columns(const struct simd_ops *simd, const struct pass *pass,
+                   const struct pixels_of *pixels, const float *x);
 
 #endif

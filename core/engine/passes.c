@@ -1,26 +1,24 @@
 /* passes.c - a section in passes, each by the algorithm that its conv was planned for. */
 #include "core/engine/passes.h"
 #include "core/engine/concat.h"
+#include "core/engine/depthwise.h"
 #include "core/engine/direct.h"
+#include "core/engine/grouped.h"
 #include "core/engine/winograd.h"
 
 /* ---- the algorithms ---- */
 
 /* How a pass that begins with a conv, or with none, is computed. */
 struct pass_row {
-    /* Scratch that a thread needs. The direct form always has its own. */
-    size_t (*block_floats)(const struct section_state *state, const struct pass *pass);
-    /* Whether the pass can include layers after the conv, other than a clamp. */
+    /* Fills in what the algorithm keeps in a pass, and returns the scratch that a thread needs. */
+    size_t (*plan)(const struct section_state *state, struct pass *pass);
+    /* Whether the pass can include layers after the conv, other than a clamp, and whether the
+     * residual can come after such layers; NULL: neither. */
     bool (*takes_layers)(const struct section_state *state, const struct pass *pass);
+    bool adds_later;
     /* False: maps that are not finite remain, for the direct form. */
     bool (*run)(const struct section_state *state, const struct pass *pass);
 };
-
-static size_t no_floats(const struct section_state *state, const struct pass *pass)
-{
-    (void)state, (void)pass;
-    return 0;
-}
 
 static bool takes_any_layers(const struct section_state *state, const struct pass *pass)
 {
@@ -28,10 +26,12 @@ static bool takes_any_layers(const struct section_state *state, const struct pas
     return true;
 }
 
-static const struct pass_row product_pass = {no_floats, takes_any_layers, direct_run};
-static const struct pass_row taps_pass = {no_floats, takes_any_layers, direct_run};
-static const struct pass_row winograd_pass = {winograd_block_floats, winograd_takes_layers,
+static const struct pass_row product_pass = {direct_plan, takes_any_layers, true, direct_run};
+static const struct pass_row taps_pass = {direct_plan, takes_any_layers, true, direct_run};
+static const struct pass_row winograd_pass = {winograd_plan, winograd_takes_layers, false,
                                               winograd_run};
+static const struct pass_row depthwise_pass = {depthwise_plan, NULL, false, depthwise_run};
+static const struct pass_row grouped_pass = {grouped_plan, NULL, false, grouped_run};
 
 static const struct pass_row *row_of(const struct pass *pass)
 {
@@ -50,13 +50,14 @@ static const struct pass_row *row_of(const struct pass *pass)
 static bool ends_before(const struct section_state *state, const struct pass *pass,
                         const struct layer *layer)
 {
+    const struct pass_row *row = row_of(pass);
     float low, high;
     if (pass->count == 0)
         return false;
     if ((pass->count > 1 || !fused_clamp(layer, &low, &high)) &&
-        !row_of(pass)->takes_layers(state, pass))
+        !(row->takes_layers && row->takes_layers(state, pass)))
         return true;
-    return layer->kind == LAYER_CONV && conv_taps(layer) > 1;
+    return layer->kind == LAYER_CONV && !layer_is_pointwise(layer);
 }
 
 static struct window pointwise_window(void)
@@ -114,22 +115,47 @@ static void find_sources(const struct section_state *state, struct source *ret)
     }
 }
 
+static struct pass *last_pass(struct passes *passes)
+{
+    return &passes->list[passes->count - 1];
+}
+
+/* Adds the residual after the layers so far; in a pass of its own, if the algorithm cannot. */
+static void add_residual(const struct section_state *state, struct passes *passes)
+{
+    const struct map *residual = &state->of->values[state->plan->section->residual];
+    struct pass *pass = last_pass(passes);
+    if (!row_of(pass)->adds_later && (pass->count != 1 || residual->layout == PPM_NHWC)) {
+        const size_t channels = pass->ret_channels;
+        begin_pass(state, passes, passes->count++);
+        pass = last_pass(passes);
+        pass->ret_channels = pass->ret.channels = channels;
+    }
+    pass->residual = residual;
+    pass->residual_at = pass->count;
+}
+
 static void split(const struct section_state *state, struct passes *passes)
 {
     const struct section *section = state->plan->section;
+    const bool adds = section->residual != NO_VALUE;
     find_sources(state, passes->sources);
     passes->count = 1;
     begin_pass(state, passes, 0);
-    passes->list[0].ret.channels = section->concat_channels;
+    passes->list[0].ret_channels = passes->list[0].ret.channels = section->concat_channels;
     for (size_t i = 0; i < section->layer_count; i++) {
         const struct layer *layer = section->layers[i];
-        if (ends_before(state, &passes->list[passes->count - 1], layer))
+        if (adds && i == section->residual_at)
+            add_residual(state, passes);
+        if (ends_before(state, last_pass(passes), layer))
             begin_pass(state, passes, passes->count++);
-        struct pass *pass = &passes->list[passes->count - 1];
+        struct pass *pass = last_pass(passes);
         if (pass->count++ == 0)
             begin_layers(state->plan, i, pass);
-        pass->ret.channels = layer->out_channels;
+        pass->ret_channels = pass->ret.channels = layer->out_channels;
     }
+    if (adds && section->residual_at == section->layer_count)
+        add_residual(state, passes);
 }
 
 /* How a pass is computed, now that its layers are known. */
@@ -141,11 +167,13 @@ static void finish_pass(const struct section_state *state, struct passes *passes
     const struct layer *next = pass->count > 1 ? pass->layers[1] : NULL;
     if (is_last)
         pass->ret = state->of->ret;
-    pass->fused = !has_conv ? 0 : fuses_clamp(pass->layers[0], next) ? 2 : 1;
-    pass->is_conv_alone = has_conv && pass->fused == pass->count && pass->ret.layout == PPM_NCHW;
-    const size_t direct = direct_plan(state, pass);
-    const size_t floats = size_max(direct, row_of(pass)->block_floats(state, pass));
-    passes->block_floats = size_max(passes->block_floats, floats);
+    pass->conv_adds =
+        has_conv && pass->residual && pass->residual_at == 1 && pass->residual->layout == PPM_NCHW;
+    const bool adds_between = pass->residual && !pass->conv_adds && pass->residual_at < 2;
+    pass->fused = !has_conv ? 0 : fuses_clamp(pass->layers[0], next) && !adds_between ? 2 : 1;
+    pass->is_conv_alone = has_conv && pass->fused == pass->count && pass->ret.layout == PPM_NCHW &&
+                          pass->conv_adds == !!pass->residual;
+    passes->block_floats = size_max(passes->block_floats, row_of(pass)->plan(state, pass));
     if (!is_last)
         passes->widest = size_max(passes->widest, pass->ret.channels);
 }

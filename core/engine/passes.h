@@ -5,7 +5,7 @@
 #include "core/engine/pass.h"
 #include "core/model/program.h"
 
-enum { PASSES_MAX = LAYERS_MAX + 1 };
+enum { PASSES_MAX = LAYERS_MAX + 2 };
 
 struct passes {
     struct pass list[PASSES_MAX];

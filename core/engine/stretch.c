@@ -45,12 +45,19 @@ static void stretch_channel(const struct simd_ops *simd, const struct taps *taps
         ret[j] = (1 - taps->weight[j]) * row[taps->low[j]] + taps->weight[j] * row[taps->high[j]];
 }
 
+/* The same without interpolation. */
+static void pick_channel(const struct taps *taps, const float *row, size_t pixel_stride, float *ret)
+{
+    for (size_t j = 0; j < taps->columns; j++)
+        ret[j] = row[taps->low[j] * pixel_stride];
+}
+
 void stretch_pixels(const struct section_state *state, const struct source *source, size_t n,
                     size_t first, size_t channels, const struct span *span, float *ret,
                     size_t ret_stride)
 {
     const struct map *map = &source->map;
-    const size_t pixel_stride = map_pixel_stride(map);
+    const size_t pixel_stride = map_pixel_stride(map), channel_stride = map_channel_stride(map);
     const struct resize_tap down = geometry_tap_at(source->stretch->rows[span->row], map->h);
     const float *from = map_at(map, n, source->from + first);
     struct taps taps;
@@ -58,9 +65,11 @@ void stretch_pixels(const struct section_state *state, const struct source *sour
         find_taps(source, span, at, &taps);
         const float *above = from + (down.low * map->w + taps.first) * pixel_stride;
         const float *below = from + (down.high * map->w + taps.first) * pixel_stride;
-        for (size_t c = 0; c < channels; c++)
-            stretch_channel(state->simd, &taps, above + c * map_channel_stride(map),
-                            below + c * map_channel_stride(map), pixel_stride, (float)down.weight,
-                            ret + c * ret_stride + at);
+        for (size_t c = 0; c < channels; c++, above += channel_stride, below += channel_stride)
+            if (source->stretch->is_nearest)
+                pick_channel(&taps, above, pixel_stride, ret + c * ret_stride + at);
+            else
+                stretch_channel(state->simd, &taps, above, below, pixel_stride, (float)down.weight,
+                                ret + c * ret_stride + at);
     }
 }

@@ -12,6 +12,7 @@
  */
 #include "core/engine/winograd.h"
 #include "core/base/threads.h"
+#include "core/engine/direct.h"
 #include "core/engine/direct_products.h"
 #include "core/engine/fold.h"
 #include "core/engine/winograd_inputs.h"
@@ -61,11 +62,12 @@ static struct scratch_sizes scratch_of(const struct section_plan *plan, const st
     };
 }
 
-size_t winograd_block_floats(const struct section_state *state, const struct pass *pass)
+size_t winograd_plan(const struct section_state *state, struct pass *pass)
 {
+    const size_t direct = direct_plan(state, pass);
     const struct scratch_sizes sizes = scratch_of(state->plan, pass);
-    return sizes.planes + sizes.seen + sizes.inputs + sizes.weights + sizes.sums + sizes.pixels +
-           sizes.results;
+    return size_max(direct, sizes.planes + sizes.seen + sizes.inputs + sizes.weights + sizes.sums +
+                                sizes.pixels + sizes.results);
 }
 
 static void take_scratch(struct winograd_block *block, const struct pass *pass, float *scratch)

@@ -4,8 +4,9 @@
 
 #include "core/engine/pass.h"
 
-/* Scratch that a thread needs. */
-size_t winograd_block_floats(const struct section_state *state, const struct pass *pass);
+/* Fills in what direct_plan does, for maps that are not finite, and returns the scratch that a
+ * thread needs. */
+size_t winograd_plan(const struct section_state *state, struct pass *pass);
 
 /* Whether a pass can take layers after the conv, other than a clamp: not if threads share the
  * channels of a pixel, nor if the conv is dilated. */

@@ -21,6 +21,53 @@ static size_t end_channel(const struct winograd_block *block)
     return size_min(block->end_panel * block->conv->simd->gemm_rows, block->conv->out_channels);
 }
 
+/* Pixels of the map in a row of a strip: its last tile may extend beyond the edge, and all of it
+ * may in a phase that is smaller than others. */
+static size_t pixels_in_row(const struct winograd_block *block, const struct strip *strip)
+{
+    const struct pass *pass = block->source.pass;
+    const size_t step = pass->window.dilation[AXIS_W],
+                 first = strip->band->phase[AXIS_W] + TILE * strip->first * step;
+    const size_t left = first < pass->in.w ? size_div_up(pass->in.w - first, step) : 0;
+    return size_min(TILE * strip->count, left);
+}
+
+/* The index-th row of a strip, in the map; its height or more: it is beyond the edge. */
+static size_t row_of(const struct winograd_block *block, const struct strip *strip, size_t index)
+{
+    return strip->band->phase[AXIS_H] +
+           (TILE * strip->row + index) * block->source.pass->window.dilation[AXIS_H];
+}
+
+/* The first pixel of such a row, in its row of the map. */
+static size_t column_of(const struct winograd_block *block, const struct strip *strip)
+{
+    return strip->band->phase[AXIS_W] +
+           TILE * strip->first * block->source.pass->window.dilation[AXIS_W];
+}
+
+/* x[TILE][stride] = clamp(x + residual, low, high); NaN stays. */
+static void add_residual(const struct winograd_block *block, const struct strip *strip,
+                         size_t channel, float *x, size_t stride, float low, float high)
+{
+    const struct pass *pass = block->source.pass;
+    const struct map *from = pass->residual;
+    const size_t count = pixels_in_row(block, strip), pixel = map_pixel_stride(from);
+    const size_t step = pass->window.dilation[AXIS_W] * pixel;
+    for (size_t i = 0; i < TILE && row_of(block, strip, i) < pass->in.h; i++, x += stride) {
+        const float *added =
+            map_at(from, block->source.n, channel) +
+            (row_of(block, strip, i) * pass->in.w + column_of(block, strip)) * pixel;
+        if (step == 1)
+            block->conv->simd->add(added, x, low, high, x, count);
+        for (size_t j = 0; step > 1 && j < count; j++) {
+            const float sum = x[j] + added[j * step];
+            const float raised = sum < low ? low : sum;
+            x[j] = raised > high ? high : raised;
+        }
+    }
+}
+
 /* One channel of a strip as pixels: ret[TILE][stride]. False: something was not finite. */
 static bool transform_strip(const struct winograd_block *block, const struct strip *strip,
                             size_t channel, float *ret, size_t stride)
@@ -37,18 +84,14 @@ static bool transform_strip(const struct winograd_block *block, const struct str
         .scale = conv->scale32[channel],
         .shift = conv->shift32[channel]};
     fused_clamp(pass_clamp(block->source.pass), &from.low, &from.high);
-    return ops->winograd_output(&from, ret, stride);
-}
-
-/* Pixels of the map in a row of a strip: its last tile may extend beyond the edge, and all of it
- * may in a phase that is smaller than others. */
-static size_t pixels_in_row(const struct winograd_block *block, const struct strip *strip)
-{
-    const struct pass *pass = block->source.pass;
-    const size_t step = pass->window.dilation[AXIS_W],
-                 first = strip->band->phase[AXIS_W] + TILE * strip->first * step;
-    const size_t left = first < pass->in.w ? size_div_up(pass->in.w - first, step) : 0;
-    return size_min(TILE * strip->count, left);
+    if (!block->source.pass->residual)
+        return ops->winograd_output(&from, ret, stride);
+    const float low = from.low, high = from.high;
+    from.low = -INFINITY;
+    from.high = INFINITY;
+    const bool are_finite = ops->winograd_output(&from, ret, stride);
+    add_residual(block, strip, channel, ret, stride, low, high);
+    return are_finite;
 }
 
 /* ---- the conv alone ---- */
@@ -58,17 +101,12 @@ static void store_pixels(const struct winograd_block *block, const struct strip 
                          size_t channel, size_t stride)
 {
     const struct pass *pass = block->source.pass;
-    const size_t *phase = strip->band->phase, *steps = pass->window.dilation;
-    const size_t count = pixels_in_row(block, strip), w = pass->in.w;
-    const size_t pixel_stride = map_pixel_stride(&pass->ret), step = steps[AXIS_W] * pixel_stride;
+    const size_t count = pixels_in_row(block, strip), column = column_of(block, strip);
+    const size_t pixel = map_pixel_stride(&pass->ret), step = pass->window.dilation[AXIS_W] * pixel;
     float *map = map_at(&pass->ret, block->source.n, channel);
-    for (size_t i = 0; i < TILE; i++) {
-        const size_t row = phase[AXIS_H] + (TILE * strip->row + i) * steps[AXIS_H];
-        if (row >= pass->in.h)
-            break;
-        const size_t column = phase[AXIS_W] + TILE * strip->first * steps[AXIS_W];
+    for (size_t i = 0; i < TILE && row_of(block, strip, i) < pass->in.h; i++) {
         const float *from = block->pixels + i * stride;
-        float *to = map + (row * w + column) * pixel_stride;
+        float *to = map + (row_of(block, strip, i) * pass->in.w + column) * pixel;
         if (step == 1)
             memcpy(to, from, count * sizeof *to);
         for (size_t j = 0; step > 1 && j < count; j++)
@@ -138,9 +176,10 @@ static void store_panel(const struct winograd_block *block, const struct strip *
                  run_end = run_first + pixels_in_row(block, strip);
     const size_t first = size_max(panel_first, run_first);
     const size_t end = size_min(panel_end, run_end);
+    const struct pixels_of pixels = {
+        block->source.n, row * pass->in.w + TILE * strip->first + (first - run_first), end - first};
     if (row < pass->in.h && first < end)
-        store_columns(block->conv->simd, pass, block->source.n, x + (first - panel_first),
-                      row * pass->in.w + TILE * strip->first + (first - run_first), end - first);
+        store_columns(block->conv->simd, pass, &pixels, x + (first - panel_first));
 }
 
 /* The layers that follow, over one micro-panel of the pixels of a micro-panel of tiles. */
@@ -150,7 +189,7 @@ static void finish_panel(const struct winograd_block *block, size_t micro, size_
     const size_t width = block->conv->simd->gemm_columns;
     if (panel % TILE * width >= TILE * (block->source.count - micro * width))
         return; /* after the last tile */
-    const float *result = run_layers(block->source.state->run, block->source.pass, x, other);
+    const float *result = run_layers(block->source.state->run, block->source.pass, NULL, x, other);
     for (size_t i = 0; i < block->strip_count; i++)
         if (block->strips[i].micro == micro)
             store_panel(block, &block->strips[i], panel, result);

@@ -9,12 +9,14 @@
  *
  *     name_fits    whether it can compute a conv                      algorithms.c
  *     name_choice  what it costs on a map, what a plan keeps for it   plan/choice.c
- *     name_pass    how it runs a pass that begins with the conv       engine/head.c
+ *     name_pass    how it runs a pass that begins with the conv       engine/passes.c
  */
 #define ALGORITHMS(X)                                                                              \
-    X(PRODUCT, product)   /* 1x1: one matrix product over all pixels */                            \
-    X(TAPS, taps)         /* k x k: a product for each tap */                                      \
-    X(WINOGRAD, winograd) /* 3x3: F(4x4, 3x3) */
+    X(PRODUCT, product)     /* 1x1: one matrix product over all pixels */                          \
+    X(TAPS, taps)           /* k x k: a product for each tap */                                    \
+    X(WINOGRAD, winograd)   /* 3x3: F(4x4, 3x3) */                                                 \
+    X(DEPTHWISE, depthwise) /* a window of weights over each channel */                            \
+    X(GROUPED, grouped)     /* the products of each group */
 
 enum algorithm {
 #define ALGORITHM_CONSTANT(constant, name) ALGORITHM_##constant,

@@ -93,10 +93,10 @@ struct part {
     size_t branch; /* of PART_BRANCH */
     size_t first, channels;
     /* Of the other sources: channels [from, from + channels) of the value with that index in the
-     * graph, and for PART_STRETCHED the node whose layer stretches it, and how. */
+     * graph, and for PART_STRETCHED the node that stretches it, and its layer. */
     size_t value, from;
     size_t resize;
-    enum resize mode;
+    const struct layer *stretch;
 };
 
 /* One layer of a stack or of a node. Weights are NULL until model.c reads them. */

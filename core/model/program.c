@@ -42,7 +42,7 @@ static void add_parts(const struct lowering *lowering, size_t i, struct section 
     if (lowering->is_absorbed[i] && node->layer.kind == LAYER_RESIZE) {
         part.source = PART_STRETCHED;
         part.resize = i;
-        part.mode = node->layer.mode;
+        part.stretch = &node->layer;
     }
     add_part(section, part);
 }

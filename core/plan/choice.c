@@ -47,6 +47,13 @@ static const struct choice winograd_choice = {.cost = winograd_cost,
                                               .place_tables = winograd_place_seen,
                                               .fill_tables = winograd_fill_seen};
 
+static const struct choice depthwise_choice = {.cost = direct_cost,
+                                               .note = "depthwise",
+                                               .place_tables = place_nothing,
+                                               .fill_tables = fill_nothing};
+static const struct choice grouped_choice = {
+    .cost = direct_cost, .place_tables = place_nothing, .fill_tables = fill_nothing};
+
 const struct choice *choice_of(enum algorithm algorithm)
 {
     static const struct choice *const choices[] = {

@@ -23,7 +23,8 @@ void pyramid_plan_place(struct pyramid_plan *plan, struct room *room)
     }
 }
 
-void plan_fill_sources(enum resize mode, size_t in, size_t out, const struct run *run, double *ret)
+static void fill_sources(enum resize mode, size_t in, size_t out, const struct run *run,
+                         double *ret)
 {
     size_t done = 0;
     for (size_t i = 0; i < out && run_goes_on(run, &done, 1); i++)
@@ -37,7 +38,7 @@ void pyramid_plan_fill(struct pyramid_plan *plan, const struct run *run)
     pool_axis_fill(&plan->pool_w, plan->pyramid, &plan->g, run);
     for (size_t i = 0; i < plan->pyramid->branch_count; i++) {
         const struct branch_geometry *branch = &plan->g.branches[i];
-        plan_fill_sources(mode, branch->pooled_h, branch->target_h, run, plan->rows_from[i]);
-        plan_fill_sources(mode, branch->pooled_w, branch->target_w, run, plan->columns_from[i]);
+        fill_sources(mode, branch->pooled_h, branch->target_h, run, plan->rows_from[i]);
+        fill_sources(mode, branch->pooled_w, branch->target_w, run, plan->columns_from[i]);
     }
 }

@@ -35,9 +35,6 @@ void pyramid_plan_begin(struct pyramid_plan *ret_plan, const struct pyramid *pyr
 void pyramid_plan_place(struct pyramid_plan *plan, struct room *room);
 void pyramid_plan_fill(struct pyramid_plan *plan, const struct run *run);
 
-/* ret[out] = where each of them is taken from on an axis of `in` pixels, for geometry_tap_at. */
-void plan_fill_sources(enum resize mode, size_t in, size_t out, const struct run *run, double *ret);
-
 /* Where a row or a column of a branch's upsampled map is taken from. */
 static inline struct resize_tap plan_row_tap(const struct pyramid_plan *plan, size_t branch,
                                              size_t row)

@@ -2,6 +2,7 @@
 #include "core/plan/section_plan.h"
 #include "core/plan/choice.h"
 #include "core/shape/folding.h"
+#include "core/shape/resize_axis.h"
 #include "core/shape/window_axis.h"
 
 #include <string.h>
@@ -73,6 +74,24 @@ static void choose_folding(struct section_plan *plan)
     memcpy(plan->pyramid->is_folded, is_folded, sizeof is_folded);
 }
 
+/* Whether the section begins with a conv that can read branches on their grids: 1x1, or 3x3 with a
+ * border of one pixel, at every pixel. */
+static bool can_fold(const struct section_plan *plan)
+{
+    const struct layer *conv = section_conv(plan->section);
+    if (!conv || conv->groups > 1)
+        return false;
+    const struct window window = section_window(conv, plan->in);
+    bool can = window.size[AXIS_H] == window.size[AXIS_W] &&
+               (window.size[AXIS_H] == 1 || window.size[AXIS_H] == 3);
+    for (size_t axis = 0; axis < WINDOW_AXES; axis++) {
+        const size_t border = window.size[axis] / 2;
+        can = can && window.stride[axis] == 1 && window.before[axis] == border &&
+              window.after[axis] == border && (border == 0 || window.dilation[axis] == 1);
+    }
+    return can;
+}
+
 static void count_folded(struct section_plan *plan)
 {
     struct pyramid_plan *pyramid = plan->pyramid;
@@ -99,20 +118,70 @@ void section_plan_begin(struct section_plan *ret_plan, struct pyramid_plan *pyra
                               .simd = simd,
                               .in = sizes->in,
                               .out = sizes->out,
+                              .values = sizes->values,
                               .tiles = tiles_of(simd->gemm_columns, sizes->out.h, sizes->out.w),
                               .pyramid = section->pyramid ? pyramid : NULL};
     choose_algorithms(ret_plan, is_exact);
     if (!section->pyramid)
         return;
     pyramid_plan_begin(pyramid, section->pyramid, simd, sizes->pyramid);
-    if (!section_conv(section))
+    if (!can_fold(ret_plan))
         return;
     choose_folding(ret_plan);
     count_folded(ret_plan);
 }
 
+static bool is_stretched(const struct part *part)
+{
+    return part->source == PART_STRETCHED;
+}
+
+static void place_stretches(struct section_plan *plan, struct room *room)
+{
+    const struct section *section = plan->section;
+    size_t stretched = 0;
+    for (size_t i = 0; i < section->part_count; i++)
+        stretched += is_stretched(&section->parts[i]) ? 1 : 0;
+    if (stretched == 0)
+        return;
+    plan->stretches = room_take(room, section->part_count, sizeof *plan->stretches);
+    for (size_t i = 0; i < section->part_count; i++) {
+        struct stretch stretch = {0};
+        if (is_stretched(&section->parts[i])) {
+            stretch.from = plan->values[section->parts[i].value];
+            stretch.is_nearest = section->parts[i].stretch->mode == RESIZE_NEAREST;
+            stretch.rows = room_take(room, plan->in.h, sizeof *stretch.rows);
+            stretch.columns = room_take(room, plan->in.w, sizeof *stretch.columns);
+        }
+        if (plan->stretches)
+            plan->stretches[i] = stretch;
+    }
+}
+
+static void fill_axis(const struct resize_axis *axis, const struct run *run, double *ret)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < axis->out && run_goes_on(run, &done, 1); i++)
+        ret[i] = resize_axis_source(axis, i);
+}
+
+static void fill_stretches(struct section_plan *plan, const struct run *run)
+{
+    for (size_t i = 0; plan->stretches && i < plan->section->part_count; i++) {
+        const struct part *part = &plan->section->parts[i];
+        const struct stretch *stretch = &plan->stretches[i];
+        if (!is_stretched(part))
+            continue;
+        const struct resize_axis down = resize_axis_of(part->stretch, stretch->from.h, plan->in.h);
+        const struct resize_axis right = resize_axis_of(part->stretch, stretch->from.w, plan->in.w);
+        fill_axis(&down, run, stretch->rows);
+        fill_axis(&right, run, stretch->columns);
+    }
+}
+
 void section_plan_place(struct section_plan *plan, struct room *room)
 {
+    place_stretches(plan, room);
     if (!plan->pyramid)
         return;
     pyramid_plan_place(plan->pyramid, room);
@@ -121,6 +190,7 @@ void section_plan_place(struct section_plan *plan, struct room *room)
 
 void section_plan_fill(struct section_plan *plan, const struct run *run)
 {
+    fill_stretches(plan, run);
     if (!plan->pyramid)
         return;
     pyramid_plan_fill(plan->pyramid, run);

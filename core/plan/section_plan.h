@@ -25,6 +25,7 @@ struct section_sizes {
  * [in.w]. */
 struct stretch {
     struct map_size from;
+    bool is_nearest; /* only the lower one counts */
     double *rows, *columns;
 };
 
@@ -32,6 +33,7 @@ struct section_plan {
     const struct section *section;
     const struct simd_ops *simd; /* the model's */
     struct map_size in, out;
+    const struct map_size *values; /* of the program; until its tables are filled in */
     struct tiles tiles;            /* of what it makes */
     enum algorithm by[LAYERS_MAX]; /* that computes each conv of the stack */
     struct pyramid_plan *pyramid;  /* NULL: it has none */

@@ -275,6 +275,8 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 300
         {IN(X ", " FP32 ", " SHAPE), "no values of x"},
         {IN(X ", " FP32 ", " SHAPE ", \"data\": [1], " SIZE), "values of x in several places"},
         {IN(X ", " FP32 ", " SHAPE ", \"data\": [1, 2]"), "after the JSON"},
+        {IN(X ", " FP32 ", " SHAPE ", \"d\\u0061ta\": [1, 2]"),
+         "inputs[0]: the key \"inputs\" or \"data\" is written with escapes"},
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": []"), "inputs[0].parameters: found []"},
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": {\"binary_data_size\": -1}"), "found -1"},
         {IN(X ", " FP32 ", " SHAPE ", \"parameters\": {\"binary_data_size\": \"1600\"}"),
@@ -297,6 +299,22 @@ Test(live_v2, what_is_wrong_is_said, .init = start, .fini = stop, .timeout = 300
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct live_answer answer = ask_binary(INFER, cases[i].json, 0, x.values, 1600);
         check_error(&answer, 400, cases[i].text, cases[i].json);
+        live_answer_free(&answer);
+    }
+}
+
+/* Numbers are looked for under keys as they are, and jansson reads the others. */
+Test(live_v2, numbers_under_escaped_keys_are_refused, .init = start, .fini = stop, .timeout = 300)
+{
+    static const char *const bodies[] = {
+        "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 1], "
+        "\"d\\u0061ta\": [1, 2, 3, 4]}]}",
+        "{\"\\u0069nputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 1], "
+        "\"data\": [1, 2, 3, 4]}]}"};
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        struct live_answer answer =
+            live_ask(&live, "POST", INFER, "", bodies[i], strlen(bodies[i]));
+        check_error(&answer, 400, "is written with escapes, expected them without", bodies[i]);
         live_answer_free(&answer);
     }
 }

@@ -27,6 +27,8 @@ static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, 
     if (error->status == PPM_OK && ret_request->x.place == V2_IN_JSON)
         codec_json_tensor(reader, json, ret_request->axes, ret_request->axis_count, PPM_NCHW, ret_x,
                           error);
+    if (error->status == PPM_OK && ret_request->x.place == V2_IN_JSON)
+        FUZZ_CHECK(ret_x->data != NULL, "%.*s: no numbers", (int)bytes, json);
     json_decref(around);
     codec_json_free(reader);
     return error->status;
@@ -57,9 +59,9 @@ static char *write_again(const struct v2_request *said)
     json_t *root =
         json_pack("{s:[{s:s, s:o, s:s, s:o, s:o*}], s:[{s:s, s:o}], s:{s:I}, s:s*}", "inputs",
                   "name", "x", "parameters", x, "datatype", datatypes[said->dtype], "shape", shape,
-                  "data", said->x.place == V2_IN_JSON ? json_pack("[i]", 1) : NULL, "outputs",
-                  "name", "y", "parameters", y, "parameters", "timeout",
-                  (json_int_t)said->timeout_us, "id", said->has_id ? said->id : NULL);
+                  "data", said->x.place == V2_IN_JSON ? json_null() : NULL, "outputs", "name", "y",
+                  "parameters", y, "parameters", "timeout", (json_int_t)said->timeout_us, "id",
+                  said->has_id ? said->id : NULL);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     return text;

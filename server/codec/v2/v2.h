@@ -46,7 +46,7 @@ struct v2_request {
     size_t output_h, output_w; /* wanted; 0: not told */
 };
 
-/* Reads a request's JSON, from codec_json_around. The body has binary_bytes after it. PPM_MALFORMED
+/* Reads a request's JSON, from codec_json_around, with null for numbers. The body has binary_bytes after it. PPM_MALFORMED
  * names the member, the value found and the one expected. */
 enum ppm_status v2_read_request(const struct json_t *around, size_t binary_bytes,
                                 struct v2_request *ret_request, struct ppm_error *error);

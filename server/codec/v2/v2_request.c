@@ -112,8 +112,9 @@ static enum ppm_status read_place(const struct reader *reader, const json_t *inp
 {
     struct v2_tensor *x = &reader->request->x;
     const json_t *parameters = json_object_get(input, "parameters"),
-                 *binary = json_object_get(parameters, "binary_data_size");
-    const bool has_data = json_object_get(input, "data") != NULL,
+                 *binary = json_object_get(parameters, "binary_data_size"),
+                 *data = json_object_get(input, "data");
+    const bool has_data = data != NULL,
                has_region = json_object_get(parameters, "shared_memory_region") != NULL;
     if (check_parameters(reader, parameters, "inputs[0].parameters") != PPM_OK)
         return reader->error->status;
@@ -124,6 +125,11 @@ static enum ppm_status read_place(const struct reader *reader, const json_t *inp
                         has_data + (binary != NULL) + has_region == 0
                             ? "no values of x"
                             : "values of x in several places");
+    if (data && !json_is_null(data)) /* which stands for numbers that were read */
+        return ppm_fail(
+            reader->error, PPM_MALFORMED,
+            "inputs[0]: the key \"inputs\" or \"data\" is written with escapes, expected "
+            "them without");
     x->place = has_data ? V2_IN_JSON : V2_IN_BODY;
     if (binary && read_count(reader, binary, "binary_data_size", &x->bytes) != PPM_OK)
         return reader->error->status;

@@ -11,6 +11,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
     *ret_info = (struct ppm_model_info){
         .name = spec->name,
         .config_json = spec->json,
+        .unused = spec->graph.unused,
         .input_count = spec->graph.input_count,
         .output_channels = spec->output.channels,
         .layout = spec->layout,

@@ -61,6 +61,19 @@ Test(graph, refuses_what_is_around_a_network)
          "{'inputs': {'a': {'channels': 4, 'layout': 'NHWC'}, 'b': {'channels': 4, 'layout': "
          "'NCHW'}}, 'network': [{'relu': {}, 'from': 'a'}]}",
          "inputs.b.layout: found \"NCHW\", expected \"NHWC\", the layout of the first input"},
+        {"a warm-up of one input",
+         "{'inputs': {'a': {'channels': 4}, 'b': {'channels': 4}}, 'network': [{'add': ['a', "
+         "'b']}], 'warm_up': [[1, 4, 2, 2]]}",
+         "warm_up[0]: found [1,4,2,2], expected an object with a shape for each of the 2 inputs"},
+        {"a warm-up without an input",
+         "{'inputs': {'a': {'channels': 4}, 'b': {'channels': 4}}, 'network': [{'add': ['a', "
+         "'b']}], 'warm_up': [{'a': [1, 4, 2, 2]}]}",
+         "warm_up[0].b: found nothing, expected a shape that the model takes (the shape has 0 "
+         "dimensions, expected 4 (a batch) or 3 (one feature map))"},
+        {"a warm-up of another input",
+         "{'inputs': {'a': {'channels': 4}, 'b': {'channels': 4}}, 'network': [{'add': ['a', "
+         "'b']}], 'warm_up': [{'c': [1, 4, 2, 2]}]}",
+         "warm_up[0]: unknown key \"c\"; known keys are a, b"},
         {"argmax of one channel",
          "{'input': {'channels': 4}, 'network': ['channel_sum'], 'output': {'as': 'argmax'}}",
          "output.as: found \"argmax\", expected \"sigmoid\", with a \"threshold\" for labels: "

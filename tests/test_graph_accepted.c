@@ -161,10 +161,10 @@ Test(graph_accepted, sums_products_and_concats)
 
 Test(graph_accepted, several_inputs_in_their_order)
 {
-    struct spec spec = read_ok("{'inputs': {'c5': {'channels': 8, 'layout': 'NHWC'}, 'c2':"
-                               " {'channels': 3, 'layout': 'NHWC'}}, 'network': [{'resize': {"
-                               "'like': 'c2'}, 'from': 'c5', 'name': 'top'}, {'concat': ['c2',"
-                               " 'top']}]}");
+    struct spec spec = read_ok(
+        "{'inputs': {'c5': {'channels': 8, 'layout': 'NHWC'}, 'c2': {'channels': 3, 'layout':"
+        " 'NHWC'}}, 'network': [{'resize': {'like': 'c2'}, 'from': 'c5', 'name': 'top'},"
+        " {'concat': ['c2', 'top']}], 'warm_up': [{'c2': [6, 7, 3], 'c5': [1, 2, 4, 8]}]}");
     const struct graph *graph = &spec.graph;
     cr_assert(graph->input_count == 2 && graph->count == 4);
     cr_expect_str_eq(graph->nodes[0].name, "c5");
@@ -172,6 +172,10 @@ Test(graph_accepted, several_inputs_in_their_order)
     cr_expect(graph->nodes[1].layer.kind == LAYER_INPUT && graph->nodes[1].entry == 1);
     cr_expect(graph->nodes[2].reads[0] == 0 && graph->nodes[2].layer.like == 1);
     cr_expect(spec.output.channels == 11 && spec.channels == 8 && spec.layout == PPM_NHWC);
+    const struct ppm_sizes *sizes = &spec.warm_up[0];
+    cr_expect(spec.warm_up_count == 1 && sizes->count == 2 && sizes->output_h == 0);
+    cr_expect(sizes->inputs[0].c == 8 && sizes->inputs[0].h == 2 && sizes->inputs[0].w == 4);
+    cr_expect(sizes->inputs[1].c == 3 && sizes->inputs[1].h == 6 && sizes->inputs[1].w == 7);
     spec_release(&spec);
 }
 

@@ -1,6 +1,7 @@
 /* spec.c - the top level of a model's JSON. Layers are in layers.c. */
 #include "core/model/spec.h"
 #include "core/model/graph_read.h"
+#include "core/model/warm_up.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -141,46 +142,6 @@ static enum ppm_status read_compute(const json_t *root, const struct json_place 
     return PPM_OK;
 }
 
-/* A shape in a request of the model: its axes in the order of the model's layout. */
-static enum ppm_status read_warm_up_shape(const json_t *value, const struct json_place *place,
-                                          enum ppm_layout layout, struct ppm_sizes *ret_sizes,
-                                          struct ppm_error *error)
-{
-    size_t axes[4] = {0};
-    const size_t count = json_array_size(value) <= 4 ? json_array_size(value) : 0;
-    struct ppm_tensor tensor;
-    struct ppm_error cause = {0};
-    for (size_t i = 0; i < count; i++)
-        if (json_is_size(json_array_get(value, i), UINT32_MAX))
-            axes[i] = (size_t)json_integer_value(json_array_get(value, i));
-    if (ppm_tensor_from_axes(axes, count, layout, &tensor, &cause) != PPM_OK)
-        return json_refuse(place, value, error, "a shape that the model takes (%s)", cause.text);
-    *ret_sizes = ppm_sizes_of(&tensor, 1);
-    return PPM_OK;
-}
-
-static enum ppm_status read_warm_up(const json_t *root, const struct json_place *place,
-                                    struct spec *spec, struct ppm_error *error)
-{
-    const json_t *list = json_object_get(root, "warm_up");
-    struct json_place member = json_member(place, "warm_up");
-    if (!list)
-        return PPM_OK;
-    if (!json_is_array(list) || json_array_size(list) > WARM_UP_MAX)
-        return json_refuse(&member, list, error,
-                           "a list of at most %d shapes, such as [[1, %zu, "
-                           "30, 30]]",
-                           WARM_UP_MAX, spec->channels);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct json_place element = json_element(&member, i);
-        if (read_warm_up_shape(json_array_get(list, i), &element, spec->layout, &spec->warm_up[i],
-                               error) != PPM_OK)
-            return error->status;
-    }
-    spec->warm_up_count = json_array_size(list);
-    return PPM_OK;
-}
-
 /* Today's pyramid and head, or a network. */
 static enum ppm_status read_graph(const json_t *root, const struct json_place *place,
                                   struct spec *spec, struct ppm_error *error)
@@ -215,7 +176,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
         read_output(root, &place, ret_spec, error) == PPM_OK &&
         read_compute(root, &place, ret_spec, error) == PPM_OK &&
         weights_configure(root, &place, &ret_spec->weights, error) == PPM_OK &&
-        read_warm_up(root, &place, ret_spec, error) == PPM_OK) {
+        warm_up_read(root, &place, ret_spec, error) == PPM_OK) {
         ret_spec->json = ppm_json_text(root, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (!ret_spec->json)
             ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", path);

@@ -116,6 +116,8 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
            command_quantity((double)info.parameters_bytes, "B", memory));
     printf("isa             %s\n", info.isa);
     print_compute(&info);
+    if (*info.unused)
+        printf("unused          %s\n", info.unused);
     if (print_layers(model, info.layer_count, shape ? &sizes : NULL, error) != PPM_OK)
         return error->status;
     if (shape)

@@ -32,13 +32,17 @@ static void release_entry(struct entry *entry)
     free(entry);
 }
 
-/* bfloat16 that saves no time only loses precision. This is a warning, as another program may have
- * disturbed the measurement. */
-static void warn_of_compute(const char *path, const struct ppm_model *model)
+/* Entries that nothing reads cost nothing, but may be a name that was mistyped. bfloat16 that saves
+ * no time only loses precision; this is no error, as another program may have disturbed the
+ * measurement. */
+static void warn_of_model(const char *path, const struct ppm_model *model)
 {
     static const double worthwhile = 0.8;
     struct ppm_model_info info;
     ppm_model_info(model, &info);
+    if (*info.unused)
+        log_line(LOG_WARN, "%s: network: found entries that nothing reads, expected none: %s", path,
+                 info.unused);
     if (info.compute_share > worthwhile)
         log_line(LOG_WARN,
                  "%s: compute: bfloat16 products take %.2f of float32's time here (%s kernels), "
@@ -62,7 +66,7 @@ static struct entry *create_entry(const char *path, const char *name, struct ppm
     entry->name = strdup(name);
     if (entry->path && entry->name) {
         if (model)
-            warn_of_compute(path, model);
+            warn_of_model(path, model);
         return entry;
     }
     release_entry(entry);

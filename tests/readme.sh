@@ -3,7 +3,7 @@
 # Runs every ```sh block with curl, python3 or make run in README.md, docs/http.md and docs/models.md, as written,
 # against a live server. curl fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block
 # asks for one instead. An indented "make run ARGS=..." before a block starts a server for it; in a block, it checks
-# the configuration.
+# the configuration. The indented text after "<!-- the file NAME -->" must be that file's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,6 +38,21 @@ awk -v dir="$scratch" '
     NF { expect = serve = "" }
 ' "$@"
 
+failed=0
+check_file() { # FILE.md NAME
+    awk -v marker="<!-- the file $2 -->" '
+        $0 == marker { inside = 1; next }
+        inside && /^    / { print substr($0, 5); seen = 1; next }
+        inside && seen { exit }
+    ' "$1" | diff "$2" - && return
+    echo "readme: $1 shows another text than $2 has"
+    failed=$((failed + 1))
+}
+for page in "$@"; do
+    while read -r name; do check_file "$page" "$name"; done \
+        < <(sed -n 's/^<!-- the file \(.*\) -->$/\1/p' "$page")
+done
+
 # The blocks run in a folder with links to the project's files, and write nothing into the project.
 mkdir "$scratch/here" "$scratch/bin"
 for entry in *; do ln -s "$PWD/$entry" "$scratch/here/$entry"; done
@@ -64,7 +79,7 @@ export REAL_CURL CURL_LOG="$scratch/curl-log" SERVER="$server" PYTHONDONTWRITEBY
 start_server
 first=$url
 
-count=0 failed=0
+count=0
 for block in "$scratch"/block-[0-9][0-9]; do
     [ -e "$block" ] || break
     count=$((count + 1))

@@ -1,5 +1,7 @@
 /* test_reference.c - operators of the literal graph by numbers that a few lines of arithmetic give;
  * golden cases compare all of them with PyTorch. */
+#include "core/model/model.h"
+#include "core/reference/reference.h"
 #include "core/reference/reference_ops.h"
 #include "tests/support.h"
 
@@ -157,13 +159,13 @@ Test(reference, working_bytes)
         static const size_t lengths[] = {1, 2, 20};
         char json[2000] = "{'input': {'channels': 8}, 'network': [";
         struct ppm_error error = {0};
-        struct ppm_costs costs;
+        struct geometry geometry;
         for (size_t k = 0; k < lengths[i]; k++)
             strcat(json, k % 2 ? relu : map);
         strcpy(json + strlen(json) - 2, "]}");
         struct ppm_model *model = support_load_ok(json);
-        cr_assert(ppm_model_costs(model, &sizes, PPM_NCHW, 1, &costs, &error) == PPM_OK);
-        bytes[i] = costs.working_bytes - costs.input_bytes - 2 * costs.output_bytes;
+        cr_assert(geometry_of(&model->spec, &sizes, &geometry, &error) == PPM_OK);
+        cr_assert(reference_working_bytes(&model->spec, &geometry, &bytes[i], &error) == PPM_OK);
         ppm_model_free(model);
     }
     const size_t one = 8 * 50 * 40 * sizeof(float);

@@ -38,10 +38,10 @@ static inline const struct layer *spec_bottleneck(const struct spec *spec)
 }
 
 /* Whether it is computed by the literal graph: a cascade, a misprint in one listing, is not worth a
- * fast form; a network does not have one yet. */
+ * fast form. */
 static inline bool spec_is_literal(const struct spec *spec)
 {
-    return spec->is_network || spec->pyramid.is_cascade;
+    return !spec->is_network && spec->pyramid.is_cascade;
 }
 
 /* Reads the model configuration at path. *ret_spec must be released in any case. */

@@ -87,15 +87,31 @@ static void channel_mean_run(const struct step_run *step, const struct unit *uni
 
 /* ---- layer_norm ---- */
 
+/* Sums are of x - channel 0, and x - mean is (x - high) - low: values may be far from 0. */
+static void find_means(const struct step_run *step, const float *x, size_t count, float *high,
+                       float *low)
+{
+    const size_t channels = step->layer->in_channels, pixels = step->ret.h * step->ret.w;
+    double sums[PIXELS_TOGETHER] = {0};
+    for (size_t c = 1; c < channels; c++)
+        for (size_t j = 0; j < count; j++)
+            sums[j] += (double)(x[c * pixels + j] - x[j]);
+    for (size_t j = 0; j < count; j++) {
+        const double mean = (double)x[j] + sums[j] / (double)channels;
+        high[j] = (float)mean;
+        low[j] = (float)(mean - (double)high[j]);
+    }
+}
+
 /* factors[j] = 1 / sqrt(variance + eps) of a pixel's channels */
 static void find_factors(const struct step_run *step, const float *x, size_t count,
-                         const float *means, float *factors)
+                         const float *high, const float *low, float *factors)
 {
     const size_t channels = step->layer->in_channels, pixels = step->ret.h * step->ret.w;
     double squares[PIXELS_TOGETHER] = {0};
     for (size_t c = 0; c < channels; c++)
         for (size_t j = 0; j < count; j++) {
-            const float from_mean = x[c * pixels + j] - means[j];
+            const float from_mean = (x[c * pixels + j] - high[j]) - low[j];
             squares[j] += (double)(from_mean * from_mean);
         }
     for (size_t j = 0; j < count; j++)
@@ -106,13 +122,13 @@ static void norm_pixels(const struct step_run *step, const float *x, size_t coun
 {
     const struct layer *layer = step->layer;
     const size_t pixels = step->ret.h * step->ret.w;
-    float means[PIXELS_TOGETHER], factors[PIXELS_TOGETHER];
-    mean_pixels(step, x, count, means);
-    find_factors(step, x, count, means, factors);
+    float high[PIXELS_TOGETHER], low[PIXELS_TOGETHER], factors[PIXELS_TOGETHER];
+    find_means(step, x, count, high, low);
+    find_factors(step, x, count, high, low, factors);
     for (size_t c = 0; c < layer->in_channels; c++, x += pixels, ret += pixels) {
         const float scale = layer->scale32[c], shift = layer->shift32[c];
         for (size_t j = 0; j < count; j++)
-            ret[j] = (x[j] - means[j]) * factors[j] * scale + shift;
+            ret[j] = ((x[j] - high[j]) - low[j]) * factors[j] * scale + shift;
     }
 }
 

@@ -3,18 +3,33 @@
 
 #include <math.h>
 
-/* Values that are added up in float32, before they are in double. */
-enum { TOGETHER = 64 };
+/* A number as the sum of two float32: x - m is (x - high) - low, which rounds little where x is
+ * near m, however far both are from 0. */
+struct number {
+    float high, low;
+};
 
-/* The sum of (x - mean)^power, power 1 or 2, over some values. */
-static double sum_of(const float *x, size_t count, float mean, bool is_square)
+static struct number number_of(double value)
 {
+    const float high = (float)value;
+    return (struct number){high, (float)(value - (double)high)};
+}
+
+static float minus(float x, struct number m)
+{
+    return (x - m.high) - m.low;
+}
+
+/* The sum of x - from, or of its squares, over some values. */
+static double sum_of(const float *x, size_t count, struct number from, bool is_square)
+{
+    enum { TOGETHER = 64 }; /* in float32, before they are in double */
     double sum = 0;
     for (size_t at = 0; at < count; at += TOGETHER) {
         const size_t some = size_min(count - at, TOGETHER);
         float part = 0;
         for (size_t i = 0; i < some; i++) {
-            const float value = x[at + i] - mean;
+            const float value = minus(x[at + i], from);
             part += is_square ? value * value : value;
         }
         sum += (double)part;
@@ -23,7 +38,7 @@ static double sum_of(const float *x, size_t count, float mean, bool is_square)
 }
 
 static double mean_of(const struct step_run *step, size_t *done, const float *x, size_t count,
-                      float from, bool is_square)
+                      struct number from, bool is_square)
 {
     double sum = 0;
     for (size_t at = 0; at < count; at += RUN_VALUES) {
@@ -36,7 +51,7 @@ static double mean_of(const struct step_run *step, size_t *done, const float *x,
 }
 
 static void norm_plane(const struct step_run *step, size_t *done, const float *x, size_t pixels,
-                       float mean, double factor, size_t channel, float *ret)
+                       struct number mean, double factor, size_t channel, float *ret)
 {
     const float scale = (float)(factor * step->layer->scale[channel]);
     const float shift = step->layer->shift32[channel];
@@ -45,7 +60,7 @@ static void norm_plane(const struct step_run *step, size_t *done, const float *x
         if (!run_goes_on(step->run, done, some))
             return;
         for (size_t i = 0; i < some; i++)
-            ret[at + i] = (x[at + i] - mean) * scale + shift;
+            ret[at + i] = minus(x[at + i], mean) * scale + shift;
     }
 }
 
@@ -55,12 +70,13 @@ static void group_norm_run(const struct step_run *step, const struct unit *unit,
 {
     const struct layer *layer = step->layer;
     const size_t channels = layer->out_channels / layer->groups, pixels = step->ret.h * step->ret.w;
-    const size_t first = unit->channel * channels;
+    const size_t first = unit->channel * channels, values = channels * pixels;
     const float *x = map_at(step_read(step, 0), unit->n, first);
     float *ret = map_at(&step->ret, unit->n, first);
     (void)scratch;
-    const float mean = (float)mean_of(step, done, x, channels * pixels, 0, false);
-    const double variance = mean_of(step, done, x, channels * pixels, mean, true);
+    const struct number pivot = {*x, 0};
+    const struct number mean = number_of((double)*x + mean_of(step, done, x, values, pivot, false));
+    const double variance = mean_of(step, done, x, values, mean, true);
     const double factor = 1 / sqrt(variance + layer->eps);
     for (size_t c = 0; c < channels; c++)
         norm_plane(step, done, x + c * pixels, pixels, mean, factor, first + c, ret + c * pixels);

@@ -104,6 +104,16 @@ static struct ppm_sizes sizes_of(const struct ppm_model *model, const struct ppm
     return sizes;
 }
 
+/* That of the caller's plan, which takes no memory, or a new one, which says what does not fit. */
+static enum ppm_status find_geometry(const struct ppm_model *model, const struct ppm_sizes *sizes,
+                                     const struct ppm_plan *plan, struct geometry *ret_geometry,
+                                     struct ppm_error *error)
+{
+    if (plan && plan_geometry(plan, model, sizes, ret_geometry))
+        return PPM_OK;
+    return geometry_of(&model->spec, sizes, ret_geometry, error);
+}
+
 enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error)
@@ -116,7 +126,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     const struct ppm_sizes sizes = sizes_of(model, inputs, options);
     const struct ppm_tensor *x = &inputs[0];
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
-    if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
+    if (find_geometry(model, &sizes, options->plan, &geometry, error) != PPM_OK)
         return error->status;
     struct ppm_tensor y = {.shape = geometry.output,
                            .layout = x->layout,

@@ -15,6 +15,8 @@ TestSuite(allocations, .init = support_open_folder, .fini = support_close_folder
 
 #    define BRANCHES "'bins': [1, 2, 3, 6], 'branch': [{'conv': {'channels': 9}}, 'relu']"
 
+#    define PYRAMID "{'bins': [1, 2], 'branch': [{'conv': {'channels': 9}}, 'relu']}"
+
 static const char *const models[] = {
     "{'input': {'channels': 7}, " BRANCHES ", 'weights': {'random': 1}}",
     "{'input': {'channels': 7}, " BRANCHES ", 'head': [{'conv': {'channels': 33}}, 'relu'],"
@@ -34,6 +36,16 @@ static const char *const models[] = {
     " 'concat': 'input_last', 'output': {'scale': 3}, 'weights': {'random': 1}}",
     ("{'input': {'channels': 7}, 'bins': [2, 5], 'branch': [], 'concat': 'branches',"
      " 'weights': {'random': 1}}"),
+    "{'inputs': {'x': {'channels': 7}}, 'weights': {'random': 1}, 'network': ["
+    "{'conv': {'channels': 24, 'kernel': 3, 'stride': 2, 'padding': 1}}, 'relu', {'max_pool':"
+    " {'window': 2, 'stride': 1}, 'name': 'a'}, {'conv': {'channels': 24, 'kernel': 3, 'padding': "
+    "1,"
+    " 'weights': 'b'}}, {'batch_norm': {'weights': 'n'}, 'name': 'b'}, {'add': ['a', 'b']}, 'relu',"
+    " {'resize': {'like': 'x'}}]}",
+    "{'inputs': {'x': {'channels': 7}}, 'weights': {'random': 1}, 'network': [{'avg_pool':"
+    " {'window': 3, 'padding': 1}, 'name': 'a'}, {'resize': {'like': 'x'}, 'name': 'b'},"
+    " {'concat': ['x', 'b']}, {'pyramid': " PYRAMID "}, {'conv': {'channels': 5, 'kernel': 3,"
+    " 'padding': 1}}, 'sigmoid'], 'output': {'size': [31, 17], 'as': 'argmax'}}",
 };
 
 /* A run's scratch memory: exactly the size it asks for. */

@@ -154,6 +154,8 @@ struct ppm_plan *plan_outline(const struct ppm_model *model, const struct geomet
     }
     place_tables(&ret->plan, &tables);
     ret->tables_bytes = tables.bytes;
+    if (model->spec.is_network) /* that geometry_of takes for a moment */
+        room_take(&counted, model->spec.graph.count, sizeof *ret->plan.shapes);
     ret->bytes = size_plus(counted.bytes, tables.bytes);
     return ret;
 }
@@ -210,6 +212,26 @@ bool ppm_plan_fits(const struct ppm_plan *plan, const struct ppm_model *model,
     for (size_t i = 0; fits && i < own->count; i++)
         fits = own->inputs[i].h == sizes->inputs[i].h && own->inputs[i].w == sizes->inputs[i].w;
     return fits;
+}
+
+bool plan_geometry(const struct ppm_plan *plan, const struct ppm_model *model,
+                   const struct ppm_sizes *sizes, struct geometry *ret_geometry)
+{
+    const size_t n = sizes->inputs[0].n;
+    struct geometry geometry = plan->plan.g;
+    struct ppm_error uncountable = {0};
+    size_t bytes;
+    if (!ppm_plan_fits(plan, model, sizes))
+        return false;
+    for (size_t i = 0; i < sizes->count; i++)
+        if (sizes->inputs[i].n != n || sizes->inputs[i].c != plan->plan.shapes[i].c)
+            return false;
+    geometry.sizes = *sizes;
+    geometry.input.n = geometry.output.n = n;
+    if (ppm_shape_bytes(geometry.output, &bytes, &uncountable) != PPM_OK)
+        return false;
+    *ret_geometry = geometry;
+    return true;
 }
 
 void ppm_plan_free(struct ppm_plan *plan)

@@ -54,6 +54,11 @@ struct ppm_plan *plan_outline(const struct ppm_model *model, const struct geomet
 struct ppm_plan *plan_create(const struct ppm_model *model, const struct geometry *geometry,
                              const struct run *run, struct ppm_error *error);
 
+/* The geometry of a batch that the plan was made for; false: sizes, channels or the model are
+ * others, or they differ between inputs. */
+bool plan_geometry(const struct ppm_plan *plan, const struct ppm_model *model,
+                   const struct ppm_sizes *sizes, struct geometry *ret_geometry);
+
 /* The pyramid that pools an input, as it arrives; NULL: none does. */
 const struct pyramid_plan *plan_first_pyramid(const struct plan *plan);
 

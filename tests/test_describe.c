@@ -2,7 +2,6 @@
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

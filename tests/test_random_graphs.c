@@ -76,6 +76,27 @@ static void check_alone(const struct trial *trial, const struct ppm_tensor *y)
     }
 }
 
+/* NaN or Inf in an input reaches exactly the values that it reaches in the literal graph. */
+static void check_kinds(const struct trial *trial)
+{
+    static const float values[] = {NAN, INFINITY, -INFINITY};
+    struct ppm_tensor x = trial->inputs[trial->seed % trial->info.input_count];
+    float *place = (float *)x.data + trial->seed * 7919 % support_elements(&x);
+    const float before = *place;
+    *place = values[trial->seed % COUNT(values)];
+    struct ppm_tensor expected = run(trial, trial->inputs, true, 2);
+    struct ppm_tensor y = run(trial, trial->inputs, false, 2);
+    const float *a = y.data, *b = expected.data;
+    size_t wrong = 0;
+    for (size_t k = 0; k < support_elements(&y); k++)
+        wrong += isnan(a[k]) != isnan(b[k]) || isinf(a[k]) != isinf(b[k]);
+    cr_expect_eq(wrong, 0, "seed %zu: an input holds %g: %zu values differ in kind: %s",
+                 (size_t)trial->seed, (double)*place, wrong, trial->json);
+    *place = before;
+    ppm_tensor_free(&y);
+    ppm_tensor_free(&expected);
+}
+
 static void check_trial(const struct trial *trial)
 {
     struct ppm_tensor expected = run(trial, trial->inputs, true, 2);
@@ -87,6 +108,7 @@ static void check_trial(const struct trial *trial)
     cr_expect(support_is_same(&y, &threaded), "seed %zu: depends on the number of threads: %s",
               (size_t)trial->seed, trial->json);
     check_alone(trial, &y);
+    check_kinds(trial);
     ppm_tensor_free(&expected);
     ppm_tensor_free(&y);
     ppm_tensor_free(&threaded);

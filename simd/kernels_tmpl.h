@@ -7,6 +7,7 @@
 #include "simd/elementwise_tmpl.h"
 #include "simd/gemm_tmpl.h"
 #include "simd/halves_tmpl.h"
+#include "simd/norms_tmpl.h"
 #include "simd/output_tmpl.h"
 #include "simd/rows_tmpl.h"
 #include "simd/thread.h"
@@ -25,9 +26,10 @@
         .affine = affine, .lerp_rows = lerp_rows, .winograd_input = winograd_input,                \
         .winograd_weights = winograd_weights, .winograd_output = winograd_output,                  \
         .stretch_rows = stretch_rows, .argmax = argmax,                                            \
-        .activate = {SIMD_ACTIVATIONS(ACTIVATE_ENTRY)}, .softmax = softmax,                        \
-        .float16_to_float32 = float16_to_float32, .bfloat16_to_float32 = bfloat16_to_float32,      \
-        .float32_to_float16 = float32_to_float16, .float32_to_bfloat16 = float32_to_bfloat16,      \
+        .activate = {SIMD_ACTIVATIONS(ACTIVATE_ENTRY)}, .softmax = softmax, .moments = moments,    \
+        .layer_norm = layer_norm, .float16_to_float32 = float16_to_float32,                        \
+        .bfloat16_to_float32 = bfloat16_to_float32, .float32_to_float16 = float32_to_float16,      \
+        .float32_to_bfloat16 = float32_to_bfloat16,                                                \
     }
 
 #endif

@@ -10,6 +10,10 @@ SIMD_ACTIVATIONS(DECLARE_ACTIVATE)
 #undef DECLARE_ACTIVATE
 void scalar_softmax(float *x, size_t channels, size_t stride, size_t count);
 
+void scalar_moments(const float *x, size_t count, float center, struct simd_moments *ret);
+void scalar_layer_norm(const struct simd_layer_norm *norm, const float *x, size_t stride,
+                       size_t count, float *ret, size_t ret_stride);
+
 void scalar_depthwise(const struct simd_depthwise *conv, const float *x, size_t rows, size_t count,
                       float *ret, size_t ret_stride);
 

@@ -127,6 +127,20 @@ struct simd_depthwise {
     float scale, shift, low, high;
 };
 
+/* Of n values x, sum is that of x - center and squares that of (x - center)^2. So
+ *   mean = center + sum / n,  variance = squares / n - (sum / n)^2
+ * The difference loses digits as (mean - center)^2 / variance grows. If center is one of the
+ * values, that is at most n. */
+struct simd_moments {
+    double sum, squares;
+};
+
+struct simd_layer_norm {
+    size_t channels;
+    double eps;
+    const float *scale, *shift; /* [channels] */
+};
+
 struct simd_ops {
     const char *name; /* "scalar"; PPM_ISA selects by it */
 
@@ -214,6 +228,17 @@ struct simd_ops {
      *   m = max_c x[c*stride + p];  e_c = exp(x[c*stride + p] - m);  x[c*stride + p] = e_c / sum e
      * stride >= count is the distance between channels, in elements. */
     void (*softmax)(float *x, size_t channels, size_t stride, size_t count);
+
+    /* Adds to *ret the moments of x[0], ..., x[count - 1], in double precision. */
+    void (*moments)(const float *x, size_t count, float center, struct simd_moments *ret);
+
+    /* Layer norm over channels, for count neighboring pixels p:
+     *   y_c = (x[c * stride + p] - mean) / sqrt(variance + eps)
+     *   ret[c * ret_stride + p] = y_c * scale[c] + shift[c]
+     * where mean and variance are those of the pixel's channels. It is computed in double precision
+     * and rounded once. With ret == x, ret_stride is stride. */
+    void (*layer_norm)(const struct simd_layer_norm *norm, const float *x, size_t stride,
+                       size_t count, float *ret, size_t ret_stride);
 
     /* ret[i] = the float32 that equals half[i], i < count; ret does not overlap half. A NaN keeps
      * its sign and payload; from float16 it becomes quiet. */

@@ -6,6 +6,7 @@
  *
  *   vec                     LANES float32
  *   vec_mask                yes or no for each lane
+ *   wide                    LANES float64
  *   vec_places              the number of a lane for each lane
  *   LANES                   4, 8 or 16
  *   GEMM_ROWS               rows of the register tile,
@@ -73,6 +74,16 @@ static inline vec vec_expm1(vec x);
 static inline vec vec_log1p(vec x);
 static inline vec vec_tanh(vec x);
 static inline vec vec_erf(vec x);
+
+static inline wide wide_set(double value);
+static inline wide wide_of(vec v);     /* exactly */
+static inline vec wide_round(wide w);  /* to nearest */
+static inline double wide_sum(wide w); /* of all lanes */
+static inline wide wide_rsqrt(wide w); /* 1 / sqrt(w), both rounded */
+static inline wide wide_add(wide a, wide b);
+static inline wide wide_sub(wide a, wide b);
+static inline wide wide_mul(wide a, wide b);
+static inline wide wide_fma(wide a, wide b, wide c); /* a * b + c, rounded once */
 
 /* ---- choices ---- */
 

@@ -10,6 +10,9 @@ enum { LANES = 8, GEMM_ROWS = 6, GEMM_VECTORS = 2, TRANSPOSE_BLOCK = 8 };
 #define GEMM_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 typedef __m256 vec;
 typedef __m256 vec_mask;
+typedef struct {
+    __m256d low, high;
+} wide;
 typedef __m256i vec_places;
 
 #include "simd/words.h"
@@ -58,8 +61,8 @@ static inline void vec_store_float16(uint16_t *half, vec v)
 
 static inline vec vec_load_bfloat16(const uint16_t *half)
 {
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)half));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+    const __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)half));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
 }
 
 static inline void vec_store_bfloat16(uint16_t *half, vec v)
@@ -181,6 +184,56 @@ static inline vec vec_larger(vec a, vec b)
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     return _mm256_fmadd_ps(a, b, c);
+}
+
+static inline wide wide_set(double value)
+{
+    return (wide){_mm256_set1_pd(value), _mm256_set1_pd(value)};
+}
+
+static inline wide wide_of(vec v)
+{
+    return (wide){_mm256_cvtps_pd(_mm256_castps256_ps128(v)),
+                  _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
+}
+
+static inline vec wide_round(wide w)
+{
+    return _mm256_set_m128(_mm256_cvtpd_ps(w.high), _mm256_cvtpd_ps(w.low));
+}
+
+static inline double wide_sum(wide w)
+{
+    const __m256d both = _mm256_add_pd(w.low, w.high);
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(both), _mm256_extractf128_pd(both, 1));
+    return _mm_cvtsd_f64(two) + _mm_cvtsd_f64(_mm_unpackhi_pd(two, two));
+}
+
+static inline wide wide_rsqrt(wide w)
+{
+    const __m256d one = _mm256_set1_pd(1);
+    return (wide){_mm256_div_pd(one, _mm256_sqrt_pd(w.low)),
+                  _mm256_div_pd(one, _mm256_sqrt_pd(w.high))};
+}
+
+static inline wide wide_add(wide a, wide b)
+{
+    return (wide){_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)};
+}
+
+static inline wide wide_sub(wide a, wide b)
+{
+    return (wide){_mm256_sub_pd(a.low, b.low), _mm256_sub_pd(a.high, b.high)};
+}
+
+static inline wide wide_mul(wide a, wide b)
+{
+    return (wide){_mm256_mul_pd(a.low, b.low), _mm256_mul_pd(a.high, b.high)};
+}
+
+static inline wide wide_fma(wide a, wide b, wide c)
+{
+    return (wide){_mm256_fmadd_pd(a.low, b.low, c.low), _mm256_fmadd_pd(a.high, b.high, c.high)};
 }
 
 static inline vec vec_exp(vec x)

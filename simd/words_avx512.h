@@ -10,6 +10,9 @@ enum { LANES = 16, GEMM_ROWS = 14, GEMM_VECTORS = 2, TRANSPOSE_BLOCK = 8 };
 #define GEMM_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
+typedef struct {
+    __m512d low, high;
+} wide;
 typedef __m512i vec_places;
 #ifdef __AVX512BF16__
 #    define WORDS_OF_PAIRS
@@ -60,8 +63,8 @@ static inline void vec_store_float16(uint16_t *half, vec v)
 
 static inline vec vec_load_bfloat16(const uint16_t *half)
 {
-    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)half));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)half));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
 }
 
 /* The instruction that some CPUs have for it takes subnormals as zero. */
@@ -187,6 +190,56 @@ static inline vec vec_larger(vec a, vec b)
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline wide wide_set(double value)
+{
+    return (wide){_mm512_set1_pd(value), _mm512_set1_pd(value)};
+}
+
+static inline wide wide_of(vec v)
+{
+    const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    return (wide){_mm512_cvtps_pd(_mm512_castps512_ps256(v)), _mm512_cvtps_pd(high)};
+}
+
+static inline vec wide_round(wide w)
+{
+    const __m256d low = _mm256_castps_pd(_mm512_cvtpd_ps(w.low));
+    const __m256d high = _mm256_castps_pd(_mm512_cvtpd_ps(w.high));
+    return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castpd256_pd512(low), high, 1));
+}
+
+static inline double wide_sum(wide w)
+{
+    return _mm512_reduce_add_pd(_mm512_add_pd(w.low, w.high));
+}
+
+static inline wide wide_rsqrt(wide w)
+{
+    const __m512d one = _mm512_set1_pd(1);
+    return (wide){_mm512_div_pd(one, _mm512_sqrt_pd(w.low)),
+                  _mm512_div_pd(one, _mm512_sqrt_pd(w.high))};
+}
+
+static inline wide wide_add(wide a, wide b)
+{
+    return (wide){_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)};
+}
+
+static inline wide wide_sub(wide a, wide b)
+{
+    return (wide){_mm512_sub_pd(a.low, b.low), _mm512_sub_pd(a.high, b.high)};
+}
+
+static inline wide wide_mul(wide a, wide b)
+{
+    return (wide){_mm512_mul_pd(a.low, b.low), _mm512_mul_pd(a.high, b.high)};
+}
+
+static inline wide wide_fma(wide a, wide b, wide c)
+{
+    return (wide){_mm512_fmadd_pd(a.low, b.low, c.low), _mm512_fmadd_pd(a.high, b.high, c.high)};
 }
 
 static inline vec vec_exp(vec x)

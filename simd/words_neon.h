@@ -10,6 +10,9 @@ enum { LANES = 4, GEMM_ROWS = 8, GEMM_VECTORS = 3, TRANSPOSE_BLOCK = 4 };
 #define GEMM_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 typedef float32x4_t vec;
 typedef uint32x4_t vec_mask;
+typedef struct {
+    float64x2_t low, high;
+} wide;
 typedef uint8x16_t vec_places; /* the bytes of each place, as a table lookup wants them */
 
 #include "simd/words.h"
@@ -178,6 +181,52 @@ static inline vec vec_larger(vec a, vec b)
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     return vfmaq_f32(c, a, b);
+}
+
+static inline wide wide_set(double value)
+{
+    return (wide){vdupq_n_f64(value), vdupq_n_f64(value)};
+}
+
+static inline wide wide_of(vec v)
+{
+    return (wide){vcvt_f64_f32(vget_low_f32(v)), vcvt_high_f64_f32(v)};
+}
+
+static inline vec wide_round(wide w)
+{
+    return vcvt_high_f32_f64(vcvt_f32_f64(w.low), w.high);
+}
+
+static inline double wide_sum(wide w)
+{
+    return vaddvq_f64(vaddq_f64(w.low, w.high));
+}
+
+static inline wide wide_rsqrt(wide w)
+{
+    const float64x2_t one = vdupq_n_f64(1);
+    return (wide){vdivq_f64(one, vsqrtq_f64(w.low)), vdivq_f64(one, vsqrtq_f64(w.high))};
+}
+
+static inline wide wide_add(wide a, wide b)
+{
+    return (wide){vaddq_f64(a.low, b.low), vaddq_f64(a.high, b.high)};
+}
+
+static inline wide wide_sub(wide a, wide b)
+{
+    return (wide){vsubq_f64(a.low, b.low), vsubq_f64(a.high, b.high)};
+}
+
+static inline wide wide_mul(wide a, wide b)
+{
+    return (wide){vmulq_f64(a.low, b.low), vmulq_f64(a.high, b.high)};
+}
+
+static inline wide wide_fma(wide a, wide b, wide c)
+{
+    return (wide){vfmaq_f64(c.low, a.low, b.low), vfmaq_f64(c.high, a.high, b.high)};
 }
 
 static inline vec vec_exp(vec x)

@@ -263,6 +263,8 @@ CHECK_TEST(to_float16)
 CHECK_TEST(to_bfloat16)
 CHECK_TEST(activations)
 CHECK_TEST(softmax)
+CHECK_TEST(moments)
+CHECK_TEST(layer_norm)
 CHECK_BFLOAT16_TEST(bfloat16_tile)
 CHECK_BFLOAT16_TEST(pack_pairs)
 

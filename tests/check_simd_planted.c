@@ -298,6 +298,55 @@ static void softmax_without_max(float *x, size_t channels, size_t stride, size_t
     }
 }
 
+/* ---- norms ---- */
+
+static void moments_in_float(const float *x, size_t count, float center, struct simd_moments *ret)
+{
+    float sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += x[i] - center;
+        squares += (x[i] - center) * (x[i] - center);
+    }
+    ret->sum += (double)sum;
+    ret->squares += (double)squares;
+}
+
+static void moments_alone(const float *x, size_t count, float center, struct simd_moments *ret)
+{
+    *ret = (struct simd_moments){0};
+    honest->moments(x, count, center, ret);
+}
+
+static void norm_of_a_sample(const struct simd_layer_norm *norm, const float *x, size_t stride,
+                             size_t count, float *ret, size_t ret_stride)
+{
+    float scale[128];
+    struct simd_layer_norm other = *norm;
+    const double n = (double)norm->channels;
+    for (size_t c = 0; c < norm->channels; c++)
+        scale[c] = norm->scale[c] * (float)sqrt((n - 1) / n);
+    other.scale = scale;
+    honest->layer_norm(&other, x, stride, count, ret, ret_stride);
+}
+
+static void norm_rounds_the_mean(const struct simd_layer_norm *norm, const float *x, size_t stride,
+                                 size_t count, float *ret, size_t ret_stride)
+{
+    for (size_t p = 0; p < count; p++) {
+        float mean = 0, variance = 0;
+        for (size_t c = 0; c < norm->channels; c++)
+            mean += x[c * stride + p] / (float)norm->channels;
+        for (size_t c = 0; c < norm->channels; c++) {
+            const float off = x[c * stride + p] - mean;
+            variance += off * off / (float)norm->channels;
+        }
+        for (size_t c = 0; c < norm->channels; c++)
+            ret[c * ret_stride + p] =
+                (x[c * stride + p] - mean) / sqrtf(variance + (float)norm->eps) * norm->scale[c] +
+                norm->shift[c];
+    }
+}
+
 /* ---- the test ---- */
 
 #define PLANT(run, member, fault)                                                                  \
@@ -345,6 +394,10 @@ static const struct plant {
     PLANT(check_to_float16, float32_to_float16, to_half_ties_away),
     PLANT(check_to_bfloat16, float32_to_bfloat16, to_bfloat_cuts_off),
     PLANT(check_activations, activate[SIMD_TANH], tanh_off_by_three),
+    PLANT(check_moments, moments, moments_in_float),
+    PLANT(check_moments, moments, moments_alone),
+    PLANT(check_layer_norm, layer_norm, norm_of_a_sample),
+    PLANT(check_layer_norm, layer_norm, norm_rounds_the_mean),
     PLANT(check_softmax, softmax, softmax_without_max),
 };
 
@@ -370,6 +423,8 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     REPLACE(stretch_rows);
     REPLACE(argmax);
     REPLACE(softmax);
+    REPLACE(moments);
+    REPLACE(layer_norm);
     REPLACE(float16_to_float32);
     REPLACE(bfloat16_to_float32);
     REPLACE(float32_to_float16);

@@ -8,7 +8,7 @@ bench-load: $(PROGRAM) $(call setup,bench load) ## Requests a second, latency an
 PEERS := $(call setup,bench peers $(NPM))
 ORT   := build/npm/onnxruntime-node@1.30.0
 .PHONY: bench-peers
-bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) $(ORT)/package.json ## PyTorch, ONNX Runtime and oneDNN on the same cases
+bench-peers: $(PROGRAM) $(BENCHES)/peer_onednn $(PEERS) $(ORT)/package.json ## PyTorch, ONNX Runtime and oneDNN on the same cases and networks
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_ONNXRUNTIME=$(ORT) PPM_PEER_ONEDNN=$(BENCHES)/peer_onednn bench/peers $(ARGS)
 
 CLIENT := $(BENCHES)/client

@@ -46,6 +46,10 @@ def start_pytorch():
     return Peer(["/usr/bin/python3", str(BENCH / "peer_pytorch.py")])
 
 
+def start_onnxruntime():
+    return Peer(["node", str(BENCH / "peer_onnxruntime.mjs")], ONNXRUNTIME=ONNXRUNTIME)
+
+
 def write_model(case):
     """-> the case's model with its weights in a file, made once, which all contenders read."""
     source = common.ROOT / case.model

@@ -1,8 +1,8 @@
 // The contender ONNX Runtime, which bench/peers starts and drives by lines on stdin.
 //
-//     load FILE.onnx N,C,H,W FOLDER   -> {}: reads FOLDER/x.f32, writes onnxruntime.f32 there
+//     load FILE.onnx N,C,H,W FOLDER   -> {}: reads FOLDER/x.f32, writes onnxruntime.f32 there, or .i32 for labels
 //     run SECONDS                     -> {"median_ms": ..., "runs": ...}
-//     threads COUNT, version          -> {...}
+//     threads COUNT, version, memory  -> {...}
 //
 // ONNXRUNTIME: the folder where npm installed onnxruntime-node.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -37,7 +37,7 @@ const verbs = {
         const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
         feeds = { x: new ort.Tensor("float32", Float32Array.from(values), shape.split(",").map(Number)) };
         const { y } = await session.run(feeds);
-        writeFileSync(`${folder}/onnxruntime.f32`, new Uint8Array(y.data.buffer, y.data.byteOffset, y.data.byteLength));
+        writeFileSync(`${folder}/onnxruntime.${y.type === "int32" ? "i32" : "f32"}`, new Uint8Array(y.data.buffer, y.data.byteOffset, y.data.byteLength));
         fetches = { y };
         return {};
     },
@@ -55,6 +55,10 @@ const verbs = {
     async threads(count) {
         threads = Number(count);
         return { threads };
+    },
+
+    async memory() {
+        return { max_rss_bytes: 1024 * process.resourceUsage().maxRSS };
     },
 
     async version() {

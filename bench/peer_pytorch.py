@@ -2,16 +2,21 @@
 """The contender PyTorch, which bench/peers starts and drives by lines on stdin.
 
     load MODEL N,C,H,W FOLDER   -> {"variant": ...}: the fastest of eager, frozen and optimized; writes
-                                   x.npy, x.f32, y.f32 and model.onnx to FOLDER
+                                   x.npy, x.f32, y.npy, y.f32, model.onnx to FOLDER
+    network NAME FOLDER AS [VARIANT] -> {"variant": ...}: NAME of tests/networks with FOLDER's weights, on its
+                                   x.npy; AS values or argmax; writes x.f32, and y.npy unless it has a VARIANT
     export MODEL N,C,H,W FOLDER -> {}: writes x.npy, x.f32, y.f32, model.onnx, model.pt (TorchScript)
     run SECONDS                 -> {"median_ms": ..., "runs": ...}
-    compare FOLDER FILE...      -> {FILE: largest difference from y.f32 / largest value in it}
+    compare FOLDER FILE...      -> {FILE: largest difference from y / largest value in it; or the share of
+                                   labels that differ}
+    memory                      -> {"max_rss_bytes": ...}
     threads COUNT, version      -> {...}
 
 Needs Debian's Python for Debian's PyTorch.
 """
 import json
 import pathlib
+import resource
 import sys
 import time
 import warnings
@@ -20,8 +25,10 @@ import numpy as np
 import torch
 from torch import nn
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
-import golden_pytorch  # noqa: E402  (found by the line above)
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/networks")]
+import catalog  # noqa: E402  (found by the line above)
+import golden_pytorch  # noqa: E402
 from safetensors_io import BYTES  # noqa: E402
 
 CALIBRATION_S = 0.4
@@ -40,6 +47,15 @@ class Weights(golden_pytorch.Weights):
             assert (end - begin) % BYTES[entry["dtype"]] == 0 and entry["dtype"] == "F32"
             values = raw[start + begin:start + end].tobytes()
             self.tensors[name] = entry["shape"], np.frombuffer(values, "<f4")
+
+
+class Labels(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x).argmax(dim=1).to(torch.int32)
 
 
 class ProductPool(nn.Module):
@@ -118,14 +134,31 @@ class Peer:
         np.save(folder / "x.npy", self.x.numpy())
         self.x.numpy().tofile(folder / "x.f32")
         module = build(model, self.x)
-        module(self.x).numpy().tofile(folder / "y.f32")
+        y = module(self.x).numpy()
+        np.save(folder / "y.npy", y)
+        y.tofile(folder / "y.f32")
         torch.onnx.export(build(model, self.x, for_onnx=True), self.x, folder / "model.onnx",
                           opset_version=OPSET, input_names=["x"], output_names=["y"])
         return module
 
     def load(self, model, shape, folder):
-        module = self.prepare(model, shape, pathlib.Path(folder))
-        calls = dict(variants(module, self.x))
+        return self.choose(self.prepare(model, shape, pathlib.Path(folder)))
+
+    def network(self, name, folder, kind, variant=None):
+        folder = pathlib.Path(folder)
+        weights = Weights(folder, {"file": f"{name}.safetensors"})
+        module = catalog.module_of(name, {key: values.reshape(shape)
+                                          for key, (shape, values) in weights.tensors.items()})
+        module = Labels(module).eval() if kind == "argmax" else module
+        self.x = torch.from_numpy(np.load(folder / "x.npy"))
+        if not variant:
+            self.x.numpy().tofile(folder / "x.f32")
+            np.save(folder / "y.npy", module(self.x).numpy())
+        return self.choose(module, variant)
+
+    def choose(self, module, variant=None):
+        """Takes the fastest variant, or the one that is given."""
+        calls = {name: call for name, call in variants(module, self.x) if variant in (None, name)}
         for call in calls.values():  # the first runs of a traced module compile it
             measure(call, self.x, 0)
         medians = {name: np.median(measure(call, self.x, CALIBRATION_S))
@@ -139,13 +172,17 @@ class Peer:
         return {"median_ms": np.median(times), "runs": len(times)}
 
     def compare(self, folder, *files):
-        want = np.fromfile(f"{folder}/y.f32", "<f4").astype(float)
+        want = np.load(f"{folder}/y.npy").ravel()
         differences = {}
         for file in files:
             path = f"{folder}/{file}"
-            got = np.load(path) if file.endswith(".npy") else np.fromfile(path, "<f4")
-            differences[file] = np.abs(got.ravel() - want).max() / np.abs(want).max()
+            got = np.load(path) if file.endswith(".npy") else np.fromfile(path, f"<{file[-3]}{int(file[-2:]) // 8}")
+            differences[file] = np.mean(got.ravel() != want) if want.dtype == np.int32 else (
+                np.abs(got.ravel() - want.astype(float)).max() / np.abs(want).max())
         return differences
+
+    def memory(self):
+        return {"max_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
     def threads(self, count):
         torch.set_num_threads(int(count))

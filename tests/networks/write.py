@@ -4,7 +4,7 @@
 usage: tests/networks/write.py NAME FOLDER [--onnx H,W] [--test] [--as argmax]
 
 --onnx H,W: also NAME.onnx for this size of the input, and x.npy of that size; --test: with as few channels as the
-tests have; --as: the output's, values by default (in ONNX always values). Without arguments: the names.
+tests have; --as: the output's, values by default. Without arguments: the names.
 """
 import argparse
 import pathlib
@@ -77,7 +77,7 @@ def main():
     if args.onnx:
         x = drawn.picture(f"{args.name}/x", 1, 3, *args.onnx)
         np.save(args.folder / "x.npy", x.numpy())
-        write_onnx(file.with_suffix(".onnx"), config, tensors, x)
+        write_onnx(file.with_suffix(".onnx"), text, tensors, x)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 /* channels.c - layers over the channels of each pixel, some pixels at a time. */
 #include "core/engine/steps/step_rows.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { PIXELS_TOGETHER = 64 };
@@ -87,49 +86,15 @@ static void channel_mean_run(const struct step_run *step, const struct unit *uni
 
 /* ---- layer_norm ---- */
 
-/* Sums are of x - channel 0, and x - mean is (x - high) - low: values may be far from 0. */
-static void find_means(const struct step_run *step, const float *x, size_t count, float *high,
-                       float *low)
-{
-    const size_t channels = step->layer->in_channels, pixels = step->ret.h * step->ret.w;
-    double sums[PIXELS_TOGETHER] = {0};
-    for (size_t c = 1; c < channels; c++)
-        for (size_t j = 0; j < count; j++)
-            sums[j] += (double)(x[c * pixels + j] - x[j]);
-    for (size_t j = 0; j < count; j++) {
-        const double mean = (double)x[j] + sums[j] / (double)channels;
-        high[j] = (float)mean;
-        low[j] = (float)(mean - (double)high[j]);
-    }
-}
-
-/* factors[j] = 1 / sqrt(variance + eps) of a pixel's channels */
-static void find_factors(const struct step_run *step, const float *x, size_t count,
-                         const float *high, const float *low, float *factors)
-{
-    const size_t channels = step->layer->in_channels, pixels = step->ret.h * step->ret.w;
-    double squares[PIXELS_TOGETHER] = {0};
-    for (size_t c = 0; c < channels; c++)
-        for (size_t j = 0; j < count; j++) {
-            const float from_mean = (x[c * pixels + j] - high[j]) - low[j];
-            squares[j] += (double)(from_mean * from_mean);
-        }
-    for (size_t j = 0; j < count; j++)
-        factors[j] = (float)(1 / sqrt(squares[j] / (double)channels + step->layer->eps));
-}
-
 static void norm_pixels(const struct step_run *step, const float *x, size_t count, float *ret)
 {
     const struct layer *layer = step->layer;
     const size_t pixels = step->ret.h * step->ret.w;
-    float high[PIXELS_TOGETHER], low[PIXELS_TOGETHER], factors[PIXELS_TOGETHER];
-    find_means(step, x, count, high, low);
-    find_factors(step, x, count, high, low, factors);
-    for (size_t c = 0; c < layer->in_channels; c++, x += pixels, ret += pixels) {
-        const float scale = layer->scale32[c], shift = layer->shift32[c];
-        for (size_t j = 0; j < count; j++)
-            ret[j] = ((x[j] - high[j]) - low[j]) * factors[j] * scale + shift;
-    }
+    const struct simd_layer_norm norm = {.channels = layer->in_channels,
+                                         .eps = layer->eps,
+                                         .scale = layer->scale32,
+                                         .shift = layer->shift32};
+    step->simd->layer_norm(&norm, x, pixels, count, ret, pixels);
 }
 
 static void layer_norm_run(const struct step_run *step, const struct unit *unit, size_t *done,

@@ -95,7 +95,7 @@ static void add_algorithm(const struct describer *describer, size_t i, struct te
     const struct spec *spec = &describer->model->spec;
     const struct layer *conv = &node_of(describer, i)->layer;
     const char *note = NULL;
-    if (describer->shapes && !spec->pyramid.is_cascade) {
+    if (describer->shapes && !spec_is_literal(spec)) {
         const struct map_size out = {describer->shapes[i].h, describer->shapes[i].w};
         const enum algorithm by = choose_algorithm(spec->is_exact, conv, out);
         note = choice_of(by)->note;

@@ -62,7 +62,7 @@ static void count_model(const struct ppm_model *model, const struct geometry *g,
     struct pyramid_plan pyramid;
     costs->flops_literal = costs_literal_flops(spec, g);
     costs->flops_folded = costs_folded_flops(spec, g);
-    pyramid_plan_begin(&pyramid, &spec->pyramid, model->simd, g);
+    pyramid_plan_begin(&pyramid, spec->pyramid, model->simd, g);
     costs->pooling_bytes = pooling_bytes(&pyramid, g->input.n);
     costs->pooled_bytes = spec_is_literal(spec) ? 0 : pooled_bytes(&pyramid, g->input.n);
 }

@@ -146,7 +146,7 @@ Test(graph_pyramids, and_heads_of_todays_models_are_nodes)
     const struct graph *graph = &spec.graph;
     cr_assert(graph->count == 5 && graph->output == 4 && graph->input_count == 1);
     cr_expect(graph->nodes[1].layer.kind == LAYER_PYRAMID);
-    cr_expect(graph->nodes[1].layer.pyramid->branches == spec.pyramid.branches);
+    cr_expect(graph->nodes[1].layer.pyramid->branches == spec.pyramid->branches);
     cr_expect(graph->nodes[2].layer.in_channels == 12 && graph->nodes[2].layer.out_channels == 5);
     cr_expect(graph->nodes[2].layer.window.before[0] == 1 && graph->nodes[2].layer.groups == 1);
     cr_expect(graph_folded_into(graph, 3) == 2 && graph->nodes[4].reads[0] == 3);

@@ -223,7 +223,7 @@ Test(pool, means)
         struct spec spec = spec_ok(cases[i].json);
         struct geometry g = geometry_ok(&spec, 5, 7);
         cr_assert(g.branches[0].pooled_h * g.branches[0].pooled_w == cases[i].count, "case %zu", i);
-        reference_pool(NULL, x, 1, 5, 7, spec.pyramid.pool, &g.branches[0], found);
+        reference_pool(NULL, x, 1, 5, 7, spec.pyramid->pool, &g.branches[0], found);
         for (size_t k = 0; k < cases[i].count; k++)
             cr_expect(found[k] == cases[i].means[k], "case %zu, bin %zu: found %g, expected %g", i,
                       k, (double)found[k], (double)cases[i].means[k]);

@@ -25,25 +25,27 @@ Test(spec_accepted, what_is_left_out_has_a_default)
                                                " 'branch': [{'conv': {}}], 'head': ['conv',"
                                                " 'batch_norm', 'leaky_relu', {'conv': {}}]}");
     cr_expect_str_eq(spec.name, "a-model");
-    cr_expect(spec.channels == 5 && spec.layout == PPM_NCHW && spec.pyramid.pool == POOL_ADAPTIVE);
-    cr_expect(spec.pyramid.upsample == RESIZE_ALIGN_CORNERS &&
-              spec.pyramid.upsample_to == TO_INPUT);
-    cr_expect(spec.pyramid.part_count == 3 && spec.pyramid.parts[0].source == PART_MAP &&
-              !spec.pyramid.is_cascade && !spec.is_exact && !spec.weights.is_given);
+    cr_expect(spec.channels == 5 && spec.layout == PPM_NCHW && spec.pyramid->pool == POOL_ADAPTIVE);
+    cr_expect(spec.pyramid->upsample == RESIZE_ALIGN_CORNERS &&
+              spec.pyramid->upsample_to == TO_INPUT);
+    cr_expect(spec.pyramid->part_count == 3 && spec.pyramid->parts[0].source == PART_MAP &&
+              !spec.pyramid->is_cascade && !spec.is_exact && !spec.weights.is_given);
     cr_expect(spec.output.size == SIZE_AS_COMPUTED && spec.output.as == AS_VALUES);
-    cr_expect(spec.pyramid.branch_count == 2 && spec.pyramid.branches[0].bin == 3 &&
-              spec.pyramid.branches[1].bin == 2);
-    cr_expect(spec.pyramid.concat_channels == 15 && spec.output.channels == 15);
+    cr_expect(spec.pyramid->branch_count == 2 && spec.pyramid->branches[0].bin == 3 &&
+              spec.pyramid->branches[1].bin == 2);
+    cr_expect(spec.pyramid->concat_channels == 15 && spec.output.channels == 15);
 
-    const struct layer *conv = &spec.pyramid.branches[1].stack.layers[0], *head = spec.head.layers;
+    const struct layer *conv = &spec.pyramid->branches[1].stack.layers[0], *head[4];
+    for (size_t i = 0; i < COUNT(head); i++)
+        head[i] = &spec.graph.nodes[FIRST_OF_HEAD + i].layer;
     cr_expect(conv_taps(conv) == 1 && conv->has_bias && conv->out_channels == 5);
     cr_expect_str_eq(conv->weights_name, "branch.1.conv");
-    cr_expect(head[0].in_channels == 15 && head[0].out_channels == 15);
-    cr_expect_str_eq(head[0].weights_name, "head.0.conv");
-    cr_expect(head[1].eps == 1e-5 && head[1].has_scale && head[1].has_center);
-    cr_expect_str_eq(head[1].weights_name, "head.0.batch_norm");
-    cr_expect(head[2].slope == 0.01F);
-    cr_expect_str_eq(head[3].weights_name, "head.1.conv");
+    cr_expect(head[0]->in_channels == 15 && head[0]->out_channels == 15);
+    cr_expect_str_eq(head[0]->weights_name, "head.0.conv");
+    cr_expect(head[1]->eps == 1e-5 && head[1]->has_scale && head[1]->has_center);
+    cr_expect_str_eq(head[1]->weights_name, "head.0.batch_norm");
+    cr_expect(head[2]->slope == 0.01F);
+    cr_expect_str_eq(head[3]->weights_name, "head.1.conv");
     spec_release(&spec);
 }
 
@@ -61,20 +63,22 @@ Test(spec_accepted, everything_can_be_said)
         " 'output': {'size': [40, 30], 'upsample': 'half_pixel', 'as': 'softmax'},"
         " 'weights': {'file': 'w.safetensors', 'prefix': 'module.', 'kernel_layout': 'HWIO'}}");
     cr_expect_str_eq(spec.name, "A-z_0.9");
-    cr_expect(spec.layout == PPM_NHWC && spec.pyramid.pool == POOL_VALID);
-    cr_expect(spec.pyramid.upsample == RESIZE_ASYMMETRIC &&
-              spec.pyramid.upsample_to == TO_STRIDE_MULTIPLE);
-    cr_expect(spec.pyramid.branches[0].window_h == 7 && spec.pyramid.branches[0].window_w == 7);
-    cr_expect(spec.pyramid.branches[1].window_h == 3 && spec.pyramid.branches[1].window_w == 5);
-    cr_expect(spec.pyramid.branches[0].stack.count == 0 &&
-              spec.pyramid.branches[0].stack.out_channels == 6);
-    cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[0].weights_name, "f.1.22");
-    cr_expect_str_eq(spec.pyramid.branches[1].stack.layers[1].weights_name, "p1");
-    cr_expect(!spec.pyramid.branches[1].stack.layers[0].has_bias);
-    cr_expect(spec.pyramid.concat_channels == 8 && spec.output.channels == 9);
-    cr_expect(spec.head.layers[0].window.size[0] == 3 && spec.head.layers[1].eps == 0);
-    cr_expect(!spec.head.layers[1].has_scale && !spec.head.layers[1].has_center);
-    cr_expect(spec.head.layers[2].slope == -2);
+    cr_expect(spec.layout == PPM_NHWC && spec.pyramid->pool == POOL_VALID);
+    cr_expect(spec.pyramid->upsample == RESIZE_ASYMMETRIC &&
+              spec.pyramid->upsample_to == TO_STRIDE_MULTIPLE);
+    cr_expect(spec.pyramid->branches[0].window_h == 7 && spec.pyramid->branches[0].window_w == 7);
+    cr_expect(spec.pyramid->branches[1].window_h == 3 && spec.pyramid->branches[1].window_w == 5);
+    cr_expect(spec.pyramid->branches[0].stack.count == 0 &&
+              spec.pyramid->branches[0].stack.out_channels == 6);
+    cr_expect_str_eq(spec.pyramid->branches[1].stack.layers[0].weights_name, "f.1.22");
+    cr_expect_str_eq(spec.pyramid->branches[1].stack.layers[1].weights_name, "p1");
+    cr_expect(!spec.pyramid->branches[1].stack.layers[0].has_bias);
+    cr_expect(spec.pyramid->concat_channels == 8 && spec.output.channels == 9);
+    cr_expect(spec.graph.nodes[FIRST_OF_HEAD + 0].layer.window.size[0] == 3 &&
+              spec.graph.nodes[FIRST_OF_HEAD + 1].layer.eps == 0);
+    cr_expect(!spec.graph.nodes[FIRST_OF_HEAD + 1].layer.has_scale &&
+              !spec.graph.nodes[FIRST_OF_HEAD + 1].layer.has_center);
+    cr_expect(spec.graph.nodes[FIRST_OF_HEAD + 2].layer.slope == -2);
     cr_expect(spec.output.size == SIZE_GIVEN && spec.output.height == 40 &&
               spec.output.width == 30);
     cr_expect(spec.output.resize == RESIZE_HALF_PIXEL && spec.output.as == AS_SOFTMAX);
@@ -113,8 +117,9 @@ Test(spec_accepted, every_layer_bare_and_with_options)
                      "{'input': {'channels': 4}, 'bins': [1], 'branch': [], 'head': [%s'%s'%s]}",
                      is_bare ? "" : "{", names[i], is_bare ? "" : ": {}}");
             struct spec spec = read_ok("layer.json", json);
-            const struct layer *layer = &spec.head.layers[0];
-            cr_expect(spec.head.count == 1 && layer->out_channels == 8, "%s", names[i]);
+            const struct layer *layer = &spec.graph.nodes[FIRST_OF_HEAD + 0].layer;
+            cr_expect(spec.graph.count == FIRST_OF_HEAD + 1 && layer->out_channels == 8, "%s",
+                      names[i]);
             cr_expect_str_eq(layer_name(layer), names[i]);
             spec_release(&spec);
         }
@@ -145,7 +150,7 @@ Test(spec_accepted, argmax_answers_one_channel)
 {
     struct spec spec = read_ok("m.json", "{'input': {'channels': 4}, 'bins': [1], 'branch': [],"
                                          " 'output': {'scale': 3, 'as': 'argmax'}}");
-    cr_expect(spec.output.channels == 1 && spec.pyramid.concat_channels == 8);
+    cr_expect(spec.output.channels == 1 && spec.pyramid->concat_channels == 8);
     cr_expect(spec.output.scale == 3 && spec.output.size == SIZE_SCALED);
     cr_expect(spec.output.resize == RESIZE_ALIGN_CORNERS);
     cr_expect(strchr(spec.json, '\n') == NULL);
@@ -214,6 +219,6 @@ Test(spec_accepted, long_names_and_odd_bytes)
     memset(name + strlen(name), 'w', NAME_BYTES - 4);
     strcat(name, "{i}'}}]}");
     struct spec fits = read_ok("fits.json", name);
-    cr_expect(strlen(fits.pyramid.branches[0].stack.layers[0].weights_name) == NAME_BYTES - 3);
+    cr_expect(strlen(fits.pyramid->branches[0].stack.layers[0].weights_name) == NAME_BYTES - 3);
     spec_release(&fits);
 }

@@ -341,13 +341,16 @@ Test(weights, random_ones_follow_seed_and_name)
     struct ppm_model *again = load_random("'elu', " CONV("a") ", 'elu', " CONV("b"), "7");
     struct ppm_model *swapped = load_random("'elu', " CONV("b") ", 'elu', " CONV("a"), "7");
     struct ppm_model *other = load_random("'elu', " CONV("a") ", 'elu', " CONV("b"), "8");
-    const struct layer *a = &model->spec.head.layers[1], *b = &model->spec.head.layers[3];
-    cr_expect(is_same_conv(a, &again->spec.head.layers[1]), "another load");
-    cr_expect(is_same_conv(b, &again->spec.head.layers[3]), "another load");
-    cr_expect(is_same_conv(a, &swapped->spec.head.layers[3]), "another order");
-    cr_expect(is_same_conv(b, &swapped->spec.head.layers[1]), "another order");
+    const struct layer *a = &model->spec.graph.nodes[FIRST_OF_HEAD + 1].layer,
+                       *b = &model->spec.graph.nodes[FIRST_OF_HEAD + 3].layer;
+    cr_expect(is_same_conv(a, &again->spec.graph.nodes[FIRST_OF_HEAD + 1].layer), "another load");
+    cr_expect(is_same_conv(b, &again->spec.graph.nodes[FIRST_OF_HEAD + 3].layer), "another load");
+    cr_expect(is_same_conv(a, &swapped->spec.graph.nodes[FIRST_OF_HEAD + 3].layer),
+              "another order");
+    cr_expect(is_same_conv(b, &swapped->spec.graph.nodes[FIRST_OF_HEAD + 1].layer),
+              "another order");
     cr_expect(!is_same_conv(a, b), "another name");
-    cr_expect(!is_same_conv(a, &other->spec.head.layers[1]), "another seed");
+    cr_expect(!is_same_conv(a, &other->spec.graph.nodes[FIRST_OF_HEAD + 1].layer), "another seed");
     for (size_t i = 0; i < 36; i++)
         cr_expect(fabsf(a->panels[i]) <= sqrtf(3.0F / 18), "found %g", (double)a->panels[i]);
     ppm_model_free(model);

@@ -50,7 +50,7 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
     if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
         return NULL;
     struct ppm_pooling pooling = {.model_id = model->id, .shape = shape};
-    pyramid_plan_begin(&pooling.plan, &model->spec.pyramid, model->simd, &geometry);
+    pyramid_plan_begin(&pooling.plan, model->spec.pyramid, model->simd, &geometry);
     const size_t bytes = pooling_bytes(&pooling.plan, shape.n);
     if (bytes > PTRDIFF_MAX) {
         ppm_fail(error, PPM_TOO_LARGE, "the means of all bins overflow memory");

@@ -103,6 +103,5 @@ enum ppm_status bfloat16_narrow(struct ppm_model *model, const struct ppm_progre
         }
         narrow(spec, layer, progress, error);
     }
-    spec_view(spec);
     return error->status;
 }

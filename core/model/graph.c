@@ -100,13 +100,16 @@ static void leave_out(struct graph *graph, const bool *needed, size_t *places)
         places[i] = kept;
         if (!needed[i]) {
             node_release(node);
+            *node = (struct node){0};
             continue;
         }
         for (size_t k = 0; k < node->read_count; k++)
             node->reads[k] = places[node->reads[k]];
         if (like)
             *like = places[*like];
-        graph->nodes[kept++] = *node;
+        const struct node moved = *node;
+        *node = (struct node){0};
+        graph->nodes[kept++] = moved;
     }
     graph->count = kept;
 }

@@ -102,20 +102,17 @@ static enum ppm_status add_parts(struct pyramid_nodes *nodes, size_t x)
 
 static enum ppm_status add_as_layer(struct pyramid_nodes *nodes, size_t x)
 {
-    struct pyramid *owned = malloc(sizeof *owned);
     struct layer layer = {.kind = LAYER_PYRAMID,
                           .in_channels = nodes->pyramid->channels,
                           .out_channels = nodes->pyramid->concat_channels,
-                          .pyramid = owned};
-    if (!owned)
+                          .pyramid = malloc(sizeof *layer.pyramid)};
+    if (!layer.pyramid)
         return ppm_fail(nodes->error, PPM_NO_MEMORY, "%s: out of memory", nodes->file);
-    *owned = *nodes->pyramid;
-    if (add_node(nodes, &layer, &x, 1) != PPM_OK) {
-        free(owned);
-        return nodes->error->status;
-    }
-    *nodes->pyramid = (struct pyramid){0};
-    return PPM_OK;
+    *layer.pyramid = *nodes->pyramid;
+    if (add_node(nodes, &layer, &x, 1) == PPM_OK)
+        *nodes->pyramid = (struct pyramid){0};
+    free(layer.pyramid); /* NULL if the graph has it */
+    return nodes->error->status;
 }
 
 /* What only a layer of its own can do: windows that depend on x, and sizes that do. */

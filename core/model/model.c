@@ -123,7 +123,6 @@ enum ppm_status model_read_weights(struct ppm_model *model, const char *path,
         loader.layers_total += layers_of(&spec->graph.nodes[i].layer);
     load_graph(&loader, &spec->graph);
     weights_close(loader.source);
-    spec_view(spec);
     return error->status;
 }
 

@@ -49,85 +49,58 @@ static enum ppm_status read_inputs(const json_t *root, const struct json_place *
     return error->status;
 }
 
+/* Adds the node of a model's pyramid to a graph of its input. */
+static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
+                                    struct spec *spec, struct ppm_error *error)
+{
+    static const struct layer_scope scope = {.is_branch = true, .group = "branch"};
+    size_t x = 0;
+    const struct node node = {.reads = &x, .read_count = 1};
+    struct layer layer = {.kind = LAYER_PYRAMID,
+                          .in_channels = spec->channels,
+                          .pyramid = calloc(1, sizeof *layer.pyramid)};
+    if (!layer.pyramid)
+        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", place->file);
+    if (pyramid_read(root, place, &scope, spec->channels, layer.pyramid, error) == PPM_OK) {
+        layer.out_channels = layer.pyramid->concat_channels;
+        graph_add(&spec->graph, &node, &layer, place->file, error);
+    }
+    if (error->status != PPM_OK) {
+        pyramid_release(layer.pyramid);
+        free(layer.pyramid);
+        return error->status;
+    }
+    spec->pyramid = spec->graph.nodes[PYRAMID_NODE].layer.pyramid;
+    return PPM_OK;
+}
+
+/* Adds a node for each layer of the head. */
 static enum ppm_status read_head(const json_t *root, const struct json_place *place,
                                  struct spec *spec, struct ppm_error *error)
 {
     static const struct layer_scope scope = {.group = "head"};
     const json_t *head = json_object_get(root, "head");
-    struct json_place member = json_member(place, "head");
+    const struct json_place member = json_member(place, "head");
+    struct stack stack = {0};
+    size_t before;
+    struct node node = {.reads = &before, .read_count = 1};
     if (!head)
         return PPM_OK;
-    return stack_read(head, &member, &scope, spec->pyramid.concat_channels, &spec->head, error);
+    stack_read(head, &member, &scope, spec->pyramid->concat_channels, &stack, error);
+    for (; error->status == PPM_OK && node.entry < stack.count; node.entry++) {
+        before = spec->graph.count - 1;
+        graph_add(&spec->graph, &node, &stack.layers[node.entry], place->file, error);
+    }
+    stack_release(&stack);
+    return error->status;
 }
 
 static enum ppm_status read_output(const json_t *root, const struct json_place *place,
                                    struct spec *spec, struct ppm_error *error)
 {
     const struct layer *last = &spec->graph.nodes[spec->graph.output].layer;
-    return output_read(root, place, last->out_channels, spec->pyramid.upsample, &spec->output,
-                       error);
-}
-
-static enum ppm_status read_pyramid(const json_t *root, const struct json_place *place,
-                                    struct spec *spec, struct ppm_error *error)
-{
-    static const struct layer_scope scope = {.is_branch = true, .group = "branch"};
-    if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK)
-        pyramid_read(root, place, &scope, spec->channels, &spec->pyramid, error);
-    return error->status;
-}
-
-static enum ppm_status read_network(const json_t *root, const struct json_place *place,
-                                    struct spec *spec, struct ppm_error *error)
-{
-    if (json_read_bool(root, place, "exact", &spec->is_exact, error) == PPM_OK)
-        graph_read_network(root, place, &spec->graph, error);
-    return error->status;
-}
-
-/* Moves pyramid and head into the graph. */
-static enum ppm_status move_into_graph(struct spec *spec, const char *file, struct ppm_error *error)
-{
-    struct graph *graph = &spec->graph;
-    struct pyramid *pyramid = malloc(sizeof *pyramid);
-    struct layer layer = {.kind = LAYER_PYRAMID,
-                          .in_channels = spec->channels,
-                          .out_channels = spec->pyramid.concat_channels,
-                          .pyramid = pyramid};
-    size_t before = 0;
-    struct node node = {.reads = &before, .read_count = 1};
-    if (!pyramid)
-        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", file);
-    *pyramid = spec->pyramid;
-    if (graph_add(graph, &node, &layer, file, error) != PPM_OK) {
-        free(pyramid);
-        return error->status;
-    }
-    spec->pyramid = (struct pyramid){0};
-    for (; node.entry < spec->head.count; node.entry++) {
-        before = graph->count - 1;
-        if (graph_add(graph, &node, &spec->head.layers[node.entry], file, error) != PPM_OK)
-            return error->status;
-    }
-    if (graph_finish(graph, error) != PPM_OK)
-        return error->status;
-    spec->are_views = true;
-    spec_view(spec);
-    return PPM_OK;
-}
-
-void spec_view(struct spec *spec)
-{
-    const struct graph *graph = &spec->graph;
-    if (spec->is_network)
-        return;
-    spec->pyramid = *graph->nodes[1].layer.pyramid;
-    spec->head.count = 0;
-    for (size_t i = 2; i < graph->count; i++) {
-        const size_t into = graph_folded_into(graph, i);
-        if (into == i || !graph->nodes[into].layer.scale)
-            spec->head.layers[spec->head.count++] = graph->nodes[i].layer;
-    }
+    const enum resize own = spec->pyramid ? spec->pyramid->upsample : RESIZE_ALIGN_CORNERS;
+    return output_read(root, place, last->out_channels, own, &spec->output, error);
 }
 
 static enum ppm_status read_compute(const json_t *root, const struct json_place *place,
@@ -142,15 +115,17 @@ static enum ppm_status read_compute(const json_t *root, const struct json_place 
     return PPM_OK;
 }
 
-/* Today's pyramid and head, or a network. */
+/* A pyramid and its head, or a network. */
 static enum ppm_status read_graph(const json_t *root, const struct json_place *place,
                                   struct spec *spec, struct ppm_error *error)
 {
+    if (json_read_bool(root, place, "exact", &spec->is_exact, error) != PPM_OK)
+        return error->status;
     if (spec->is_network)
-        return read_network(root, place, spec, error);
+        return graph_read_network(root, place, &spec->graph, error);
     if (read_pyramid(root, place, spec, error) == PPM_OK &&
         read_head(root, place, spec, error) == PPM_OK)
-        move_into_graph(spec, place->file, error);
+        graph_finish(&spec->graph, error);
     return error->status;
 }
 
@@ -187,12 +162,6 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
 
 void spec_release(struct spec *spec)
 {
-    if (spec->are_views) {
-        free(spec->head.layers);
-    } else {
-        pyramid_release(&spec->pyramid);
-        stack_release(&spec->head);
-    }
     graph_release(&spec->graph);
     free(spec->json);
     *spec = (struct spec){0};

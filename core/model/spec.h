@@ -17,11 +17,8 @@ struct spec {
     bool is_network; /* it has the list "network"; otherwise bins and a head */
     size_t channels; /* of the first input */
     enum ppm_layout layout;
-    /* Unless it is a network: what the graph's second node has, and copies of the layers that
-     * follow it, until plan and engine read the graph. spec_view makes them. */
-    struct pyramid pyramid;
-    struct stack head; /* count 0: none */
-    bool are_views;
+    /* Of the graph's second node, which the head's nodes follow; NULL: it is a network. */
+    const struct pyramid *pyramid;
     struct output_spec output;
     bool is_exact; /* no convolution by Winograd, which rounds more */
     enum compute compute;
@@ -30,10 +27,14 @@ struct spec {
     struct weights_spec weights;
 };
 
+/* Nodes of a model that is no network: x, the pyramid, the head's layers. */
+enum { PYRAMID_NODE = 1, FIRST_OF_HEAD };
+
 /* The conv that the head begins with; NULL: there is none. */
 static inline const struct layer *spec_bottleneck(const struct spec *spec)
 {
-    const struct layer *first = spec->head.count > 0 ? &spec->head.layers[0] : NULL;
+    const bool has_head = spec->pyramid && spec->graph.count > FIRST_OF_HEAD;
+    const struct layer *first = has_head ? &spec->graph.nodes[FIRST_OF_HEAD].layer : NULL;
     return first && first->kind == LAYER_CONV ? first : NULL;
 }
 
@@ -41,14 +42,11 @@ static inline const struct layer *spec_bottleneck(const struct spec *spec)
  * fast form. */
 static inline bool spec_is_literal(const struct spec *spec)
 {
-    return !spec->is_network && spec->pyramid.is_cascade;
+    return spec->pyramid && spec->pyramid->is_cascade;
 }
 
 /* Reads the model configuration at path. *ret_spec must be released in any case. */
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);
-
-/* pyramid and head = those of the graph; folded norms are left out when weights are there. */
-void spec_view(struct spec *spec);
 
 #endif

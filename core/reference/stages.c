@@ -46,7 +46,7 @@ static enum ppm_status add_branch(struct ppm_stages *stages, const struct spec *
                                   struct ppm_error *error)
 {
     const struct branch_geometry *branch = &g->branches[i];
-    const size_t n = g->input.n, channels = spec->pyramid.branches[i].stack.out_channels;
+    const size_t n = g->input.n, channels = spec->pyramid->branches[i].stack.out_channels;
     const struct {
         const char *what;
         struct ppm_shape shape;
@@ -68,9 +68,9 @@ static size_t buffers_bytes(const struct spec *spec, const struct geometry *g,
                             struct ppm_error *error)
 {
     size_t most = 0, bytes = 0;
-    for (size_t i = 0; i < spec->pyramid.branch_count && error->status == PPM_OK; i++) {
+    for (size_t i = 0; i < spec->pyramid->branch_count && error->status == PPM_OK; i++) {
         const struct ppm_shape both = {2 * g->input.n,
-                                       stack_widest(&spec->pyramid.branches[i].stack),
+                                       stack_widest(&spec->pyramid->branches[i].stack),
                                        g->branches[i].pooled_h, g->branches[i].pooled_w};
         ppm_shape_bytes(both, &bytes, error);
         most = size_max(most, bytes);
@@ -108,9 +108,9 @@ enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm
     *ret_stages = (struct ppm_stages){0};
     if (geometry_of(spec, sizes, &g, error) != PPM_OK)
         return error->status;
-    if (spec->pyramid.is_cascade)
+    if (spec->pyramid->is_cascade)
         add(ret_stages, "cascade", &x, x.shape, error);
-    for (size_t i = 0; i < spec->pyramid.branch_count && error->status == PPM_OK; i++)
+    for (size_t i = 0; i < spec->pyramid->branch_count && error->status == PPM_OK; i++)
         add_branch(ret_stages, spec, &g, i, &x, error);
     if (error->status == PPM_OK && geometry_has_output(spec, &g)) {
         const size_t channels = spec->graph.nodes[spec->graph.output].layer.out_channels;
@@ -144,7 +144,7 @@ float *stages_head(const struct ppm_stages *stages)
 static void run_branch(const struct ppm_model *model, const struct geometry *g, size_t i,
                        const struct run *run, const float *pooled, float *buffers, float *result)
 {
-    const struct stack *stack = &model->spec.pyramid.branches[i].stack;
+    const struct stack *stack = &model->spec.pyramid->branches[i].stack;
     const struct branch_geometry *branch = &g->branches[i];
     const size_t points = g->input.n * branch->pooled_h * branch->pooled_w;
     float *both[2] = {buffers, buffers + points * stack_widest(stack)};
@@ -162,13 +162,13 @@ static void run_round(const struct ppm_model *model, const struct geometry *g, s
     const struct spec *spec = &model->spec;
     const struct branch_geometry *branch = &g->branches[i];
     float *pooled = stages[0].tensor.data, *result = stages[1].tensor.data;
-    const size_t n = g->input.n, channels = spec->pyramid.branches[i].stack.out_channels;
-    reference_pool(run, x, n * spec->channels, g->input.h, g->input.w, spec->pyramid.pool, branch,
+    const size_t n = g->input.n, channels = spec->pyramid->branches[i].stack.out_channels;
+    reference_pool(run, x, n * spec->channels, g->input.h, g->input.w, spec->pyramid->pool, branch,
                    pooled);
     run_branch(model, g, i, run, pooled, buffers, result);
     if (!run_is_cancelled(run))
         reference_stretch(run, result, n, channels, branch->pooled_h, branch->pooled_w,
-                          spec->pyramid.upsample, branch->target_h, branch->target_w, upsampled,
+                          spec->pyramid->upsample, branch->target_h, branch->target_w, upsampled,
                           channels * branch->target_h * branch->target_w);
 }
 
@@ -176,8 +176,8 @@ static void run_rounds(const struct ppm_model *model, const struct geometry *g, 
                        const struct run *run, const struct ppm_stages *stages, float *buffers)
 {
     const struct ppm_stage *branches = stages->list;
-    const size_t count = model->spec.pyramid.branch_count;
-    if (model->spec.pyramid.is_cascade) {
+    const size_t count = model->spec.pyramid->branch_count;
+    if (model->spec.pyramid->is_cascade) {
         float *cascade = (branches++)->tensor.data;
         for (size_t i = 0; i < count && !run_is_cancelled(run); i++, x = cascade)
             run_round(model, g, i, run, x, &branches[IN_BRANCH * i], buffers, cascade);

@@ -29,9 +29,10 @@ static uint64_t pyramid_flops(const struct pyramid *pyramid, const struct geomet
 
 uint64_t costs_literal_flops(const struct spec *spec, const struct geometry *g)
 {
-    const uint64_t rounds = spec->pyramid.is_cascade ? 2 : 1;
-    const uint64_t flops = stack_flops(&spec->head, g->input.n * g->h * g->w);
-    return flops + rounds * pyramid_flops(&spec->pyramid, g);
+    uint64_t flops = (spec->pyramid->is_cascade ? 2 : 1) * pyramid_flops(spec->pyramid, g);
+    for (size_t i = FIRST_OF_HEAD; i < spec->graph.count; i++)
+        flops += layer_flops(&spec->graph.nodes[i].layer, g->input.n * g->h * g->w);
+    return flops;
 }
 
 uint64_t costs_graph_flops(const struct graph *graph, const struct ppm_shape *shapes)
@@ -55,8 +56,8 @@ static uint64_t folding_saves_flops(const struct spec *spec, const struct geomet
 {
     const struct layer *bottleneck = spec_bottleneck(spec);
     uint64_t saves = 0;
-    for (size_t i = 0; bottleneck && i < spec->pyramid.branch_count; i++)
-        saves += folding_saves(&spec->pyramid, g, i);
+    for (size_t i = 0; bottleneck && i < spec->pyramid->branch_count; i++)
+        saves += folding_saves(spec->pyramid, g, i);
     return bottleneck ? 2 * g->input.n * bottleneck->out_channels * conv_taps(bottleneck) * saves
                       : 0;
 }

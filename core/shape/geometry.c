@@ -33,7 +33,7 @@ static enum ppm_status geometry_of_input(const struct spec *spec, struct ppm_sha
     if (input.h > UINT32_MAX || input.w > UINT32_MAX)
         return ppm_fail(error, PPM_TOO_LARGE, "found an input of %zu x %zu pixels", input.h,
                         input.w);
-    return geometry_of_pyramid(&spec->pyramid, input, ret, error);
+    return geometry_of_pyramid(spec->pyramid, input, ret, error);
 }
 
 enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *sizes,

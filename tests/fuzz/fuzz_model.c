@@ -22,22 +22,22 @@ static void check_stack(const struct stack *stack, size_t in_channels)
 
 static void check_spec(const struct spec *spec)
 {
-    size_t channels = pyramid_concats_input(&spec->pyramid) ? spec->channels : 0;
+    size_t channels = pyramid_concats_input(spec->pyramid) ? spec->channels : 0;
     FUZZ_CHECK(spec->channels >= 1 && spec->channels <= CHANNELS_MAX, "%zu", spec->channels);
-    FUZZ_CHECK(spec->pyramid.branch_count >= 1 && spec->pyramid.branch_count <= BRANCHES_MAX,
+    FUZZ_CHECK(spec->pyramid->branch_count >= 1 && spec->pyramid->branch_count <= BRANCHES_MAX,
                "no branches");
-    for (size_t i = 0; i < spec->pyramid.branch_count; i++) {
-        const struct branch *branch = &spec->pyramid.branches[i];
+    for (size_t i = 0; i < spec->pyramid->branch_count; i++) {
+        const struct branch *branch = &spec->pyramid->branches[i];
         check_stack(&branch->stack, spec->channels);
         channels += branch->stack.out_channels;
         FUZZ_CHECK((branch->bin > 0) == (branch->window_h == 0) &&
                        (branch->window_h > 0) == (branch->window_w > 0),
                    "branch %zu has neither bin nor window", i);
     }
-    FUZZ_CHECK(spec->pyramid.concat_channels == channels, "%zu channels",
-               spec->pyramid.concat_channels);
-    if (spec->head.count > 0)
-        check_stack(&spec->head, channels);
+    FUZZ_CHECK(spec->pyramid->concat_channels == channels, "%zu channels",
+               spec->pyramid->concat_channels);
+    FUZZ_CHECK(spec->graph.nodes[PYRAMID_NODE].layer.out_channels == channels, "%zu channels",
+               channels);
 }
 
 /* Each node reads earlier ones, and something reads it. */

@@ -46,14 +46,6 @@ static enum ppm_status count_network_flops(const struct spec *spec, const struct
     return error->status;
 }
 
-/* A network's inputs are pooled when it is run. */
-static enum ppm_status count_network(const struct ppm_model *model, const struct geometry *g,
-                                     struct ppm_costs *costs, struct ppm_error *error)
-{
-    costs->pooling_bytes = SIZE_MAX;
-    return count_network_flops(&model->spec, g, costs, error);
-}
-
 /* A model of one pyramid. */
 static void count_model(const struct ppm_model *model, const struct geometry *g,
                         struct ppm_costs *costs)
@@ -85,7 +77,7 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_
     }
     if (!spec->is_network)
         count_model(model, &g, &costs);
-    else if (count_network(model, &g, &costs, error) != PPM_OK)
+    else if (count_network_flops(spec, &g, &costs, error) != PPM_OK)
         return error->status;
     if (spec_is_literal(spec))
         count_literal(spec, &g, &costs, error);

@@ -235,3 +235,18 @@ Test(pooling, memory_runs_out)
 }
 
 #endif
+
+/* Its costs say that there is none, so nobody asks. */
+Test(pooling, not_of_networks)
+{
+    struct ppm_error error = {0};
+    struct ppm_costs costs;
+    struct ppm_model *model = support_load_ok("{'input': {'channels': 5}, 'weights': {'random': "
+                                              "1}, 'network': [{'pyramid': {'bins': [1, 2],"
+                                              " 'branch': ['conv']}}]}");
+    cr_assert_eq(ppm_model_costs(model, SIZES_OF(shapes[0]), PPM_NCHW, 1, &costs, &error), PPM_OK);
+    cr_expect_eq(costs.pooling_bytes, 0);
+    cr_expect(!ppm_pooling_create(model, shapes[0], NULL, &error));
+    cr_expect_eq(error.status, PPM_UNFIT, "%s", error.text);
+    ppm_model_free(model);
+}

@@ -47,6 +47,10 @@ struct ppm_pooling *ppm_pooling_create(const struct ppm_model *model, struct ppm
 {
     const struct ppm_sizes sizes = {.inputs = {shape}, .count = 1};
     struct geometry geometry;
+    if (model->spec.is_network) {
+        ppm_fail(error, PPM_UNFIT, "found a network, expected a model whose input is pooled");
+        return NULL;
+    }
     if (geometry_of(&model->spec, &sizes, &geometry, error) != PPM_OK)
         return NULL;
     struct ppm_pooling pooling = {.model_id = model->id, .shape = shape};

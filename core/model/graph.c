@@ -90,28 +90,25 @@ static void note_unused(struct graph *graph, const bool *needed)
         snprintf(graph->unused + at, sizeof graph->unused - at, " and %zu more", more);
 }
 
-/* Moves the needed nodes together; places[i] is where the i-th goes. */
+/* Moves the needed nodes together, and releases the others; places[i] is where the i-th goes. */
 static void leave_out(struct graph *graph, const bool *needed, size_t *places)
 {
     size_t kept = 0;
     for (size_t i = 0; i < graph->count; i++) {
-        struct node *node = &graph->nodes[i];
-        size_t *like = like_of(&node->layer);
+        struct node node = graph->nodes[i];
+        size_t *like = like_of(&node.layer);
         places[i] = kept;
-        if (!needed[i]) {
-            node_release(node);
-            *node = (struct node){0};
+        if (!needed[i])
             continue;
-        }
-        for (size_t k = 0; k < node->read_count; k++)
-            node->reads[k] = places[node->reads[k]];
+        for (size_t k = 0; k < node.read_count; k++)
+            node.reads[k] = places[node.reads[k]];
         if (like)
             *like = places[*like];
-        const struct node moved = *node;
-        *node = (struct node){0};
-        graph->nodes[kept++] = moved;
+        graph->nodes[i] = graph->nodes[kept];
+        graph->nodes[kept++] = node;
     }
-    graph->count = kept;
+    while (graph->count > kept)
+        node_release(&graph->nodes[--graph->count]);
 }
 
 enum ppm_status graph_finish(struct graph *graph, struct ppm_error *error)

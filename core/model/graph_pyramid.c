@@ -1,9 +1,9 @@
 /* graph_pyramid.c - pyramids as nodes of a graph. */
+#include "core/base/memory.h"
 #include "core/model/graph_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* State shared by what adds the nodes of a pyramid. */
 struct pyramid_nodes {
@@ -105,9 +105,9 @@ static enum ppm_status add_as_layer(struct pyramid_nodes *nodes, size_t x)
     struct layer layer = {.kind = LAYER_PYRAMID,
                           .in_channels = nodes->pyramid->channels,
                           .out_channels = nodes->pyramid->concat_channels,
-                          .pyramid = malloc(sizeof *layer.pyramid)};
+                          .pyramid = core_allocate(sizeof *layer.pyramid, nodes->error)};
     if (!layer.pyramid)
-        return ppm_fail(nodes->error, PPM_NO_MEMORY, "%s: out of memory", nodes->file);
+        return nodes->error->status;
     *layer.pyramid = *nodes->pyramid;
     if (add_node(nodes, &layer, &x, 1) == PPM_OK)
         *nodes->pyramid = (struct pyramid){0};

@@ -1,5 +1,6 @@
 /* spec.c - the top level of a model's JSON. Layers are in layers.c. */
 #include "core/model/spec.h"
+#include "core/base/memory.h"
 #include "core/model/graph_read.h"
 #include "core/model/warm_up.h"
 
@@ -58,9 +59,10 @@ static enum ppm_status read_pyramid(const json_t *root, const struct json_place 
     const struct node node = {.reads = &x, .read_count = 1};
     struct layer layer = {.kind = LAYER_PYRAMID,
                           .in_channels = spec->channels,
-                          .pyramid = calloc(1, sizeof *layer.pyramid)};
+                          .pyramid = core_allocate(sizeof *layer.pyramid, error)};
     if (!layer.pyramid)
-        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", place->file);
+        return error->status;
+    *layer.pyramid = (struct pyramid){0};
     if (pyramid_read(root, place, &scope, spec->channels, layer.pyramid, error) == PPM_OK) {
         layer.out_channels = layer.pyramid->concat_channels;
         graph_add(&spec->graph, &node, &layer, place->file, error);

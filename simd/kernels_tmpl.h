@@ -22,8 +22,8 @@
         .name = (set), .begin = simd_thread_begin, .end = simd_thread_end, .gemm_rows = GEMM_ROWS, \
         .gemm_columns = GEMM_COLUMNS, .gemm_tile = (tile), .transpose = transpose,                 \
         .pick_rows = pick_rows, .depthwise = depthwise, .sum_rows = sum_rows,                      \
-        .max_rows = max_rows, .max_windows = max_windows, .add = add, .mul = mul,                  \
-        .affine = affine, .lerp_rows = lerp_rows, .winograd_input = winograd_input,                \
+        .max_rows = max_rows, .sum_windows = sum_windows, .max_windows = max_windows, .add = add,  \
+        .mul = mul, .affine = affine, .lerp_rows = lerp_rows, .winograd_input = winograd_input,    \
         .winograd_weights = winograd_weights, .winograd_output = winograd_output,                  \
         .stretch_rows = stretch_rows, .argmax = argmax,                                            \
         .activate = {SIMD_ACTIVATIONS(ACTIVATE_ENTRY)}, .softmax = softmax, .moments = moments,    \

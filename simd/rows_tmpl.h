@@ -65,26 +65,37 @@ static void max_rows(const float *x, size_t stride, size_t rows, size_t columns,
     fold_rows(true, x, stride, rows, columns, ret);
 }
 
-ALWAYS_INLINE void max_of_windows(const size_t step, const float *x, size_t window, size_t count,
-                                  float *ret)
+ALWAYS_INLINE void fold_windows_by(const bool is_max, const size_t step, const float *x,
+                                   size_t window, size_t count, float *ret)
 {
     for (size_t j = 0; j < count; j += LANES) {
         const size_t lanes = count - j < LANES ? count - j : LANES;
-        vec max = load_steps(x + j * step, step, lanes);
+        vec folded = load_steps(x + j * step, step, lanes);
         for (size_t v = 1; v < window; v++)
-            max = vec_larger(max, load_steps(x + j * step + v, step, lanes));
-        store_lanes(ret + j, max, lanes);
+            folded = fold(is_max, folded, load_steps(x + j * step + v, step, lanes));
+        store_lanes(ret + j, folded, lanes);
     }
+}
+
+ALWAYS_INLINE void fold_windows(const bool is_max, const float *x, size_t window, size_t step,
+                                size_t count, float *ret)
+{
+    if (step == 1)
+        fold_windows_by(is_max, 1, x, window, count, ret);
+    else if (step == 2)
+        fold_windows_by(is_max, 2, x, window, count, ret);
+    else
+        fold_windows_by(is_max, step, x, window, count, ret);
+}
+
+static void sum_windows(const float *x, size_t window, size_t step, size_t count, float *ret)
+{
+    fold_windows(false, x, window, step, count, ret);
 }
 
 static void max_windows(const float *x, size_t window, size_t step, size_t count, float *ret)
 {
-    if (step == 1)
-        max_of_windows(1, x, window, count, ret);
-    else if (step == 2)
-        max_of_windows(2, x, window, count, ret);
-    else
-        max_of_windows(step, x, window, count, ret);
+    fold_windows(true, x, window, step, count, ret);
 }
 
 static void lerp_rows(const float *above, const float *below, float weight, float *ret,

@@ -92,6 +92,16 @@ static void max_rows(const float *x, size_t stride, size_t rows, size_t columns,
     }
 }
 
+static void sum_windows(const float *x, size_t window, size_t step, size_t count, float *ret)
+{
+    for (size_t j = 0; j < count; j++) {
+        float sum = x[j * step];
+        for (size_t v = 1; v < window; v++)
+            sum += x[j * step + v];
+        ret[j] = sum;
+    }
+}
+
 static void max_windows(const float *x, size_t window, size_t step, size_t count, float *ret)
 {
     for (size_t j = 0; j < count; j++) {
@@ -243,6 +253,7 @@ const struct simd_ops simd_scalar = {
     .pick_rows = pick_rows,
     .sum_rows = sum_rows,
     .max_rows = max_rows,
+    .sum_windows = sum_windows,
     .max_windows = max_windows,
     .add = add,
     .mul = mul,

@@ -170,9 +170,10 @@ struct simd_ops {
     /* ret[j] = max(x[j], x[stride + j], ...) (rows terms), j < columns; NaN is the largest. */
     void (*max_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *ret);
 
-    /* ret[j] = max(x[j * step], ..., x[j * step + window - 1]), j < count; NaN is the largest. With
-     * max_rows, max pooling: padding is -Inf at the ends of the row between them. Sums of windows
-     * are depthwise, with one row of weights that are 1. */
+    /* ret[j] = x[j * step] + ... + x[j * step + window - 1] (window terms), j < count; or the
+     * largest of them, NaN first. After sum_rows or max_rows, these pool: the row between them has
+     * the padding at its ends. */
+    void (*sum_windows)(const float *x, size_t window, size_t step, size_t count, float *ret);
     void (*max_windows)(const float *x, size_t window, size_t step, size_t count, float *ret);
 
     /* ret[j] = clamp(a[j] + b[j], low, high), j < count; ret may also be b. */

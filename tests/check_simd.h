@@ -33,7 +33,7 @@ typedef void checker(struct check *check);
 checker check_gemm_tile;                                  /* check_simd_gemm.c */
 checker check_bfloat16_tile, check_pack_pairs;            /* check_simd_bfloat16.c */
 checker check_sum_rows, check_lerp_rows, check_transpose; /* check_simd_rows.c */
-checker check_pick_rows, check_max_rows, check_max_windows;
+checker check_pick_rows, check_max_rows, check_sum_windows, check_max_windows;
 checker check_add, check_mul, check_affine;           /* check_simd_elementwise.c */
 checker check_moments, check_layer_norm;              /* check_simd_norms.c */
 checker check_depthwise;                              /* check_simd_depthwise.c */

@@ -108,6 +108,17 @@ static void max_without_nan(const float *x, size_t stride, size_t rows, size_t c
     }
 }
 
+static void window_of_other_order(const float *x, size_t window, size_t step, size_t count,
+                                  float *ret)
+{
+    for (size_t j = 0; j < count; j++) {
+        float sum = x[j * step + window - 1];
+        for (size_t v = window - 1; v-- > 0;)
+            sum += x[j * step + v];
+        ret[j] = sum;
+    }
+}
+
 static void window_too_narrow(const float *x, size_t window, size_t step, size_t count, float *ret)
 {
     honest->max_windows(x, window - (window > 1), step, count, ret);
@@ -377,6 +388,7 @@ static const struct plant {
     PLANT(check_depthwise, depthwise, depthwise_stores_a_vector_more),
     PLANT(check_sum_rows, sum_rows, sum_of_other_order),
     PLANT(check_max_rows, max_rows, max_without_nan),
+    PLANT(check_sum_windows, sum_windows, window_of_other_order),
     PLANT(check_max_windows, max_windows, window_too_narrow),
     PLANT(check_max_windows, max_windows, window_reads_beyond),
     PLANT(check_add, add, add_clamps_first),
@@ -412,6 +424,7 @@ static struct simd_ops with_kernels(const struct simd_ops *kernels)
     REPLACE(depthwise);
     REPLACE(sum_rows);
     REPLACE(max_rows);
+    REPLACE(sum_windows);
     REPLACE(max_windows);
     REPLACE(add);
     REPLACE(mul);

@@ -60,26 +60,38 @@ void check_max_rows(struct check *check)
     check_folds(check, check->ops->max_rows, simd_scalar.max_rows);
 }
 
-static void check_windows(struct check *check, size_t window, size_t step, size_t count,
-                          bool in_place)
+typedef void window_kernel(const float *x, size_t window, size_t step, size_t count, float *ret);
+
+static void check_window(struct check *check, window_kernel *kernel, window_kernel *specified,
+                         const size_t window[2], size_t count, bool in_place)
 {
     const enum check_data data = (enum check_data)check_pick(check, CHECK_DATA_COUNT);
-    const size_t width = count ? (count - 1) * step + window : 0;
+    const size_t width = count ? (count - 1) * window[1] + window[0] : 0;
     float *x = check_place_data(check, X_SLOT, width, data);
     float *ret = in_place ? x : check_place_floats(check, RET_SLOT, count);
-    simd_scalar.max_windows(x, window, step, count, expected);
-    CHECK_CALL(check, check->ops->max_windows(x, window, step, count, ret));
+    specified(x, window[0], window[1], count, expected);
+    CHECK_CALL(check, kernel(x, window[0], window[1], count, ret));
     compare_row(check, ret, count, 0, NULL);
     check_margins(check, in_place ? X_SLOT : RET_SLOT);
 }
 
-void check_max_windows(struct check *check)
+static void check_windows(struct check *check, window_kernel *kernel, window_kernel *specified)
 {
     static const size_t windows[][2] = {{2, 2}, {3, 2}, {3, 1}, {5, 2}, {9, 4}, {17, 8}, {1, 3}};
     for (size_t i = 0; i < COUNT(windows); i++)
         for (size_t count = 0; count < 70; count++)
             for (size_t times = 0; times < 4; times++)
-                check_windows(check, windows[i][0], windows[i][1], count, times % 2);
+                check_window(check, kernel, specified, windows[i], count, times % 2);
+}
+
+void check_sum_windows(struct check *check)
+{
+    check_windows(check, check->ops->sum_windows, simd_scalar.sum_windows);
+}
+
+void check_max_windows(struct check *check)
+{
+    check_windows(check, check->ops->max_windows, simd_scalar.max_windows);
 }
 
 /* Three roundings by the formula, two with a fused multiply-add. */

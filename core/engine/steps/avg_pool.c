@@ -2,7 +2,7 @@
 #include "core/engine/steps/step_rows.h"
 #include "core/engine/steps/window_row.h"
 
-#include <string.h>
+#include <math.h>
 
 /* What the sum of window i of an axis is divided by: the pixels under it, and its padding if that
  * counts, but not what a last window reads behind it. */
@@ -17,46 +17,47 @@ static float counted_of(const struct layer *pool, enum axis axis, size_t extent,
     return (float)(size_min(at + pool->window.size[axis], on->before + extent + on->after) - at);
 }
 
-static void add_values(const float *x, size_t stride, size_t count, float *ret)
-{
-    for (size_t j = 0; j < count; j++)
-        ret[j] += x[j * stride];
-}
-
-/* ret[w] = the sums along a row of the sums of its rows */
-static bool sum_row(const struct step_run *step, const struct window_row *row, size_t *done,
-                    float *column, float *ret)
-{
-    const struct window *window = &step->layer->window;
-    const size_t w = step->ret.w;
-    if (!run_goes_on(step->run, done, row->count * row->w))
-        return false;
-    step->simd->sum_rows(row->x, row->stride, row->count, row->w, column);
-    memset(ret, 0, w * sizeof *ret);
-    for (size_t tap = 0; tap < window->size[AXIS_W]; tap++) {
-        const struct window_tap at = window_tap_of(window, row, tap, w);
-        if (!run_goes_on(step->run, done, w))
-            return false;
-        add_values(column + at.x, window->stride[AXIS_W], at.count, ret + at.first);
-    }
-    return true;
-}
-
-static void avg_pool_run(const struct step_run *step, const struct unit *unit, size_t *done,
-                         float *column)
+/* A row of sums of `rows` rows, divided by the pixels that count. At the ends of a row, where
+ * windows reach over the edge, these may be fewer. */
+static void divide(const struct step_run *step, const struct window_row *row, float rows,
+                   float *ret)
 {
     const struct layer *pool = step->layer;
+    const float whole = (float)pool->window.size[AXIS_W];
+    size_t first = 0, end = step->ret.w;
+    for (; first < end; first++) {
+        const float counted = counted_of(pool, AXIS_W, row->w, &row->right, first);
+        if (counted == whole)
+            break;
+        ret[first] /= rows * counted;
+    }
+    for (; end > first; end--) {
+        const float counted = counted_of(pool, AXIS_W, row->w, &row->right, end - 1);
+        if (counted == whole)
+            break;
+        ret[end - 1] /= rows * counted;
+    }
+    step->simd->affine(ret + first, 1 / (rows * whole), -0.0F, -INFINITY, INFINITY, ret + first,
+                       end - first);
+}
+
+/* padded: room for a row with its padding */
+static void avg_pool_run(const struct step_run *step, const struct unit *unit, size_t *done,
+                         float *padded)
+{
+    const struct layer *pool = step->layer;
+    const struct window *window = &pool->window;
     const struct map *x = step_read(step, 0);
-    const struct window_axis down = window_axis_of(&pool->window, AXIS_H, x->h);
-    const size_t w = step->ret.w;
+    const struct window_axis down = window_axis_of(window, AXIS_H, x->h);
+    const size_t w = step->ret.w, size = window->size[AXIS_W], stride = window->stride[AXIS_W];
     float *ret = map_at(&step->ret, unit->n, unit->channel) + unit->first * w;
     for (size_t i = 0; i < unit->count; i++, ret += w) {
         const struct window_row row = window_row_of(step, unit, i);
-        const float rows = counted_of(pool, AXIS_H, x->h, &down, unit->first + i);
-        if (!sum_row(step, &row, done, column, ret))
+        if (!run_goes_on(step->run, done, row.count * row.w + size * w))
             return;
-        for (size_t j = 0; j < w; j++)
-            ret[j] /= rows * counted_of(pool, AXIS_W, x->w, &row.right, j);
+        window_row_fold(step, &row, step->simd->sum_rows, 0, padded);
+        step->simd->sum_windows(padded, size, stride, w, ret);
+        divide(step, &row, counted_of(pool, AXIS_H, x->h, &down, unit->first + i), ret);
     }
 }
 

@@ -17,15 +17,21 @@ struct window_row window_row_of(const struct step_run *step, const struct unit *
                                .right = window_axis_of(window, AXIS_W, x->w)};
 }
 
-struct window_tap window_tap_of(const struct window *window, const struct window_row *row,
-                                size_t tap, size_t outputs)
+static void fill(float *ret, size_t count, float value)
 {
-    const size_t stride = window->stride[AXIS_W], before = row->right.before;
-    const size_t at = tap * window->dilation[AXIS_W]; /* of result 0, in padded pixels */
-    const size_t end = before + row->w;
-    const size_t first = at < before ? size_div_up(before - at, stride) : 0;
-    const size_t last = at < end ? size_min(outputs, size_div_up(end - at, stride)) : 0;
-    if (first >= last)
-        return (struct window_tap){0, 0, 0};
-    return (struct window_tap){first, last - first, first * stride + at - before};
+    for (size_t j = 0; j < count; j++)
+        ret[j] = value;
+}
+
+void window_row_fold(const struct step_run *step, const struct window_row *row,
+                     void (*kernel)(const float *x, size_t stride, size_t rows, size_t columns,
+                                    float *ret),
+                     float padding, float *padded)
+{
+    const struct window *window = &step->layer->window;
+    const size_t end = row->right.before + row->w;
+    const size_t read = (step->ret.w - 1) * window->stride[AXIS_W] + window->size[AXIS_W];
+    fill(padded, row->right.before, padding);
+    kernel(row->x, row->stride, row->count, row->w, padded + row->right.before);
+    fill(padded + end, read > end ? read - end : 0, padding);
 }

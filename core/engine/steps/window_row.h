@@ -14,12 +14,11 @@ struct window_row {
 
 struct window_row window_row_of(const struct step_run *step, const struct unit *unit, size_t i);
 
-/* Results [first, first + count) read x[stride * j] through a tap, for j < count. */
-struct window_tap {
-    size_t first, count, x;
-};
-
-struct window_tap window_tap_of(const struct window *window, const struct window_row *row,
-                                size_t tap, size_t outputs);
+/* padded = these rows folded into one by a kernel, with its padding: all that the windows of a row
+ * of results read. */
+void window_row_fold(const struct step_run *step, const struct window_row *row,
+                     void (*kernel)(const float *x, size_t stride, size_t rows, size_t columns,
+                                    float *ret),
+                     float padding, float *padded);
 
 #endif

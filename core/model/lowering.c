@@ -83,6 +83,7 @@ static void extend(struct lowering *lowering, struct draft *draft, size_t i)
 
 static struct draft *begin(struct lowering *lowering, bool is_section, size_t node, size_t i)
 {
+    assert(lowering->drafts);
     struct draft *draft = &lowering->drafts[lowering->draft_count++];
     *draft = (struct draft){.value = i,
                             .is_section = is_section,
@@ -169,31 +170,42 @@ static void lower_activation(struct lowering *lowering, size_t i)
     extend(lowering, draft, i);
 }
 
-/* Of two maps of the same size, the section that makes the later one can add the other. */
+/* The section that makes a map, if it can add another one: of the same size, whatever the inputs'.
+ */
+static struct draft *adding_section(struct lowering *lowering, size_t read, size_t other)
+{
+    struct draft *draft = open_draft(lowering, read);
+    const bool fits =
+        lowering->class[read] == lowering->class[other] &&
+        node_at(lowering, read)->layer.out_channels == node_at(lowering, other)->layer.out_channels;
+    return fits && draft && draft->is_section && draft->last != NO_VALUE &&
+                   draft->residual == NO_VALUE
+               ? draft
+               : NULL;
+}
+
+/* The other map is the residual of the section that makes the later one, if both could be. */
 static void lower_add(struct lowering *lowering, size_t i)
 {
     const struct node *node = node_at(lowering, i);
-    struct draft *best = NULL;
-    size_t other = 0;
-    for (size_t k = 0; node->read_count == 2 && k < 2; k++) {
-        const size_t read = node->reads[k], rest = node->reads[1 - k];
-        struct draft *draft = open_draft(lowering, read);
-        if (draft && draft->is_section && draft->last != NO_VALUE && draft->residual == NO_VALUE &&
-            lowering->class[read] == lowering->class[rest] &&
-            node_at(lowering, read)->layer.out_channels ==
-                node_at(lowering, rest)->layer.out_channels &&
-            (!best || read > best->value)) {
-            best = draft;
-            other = rest;
-        }
-    }
-    if (!best) {
+    if (node->read_count != 2) {
         lower_alone(lowering, i);
         return;
     }
-    best->residual = (int)other;
-    best->residual_at = best->layers;
-    extend(lowering, best, i);
+    const size_t later = node->reads[1] > node->reads[0], other = 1 - later;
+    struct draft *draft = adding_section(lowering, node->reads[later], node->reads[other]);
+    size_t residual = node->reads[other];
+    if (!draft) {
+        draft = adding_section(lowering, node->reads[other], node->reads[later]);
+        residual = node->reads[later];
+    }
+    if (!draft) {
+        lower_alone(lowering, i);
+        return;
+    }
+    draft->residual = (int)residual;
+    draft->residual_at = draft->layers;
+    extend(lowering, draft, i);
 }
 
 /* What is stored is a section without layers. */

@@ -45,8 +45,18 @@ static const struct pass_row *row_of(const struct pass *pass)
 
 /* ---- the passes ---- */
 
-/* Whether a pass ends before a layer: a conv that sees neighboring pixels, or a layer that the
- * algorithm cannot include. */
+/* Whether a conv always begins a pass. One that does not is multiplied by one micro-panel of pixels
+ * at a time, so that its weights must stay in a core's second-level cache. */
+static bool begins_pass(const struct layer *layer)
+{
+    enum { WEIGHTS_BYTES = 512 << 10 };
+    return layer->kind == LAYER_CONV &&
+           (!layer_is_pointwise(layer) ||
+            layer->in_channels * layer->out_channels * sizeof(float) > WEIGHTS_BYTES);
+}
+
+/* Whether a pass ends before a layer: a conv that begins one, or a layer that the algorithm
+ * cannot include. */
 static bool ends_before(const struct section_state *state, const struct pass *pass,
                         const struct layer *layer)
 {
@@ -57,7 +67,7 @@ static bool ends_before(const struct section_state *state, const struct pass *pa
     if ((pass->count > 1 || !fused_clamp(layer, &low, &high)) &&
         !(row->takes_layers && row->takes_layers(state, pass)))
         return true;
-    return layer->kind == LAYER_CONV && !layer_is_pointwise(layer);
+    return begins_pass(layer);
 }
 
 static struct window pointwise_window(void)
@@ -95,7 +105,7 @@ static void begin_layers(const struct section_plan *plan, size_t index, struct p
         return;
     pass->window = section_window(layer, pass->in);
     pass->algorithm = plan->by[index];
-    pass->takes_pairs = layer->bfloat16 && (pass->is_first || conv_taps(layer) > 1);
+    pass->takes_pairs = layer->bfloat16 && (pass->is_first || begins_pass(layer));
 }
 
 static void find_sources(const struct section_state *state, struct source *ret)

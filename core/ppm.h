@@ -266,10 +266,14 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
  *     branch.<i>.upsampled   [N, Ci, H,  W ]  u_i
  *     head                  [N, Ch, H,  W ]  before the output stage, if there is one
  *
+ * In a network, the name of its entry, or network.<k>, precedes the names of a pyramid's branches:
+ * ppm.branch.0.pooled. Pyramids that are a sum or a cascade, or have more than a 1x1 conv and
+ * layers of single pixels in a branch, have none.
+ *
  * Those of the branches are computed by the literal graph, summed in double precision. The head is
  * the run's own. */
 
-enum { PPM_STAGES_MAX = 3 * 64 + 2, PPM_STAGE_NAME_BYTES = 32 };
+enum { PPM_STAGES_MAX = 3 * 64 + 2, PPM_STAGE_NAME_BYTES = 176 };
 
 struct ppm_stage {
     char name[PPM_STAGE_NAME_BYTES]; /* "branch.0.pooled" */
@@ -284,7 +288,8 @@ struct ppm_stages {
 };
 
 /* Lists the intermediate results for inputs in this layout, without data; is_batch: with the N
- * axis. PPM_UNFIT and PPM_TOO_LARGE as for ppm_model_costs. */
+ * axis. PPM_UNFIT, PPM_TOO_LARGE and PPM_NO_MEMORY as for ppm_model_costs; PPM_UNFIT also for more
+ * results than PPM_STAGES_MAX. */
 enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm_sizes *sizes,
                                  enum ppm_layout layout, bool is_batch,
                                  struct ppm_stages *ret_stages, struct ppm_error *error);

@@ -42,14 +42,19 @@ static enum ppm_status run_reference(const struct ppm_model *model, const struct
     return error->status;
 }
 
+/* Those of a network from the maps that the run has kept, otherwise from x. */
 static void run_stages(const struct ppm_model *model, const struct geometry *geometry,
                        const struct ppm_tensor *x, const struct ppm_stages *stages,
                        const struct run *run, struct ppm_error *error)
 {
     uint32_t *transposed = NULL;
-    const float *input = input_as_nchw(run, x, &transposed, error);
-    if (input)
-        stages_run(model, geometry, input, run, stages, error);
+    if (model->spec.is_network) {
+        stages_run(model, geometry, (const float *const *)run->pyramid_inputs, run, stages, error);
+        return;
+    }
+    const float *const nodes[] = {NULL, input_as_nchw(run, x, &transposed, error)};
+    if (nodes[1])
+        stages_run(model, geometry, nodes, run, stages, error);
     free(transposed);
 }
 
@@ -114,6 +119,27 @@ static enum ppm_status find_geometry(const struct ppm_model *model, const struct
     return geometry_of(&model->spec, sizes, ret_geometry, error);
 }
 
+/* y, and the intermediate results that are asked for. */
+static void compute(const struct ppm_model *model, const struct geometry *geometry,
+                    const struct ppm_tensor *inputs, const struct ppm_run_options *options,
+                    struct run *run, struct ppm_tensor *y, struct ppm_stage_times *times,
+                    struct ppm_error *error)
+{
+    const struct ppm_stages *stages = options->stages;
+    float **kept = NULL;
+    if (stages && model->spec.is_network &&
+        !(kept = stages_make_inputs(&model->spec, geometry, error)))
+        return;
+    run->pyramid_inputs = kept;
+    if (options->reference || spec_is_literal(&model->spec))
+        run_reference(model, geometry, inputs, y, run, times, error);
+    else
+        run_planned(model, geometry, options->plan, inputs, y, run, times, error);
+    if (error->status == PPM_OK && stages && !run_is_cancelled(run))
+        run_stages(model, geometry, &inputs[0], stages, run, error);
+    free(kept);
+}
+
 enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
                         const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                         struct ppm_error *error)
@@ -122,7 +148,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
     struct geometry geometry;
     atomic_bool is_abandoned = false;
     options = options ? options : &defaults;
-    const struct run run = run_of(options, &is_abandoned);
+    struct run run = run_of(options, &is_abandoned);
     const struct ppm_sizes sizes = sizes_of(model, inputs, options);
     const struct ppm_tensor *x = &inputs[0];
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
@@ -135,12 +161,7 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
                            .data = ret_y->data};
     if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
         return error->status;
-    if (options->reference || spec_is_literal(&model->spec))
-        run_reference(model, &geometry, inputs, &y, &run, &times, error);
-    else
-        run_planned(model, &geometry, options->plan, inputs, &y, &run, &times, error);
-    if (error->status == PPM_OK && options->stages && !run_is_cancelled(&run))
-        run_stages(model, &geometry, x, options->stages, &run, error);
+    compute(model, &geometry, inputs, options, &run, &y, &times, error);
     if (error->status == PPM_OK && run_is_cancelled(&run))
         ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
     if (error->status != PPM_OK) {

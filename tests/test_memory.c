@@ -114,18 +114,25 @@ Test(memory, runs)
 Test(memory, runs_with_inner_results)
 {
     static float room[1024];
-    struct ppm_error error = {0};
-    model = support_load_ok("{'input': {'channels': 2}, 'bins': [1, 2], 'branch': ['conv'],"
-                            " 'head': ['conv'], 'output': {'scale': 2}, 'weights': {'random': 1}}");
-    x = support_tensor((struct ppm_shape){1, 2, 3, 4}, PPM_NHWC, NULL);
-    cr_assert_eq(ppm_model_stages(model, SIZES_OF(x.shape), x.layout, x.is_batch, &stages, &error),
-                 PPM_OK, "%s", error.text);
-    cr_assert_leq(stages.bytes, sizeof room);
-    ppm_stages_place(&stages, room);
-    heap_sweep(
-        &(struct heap_attempt){"run", run, drop_answer, .expected = true, .requests_min = 10});
-    ppm_tensor_free(&x);
-    ppm_model_free(model);
+    static const char *const forms[] = {
+        "{'input': {'channels': 2}, 'bins': [1, 2], 'branch': ['conv'], 'head': ['conv'], "
+        "'output': {'scale': 2}, 'weights': {'random': 1}}",
+        network,
+    };
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        struct ppm_error error = {0};
+        model = support_load_ok(forms[i]);
+        x = support_tensor((struct ppm_shape){1, 2, 3, 4}, PPM_NHWC, NULL);
+        cr_assert_eq(
+            ppm_model_stages(model, SIZES_OF(x.shape), x.layout, x.is_batch, &stages, &error),
+            PPM_OK, "%s", error.text);
+        cr_assert_leq(stages.bytes, sizeof room);
+        ppm_stages_place(&stages, room);
+        heap_sweep(
+            &(struct heap_attempt){"run", run, drop_answer, .expected = true, .requests_min = 10});
+        ppm_tensor_free(&x);
+        ppm_model_free(model);
+    }
 }
 
 #endif

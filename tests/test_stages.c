@@ -219,3 +219,63 @@ Test(stages, of_an_x_that_does_not_fit_are_refused)
                   PPM_OK);
     ppm_model_free(model);
 }
+
+#define BEFORE                                                                                     \
+    "'input': {'channels': 3}, 'weights': {'random': 6}, 'network': [{'conv': {'channels': 7}}, "  \
+    "'relu', "
+#define FIRST                                                                                      \
+    "{'pyramid': {'bins': [1, 3], 'branch': [{'conv': {'channels': 2}}], 'concat': 'branches'}, "  \
+    "'name': 'ppm'}"
+#define SECOND                                                                                     \
+    ", {'conv': {'channels': 5, 'kernel': 3, 'stride': 2, 'padding': 1}}, {'pyramid': {'bins': "   \
+    "[2], 'branch': [{'conv': {'channels': 3}}, 'sigmoid'], 'concat': 'input_last'}}"
+
+/* Of each pyramid of a network, compared with a network that ends with it. */
+Test(stages, of_networks)
+{
+    static const struct {
+        const char *name;
+        struct ppm_shape shape;
+        const char *network; /* NULL: no network ends there */
+        size_t first;        /* channel of its answer */
+    } expected[] = {
+        {"ppm.branch.0.pooled", {2, 7, 1, 1}, NULL, 0},
+        {"ppm.branch.0.output", {2, 2, 1, 1}, NULL, 0},
+        {"ppm.branch.0.upsampled", {2, 2, 7, 9}, "{" BEFORE FIRST "]}", 0},
+        {"ppm.branch.1.pooled", {2, 7, 3, 3}, "{" BEFORE "{'adaptive_avg_pool': {'bins': 3}}]}", 0},
+        {"ppm.branch.1.output", {2, 2, 3, 3}, NULL, 0},
+        {"ppm.branch.1.upsampled", {2, 2, 7, 9}, "{" BEFORE FIRST "]}", 2},
+        {"network.4.branch.0.pooled", {2, 5, 2, 2}, NULL, 0},
+        {"network.4.branch.0.output", {2, 3, 2, 2}, NULL, 0},
+        {"network.4.branch.0.upsampled", {2, 3, 4, 5}, "{" BEFORE FIRST SECOND "]}", 0},
+        {"head", {2, 8, 4, 5}, "{" BEFORE FIRST SECOND "]}", 0},
+    };
+    struct ppm_model *model =
+        support_load_ok("{" BEFORE FIRST SECOND "], 'output': {'scale': 2, 'as': 'argmax'}}");
+    for (size_t i = 0; i < 4 * COUNT(expected); i++) {
+        const size_t k = i % COUNT(expected);
+        struct looked looked;
+        look(model, i / COUNT(expected) % 2 ? PPM_NHWC : PPM_NCHW, i / COUNT(expected) / 2,
+             &looked);
+        cr_assert_eq(looked.stages.count, COUNT(expected));
+        const struct ppm_stage *stage = &looked.stages.list[k];
+        cr_expect_str_eq(stage->name, expected[k].name);
+        cr_expect(memcmp(&stage->tensor.shape, &expected[k].shape, sizeof expected[k].shape) == 0,
+                  "%s", stage->name);
+        if (expected[k].network) {
+            struct ppm_tensor x = support_tensor(shape, PPM_NCHW, NULL);
+            struct ppm_tensor y = answer(expected[k].network, &x);
+            struct ppm_tensor own = channels_of(&y, expected[k].first, expected[k].shape.c);
+            struct ppm_tensor turned = support_other_layout(&own);
+            const bool is_nchw = stage->tensor.layout == PPM_NCHW;
+            const double difference = support_difference(&stage->tensor, is_nchw ? &own : &turned);
+            cr_expect(difference < 1e-5, "%s: off by %g", stage->name, difference);
+            ppm_tensor_free(&x);
+            ppm_tensor_free(&y);
+            ppm_tensor_free(&own);
+            ppm_tensor_free(&turned);
+        }
+        forget(&looked);
+    }
+    ppm_model_free(model);
+}

@@ -19,6 +19,8 @@ struct run {
     void *scratch;                     /* the engine's; NULL: allocated for the run */
     size_t scratch_bytes;
     float *head; /* room for the head's result, NCHW; NULL: not wanted, or no output stage */
+    /* [nodes] of a network: room for the map that a pyramid reads, NCHW; NULL: none is wanted */
+    float *const *pyramid_inputs;
 };
 
 bool run_is_cancelled(const struct run *run);

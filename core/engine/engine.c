@@ -1,5 +1,6 @@
 /* engine.c - a run: its memory, its steps in order, its output. */
 #include "core/engine/engine.h"
+#include "core/base/tensor.h"
 #include "core/base/threads.h"
 #include "core/engine/output.h"
 #include "core/engine/section.h"
@@ -224,6 +225,21 @@ static void run_own(const struct engine_run *of, size_t index)
 #pragma omp barrier
 }
 
+/* The map that the section's pyramid reads, as it is before the section runs. */
+static void keep_pyramid_input(const struct engine_run *of, const struct section *section)
+{
+    const struct map *x = &of->values[section->pyramid_value];
+    float *ret = of->run->pyramid_inputs[section->pyramid_node];
+    const size_t pixels = x->h * x->w;
+#pragma omp master
+    if (x->layout == PPM_NHWC)
+        tensor_transpose(of->run, (const uint32_t *)x->data, (uint32_t *)ret, of->n, pixels,
+                         x->channels);
+    else
+        run_copy(of->run, ret, x->data, of->n * x->channels * pixels);
+#pragma omp barrier
+}
+
 static void run_steps(const struct engine_run *of)
 {
     const struct plan *plan = of->plan;
@@ -233,6 +249,8 @@ static void run_steps(const struct engine_run *of)
             run_own(of, i);
             continue;
         }
+        if (of->run->pyramid_inputs && plan->steps[i].step->section.pyramid)
+            keep_pyramid_input(of, &plan->steps[i].step->section);
         const struct section_run section = section_run_of(of, &plan->steps[i]);
         section_run(&section, of->shared);
     }

@@ -12,24 +12,11 @@
 
 #include <stdlib.h>
 
-/* The shapes of all nodes; the caller frees them. */
-static struct ppm_shape *shapes_create(const struct graph *graph, const struct geometry *g,
-                                       struct ppm_error *error)
-{
-    struct ppm_shape *shapes = malloc(graph->count * sizeof *shapes);
-    if (!shapes)
-        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    else if (shapes_of(graph, &g->sizes, shapes, error) == PPM_OK)
-        return shapes;
-    free(shapes);
-    return NULL;
-}
-
 enum ppm_status reference_working_bytes(const struct spec *spec, const struct geometry *g,
                                         size_t *ret_bytes, struct ppm_error *error)
 {
     const struct graph *graph = &spec->graph;
-    struct ppm_shape *shapes = shapes_create(graph, g, error);
+    struct ppm_shape *shapes = shapes_create(graph, &g->sizes, error);
     size_t bytes = 0;
     if (!shapes)
         return error->status;
@@ -56,7 +43,7 @@ enum ppm_status reference_run(const struct spec *spec, const struct geometry *g,
                               struct ppm_stage_times *times, struct ppm_error *error)
 {
     const struct graph *graph = &spec->graph;
-    struct ppm_shape *shapes = shapes_create(graph, g, error);
+    struct ppm_shape *shapes = shapes_create(graph, &g->sizes, error);
     const float *values = NULL;
     float *owned = NULL;
     if (!shapes)

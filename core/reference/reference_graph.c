@@ -138,6 +138,9 @@ static void run_pyramid(struct walk *walk, size_t i)
     void *scratch = core_allocate(scratch_bytes(walk, i), walk->error);
     if (!scratch)
         return;
+    if (walk->run->pyramid_inputs)
+        run_copy(walk->run, walk->run->pyramid_inputs[i], values_of(walk, node->reads[0]),
+                 map_bytes(walk, node->reads[0]) / sizeof(float));
     if (geometry_of_pyramid(pyramid, walk->shapes[node->reads[0]], &g, walk->error) == PPM_OK)
         reference_pyramid(walk->run, pyramid, &g, values_of(walk, node->reads[0]),
                           walk->states[i].owned, scratch, walk->times);

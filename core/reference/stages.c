@@ -4,6 +4,7 @@
 #include "core/base/tensor.h"
 #include "core/reference/reference_ops.h"
 #include "core/reference/reference_pyramid.h"
+#include "core/shape/shapes.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
 
 enum { IN_BRANCH = 3 };
 
-static_assert(PPM_STAGES_MAX == IN_BRANCH * BRANCHES_MAX + 2,
-              "the stages of all branches, a cascade and a head");
+static_assert(PPM_STAGES_MAX >= IN_BRANCH * BRANCHES_MAX + 2,
+              "the stages of all branches of a pyramid, a cascade and a head");
 
 /* ---- the list ---- */
 
@@ -29,6 +30,10 @@ static enum ppm_status add(struct ppm_stages *stages, const char *name, const st
 {
     struct ppm_stage *stage = &stages->list[stages->count];
     size_t bytes;
+    if (stages->count == PPM_STAGES_MAX)
+        return ppm_fail(error, PPM_UNFIT,
+                        "the model has more than %d intermediate results, expected at most as many",
+                        PPM_STAGES_MAX);
     if (ppm_shape_bytes(shape, &bytes, error) != PPM_OK)
         return error->status;
     stages->bytes = size_plus(stages->bytes, bytes);
@@ -41,50 +46,123 @@ static enum ppm_status add(struct ppm_stages *stages, const char *name, const st
     return PPM_OK;
 }
 
-static enum ppm_status add_branch(struct ppm_stages *stages, const struct spec *spec,
-                                  const struct geometry *g, size_t i, const struct ppm_tensor *x,
-                                  struct ppm_error *error)
+/* A pyramid of a graph, whose branches are stages. */
+struct staged {
+    size_t node;
+    const struct pyramid *pyramid;
+    struct geometry g;           /* its own; g.input: the map that it reads */
+    char prefix[NAME_BYTES + 2]; /* of its stages' names: "ppm.", "network.3.", "" */
+};
+
+/* The first pyramid from node *at on; false: there is none. *at becomes the node after it. */
+static bool next_pyramid(const struct spec *spec, const struct ppm_shape *shapes, size_t *at,
+                         struct staged *ret)
 {
-    const struct branch_geometry *branch = &g->branches[i];
-    const size_t n = g->input.n, channels = spec->pyramid->branches[i].stack.out_channels;
+    const struct graph *graph = &spec->graph;
+    struct ppm_error none = {0}; /* shapes_of has found that it fits */
+    while (*at < graph->count && graph->nodes[*at].layer.kind != LAYER_PYRAMID)
+        ++*at;
+    if (*at == graph->count)
+        return false;
+    const struct node *node = &graph->nodes[*at];
+    *ret = (struct staged){.node = (*at)++, .pyramid = node->layer.pyramid};
+    geometry_of_pyramid(ret->pyramid, shapes[node->reads[0]], &ret->g, &none);
+    if (spec->is_network && *node->name)
+        snprintf(ret->prefix, sizeof ret->prefix, "%s.", node->name);
+    else if (spec->is_network)
+        snprintf(ret->prefix, sizeof ret->prefix, "network.%zu.", node->entry);
+    return true;
+}
+
+static enum ppm_status add_branch(struct ppm_stages *stages, const struct staged *staged, size_t i,
+                                  const struct ppm_tensor *x, struct ppm_error *error)
+{
+    const struct branch_geometry *branch = &staged->g.branches[i];
+    const struct ppm_shape input = staged->g.input;
+    const size_t channels = staged->pyramid->branches[i].stack.out_channels;
     const struct {
         const char *what;
         struct ppm_shape shape;
     } parts[IN_BRANCH] = {
-        {"pooled", {n, spec->channels, branch->pooled_h, branch->pooled_w}},
-        {"output", {n, channels, branch->pooled_h, branch->pooled_w}},
-        {"upsampled", {n, channels, branch->target_h, branch->target_w}},
+        {"pooled", {input.n, input.c, branch->pooled_h, branch->pooled_w}},
+        {"output", {input.n, channels, branch->pooled_h, branch->pooled_w}},
+        {"upsampled", {input.n, channels, branch->target_h, branch->target_w}},
     };
     for (size_t k = 0; k < IN_BRANCH && error->status == PPM_OK; k++) {
         char name[PPM_STAGE_NAME_BYTES];
-        snprintf(name, sizeof name, "branch.%zu.%s", i, parts[k].what);
+        snprintf(name, sizeof name, "%sbranch.%zu.%s", staged->prefix, i, parts[k].what);
         add(stages, name, x, parts[k].shape, error);
     }
     return error->status;
 }
 
+static void add_pyramid(struct ppm_stages *stages, const struct staged *staged,
+                        const struct ppm_tensor *x, struct ppm_error *error)
+{
+    if (staged->pyramid->is_cascade)
+        add(stages, "cascade", x, staged->g.input, error);
+    for (size_t i = 0; i < staged->pyramid->branch_count && error->status == PPM_OK; i++)
+        add_branch(stages, staged, i, x, error);
+}
+
 /* Two buffers for the widest layer of any branch. */
-static size_t buffers_bytes(const struct spec *spec, const struct geometry *g,
-                            struct ppm_error *error)
+static size_t buffers_bytes(const struct staged *staged, struct ppm_error *error)
 {
     size_t most = 0, bytes = 0;
-    for (size_t i = 0; i < spec->pyramid->branch_count && error->status == PPM_OK; i++) {
-        const struct ppm_shape both = {2 * g->input.n,
-                                       stack_widest(&spec->pyramid->branches[i].stack),
-                                       g->branches[i].pooled_h, g->branches[i].pooled_w};
+    for (size_t i = 0; i < staged->pyramid->branch_count && error->status == PPM_OK; i++) {
+        const struct branch_geometry *branch = &staged->g.branches[i];
+        const struct ppm_shape both = {2 * staged->g.input.n,
+                                       stack_widest(&staged->pyramid->branches[i].stack),
+                                       branch->pooled_h, branch->pooled_w};
         ppm_shape_bytes(both, &bytes, error);
         most = size_max(most, bytes);
     }
     return most;
 }
 
-/* What stages_run and its caller allocate: two buffers for the widest layer of any branch; and
- * unless the layout is NCHW, transposed copies of x and of a result. */
+/* Room for the map that each pyramid of a network reads: pointers, then maps. */
+static float **place_inputs(const struct spec *spec, const struct ppm_shape *shapes,
+                            struct room *room)
+{
+    float **ret = room_take(room, spec->graph.count, sizeof *ret);
+    struct staged staged;
+    for (size_t at = 0; spec->is_network && next_pyramid(spec, shapes, &at, &staged);) {
+        const struct ppm_shape s = staged.g.input;
+        float *values = room_take(room, s.n * s.c * s.h * s.w, sizeof *values);
+        if (ret)
+            ret[staged.node] = values;
+    }
+    return ret;
+}
+
+float **stages_make_inputs(const struct spec *spec, const struct geometry *g,
+                           struct ppm_error *error)
+{
+    struct ppm_shape *shapes = shapes_create(&spec->graph, &g->sizes, error);
+    struct room room = {0};
+    float **ret = NULL;
+    if (!shapes)
+        return NULL;
+    place_inputs(spec, shapes, &room);
+    room = (struct room){.base = core_allocate(room.bytes, error)};
+    if (room.base)
+        ret = place_inputs(spec, shapes, &room);
+    free(shapes);
+    return ret;
+}
+
+/* What a run allocates for the stages: two buffers for the widest layer of any branch; and the maps
+ * that the pyramids of a network read, or unless the layout is NCHW, a transposed copy of x. And
+ * in other layouts, a transposed copy of a result. */
 static enum ppm_status count_working(struct ppm_stages *stages, const struct spec *spec,
-                                     const struct geometry *g, const struct ppm_tensor *x,
+                                     const struct ppm_shape *shapes, const struct ppm_tensor *x,
                                      struct ppm_error *error)
 {
-    size_t buffers = buffers_bytes(spec, g, error), turned = 0, bytes = 0;
+    size_t buffers = 0, turned = 0, bytes = 0;
+    struct staged staged;
+    struct room inputs = {0};
+    for (size_t at = 0; next_pyramid(spec, shapes, &at, &staged);)
+        buffers = size_max(buffers, buffers_bytes(&staged, error));
     for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++) {
         ppm_shape_bytes(stages->list[i].tensor.shape, &bytes, error);
         turned = size_max(turned, bytes);
@@ -92,6 +170,10 @@ static enum ppm_status count_working(struct ppm_stages *stages, const struct spe
     ppm_shape_bytes(x->shape, &bytes, error);
     if (x->layout == PPM_NCHW)
         turned = bytes = 0;
+    if (spec->is_network) {
+        place_inputs(spec, shapes, &inputs);
+        bytes = inputs.bytes;
+    }
     stages->working_bytes = size_plus(buffers, size_plus(turned, bytes));
     if (error->status == PPM_OK && stages->working_bytes == SIZE_MAX)
         refuse_size(error);
@@ -103,21 +185,22 @@ enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm
                                  struct ppm_stages *ret_stages, struct ppm_error *error)
 {
     const struct spec *spec = &model->spec;
+    const struct graph *graph = &spec->graph;
     const struct ppm_tensor x = {.shape = sizes->inputs[0], .layout = layout, .is_batch = is_batch};
+    struct ppm_shape *shapes;
+    struct staged staged;
     struct geometry g;
     *ret_stages = (struct ppm_stages){0};
-    if (geometry_of(spec, sizes, &g, error) != PPM_OK)
+    if (geometry_of(spec, sizes, &g, error) != PPM_OK ||
+        !(shapes = shapes_create(graph, sizes, error)))
         return error->status;
-    if (spec->pyramid->is_cascade)
-        add(ret_stages, "cascade", &x, x.shape, error);
-    for (size_t i = 0; i < spec->pyramid->branch_count && error->status == PPM_OK; i++)
-        add_branch(ret_stages, spec, &g, i, &x, error);
-    if (error->status == PPM_OK && geometry_has_output(spec, &g)) {
-        const size_t channels = spec->graph.nodes[spec->graph.output].layer.out_channels;
-        add(ret_stages, "head", &x, (struct ppm_shape){x.shape.n, channels, g.h, g.w}, error);
-    }
+    for (size_t at = 0; error->status == PPM_OK && next_pyramid(spec, shapes, &at, &staged);)
+        add_pyramid(ret_stages, &staged, &x, error);
+    if (error->status == PPM_OK && geometry_has_output(spec, &g))
+        add(ret_stages, "head", &x, shapes[graph->output], error);
     if (error->status == PPM_OK)
-        count_working(ret_stages, spec, &g, &x, error);
+        count_working(ret_stages, spec, shapes, &x, error);
+    free(shapes);
     return error->status;
 }
 
@@ -141,62 +224,69 @@ float *stages_head(const struct ppm_stages *stages)
 /* ---- the values ---- */
 
 /* result = branch i's layers over pooled, both NCHW. buffers: two, for the widest layer. */
-static void run_branch(const struct ppm_model *model, const struct geometry *g, size_t i,
-                       const struct run *run, const float *pooled, float *buffers, float *result)
+static void run_branch(const struct staged *staged, size_t i, const struct run *run,
+                       const float *pooled, float *buffers, float *result)
 {
-    const struct stack *stack = &model->spec.pyramid->branches[i].stack;
-    const struct branch_geometry *branch = &g->branches[i];
-    const size_t points = g->input.n * branch->pooled_h * branch->pooled_w;
+    const struct stack *stack = &staged->pyramid->branches[i].stack;
+    const struct branch_geometry *branch = &staged->g.branches[i];
+    const size_t n = staged->g.input.n, points = n * branch->pooled_h * branch->pooled_w;
     float *both[2] = {buffers, buffers + points * stack_widest(stack)};
     const float *last =
-        reference_stack(run, stack, pooled, g->input.n, branch->pooled_h, branch->pooled_w, both);
+        reference_stack(run, stack, pooled, n, branch->pooled_h, branch->pooled_w, both);
     if (!run_is_cancelled(run))
         run_copy(run, result, last, points * stack->out_channels);
 }
 
 /* Branch i over x [N, C, H, W]: its three results, the last one to upsampled. */
-static void run_round(const struct ppm_model *model, const struct geometry *g, size_t i,
-                      const struct run *run, const float *x, const struct ppm_stage *stages,
-                      float *buffers, float *upsampled)
+static void run_round(const struct staged *staged, size_t i, const struct run *run, const float *x,
+                      const struct ppm_stage *stages, float *buffers, float *upsampled)
 {
-    const struct spec *spec = &model->spec;
-    const struct branch_geometry *branch = &g->branches[i];
+    const struct pyramid *pyramid = staged->pyramid;
+    const struct branch_geometry *branch = &staged->g.branches[i];
+    const struct ppm_shape input = staged->g.input;
     float *pooled = stages[0].tensor.data, *result = stages[1].tensor.data;
-    const size_t n = g->input.n, channels = spec->pyramid->branches[i].stack.out_channels;
-    reference_pool(run, x, n * spec->channels, g->input.h, g->input.w, spec->pyramid->pool, branch,
-                   pooled);
-    run_branch(model, g, i, run, pooled, buffers, result);
+    const size_t channels = pyramid->branches[i].stack.out_channels;
+    reference_pool(run, x, input.n * input.c, input.h, input.w, pyramid->pool, branch, pooled);
+    run_branch(staged, i, run, pooled, buffers, result);
     if (!run_is_cancelled(run))
-        reference_stretch(run, result, n, channels, branch->pooled_h, branch->pooled_w,
-                          spec->pyramid->upsample, branch->target_h, branch->target_w, upsampled,
+        reference_stretch(run, result, input.n, channels, branch->pooled_h, branch->pooled_w,
+                          pyramid->upsample, branch->target_h, branch->target_w, upsampled,
                           channels * branch->target_h * branch->target_w);
 }
 
-static void run_rounds(const struct ppm_model *model, const struct geometry *g, const float *x,
-                       const struct run *run, const struct ppm_stages *stages, float *buffers)
+/* Fills in the stages of a pyramid over x, and returns those that follow. */
+static const struct ppm_stage *run_rounds(const struct staged *staged, const float *x,
+                                          const struct run *run, const struct ppm_stage *stages,
+                                          struct ppm_error *error)
 {
-    const struct ppm_stage *branches = stages->list;
-    const size_t count = model->spec.pyramid->branch_count;
-    if (model->spec.pyramid->is_cascade) {
-        float *cascade = (branches++)->tensor.data;
+    const size_t count = staged->pyramid->branch_count;
+    float *buffers = core_allocate(buffers_bytes(staged, error), error);
+    if (!buffers)
+        return stages;
+    if (staged->pyramid->is_cascade) {
+        float *cascade = (stages++)->tensor.data;
         for (size_t i = 0; i < count && !run_is_cancelled(run); i++, x = cascade)
-            run_round(model, g, i, run, x, &branches[IN_BRANCH * i], buffers, cascade);
+            run_round(staged, i, run, x, &stages[IN_BRANCH * i], buffers, cascade);
     }
     for (size_t i = 0; i < count && !run_is_cancelled(run); i++) {
-        const struct ppm_stage *own = &branches[IN_BRANCH * i];
-        run_round(model, g, i, run, x, own, buffers, own[2].tensor.data);
+        const struct ppm_stage *own = &stages[IN_BRANCH * i];
+        run_round(staged, i, run, x, own, buffers, own[2].tensor.data);
     }
+    free(buffers);
+    return stages + IN_BRANCH * count;
 }
 
-enum ppm_status stages_run(const struct ppm_model *model, const struct geometry *g, const float *x,
-                           const struct run *run, const struct ppm_stages *stages,
-                           struct ppm_error *error)
+enum ppm_status stages_run(const struct ppm_model *model, const struct geometry *g,
+                           const float *const *inputs, const struct run *run,
+                           const struct ppm_stages *stages, struct ppm_error *error)
 {
-    float *buffers = core_allocate(buffers_bytes(&model->spec, g, error), error);
-    if (!buffers)
-        return error->status;
-    run_rounds(model, g, x, run, stages, buffers);
-    free(buffers);
+    const struct spec *spec = &model->spec;
+    const struct ppm_stage *next = stages->list;
+    struct ppm_shape *shapes = shapes_create(&spec->graph, &g->sizes, error);
+    struct staged staged;
+    for (size_t at = 0; error->status == PPM_OK && next_pyramid(spec, shapes, &at, &staged);)
+        next = run_rounds(&staged, inputs[staged.node], run, next, error);
+    free(shapes);
     for (size_t i = 0; i < stages->count && error->status == PPM_OK && !run_is_cancelled(run); i++)
         tensor_to_layout(run, &stages->list[i].tensor, error);
     return error->status;

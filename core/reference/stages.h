@@ -6,10 +6,16 @@
 #include "core/model/model.h"
 #include "core/shape/geometry.h"
 
-/* Fills in all stages except the head, then converts all of them to their layout. x is NCHW. */
-enum ppm_status stages_run(const struct ppm_model *model, const struct geometry *g, const float *x,
-                           const struct run *run, const struct ppm_stages *stages,
+/* Room for the maps that the pyramids of a network read, for run.pyramid_inputs. NULL with
+ * PPM_NO_MEMORY on failure; freed with free(). */
+float **stages_make_inputs(const struct spec *spec, const struct geometry *g,
                            struct ppm_error *error);
+
+/* Fills in all stages except the head, then converts all of them to their layout. inputs[i] is the
+ * map, NCHW, that a pyramid reads which is the graph's node i. */
+enum ppm_status stages_run(const struct ppm_model *model, const struct geometry *g,
+                           const float *const *inputs, const struct run *run,
+                           const struct ppm_stages *stages, struct ppm_error *error);
 
 /* Room for the head's result. NULL: not wanted, or not a stage of its own. */
 float *stages_head(const struct ppm_stages *stages);

@@ -10,12 +10,11 @@
 static enum ppm_status geometry_of_network(const struct graph *graph, const struct ppm_sizes *sizes,
                                            struct geometry *ret, struct ppm_error *error)
 {
-    struct ppm_shape *shapes = malloc(graph->count * sizeof *shapes);
+    struct ppm_shape *shapes = shapes_create(graph, sizes, error);
     if (!shapes)
-        return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    if (shapes_of(graph, sizes, shapes, error) == PPM_OK)
-        *ret = (struct geometry){
-            .input = sizes->inputs[0], .h = shapes[graph->output].h, .w = shapes[graph->output].w};
+        return error->status;
+    *ret = (struct geometry){
+        .input = sizes->inputs[0], .h = shapes[graph->output].h, .w = shapes[graph->output].w};
     free(shapes);
     return error->status;
 }

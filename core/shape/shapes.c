@@ -5,6 +5,7 @@
 #include "core/shape/window_axis.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { WHERE_BYTES = NAME_BYTES + 64 };
 
@@ -202,4 +203,16 @@ enum ppm_status shapes_of(const struct graph *graph, const struct ppm_sizes *siz
         ret_shapes[i] = shape;
     }
     return error->status;
+}
+
+struct ppm_shape *shapes_create(const struct graph *graph, const struct ppm_sizes *sizes,
+                                struct ppm_error *error)
+{
+    struct ppm_shape *shapes = malloc(graph->count * sizeof *shapes);
+    if (!shapes)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    else if (shapes_of(graph, sizes, shapes, error) == PPM_OK)
+        return shapes;
+    free(shapes);
+    return NULL;
 }

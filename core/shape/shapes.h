@@ -20,4 +20,8 @@
 enum ppm_status shapes_of(const struct graph *graph, const struct ppm_sizes *sizes,
                           struct ppm_shape *ret_shapes, struct ppm_error *error);
 
+/* The same in memory that the caller frees. NULL on failure, also with PPM_NO_MEMORY. */
+struct ppm_shape *shapes_create(const struct graph *graph, const struct ppm_sizes *sizes,
+                                struct ppm_error *error);
+
 #endif

@@ -3,7 +3,6 @@
 #include "core/model/graph_read.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 /* State shared by the readers of entries. */
 struct network_reader {

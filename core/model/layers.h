@@ -28,10 +28,11 @@ enum {
  *     read_name       the options in JSON, and out_channels       layers_maps.c, layers_values.c,
  *                                                                 layers_windows.c
  *     reference_name  the layer as plain loops                    reference/reference_ops.h
- *     apply_name      the layer over a micro-panel of pixels      engine/pass.c (STACK_LAYERS)
+ *     apply_name      STACK_LAYERS: over a micro-panel of pixels  engine/pass.c
+ *     name_step       the others: a step of its own               engine/steps/step_rows.h
  *
- * Layers with weights also have a row in model.c. Only convolutions count in costs
- * (shape/costs.c).
+ * Layers with weights also have a row in layer_weights.c, those that change H and W one in
+ * shape/shapes.c. Only convolutions count in costs (shape/costs.c).
  */
 
 /* What a branch or a head may hold, and a pass applies to pixels while they are in cache: each

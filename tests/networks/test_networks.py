@@ -26,10 +26,10 @@ class Model:
         write_weights(folder / "weights.safetensors", self.tensors)
         self.config["weights"] = {"file": "weights.safetensors"}
 
-    def file(self, **output):
-        """-> its JSON, with these keys of the output"""
-        path = self.folder / f"{'-'.join(map(str, output.values())) or 'values'}.json"
-        path.write_text(model_text({**self.config, "output": {**self.config["output"], **output}}))
+    def file(self, kind, compute):
+        """-> its JSON"""
+        path, output = self.folder / f"{kind}-{compute}.json", {**self.config["output"], "as": kind}
+        path.write_text(model_text({**self.config, "compute": compute, "output": output}))
         return path
 
     def expected(self, size, dtype=torch.float64):
@@ -46,8 +46,8 @@ class Model:
         """-> (of y, of PyTorch's float32)"""
         return (difference(values, self.expected(size)) for values in (y, self.expected(size, torch.float32)))
 
-    def run(self, x, *options, **output):
-        return run(self.file(**output), x, self.folder, *options)
+    def run(self, x, *options, kind="values", compute="float32"):
+        return run(self.file(kind, compute), x, self.folder, *options)
 
 
 @pytest.fixture(scope="module", params=catalog.NETWORKS)
@@ -68,7 +68,7 @@ def test_engine(model, which):
     assert len(np.unique(labels)) > 3  # equal labels would prove nothing
     error, pytorchs = model.errors(model.run(x), size)
     assert error <= ERROR_MAX * pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
-    assert np.mean(model.run(x, **{"as": "argmax"}) == labels) >= EQUAL_MIN
+    assert np.mean(model.run(x, kind="argmax") == labels) >= EQUAL_MIN
 
 
 def test_reference(model):
@@ -84,6 +84,19 @@ def test_bits(model):
     y = model.run(x, "--threads", "2")
     assert y.tobytes() == model.run(x, "--threads", "1").tobytes()
     assert y[1:].tobytes() == model.run(x[1:]).tobytes()
+
+
+def test_bfloat16(model):
+    """A product's roundoff is 2 ** -9 instead of 2 ** -24."""
+    size = model.sizes[1]
+    try:
+        y = model.run(model.picture(size), compute="bfloat16")
+    except AssertionError as refusal:
+        if "or a CPU with AVX512_BF16" not in str(refusal):
+            raise
+        pytest.skip("this CPU has no bfloat16 products")
+    error, pytorchs = model.errors(y, size)
+    assert pytorchs < error <= ERROR_MAX * 2 ** 15 * pytorchs, f"{error:.1e}, PyTorch's float32 has {pytorchs:.1e}"
 
 
 def test_literal(model):

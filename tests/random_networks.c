@@ -304,8 +304,12 @@ static void add_collection(struct writer *w)
 
 static void put_output(struct writer *w)
 {
-    static const char *const outputs[] = {"", "", ", 'output': {'scale': 2}",
+    static const char *const outputs[] = {"",
+                                          "",
+                                          ", 'output': {'scale': 2}",
                                           ", 'output': {'size': [7, 19], 'upsample': 'half_pixel'}",
+                                          ", 'output': {'size': 'input', 'upsample': 'asymmetric'}",
+                                          ", 'output': {'scale': 3, 'trim': true, 'as': 'sigmoid'}",
                                           NULL};
     put(w, "%s, 'weights': {'random': %zu}}", pick_text(w, outputs), pick(w, 1000));
 }

@@ -63,6 +63,26 @@ Test(costs, folding_never_costs)
     }
 }
 
+/* Convs of any window and groups, on the maps that they make; a pyramid's on its grids; the rest
+ * counts for nothing. */
+Test(costs, flops_of_a_network)
+{
+    struct ppm_model *model = support_load_ok(
+        "{'input': {'channels': 4}, 'weights': {'random': 1}, 'network': [{'conv': {'channels': 6, "
+        "'kernel': [3, 5], 'stride': 2, 'padding': [1, 2]}}, {'batch_norm': {}}, 'gelu', "
+        "{'max_pool': {'window': 2}}, {'conv': {'channels': 12, 'groups': 3}}, {'conv': {'kernel': "
+        "3, 'padding': 1, 'groups': 12}}, {'pyramid': {'bins': [1, 2], 'branch': [{'conv': "
+        "{'channels': 5}}]}}, {'resize': {'scale': 3}}]}");
+    const struct ppm_costs costs = costs_ok(model, (struct ppm_shape){2, 4, 9, 16});
+    /* 9 x 16 -> 5 x 8 -> 2 x 4 */
+    const uint64_t stem = 2 * 40 * 6 * 4 * 15, groups = 2 * 8 * 12 * 2, depthwise = 2 * 8 * 12 * 9;
+    const uint64_t branches = 2 * (1 + 4) * 5 * 12;
+    cr_expect(costs.flops_literal == 2 * (stem + groups + depthwise + branches), "found %llu",
+              (unsigned long long)costs.flops_literal);
+    cr_expect(costs.output.h == 6 && costs.output.w == 12 && costs.output.c == 22);
+    ppm_model_free(model);
+}
+
 /* A cascade runs its branches twice. */
 Test(costs, flops_of_a_cascade)
 {

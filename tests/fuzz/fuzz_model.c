@@ -1,4 +1,5 @@
 /* fuzz_model.c - model JSON: an accepted model describes itself, and its sizes stay in bounds. */
+#include "core/model/program.h"
 #include "core/shape/geometry.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -79,13 +80,35 @@ static void check_geometry(const struct spec *spec)
 {
     static const size_t extents[] = {1, 2, 7, 60, 65537, SIZE_MAX};
     for (size_t i = 0; i < sizeof extents / sizeof *extents; i++) {
-        const struct ppm_sizes sizes = {
-            .inputs = {{1, spec->channels, extents[i], extents[i] / 2 + 1}}, .count = 1};
+        struct ppm_sizes sizes = {.count = spec->graph.input_count};
         struct geometry geometry;
         struct ppm_error error = {0};
+        for (size_t k = 0; k < sizes.count; k++)
+            sizes.inputs[k] = (struct ppm_shape){1, spec->graph.nodes[k].layer.out_channels,
+                                                 extents[i], extents[i] / 2 + 1};
         if (geometry_of(spec, &sizes, &geometry, &error) != PPM_OK)
             fuzz_check_error(&error);
     }
+}
+
+/* A step makes the output, and each reads what is stored before it. */
+static void check_program(const struct graph *graph)
+{
+    struct program program;
+    struct ppm_error error = {0};
+    FUZZ_CHECK(program_of(graph, &program, &error) == PPM_OK, "%s", error.text);
+    for (size_t i = 0; i < program.count; i++) {
+        const struct step *step = &program.steps[i];
+        FUZZ_CHECK(step->value < graph->count && program.is_stored[step->value], "step %zu", i);
+        for (size_t k = 0; k < step->read_count; k++)
+            FUZZ_CHECK(step->reads[k] < step->value && program.is_stored[step->reads[k]],
+                       "step %zu reads %zu", i, step->reads[k]);
+        FUZZ_CHECK(!step->is_section || section_channels(&step->section) ==
+                                            graph->nodes[step->value].layer.out_channels,
+                   "step %zu makes %zu channels", i, section_channels(&step->section));
+    }
+    FUZZ_CHECK(program.is_stored[graph->output], "the output is not stored");
+    program_release(&program);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -98,10 +121,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_graph(&spec.graph);
-    if (!spec.is_network) {
+    if (!spec.is_network)
         check_spec(&spec);
-        check_geometry(&spec);
-    }
+    check_geometry(&spec);
+    check_program(&spec.graph);
     FUZZ_CHECK(!strchr(spec.json, '\n'), "not on one line: %s", spec.json);
     FUZZ_CHECK(spec_read(fuzz_file(spec.json, strlen(spec.json)), &again, &again_error) == PPM_OK,
                "%s: %s", spec.json, again_error.text);

@@ -26,6 +26,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .compute_share = model->compute_share,
         .compute_error = model->compute_error,
         .layer_count = describe_layers(model, NULL, NULL),
+        .step_count = spec_is_literal(spec) ? 0 : model->program.count + 1,
         .warm_up = spec->warm_up,
         .warm_up_count = spec->warm_up_count,
     };

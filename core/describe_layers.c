@@ -1,6 +1,5 @@
 /* describe_layers.c - see describe_layers.h. */
 #include "core/describe_layers.h"
-#include "core/layer_text.h"
 #include "core/plan/choice.h"
 #include "core/shape/costs.h"
 
@@ -25,6 +24,14 @@ static void add_name(struct text *text, const struct node *node)
         text_add(text, "%s", node->name);
     else
         text_add(text, "network[%zu]", node->entry);
+}
+
+void describe_where(const struct node *node, struct text *text)
+{
+    const struct layer *layer = &node->layer;
+    add_name(text, node);
+    if (*layer->weights_name && !layer->name_is_default)
+        text_add(text, " %s", layer->weights_name);
 }
 
 /* ---- lines ---- */
@@ -157,11 +164,9 @@ static void describe_node(struct describer *describer, size_t i)
     struct ppm_layer_info info = info_of(layer, describer->shapes ? &describer->shapes[i] : NULL);
     struct text where = {info.where, sizeof info.where, 0}, what = {info.what, sizeof info.what, 0};
     if (is_network)
-        add_name(&where, node);
+        describe_where(node, &where);
     else
         text_add(&where, "head");
-    if (is_network && *layer->weights_name && !layer->name_is_default)
-        text_add(&where, " %s", layer->weights_name);
     layer_text(layer, &what);
     if (layer->kind == LAYER_RESIZE && layer->target == RESIZE_LIKE) {
         text_add(&what, ", like ");

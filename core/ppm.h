@@ -188,7 +188,9 @@ struct ppm_model_info {
                            * load; near 1 or above, it does not pay. 0 for float32 */
     struct ppm_compute_error compute_error; /* bfloat16: measured at load */
     size_t layer_count;                     /* for ppm_model_layers */
-    const struct ppm_sizes *warm_up;        /* to prepare for before the first request */
+    size_t step_count; /* for ppm_model_steps: at least 2; 0 for a model that is only computed by
+                        * the literal graph */
+    const struct ppm_sizes *warm_up; /* to prepare for before the first request */
     size_t warm_up_count;
 };
 void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_info);
@@ -232,6 +234,19 @@ struct ppm_layer_info {
  * shape and flops are 0. PPM_UNFIT and PPM_TOO_LARGE as for ppm_model_costs, or PPM_NO_MEMORY. */
 enum ppm_status ppm_model_layers(const struct ppm_model *model, const struct ppm_sizes *sizes,
                                  struct ppm_layer_info *ret_layers, struct ppm_error *error);
+
+/* One step of a run: what is computed together (ARCHITECTURE.md). */
+struct ppm_step_info {
+    char where[280];   /* of its first layer, as in struct ppm_layer_info; the last is "output" */
+    char what[224];    /* "conv 1x1 64 -> 256, no bias, batch_norm folded, product + add + relu" */
+    uint64_t flops;    /* of its convolutions, for the given sizes, folded */
+    bool is_effective; /* it multiplies less than that: Winograd does, for one */
+};
+
+/* Fills in ppm_model_info.step_count of them, in the order in which they are computed. PPM_UNFIT
+ * and PPM_TOO_LARGE as for ppm_model_costs, or PPM_NO_MEMORY. */
+enum ppm_status ppm_model_steps(const struct ppm_model *model, const struct ppm_sizes *sizes,
+                                struct ppm_step_info *ret_steps, struct ppm_error *error);
 
 /* ---- computing ----------------------------------------------------------------------------- */
 
@@ -310,7 +325,9 @@ struct ppm_run_options {
     bool (*is_cancelled)(void *context);
     void *cancel_context;
     struct ppm_stage_times *ret_times; /* may be NULL */
-    size_t output_h, output_w;         /* as in struct ppm_sizes */
+    double *ret_step_ms; /* [ppm_model_info.step_count] wall-clock milliseconds; NULL: not wanted.
+                          * The literal graph does not fill it in. */
+    size_t output_h, output_w; /* as in struct ppm_sizes */
     /* Made for this model and these sizes. NULL: the run makes its own. */
     struct ppm_plan *plan;
     /* Memory for intermediate results, aligned to 64 bytes; ppm_costs.scratch_bytes are enough. If

@@ -83,6 +83,7 @@ static struct run run_of(const struct ppm_run_options *options, atomic_bool *is_
                         .pooling = options->pooling,
                         .scratch = options->scratch,
                         .scratch_bytes = options->scratch_bytes,
+                        .step_ms = options->ret_step_ms,
                         .head = stages_head(options->stages)};
 }
 

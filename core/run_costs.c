@@ -1,7 +1,7 @@
 /* run_costs.c - what a run takes: FLOPs, time and memory. */
 #include "core/engine/engine.h"
 #include "core/engine/pooling.h"
-#include "core/plan/plan.h"
+#include "core/plan/step_flops.h"
 #include "core/reference/reference.h"
 #include "core/shape/costs.h"
 #include "core/shape/shapes.h"
@@ -19,6 +19,15 @@ static enum ppm_status count_literal(const struct spec *spec, const struct geome
     return error->status;
 }
 
+/* As its plan folds the branches of its pyramids. */
+static uint64_t network_folded_flops(const struct plan *plan, size_t n)
+{
+    uint64_t flops = 0;
+    for (size_t i = 0; i < plan->program->count; i++)
+        flops = size_plus(flops, step_flops(plan, i, n));
+    return flops;
+}
+
 static enum ppm_status count_planned(const struct ppm_model *model, const struct geometry *g,
                                      enum ppm_layout layout, int threads, struct ppm_costs *costs,
                                      struct ppm_error *error)
@@ -26,6 +35,8 @@ static enum ppm_status count_planned(const struct ppm_model *model, const struct
     struct ppm_plan *plan = plan_outline(model, g, error);
     if (!plan)
         return error->status;
+    if (model->spec.is_network)
+        costs->flops_folded = network_folded_flops(&plan->plan, g->input.n);
     costs->plan_bytes = plan->bytes;
     costs->scratch_bytes = engine_scratch_bytes(plan, g->input.n, layout, threads);
     costs->working_bytes =
@@ -41,7 +52,7 @@ static enum ppm_status count_network_flops(const struct spec *spec, const struct
     if (!shapes)
         return ppm_fail(error, PPM_NO_MEMORY, "out of memory");
     if (shapes_of(&spec->graph, &g->sizes, shapes, error) == PPM_OK)
-        costs->flops_literal = costs->flops_folded = costs_graph_flops(&spec->graph, shapes);
+        costs->flops_literal = costs_graph_flops(&spec->graph, shapes);
     free(shapes);
     return error->status;
 }

@@ -189,6 +189,55 @@ Test(cli_commands, bench_prints_one_object_with_every_field)
     live_output_free(&output);
 }
 
+#define NETWORK_MODEL "configs/models/small-network.json"
+
+/* Lines after the heading of the steps. */
+static size_t steps_printed(const char *steps)
+{
+    struct live_output output = live_run(LIST("bench", "--model", NETWORK_MODEL, "--shape",
+                                              "1,3,64,64", "--seconds", "1", "--steps", steps),
+                                         NULL);
+    size_t lines = 0;
+    cr_assert(output.status == 0, "%s", output.err);
+    const char *at = strstr(output.out, "\nthe longest ");
+    for (at = at ? at + 1 : ""; (at = strchr(at, '\n')); at++)
+        lines++;
+    live_output_free(&output);
+    return lines;
+}
+
+Test(cli_commands, bench_shows_the_longest_steps_of_a_network)
+{
+    enum { HEADING = 2 };
+    struct live_output output = live_run(
+        LIST("bench", "--model", NETWORK_MODEL, "--shape", "1,3,64,64", "--seconds", "1", "--json"),
+        NULL);
+    json_t *root = json_loads(output.out, JSON_REJECT_DUPLICATES, NULL), *step;
+    const json_t *steps = json_object_get(root, "steps");
+    double flops = 0;
+    size_t i;
+    cr_assert(json_array_size(steps) > 3, "%s%s", output.out, output.err);
+    json_array_foreach(steps, i, step)
+    {
+        const char *where, *what;
+        double ms, rate;
+        json_int_t count;
+        int is_effective;
+        cr_assert(json_unpack(step, "{s:s, s:s, s:F, s:I, s:F, s:b !}", "where", &where, "what",
+                              &what, "median_ms", &ms, "flops", &count, "gflops", &rate,
+                              "is_effective", &is_effective) == 0,
+                  "%s", output.out);
+        cr_expect(ms >= 0 && (rate > 0) == (count > 0 && ms > 0), "%s: %s", where, what);
+        flops += (double)count;
+    }
+    cr_expect(flops == json_number_value(json_object_get(root, "flops_folded")), "%s", output.out);
+    cr_expect(steps_printed("2") == HEADING + 2);
+    cr_expect(steps_printed("0") == 0);
+    cr_expect(steps_printed("1000") == HEADING + json_array_size(steps));
+    json_decref(root);
+    live_output_free(&output);
+}
+
 Test(cli_commands, bench_measures_the_reference_too)
 {
     struct live_output output = live_run(LIST("bench", "--model", LISTING1_MODEL, "--shape",

@@ -126,6 +126,92 @@ Test(describe, a_network_with_its_sizes)
     }
 }
 
+/* The steps of that network: what is computed together, and how often it multiplies. */
+Test(describe, steps_of_a_network)
+{
+    static const struct {
+        const char *where, *what;
+        uint64_t flops;
+        bool is_effective;
+    } expected[] = {
+        {"first", "conv 3x3 8 -> 32, padding 0, taps + relu", 2 * 18 * 22 * 8 * 32 * 9, false},
+        {"network[2] a.b",
+         "conv 3x3 32 -> 32, batch_norm folded, Winograd F(4x4, 3x3) + add + relu",
+         2 * 18 * 22 * 9216, true},
+        {"network[6]", "max_pool 2x2", 0, false},
+        {"network[8]", "pyramid, bins 1 + conv 1x1 36 -> 8, product",
+         2 * (99 * 32 * 8 + 32 * 4 + 4 * 8 + 99 * 8), false},
+        {"output", "argmax, stretched to 20x24", 0, false},
+    };
+    struct ppm_step_info steps[COUNT(expected)];
+    struct ppm_model_info info;
+    struct ppm_error error = {0};
+    struct ppm_model *model = support_load_ok(
+        "{'name': 'n', 'input': {'channels': 8}, 'weights': {'random': 1}, 'network': ["
+        " {'conv': {'channels': 32, 'kernel': 3}, 'name': 'first'}, {'relu': {}, 'name': 'stem'},"
+        " {'conv': {'channels': 32, 'kernel': 3, 'padding': 1, 'weights': 'a.b'}},"
+        " {'batch_norm': {}, 'name': 'c'}, {'add': ['c', 'stem']}, 'relu',"
+        " {'max_pool': {'window': 2}},"
+        " {'pyramid': {'bins': [1], 'branch': [{'conv': {'channels': 4}}]}},"
+        " {'conv': {'channels': 8}}], 'output': {'size': 'input', 'as': 'argmax'}}");
+    ppm_model_info(model, &info);
+    cr_assert(info.step_count == COUNT(expected), "%zu steps", info.step_count);
+    cr_assert(ppm_model_steps(model, SIZES(1, 8, 20, 24), steps, &error) == PPM_OK, "%s",
+              error.text);
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        cr_expect_str_eq(steps[i].where, expected[i].where);
+        cr_expect_str_eq(steps[i].what, expected[i].what);
+        cr_expect(steps[i].flops == expected[i].flops, "%s: %" PRIu64 ", not %" PRIu64,
+                  steps[i].where, steps[i].flops, expected[i].flops);
+        cr_expect(steps[i].is_effective == expected[i].is_effective, "%s", steps[i].where);
+    }
+    cr_expect(ppm_model_steps(model, SIZES(1, 8, 1, 1), steps, &error) == PPM_UNFIT);
+    ppm_model_free(model);
+}
+
+/* Of a model of one pyramid, the steps count what the whole does. */
+Test(describe, flops_of_steps_are_those_of_the_model)
+{
+    struct ppm_model *model =
+        support_load_ok("{'input': {'channels': 64}, 'bins': [1, 2, 3, 6], 'branch': ['conv'],"
+                        " 'head': [{'conv': {'channels': 9, 'kernel': 3}}, 'relu',"
+                        " {'conv': {'channels': 5}}], 'weights': {'random': 1}}");
+    struct ppm_step_info steps[2];
+    struct ppm_costs costs;
+    struct ppm_error error = {0};
+    cr_assert(ppm_model_steps(model, SIZES(3, 64, 21, 17), steps, &error) == PPM_OK);
+    cr_assert(ppm_model_costs(model, SIZES(3, 64, 21, 17), PPM_NCHW, 1, &costs, &error) == PPM_OK);
+    cr_expect(steps[0].flops == costs.flops_folded && costs.flops_folded < costs.flops_literal);
+    ppm_model_free(model);
+}
+
+/* A run notes the time of each step. */
+Test(describe, steps_are_timed)
+{
+    struct ppm_model *model = support_load_ok(
+        "{'input': {'channels': 2}, 'weights': {'random': 1}, 'network': ['conv', 'relu',"
+        " {'max_pool': {'window': 2}}, {'adaptive_avg_pool': {'bins': 2}}, {'resize': {'scale': "
+        "2}},"
+        " 'softmax']}");
+    struct ppm_model_info info;
+    float values[2 * 9 * 9] = {0};
+    const struct ppm_tensor x = {.shape = {1, 2, 9, 9}, .is_batch = true, .data = values};
+    for (int threads = 1; threads <= 3; threads += 2) {
+        double ms[] = {-1, -1, -1, -1, -1, -1, -1};
+        struct ppm_tensor y = {0};
+        struct ppm_error error = {0};
+        const struct ppm_run_options options = {.threads = threads, .ret_step_ms = ms};
+        ppm_model_info(model, &info);
+        cr_assert(info.step_count >= 4 && info.step_count < COUNT(ms), "%zu", info.step_count);
+        cr_assert(ppm_run(model, &x, &options, &y, &error) == PPM_OK, "%s", error.text);
+        for (size_t i = 0; i < info.step_count; i++)
+            cr_expect(ms[i] >= 0, "step %zu of %zu", i, info.step_count);
+        cr_expect(ms[info.step_count] == -1, "written beyond the last step");
+        ppm_tensor_free(&y);
+    }
+    ppm_model_free(model);
+}
+
 /* Names as long as they may be: what does not fit is left out. */
 Test(describe, lines_end_where_they_must)
 {

@@ -18,7 +18,8 @@ struct run {
     const struct ppm_pooling *pooling; /* the engine's, begun before the run; NULL: none */
     void *scratch;                     /* the engine's; NULL: allocated for the run */
     size_t scratch_bytes;
-    float *head; /* room for the head's result, NCHW; NULL: not wanted, or no output stage */
+    double *step_ms; /* [steps + 1] times, the output stage's last; NULL: not wanted */
+    float *head;     /* room for the head's result, NCHW; NULL: not wanted, or no output stage */
     /* [nodes] of a network: room for the map that a pyramid reads, NCHW; NULL: none is wanted */
     float *const *pyramid_inputs;
 };

@@ -240,19 +240,32 @@ static void keep_pyramid_input(const struct engine_run *of, const struct section
 #pragma omp barrier
 }
 
+/* The master's time since *at_s is that of a step. */
+static void note_step(const struct engine_run *of, size_t index, double *at_s)
+{
+    if (!of->run->step_ms)
+        return;
+    const double now_s = threads_now_s();
+    of->run->step_ms[index] = 1e3 * (now_s - *at_s);
+    *at_s = now_s;
+}
+
 static void run_steps(const struct engine_run *of)
 {
     const struct plan *plan = of->plan;
+    double at_s = threads_now_s();
     transpose_inputs(of);
     for (size_t i = 0; i < plan->program->count; i++) {
-        if (!plan->steps[i].step->is_section) {
+        if (plan->steps[i].step->is_section) {
+            const struct section_run section = section_run_of(of, &plan->steps[i]);
+            if (of->run->pyramid_inputs && section.plan->section->pyramid)
+                keep_pyramid_input(of, section.plan->section);
+            section_run(&section, of->shared);
+        } else {
             run_own(of, i);
-            continue;
         }
-        if (of->run->pyramid_inputs && plan->steps[i].step->section.pyramid)
-            keep_pyramid_input(of, &plan->steps[i].step->section);
-        const struct section_run section = section_run_of(of, &plan->steps[i]);
-        section_run(&section, of->shared);
+#pragma omp master
+        note_step(of, i, &at_s);
     }
 }
 
@@ -280,7 +293,10 @@ static void take_part(const struct engine_run *of, double *ret_steps_end_s)
     run_steps(of);
 #pragma omp master
     *ret_steps_end_s = threads_now_s();
+    double at_s = threads_now_s();
     run_output(of);
+#pragma omp master
+    note_step(of, of->plan->program->count, &at_s);
     simd->end(before);
 }
 

@@ -2,6 +2,7 @@
 #include "server/commands/command_bench.h"
 #include "server/base/buffers.h"
 #include "server/base/clock.h"
+#include "server/commands/bench_steps.h"
 #include "server/commands/common.h"
 #include "server/config/arguments.h"
 #include "server/observe/progress.h"
@@ -12,12 +13,19 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { RUNS_MAX = 100000, RUNS_MIN = 3 };
+enum { RUNS_MAX = 100000, RUNS_MIN = 3, STEPS_SHOWN = 10 };
 
 struct measurement {
     double *total_ms;
     struct ppm_stage_times *stages;
     size_t runs;
+    struct bench_steps steps;
+};
+
+/* How the result is printed. */
+struct report {
+    bool as_json;
+    size_t steps; /* at most so many of a network, the longest first */
 };
 
 /* Values like those of a feature map: of both signs, at most 1. */
@@ -90,6 +98,7 @@ static enum ppm_status measure(struct subject *subject, double seconds, struct m
     const double start_s = clock_now_s();
     while (ret->runs < RUNS_MAX && (ret->runs < RUNS_MIN || clock_now_s() - start_s < seconds)) {
         subject->options.ret_times = &ret->stages[ret->runs];
+        subject->options.ret_step_ms = bench_steps_next(&ret->steps);
         if (run_once(subject, &ret->total_ms[ret->runs], error) != PPM_OK)
             return error->status;
         ret->runs++;
@@ -130,6 +139,13 @@ static json_t *stages_json(const struct measurement *m, double share, double *bu
         json_object_set_new(ret, stages[k].name, json_real(quantile(buffer, m->runs, share)));
     }
     return ret;
+}
+
+/* Networks are shown by steps. */
+static void add_steps(json_t *result, const struct bench_steps *steps)
+{
+    if (steps->kept > 0)
+        json_object_set_new(result, "steps", bench_steps_json(steps));
 }
 
 static json_t *result_json(const struct subject *subject, const struct measurement *m,
@@ -173,19 +189,22 @@ static void print_value(const char *name, const json_t *value)
     }
 }
 
-static void print_text(const json_t *result)
+static void print_text(const json_t *result, size_t steps)
 {
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)result, name, value)
     {
+        if (strcmp(name, "steps") == 0)
+            continue;
         printf("%-14s ", name);
         print_value(name, value);
         putchar('\n');
     }
+    bench_steps_print(json_object_get(result, "steps"), steps);
 }
 
-static enum ppm_status bench(struct subject *subject, double seconds, bool as_json,
+static enum ppm_status bench(struct subject *subject, double seconds, const struct report *report,
                              struct ppm_error *error)
 {
     struct measurement m = {.total_ms = malloc(RUNS_MAX * sizeof *m.total_ms),
@@ -194,16 +213,21 @@ static enum ppm_status bench(struct subject *subject, double seconds, bool as_js
     json_t *result = NULL;
     if (!m.total_ms || !m.stages || !buffer)
         ppm_fail(error, PPM_NO_MEMORY, "out of memory");
-    else if (make_inputs(subject, error) == PPM_OK &&
+    else if ((subject->options.reference ||
+              bench_steps_begin(&m.steps, subject->model, &subject->sizes, error) == PPM_OK) &&
+             make_inputs(subject, error) == PPM_OK &&
              measure(subject, seconds, &m, error) == PPM_OK)
         result = result_json(subject, &m, buffer);
-    if (result && as_json)
+    if (result)
+        add_steps(result, &m.steps);
+    if (result && report->as_json)
         json_dumpf(result, stdout, JSON_REAL_PRECISION(6));
     else if (result)
-        print_text(result);
-    if (result && as_json)
+        print_text(result, report->steps);
+    if (result && report->as_json)
         putchar('\n');
     json_decref(result);
+    bench_steps_release(&m.steps);
     free(m.total_ms);
     free(m.stages);
     free(buffer);
@@ -213,20 +237,23 @@ static enum ppm_status bench(struct subject *subject, double seconds, bool as_js
 enum ppm_status command_bench(int count, char *const *arguments, struct ppm_error *error)
 {
     const char *path = NULL, *shape = NULL, *size = NULL, *threads_text = NULL,
-               *seconds_text = NULL;
-    bool reference = false, as_json = false;
+               *seconds_text = NULL, *steps_text = NULL;
+    bool reference = false;
+    struct report report = {.steps = STEPS_SHOWN};
     const struct argument table[] = {{"--model", &path, NULL, true},
                                      {"--shape", &shape, NULL, true},
                                      {"--size", &size, NULL, false},
                                      {"--threads", &threads_text, NULL, false},
                                      {"--seconds", &seconds_text, NULL, false},
+                                     {"--steps", &steps_text, NULL, false},
                                      {"--reference", NULL, &reference, false},
-                                     {"--json", NULL, &as_json, false},
+                                     {"--json", NULL, &report.as_json, false},
                                      {0}};
     size_t threads = (size_t)ppm_default_threads(), seconds = 3;
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
         arguments_number("--threads", threads_text, 1, 1024, &threads, error) != PPM_OK ||
-        arguments_number("--seconds", seconds_text, 1, 86400, &seconds, error) != PPM_OK)
+        arguments_number("--seconds", seconds_text, 1, 86400, &seconds, error) != PPM_OK ||
+        arguments_number("--steps", steps_text, 0, 100000, &report.steps, error) != PPM_OK)
         return error->status;
     struct subject subject = {.options = {.threads = (int)threads, .reference = reference}};
     struct ppm_model *model = command_load_model(path, error);
@@ -234,7 +261,7 @@ enum ppm_status command_bench(int count, char *const *arguments, struct ppm_erro
     if (model && command_read_sizes(shape, size, &subject.sizes, error) == PPM_OK) {
         subject.options.output_h = subject.sizes.output_h;
         subject.options.output_w = subject.sizes.output_w;
-        bench(&subject, (double)seconds, as_json, error);
+        bench(&subject, (double)seconds, &report, error);
     }
     for (size_t i = 0; i < subject.sizes.count; i++)
         ppm_tensor_free(&subject.inputs[i]);

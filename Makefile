@@ -226,12 +226,12 @@ demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, 
 example: $(PROGRAM) $(call setup,example) ## Label an image with a whole PSPNet; ARGS="--side 233" is faster
 	$(Q)examples/pspnet.py --server $(PROGRAM) $(ARGS)
 
+BENCHES := $(OBJ)/bench
 .PHONY: bench
 bench: $(PROGRAM) $(BENCHES)/peak $(call setup,bench) ## Time each stage next to the FMA peak; ARGS="A --threads 1"
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_PEAK=$(BENCHES)/peak bench/run $(ARGS)
 
-BENCHES := $(OBJ)/bench
-NPM     := $(if $(shell command -v npm 2>&1),,npm)
+NPM := $(if $(shell command -v npm 2>&1),,npm)
 
 # build/npm/NAME@VERSION/package.json: that npm package, installed without running its scripts.
 build/npm/%/package.json: | $(call setup,$(NPM))

@@ -42,11 +42,19 @@ def config_of(name, is_test=False):
     return network.write(name, **{**network.options, **(network.test if is_test else {})})
 
 
+def pictures(config, seed, count, size):
+    """-> {name: tensor} for each input, each half as large as the one before it, as a backbone's stages are"""
+    inputs = config.get("inputs") or {"x": config["input"]}
+    return {key: drawn.picture(f"{seed}/{key}", count, given["channels"], *(-(-n // 2 ** i) for n in size))
+            for i, (key, given) in enumerate(inputs.items())}
+
+
 def made(name, is_test=False):
     """-> (its JSON without a weights file, {tensor: array}), with random weights"""
-    config, x = config_of(name, is_test), drawn.picture(name, 2, 3, *NETWORKS[name].sizes[0])
-    tensors = drawn.draw(config, name, x)
-    drawn.center(config, tensors, x)
+    config = config_of(name, is_test)
+    inputs = pictures(config, name, 2, NETWORKS[name].sizes[0])
+    tensors = drawn.draw(config, name, inputs)
+    drawn.center(config, tensors, inputs)
     return config, tensors
 
 

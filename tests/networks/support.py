@@ -29,14 +29,13 @@ def model_text(config):
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def run(model, x, folder, *options):
-    """-> what ppm-server computes from x, or from {name: x}; options: of its command run"""
-    inputs = x if isinstance(x, dict) else {"": x}
+def run(model, inputs, folder, *options):
+    """-> what ppm-server computes from {name: x}; options: of its command run"""
     arguments = []
-    for name, values in inputs.items():
-        file = folder / f"{name or 'x'}.npy"
-        np.save(file, np.ascontiguousarray(values, np.float32))
-        arguments += ["--input", f"{name}={file}" if name else file]
+    for name, x in inputs.items():
+        np.save(folder / f"{name}.npy", x)
+        file = str(folder / f"{name}.npy")
+        arguments += ["--input", file if len(inputs) == 1 else f"{name}={file}"]
     done = subprocess.run([SERVER, "run", "--model", model, *arguments, "--output", folder / "y.npy", *options],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

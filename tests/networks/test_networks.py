@@ -3,7 +3,6 @@
 The expected values are float64's. PyTorch's own float32 has an error too, and ppm-server's may be a few times that.
 """
 import catalog
-import drawn
 import numpy as np
 import pytest
 import torch
@@ -33,21 +32,21 @@ class Model:
         return path
 
     def expected(self, size, dtype=torch.float64):
-        """-> what PyTorch computes from picture(size)"""
+        """-> what PyTorch computes from inputs(size)"""
         if (size, dtype) not in self.known:
-            x = torch.from_numpy(self.picture(size))
-            self.known[size, dtype] = Literal(self.config, self.tensors, dtype)(x).numpy()
+            self.known[size, dtype] = Literal(self.config, self.tensors, dtype)(self.inputs(size)).numpy()
         return self.known[size, dtype]
 
-    def picture(self, size, count=1):
-        return drawn.picture(f"{self.name}/{size}", count, 3, *size).numpy()
+    def inputs(self, size, count=1):
+        return catalog.pictures(self.config, f"{self.name}/{size}", count, size)
 
     def errors(self, y, size):
         """-> (of y, of PyTorch's float32)"""
         return (difference(values, self.expected(size)) for values in (y, self.expected(size, torch.float32)))
 
-    def run(self, x, *options, kind="values", compute="float32"):
-        return run(self.file(kind, compute), x, self.folder, *options)
+    def run(self, inputs, *options, kind="values", compute="float32"):
+        arrays = {name: x.numpy() for name, x in inputs.items()}
+        return run(self.file(kind, compute), arrays, self.folder, *options)
 
 
 @pytest.fixture(scope="module", params=catalog.NETWORKS)
@@ -64,33 +63,33 @@ def difference(y, expected):
 @pytest.mark.parametrize("which", (0, 1))
 def test_engine(model, which):
     size = model.sizes[which]
-    x, labels = model.picture(size), model.expected(size).argmax(1, keepdims=True)
+    inputs, labels = model.inputs(size), model.expected(size).argmax(1, keepdims=True)
     assert len(np.unique(labels)) > 3  # equal labels would prove nothing
-    error, pytorchs = model.errors(model.run(x), size)
+    error, pytorchs = model.errors(model.run(inputs), size)
     assert error <= ERROR_MAX * pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
-    assert np.mean(model.run(x, kind="argmax") == labels) >= EQUAL_MIN
+    assert np.mean(model.run(inputs, kind="argmax") == labels) >= EQUAL_MIN
 
 
 def test_reference(model):
     """The literal graph sums in double precision, and is nearer than PyTorch's float32."""
     size = model.sizes[1]
-    error, pytorchs = model.errors(model.run(model.picture(size), "--reference"), size)
+    error, pytorchs = model.errors(model.run(model.inputs(size), "--reference"), size)
     assert error <= pytorchs, f"{error:.1e}, PyTorch's is {pytorchs:.1e}"
 
 
 def test_bits(model):
     """Neither the number of threads nor the other maps of a batch change a bit."""
-    x = model.picture(model.sizes[1], 2)
-    y = model.run(x, "--threads", "2")
-    assert y.tobytes() == model.run(x, "--threads", "1").tobytes()
-    assert y[1:].tobytes() == model.run(x[1:]).tobytes()
+    inputs = model.inputs(model.sizes[1], 2)
+    y = model.run(inputs, "--threads", "2")
+    assert y.tobytes() == model.run(inputs, "--threads", "1").tobytes()
+    assert y[1:].tobytes() == model.run({name: x[1:] for name, x in inputs.items()}).tobytes()
 
 
 def test_bfloat16(model):
     """A product's roundoff is 2 ** -9 instead of 2 ** -24."""
     size = model.sizes[1]
     try:
-        y = model.run(model.picture(size), compute="bfloat16")
+        y = model.run(model.inputs(size), compute="bfloat16")
     except AssertionError as refusal:
         if "or a CPU with AVX512_BF16" not in str(refusal):
             raise
@@ -103,5 +102,5 @@ def test_literal(model):
     """What the tests above expect is what the network's own definition computes."""
     size = model.sizes[1]
     module = catalog.module_of(model.name, model.tensors, is_test=True).double()
-    y = module(torch.from_numpy(model.picture(size)).double()).numpy()
+    y = module(*(x.double() for x in model.inputs(size).values())).numpy()
     assert difference(y, model.expected(size)) < 1e-13

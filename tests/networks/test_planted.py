@@ -4,6 +4,7 @@ Cases that stretch maps are left out: where a weight is 0 up to rounding, 0 * In
 """
 import json
 
+import cases
 import drawn
 import golden
 import numpy as np
@@ -12,8 +13,8 @@ import torch
 from support import model_text, run, write_weights
 
 TOLERANCE = 1e-5  # of the largest finite value
-CASES = [name for name, row in golden.CASES.items()
-         if not any(word in json.dumps(row["config"]) for word in ("resize", "pyramid", "output"))]
+CASES = [name for name, row in cases.CASES.items()
+         if not any(word in json.dumps(row["config"]) for word in ("resize", "pyramid", "output", "inputs"))]
 
 torch.set_grad_enabled(False)
 
@@ -25,14 +26,16 @@ def kinds(y):
 
 @pytest.mark.parametrize("name", CASES)
 def test_planted(tmp_path, name):
-    x, config, tensors = golden.made(name)
+    inputs, config, tensors = golden.made(name)
     (tmp_path / "config.json").write_text(model_text(config))
     if tensors:
         write_weights(tmp_path / "weights.safetensors", tensors)
     for value in (np.nan, np.inf, -np.inf):
-        planted = x.copy()
-        planted.flat[drawn.stream(f"{name}/{value}").integers(x.size)] = value
-        expected, y = golden.answer(config, tensors, planted), run(tmp_path / "config.json", planted, tmp_path)
+        planted = {key: x.copy() for key, x in inputs.items()}
+        for key, x in planted.items():
+            x.flat[drawn.stream(f"{name}/{key}/{value}").integers(x.size)] = value
+        expected = golden.answer(name, config, tensors, planted)
+        y = run(tmp_path / "config.json", planted, tmp_path)
         assert (kinds(y) == kinds(expected)).all(), f"{value}: {kinds(y)}, not {kinds(expected)}"
         finite = np.isfinite(expected)
         off = np.abs(y[finite] - expected[finite]).max(initial=0)

@@ -92,3 +92,12 @@ class UPerNet(nn.Module):
 
     def forward(self, image):
         return stretch(self.decode_head(self.backbone.features(image)), image)
+
+
+class HeadAlone(nn.Module):
+    def __init__(self, base=64, width=512, classes=150):
+        super().__init__()
+        self.decode_head = Head([4 * base, 8 * base, 16 * base, 32 * base], width, classes)
+
+    def forward(self, *maps):
+        return F.interpolate(self.decode_head(maps), scale_factor=4, mode="bilinear", align_corners=False)

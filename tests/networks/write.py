@@ -11,7 +11,6 @@ import pathlib
 import warnings
 
 import catalog
-import drawn
 import numpy as np
 import torch
 from literal import Literal, pair
@@ -75,7 +74,9 @@ def main():
             "weights": {"file": f"{args.name}.safetensors"}}
     file.with_suffix(".json").write_text(model_text(text))
     if args.onnx:
-        x = drawn.picture(f"{args.name}/x", 1, 3, *args.onnx)
+        x, *others = catalog.pictures(config, f"{args.name}/x", 1, args.onnx).values()
+        if others:
+            parser.error(f"--onnx: {args.name} has several inputs")
         np.save(args.folder / "x.npy", x.numpy())
         write_onnx(file.with_suffix(".onnx"), text, tensors, x)
 

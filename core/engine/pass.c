@@ -136,7 +136,9 @@ static void add_residual(const struct pass *pass, size_t layers_done,
     const size_t stride = map_pixel_stride(from);
     for (size_t c = 0; c < pass->ret_channels; c++, x += width) {
         const float *pixel = map_at(from, pixels->n, c) + pixels->first * stride;
-        for (size_t j = 0; j < pixels->count; j++)
+        for (size_t j = 0; stride == 1 && j < pixels->count; j++)
+            x[j] += pixel[j];
+        for (size_t j = 0; stride > 1 && j < pixels->count; j++)
             x[j] += pixel[j * stride];
     }
 }

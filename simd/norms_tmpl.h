@@ -36,15 +36,16 @@ ALWAYS_INLINE void layer_norm_moments(const size_t vectors, size_t last,
         sum[j] = wide_sub(center[j], center[j]); /* NaN if it is not finite */
         squares[j] = wide_set(0);
     }
-    for (size_t c = 1; c < norm->channels; c++)
+    for (size_t c = 1; c < norm->channels; c++) {
 #pragma GCC unroll 2
         for (size_t j = 0; j < vectors; j++) {
-            const vec value =
-                load_lanes(x + c * stride + j * LANES, j + 1 == vectors ? last : LANES);
+            const size_t lanes = j + 1 == vectors ? last : LANES;
+            const vec value = load_lanes(x + c * stride + j * LANES, lanes);
             const wide off = wide_sub(wide_of(value), center[j]);
             sum[j] = wide_add(sum[j], off);
             squares[j] = wide_fma(off, off, squares[j]);
         }
+    }
 #pragma GCC unroll 2
     for (size_t j = 0; j < vectors; j++) {
         const wide off = wide_mul(sum[j], share);

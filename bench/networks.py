@@ -25,7 +25,7 @@ SHORT = Network("fast-scnn", (1, 3, 128, 256), "Fast-SCNN on a small picture")
 
 SOURCES = common.ROOT / "tests/networks"
 OURS, PYTORCH, ONNX = "ours", "PyTorch", "ONNX Runtime"
-ERROR_MAX = 1e-3  # of the largest value; rounding adds up over the depth of a network
+ERROR_MAX = 1e-4  # of the largest value; rounding adds up over the depth of a network
 DIFFERENT_MAX = 5e-4  # of the labels
 
 

@@ -31,7 +31,8 @@ static const struct command commands[] = {
      "ppm-server serve --port 8080 --model configs/models/fast-scnn.json"},
     {"run", command_run, "compute one tensor without HTTP",
      "  --model FILE                 the model's JSON\n"
-     "  --input FILE                 x, a .npy of float32, float64 or float16\n"
+     "  --input FILE                 x, a .npy of float32, float64 or float16; of a model with\n"
+     "                               several inputs NAME=FILE for each\n"
      "  --output FILE                y, a .npy; for a label map also a .png\n"
      "  --layout NCHW|NHWC           of x and y [the model's]\n"
      "  --size H,W                   of y [the model's]\n"
@@ -41,12 +42,13 @@ static const struct command commands[] = {
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
     {"describe", command_describe, "show a model's layers and the cost of a request",
      "  --model FILE                 the model's JSON\n"
-     "  --shape N,C,H,W              also show the cost of this input shape\n"
+     "  --shape N,C,H,W              also show the cost of this input shape; of several inputs\n"
+     "                               NAME=N,C,H,W for each\n"
      "  --size H,W                   of the output [the model's]\n",
      "ppm-server describe --model configs/models/fast-scnn.json --shape 1,128,32,64"},
     {"bench", command_bench, "time the computation without HTTP",
      "  --model FILE                 the model's JSON\n"
-     "  --shape N,C,H,W              of the input\n"
+     "  --shape N,C,H,W              of the input; of several NAME=N,C,H,W for each\n"
      "  --size H,W                   of the output [the model's]\n"
      "  --threads T                  computing threads [one per core]\n"
      "  --seconds S                  how long to run [3]\n"

@@ -92,3 +92,60 @@ Test(axes, sizes_are_refused)
         cr_assert(h == 9 && w == 9, "%s: an output was touched", texts[i]);
     }
 }
+
+static const struct ppm_input_info two[] = {{"c2", 256}, {"c5", 2048}};
+
+Test(axes, shapes_of_several_inputs_are_parsed)
+{
+    static const char *const texts[] = {"c2=1,256,64,48;c5=1,2048,16,12",
+                                        "c5=2048,16,12;c2=256, 64 ,48"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct ppm_error error = {0};
+        struct ppm_sizes sizes;
+        cr_assert(codec_parse_shapes(texts[i], two, 2, PPM_NCHW, &sizes, &error) == PPM_OK,
+                  "%s: %s", texts[i], error.text);
+        const struct ppm_shape first = sizes.inputs[0], second = sizes.inputs[1];
+        cr_assert(sizes.count == 2 && first.n == 1 && first.c == 256 && first.h == 64 &&
+                  first.w == 48 && second.n == 1 && second.c == 2048 && second.h == 16 &&
+                  second.w == 12 && sizes.output_h == 0);
+    }
+    struct ppm_error error = {0};
+    struct ppm_sizes sizes;
+    cr_assert(codec_parse_shapes("3,5,2048", &two[1], 1, PPM_NHWC, &sizes, &error) == PPM_OK);
+    cr_assert(sizes.inputs[0].c == 2048 && sizes.inputs[0].h == 3 && sizes.inputs[0].w == 5);
+    cr_assert(codec_parse_shapes("c5=2048,3,5", &two[1], 1, PPM_NCHW, &sizes, &error) == PPM_OK);
+    cr_assert(sizes.inputs[0].c == 2048 && sizes.inputs[0].h == 3);
+}
+
+Test(axes, shapes_of_several_inputs_are_refused)
+{
+    static const struct {
+        const char *text, *sentence;
+    } cases[] = {
+        {"", "shape: found \"\", expected NAME=N,C,H,W for each of c2 and c5"},
+        {"1,256,64,48",
+         "shape: found \"1,256,64,48\", expected NAME=N,C,H,W for each of c2 and c5"},
+        {"c2=1,256,64,48", "shape: found none of c5, expected one of each input"},
+        {"c2=1,256,64,48;", "shape: found \"\", expected NAME"},
+        {"c2=1,256,64,48;c2=1,256,64,48", "shape: found c2 twice, expected each input once"},
+        {"c2=1,256,64,48;x=1,2,3,4", "shape: found \"x=1,2,3,4\", expected NAME"},
+        {"c2=1,256,64,48;c5=", "shape \"\": axis 0 is \"\""},
+        {"c2=1,256,64,48;c5=1,2", "shape \"1,2\": found 2 axes"},
+        {"c2=1,256,64,48;c5=1,2,3,0", "axis 3 is \"0\""},
+        {"c2=1,256,64,48;c5=1,2,3,4,"
+         "                                                                                        "
+         "                                                                5",
+         "shape: found \"c5=1,2,3,4,"},
+        {"c2=18446744073709551615,256,64,48;c5=1,1,1,1", "overflows"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ppm_error error = {0};
+        struct ppm_sizes sizes = {.count = 9};
+        cr_assert(codec_parse_shapes(cases[i].text, two, 2, PPM_NCHW, &sizes, &error) ==
+                      PPM_MALFORMED,
+                  "%s", cases[i].text);
+        cr_assert(strstr(error.text, cases[i].sentence) != NULL, "%s: %s", cases[i].text,
+                  error.text);
+        cr_assert(sizes.count == 9, "%s: an output was touched", cases[i].text);
+    }
+}

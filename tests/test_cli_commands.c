@@ -98,6 +98,111 @@ Test(cli_commands, describe_tells_layers_and_with_a_shape_costs)
     live_output_free(&output);
 }
 
+/* ---- several inputs ---- */
+
+#define TWO                                                                                        \
+    "{'name': 'two', 'inputs': {'c2': {'channels': 4}, 'c5': {'channels': 3}}, 'network': ["       \
+    "{'conv': {'channels': 2}, 'from': 'c2', 'name': 'a'}, {'conv': {'channels': 2}, 'from': "     \
+    "'c5', 'name': 'b'}, {'add': ['a', 'b']}], 'weights': {'random': 1}}"
+#define X4 "configs/samples/features-4x30x30.npy"
+#define X3 "configs/samples/features-3x30x30.npy"
+
+/* 'MODEL' stands for the path of two.json. */
+static void check_two(const char *path, const char *const *arguments, int status, const char *text)
+{
+    const char *all[16] = {NULL};
+    for (size_t i = 0; arguments[i]; i++)
+        all[i] = strcmp(arguments[i], "MODEL") == 0 ? path : arguments[i];
+    struct live_output output = live_run(all, NULL);
+    cr_assert(output.status == status && (strstr(output.out, text) || strstr(output.err, text)),
+              "%s: %d %s%s", text, output.status, output.out, output.err);
+    live_output_free(&output);
+}
+
+Test(cli_commands, several_inputs)
+{
+    static const struct {
+        const char *arguments[14], *text;
+        int status;
+    } cases[] = {
+        {{"run", "--model", "MODEL", "--input", "c5=" X3, "--input", "c2=" X4, "--output",
+          "/dev/null"},
+         "wrote /dev/null: [1, 2, 30, 30]",
+         0},
+        {{"run", "--model", "MODEL", "--input=c2=" X4, "--input=c5=" X3, "--output", "/dev/null",
+          "--reference"},
+         "wrote /dev/null: [1, 2, 30, 30]",
+         0},
+        {{"run", "--model", "MODEL", "--input", "c2=" X4, "--output", "/dev/null"},
+         "--input: found 1 (\"c2=" X4
+         "\", ..), but model \"two\" takes 2 inputs, expected NAME=FILE for "
+         "each: c2 and c5\n",
+         2},
+        {{"run", "--model", "MODEL", "--input", "c2=" X4, "--input", "c2=" X4, "--output",
+          "/dev/null"},
+         "expected NAME=FILE for each: c2 and c5\n",
+         2},
+        {{"run", "--model", "MODEL", "--input", "c2=" X4, "--input", X3, "--output", "/dev/null"},
+         "expected NAME=FILE for each",
+         2},
+        {{"run", "--model", "MODEL", "--input", "c5=" X4, "--input", "c2=" X4, "--output",
+          "/dev/null"},
+         X4 ": the tensor c5 has 4 channels",
+         1},
+        {{"run", "--model", "MODEL", "--input", "c5=/nowhere/x.npy", "--input", "c2=" X4,
+          "--output", "/dev/null"},
+         "/nowhere/x.npy",
+         1},
+        {{"describe", "--model", "MODEL"}, "c5              3 channels, NCHW\n", 0},
+        {{"describe", "--model", "MODEL", "--shape", "c5=3,2,2", "--shape", "c2=4,2,2"},
+         "c5              [1, 3, 2, 2] (N, C, H, W), 48 B\n",
+         0},
+        {{"describe", "--model", "MODEL", "--shape", "c5=3,2,2;c2=4,2,2"},
+         "output          [1, 2, 2",
+         0},
+        {{"bench", "--model", "MODEL", "--shape=c2=4,2,2", "--shape=c5=3,2,2", "--seconds=1",
+          "--json"},
+         "\"shape\": {\"c2\": [1, 4, 2, 2], \"c5\": [1, 3, 2, 2]}",
+         0},
+        {{"bench", "--model", "MODEL", "--shape=c2=4,2,2"},
+         "shape: found none of c5, expected one",
+         2},
+        {{"bench", "--model", "MODEL", "--shape=4,2,2"},
+         "shape: found \"4,2,2\", expected NAME=N,C,H,W for each of c2 and c5",
+         2},
+        {{"bench", "--model", "MODEL", "--shape=c2=4,2,2", "--shape=c2=4,2,2"},
+         "shape: found c2 twice",
+         2},
+        {{"bench", "--model", "MODEL", "--shape=c2=4,2,2", "--shape=c5=3,2,x"},
+         "axis 2 is \"x\"",
+         2},
+    };
+    char directory[LIVE_PATH_BYTES];
+    live_directory_make(directory);
+    const char *path = live_write_quoted(directory, "two.json", TWO);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_two(path, cases[i].arguments, cases[i].status, cases[i].text);
+    live_directory_remove(directory);
+}
+
+/* One input takes the last of several values, as other flags do. */
+Test(cli_commands, flags_given_twice)
+{
+    struct live_output output =
+        live_run(LIST("run", "--model", LISTING1_MODEL, "--input", "/nowhere/x.npy", "--input", X4,
+                      "--output", "/dev/null"),
+                 NULL);
+    cr_assert(output.status == 0, "%s", output.err);
+    live_output_free(&output);
+    output = live_run(LIST("run", "--model", LISTING1_MODEL, "--input=1", "--input=2", "--input=3",
+                           "--input=4", "--input=5", "--input=6", "--input=7", "--input=8",
+                           "--input=9", "--output", "/dev/null"),
+                      NULL);
+    cr_assert(output.status == 2 && strstr(output.err, "--input: found more than 8, expected one"),
+              "%s", output.err);
+    live_output_free(&output);
+}
+
 Test(cli_commands, a_size_of_the_output)
 {
     static const struct {

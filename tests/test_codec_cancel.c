@@ -101,7 +101,7 @@ static enum ppm_status read_json(const char *number, size_t count, struct ppm_er
     struct json_t *around;
     if (codec_json_around(reader, body, at, &around, error) == PPM_OK) {
         json_decref(around);
-        if (codec_json_tensor(reader, body, axes, 4, PPM_NCHW, &tensor, error) == PPM_OK)
+        if (codec_json_tensor(reader, 0, body, axes, 4, PPM_NCHW, &tensor, error) == PPM_OK)
             ppm_tensor_free(&tensor);
     }
     codec_json_free(reader);

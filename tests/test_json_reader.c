@@ -53,8 +53,10 @@ Test(json_reader, finds_data_in_a_list)
             json_t *around = around_in_two(bodies[i], cut, reader, &error);
             cr_assert(around != NULL, "%s cut at %zu: %s", bodies[i], cut, error.text);
             const json_t *input = json_array_get(json_object_get(around, "inputs"), 0);
-            cr_assert(codec_json_has_data(reader) && json_is_null(json_object_get(input, "data")));
-            cr_assert(codec_json_tensor(reader, bodies[i], axes, 4, PPM_NCHW, &x, &error) == PPM_OK,
+            cr_assert(codec_json_data_count(reader) == 1 &&
+                      json_is_null(json_object_get(input, "data")));
+            cr_assert(codec_json_tensor(reader, 0, bodies[i], axes, 4, PPM_NCHW, &x, &error) ==
+                          PPM_OK,
                       "%s cut at %zu: %s", bodies[i], cut, error.text);
             cr_assert(memcmp(x.data, expected, sizeof expected) == 0, "%s", bodies[i]);
             ppm_tensor_free(&x);
@@ -62,6 +64,76 @@ Test(json_reader, finds_data_in_a_list)
             codec_json_free(reader);
         }
     }
+}
+
+/* Of several objects, in the order of the body; some may have none. */
+Test(json_reader, finds_several_data_in_a_list)
+{
+    static const char body[] =
+        "{\"inputs\": [{\"name\": \"a\", \"shape\": [1, 1, 1, 3], \"data\": [1, 2, 3]}, "
+        "{\"name\": \"b\", \"parameters\": {\"data\": [7]}}, "
+        "{\"data\": [[[[4.5], [5.5]]]], \"name\": \"c\", \"shape\": [1, 1, 2, 1]}], \"id\": \"q\"}";
+    const struct codec_reader_options options = {
+        .list = "inputs", .data_max = 3, .body_bytes_max = 1000};
+    static const size_t axes[][4] = {{1, 1, 1, 3}, {1, 1, 2, 1}};
+    static const float expected[][3] = {{1, 2, 3}, {4.5F, 5.5F}};
+    for (size_t cut = 0; cut <= strlen(body); cut++) {
+        struct codec_reader *reader = create(&options);
+        struct ppm_error error = {0};
+        json_t *around = around_in_two(body, cut, reader, &error);
+        cr_assert(around != NULL, "cut at %zu: %s", cut, error.text);
+        cr_assert_eq(codec_json_data_count(reader), COUNT(axes));
+        const json_t *inputs = json_object_get(around, "inputs");
+        cr_assert(json_is_null(json_object_get(json_array_get(inputs, 0), "data")) &&
+                  json_is_null(json_object_get(json_array_get(inputs, 2), "data")));
+        for (size_t i = 0; i < COUNT(axes); i++) {
+            struct ppm_tensor x = {0};
+            cr_assert(codec_json_tensor(reader, i, body, axes[i], 4, PPM_NCHW, &x, &error) ==
+                          PPM_OK,
+                      "cut at %zu: %s", cut, error.text);
+            cr_assert(memcmp(x.data, expected[i], axes[i][2] * axes[i][3] * sizeof(float)) == 0);
+            ppm_tensor_free(&x);
+        }
+        json_decref(around);
+        codec_json_free(reader);
+    }
+}
+
+/* Bytes in sentences are those of the body, whatever data is before them; and one array's fault is
+ * no other's. */
+Test(json_reader, refuses_several_data_in_a_list)
+{
+    static const struct {
+        const char *body, *sentence;
+    } cases[] = {
+        {"{\"inputs\": [{\"data\": [1]}, {\"data\": [2]}, {\"data\": [3]}]}",
+         "inputs: found \"data\" at byte 51 too, expected at most 2 objects with data"},
+        {"{\"inputs\": [{\"data\": [1, 2]}, {\"data\": [1, \"2\"]}]}",
+         "data[1] at byte 43: found \"2\", expected a"},
+        {"{\"inputs\": [{\"data\": [10, 20]}, {\"data\": [30]}], zzz}", "not JSON, near byte 52"},
+        {"{\"inputs\": [{\"data\": [10, 20]}, {\"data\": [30], \"data\": [4]}]}",
+         "at byte 55 too, expected at most 2"},
+    };
+    const struct codec_reader_options options = {
+        .list = "inputs", .data_max = 2, .body_bytes_max = 1000};
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t cut = 0; cut <= strlen(cases[i].body); cut++) {
+            struct codec_reader *reader = create(&options);
+            struct ppm_error error = {0};
+            json_t *around = around_in_two(cases[i].body, cut, reader, &error);
+            if (around) /* the fault is in an array, whose end was found */
+                for (size_t k = 0; k < 2; k++) {
+                    struct ppm_tensor x = {0};
+                    codec_json_tensor(reader, k, cases[i].body, (const size_t[]){1, 1, 2}, 3,
+                                      PPM_NCHW, &x, &error);
+                    cr_assert(k == 1 || error.status == PPM_OK, "%s", error.text);
+                    ppm_tensor_free(&x);
+                }
+            cr_assert(strstr(error.text, cases[i].sentence) != NULL, "%s cut at %zu: %s",
+                      cases[i].body, cut, error.text);
+            json_decref(around);
+            codec_json_free(reader);
+        }
 }
 
 Test(json_reader, refuses_data_in_a_list)
@@ -101,7 +173,8 @@ Test(json_reader, a_list_may_lack_data)
         struct codec_reader *reader = create(&options);
         struct ppm_error error = {0};
         json_t *around = around_in_two(bodies[i], 4, reader, &error);
-        cr_assert(around != NULL && !codec_json_has_data(reader), "%s: %s", bodies[i], error.text);
+        cr_assert(around != NULL && codec_json_data_count(reader) == 0, "%s: %s", bodies[i],
+                  error.text);
         json_t *whole = json_loads(bodies[i], 0, NULL);
         cr_assert(json_equal(around, whole), "%s", bodies[i]);
         json_decref(whole);
@@ -266,7 +339,7 @@ Test(json_reader, more_numbers_than_the_shape_at_sight)
     struct ppm_tensor x = {0};
     json_t *around = around_in_two(body, sizeof body - 1, reader, &error);
     cr_assert(around != NULL, "%s", error.text);
-    cr_assert(codec_json_tensor(reader, body, axes, 3, PPM_NCHW, &x, &error) == PPM_OK, "%s",
+    cr_assert(codec_json_tensor(reader, 0, body, axes, 3, PPM_NCHW, &x, &error) == PPM_OK, "%s",
               error.text);
     cr_assert(((const float *)x.data)[3] == 4);
     ppm_tensor_free(&x);

@@ -580,6 +580,86 @@ Test(live_memory, tensors_by_the_inference_protocol)
     stop();
 }
 
+/* A safetensors file of a [1, 4, 1, 2] and b [1, 4, 1, 2] of that dtype. */
+static size_t make_inputs(const char *dtype, size_t element_bytes, char ret_bytes[512])
+{
+    const size_t b_bytes = 8 * element_bytes;
+    const int length = snprintf(
+        ret_bytes + 8, 400,
+        "{\"a\": {\"dtype\": \"F32\", \"shape\": [1, 4, 1, 2], \"data_offsets\": [0, 32]}, "
+        "\"b\": {\"dtype\": \"%s\", \"shape\": [1, 4, 1, 2], \"data_offsets\": [32, %zu]}}",
+        dtype, 32 + b_bytes);
+    ret_bytes[0] = (char)length; /* below 256 */
+    memset(ret_bytes + 1, 0, 7);
+    memset(ret_bytes + 8 + length, 0, 32 + b_bytes);
+    return 8 + (size_t)length + 32 + b_bytes;
+}
+
+#    define RAW_BODY "Content-Type: application/octet-stream\r\n"
+#    define INPUT(name, more)                                                                      \
+        "{\"name\": \"" name "\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 2], " more "}"
+
+Test(live_memory, several_inputs)
+{
+    static const char json[] =
+        "{\"inputs\": [" INPUT("b", "\"data\": [1, 2, 3, 4, 5, 6, 7, 8]") ", " INPUT(
+            "a", "\"data\": [8, 7, 6, 5, 4, 3, 2, 1]") "]}";
+    static const char mixed[] =
+        "{\"inputs\": [" INPUT("b", "\"data\": [1, 2, 3, 4, 5, 6, 7, 8]") ", " INPUT(
+            "a", "\"parameters\": {\"binary_data_size\": 32}") "]}";
+    char floats[512], halves[512], body[sizeof mixed - 1 + 32] = "", header[64];
+    const size_t floats_bytes = make_inputs("F32", 4, floats),
+                 halves_bytes = make_inputs("F16", 2, halves);
+    memcpy(body, mixed, sizeof mixed - 1);
+    snprintf(header, sizeof header, "Inference-Header-Content-Length: %zu\r\n", sizeof mixed - 1);
+    const struct request requests[] = {
+        {"a file", "POST", "/ppm", RAW_BODY, floats, floats_bytes, false, 200},
+        {"a file with halves", "POST", "/ppm", RAW_BODY, halves, halves_bytes, true, 200},
+        {"half a file", "POST", "/ppm", RAW_BODY, halves, halves_bytes - 1, false, 400},
+        {"numbers", "POST", "/v2/models/two/infer", "", json, sizeof json - 1, true, 200},
+        {"numbers and bytes", "POST", "/v2/models/two/infer", header, body, sizeof body, false,
+         200},
+        {"costs", "GET", "/ppm?shape=a=1,4,2,2;b=1,4,2,2", "", .expected = 200},
+        {"metadata", "GET", "/v2/models/two", "", .expected = 200},
+    };
+    start_with(LIST("--model",
+                    write_file("two.json",
+                               "{'name': 'two', 'inputs': {'a': {'channels': 4}, 'b': {'channels': "
+                               "4}}, 'network': [{'add': ['a', 'b']}, 'conv'], 'weights': "
+                               "{'random': 1}}")));
+    refuse_all(requests, COUNT(requests));
+    stop();
+}
+
+Test(live_memory, several_inputs_in_batches)
+{
+    enum { CHANNELS = 512, INPUT_BYTES = CHANNELS * 4 };
+    static char body[256 + 2 * INPUT_BYTES];
+    const int length = snprintf(
+        body + 8, 240,
+        "{\"a\": {\"dtype\": \"F32\", \"shape\": [512, 1, 1], \"data_offsets\": [0, 2048]}, "
+        "\"b\": {\"dtype\": \"F32\", \"shape\": [512, 1, 1], \"data_offsets\": [2048, 4096]}}");
+    body[0] = (char)length;
+    const struct request request = {"two files at once",
+                                    "POST",
+                                    "/ppm",
+                                    RAW_BODY,
+                                    body,
+                                    8 + (size_t)length + 2 * INPUT_BYTES,
+                                    false,
+                                    200};
+    start_with(
+        LIST("--model", write_file("wide.json",
+                                   "{'name': 'wide', 'inputs': {'a': {'channels': 512}, 'b': "
+                                   "{'channels': 512}}, 'network': [{'add': ['a', 'b']}, {'conv': "
+                                   "{'channels': 1024}}], 'weights': {'random': 1}}")));
+    refuse_every_request(&request, 2);
+    cr_expect(live_metric(&live, "ppm_batch_size_bucket{model=\"wide\",le=\"1\"}") <
+                  live_metric(&live, "ppm_batch_size_count{model=\"wide\"}"),
+              "no batch came about");
+    stop();
+}
+
 /* Larger than the part that is examined first. */
 Test(live_memory, tensors_pooled_while_they_arrive)
 {

@@ -28,19 +28,22 @@ static size_t write_place(const struct json_place *place, char *text, size_t byt
     return size_min(at + (size_t)wrote, bytes - 1);
 }
 
-/* A value as JSON, truncated. */
-static void write_found(const json_t *found, char *text, size_t bytes)
+/* A value as JSON, truncated. False: no memory. */
+static bool write_found(const json_t *found, char *text, size_t bytes)
 {
-    char *json = found ? ppm_json_text(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII |
-                                                  JSON_REAL_PRECISION(15))
-                       : NULL;
-    if (!json)
+    if (!found) {
         snprintf(text, bytes, "nothing");
-    else if (strlen(json) >= bytes)
+        return true;
+    }
+    char *json = ppm_json_text(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII |
+                                          JSON_REAL_PRECISION(15));
+    if (json && strlen(json) >= bytes)
         snprintf(text, bytes, "%.*s...", (int)bytes - 4, json);
-    else
+    else if (json)
         snprintf(text, bytes, "%s", json);
+    const bool is_written = json != NULL;
     free(json);
+    return is_written;
 }
 
 static enum ppm_status refuse(const char *where, const json_t *found, enum ppm_status status,
@@ -49,7 +52,8 @@ static enum ppm_status refuse(const char *where, const json_t *found, enum ppm_s
 {
     char what[64], expected[400];
     vsnprintf(expected, sizeof expected, expected_format, arguments);
-    write_found(found, what, sizeof what);
+    if (!write_found(found, what, sizeof what))
+        return ppm_fail(error, PPM_NO_MEMORY, "%s: out of memory", where);
     return ppm_fail(error, status, "%s: found %s, expected %s", where, what, expected);
 }
 

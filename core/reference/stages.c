@@ -217,7 +217,8 @@ void ppm_stages_place(struct ppm_stages *stages, void *memory)
 
 float *stages_head(const struct ppm_stages *stages)
 {
-    const struct ppm_stage *last = stages ? &stages->list[stages->count - 1] : NULL;
+    const bool has_any = stages && stages->count > 0;
+    const struct ppm_stage *last = has_any ? &stages->list[stages->count - 1] : NULL;
     return last && strcmp(last->name, "head") == 0 ? last->tensor.data : NULL;
 }
 

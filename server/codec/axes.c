@@ -3,6 +3,7 @@
  */
 #include "server/codec/axes.h"
 
+#include "server/codec/input_names.h"
 #include "server/codec/quote.h"
 
 #include <stdio.h>
@@ -60,6 +61,65 @@ enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *
     memcpy(ret_axes, axes, count * sizeof axes[0]);
     *ret_count = count;
     return PPM_OK;
+}
+
+static enum ppm_status parse_tensor(const char *text, enum ppm_layout layout,
+                                    struct ppm_shape *ret_shape, struct ppm_error *error)
+{
+    struct ppm_tensor tensor;
+    size_t axes[4], count;
+    if (codec_parse_shape(text, axes, &count, error) == PPM_OK &&
+        ppm_tensor_from_axes(axes, count, layout, &tensor, error) == PPM_OK)
+        *ret_shape = tensor.shape;
+    return error->status;
+}
+
+/* "c2=1,256,64,64", which fills [text, end). */
+static enum ppm_status parse_named(const char *text, const char *end,
+                                   const struct ppm_input_info *inputs, size_t count,
+                                   enum ppm_layout layout, struct ppm_sizes *sizes,
+                                   struct ppm_error *error)
+{
+    enum { SHAPE_BYTES = 128 };
+    char shape[SHAPE_BYTES], quoted[CODEC_QUOTED_BYTES], names[CODEC_NAMES_BYTES];
+    const char *equals = memchr(text, '=', (size_t)(end - text));
+    const size_t i =
+        equals ? codec_input_index(inputs, count, text, (size_t)(equals - text)) : count;
+    if (i == count || end - equals > SHAPE_BYTES)
+        return ppm_fail(
+            error, PPM_MALFORMED,
+            "shape: found \"%s\", expected NAME=N,C,H,W for each of %s (in a query, with ; "
+            "between them)",
+            codec_quote(text, (size_t)(end - text), quoted),
+            codec_input_names(inputs, count, "", " and ", names));
+    if (sizes->inputs[i].n > 0)
+        return ppm_fail(error, PPM_MALFORMED, "shape: found %.80s twice, expected each input once",
+                        inputs[i].name);
+    memcpy(shape, equals + 1, (size_t)(end - equals) - 1);
+    shape[end - equals - 1] = '\0';
+    return parse_tensor(shape, layout, &sizes->inputs[i], error);
+}
+
+enum ppm_status codec_parse_shapes(const char *text, const struct ppm_input_info *inputs,
+                                   size_t count, enum ppm_layout layout,
+                                   struct ppm_sizes *ret_sizes, struct ppm_error *error)
+{
+    struct ppm_sizes sizes = {.count = count};
+    if (count == 1 && !strchr(text, '='))
+        parse_tensor(text, layout, &sizes.inputs[0], error);
+    else
+        for (const char *at = text, *end; at && error->status == PPM_OK;
+             at = *end ? end + 1 : NULL) {
+            end = at + strcspn(at, ";");
+            parse_named(at, end, inputs, count, layout, &sizes, error);
+        }
+    for (size_t i = 0; i < count && error->status == PPM_OK; i++)
+        if (sizes.inputs[i].n == 0)
+            ppm_fail(error, PPM_MALFORMED, "shape: found none of %.80s, expected one of each input",
+                     inputs[i].name);
+    if (error->status == PPM_OK)
+        *ret_sizes = sizes;
+    return error->status;
 }
 
 enum ppm_status codec_parse_size(const char *text, size_t *ret_h, size_t *ret_w,

@@ -20,6 +20,13 @@ bool codec_read_size(const char **at, const char *end, size_t *ret_value);
 enum ppm_status codec_parse_shape(const char *text, size_t ret_axes[4], size_t *ret_count,
                                   struct ppm_error *error);
 
+/* Parses the shapes of a model's inputs in layout: "1,4,30,30" of the only one, or of each by name,
+ * "c2=1,256,64,64;c5=1,2048,16,16". PPM_MALFORMED as above, for a name that the model does not have
+ * or that is there twice, and for a missing one. */
+enum ppm_status codec_parse_shapes(const char *text, const struct ppm_input_info *inputs,
+                                   size_t count, enum ppm_layout layout,
+                                   struct ppm_sizes *ret_sizes, struct ppm_error *error);
+
 /* Parses "480,640": H and W in pixels (spaces around numbers allowed). PPM_MALFORMED, with the
  * text, for anything but two positive decimal integers. */
 enum ppm_status codec_parse_size(const char *text, size_t *ret_h, size_t *ret_w,

@@ -22,10 +22,12 @@ enum ppm_status codec_check_channels(const struct ppm_tensor *tensor,
     if (other_channels == expectation->channels)
         hint = is_nchw ? "; with layout=NHWC it fits" : "; with layout=NCHW it fits";
     char shape[CODEC_AXES_TEXT_BYTES];
-    return ppm_fail(
-        error, PPM_UNFIT, "the tensor has %zu channel%s (%s as %s), model \"%s\" takes %zu%s",
-        tensor->shape.c, tensor->shape.c == 1 ? "" : "s", codec_axes_text(axes, axis_count, shape),
-        ppm_layout_name(tensor->layout), expectation->model, expectation->channels, hint);
+    return ppm_fail(error, PPM_UNFIT,
+                    "the tensor%s%.80s has %zu channel%s (%s as %s), model \"%s\" takes %zu%s",
+                    expectation->input ? " " : "", expectation->input ? expectation->input : "",
+                    tensor->shape.c, tensor->shape.c == 1 ? "" : "s",
+                    codec_axes_text(axes, axis_count, shape), ppm_layout_name(tensor->layout),
+                    expectation->model, expectation->channels, hint);
 }
 
 enum ppm_status codec_check_axes(const size_t *axes, size_t axis_count,

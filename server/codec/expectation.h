@@ -18,7 +18,8 @@ struct codec_expectation {
     size_t axis_count;      /* 3 or 4 */
     enum codec_dtype dtype; /* of a raw body's elements; the query's, or float32 */
     bool dtype_is_explicit; /* the query said so; a .npy body's own must then agree */
-    size_t channels;        /* C that the model takes */
+    const char *input;      /* the name of one of several inputs; NULL: there is one */
+    size_t channels;        /* C that the model takes for it */
     const char *model;      /* its name, for the sentences */
     const struct codec_cancel *cancel; /* or NULL; outlives the call. JSON: its reader's own */
 };

@@ -51,11 +51,14 @@ struct codec_answer {
 
 struct codec_reader;
 
+enum { CODEC_DATA_MAX = PPM_INPUTS_MAX };
+
 struct codec_reader_options {
-    /* Whose member "data" the tensor is. NULL: the body's own. Else that of an object in the array
+    /* Whose member "data" the tensor is. NULL: the body's own. Else those of objects in the array
      * which the body's member of this name is, as {"inputs": [{"data": [..]}]} for "inputs". The
      * string outlives the reader. */
     const char *list;
+    size_t data_max;       /* objects of the list that may have data; 0: one */
     size_t body_bytes_max; /* of the whole body */
     /* Asked before memory is taken for numbers, in proportion to the text that has come; false:
      * there is none, or not yet, so that they wait for the end, where it is asked again. NULL: all

@@ -148,27 +148,43 @@ static void add_steps(json_t *result, const struct bench_steps *steps)
         json_object_set_new(result, "steps", bench_steps_json(steps));
 }
 
+static json_t *shape_json(struct ppm_shape s)
+{
+    return json_pack("[I,I,I,I]", (json_int_t)s.n, (json_int_t)s.c, (json_int_t)s.h,
+                     (json_int_t)s.w);
+}
+
+/* The shape of the only input, or an object with those of several. */
+static json_t *shapes_json(const struct ppm_model_info *info, const struct ppm_sizes *sizes)
+{
+    if (sizes->count == 1)
+        return shape_json(sizes->inputs[0]);
+    json_t *shapes = json_object();
+    for (size_t i = 0; i < sizes->count; i++)
+        json_object_set_new(shapes, info->inputs[i].name, shape_json(sizes->inputs[i]));
+    return shapes;
+}
+
 static json_t *result_json(const struct subject *subject, const struct measurement *m,
                            double *buffer)
 {
     struct ppm_model_info info;
     const struct ppm_costs *costs = &subject->costs;
     struct rusage usage;
-    const struct ppm_shape s = subject->sizes.inputs[0];
     ppm_model_info(subject->model, &info);
     getrusage(RUSAGE_SELF, &usage);
     qsort(m->total_ms, m->runs, sizeof *m->total_ms, by_value);
     const double median_ms = quantile(m->total_ms, m->runs, 0.5);
     return json_pack(
-        "{s:s, s:[I,I,I,I], s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:o, s:o, s:o, s:I}",
-        "model", info.name, "shape", (json_int_t)s.n, (json_int_t)s.c, (json_int_t)s.h,
-        (json_int_t)s.w, "isa", info.isa, "threads", subject->options.threads, "runs",
-        (json_int_t)m->runs, "median_ms", median_ms, "p10_ms", quantile(m->total_ms, m->runs, 0.1),
-        "p99_ms", quantile(m->total_ms, m->runs, 0.99), "flops_literal",
-        (json_int_t)costs->flops_literal, "flops_folded", (json_int_t)costs->flops_folded, "gflops",
-        (double)costs->flops_folded / (1e6 * median_ms), "stages_ms", stages_json(m, 0.5, buffer),
-        "stages_p10_ms", stages_json(m, 0.1, buffer), "stages_p99_ms", stages_json(m, 0.99, buffer),
-        "max_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
+        "{s:s, s:o, s:s, s:i, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:o, s:o, s:o, s:I}", "model",
+        info.name, "shape", shapes_json(&info, &subject->sizes), "isa", info.isa, "threads",
+        subject->options.threads, "runs", (json_int_t)m->runs, "median_ms", median_ms, "p10_ms",
+        quantile(m->total_ms, m->runs, 0.1), "p99_ms", quantile(m->total_ms, m->runs, 0.99),
+        "flops_literal", (json_int_t)costs->flops_literal, "flops_folded",
+        (json_int_t)costs->flops_folded, "gflops", (double)costs->flops_folded / (1e6 * median_ms),
+        "stages_ms", stages_json(m, 0.5, buffer), "stages_p10_ms", stages_json(m, 0.1, buffer),
+        "stages_p99_ms", stages_json(m, 0.99, buffer), "max_rss_bytes",
+        (json_int_t)usage.ru_maxrss * 1024);
 }
 
 /* Prints a value with its unit. */
@@ -236,18 +252,19 @@ static enum ppm_status bench(struct subject *subject, double seconds, const stru
 
 enum ppm_status command_bench(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *shape = NULL, *size = NULL, *threads_text = NULL,
-               *seconds_text = NULL, *steps_text = NULL;
+    const char *path = NULL, *size = NULL, *threads_text = NULL, *seconds_text = NULL,
+               *steps_text = NULL;
+    struct argument_list shapes = {.count = 0};
     bool reference = false;
     struct report report = {.steps = STEPS_SHOWN};
-    const struct argument table[] = {{"--model", &path, NULL, true},
-                                     {"--shape", &shape, NULL, true},
-                                     {"--size", &size, NULL, false},
-                                     {"--threads", &threads_text, NULL, false},
-                                     {"--seconds", &seconds_text, NULL, false},
-                                     {"--steps", &steps_text, NULL, false},
-                                     {"--reference", NULL, &reference, false},
-                                     {"--json", NULL, &report.as_json, false},
+    const struct argument table[] = {{.flag = "--model", .value = &path, .is_required = true},
+                                     {.flag = "--shape", .list = &shapes, .is_required = true},
+                                     {.flag = "--size", .value = &size},
+                                     {.flag = "--threads", .value = &threads_text},
+                                     {.flag = "--seconds", .value = &seconds_text},
+                                     {.flag = "--steps", .value = &steps_text},
+                                     {.flag = "--reference", .is_set = &reference},
+                                     {.flag = "--json", .is_set = &report.as_json},
                                      {0}};
     size_t threads = (size_t)ppm_default_threads(), seconds = 3;
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
@@ -255,10 +272,13 @@ enum ppm_status command_bench(int count, char *const *arguments, struct ppm_erro
         arguments_number("--seconds", seconds_text, 1, 86400, &seconds, error) != PPM_OK ||
         arguments_number("--steps", steps_text, 0, 100000, &report.steps, error) != PPM_OK)
         return error->status;
+    struct ppm_model_info info;
     struct subject subject = {.options = {.threads = (int)threads, .reference = reference}};
     struct ppm_model *model = command_load_model(path, error);
     subject.model = model;
-    if (model && command_read_sizes(shape, size, &subject.sizes, error) == PPM_OK) {
+    if (model)
+        ppm_model_info(model, &info);
+    if (model && command_read_sizes(&shapes, size, &info, &subject.sizes, error) == PPM_OK) {
         subject.options.output_h = subject.sizes.output_h;
         subject.options.output_w = subject.sizes.output_w;
         bench(&subject, (double)seconds, &report, error);

@@ -91,17 +91,18 @@ static void print_compute(const struct ppm_model_info *info)
                info->compute_share);
 }
 
-/* shape, size: as on the command line, or NULL. */
-static enum ppm_status describe(const struct ppm_model *model, const char *shape, const char *size,
-                                struct ppm_error *error)
+/* shapes, size: as on the command line. */
+static enum ppm_status describe(const struct ppm_model *model, const struct argument_list *shapes,
+                                const char *size, struct ppm_error *error)
 {
     struct ppm_model_info info;
     char memory[QUANTITY_BYTES];
     struct ppm_sizes sizes = {0};
     struct ppm_costs costs;
+    const bool has_shapes = shapes->count > 0;
     ppm_model_info(model, &info);
-    if (shape &&
-        (command_read_sizes(shape, size, &sizes, error) != PPM_OK ||
+    if (has_shapes &&
+        (command_read_sizes(shapes, size, &info, &sizes, error) != PPM_OK ||
          ppm_model_costs(model, &sizes, PPM_NCHW, ppm_default_threads(), &costs, error) != PPM_OK))
         return error->status;
     printf("model           %s\n", info.name);
@@ -118,25 +119,26 @@ static enum ppm_status describe(const struct ppm_model *model, const char *shape
     print_compute(&info);
     if (*info.unused)
         printf("unused          %s\n", info.unused);
-    if (print_layers(model, info.layer_count, shape ? &sizes : NULL, error) != PPM_OK)
+    if (print_layers(model, info.layer_count, has_shapes ? &sizes : NULL, error) != PPM_OK)
         return error->status;
-    if (shape)
+    if (has_shapes)
         print_costs(&info, &sizes, &costs);
     return PPM_OK;
 }
 
 enum ppm_status command_describe(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *shape = NULL, *size = NULL;
-    const struct argument table[] = {{"--model", &path, NULL, true},
-                                     {"--shape", &shape, NULL, false},
-                                     {"--size", &size, NULL, false},
+    const char *path = NULL, *size = NULL;
+    struct argument_list shapes = {.count = 0};
+    const struct argument table[] = {{.flag = "--model", .value = &path, .is_required = true},
+                                     {.flag = "--shape", .list = &shapes},
+                                     {.flag = "--size", .value = &size},
                                      {0}};
     if (arguments_read(count, arguments, table, error) != PPM_OK)
         return error->status;
     struct ppm_model *model = command_load_model(path, error);
     if (model)
-        describe(model, shape, size, error);
+        describe(model, &shapes, size, error);
     ppm_model_free(model);
     return error->status;
 }

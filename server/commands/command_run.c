@@ -3,6 +3,7 @@
 #include "server/base/clock.h"
 #include "server/codec/axes.h"
 #include "server/codec/forms.h"
+#include "server/codec/input_names.h"
 #include "server/codec/npy/npy.h"
 #include "server/commands/common.h"
 #include "server/config/arguments.h"
@@ -62,12 +63,9 @@ static void name_file(const char *path, const struct ppm_error *cause, struct pp
         ppm_fail(error, cause->status, "%s: %s", path, cause->text);
 }
 
-static enum ppm_status read_input(const char *path, const struct ppm_model_info *info,
-                                  enum ppm_layout layout, struct ppm_tensor *ret_x,
-                                  struct ppm_error *error)
+static enum ppm_status read_file(const char *path, const struct codec_expectation *expectation,
+                                 struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    const struct codec_expectation expectation = {
-        .layout = layout, .channels = info->inputs[0].channels, .model = info->name};
     struct ppm_error cause = {0};
     size_t bytes = 0;
     char *data = ppm_read_file(path, PTRDIFF_MAX, &bytes, error);
@@ -79,7 +77,7 @@ static enum ppm_status read_input(const char *path, const struct ppm_model_info 
     else if (kind && strcmp(kind, "a NumPy .npy file") != 0)
         ppm_fail(&cause, PPM_MALFORMED, "found %s, expected a NumPy .npy file", kind);
     else
-        codec_decode(&codec_npy, data, bytes, &expectation, ret_x, &cause);
+        codec_decode(&codec_npy, data, bytes, expectation, ret_tensor, &cause);
     free(data);
     name_file(path, &cause, error);
     return error->status;
@@ -108,22 +106,84 @@ static void report(const char *path, const struct ppm_tensor *y, double ms)
             ppm_layout_name(y->layout) + 4 - count, ppm_dtype_name(y->dtype), ms);
 }
 
-static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_model_info *info,
-                                const char *input, const char *output,
-                                const struct codec_form *form, enum ppm_layout layout,
-                                const struct ppm_run_options *options, struct ppm_error *error)
+/* Of the index-th input: of the only one as it was given, of several NAME=FILE. */
+static const char *find_path(const struct argument_list *files, const struct ppm_model_info *info,
+                             size_t index)
 {
+    const char *name = info->inputs[index].name;
+    const size_t bytes = strlen(name);
+    if (info->input_count == 1)
+        return files->values[files->count - 1];
+    for (size_t i = 0; i < files->count; i++)
+        if (strncmp(files->values[i], name, bytes) == 0 && files->values[i][bytes] == '=')
+            return files->values[i] + bytes + 1;
+    return NULL;
+}
+
+/* One file for each input, named once. */
+static enum ppm_status check_files(const struct argument_list *files,
+                                   const struct ppm_model_info *info, struct ppm_error *error)
+{
+    char names[CODEC_NAMES_BYTES];
+    bool are_all = files->count == info->input_count;
+    for (size_t i = 0; are_all && i < info->input_count; i++)
+        are_all = find_path(files, info, i) != NULL;
+    if (are_all || info->input_count == 1)
+        return PPM_OK;
+    return ppm_fail(
+        error, PPM_BAD_CONFIG,
+        "--input: found %zu (\"%.40s\", ..), but model \"%s\" takes %zu inputs, expected "
+        "NAME=FILE for each: %s",
+        files->count, files->values[0], info->name, info->input_count,
+        codec_input_names(info->inputs, info->input_count, "", " and ", names));
+}
+
+static enum ppm_status read_inputs(const struct argument_list *files,
+                                   const struct ppm_model_info *info, enum ppm_layout layout,
+                                   struct ppm_tensor *ret_inputs, struct ppm_error *error)
+{
+    if (check_files(files, info, error) != PPM_OK)
+        return error->status;
+    for (size_t i = 0; i < info->input_count; i++) {
+        const struct codec_expectation expectation = {
+            .layout = layout,
+            .input = info->input_count > 1 ? info->inputs[i].name : NULL,
+            .channels = info->inputs[i].channels,
+            .model = info->name};
+        if (read_file(find_path(files, info, i), &expectation, &ret_inputs[i], error) != PPM_OK)
+            return error->status;
+        if (ret_inputs[i].is_batch != ret_inputs[0].is_batch)
+            return ppm_fail(error, PPM_UNFIT, "%s has %d axes and %s %d, expected as many",
+                            find_path(files, info, 0), ret_inputs[0].is_batch ? 4 : 3,
+                            find_path(files, info, i), ret_inputs[i].is_batch ? 4 : 3);
+    }
+    return PPM_OK;
+}
+
+/* What a run goes from and to. */
+struct files {
+    struct argument_list inputs;
+    const char *output;
+    const struct codec_form *form;
+    enum ppm_layout layout;
+};
+
+static enum ppm_status run_files(const struct ppm_model *model, const struct ppm_model_info *info,
+                                 const struct files *files, const struct ppm_run_options *options,
+                                 struct ppm_error *error)
+{
+    const struct codec_form *form = files->form;
     struct codec_bytes bytes = {0};
-    struct ppm_tensor x = {0}, y = {0};
+    struct ppm_tensor inputs[PPM_INPUTS_MAX] = {0}, y = {0};
     double begun_s = 0, ms = 0;
-    if (read_input(input, info, layout, &x, error) == PPM_OK && form->labels_max > 0 &&
-        x.shape.n > 1)
+    if (read_inputs(&files->inputs, info, files->layout, inputs, error) == PPM_OK &&
+        form->labels_max > 0 && inputs[0].shape.n > 1)
         ppm_fail(error, PPM_UNFIT,
-                 "%s: a %s shows one map, found a batch of %zu in %s; expected .npy", output,
-                 form->name, x.shape.n, input);
+                 "%s: a %s shows one map, found a batch of %zu in %s; expected .npy", files->output,
+                 form->name, inputs[0].shape.n, find_path(&files->inputs, info, 0));
     if (error->status == PPM_OK) {
         begun_s = clock_now_s();
-        ppm_run(model, &x, options, &y, error);
+        ppm_run(model, inputs, options, &y, error);
         ms = 1e3 * (clock_now_s() - begun_s);
     }
     const struct codec_answer answer = {.tensor = &y,
@@ -131,48 +191,49 @@ static enum ppm_status run_file(const struct ppm_model *model, const struct ppm_
                                         .palette = {info->palette, info->palette_count},
                                         .threads = 1};
     if (error->status == PPM_OK && codec_encode(form, &answer, &bytes, error) == PPM_OK &&
-        write_output(output, &bytes, error) == PPM_OK)
-        report(output, &y, ms);
+        write_output(files->output, &bytes, error) == PPM_OK)
+        report(files->output, &y, ms);
     free(bytes.data);
-    ppm_tensor_free(&x);
+    for (size_t i = 0; i < info->input_count; i++)
+        ppm_tensor_free(&inputs[i]);
     ppm_tensor_free(&y);
     return error->status;
 }
 
 enum ppm_status command_run(int count, char *const *arguments, struct ppm_error *error)
 {
-    const char *path = NULL, *input = NULL, *output = NULL, *layout_name = NULL, *size = NULL,
-               *threads_text = NULL;
+    const char *path = NULL, *layout = NULL, *size = NULL, *threads_text = NULL;
+    struct files files = {.form = &codec_npy};
     struct ppm_run_options options = {0};
-    const struct argument table[] = {{"--model", &path, NULL, true},
-                                     {"--input", &input, NULL, true},
-                                     {"--output", &output, NULL, true},
-                                     {"--layout", &layout_name, NULL, false},
-                                     {"--size", &size, NULL, false},
-                                     {"--threads", &threads_text, NULL, false},
-                                     {"--reference", NULL, &options.reference, false},
-                                     {0}};
+    const struct argument table[] = {
+        {.flag = "--model", .value = &path, .is_required = true},
+        {.flag = "--input", .list = &files.inputs, .is_required = true},
+        {.flag = "--output", .value = &files.output, .is_required = true},
+        {.flag = "--layout", .value = &layout},
+        {.flag = "--size", .value = &size},
+        {.flag = "--threads", .value = &threads_text},
+        {.flag = "--reference", .is_set = &options.reference},
+        {0}};
     size_t threads = (size_t)ppm_default_threads();
-    enum ppm_layout layout = PPM_NCHW;
-    const struct codec_form *form = &codec_npy;
     struct ppm_model_info info;
     if (arguments_read(count, arguments, table, error) != PPM_OK ||
         arguments_number("--threads", threads_text, 1, 1024, &threads, error) != PPM_OK ||
-        read_form(output, &form, error) != PPM_OK)
+        read_form(files.output, &files.form, error) != PPM_OK)
         return error->status;
     options.threads = (int)threads;
-    if (layout_name && !ppm_layout_from_name(layout_name, &layout))
+    if (layout && !ppm_layout_from_name(layout, &files.layout))
         return ppm_fail(error, PPM_BAD_CONFIG, "--layout: found \"%.40s\", expected NCHW or NHWC",
-                        layout_name);
+                        layout);
     if (size && codec_parse_size(size, &options.output_h, &options.output_w, error) != PPM_OK)
         return error->status = PPM_BAD_CONFIG;
     struct ppm_model *model = command_load_model(path, error);
     if (!model)
         return error->status;
     ppm_model_info(model, &info);
-    if (check_palette(&info, form, output, error) == PPM_OK)
-        run_file(model, &info, input, output, form, layout_name ? layout : info.layout, &options,
-                 error);
+    if (!layout)
+        files.layout = info.layout;
+    if (check_palette(&info, files.form, files.output, error) == PPM_OK)
+        run_files(model, &info, &files, &options, error);
     ppm_model_free(model);
     return error->status;
 }

@@ -24,17 +24,28 @@ struct ppm_model *command_load_model(const char *path, struct ppm_error *error)
     return model;
 }
 
-enum ppm_status command_read_sizes(const char *shape, const char *size, struct ppm_sizes *ret_sizes,
+/* One text, as a query has it: "c2=1,256,64,64;c5=1,2048,16,16". */
+static void join(const struct argument_list *shapes, size_t first, char *ret_text, size_t bytes)
+{
+    size_t used = 0;
+    ret_text[0] = '\0';
+    for (size_t i = first; i < shapes->count && used < bytes; i++)
+        used += (size_t)snprintf(ret_text + used, bytes - used, "%s%s", i > first ? ";" : "",
+                                 shapes->values[i]);
+}
+
+enum ppm_status command_read_sizes(const struct argument_list *shapes, const char *size,
+                                   const struct ppm_model_info *info, struct ppm_sizes *ret_sizes,
                                    struct ppm_error *error)
 {
-    struct ppm_tensor tensor = {0};
-    size_t axes[4], count, h = 0, w = 0;
-    if (codec_parse_shape(shape, axes, &count, error) != PPM_OK ||
-        ppm_tensor_from_axes(axes, count, PPM_NCHW, &tensor, error) != PPM_OK ||
-        (size && codec_parse_size(size, &h, &w, error) != PPM_OK))
+    char text[PPM_INPUTS_MAX * 256];
+    struct ppm_sizes sizes = {0};
+    const size_t first = info->input_count == 1 ? shapes->count - 1 : 0; /* the last one counts */
+    join(shapes, first, text, sizeof text);
+    if (codec_parse_shapes(text, info->inputs, info->input_count, PPM_NCHW, &sizes, error) !=
+            PPM_OK ||
+        (size && codec_parse_size(size, &sizes.output_h, &sizes.output_w, error) != PPM_OK))
         return error->status = PPM_BAD_CONFIG;
-    *ret_sizes = ppm_sizes_of(&tensor, 1);
-    ret_sizes->output_h = h;
-    ret_sizes->output_w = w;
+    *ret_sizes = sizes;
     return PPM_OK;
 }

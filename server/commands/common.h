@@ -2,7 +2,7 @@
 #ifndef PPM_SERVER_COMMANDS_COMMON_H
 #define PPM_SERVER_COMMANDS_COMMON_H
 
-#include "core/ppm.h"
+#include "server/config/arguments.h"
 
 enum { QUANTITY_BYTES = 32 };
 
@@ -12,8 +12,10 @@ const char *command_quantity(double value, const char *unit, char ret_text[QUANT
 /* Loads a model and shows progress. NULL on error. */
 struct ppm_model *command_load_model(const char *path, struct ppm_error *error);
 
-/* Reads --shape, N,C,H,W or C,H,W, and --size, H,W of the output or NULL. */
-enum ppm_status command_read_sizes(const char *shape, const char *size, struct ppm_sizes *ret_sizes,
+/* Reads --shape of each input: N,C,H,W or C,H,W of the only one, or NAME=N,C,H,W; and --size, H,W
+ * of the output or NULL. */
+enum ppm_status command_read_sizes(const struct argument_list *shapes, const char *size,
+                                   const struct ppm_model_info *info, struct ppm_sizes *ret_sizes,
                                    struct ppm_error *error);
 
 #endif

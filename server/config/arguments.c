@@ -33,6 +33,21 @@ static enum ppm_status refuse_unknown(const char *found, const struct argument *
                     *found == '-' ? "unknown flag" : "expected a flag, found", found, known);
 }
 
+static enum ppm_status take_value(const struct argument *argument, const char *value,
+                                  struct ppm_error *error)
+{
+    if (argument->value) {
+        *argument->value = value;
+        return PPM_OK;
+    }
+    if (argument->list->count == PPM_INPUTS_MAX)
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "%s: found more than %d, expected one for each input", argument->flag,
+                        PPM_INPUTS_MAX);
+    argument->list->values[argument->list->count++] = value;
+    return PPM_OK;
+}
+
 static enum ppm_status read_one(int count, char *const *arguments, int *at,
                                 const struct argument *table, struct ppm_error *error)
 {
@@ -41,9 +56,11 @@ static enum ppm_status read_one(int count, char *const *arguments, int *at,
             *argument->is_set = true;
             return PPM_OK;
         }
-        if (argument->value &&
-            argument_match(argument->flag, count, arguments, at, argument->value, error))
-            return error->status;
+        const char *value = NULL;
+        if (argument->is_set ||
+            !argument_match(argument->flag, count, arguments, at, &value, error))
+            continue;
+        return error->status == PPM_OK ? take_value(argument, value, error) : error->status;
     }
     return refuse_unknown(arguments[*at], table, error);
 }
@@ -55,7 +72,8 @@ enum ppm_status arguments_read(int count, char *const *arguments, const struct a
         if (read_one(count, arguments, &at, table, error) != PPM_OK)
             return error->status;
     for (const struct argument *argument = table; argument->flag; argument++)
-        if (argument->is_required && !*argument->value)
+        if (argument->is_required &&
+            (argument->value ? !*argument->value : argument->list->count == 0))
             return ppm_fail(error, PPM_BAD_CONFIG, "%s is missing; --help shows an example",
                             argument->flag);
     return PPM_OK;

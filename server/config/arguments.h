@@ -4,12 +4,20 @@
 
 #include "core/ppm.h"
 
-/* A flag of a command. Exactly one of value and is_set is not NULL, and receives what was given. */
+/* What a flag that may be there several times was given; strings point into the arguments. */
+struct argument_list {
+    const char *values[PPM_INPUTS_MAX];
+    size_t count;
+};
+
+/* A flag of a command. Exactly one of value, is_set and list is not NULL, and receives what was
+ * given. */
 struct argument {
     const char *flag;   /* "--model" */
-    const char **value; /* points into the arguments */
+    const char **value; /* points into the arguments; the last one counts */
     bool *is_set;       /* a switch */
     bool is_required;
+    struct argument_list *list;
 };
 
 /* Whether arguments[*at] is flag or flag=...; *ret_value is its value then, which may be the next
@@ -17,8 +25,8 @@ struct argument {
 bool argument_match(const char *flag, int count, char *const *arguments, int *at,
                     const char **ret_value, struct ppm_error *error);
 
-/* Reads all arguments by a table that ends with {0}. PPM_BAD_CONFIG: a flag is unknown or missing.
- */
+/* Reads all arguments by a table that ends with {0}. PPM_BAD_CONFIG: a flag is unknown, missing or
+ * there too often. */
 enum ppm_status arguments_read(int count, char *const *arguments, const struct argument *table,
                                struct ppm_error *error);
 

@@ -6,6 +6,7 @@
 #include "server/handlers/tensor_fields.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,31 @@ static json_t *shape_json(struct ppm_shape shape, enum ppm_layout layout)
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         handlers_append(&list, json_integer((json_int_t)axes[i]));
+    return list;
+}
+
+/* object[key] = the shape of the only input; or object[key + "s"] = those of several, by name. */
+static void set_shapes(json_t **object, const char *key, const struct ppm_model_info *info,
+                       const struct ppm_sizes *sizes, enum ppm_layout layout)
+{
+    char keys[32];
+    if (sizes->count == 1) {
+        set(object, key, shape_json(sizes->inputs[0], layout));
+        return;
+    }
+    json_t *shapes = json_object();
+    for (size_t i = 0; i < sizes->count; i++)
+        set(&shapes, info->inputs[i].name, shape_json(sizes->inputs[i], layout));
+    snprintf(keys, sizeof keys, "%ss", key);
+    set(object, keys, shapes);
+}
+
+static json_t *inputs_json(const struct ppm_model_info *info)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < info->input_count; i++)
+        handlers_append(&list, json_pack("{s:s, s:I}", "name", info->inputs[i].name, "channels",
+                                         (json_int_t)info->inputs[i].channels));
     return list;
 }
 
@@ -69,7 +95,7 @@ static json_t *compute_json(const struct ppm_model_info *info)
         return json;
     set(&json, info->output_dtype == PPM_INT32 ? "classes_that_differ" : "largest_error",
         json_real(error->error));
-    set(&json, "measured_shape", shape_json(error->sizes.inputs[0], info->layout));
+    set_shapes(&json, "measured_shape", info, &error->sizes, info->layout);
     return json;
 }
 
@@ -79,13 +105,14 @@ static json_t *model_json(const struct ppm_model *model, const struct ppm_model_
 {
     json_error_t cause;
     return json_pack(
-        "{s:s, s:o, s:I, s:s, s:I, s:s, s:I, s:I, s:s, s:o, s:o}", "name", info->name, "config",
-        ppm_json_load(info->config_json, strlen(info->config_json), &cause), "channels",
-        (json_int_t)info->inputs[0].channels, "layout", ppm_layout_name(info->layout),
-        "output_channels", (json_int_t)info->output_channels, "output_dtype",
-        ppm_dtype_name(info->output_dtype), "parameters", (json_int_t)info->parameters,
-        "parameters_bytes", (json_int_t)info->parameters_bytes, "isa", info->isa, "compute",
-        compute_json(info), "layers", layers_json(model, info->layer_count, sizes, layout, error));
+        "{s:s, s:o, s:I, s:o, s:s, s:I, s:s, s:I, s:I, s:s, s:o, s:o}", "name", info->name,
+        "config", ppm_json_load(info->config_json, strlen(info->config_json), &cause), "channels",
+        (json_int_t)info->inputs[0].channels, "inputs", inputs_json(info), "layout",
+        ppm_layout_name(info->layout), "output_channels", (json_int_t)info->output_channels,
+        "output_dtype", ppm_dtype_name(info->output_dtype), "parameters",
+        (json_int_t)info->parameters, "parameters_bytes", (json_int_t)info->parameters_bytes, "isa",
+        info->isa, "compute", compute_json(info), "layers",
+        layers_json(model, info->layer_count, sizes, layout, error));
 }
 
 /* Reads ?shape=, ?size= and ?layout=. ret_sizes->count is 0 without a shape. */
@@ -93,8 +120,7 @@ static enum http_next read_sizes(struct http_request *request, const struct ppm_
                                  struct ppm_sizes *ret_sizes, enum ppm_layout *ret_layout)
 {
     struct ppm_error error = {0};
-    struct ppm_tensor tensor;
-    size_t axes[4], count, h, w;
+    size_t h, w;
     bool is_explicit;
     const char *text;
     if (handlers_read_shape(request, &text) != HTTP_PROCEED ||
@@ -103,28 +129,28 @@ static enum http_next read_sizes(struct http_request *request, const struct ppm_
         return HTTP_RESPOND;
     if (!text)
         return HTTP_PROCEED;
-    if (codec_parse_shape(text, axes, &count, &error) != PPM_OK ||
-        ppm_tensor_from_axes(axes, count, *ret_layout, &tensor, &error) != PPM_OK)
+    if (codec_parse_shapes(text, info->inputs, info->input_count, *ret_layout, ret_sizes, &error) !=
+        PPM_OK)
         return http_problem_of(request, &error);
-    *ret_sizes = ppm_sizes_of(&tensor, 1);
     ret_sizes->output_h = h;
     ret_sizes->output_w = w;
     return HTTP_PROCEED;
 }
 
-static void add_costs(json_t **answer, const struct ppm_model *model, const struct ppm_sizes *sizes,
+static void add_costs(json_t **answer, const struct ppm_model *model,
+                      const struct ppm_model_info *info, const struct ppm_sizes *sizes,
                       enum ppm_layout layout, int threads, struct ppm_error *error)
 {
     struct ppm_costs costs;
     if (ppm_model_costs(model, sizes, layout, threads, &costs, error) != PPM_OK)
         return;
     json_t *json = json_pack(
-        "{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "input_shape",
-        shape_json(sizes->inputs[0], layout), "output_shape", shape_json(costs.output, layout),
+        "{s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "output_shape", shape_json(costs.output, layout),
         "layout", ppm_layout_name(layout), "flops_literal", (json_int_t)costs.flops_literal,
         "flops_folded", (json_int_t)costs.flops_folded, "input_bytes",
         (json_int_t)costs.input_bytes, "output_bytes", (json_int_t)costs.output_bytes,
         "working_bytes", (json_int_t)costs.working_bytes);
+    set_shapes(&json, "input_shape", info, sizes, layout);
     set(answer, "request", json);
 }
 
@@ -152,7 +178,7 @@ static enum http_next describe(struct http_request *request, const struct regist
         return HTTP_RESPOND;
     json_t *answer = model_json(model, &info, sizes.count > 0 ? &sizes : NULL, layout, &error);
     if (answer && sizes.count > 0)
-        add_costs(&answer, model, &sizes, layout, (int)app->threads, &error);
+        add_costs(&answer, model, &info, &sizes, layout, (int)app->threads, &error);
     if (answer && !*request->arguments[0])
         add_names(&answer, registry);
     if (error.status == PPM_OK)

@@ -22,7 +22,7 @@ enum ppm_status codec_json_members(struct codec_reader *reader, const char *body
     struct codec_members members;
     if (codec_json_around(reader, body, body_bytes, &root, error) != PPM_OK)
         return error->status;
-    const bool has_data = codec_json_has_data(reader);
+    const bool has_data = codec_json_data_count(reader) > 0;
     if (codec_json_read_members(root, &members, error) == PPM_OK && !has_data &&
         json_object_get(root, "data"))
         ppm_fail(error, PPM_MALFORMED,
@@ -83,7 +83,7 @@ static enum ppm_status read_tensor(struct codec_reader *reader, const char *body
         check_dtype(members, expectation, error) != PPM_OK ||
         codec_check_axes(axes, axis_count, expectation, error) != PPM_OK)
         return error->status;
-    return codec_json_tensor(reader, body, axes, axis_count, layout, ret_tensor, error);
+    return codec_json_tensor(reader, 0, body, axes, axis_count, layout, ret_tensor, error);
 }
 
 enum ppm_status codec_json_finish(struct codec_reader *reader, const char *body,

@@ -93,6 +93,21 @@ static enum ppm_status refuse_data(const char *body, size_t body_bytes, size_t a
                     codec_quote(body + at, end - at, found));
 }
 
+static enum ppm_status refuse_more(const struct codec_json_frame *frame, struct ppm_error *error)
+{
+    if (!frame->list)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "the body has \"data\" twice, at bytes %zu and %zu, expected it once",
+                        frame->data_start, frame->at);
+    if (frame->found_max == 1)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "%s: found \"data\" at bytes %zu and %zu, expected one object with data",
+                        frame->list, frame->data_start, frame->at);
+    return ppm_fail(error, PPM_MALFORMED,
+                    "%s: found \"data\" at byte %zu too, expected at most %zu objects with data",
+                    frame->list, frame->at, frame->found_max);
+}
+
 /* Steps into the value after the key "data" and its colon. */
 static enum ppm_status enter_data(struct codec_json_frame *frame, const char *body,
                                   size_t body_bytes, bool is_whole, struct ppm_error *error)
@@ -100,17 +115,11 @@ static enum ppm_status enter_data(struct codec_json_frame *frame, const char *bo
     frame->at = skip_space(body, body_bytes, frame->at);
     if (frame->at == body_bytes && !is_whole)
         return PPM_OK;
-    if (frame->is_found && frame->list)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "%s: found \"data\" at bytes %zu and %zu, expected one object with data",
-                        frame->list, frame->data_start, frame->at);
-    if (frame->is_found)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the body has \"data\" twice, at bytes %zu and %zu, expected it once",
-                        frame->data_start, frame->at);
+    if (frame->found == frame->found_max)
+        return refuse_more(frame, error);
     if (frame->at == body_bytes || body[frame->at] != '[')
         return refuse_data(body, body_bytes, frame->at, error);
-    frame->is_found = true;
+    frame->found++;
     frame->data_start = frame->at;
     frame->stage = CODEC_JSON_DATA;
     return PPM_OK;
@@ -196,6 +205,8 @@ static enum ppm_status pass_byte(struct codec_json_frame *frame, const char *bod
                             "the data",
                             frame->at - 1, NESTING_MAX, NESTING_MAX);
         frame->depth++;
+        if (frame->list && frame->depth == 3)
+            frame->shape_at = 0; /* of another object of the list */
         frame->objects &= ~(1U << frame->depth);
         frame->objects |= (unsigned)(byte == '{') << frame->depth;
         break;

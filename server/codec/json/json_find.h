@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The text around a body's data, as far as it has been read; starts as {.list = ..}. */
+/* The text around a body's data, as far as it has been read; starts as {.list, .found_max}. */
 struct codec_json_frame {
     const char *list; /* as codec_reader_options.list */
+    size_t found_max; /* data_max, at least 1 */
     enum {
         CODEC_JSON_START,
         CODEC_JSON_AROUND,
@@ -32,14 +33,14 @@ struct codec_json_frame {
     bool is_in_list;
     size_t string_start, string_bytes;
     size_t unknown_start, unknown_bytes; /* the first member of the body that no request has */
-    size_t shape_at; /* after the colon of a "shape" next to the data; 0: none so far */
-    bool is_found;
-    size_t data_start, data_end; /* from '[' to after ']' */
+    size_t shape_at;             /* after the colon of a "shape" next to the data; 0: none so far */
+    size_t found;                /* how often there was data */
+    size_t data_start, data_end; /* from '[' to after ']', of the last one */
 };
 
 /* Goes on to the data's '[', to the end of the object or to the end of the body, which may grow
- * later (!is_whole). PPM_MALFORMED when body is no object, has the data twice or as anything but an
- * array, or nests the rest too deep; the same call with more of the body says it again. */
+ * later (!is_whole). PPM_MALFORMED when body is no object, has the data too often or as anything
+ * but an array, or nests the rest too deep; the same call with more of the body says it again. */
 enum ppm_status codec_json_find_data(struct codec_json_frame *frame, const char *body,
                                      size_t body_bytes, bool is_whole, struct ppm_error *error);
 

@@ -12,30 +12,40 @@
 #include "server/codec/json/json_find.h"
 #include "server/codec/json/json_members.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
+    NULL_BYTES = 4,                /* of the word that stands for data */
     MEMBERS_BYTES_MAX = 64 * 1024, /* of a body without its data */
     ROOM_AHEAD = 4,                /* times the numbers that may have come */
+};
+
+/* One array of data. */
+struct numbers {
+    size_t start, end; /* as the frame's data_start and data_end */
+    struct codec_json_scan scan;
+    struct ppm_error refusal;
 };
 
 struct codec_reader {
     struct codec_reader_options options;
     struct codec_json_frame frame;
-    struct codec_json_scan scan; /* scan.at == 0: the data has not been begun */
-    struct ppm_error refusal;    /* of the data */
-    bool has_stopped;            /* the rest waits until the body is whole */
+    struct numbers all[CODEC_DATA_MAX]; /* in the order of the body */
+    size_t count;                       /* of those that have been begun */
+    bool has_stopped;                   /* the rest waits until the body is whole */
 };
 
 struct codec_reader *codec_json_create(const struct codec_reader_options *options)
 {
     struct codec_reader *reader = calloc(1, sizeof *reader);
+    assert(options->data_max <= CODEC_DATA_MAX);
     if (reader) {
         reader->options = *options;
-        reader->frame.list = options->list;
-        reader->scan.cancel = options->cancel;
+        reader->frame = (struct codec_json_frame){.list = options->list,
+                                                  .found_max = size_max(options->data_max, 1)};
     }
     return reader;
 }
@@ -44,7 +54,8 @@ void codec_json_free(struct codec_reader *reader)
 {
     if (!reader)
         return;
-    free(reader->scan.values);
+    for (size_t i = 0; i < reader->count; i++)
+        free(reader->all[i].scan.values);
     free(reader);
 }
 
@@ -83,10 +94,10 @@ static size_t count_max(const struct codec_reader *reader, const char *body, siz
 }
 
 /* Grows the memory to that many numbers, and keeps those that have been read. */
-static enum ppm_status grow(struct codec_reader *reader, size_t capacity, struct ppm_error *error)
+static enum ppm_status grow(struct codec_reader *reader, struct codec_json_scan *scan,
+                            size_t capacity, struct ppm_error *error)
 {
     const struct codec_reader_options *options = &reader->options;
-    struct codec_json_scan *scan = &reader->scan;
     struct ppm_tensor values = {.shape = {1, 1, 1, capacity}};
     const size_t kept = size_min(scan->array.count, scan->capacity);
     size_t bytes;
@@ -107,31 +118,40 @@ static enum ppm_status grow(struct codec_reader *reader, size_t capacity, struct
 
 /* Room for the numbers in the text that has come, and for up to four times as many: the system
  * allocates only pages that are used. */
-static enum ppm_status make_room(struct codec_reader *reader, const char *body, size_t body_bytes,
-                                 bool is_whole, struct ppm_error *error)
+static enum ppm_status make_room(struct codec_reader *reader, struct codec_json_scan *scan,
+                                 const char *body, size_t body_bytes, bool is_whole,
+                                 struct ppm_error *error)
 {
-    const struct codec_json_scan *scan = &reader->scan;
     const size_t most = count_max(reader, body, body_bytes, is_whole);
     size_t needed = scan->array.count + (body_bytes - scan->at) / 2 + 1;
     size_t capacity = ROOM_AHEAD * needed;
     needed = size_min(needed, most);
     capacity = size_min(capacity, most);
-    return needed <= scan->capacity ? PPM_OK : grow(reader, capacity, error);
+    return needed <= scan->capacity ? PPM_OK : grow(reader, scan, capacity, error);
 }
 
 /* ---- reading ---- */
+
+/* The data that the frame is in. */
+static struct numbers *numbers_now(struct codec_reader *reader)
+{
+    const size_t start = reader->frame.data_start;
+    if (reader->count < reader->frame.found)
+        reader->all[reader->count++] = (struct numbers){
+            .start = start, .scan = {.at = start, .cancel = reader->options.cancel}};
+    return &reader->all[reader->count - 1];
+}
 
 /* Reads on in the data. Where it is refused and the body is whole, passes over it if its end can be
  * seen: then the text around it is checked first. */
 static enum ppm_status read_data(struct codec_reader *reader, const char *body, size_t body_bytes,
                                  bool is_whole, struct ppm_error *error)
 {
-    struct codec_json_scan *scan = &reader->scan;
-    struct ppm_error *const refusal = &reader->refusal;
+    struct numbers *numbers = numbers_now(reader);
+    struct codec_json_scan *scan = &numbers->scan;
+    struct ppm_error *const refusal = &numbers->refusal;
     struct ppm_error ignored = {0};
-    if (scan->at == 0)
-        scan->at = reader->frame.data_start;
-    if (make_room(reader, body, body_bytes, is_whole, &ignored) != PPM_OK && !is_whole) {
+    if (make_room(reader, scan, body, body_bytes, is_whole, &ignored) != PPM_OK && !is_whole) {
         reader->has_stopped = true;
         return PPM_OK;
     }
@@ -142,6 +162,7 @@ static enum ppm_status read_data(struct codec_reader *reader, const char *body, 
     else if (status != PPM_OK && is_whole &&
              (status == PPM_CANCELLED || !codec_json_pass_data(&reader->frame, body, body_bytes)))
         *error = *refusal;
+    numbers->end = reader->frame.data_end;
     return error->status;
 }
 
@@ -153,7 +174,7 @@ static enum ppm_status find_data(struct codec_reader *reader, const char *body, 
     struct ppm_error met_again = {0};
     size_t end = frame->at;
     while (is_whole && body_bytes - end > CODEC_SLICE_BYTES && frame->stage != CODEC_JSON_DATA) {
-        if (codec_check(reader->scan.cancel, error) != PPM_OK)
+        if (codec_check(reader->options.cancel, error) != PPM_OK)
             return error->status;
         end += CODEC_SLICE_BYTES;
         if (codec_json_find_data(frame, body, end, false, &met_again) != PPM_OK)
@@ -187,8 +208,9 @@ void codec_json_feed(struct codec_reader *reader, const char *body, size_t body_
 
 size_t codec_json_left(const struct codec_reader *reader, size_t body_bytes)
 {
-    const bool is_in_data = reader->frame.stage == CODEC_JSON_DATA && reader->scan.at > 0;
-    return body_bytes - (is_in_data ? reader->scan.at : reader->frame.at);
+    const bool is_in_data =
+        reader->frame.stage == CODEC_JSON_DATA && reader->count == reader->frame.found;
+    return body_bytes - (is_in_data ? reader->all[reader->count - 1].scan.at : reader->frame.at);
 }
 
 /* ---- the text around the data ------------------------------------------------------------- */
@@ -211,8 +233,17 @@ static void explain(json_error_t *refusal, size_t at, struct ppm_error *error)
                  refusal->text);
 }
 
+/* Where in the body a byte of its text with null in the place of data is. */
+static size_t place_in_body(const struct codec_reader *reader, size_t at)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        if (at > reader->all[i].start)
+            at += reader->all[i].end - reader->all[i].start - NULL_BYTES;
+    return at;
+}
+
 /* Parses text, which is the body with null in the place of its data. */
-static json_t *parse(const char *text, size_t text_bytes, const struct codec_json_frame *frame,
+static json_t *parse(const struct codec_reader *reader, const char *text, size_t text_bytes,
                      struct ppm_error *error)
 {
     json_error_t refusal = {.position = 0};
@@ -226,8 +257,7 @@ static json_t *parse(const char *text, size_t text_bytes, const struct codec_jso
     size_t at = refusal.position > 0 ? (size_t)refusal.position : 0;
     if (nul)
         at = (size_t)(nul - text);
-    if (frame->is_found && at > frame->data_start)
-        at += frame->data_end - frame->data_start - 4;
+    at = place_in_body(reader, at);
     if (nul)
         ppm_fail(error, PPM_MALFORMED, "the body is not JSON: byte %zu is NUL, expected text%s", at,
                  at == 1 ? "; JSON is UTF-8, not UTF-16" : "");
@@ -236,29 +266,43 @@ static json_t *parse(const char *text, size_t text_bytes, const struct codec_jso
     return NULL;
 }
 
+/* The body with null in the place of its data, into text_bytes of memory. */
+static void write_around(const struct codec_reader *reader, const char *body, size_t body_bytes,
+                         char *text)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < reader->count; i++) {
+        const struct numbers *numbers = &reader->all[i];
+        memcpy(text, body + from, numbers->start - from);
+        text += numbers->start - from;
+        memcpy(text, "null", NULL_BYTES);
+        text += NULL_BYTES;
+        from = numbers->end;
+    }
+    memcpy(text, body + from, body_bytes - from);
+}
+
 enum ppm_status codec_json_around(struct codec_reader *reader, const char *body, size_t body_bytes,
                                   struct json_t **ret_around, struct ppm_error *error)
 {
     const struct codec_json_frame *frame = &reader->frame;
+    size_t around_bytes = body_bytes;
     if (read_on(reader, body, body_bytes, true, error) != PPM_OK)
         return error->status;
-    const size_t data_bytes = frame->data_end - frame->data_start;
-    const size_t tail_bytes = frame->is_found ? body_bytes - frame->data_end : 0;
-    const size_t head_bytes = body_bytes - data_bytes - tail_bytes;
-    const size_t text_bytes = head_bytes + (frame->is_found ? 4 : 0) + tail_bytes;
+    for (size_t i = 0; i < reader->count; i++)
+        around_bytes -= reader->all[i].end - reader->all[i].start;
+    const size_t text_bytes = around_bytes + NULL_BYTES * reader->count;
     if (text_bytes > MEMBERS_BYTES_MAX && frame->unknown_bytes > 0)
         return codec_json_refuse_member(body + frame->unknown_start, frame->unknown_bytes, error);
     if (text_bytes > MEMBERS_BYTES_MAX)
         return ppm_fail(error, PPM_MALFORMED,
                         "the body has %zu bytes besides the data, expected at most %d",
-                        body_bytes - data_bytes, MEMBERS_BYTES_MAX);
+                        around_bytes, MEMBERS_BYTES_MAX);
     char *text = malloc(text_bytes);
     if (!text)
         return ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of JSON", text_bytes);
-    memcpy(text, body, head_bytes);
-    memcpy(text + head_bytes, "null", text_bytes - tail_bytes - head_bytes);
-    memcpy(text + text_bytes - tail_bytes, body + body_bytes - tail_bytes, tail_bytes);
-    json_t *root = parse(text, text_bytes, frame, error);
+    write_around(reader, body, body_bytes, text);
+    json_t *root = parse(reader, text, text_bytes, error);
     free(text);
     if (!root)
         return error->status;
@@ -266,9 +310,9 @@ enum ppm_status codec_json_around(struct codec_reader *reader, const char *body,
     return PPM_OK;
 }
 
-bool codec_json_has_data(const struct codec_reader *reader)
+size_t codec_json_data_count(const struct codec_reader *reader)
 {
-    return reader->frame.is_found;
+    return reader->count;
 }
 
 /* ---- the tensor ------------------------------------------------------------------------------ */
@@ -305,44 +349,46 @@ static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm
 }
 
 /* The numbers that there was no memory for when they were counted. */
-static enum ppm_status read_again(struct codec_reader *reader, const char *body,
-                                  struct ppm_error *error)
+static enum ppm_status read_again(struct codec_reader *reader, struct numbers *numbers,
+                                  const char *body, struct ppm_error *error)
 {
-    struct codec_json_scan *scan = &reader->scan;
-    if (grow(reader, scan->array.count, error) != PPM_OK)
+    struct codec_json_scan *scan = &numbers->scan;
+    if (grow(reader, scan, scan->array.count, error) != PPM_OK)
         return error->status;
     *scan = (struct codec_json_scan){.cancel = scan->cancel,
-                                     .at = reader->frame.data_start,
+                                     .at = numbers->start,
                                      .values = scan->values,
                                      .capacity = scan->capacity};
-    return codec_json_scan(&reader->scan, body, reader->frame.data_end, true, error);
+    return codec_json_scan(scan, body, numbers->end, true, error);
 }
 
-enum ppm_status codec_json_tensor(struct codec_reader *reader, const char *body, const size_t *axes,
-                                  size_t axis_count, enum ppm_layout layout,
+enum ppm_status codec_json_tensor(struct codec_reader *reader, size_t index, const char *body,
+                                  const size_t *axes, size_t axis_count, enum ppm_layout layout,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error)
 {
-    const struct codec_json_array *array = &reader->scan.array;
+    struct numbers *numbers = &reader->all[index];
+    const struct codec_json_array *array = &numbers->scan.array;
     struct ppm_tensor tensor = {.dtype = PPM_FLOAT32};
     size_t bytes = 0;
     enum ppm_status status = PPM_OK;
+    assert(index < reader->count);
     if (axis_count > 0)
         status = ppm_tensor_from_axes(axes, axis_count, layout, &tensor, error);
     if (status == PPM_OK && axis_count > 0)
         status = ppm_shape_bytes(tensor.shape, &bytes, error);
-    if (status == PPM_OK && reader->refusal.status != PPM_OK)
-        status = ppm_fail(error, reader->refusal.status, "%s", reader->refusal.text);
+    if (status == PPM_OK && numbers->refusal.status != PPM_OK)
+        status = ppm_fail(error, numbers->refusal.status, "%s", numbers->refusal.text);
     if (status == PPM_OK && axis_count > 0)
         status = check_shape(array, axes, axis_count, bytes / sizeof(float), error);
     else if (status == PPM_OK)
         status = take_shape(array, layout, &tensor, error);
-    if (status == PPM_OK && array->count > reader->scan.capacity)
-        status = read_again(reader, body, error);
+    if (status == PPM_OK && array->count > numbers->scan.capacity)
+        status = read_again(reader, numbers, body, error);
     if (status != PPM_OK)
         return status;
-    tensor.data = reader->scan.values;
-    reader->scan.values = NULL;
-    reader->scan.capacity = 0;
+    tensor.data = numbers->scan.values;
+    numbers->scan.values = NULL;
+    numbers->scan.capacity = 0;
     *ret_tensor = tensor;
     return PPM_OK;
 }

@@ -19,13 +19,14 @@ size_t codec_json_left(const struct codec_reader *reader, size_t body_bytes);
  * twice, as no array or as one without an end, or has more than 64 KiB around it. */
 enum ppm_status codec_json_around(struct codec_reader *reader, const char *body, size_t body_bytes,
                                   struct json_t **ret_around, struct ppm_error *error);
-bool codec_json_has_data(const struct codec_reader *reader); /* then the tree has its null */
+/* Then how much data the body has: as many nulls in the tree stand for it, in this order. */
+size_t codec_json_data_count(const struct codec_reader *reader);
 
-/* Then, of a body that has data, the tensor: float32 of these axes, 3 or 4 in the order of layout;
+/* And the tensor of the index-th: float32 of these axes, 3 or 4 in the order of layout;
  * 0: as nested as the data. The caller frees it. PPM_MALFORMED when the data is no regular array of
- * numbers, or differs from axes, flat or nested. Call it once. */
-enum ppm_status codec_json_tensor(struct codec_reader *reader, const char *body, const size_t *axes,
-                                  size_t axis_count, enum ppm_layout layout,
+ * numbers, or differs from axes, flat or nested. Call it once for each. */
+enum ppm_status codec_json_tensor(struct codec_reader *reader, size_t index, const char *body,
+                                  const size_t *axes, size_t axis_count, enum ppm_layout layout,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error);
 
 #endif

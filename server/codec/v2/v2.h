@@ -3,9 +3,9 @@
  * the binary tensor data and system shared memory extensions.
  *
  * A request is JSON, {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4, 30, 30],
- * "data": [..]}]}, whose tensor may also follow it as raw bytes, or be in a region of shared
- * memory. There is one input, x, and one output, y. Members that the protocol does not know are
- * passed over, as its other servers do.
+ * "data": [..]}]}, whose tensors may also follow it as raw bytes, or be in regions of shared
+ * memory. The inputs are the model's; there is one output, y. Members that the protocol does not
+ * know are passed over, as its other servers do.
  */
 #ifndef PPM_SERVER_CODEC_V2_V2_H
 #define PPM_SERVER_CODEC_V2_V2_H
@@ -30,25 +30,34 @@ enum v2_place {
 
 struct v2_tensor {
     enum v2_place place;
-    size_t bytes; /* in the body or the region; of y: the room there is in the region */
-    size_t offset;
+    size_t bytes;  /* in the body or the region; of y: the room there is in the region */
+    size_t offset; /* in the region, or after the JSON */
     char region[V2_REGION_BYTES];
+};
+
+struct v2_input {
+    size_t index; /* in the request's list */
+    size_t axes[4];
+    size_t axis_count; /* 3 or 4 */
+    enum codec_dtype dtype;
+    struct v2_tensor tensor;
+    size_t data; /* if it is in the JSON: for codec_json_tensor */
 };
 
 struct v2_request {
     bool has_id;
     char id[V2_ID_BYTES];
-    size_t axes[4];
-    size_t axis_count; /* 3 or 4 */
-    enum codec_dtype dtype;
-    struct v2_tensor x, y;
+    struct v2_input inputs[PPM_INPUTS_MAX]; /* in the model's order */
+    struct v2_tensor y;
     size_t timeout_us;         /* 0: none */
     size_t output_h, output_w; /* wanted; 0: not told */
 };
 
-/* Reads a request's JSON, from codec_json_around, with null for numbers. The body has binary_bytes after it. PPM_MALFORMED
- * names the member, the value found and the one expected. */
-enum ppm_status v2_read_request(const struct json_t *around, size_t binary_bytes,
+/* Reads a request's JSON, from codec_json_around with null for numbers, to a model of these inputs.
+ * The body has binary_bytes after it. PPM_MALFORMED names the member, the value found and the one
+ * expected. */
+enum ppm_status v2_read_request(const struct json_t *around, const struct ppm_input_info *inputs,
+                                size_t input_count, size_t binary_bytes,
                                 struct v2_request *ret_request, struct ppm_error *error);
 
 /* The JSON of an answer whose y has y->shape; y_bytes: its size, if it follows the JSON. If y is

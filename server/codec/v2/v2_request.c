@@ -2,6 +2,7 @@
 #include "server/codec/v2/v2.h"
 
 #include "server/codec/axes.h"
+#include "server/codec/input_names.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 struct reader {
     struct v2_request *request;
+    const struct ppm_input_info *inputs; /* the model's */
+    size_t input_count;
     struct ppm_error *error;
 };
 
@@ -58,7 +61,7 @@ static enum ppm_status check_parameters(const struct reader *reader, const json_
     return refuse(reader, where, parameters, "an object");
 }
 
-/* shared_memory_region, _offset and _byte_size, of x or y. */
+/* shared_memory_region, _offset and _byte_size, of an input or y. */
 static enum ppm_status read_region(const struct reader *reader, const json_t *parameters,
                                    struct v2_tensor *tensor)
 {
@@ -76,88 +79,168 @@ static enum ppm_status read_region(const struct reader *reader, const json_t *pa
     return offset ? read_count(reader, offset, "shared_memory_offset", &tensor->offset) : PPM_OK;
 }
 
-/* ---- x ---- */
+/* ---- the inputs ---- */
 
-static enum ppm_status read_datatype(const struct reader *reader, const json_t *value)
+enum { WHERE_BYTES = 48 };
+
+/* "inputs[1].shape" */
+static const char *where_of(const struct v2_input *input, const char *member,
+                            char ret_text[WHERE_BYTES])
+{
+    snprintf(ret_text, WHERE_BYTES, "inputs[%zu]%s", input->index, member);
+    return ret_text;
+}
+
+static enum ppm_status read_datatype(const struct reader *reader, const json_t *value,
+                                     struct v2_input *input)
 {
     static const char *const names[] = {
         [CODEC_FLOAT32] = "FP32", [CODEC_FLOAT16] = "FP16", [CODEC_BFLOAT16] = "BF16"};
     const char *text = json_string_value(value);
+    char where[WHERE_BYTES];
     for (size_t i = 0; text && i < sizeof names / sizeof *names; i++)
         if (strcmp(text, names[i]) == 0) {
-            reader->request->dtype = (enum codec_dtype)i;
+            input->dtype = (enum codec_dtype)i;
             return PPM_OK;
         }
-    return refuse(reader, "inputs[0].datatype", value, "\"FP32\", \"FP16\" or \"BF16\"");
+    return refuse(reader, where_of(input, ".datatype", where), value,
+                  "\"FP32\", \"FP16\" or \"BF16\"");
 }
 
-static enum ppm_status read_shape(const struct reader *reader, const json_t *value)
+static enum ppm_status read_shape(const struct reader *reader, const json_t *value,
+                                  struct v2_input *input)
 {
-    struct v2_request *request = reader->request;
-    request->axis_count = json_array_size(value);
-    if (request->axis_count < 3 || request->axis_count > 4)
-        return refuse(reader, "inputs[0].shape", value, "an array of 3 or 4 positive integers");
-    for (size_t i = 0; i < request->axis_count; i++) {
+    char where[WHERE_BYTES];
+    where_of(input, ".shape", where);
+    input->axis_count = json_array_size(value);
+    if (input->axis_count < 3 || input->axis_count > 4)
+        return refuse(reader, where, value, "an array of 3 or 4 positive integers");
+    for (size_t i = 0; i < input->axis_count; i++) {
         const json_t *extent = json_array_get(value, i);
         if (!json_is_integer(extent) || json_integer_value(extent) <= 0)
-            return refuse(reader, "inputs[0].shape", value, "positive integers");
-        request->axes[i] = (size_t)json_integer_value(extent);
+            return refuse(reader, where, value, "positive integers");
+        input->axes[i] = (size_t)json_integer_value(extent);
     }
     return PPM_OK;
 }
 
-/* One of data, binary_data_size and shared_memory_region says where x is. */
-static enum ppm_status read_place(const struct reader *reader, const json_t *input,
-                                  size_t binary_bytes)
+/* One of data, binary_data_size and shared_memory_region says where the values are. */
+static enum ppm_status read_place(const struct reader *reader, const json_t *object,
+                                  const char *name, struct v2_input *input)
 {
-    struct v2_tensor *x = &reader->request->x;
-    const json_t *parameters = json_object_get(input, "parameters"),
+    struct v2_tensor *tensor = &input->tensor;
+    const json_t *parameters = json_object_get(object, "parameters"),
                  *binary = json_object_get(parameters, "binary_data_size"),
-                 *data = json_object_get(input, "data");
-    const bool has_data = data != NULL,
-               has_region = json_object_get(parameters, "shared_memory_region") != NULL;
-    if (check_parameters(reader, parameters, "inputs[0].parameters") != PPM_OK)
+                 *data = json_object_get(object, "data"),
+                 *region = json_object_get(parameters, "shared_memory_region");
+    const int places = (data != NULL) + (binary != NULL) + (region != NULL);
+    char where[WHERE_BYTES];
+    if (check_parameters(reader, parameters, where_of(input, ".parameters", where)) != PPM_OK)
         return reader->error->status;
-    if (has_data + (binary != NULL) + has_region != 1)
+    where_of(input, "", where);
+    if (places != 1)
         return ppm_fail(reader->error, PPM_MALFORMED,
-                        "inputs[0]: found %s, expected one of data, parameters.binary_data_size "
-                        "and parameters.shared_memory_region",
-                        has_data + (binary != NULL) + has_region == 0
-                            ? "no values of x"
-                            : "values of x in several places");
+                        "%s: found %svalues of %.64s%s, expected one of data, "
+                        "parameters.binary_data_size and parameters.shared_memory_region",
+                        where, places == 0 ? "no " : "", name,
+                        places == 0 ? "" : " in several places");
     if (data && !json_is_null(data)) /* which stands for numbers that were read */
-        return ppm_fail(
-            reader->error, PPM_MALFORMED,
-            "inputs[0]: the key \"inputs\" or \"data\" is written with escapes, expected "
-            "them without");
-    x->place = has_data ? V2_IN_JSON : V2_IN_BODY;
-    if (binary && read_count(reader, binary, "binary_data_size", &x->bytes) != PPM_OK)
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "%s: the key \"inputs\" or \"data\" is written with escapes, expected them "
+                        "without",
+                        where);
+    tensor->place = data ? V2_IN_JSON : V2_IN_BODY;
+    if (binary && read_count(reader, binary, "binary_data_size", &tensor->bytes) != PPM_OK)
         return reader->error->status;
-    if (has_region && read_region(reader, parameters, x) != PPM_OK)
+    return region ? read_region(reader, parameters, tensor) : PPM_OK;
+}
+
+/* The place of the name in the model's order. */
+static enum ppm_status find_name(const struct reader *reader, const json_t *name, size_t index,
+                                 size_t *ret_place)
+{
+    char names[CODEC_NAMES_BYTES], where[WHERE_BYTES];
+    const char *text = json_string_value(name);
+    snprintf(where, sizeof where, "inputs[%zu].name", index);
+    const size_t place =
+        text ? codec_input_index(reader->inputs, reader->input_count, text, strlen(text))
+             : reader->input_count;
+    if (place < reader->input_count) {
+        *ret_place = place;
+        return PPM_OK;
+    }
+    return refuse(reader, where, name,
+                  codec_input_names(reader->inputs, reader->input_count, "\"", " or ", names));
+}
+
+static enum ppm_status read_input(const struct reader *reader, const json_t *object, size_t index)
+{
+    const json_t *name = json_object_get(object, "name");
+    char where[WHERE_BYTES];
+    size_t place = 0;
+    if (find_name(reader, name, index, &place) != PPM_OK)
         return reader->error->status;
-    if ((binary ? x->bytes : 0) != binary_bytes)
+    struct v2_input *input = &reader->request->inputs[place];
+    if (input->axis_count > 0)
+        return refuse(reader, where_of(&(struct v2_input){.index = index}, ".name", where), name,
+                      "each input once");
+    input->index = index;
+    if (read_datatype(reader, json_object_get(object, "datatype"), input) != PPM_OK ||
+        read_shape(reader, json_object_get(object, "shape"), input) != PPM_OK)
+        return reader->error->status;
+    return read_place(reader, object, reader->inputs[place].name, input);
+}
+
+/* The bytes after the JSON are those of the inputs that are there, in the request's order; so are
+ * the JSON's arrays of numbers. */
+static enum ppm_status place_values(const struct reader *reader, size_t binary_bytes)
+{
+    struct v2_input *ordered[PPM_INPUTS_MAX];
+    size_t bytes = 0, data = 0;
+    for (size_t i = 0; i < reader->input_count; i++)
+        ordered[reader->request->inputs[i].index] = &reader->request->inputs[i];
+    for (size_t i = 0; i < reader->input_count; i++) {
+        struct v2_tensor *tensor = &ordered[i]->tensor;
+        if (tensor->place == V2_IN_JSON)
+            ordered[i]->data = data++;
+        if (tensor->place != V2_IN_BODY)
+            continue;
+        tensor->offset = bytes;
+        bytes = size_plus(bytes, tensor->bytes);
+    }
+    if (bytes != binary_bytes)
         return ppm_fail(reader->error, PPM_MALFORMED,
                         "found %zu byte%s after the JSON, expected %zu (binary_data_size)",
-                        binary_bytes, ppm_plural(binary_bytes), binary ? x->bytes : 0);
-    if (has_data && reader->request->dtype != CODEC_FLOAT32)
-        return ppm_fail(reader->error, PPM_MALFORMED,
-                        "inputs[0].data: found numbers of a datatype that is only sent as raw "
-                        "bytes, expected FP32 or binary_data_size");
+                        binary_bytes, ppm_plural(binary_bytes), bytes);
+    for (size_t i = 0; i < reader->input_count; i++)
+        if (ordered[i]->tensor.place == V2_IN_JSON && ordered[i]->dtype != CODEC_FLOAT32)
+            return ppm_fail(reader->error, PPM_MALFORMED,
+                            "inputs[%zu].data: found numbers of a datatype that is only sent as "
+                            "raw bytes, expected FP32 or binary_data_size",
+                            i);
     return PPM_OK;
 }
 
 static enum ppm_status read_inputs(const struct reader *reader, const json_t *inputs,
                                    size_t binary_bytes)
 {
-    const json_t *input = json_array_get(inputs, 0), *name = json_object_get(input, "name");
-    if (!json_is_array(inputs) || json_array_size(inputs) != 1 || !json_is_object(input))
-        return refuse(reader, "inputs", inputs, "an array of one object, the input x");
-    if (!json_is_string(name) || strcmp(json_string_value(name), "x") != 0)
-        return refuse(reader, "inputs[0].name", name, "\"x\"");
-    if (read_datatype(reader, json_object_get(input, "datatype")) != PPM_OK ||
-        read_shape(reader, json_object_get(input, "shape")) != PPM_OK)
-        return reader->error->status;
-    return read_place(reader, input, binary_bytes);
+    const size_t count = reader->input_count;
+    char names[CODEC_NAMES_BYTES], expected[CODEC_NAMES_BYTES + 48];
+    bool are_objects = json_is_array(inputs) && json_array_size(inputs) == count;
+    for (size_t i = 0; are_objects && i < count; i++)
+        are_objects = json_is_object(json_array_get(inputs, i));
+    if (!are_objects && count == 1)
+        snprintf(expected, sizeof expected, "an array of one object, the input %.64s",
+                 reader->inputs[0].name);
+    else if (!are_objects)
+        snprintf(expected, sizeof expected, "an array of %zu objects, the inputs %s", count,
+                 codec_input_names(reader->inputs, count, "", " and ", names));
+    if (!are_objects)
+        return refuse(reader, "inputs", inputs, expected);
+    for (size_t i = 0; i < count; i++)
+        if (read_input(reader, json_array_get(inputs, i), i) != PPM_OK)
+            return reader->error->status;
+    return place_values(reader, binary_bytes);
 }
 
 /* ---- y ---- */
@@ -221,11 +304,12 @@ static enum ppm_status read_parameters(const struct reader *reader, const json_t
     return PPM_OK;
 }
 
-enum ppm_status v2_read_request(const json_t *around, size_t binary_bytes,
+enum ppm_status v2_read_request(const json_t *around, const struct ppm_input_info *inputs,
+                                size_t input_count, size_t binary_bytes,
                                 struct v2_request *ret_request, struct ppm_error *error)
 {
     struct v2_request request = {0};
-    const struct reader reader = {&request, error};
+    const struct reader reader = {&request, inputs, input_count, error};
     const json_t *id = json_object_get(around, "id");
     request.has_id = id != NULL;
     if ((id && read_text(&reader, id, "id", request.id, V2_ID_BYTES) != PPM_OK) ||

@@ -38,7 +38,7 @@ static void finish(struct inference *inference)
     if (!request->is_given_up &&
         (atomic_load(&inference->is_abandoned) || http_is_past(&inference->deadline)))
         inference_give_up(inference, METRICS_COMPUTE);
-    inference_free_x(inference);
+    inference_free_inputs(inference);
     inference_forget_arrival(inference);
     inference_free_reader(inference);
     http_drop_body(request);
@@ -72,7 +72,7 @@ static void answer(struct inference *inference, struct ppm_tensor *y, char *memo
 {
     struct http_request *request = inference->request;
     double since_ms = http_elapsed_ms(request);
-    y->is_batch = inference->x.is_batch;
+    y->is_batch = inference->inputs[0].is_batch;
     inference->protocol->respond(inference, y, memory, threads);
     inference->record.encode_ms = lap_ms(request, &since_ms);
     finish(inference);
@@ -90,8 +90,8 @@ static void answer_error(struct inference *inference, const struct ppm_error *er
 
 /* ---- computing ---- */
 
-/* y = model(x) for a whole batch of these sizes and costs. pooling may be NULL. */
-static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *x,
+/* y = model(inputs) for a whole batch of these sizes and costs. pooling may be NULL. */
+static enum ppm_status compute(struct inference *batch, const struct ppm_tensor *inputs,
                                const struct ppm_sizes *sizes, const struct ppm_costs *costs,
                                const struct ppm_pooling *pooling, int threads, struct ppm_tensor *y,
                                struct ppm_error *error)
@@ -107,7 +107,7 @@ static enum ppm_status compute(struct inference *batch, const struct ppm_tensor 
         .pooling = pooling,
         .stages = stages ? &stages->list : NULL,
     };
-    return runs_run(batch->model, x, sizes, costs, &options, y, error);
+    return runs_run(batch->model, inputs, sizes, costs, &options, y, error);
 }
 
 static void run_one(struct inference *inference, int threads)
@@ -118,7 +118,7 @@ static void run_one(struct inference *inference, int threads)
     double since_ms = http_elapsed_ms(request);
     char *memory = allocate_answer(inference, &y, &error);
     if (memory)
-        compute(inference, &inference->x, &inference->sizes, &inference->costs,
+        compute(inference, inference->inputs, &inference->sizes, &inference->costs,
                 inference->arrival.pooling, threads, &y, &error);
     inference->record.compute_ms = lap_ms(request, &since_ms);
     if (error.status == PPM_OK) {
@@ -134,29 +134,50 @@ struct together {
     struct ppm_costs costs;
     struct ppm_sizes sizes;
     size_t bytes; /* taken from the budget, besides what each member has taken */
-    struct ppm_tensor x, y;
+    struct ppm_tensor inputs[PPM_INPUTS_MAX], y;
 };
+
+static void give_inputs(struct together *all)
+{
+    for (size_t i = 0; i < all->sizes.count; i++)
+        buffer_give(all->inputs[i].data);
+}
+
+/* The index-th input of all members. False: no memory. */
+static bool gather_input(const struct inference *batch, size_t count, size_t index,
+                         struct ppm_tensor *ret_input)
+{
+    const struct ppm_shape s = batch->inputs[index].shape;
+    const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
+    *ret_input = batch->inputs[index];
+    ret_input->shape.n *= count;
+    char *to = ret_input->data = buffer_take(bytes * count);
+    for (; to && batch; batch = next_of(batch), to += bytes)
+        memcpy(to, batch->inputs[index].data, bytes);
+    return to != NULL;
+}
 
 /* False: no memory. */
 static bool gather(const struct inference *batch, size_t count, struct together *ret)
 {
     struct ppm_error ignored = {0};
-    struct together all = {.sizes = batch->sizes, .x = batch->x};
-    all.x.shape.n = all.sizes.inputs[0].n *= count;
-    if (ppm_model_costs(batch->model, &all.sizes, all.x.layout, (int)batch->app->threads,
+    struct together all = {.sizes = batch->sizes};
+    for (size_t i = 0; i < all.sizes.count; i++)
+        all.sizes.inputs[i].n *= count;
+    if (ppm_model_costs(batch->model, &all.sizes, batch->inputs[0].layout, (int)batch->app->threads,
                         &all.costs, &ignored) != PPM_OK ||
         __builtin_add_overflow(all.costs.input_bytes, all.costs.working_bytes, &all.bytes) ||
         !memory_take(all.bytes))
         return false;
-    char *to = all.x.data = buffer_take(all.costs.input_bytes);
-    all.y.data = to ? buffer_take(all.costs.output_bytes) : NULL;
+    bool has_memory = true;
+    for (size_t i = 0; i < all.sizes.count && has_memory; i++)
+        has_memory = gather_input(batch, count, i, &all.inputs[i]);
+    all.y.data = has_memory ? buffer_take(all.costs.output_bytes) : NULL;
     if (!all.y.data) {
-        buffer_give(to);
+        give_inputs(&all);
         memory_give(all.bytes);
         return false;
     }
-    for (size_t bytes = batch->costs.input_bytes; batch; batch = next_of(batch), to += bytes)
-        memcpy(to, batch->x.data, bytes);
     *ret = all;
     return true;
 }
@@ -183,8 +204,8 @@ static void run_together(struct inference *batch, struct together *all, int thre
     struct ppm_error error = {0};
     const double begun_s = clock_now_s();
     const size_t output_bytes = batch->costs.output_bytes;
-    compute(batch, &all->x, &all->sizes, &all->costs, NULL, threads, &all->y, &error);
-    buffer_give(all->x.data);
+    compute(batch, all->inputs, &all->sizes, &all->costs, NULL, threads, &all->y, &error);
+    give_inputs(all);
     size_t at = 0;
     for (struct inference *next; batch; batch = next, at += output_bytes) {
         next = next_of(batch);
@@ -292,7 +313,7 @@ static void run_jobs(struct executor_job *job, int threads)
 static bool are_alike(const struct executor_job *job, const struct executor_job *other)
 {
     const struct inference *a = (const struct inference *)job, *b = (const struct inference *)other;
-    return a->model == b->model && a->x.layout == b->x.layout &&
+    return a->model == b->model && a->inputs[0].layout == b->inputs[0].layout &&
            memcmp(&a->sizes, &b->sizes, sizeof a->sizes) == 0;
 }
 

@@ -3,7 +3,7 @@
 #include "server/handlers/inference/abandon.h"
 #include "server/handlers/inference/shape_check.h"
 
-/* Inflates the body and finds x in it. */
+/* Inflates the body and finds the inputs in it. */
 static enum http_next inflate(struct inference *inference)
 {
     struct http_request *request = inference->request;
@@ -25,11 +25,12 @@ enum http_next inference_decode(struct inference *inference)
     const double decoded_ms = inference->record.decode_ms;
     const double begun_ms = http_elapsed_ms(request);
     enum http_next next = request->is_compressed ? inflate(inference) : HTTP_PROCEED;
-    if (next == HTTP_PROCEED && !inference->x.data)
+    if (next == HTTP_PROCEED && !inference_has_inputs(inference))
         next = inference->protocol->decode(inference);
     inference->record.decode_ms = decoded_ms + http_elapsed_ms(request) - begun_ms;
     if (next != HTTP_PROCEED)
         return next;
-    return inference->costs.one_thread_us == 0 ? inference_refuse_shape(inference, &inference->x)
-                                               : HTTP_PROCEED;
+    return inference->costs.one_thread_us == 0
+               ? inference_refuse_shape(inference, inference->inputs)
+               : HTTP_PROCEED;
 }

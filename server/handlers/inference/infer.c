@@ -5,12 +5,14 @@
 #include "server/handlers/inference/arrival.h"
 #include "server/handlers/inference/decode.h"
 #include "server/handlers/inference/json_body.h"
+#include "server/handlers/inference/several_body.h"
 #include "server/handlers/inference/shape_check.h"
 #include "server/handlers/inference/stages_answer.h"
 #include "server/handlers/inference/submit.h"
 #include "server/handlers/inference/x_body.h"
 #include "server/handlers/tensor_fields.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the head ---- */
@@ -112,6 +114,8 @@ static enum http_next refuse_for_model(struct inference *inference)
                             "out_dtype: found %s, but model \"%s\" answers int32, expected no "
                             "out_dtype",
                             codec_dtype_name(inference->answer_dtype), inference->info.name);
+    if (inference->info.input_count > 1 && several_refuse_head(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
     return refuse_dtype_of_form(inference);
 }
 
@@ -145,8 +149,8 @@ static enum http_next decode_stream(struct inference *inference)
              PPM_OK) {
         if (refuse_model(inference, members.model) != HTTP_PROCEED)
             return HTTP_RESPOND;
-        stream->finish(reader, request->body, &members, &inference->expectation, &inference->x,
-                       &error);
+        stream->finish(reader, request->body, &members, &inference->expectation,
+                       &inference->inputs[0], &error);
     }
     return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
 }
@@ -157,14 +161,14 @@ static enum http_next decode_whole(struct inference *inference)
     struct ppm_error error = {0};
     /* A decoded element has 4 bytes, and at least 2 in a body. */
     const size_t x_bytes =
-        inference->x.shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
+        inference->inputs[0].shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
     if (!http_reserve(request, x_bytes))
         return http_refuse_memory(request);
-    if (inference->x.shape.n > 0)
-        inference_take_x(inference, &error);
+    if (inference->inputs[0].shape.n > 0)
+        inference_take_input(inference, 0, &error);
     if (error.status == PPM_OK)
         codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
-                     &inference->x, &error);
+                     &inference->inputs[0], &error);
     return error.status == PPM_OK ? HTTP_PROCEED : http_problem_of(request, &error);
 }
 
@@ -174,7 +178,8 @@ static enum http_next decode(struct inference *inference)
         inference->form->stream ? decode_stream(inference) : decode_whole(inference);
     if (next != HTTP_PROCEED)
         return next;
-    inference->x_memory = inference->x.data;
+    if (!inference->decoded[0].at)
+        inference->decoded[0] = (struct inference_memory){inference->inputs[0].data, free};
     http_drop_body(inference->request);
     return HTTP_PROCEED;
 }
@@ -234,8 +239,21 @@ static void respond(struct inference *inference, struct ppm_tensor *y, char *mem
 
 static const struct inference_protocol ppm_protocol = {
     .look = inference_refuse_body, .decode = decode, .respond = respond};
+static const struct inference_protocol several_protocol = {
+    .look = several_look, .decode = several_decode, .respond = respond};
 
 /* ---- the request ---- */
+
+/* What the head says of the body. */
+static enum http_next begin_body(struct inference *inference)
+{
+    if (inference->info.input_count > 1 && !inference->may_name_model) {
+        inference->protocol = &several_protocol;
+        return HTTP_PROCEED;
+    }
+    return inference->form->is_bare ? inference_refuse_raw_shape(inference)
+                                    : inference_refuse_axes(inference);
+}
 
 enum http_next infer_begin(struct http_request *request)
 {
@@ -256,8 +274,7 @@ enum http_next infer_begin(struct http_request *request)
     enum http_next next =
         inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference);
     if (next == HTTP_PROCEED)
-        next = inference->form->is_bare ? inference_refuse_raw_shape(inference)
-                                        : inference_refuse_axes(inference);
+        next = begin_body(inference);
     return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
@@ -280,7 +297,8 @@ void infer_arrived(struct http_request *request)
     if (inference->form->stream && inference_reader(inference, NULL)) {
         inference_read_ahead(inference, request->body_bytes);
         inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
-    } else if (!inference->arrival.is_settled && request->body_bytes >= CODEC_LOOK_AHEAD_BYTES) {
+    } else if (inference->info.input_count == 1 && !inference->arrival.is_settled &&
+               request->body_bytes >= CODEC_LOOK_AHEAD_BYTES) {
         look_ahead(inference);
     }
     inference_pool_arrived(inference);

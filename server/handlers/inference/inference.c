@@ -39,7 +39,6 @@ struct inference *inference_begin(struct http_request *request,
     request->record = &inference->record;
     inference->protocol = protocol;
     inference->head_bytes_max = CODEC_HEAD_BYTES_MAX;
-    inference->free_x = free;
     inference->request = request;
     inference->app = app;
     inference->deadline = request->deadline;
@@ -57,20 +56,33 @@ struct inference *inference_begin(struct http_request *request,
     return inference;
 }
 
-void inference_free_x(struct inference *inference)
+void inference_take_input(struct inference *inference, size_t index, struct ppm_error *error)
 {
-    if (inference->x_memory)
-        inference->free_x(inference->x_memory);
-    inference->x_memory = NULL;
+    struct ppm_tensor *input = &inference->inputs[index];
+    const struct ppm_shape s = input->shape;
+    const size_t bytes = s.n * s.c * s.h * s.w * sizeof(float);
+    input->data = buffer_take(bytes);
+    inference->decoded[index] = (struct inference_memory){input->data, buffer_give};
+    if (!input->data)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
 }
 
-void inference_take_x(struct inference *inference, struct ppm_error *error)
+bool inference_has_inputs(const struct inference *inference)
 {
-    const size_t bytes = inference->costs.input_bytes;
-    inference->x.data = inference->x_memory = buffer_take(bytes);
-    inference->free_x = buffer_give;
-    if (!inference->x.data)
-        ppm_fail(error, PPM_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
+    size_t i = 0;
+    while (i < inference->info.input_count && inference->inputs[i].data)
+        i++;
+    return i == inference->info.input_count;
+}
+
+void inference_free_inputs(struct inference *inference)
+{
+    for (size_t i = 0; i < PPM_INPUTS_MAX; i++) {
+        struct inference_memory *decoded = &inference->decoded[i];
+        if (decoded->at)
+            decoded->free(decoded->at);
+        decoded->at = NULL;
+    }
 }
 
 void inference_release(struct http_request *request)
@@ -78,7 +90,7 @@ void inference_release(struct http_request *request)
     struct inference *inference = request->state;
     if (!inference)
         return;
-    inference_free_x(inference);
+    inference_free_inputs(inference);
     inference_forget_arrival(inference);
     inference_free_reader(inference);
     free(inference->stages);

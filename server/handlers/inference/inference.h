@@ -2,8 +2,8 @@
  * inference.h - a request to compute, from begin to release.
  *
  * Its files, in the order in which a request meets them: infer (POST /ppm) or v2_infer,
- * shape_check, arrival and json_body while the body comes, x_body, submit, decode, compute,
- * stages_answer.
+ * shape_check, arrival and json_body while the body comes, x_body or several_body, submit, decode,
+ * compute, stages_answer.
  */
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 #define PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
@@ -15,11 +15,12 @@
 
 struct inference;
 
-/* How a client sends x and gets y: POST /ppm (infer.c) or /v2 (v2_infer.c). */
+/* How a client sends inputs and gets y: POST /ppm (infer.c, several_body.c) or /v2 (v2_infer.c). */
 struct inference_protocol {
-    /* Finds x in the whole body, unless that takes longer than waking another thread for it. */
+    /* Finds the inputs in the whole body, unless that takes longer than waking another thread for
+     * it. */
     enum http_next (*look)(struct inference *inference);
-    /* Reads x, on a thread that may compute. */
+    /* Reads the inputs, on a thread that may compute. */
     enum http_next (*decode)(struct inference *inference);
     /* Responds with y, which is in inference->y_data or in memory, head_bytes_max bytes after its
      * start. Takes memory over, which is from buffer_take. threads: of the caller's team. */
@@ -32,7 +33,13 @@ struct inference_stages {
     struct ppm_stage_times times;
 };
 
-/* Pooling of x while it arrives. */
+/* The values of an input that had to be decoded. */
+struct inference_memory {
+    void *at; /* NULL: the input is where it came */
+    void (*free)(void *at);
+};
+
+/* Pooling of the only input while it arrives. */
 struct arrival {
     bool is_settled;             /* whether to pool is decided */
     struct ppm_shape expected;   /* shape of x */
@@ -63,10 +70,10 @@ struct inference {
     size_t axes[4];              /* from the query or header */
     struct codec_reader *reader; /* NULL: not created yet */
     bool lacks_budget;           /* why the reader failed */
-    struct ppm_sizes sizes;      /* wanted of the output; of x, once its shape is checked */
-    struct ppm_tensor x;         /* shape.n == 0: unknown; data: in the body or x_memory */
-    void *x_memory;              /* decoded values; NULL: none */
-    void (*free_x)(void *x_memory);
+    struct ppm_sizes sizes;      /* wanted of the output; of inputs, once they are checked */
+    struct ppm_tensor inputs[PPM_INPUTS_MAX]; /* info.input_count. shape.n == 0 of the first:
+                                               * unknown; data: in the body, a region or decoded */
+    struct inference_memory decoded[PPM_INPUTS_MAX];
     void *y_data;                    /* where y goes; NULL: into the answer */
     struct ppm_costs costs;          /* once the shape is known */
     size_t needed_bytes;             /* to compute and answer, besides the body */
@@ -90,9 +97,14 @@ struct inference *inference_begin(struct http_request *request,
 /* Chooses the model of that name among those that are served. */
 enum http_next inference_choose_model(struct inference *inference, const char *name);
 
-/* Allocates memory for x, whose shape is known, and frees x if it was decoded. */
-void inference_take_x(struct inference *inference, struct ppm_error *error);
-void inference_free_x(struct inference *inference);
+/* Allocates memory for the values of an input, whose shape is known. */
+void inference_take_input(struct inference *inference, size_t index, struct ppm_error *error);
+
+/* Whether all inputs have their values. */
+bool inference_has_inputs(const struct inference *inference);
+
+/* Frees those that were decoded. */
+void inference_free_inputs(struct inference *inference);
 
 /* Frees everything; for route->release. */
 void inference_release(struct http_request *request);

@@ -19,6 +19,7 @@ struct codec_reader *inference_reader(struct inference *inference, const char *l
     const struct http_request *request = inference->request;
     const struct codec_reader_options options = {
         .list = list,
+        .data_max = list ? inference->info.input_count : 1,
         .body_bytes_max = request->has_content_length
                               ? request->content_length
                               : inference->app->settings.http.body_max_bytes,

@@ -4,8 +4,8 @@
 
 #include "server/handlers/inference/inference.h"
 
-/* The reader of the body's JSON, created by the first call. The tensor is in the body or in an
- * object of that list (codec_reader_options.list). NULL: no memory. */
+/* The reader of the body's JSON, created by the first call. The tensor is in the body, or one for
+ * each input is in the objects of that list (codec_reader_options.list). NULL: no memory. */
 struct codec_reader *inference_reader(struct inference *inference, const char *list);
 
 /* Frees it, if there is one. */

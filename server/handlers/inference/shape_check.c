@@ -7,12 +7,25 @@
 
 #include <string.h>
 
-struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *x)
+struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *inputs)
 {
-    struct ppm_sizes sizes = ppm_sizes_of(x, 1);
+    struct ppm_sizes sizes = ppm_sizes_of(inputs, inference->info.input_count);
     sizes.output_h = inference->sizes.output_h;
     sizes.output_w = inference->sizes.output_w;
     return sizes;
+}
+
+enum http_next inference_refuse_axis_counts(struct inference *inference)
+{
+    const struct ppm_model_info *info = &inference->info;
+    const struct ppm_tensor *inputs = inference->inputs;
+    for (size_t i = 1; i < info->input_count; i++)
+        if (inputs[i].is_batch != inputs[0].is_batch)
+            return http_problem(inference->request, 400,
+                                "shape: found %d axes of %.80s and %d of %.80s, expected as many",
+                                inputs[0].is_batch ? 4 : 3, info->inputs[0].name,
+                                inputs[i].is_batch ? 4 : 3, info->inputs[i].name);
+    return HTTP_PROCEED;
 }
 
 /* A form for labels has one map. For a batch, chooses another form that the client accepts. */
@@ -34,9 +47,9 @@ static enum http_next refuse_maps(struct inference *inference, size_t maps)
                         codec_list(CODEC_ANY_TENSOR, CODEC_FLOAT32, list));
 }
 
-/* Sets needed_bytes. False: overflow. */
+/* Sets needed_bytes. False: overflow, or what *error says. */
 static bool add_needs(struct inference *inference, const struct ppm_sizes *sizes,
-                      const struct ppm_costs *costs)
+                      const struct ppm_costs *costs, struct ppm_error *error)
 {
     size_t *ret_bytes = &inference->needed_bytes;
     const struct codec_form *form = inference->answer_form;
@@ -45,7 +58,7 @@ static bool add_needs(struct inference *inference, const struct ppm_sizes *sizes
     return !__builtin_add_overflow(costs->working_bytes, text_bytes, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, inference->head_bytes_max, ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, form->working_bytes, ret_bytes) &&
-           (!inference->stages || stages_add_needs(inference, sizes, costs->output_bytes));
+           (!inference->stages || stages_add_needs(inference, sizes, costs->output_bytes, error));
 }
 
 /* curl -d drops line ends and zero bytes of a file. */
@@ -58,19 +71,22 @@ static const char *curl_hint(const struct http_request *request, size_t expected
                : "";
 }
 
-enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x)
+enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *inputs)
 {
     struct http_request *request = inference->request;
     struct ppm_error error = {0};
     struct ppm_costs costs;
-    const struct ppm_sizes sizes = inference_sizes(inference, x);
+    const struct ppm_sizes sizes = inference_sizes(inference, inputs);
     const size_t memory_max_bytes = memory_max();
-    if (ppm_model_costs(inference->model, &sizes, x->layout, (int)inference->app->threads, &costs,
-                        &error) != PPM_OK)
+    if (ppm_model_costs(inference->model, &sizes, inputs->layout, (int)inference->app->threads,
+                        &costs, &error) != PPM_OK)
         return http_problem_of(request, &error);
-    if (refuse_maps(inference, x->shape.n) != HTTP_PROCEED)
+    if (refuse_maps(inference, inputs->shape.n) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (!add_needs(inference, &sizes, &costs) || inference->needed_bytes > memory_max_bytes) {
+    const bool is_counted = add_needs(inference, &sizes, &costs, &error);
+    if (error.status == PPM_NO_MEMORY)
+        return http_problem_of(request, &error);
+    if (!is_counted || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);
         return http_problem(request, 413,
                             "this input takes %zu MiB to compute and its answer %zu MiB, expected "
@@ -81,7 +97,7 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     }
     const enum codec_dtype dtype = inference->expectation.dtype;
     const size_t body_bytes = costs.input_bytes / sizeof(float) * codec_dtype_bytes(dtype);
-    if (inference->form->is_bare && request->has_content_length &&
+    if (inference->form->is_bare && sizes.count == 1 && request->has_content_length &&
         request->content_length != body_bytes)
         return http_problem(request, 400,
                             "the body has %zu byte%s, expected the %zu of the shape's %s values%s",

@@ -4,11 +4,15 @@
 
 #include "server/handlers/inference/inference.h"
 
-/* The sizes of x and those wanted of the output. */
-struct ppm_sizes inference_sizes(const struct inference *inference, const struct ppm_tensor *x);
+/* The sizes of the model's inputs and those wanted of the output. */
+struct ppm_sizes inference_sizes(const struct inference *inference,
+                                 const struct ppm_tensor *inputs);
 
-/* Checks x, whose shape and layout are known, against the model, the limits and the announced
- * length of the body; sets costs and needed_bytes. */
-enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *x);
+/* Either all inputs have a batch axis, or none does. */
+enum http_next inference_refuse_axis_counts(struct inference *inference);
+
+/* Checks the inputs, whose shapes and layout are known, against the model, the limits and the
+ * announced length of the body; sets costs and needed_bytes. */
+enum http_next inference_refuse_shape(struct inference *inference, const struct ppm_tensor *inputs);
 
 #endif

@@ -46,13 +46,13 @@ enum http_next stages_refuse(struct inference *inference)
     return refuse_form(inference);
 }
 
-bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes, size_t y_bytes)
+bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes, size_t y_bytes,
+                      struct ppm_error *error)
 {
     struct ppm_stages *list = &inference->stages->list;
-    struct ppm_error error = {0};
     size_t *needed_bytes = &inference->needed_bytes, all_bytes;
     /* The upper bound: NHWC takes more memory. */
-    if (ppm_model_stages(inference->model, sizes, PPM_NHWC, false, list, &error) != PPM_OK ||
+    if (ppm_model_stages(inference->model, sizes, PPM_NHWC, false, list, error) != PPM_OK ||
         __builtin_add_overflow(list->bytes, y_bytes, &all_bytes))
         return false;
     const size_t count = list->count + 1;
@@ -74,8 +74,8 @@ enum ppm_status stages_place(struct inference *inference, const struct ppm_tenso
                              struct ppm_error *error)
 {
     struct ppm_stages *list = &inference->stages->list;
-    if (ppm_model_stages(inference->model, &inference->sizes, inference->x.layout,
-                         inference->x.is_batch, list, error) == PPM_OK)
+    if (ppm_model_stages(inference->model, &inference->sizes, inference->inputs[0].layout,
+                         inference->inputs[0].is_batch, list, error) == PPM_OK)
         ppm_stages_place(list, (char *)y->data + inference->costs.output_bytes);
     return error->status;
 }

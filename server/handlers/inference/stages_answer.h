@@ -7,8 +7,10 @@
 /* Reads ?stages= and, if it asks for them, negotiates the form of the answer. */
 enum http_next stages_refuse(struct inference *inference);
 
-/* Adds what they take to needed_bytes, and makes room before y. False: overflow. */
-bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes, size_t y_bytes);
+/* Adds what they take to needed_bytes, and makes room before y. False: overflow, or what *error
+ * says. */
+bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes, size_t y_bytes,
+                      struct ppm_error *error);
 
 /* Bytes that they take after y; 0 if none were asked for. */
 size_t stages_bytes(const struct inference *inference);

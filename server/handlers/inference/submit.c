@@ -61,8 +61,8 @@ static enum http_next submit(struct inference *inference)
     inference->is_queued = true;
     inference->deadline =
         http_deadline_in(request, app->settings.queue_timeout_ms, "queue_timeout_ms");
-    inference->job.may_batch =
-        inference->x.shape.n > 0 && !inference->stages && pays_in_batches(&inference->costs);
+    inference->job.may_batch = inference->inputs[0].shape.n > 0 && !inference->stages &&
+                               pays_in_batches(&inference->costs);
     inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us);
     http_answer_later(request);
     if (!executor_offer(app->executor, &inference->job)) { /* others took the last places */

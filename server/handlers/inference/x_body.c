@@ -46,13 +46,13 @@ enum http_next inference_refuse_body(struct inference *inference)
     struct ppm_error error = {0};
     const double begun_ms = http_elapsed_ms(request);
     codec_look(inference->form, request->body, request->body_bytes, &inference->expectation,
-               &inference->x, &error);
+               &inference->inputs[0], &error);
     inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
     if (error.status != PPM_OK)
         return http_problem_of(request, &error);
-    if (inference->x.shape.n > 0)
+    if (inference->inputs[0].shape.n > 0)
         return inference->costs.one_thread_us == 0
-                   ? inference_refuse_shape(inference, &inference->x)
+                   ? inference_refuse_shape(inference, inference->inputs)
                    : HTTP_PROCEED;
     return inference_is_read_at_once(inference, request->body_bytes) ? inference_decode(inference)
                                                                      : HTTP_PROCEED;

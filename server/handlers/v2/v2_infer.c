@@ -19,9 +19,10 @@
 #include "server/handlers/v2/v2_respond.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Reads JSON before the body is whole up to this size; more holds the numbers of x. */
+/* Reads JSON before the body is whole up to this size; more holds numbers. */
 enum { PARSED_AHEAD_BYTES = 8192 };
 
 static struct v2_inference *v2_of(struct inference *inference)
@@ -75,21 +76,39 @@ static enum ppm_status choose_size(const struct v2_request *said, struct ppm_siz
     return PPM_OK;
 }
 
-/* Reads the JSON except the numbers of x. body_bytes: of the whole body. */
+/* The inputs, without their values. */
+static enum ppm_status expect_inputs(struct v2_inference *v2)
+{
+    struct inference *inference = &v2->inference;
+    const struct ppm_model_info *info = &inference->info;
+    struct codec_expectation expectation = inference->expectation;
+    for (size_t i = 0; i < info->input_count; i++) {
+        const struct v2_input *input = &v2->request.inputs[i];
+        expectation.channels = info->inputs[i].channels;
+        expectation.input = info->input_count > 1 ? info->inputs[i].name : NULL;
+        if (ppm_tensor_from_axes(input->axes, input->axis_count, expectation.layout,
+                                 &inference->inputs[i], &v2->error) != PPM_OK ||
+            codec_check_channels(&inference->inputs[i], &expectation, &v2->error) != PPM_OK)
+            return v2->error.status;
+    }
+    return PPM_OK;
+}
+
+/* Reads the JSON except the numbers. body_bytes: of the whole body. */
 static void parse(struct v2_inference *v2, size_t body_bytes)
 {
     struct inference *inference = &v2->inference;
+    const struct ppm_model_info *info = &inference->info;
     struct v2_request *said = &v2->request;
     json_t *around = NULL;
     const size_t bytes = json_bytes(v2);
     if (codec_json_around(inference->reader, inference->request->body, bytes, &around,
                           &v2->error) == PPM_OK &&
         check_name(around, inference->expectation.model, &v2->error) == PPM_OK &&
-        v2_read_request(around, body_bytes - bytes, said, &v2->error) == PPM_OK &&
-        choose_size(said, &inference->sizes, &v2->error) == PPM_OK &&
-        ppm_tensor_from_axes(said->axes, said->axis_count, inference->expectation.layout,
-                             &inference->x, &v2->error) == PPM_OK)
-        codec_check_channels(&inference->x, &inference->expectation, &v2->error);
+        v2_read_request(around, info->inputs, info->input_count, body_bytes - bytes, said,
+                        &v2->error) == PPM_OK &&
+        choose_size(said, &inference->sizes, &v2->error) == PPM_OK)
+        expect_inputs(v2);
     json_decref(around);
     v2->is_parsed = true;
 }
@@ -105,11 +124,55 @@ static enum http_next read_json(struct v2_inference *v2)
     v2->is_read = true;
     inference->answer_form = said->y.place == V2_IN_JSON ? &codec_json : &codec_raw;
     set_timeout(inference->request, said->timeout_us);
-    const enum http_next next = inference_refuse_shape(inference, &inference->x);
-    return next == HTTP_PROCEED ? v2_find_places(v2) : next;
+    if (inference_refuse_axis_counts(inference) != HTTP_PROCEED ||
+        inference_refuse_shape(inference, inference->inputs) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    return v2_find_places(v2);
 }
 
-/* ---- x ---- */
+/* ---- the values ---- */
+
+/* From the JSON. */
+static enum ppm_status read_numbers(struct v2_inference *v2, size_t index, struct ppm_error *error)
+{
+    struct inference *inference = &v2->inference;
+    const struct v2_input *said = &v2->request.inputs[index];
+    struct ppm_tensor *input = &inference->inputs[index];
+    struct ppm_error cause = {0};
+    if (codec_json_tensor(inference->reader, said->data, inference->request->body, said->axes,
+                          said->axis_count, input->layout, input, &cause) == PPM_OK)
+        inference->decoded[index] = (struct inference_memory){input->data, free};
+    else if (inference->info.input_count == 1)
+        *error = cause;
+    else
+        ppm_fail(error, cause.status, "inputs[%zu]: %s", said->index, cause.text);
+    return error->status;
+}
+
+/* From the body or a region. */
+static enum ppm_status read_bytes(struct v2_inference *v2, size_t index, struct ppm_error *error)
+{
+    struct inference *inference = &v2->inference;
+    const struct v2_source *source = &v2->sources[index];
+    const struct ppm_shape s = inference->inputs[index].shape;
+    const size_t count = s.n * s.c * s.h * s.w;
+    inference_take_input(inference, index, error);
+    if (error->status == PPM_OK && source->is_copied)
+        v2_copy_input(v2, index, count, error);
+    else if (error->status == PPM_OK)
+        codec_decode_slices(v2->request.inputs[index].dtype, source->bytes, count,
+                            &inference->cancel, inference->inputs[index].data, error);
+    return error->status;
+}
+
+/* Whether no input is computed with where it is in the body. */
+static bool is_body_read(const struct v2_inference *v2)
+{
+    for (size_t i = 0; i < v2->inference.info.input_count; i++)
+        if (v2->request.inputs[i].tensor.place == V2_IN_BODY && !v2->inference.decoded[i].at)
+            return false;
+    return true;
+}
 
 static enum http_next decode(struct inference *inference)
 {
@@ -118,25 +181,31 @@ static enum http_next decode(struct inference *inference)
     struct ppm_error error = {0};
     if (!v2->is_read && read_json(v2) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (inference->x.data)
+    if (inference_has_inputs(inference))
         return HTTP_PROCEED;
-    if (v2->request.x.place == V2_IN_JSON) {
-        codec_json_tensor(v2->inference.reader, request->body, v2->request.axes,
-                          v2->request.axis_count, inference->x.layout, &inference->x, &error);
-    } else if (!http_reserve(request, inference->costs.input_bytes)) {
-        return http_refuse_memory(request);
-    } else {
-        const struct ppm_shape s = inference->x.shape;
-        inference_take_x(inference, &error);
-        if (error.status == PPM_OK && v2->copies_x)
-            v2_copy_x(v2, s.n * s.c * s.h * s.w, &error);
-        else if (error.status == PPM_OK)
-            codec_decode_slices(v2->request.dtype, v2->x_bytes, s.n * s.c * s.h * s.w,
-                                &inference->cancel, inference->x.data, &error);
+    for (size_t i = 0; i < inference->info.input_count && error.status == PPM_OK; i++) {
+        const struct ppm_shape s = inference->inputs[i].shape;
+        if (inference->inputs[i].data)
+            continue;
+        if (v2->request.inputs[i].tensor.place == V2_IN_JSON)
+            read_numbers(v2, i, &error);
+        else if (!http_reserve(request, s.n * s.c * s.h * s.w * sizeof(float)))
+            return http_refuse_memory(request);
+        else
+            read_bytes(v2, i, &error);
     }
-    inference->x_memory = inference->x.data;
-    http_drop_body(request);
+    if (is_body_read(v2))
+        http_drop_body(request);
     return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
+}
+
+/* Whether all values are numbers in the JSON. */
+static bool are_numbers(const struct v2_inference *v2)
+{
+    bool are = true;
+    for (size_t i = 0; i < v2->inference.info.input_count; i++)
+        are = are && v2->request.inputs[i].tensor.place == V2_IN_JSON;
+    return are;
 }
 
 static enum http_next look(struct inference *inference)
@@ -152,8 +221,8 @@ static enum http_next look(struct inference *inference)
     if (!inference_is_read_at_once(inference, json_bytes(v2)))
         return HTTP_PROCEED;
     const enum http_next next = read_json(v2);
-    if (next != HTTP_PROCEED || v2->request.x.place != V2_IN_JSON)
-        return next; /* x outside of the JSON may be large */
+    if (next != HTTP_PROCEED || !are_numbers(v2))
+        return next; /* what is outside of the JSON may be large */
     return inference_decode(inference);
 }
 
@@ -190,6 +259,11 @@ static enum http_next read_header(struct v2_inference *v2)
 static enum http_next begin_raw(struct v2_inference *v2)
 {
     struct inference *inference = &v2->inference;
+    if (inference->info.input_count > 1)
+        return http_problem(inference->request, 400,
+                            V2_LENGTH_HEADER ": found 0, but model \"%s\" takes %zu inputs, "
+                                             "expected JSON that says which bytes are which",
+                            inference->info.name, inference->info.input_count);
     v2->is_read = true;
     v2->request.y.place = V2_IN_BODY;
     inference->form = inference->answer_form = &codec_raw;
@@ -266,9 +340,10 @@ void v2_infer_arrived(struct http_request *request)
     if (!v2->is_parsed && request->has_content_length && v2->header_bytes <= PARSED_AHEAD_BYTES &&
         request->body_bytes > v2->header_bytes) {
         parse(v2, request->content_length);
-        if (v2->error.status == PPM_OK && v2->request.x.place == V2_IN_BODY &&
-            v2->request.dtype == CODEC_FLOAT32)
-            inference_expect_x(inference, &inference->x, v2->header_bytes);
+        if (v2->error.status == PPM_OK && inference->info.input_count == 1 &&
+            v2->request.inputs[0].tensor.place == V2_IN_BODY &&
+            v2->request.inputs[0].dtype == CODEC_FLOAT32)
+            inference_expect_x(inference, inference->inputs, v2->header_bytes);
     }
     inference_pool_arrived(inference);
 }

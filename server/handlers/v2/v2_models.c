@@ -68,13 +68,26 @@ static const char *output_type(const struct ppm_model_info *info)
     return info->output_dtype == PPM_INT32 ? "INT32" : "FP32";
 }
 
+/* [{"name": "x", "datatype": "FP32", "shape": [-1, C, -1, -1]}], with the keys and the type of
+ * KServe or of Triton. */
+static json_t *inputs_json(const struct ppm_model_info *info, const char *type_key,
+                           const char *type, const char *axes_key)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < info->input_count; i++)
+        handlers_append(&list,
+                        json_pack("{s:s, s:s, s:o}", "name", info->inputs[i].name, type_key, type,
+                                  axes_key, axes_json(info->inputs[i].channels, info->layout)));
+    return list;
+}
+
 static json_t *metadata(const struct ppm_model_info *info)
 {
-    return json_pack(
-        "{s:s, s:[s], s:s, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name", info->name,
-        "versions", V2_VERSION, "platform", "ppm-server", "inputs", "name", "x", "datatype", "FP32",
-        "shape", axes_json(info->inputs[0].channels, info->layout), "outputs", "name", "y",
-        "datatype", output_type(info), "shape", axes_json(info->output_channels, info->layout));
+    return json_pack("{s:s, s:[s], s:s, s:o, s:[{s:s, s:s, s:o}]}", "name", info->name, "versions",
+                     V2_VERSION, "platform", "ppm-server", "inputs",
+                     inputs_json(info, "datatype", "FP32", "shape"), "outputs", "name", "y",
+                     "datatype", output_type(info), "shape",
+                     axes_json(info->output_channels, info->layout));
 }
 
 enum http_next v2_model_finish(struct http_request *request)
@@ -95,11 +108,10 @@ enum http_next v2_model_ready_finish(struct http_request *request)
 /* The part of Triton's ModelConfig that clients read. */
 static json_t *configuration(const struct ppm_model_info *info)
 {
-    return json_pack("{s:s, s:s, s:s, s:i, s:[{s:s, s:s, s:o}], s:[{s:s, s:s, s:o}]}", "name",
-                     info->name, "platform", "ppm-server", "backend", "ppm-server",
-                     "max_batch_size", 0, "input", "name", "x", "data_type", "TYPE_FP32", "dims",
-                     axes_json(info->inputs[0].channels, info->layout), "output", "name", "y",
-                     "data_type", info->output_dtype == PPM_INT32 ? "TYPE_INT32" : "TYPE_FP32",
+    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:[{s:s, s:s, s:o}]}", "name", info->name,
+                     "platform", "ppm-server", "backend", "ppm-server", "max_batch_size", 0,
+                     "input", inputs_json(info, "data_type", "TYPE_FP32", "dims"), "output", "name",
+                     "y", "data_type", info->output_dtype == PPM_INT32 ? "TYPE_INT32" : "TYPE_FP32",
                      "dims", axes_json(info->output_channels, info->layout));
 }
 

@@ -50,6 +50,14 @@ static void respond_json(struct v2_inference *v2, const char *head, size_t head_
     v2->inference.answer_bytes = bytes_max;
 }
 
+static bool are_regions_intact(const struct v2_inference *v2, struct ppm_error *error)
+{
+    for (size_t i = 0; i < v2->inference.info.input_count; i++)
+        if (v2->sources[i].view.data && !shared_memory_is_intact(&v2->sources[i].view, error))
+            return false;
+    return !v2->y_view.data || shared_memory_is_intact(&v2->y_view, error);
+}
+
 void v2_respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
 {
     struct v2_inference *v2 = (struct v2_inference *)inference;
@@ -59,8 +67,7 @@ void v2_respond(struct inference *inference, struct ppm_tensor *y, char *memory,
     struct ppm_error error = {0};
     if (v2->y_view.data && y->data != v2->y_view.data)
         memcpy(v2->y_view.data, y->data, y_bytes);
-    if ((!v2->x_view.data || shared_memory_is_intact(&v2->x_view, &error)) &&
-        (!v2->y_view.data || shared_memory_is_intact(&v2->y_view, &error)))
+    if (are_regions_intact(v2, &error))
         v2_write_head(&v2->request, inference->info.name, y, y_bytes, head, &head_bytes, &error);
     const bool is_binary = error.status == PPM_OK && v2->request.y.place == V2_IN_BODY;
     if (error.status != PPM_OK)

@@ -33,6 +33,8 @@ NETWORKS = {
     "pidnet-s": Network(pidnet.write, pidnet.PIDNet, {}, {"base": 16, "spp": 32, "head": 32}, ((128, 192), (149, 101))),
     "upernet-resnet50": Network(upernet.write, upernet.UPerNet, {}, {"base": 16, "width": 64, "classes": 21},
                                 ((96, 128), (103, 75))),
+    "upernet-head": Network(upernet.write_head, upernet.HeadAlone, {}, {"base": 16, "width": 64, "classes": 21},
+                            ((24, 32), (27, 19))),
     "convnext": Network(convnext.write, convnext.ConvNeXt, {}, {"base": 48}, SIZES),
 }
 

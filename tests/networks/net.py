@@ -12,7 +12,7 @@ class Net:
             {"input": {"channels": channels}}
         self.config = {"name": name, **given, "network": []}
         self.inputs = {key: {"name": key} for key in inputs or ("x",)}
-        self.last = next(iter(self.inputs.values()))
+        self.last = None if inputs else self.inputs["x"]
 
     def input(self, name="x"):
         return self.inputs[name]

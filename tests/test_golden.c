@@ -22,7 +22,7 @@ struct golden {
 
 static struct ppm_tensor load_npy(const char *folder, const char *file, enum ppm_layout layout)
 {
-    char path[300];
+    char path[600];
     snprintf(path, sizeof path, "%s/%s", folder, file);
     return support_load_npy(path, layout);
 }

@@ -2,9 +2,9 @@
  * simd.h - the door of simd/: kernels as tables of typed function pointers, one table for each
  * instruction set.
  *
- * The scalar table is the specification, in plain C. Activations and softmax are evaluated in
- * double precision and rounded once; sums are added in the order of the formula. Tests compare the
- * other tables with it.
+ * The scalar table is the specification, in plain C. Activations, softmax and norms are evaluated
+ * in double precision and rounded once; sums are added in the order of the formula. Tests compare
+ * the other tables with it.
  *
  * All kernels read and write exactly the elements named, need no alignment, allow ret == x, keep no
  * state, and may run on any thread. NaN and Inf behave as in the formula.
@@ -182,7 +182,8 @@ struct simd_ops {
     /* ret[j] = a[j] * b[j], j < count; ret may also be b. */
     void (*mul)(const float *a, const float *b, float *ret, size_t count);
 
-    /* ret[j] = clamp(x[j] * scale + shift, low, high), j < count */
+    /* ret[j] = clamp(x[j] * scale + shift, low, high), j < count. A shift of -0 adds nothing, not
+     * even to a product of -0. */
     void (*affine)(const float *x, float scale, float shift, float low, float high, float *ret,
                    size_t count);
 

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """usage: ppm_client.py X.npy Y.npy [--url URL] [--model NAME] [--size H,W] [--key KEY] [--shared-memory]
+       ppm_client.py NAME=X.npy... Y.npy [...]     for a model of several inputs
 
 A client for ppm-server: NumPy arrays in and out, over http://HOST:PORT, https:// or unix:/PATH.
 
     with ppm_client.Client("http://127.0.0.1:8080") as client:
         y = client.infer(x, model="listing2-pytorch-psp")
 
-Without a model it uses the server's first. If the server runs on this machine with
+Without a model it uses the server's first. Several inputs are a dict, infer({"c2": c2, "c5": c5}). If the server runs on this machine with
 --allow-shared-memory, tensors need not be sent:
 
         with client.share(x.shape) as shared:  # for any number of requests of this shape
@@ -34,7 +35,8 @@ import urllib.parse
 import numpy as np
 
 DTYPES = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64, "INT32": np.int32}
-SAFETENSORS_DTYPES = {"F32": "<f4", "I32": "<i4"}
+SAFETENSORS_DTYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4"}
+ALIGNMENT_BYTES = 64
 PIECE_BYTES = 1 << 20
 PROBLEM_BYTES_MAX = 1 << 16
 SENTENCE_MAX = 1000
@@ -155,16 +157,16 @@ class Client:
         self.connection.close()
 
     def infer(self, x, model="", layout=None, size=None):
-        """x: [N, C, H, W] or [C, H, W], or in layout "NHWC"; returns y in the same layout. size: (H, W)
-        of y in pixels; None for the model's own."""
-        data = self.post_npy(x, model, {"layout": layout, "size": size_text(size)})
+        """x: [N, C, H, W] or [C, H, W], or in layout "NHWC"; a dict of such by name for several inputs.
+        Returns y in the same layout. size: (H, W) of y in pixels; None for the model's own."""
+        data = self.post_tensors(x, model, {"layout": layout, "size": size_text(size)})
         with reading("a .npy"):
             return array_of_npy(data)
 
     def stages(self, x, model="", layout=None, size=None):
         """y and all intermediate results, by name: y, branch.0.pooled, branch.0.output, ..., head."""
-        data = self.post_npy(x, model, {"layout": layout, "size": size_text(size), "stages": 1},
-                             "application/octet-stream")
+        data = self.post_tensors(x, model, {"layout": layout, "size": size_text(size), "stages": 1},
+                                 "application/octet-stream")
         with reading("safetensors"):
             start = 8 + int.from_bytes(data[:8], "little")
             if start > len(data):
@@ -175,18 +177,16 @@ class Client:
                                         np.prod(entry["shape"], dtype=int), start + entry["data_offsets"][0])
                     .reshape(entry["shape"]) for name, entry in entries.items()}
 
-    def post_npy(self, x, model, query, accept="application/x-npy"):
-        x = array_of(x)
-        head = io.BytesIO()
-        np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
-        body = [head.getvalue(), memoryview(x).cast("B")]
-        return self.ask("POST", path_of(model, query), body,
-                        {"Content-Type": "application/x-npy", "Accept": accept,
-                         "Content-Length": str(len(head.getvalue()) + x.nbytes)})
+    def post_tensors(self, x, model, query, accept="application/x-npy"):
+        kind, pieces = safetensors_of(x) if isinstance(x, dict) else npy_of(x)
+        return self.ask("POST", path_of(model, query), pieces,
+                        {"Content-Type": kind, "Accept": accept,
+                         "Content-Length": str(sum(map(len, pieces)))})
 
     def describe(self, model="", shape=None, size=None):
-        """The response to GET /ppm/{model}, with the cost of a request of a shape."""
-        query = {"shape": shape and ",".join(map(str, shape)), "size": size_text(size)}
+        """The response to GET /ppm/{model}, with the cost of a request of a shape, or of a dict of
+        shapes."""
+        query = {"shape": shape_text(shape), "size": size_text(size)}
         return read_json(self.ask("GET", path_of(model, query)))
 
     def share(self, shape, model="", size=None):
@@ -254,22 +254,28 @@ class Client:
 
 
 class Shared:
-    """x and y in memory shared by this process and the server; from Client.share."""
+    """x and y in memory shared by this process and the server; from Client.share. x is a dict for
+    a model of several inputs, as the shape was."""
 
     def __init__(self, client, shape, model, size):
         description = client.describe(model, shape, size)
-        self.client, self.shape = client, list(shape)
-        self.parameters = {"size": size_text(size)} if size else {}
+        self.client, self.parameters = client, {"size": size_text(size)} if size else {}
         with reading("a description of a model"):
             self.model = description["name"]
-            self.x_bytes, self.y_bytes = (int(description["request"][name])
-                                          for name in ("input_bytes", "output_bytes"))
-            if self.x_bytes != 4 * math.prod(self.shape) or not 0 < self.y_bytes < Y_BYTES_MAX:
-                raise ValueError(f"{self.x_bytes} and {self.y_bytes} bytes for {self.shape}")
+            shapes = shape if isinstance(shape, dict) else {only_input(description): shape}
+            x_bytes, self.y_bytes = (int(description["request"][name])
+                                     for name in ("input_bytes", "output_bytes"))
+            if x_bytes != sum(map(bytes_of, shapes.values())) or not 0 < self.y_bytes < Y_BYTES_MAX:
+                raise ValueError(f"{x_bytes} and {self.y_bytes} bytes for {shape}")
+            self.inputs, self.y_at = [], 0  # name, shape and offset of each
+            for name, own in shapes.items():
+                self.inputs.append((name, list(own), self.y_at))
+                self.y_at += -(-bytes_of(own) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
             self.memory = multiprocessing.shared_memory.SharedMemory(
-                create=True, size=self.x_bytes + self.y_bytes)
+                create=True, size=self.y_at + self.y_bytes)
         self.name = self.memory.name.strip("/")
-        self.x, self.y = np.ndarray(shape, np.float32, self.memory.buf), None
+        arrays = {name: np.ndarray(own, np.float32, self.memory.buf, at) for name, own, at in self.inputs}
+        self.x, self.y = arrays if isinstance(shape, dict) else arrays[self.inputs[0][0]], None
         try:
             client.post_json(f"/v2/systemsharedmemory/region/{self.name}/register",
                              {"key": f"/{self.name}", "byte_size": self.memory.size})
@@ -300,12 +306,12 @@ class Shared:
                     "shared_memory_byte_size": size}
 
         answer = read_json(self.client.post_json(f"/v2/models/{urllib.parse.quote(self.model, safe='')}/infer", {
-            "inputs": [{"name": "x", "shape": self.shape, "datatype": "FP32",
-                        "parameters": place(0, self.x_bytes)}], "parameters": self.parameters,
-            "outputs": [{"name": "y", "parameters": place(self.x_bytes, self.y_bytes)}]}))
+            "inputs": [{"name": name, "shape": shape, "datatype": "FP32", "parameters": place(at, bytes_of(shape))}
+                       for name, shape, at in self.inputs],
+            "outputs": [{"name": "y", "parameters": place(self.y_at, self.y_bytes)}], "parameters": self.parameters}))
         with reading("one of an inference"):
             y = answer["outputs"][0]
-            self.y = np.ndarray(y["shape"], DTYPES[y["datatype"]], self.memory.buf, self.x_bytes)
+            self.y = np.ndarray(y["shape"], DTYPES[y["datatype"]], self.memory.buf, self.y_at)
         return self.y
 
 
@@ -323,6 +329,46 @@ def size_text(size):
         return None if size is None else f"{h:d},{w:d}"
     except (TypeError, ValueError) as error:
         raise Error(None, f"size: found {size!r}, expected (H, W) in pixels") from error
+
+
+def only_input(description):
+    inputs = description.get("inputs", [{"name": "x"}])  # earlier servers name none
+    if len(inputs) != 1:
+        raise Error(None, f"model {description['name']} takes {len(inputs)} inputs, expected a dict of shapes")
+    return inputs[0]["name"]
+
+
+def shape_text(shape):
+    """"1,4,30,30"; "c2=1,256,64,64;c5=1,2048,16,16" for a dict."""
+    if isinstance(shape, dict):
+        return ";".join(f"{name}={shape_text(own)}" for name, own in shape.items())
+    return shape and ",".join(map(str, shape))
+
+
+def bytes_of(shape):
+    return 4 * math.prod(shape)
+
+
+def npy_of(x):
+    """The Content-Type and the pieces of a body."""
+    x = array_of(x)
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(x))
+    return "application/x-npy", [head.getvalue(), memoryview(x).cast("B")]
+
+
+def safetensors_of(tensors):
+    """The same for one safetensors file."""
+    names, header, pieces, at = {"<f4": "F32", "<f2": "F16"}, {}, [], 0
+    for name, x in tensors.items():
+        x = array_of(x)
+        x = np.ascontiguousarray(x, x.dtype if x.dtype.str in names else "<f4")
+        header[name] = {"dtype": names[x.dtype.str], "shape": x.shape, "data_offsets": [at, at + x.nbytes]}
+        pieces.append(memoryview(x).cast("B"))
+        at += x.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return "application/octet-stream", [len(text).to_bytes(8, "little") + text, *pieces]
 
 
 def array_of(x):
@@ -397,9 +443,17 @@ def reading_file(path):
         raise Error(None, f"{path}: {error}") from error
 
 
+def load(path):
+    with reading_file(path):
+        x = np.load(path)
+        if not isinstance(x, np.ndarray):
+            raise ValueError("found a .npz, expected a .npy")
+        return x
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Sends one .npy through a model of ppm-server.")
-    parser.add_argument("x", metavar="X.npy")
+    parser = argparse.ArgumentParser(description="Sends .npy files through a model of ppm-server.")
+    parser.add_argument("x", metavar="X.npy", nargs="+", help="or NAME=X.npy for each of several inputs")
     parser.add_argument("y", metavar="Y.npy")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="or unix:/PATH")
     parser.add_argument("--model", default="", help="[the server's first]")
@@ -408,16 +462,20 @@ def main():
     parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
     options = parser.parse_args()
     size = options.size and [int(extent) for extent in options.size.split(",")]
-    with reading_file(options.x):
-        x = np.load(options.x)
-        if not isinstance(x, np.ndarray):
-            raise ValueError("found a .npz, expected a .npy")
+    if len(options.x) == 1:
+        x = load(options.x[0])
+    elif any("=" not in name for name in options.x):
+        raise Error(None, f"found {' '.join(options.x)}, expected NAME=X.npy for each input")
+    else:
+        x = {name: load(path) for name, _, path in (named.partition("=") for named in options.x)}
     with Client(options.url, options.key) as client:
         if not options.shared_memory:
             np.save(options.y, client.infer(x, options.model, size=size))
             return
-        with client.share(x.shape, options.model, size) as shared:
-            shared.x[:] = x
+        shape = {name: own.shape for name, own in x.items()} if isinstance(x, dict) else x.shape
+        with client.share(shape, options.model, size) as shared:
+            for room, own in [(shared.x[name], x[name]) for name in x] if isinstance(x, dict) else [(shared.x, x)]:
+                room[...] = own
             np.save(options.y, shared.infer())
 
 

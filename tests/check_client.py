@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""usage: tests/check_client.py URL
+"""usage: tests/check_client.py URL TWO-LEVELS-URL
 
 Tests clients/ppm_client.py as a module: valid arguments, and broken connections. URL is a server with the
-four listings; misbehaving.py has the misbehaving servers."""
+four listings, the other one has the model two-levels; misbehaving.py has the misbehaving servers."""
 
 import email.utils
 import os
@@ -118,6 +118,38 @@ def check_tensors(url):
         check("size: found" in str(error_of(lambda: client.infer(x, size=(0, 30)))), "a size of 0")
 
 
+def check_several_inputs(url):
+    """On two-levels, which takes fine [4 channels] and coarse [3]."""
+    random = np.random.default_rng(2)
+    x = {"coarse": random.standard_normal((2, 3, 5, 6)).astype(np.float32),
+         "fine": random.standard_normal((2, 4, 9, 10)).astype(np.float32)}
+    shapes = {name: own.shape for name, own in x.items()}
+    with ppm_client.Client(url) as client:
+        y = client.infer(x)
+        check(y.shape == (2, 1, 9, 10) and y.dtype == np.int32 and 0 < y.mean() < 1, f"several inputs: {y.shape}")
+        check(np.array_equal(client.infer(dict(reversed(x.items())), "two-levels"), y), "another order")
+        check(np.array_equal(client.infer({name: own.astype(float).tolist() for name, own in x.items()}), y), "lists")
+        halves = {name: own.astype(np.float16) for name, own in x.items()}
+        widened = {name: own.astype(np.float32) for name, own in halves.items()}
+        check(np.array_equal(client.infer(halves), client.infer(widened)), "float16")
+        turned = {name: own.transpose(0, 2, 3, 1) for name, own in x.items()}
+        check(np.array_equal(client.infer(turned, layout="NHWC").transpose(0, 3, 1, 2), y), "NHWC")
+        check(client.describe("two-levels", shapes, (3, 4))["request"]["output_shape"] == [2, 1, 3, 4], "described")
+        check(client.stages(x)["head"].shape == (2, 1, 9, 10), "stages")
+        for what, wrong in {"one is missing": {"fine": x["fine"]}, "one too many": {**x, "c9": x["fine"]}}.items():
+            check(error_of(lambda wrong=wrong: client.infer(wrong)).status == 400, what)
+        check("takes 2 inputs" in str(error_of(lambda: client.infer(x["fine"]))), "an array")
+        check("expected NAME" in str(error_of(lambda: client.share((1, 4, 5, 6)))), "one shape")
+        with client.share(shapes) as shared:
+            for name, own in x.items():
+                shared.x[name][:] = own
+            check(np.array_equal(shared.infer(), y), "in shared memory")
+        with client.share(shapes, size=(20, 30)) as shared:
+            for name, own in x.items():
+                shared.x[name][:] = own
+            check(np.array_equal(shared.infer(), client.infer(x, size=(20, 30))), "in shared memory, of another size")
+
+
 BUSY = answer(503, b'{"detail": "the queue is full"}', "Retry-After: 0\r\n")
 CASES = [  # what happens, a list of answers for each connection, calls, requests, the last call's error
     ("closed between two requests", [[answer(200)], [answer(200)]], 2, 2, None),
@@ -210,6 +242,7 @@ def check_time():
 check_urls(sys.argv[1])
 check_arguments(sys.argv[1])
 check_tensors(sys.argv[1])
+check_several_inputs(sys.argv[2])
 check_broken_connections()
 check_lies()
 check_time()

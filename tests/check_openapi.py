@@ -9,6 +9,7 @@ at will. "make test-openapi" checks the document itself."""
 import gzip
 import http.client
 import json
+import math
 import os
 import pathlib
 import re
@@ -65,7 +66,7 @@ def check_value(value, schema, where):
 JSON, NPY, RAW = "application/json", "application/x-npy", "application/octet-stream"
 PNG, MAP = "image/png", "/ppm/voc-map"
 TINY = b'{"shape": [1, 4, 1, 1], "data": [1, 2, 3, 4]}'
-MODEL, LENGTH = "listing1-pytorch-ppm", "Inference-Header-Content-Length"
+MODEL, TWO, LENGTH = "listing1-pytorch-ppm", "two-levels", "Inference-Header-Content-Length"
 OBJECT = pathlib.Path(f"/dev/shm/ppm_openapi_{os.getpid()}")  # of shared memory
 seen = {}  # (path, method): the statuses
 
@@ -105,6 +106,38 @@ def requests_of_tensors():
     for accept in (JSON, NPY, RAW, PNG):
         yield "/ppm/{model}", MAP, sample(), {"Content-Type": NPY, "Accept": accept}, 200
     yield "/ppm/{model}", f"{MAP}?shape=2,4,1,1", bytes(32), {"Content-Type": RAW, "Accept": PNG}, 406
+
+
+def safetensors(tensors):
+    """A file of zeros: {name: shape}."""
+    header, at = {}, 0
+    for name, shape in tensors.items():
+        count = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + count]}
+        at += count
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(at)
+
+
+def requests_of_several_inputs():
+    """As requests_of_tensors, of the model two-levels."""
+    path, target = "/ppm/{model}", f"/ppm/{TWO}"
+    body = safetensors({"coarse": [1, 3, 2, 2], "fine": [1, 4, 4, 4]})
+    for accept in (JSON, NPY, RAW, PNG):
+        yield path, f"{target}?size=5,6", body, {"Content-Type": RAW, "Accept": accept}, 200
+    yield path, f"{target}?stages=1", body, {"Content-Type": RAW}, 200
+    yield path, target, body[:-4], {"Content-Type": RAW}, 400
+    yield path, f"{target}?size=5", body, {"Content-Type": RAW}, 400
+    yield path, f"{target}?size=65537,5", body, {"Content-Type": RAW}, 413
+    yield path, target, safetensors({"coarse": [1, 3, 2, 2], "fine": [1, 5, 4, 4]}), {"Content-Type": RAW}, 422
+    yield path, target, TINY, {"Content-Type": JSON}, 415
+    numbers = json.dumps({"inputs": [
+        {"name": "coarse", "shape": [3, 1, 1], "datatype": "FP32", "data": [1, 2, 3]},
+        {"name": "fine", "shape": [4, 1, 1], "datatype": "FP32", "data": [1, 2, 3, 4]}],
+        "parameters": {"size": "2,3"}}).encode()
+    path, target = "/v2/models/{model}/infer", f"/v2/models/{TWO}/infer"
+    yield path, target, numbers, {}, 200
+    yield path, f"{target}?size=2,4", numbers, {}, 400
 
 
 def requests_of_inferences():
@@ -169,7 +202,8 @@ def requests_of_models():
 
 def requests():
     """(method, path, target, body, headers, key, status)"""
-    for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_inferences()]:
+    for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_several_inputs(),
+                                                  *requests_of_inferences()]:
         yield "post", path, target, body, headers, KEY, expected
     for method, path, target, body, key, expected in [*requests_of_models(), *requests_of_regions()]:
         yield method, path, target, body, {}, key, expected
@@ -177,6 +211,9 @@ def requests():
         for query, expected in (("", 200), ("?shape=1,4,30,30", 200), ("?shape=4,30,30", 200),
                                 ("?shape=all", 400), ("?layout=CHWN", 400), ("?shape=1,5,3,3", 422)):
             yield "get", path, target + query, None, {}, KEY, expected
+    for query, expected in (("", 200), ("?shape=fine=1,4,6,6;coarse=1,3,3,3&size=7,8", 200), ("?shape=1,4,6,6", 400)):
+        yield "get", "/ppm/{model}", f"/ppm/{TWO}{query}", None, {}, KEY, expected
+    yield "get", "/v2/models/{model}", f"/v2/models/{TWO}", None, {}, KEY, 200
     yield "get", "/ppm/{model}", "/ppm/none", None, {}, KEY, 404
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         yield "get", path, path, None, {}, KEY, 200

@@ -46,6 +46,15 @@ for name in c python; do
 done
 stop_server
 
+start_server --allow-shared-memory true --model configs/models/two-levels.json
+several=$url x34="fine=$x4 coarse=$x3"
+"${PPM_SERVER:-build/ppm-server}" run --model configs/models/two-levels.json --input "fine=$x4" \
+    --input "coarse=$x3" --output "$scratch/two-levels.npy"
+for more in "" --shared-memory; do
+    # shellcheck disable=SC2086 # words
+    writes python two-levels $x34 "$y" $more
+done
+refuses python 'expected NAME=X.npy for each input' "fine=$x4" "$x3" "$y"
 start_server
 for name in c python; do
     writes "$name" listing1-pytorch-ppm "$x4" "$y"
@@ -54,7 +63,7 @@ for name in c python; do
     refuses "$name" 'takes 4 (status 422)' "$x3" "$y"
     refuses "$name" 'No such file' "$scratch/none.npy" "$y"
 done
-tests/check_client.py "$url"
+tests/check_client.py "$url" "$several"
 tests/check_c_client.py "${PPM_C_CLIENT:-build/ppm_client}"
 stop_server
 for name in c python; do

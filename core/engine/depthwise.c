@@ -124,11 +124,11 @@ static void run_rows(const struct section_state *state, const struct pass *pass,
 bool depthwise_run(const struct section_state *state, const struct pass *pass)
 {
     const size_t together = rows_together(pass), h = pass->ret.h;
-    const size_t chunks = size_div_up(h, together), planes = state->n * pass->ret_channels;
+    const size_t planes = state->n * pass->ret_channels;
     const size_t values = together * pass->ret.w * conv_taps(pass->layers[0]);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
     size_t done = 0;
-#pragma omp for collapse(2) schedule(dynamic, 1 + share_of_loop(planes * chunks))
+#pragma omp for collapse(2) schedule(dynamic, 1 + share_of_loop(planes * size_div_up(h, together)))
     for (size_t plane = 0; plane < planes; plane++)
         for (size_t first = 0; first < h; first += together) {
             const struct rows rows = {.n = plane / pass->ret_channels,

@@ -10,6 +10,8 @@
 #include "core/engine/upsample.h"
 #include "core/plan/plan_columns.h"
 
+#include <assert.h>
+
 /* ---- scratch ---- */
 
 static float *take_floats(struct room *room, size_t a, size_t b, size_t c)
@@ -52,6 +54,7 @@ static void place_pyramid(struct section_state *state, struct room *room)
     const struct pyramid_plan *plan = state->pyramid;
     for (size_t i = 0; i < plan->pyramid->branch_count; i++)
         place_branch(state, i, room);
+    assert(state->conv || !section_folds(state->plan));
     if (section_folds(state->plan))
         state->folded = take_floats(room, state->n, plan->grid_steps, state->conv->out_channels);
     if (plan_shares_columns(state->plan))

@@ -241,7 +241,7 @@ bool winograd_takes_layers(const struct section_state *state, const struct pass 
 static void run_blocks(const struct section_state *state, const struct pass *pass)
 {
     const size_t tiles = winograd_tiles_of(pass), columns = winograd_columns(state->simd);
-    const size_t panels = conv_panel_count(pass_conv(pass)), groups = choose_groups(state, pass);
+    const size_t panels = conv_panel_count(pass->layers[0]), groups = choose_groups(state, pass);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
 #pragma omp for collapse(3)                                                                        \
     schedule(dynamic, share_of_loop(state->n *blocks_of_map(state->simd, pass) * groups))
@@ -254,7 +254,7 @@ static void run_blocks(const struct section_state *state, const struct pass *pas
                                .n = n,
                                .first = first,
                                .count = size_min(tiles - first, columns)},
-                    .conv = pass_conv(pass),
+                    .conv = pass->layers[0],
                     .first_panel = panels * group / groups,
                     .end_panel = panels * (group + 1) / groups};
                 take_scratch(&block, pass, scratch);

@@ -67,7 +67,7 @@ static enum ppm_status parse_tensor(const char *text, enum ppm_layout layout,
                                     struct ppm_shape *ret_shape, struct ppm_error *error)
 {
     struct ppm_tensor tensor;
-    size_t axes[4], count;
+    size_t axes[4] = {0}, count = 0;
     if (codec_parse_shape(text, axes, &count, error) == PPM_OK &&
         ppm_tensor_from_axes(axes, count, layout, &tensor, error) == PPM_OK)
         *ret_shape = tensor.shape;

@@ -108,7 +108,7 @@ static enum ppm_status grow(struct codec_reader *reader, struct codec_json_scan 
         return ppm_fail(error, PPM_NO_MEMORY, "no memory for the %zu numbers of data", capacity);
     if (ppm_tensor_allocate(&values, error) != PPM_OK)
         return error->status;
-    if (kept > 0)
+    if (scan->values)
         memcpy(values.data, scan->values, kept * sizeof(float));
     free(scan->values);
     scan->values = values.data;

@@ -42,7 +42,8 @@ static enum ppm_status refuse_file(const struct reader *reader, const char *body
         reader->error, PPM_MALFORMED,
         "the body is no safetensors file: found %s, expected one with a tensor for each "
         "input: %s",
-        is_other ? kind : found, codec_input_names(reader->inputs, reader->count, "", " and ", names));
+        is_other ? kind : found,
+        codec_input_names(reader->inputs, reader->count, "", " and ", names));
 }
 
 static uint64_t length_of(const char *body)
@@ -120,7 +121,7 @@ static enum ppm_status read_dtype(const struct reader *reader, const char *name,
 static enum ppm_status read_shape(const struct reader *reader, const char *name,
                                   const json_t *value, struct ppm_tensor *ret_tensor)
 {
-    size_t axes[4];
+    size_t axes[4] = {0};
     const size_t count = json_array_size(value);
     bool are_sizes = count == 3 || count == 4;
     struct ppm_error cause = {0};
@@ -230,7 +231,7 @@ enum ppm_status codec_safetensors_read(char *body, size_t body_bytes,
     struct reader reader = {
         .inputs = inputs, .count = count, .expectation = expectation, .error = error};
     struct codec_safetensor tensors[PPM_INPUTS_MAX] = {0};
-    struct range ranges[PPM_INPUTS_MAX];
+    struct range ranges[PPM_INPUTS_MAX] = {0};
     assert(count <= PPM_INPUTS_MAX);
     json_t *header = read_header(&reader, body, body_bytes);
     if (header && check_names(&reader, header) == PPM_OK) {

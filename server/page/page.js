@@ -25,8 +25,13 @@ function showError(id, sentence) {
 
 const inputStatuses = [400, 406, 413, 415, 422];
 
+/* A model that has no picture here. */
+class NoPicture extends Error {}
+
 /* Next to its cause: the key, the model, the input, or the button if the user is not at fault. */
 function placeOf(error) {
+  if (error instanceof NoPicture)
+    return "error-model";
   if (!(error instanceof Refusal) || inputStatuses.includes(error.status))
     return "error-input";
   return {401: "error-key", 404: "error-model"}[error.status] || "error-run";
@@ -177,7 +182,6 @@ function computeSoon() {
 
 function describeChosen({channels, output_channels, parameters, config}) {
   const bins = config.bins ? `bins ${config.bins.join(", ")}` : "windows";
-  showKeyBox(false);
   byId("model-text").textContent = `${channels} channels in, ${output_channels} out; ${bins}, ` +
       `${config.pool || "adaptive"} pooling, ${(config.upsample || "align_corners").replace("_", " ")}; ` +
       `${briefCount(parameters).trim()} parameters.`;
@@ -187,6 +191,10 @@ async function chooseModel(name, signal) {
   chosenModel = null;
   const model = await describeModel(name, signal);
   signal.throwIfAborted();
+  showKeyBox(false);
+  if (model.config.network)
+    throw new NoPicture(`${model.name} is a network; this page shows models of one pyramid. ` +
+                        `curl and the clients compute it, and GET /ppm/${model.name} lists its layers.`);
   chosenModel = model;
   describeChosen(model);
   return computeChosen(signal);

@@ -52,6 +52,19 @@ def test_refusals_stand_at_their_cause(browser):
         page.clean("status of 4")
 
 
+def test_networks_have_no_picture(browser):
+    """The page says so next to the model, and shows the next one."""
+    network = str(ROOT / "configs/models/two-levels.json")
+    with page_of(browser, network, golden_model(LISTING1)) as page:
+        assert "two-levels is a network; this page shows" in page.errors()["error-model"], page.errors()
+        page.choose("model", LISTING1)
+        page.drop(GOLDEN / LISTING1 / "x.npy")
+        assert page.errors() == {}, page.errors()
+        page.choose("model", "two-levels")
+        assert list(page.errors()) == ["error-model"], page.errors()
+        page.clean()
+
+
 def test_a_server_that_ends(browser):
     """The page works during a drain, shows a 503 and the server's end next to the button, and uses the next one."""
     server = Server("--model", golden_model(LISTING1), "--drain-delay-ms", "1500")

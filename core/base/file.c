@@ -1,5 +1,5 @@
 /* file.c - reading files, and naming what they contain instead of what was expected. */
-#include "core/ppm.h"
+#include "core/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

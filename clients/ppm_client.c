@@ -2,12 +2,11 @@
  * ppm_client.c - sends a tensor through a model of ppm-server, using only the C library; copy from
  * it. Build it with "make clients", or cc -O2 -o ppm_client ppm_client.c
  *
- *     ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] [--model NAME] [--shared-memory]
+ *     ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] [--model NAME] [--size H,W]
  *
- * With --shared-memory x and y are not sent: both are in a POSIX shared memory object, which a
- * server on this machine maps (--allow-shared-memory). x must then be float32 in C order. The
- * client trusts nothing from the server: no length, name or message. Exit status: 0; 1 with the
- * server's message or another error; 2 for wrong usage.
+ * --size is that of y in pixels. Several inputs are one X.safetensors. With --shared-memory, x (a
+ * .npy of float32 in C order) and y are in POSIX shared memory, if the server allows it. No length,
+ * name or message of the server is trusted. Exit status: 0; 1 with a message; 2 for wrong usage.
  */
 #define _GNU_SOURCE 1
 #include <ctype.h>
@@ -21,7 +20,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -34,8 +32,8 @@ struct bytes {
 
 enum { SHAPE_BYTES = 48, SENTENCE_MAX = 400, ANSWER_S_MAX = 120, BYTES_MAX = 1 << 30 };
 
-/* To undo at exit: "/name" of shm_open, and the server where it is registered. */
-static char region[40];
+/* "/name" of shm_open and the server where it is registered, to undo at exit; and "size=H,W". */
+static char region[40], query[64];
 static const char *registered_at;
 static void leave_region(void);
 
@@ -81,8 +79,8 @@ static bool read_number(const char *text, size_t *ret_number)
 static size_t announced_bytes(const char *answer)
 {
     size_t length = 0;
-    const char *end = strstr(answer, "\r\n\r\n");
-    const char *field = end ? strcasestr(answer, "\r\nContent-Length:") : NULL;
+    const char *end = strstr(answer, "\r\n\r\n"),
+               *field = end ? strcasestr(answer, "\r\nContent-Length:") : NULL;
     if (!field || field > end || !read_number(field + 17 + strspn(field + 17, " \t"), &length) ||
         __builtin_add_overflow(length, (size_t)(end + 4 - answer), &length))
         return 0;
@@ -144,9 +142,8 @@ static int connect_tcp(const char *url)
         sscanf(url, "%255[^][:/?#@ ]%n:%5[0-9]%n", host, &end, port, &end);
     if (end == 0 || url[end + (url[end] == '/')] || (unsigned)atoi(port) - 1 > 65534)
         fail("%s: expected http://HOST:PORT or unix:/PATH", url);
-    const int status = getaddrinfo(host, port, &wanted, &found);
-    if (status != 0)
-        fail("%s: %s", url, gai_strerror(status));
+    if ((end = getaddrinfo(host, port, &wanted, &found)) != 0)
+        fail("%s: %s", url, gai_strerror(end));
     for (const struct addrinfo *at = found; at; at = at->ai_next) {
         const int connection = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
         if (connection >= 0 && connect(connection, at->ai_addr, at->ai_addrlen) == 0) {
@@ -201,7 +198,7 @@ static struct bytes ask(const char *url, const char *method, const char *target,
     setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof pause);
     PRINT(head,
           "%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\nContent-Type: %s\r\n"
-          "Content-Length: %zu\r\n\r\n",
+          "Accept: application/x-npy, application/json;q=0.5\r\nContent-Length: %zu\r\n\r\n",
           method, target, (int)strcspn(host, "/"), host, type, body.count);
     if (send_all(connection, (struct bytes){head, strlen(head)}))
         send_all(connection, body);
@@ -324,7 +321,7 @@ static char *infer_in_region(const char *url, const char *name, const char *x_sh
     PRINT(json, "{\"key\": \"%s\", \"byte_size\": %zu}", region, x_bytes + y_bytes);
     free(post_json(url, target, json).at);
     registered_at = url;
-    PRINT(target, "/v2/models/%s/infer", name);
+    PRINT(target, "/v2/models/%s/infer?%s", name, query);
     PRINT(json,
           "{\"inputs\": [{\"name\": \"x\", \"shape\": [%s], \"datatype\": \"FP32\","
           " \"parameters\": {\"shared_memory_region\": \"%s\", \"shared_memory_byte_size\": %zu}}],"
@@ -338,12 +335,11 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
 {
     char target[256], x_shape[SHAPE_BYTES], y_shape[SHAPE_BYTES];
     const struct bytes x = read_npy(file, "x", false, x_shape);
-    PRINT(target, "/ppm%s%s?shape=%s", *model ? "/" : "", model, x_shape);
+    PRINT(target, "/ppm%s%s?shape=%s&%s", *model ? "/" : "", model, x_shape, query);
     char *description = ask(url, "GET", target, "text/plain", (struct bytes){0}).at;
     char *name = json_string(description, "\"name\":\"");
-    const size_t x_bytes = json_number(description, "\"input_bytes\":"),
-                 y_bytes = json_number(description, "\"output_bytes\":");
-    size_t bytes = 0;
+    size_t x_bytes = json_number(description, "\"input_bytes\":"),
+           y_bytes = json_number(description, "\"output_bytes\":"), bytes = 0;
     check_name(name && *name ? printable(name) : "?");
     if (x_bytes != x.count || __builtin_add_overflow(x_bytes, y_bytes, &bytes))
         fail("the server says %zu and %zu bytes for [%s]", x_bytes, y_bytes, x_shape);
@@ -371,6 +367,8 @@ int main(int argc, char **argv)
             is_shared = true;
         else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
             model = argv[++i];
+        else if (strcmp(argv[i], "--size") == 0 && i + 1 < argc)
+            PRINT(query, "size=%s", argv[++i]);
         else if (strchr(argv[i], ':'))
             url = argv[i] + (strncasecmp(argv[i], "http://", 7) == 0 ? 7 : 0);
         else if (count < 2 && argv[i][0] != '-')
@@ -380,7 +378,7 @@ int main(int argc, char **argv)
     }
     if (count != 2) {
         fprintf(stderr, "usage: ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] "
-                        "[--model NAME] [--shared-memory]\n");
+                        "[--model NAME] [--size H,W] [--shared-memory]\n");
         return 2;
     }
     check_name(model);
@@ -390,8 +388,10 @@ int main(int argc, char **argv)
         free(x.at);
         return 0;
     }
-    PRINT(target, "/ppm%s%s", *model ? "/" : "", model);
-    const struct bytes y = ask(url, "POST", target, "application/x-npy", x);
+    PRINT(target, "/ppm%s%s?%s", *model ? "/" : "", model, query);
+    const bool is_file = strstr(files[0], ".safetensors") != NULL;
+    const struct bytes y =
+        ask(url, "POST", target, is_file ? "application/octet-stream" : "application/x-npy", x);
     read_npy(y, "the server's answer", true, y_shape);
     write_file(files[1], (struct bytes){y.at, 0}, y);
     free(y.at);

@@ -443,6 +443,14 @@ def reading_file(path):
         raise Error(None, f"{path}: {error}") from error
 
 
+def size_of(text):
+    """"480,640" -> [480, 640]"""
+    try:
+        return [int(extent) for extent in text.split(",")]
+    except ValueError:
+        raise Error(None, f"--size: found {text!r}, expected H,W in pixels") from None
+
+
 def load(path):
     with reading_file(path):
         x = np.load(path)
@@ -461,7 +469,7 @@ def main():
     parser.add_argument("--key", help="if the server needs one")
     parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
     options = parser.parse_args()
-    size = options.size and [int(extent) for extent in options.size.split(",")]
+    size = options.size and size_of(options.size)
     if len(options.x) == 1:
         x = load(options.x[0])
     elif any("=" not in name for name in options.x):

@@ -15,6 +15,9 @@ for list in listing1-pytorch-ppm:$x4 listing2-pytorch-psp:$x3; do
         --output "$scratch/${list%%:*}.npy"
 done
 
+"${PPM_SERVER:-build/ppm-server}" run --model configs/models/listing1-pytorch-ppm.json --input "$x4" --size 5,31 \
+    --output "$scratch/sized.npy"
+
 # client NAME ARGUMENT...: both take the files first, then the server's address, each in its own way.
 client() {
     case $1 in
@@ -46,7 +49,16 @@ for name in c python; do
 done
 stop_server
 
-start_server --allow-shared-memory true --model configs/models/two-levels.json
+start_server --allow-shared-memory true --model configs/models/two-levels.json \
+    --model configs/models/listing1-pytorch-ppm.json
+/usr/bin/python3 -c '
+import sys
+sys.path.insert(0, "clients")
+import numpy as np
+import ppm_client
+kind, pieces = ppm_client.safetensors_of(dict(fine=np.load(sys.argv[1]), coarse=np.load(sys.argv[2])))
+open(sys.argv[3], "wb").write(b"".join(pieces))' "$x4" "$x3" "$scratch/two.safetensors"
+cp "$x4" "$scratch/wrong.safetensors"
 several=$url x34="fine=$x4 coarse=$x3"
 "${PPM_SERVER:-build/ppm-server}" run --model configs/models/two-levels.json --input "fine=$x4" \
     --input "coarse=$x3" --output "$scratch/two-levels.npy"
@@ -54,6 +66,12 @@ for more in "" --shared-memory; do
     # shellcheck disable=SC2086 # words
     writes python two-levels $x34 "$y" $more
 done
+for name in c python; do # whose .npy have heads of their own
+    client "$name" "$x4" "$y" --model listing1-pytorch-ppm --size 5,31 --shared-memory
+    cmp <(tail -c "$((12 * 5 * 31 * 4))" "$y") <(tail -c "$((12 * 5 * 31 * 4))" "$scratch/sized.npy")
+done
+writes c two-levels "$scratch/two.safetensors" "$y"
+refuses c 'found a NumPy .npy file' "$scratch/wrong.safetensors" "$y"
 refuses python 'expected NAME=X.npy for each input' "fine=$x4" "$x3" "$y"
 start_server
 for name in c python; do
@@ -61,6 +79,8 @@ for name in c python; do
     writes "$name" listing2-pytorch-psp "$x3" "$y" --model listing2-pytorch-psp
     refuses "$name" 'found no model "none", expected one of: listing1-pytorch-ppm' "$x4" "$y" --model none
     refuses "$name" 'takes 4 (status 422)' "$x3" "$y"
+    writes "$name" sized "$x4" "$y" --size 5,31
+    refuses "$name" 'expected' "$x4" "$y" --size 5x31
     refuses "$name" 'No such file' "$scratch/none.npy" "$y"
 done
 tests/check_client.py "$url" "$several"

@@ -53,18 +53,21 @@ struct given {
     struct ppm_plan *plan;
     void *scratch;
     size_t scratch_bytes;
+    size_t output_h, output_w; /* 0, 0: the model's own */
 };
 
-static struct given give(const struct ppm_model *model, struct ppm_shape shape,
+static struct given give(const struct ppm_model *model, const struct ppm_sizes *sizes,
                          enum ppm_layout layout, int threads)
 {
     struct ppm_error error = {0};
     struct ppm_costs costs;
-    cr_assert(ppm_model_costs(model, SIZES_OF(shape), layout, threads, &costs, &error) == PPM_OK,
-              "%s", error.text);
-    struct given ret = {.plan = ppm_plan_create(model, SIZES_OF(shape), NULL, &error),
+    cr_assert(ppm_model_costs(model, sizes, layout, threads, &costs, &error) == PPM_OK, "%s",
+              error.text);
+    struct given ret = {.plan = ppm_plan_create(model, sizes, NULL, &error),
                         .scratch = aligned_alloc(64, costs.scratch_bytes),
-                        .scratch_bytes = costs.scratch_bytes};
+                        .scratch_bytes = costs.scratch_bytes,
+                        .output_h = sizes->output_h,
+                        .output_w = sizes->output_w};
     cr_assert(ret.plan && ret.scratch);
     return ret;
 }
@@ -81,7 +84,9 @@ static void run(const struct given *given, const struct ppm_model *model,
     const struct ppm_run_options options = {.threads = threads,
                                             .plan = given->plan,
                                             .scratch = given->scratch,
-                                            .scratch_bytes = given->scratch_bytes};
+                                            .scratch_bytes = given->scratch_bytes,
+                                            .output_h = given->output_h,
+                                            .output_w = given->output_w};
     struct ppm_error error = {0};
     struct ppm_tensor y = *room;
     ppm_run(model, x, &options, &y, &error);
@@ -95,13 +100,15 @@ static struct ppm_tensor room(void)
     return support_tensor((struct ppm_shape){3, 64, 96, 96}, PPM_NCHW, NULL);
 }
 
-/* One shape repeatedly, once the team of threads exists; on the team and on one thread. */
-static void check_shape(const char *text, const struct ppm_model *model, struct ppm_shape shape,
-                        enum ppm_layout layout, const struct ppm_tensor *y)
+/* The same sizes repeatedly, once the team of threads exists; on the team and on one thread. */
+static void check_sizes(const char *text, const struct ppm_model *model,
+                        const struct ppm_sizes *sizes, enum ppm_layout layout,
+                        const struct ppm_tensor *y)
 {
+    const struct ppm_shape shape = sizes->inputs[0];
     struct ppm_tensor x = support_tensor(shape, layout, NULL);
     for (int threads = 1; threads <= 3; threads++) {
-        struct given given = give(model, shape, layout, threads);
+        struct given given = give(model, sizes, layout, threads);
         run(&given, model, &x, y, threads);
         heap_count();
         for (size_t i = 0; i < 3; i++) {
@@ -123,8 +130,11 @@ Test(allocations, none_with_plan_and_scratch)
     for (size_t i = 0; i < COUNT(models); i++) {
         struct ppm_model *model = support_load_ok(models[i]);
         for (size_t k = 0; k < COUNT(shapes); k++) {
-            check_shape(models[i], model, shapes[k], PPM_NCHW, &y);
-            check_shape(models[i], model, shapes[k], PPM_NHWC, &y);
+            const struct ppm_sizes wanted = {
+                .inputs = {shapes[k]}, .count = 1, .output_h = 31, .output_w = 64};
+            check_sizes(models[i], model, SIZES_OF(shapes[k]), PPM_NCHW, &y);
+            check_sizes(models[i], model, SIZES_OF(shapes[k]), PPM_NHWC, &y);
+            check_sizes(models[i], model, &wanted, PPM_NHWC, &y);
         }
         ppm_model_free(model);
     }
@@ -142,8 +152,8 @@ Test(allocations, none_with_bfloat16)
         char text[1024];
         snprintf(text, sizeof text, "{'compute': 'bfloat16', %s", models[i] + 1);
         struct ppm_model *model = support_load_ok(text);
-        check_shape(text, model, (struct ppm_shape){1, 7, 40, 36}, PPM_NCHW, &y);
-        check_shape(text, model, (struct ppm_shape){3, 7, 8, 21}, PPM_NHWC, &y);
+        check_sizes(text, model, SIZES(1, 7, 40, 36), PPM_NCHW, &y);
+        check_sizes(text, model, SIZES(3, 7, 8, 21), PPM_NHWC, &y);
         ppm_model_free(model);
     }
     ppm_tensor_free(&y);

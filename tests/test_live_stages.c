@@ -180,6 +180,41 @@ Test(live_stages, are_not_there_unless_asked_for)
     live_answer_free(&zero);
 }
 
+/* Every name of a result is as long as names get; what they need must not touch the data. */
+Test(live_stages, leave_room_for_long_names)
+{
+    char json[1024], start_of_names[128 + 8], name[128];
+    memset(name, 'n', 127);
+    name[127] = 0;
+    snprintf(json, sizeof json,
+             "{'name': 'long', 'input': {'channels': 3}, 'network': [{'pyramid': {'bins': [1, 2, "
+             "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], 'branch': [{'conv': {'channels': "
+             "1, 'weights': 'w{i}'}}, 'relu']}, 'name': '%s'}, {'conv': {'channels': 2}}], "
+             "'weights': {'random': 3}}",
+             name);
+    live_stop(&live);
+    live_start(&live, LIST("--model", support_write_json("long.json", json)), NULL);
+    struct live_answer plain = post("/ppm?shape=1,3,5,7", ""),
+                       several = post("/ppm?shape=1,3,5,7&stages=1", "");
+    cr_assert(plain.status == 200 && several.status == 200, "%s", several.body);
+    struct ppm_error error = {0};
+    const char *path = support_write("answer.safetensors", several.body, several.body_bytes);
+    struct safetensors *file = safetensors_open(path, NULL, &error);
+    cr_assert(file, "%s", error.text);
+    uint64_t header_bytes = 0;
+    memcpy(&header_bytes, several.body, sizeof header_bytes);
+    cr_expect_str_eq(safetensors_entry(file, 0)->name, "y");
+    cr_expect(memcmp(several.body + 8 + header_bytes, plain.body, plain.body_bytes) == 0);
+    snprintf(start_of_names, sizeof start_of_names, "%s.branch", name);
+    size_t count = 0;
+    for (size_t i = 1; safetensors_entry(file, i); i++)
+        count += strncmp(safetensors_entry(file, i)->name, start_of_names, 127 + 7) == 0;
+    cr_expect_geq(count, 3 * 16);
+    safetensors_close(file);
+    live_answer_free(&plain);
+    live_answer_free(&several);
+}
+
 static void check_refusal(const char *target, const char *headers, int status, const char *detail)
 {
     struct live_answer answer = post(target, headers);

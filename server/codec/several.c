@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { TENSOR_BYTES_MAX = 256 }; /* of one without its data */
+enum { TENSOR_BYTES_MAX = 208 + PPM_STAGE_NAME_BYTES }; /* of one without its data */
 
 size_t codec_several_head_bytes_max(size_t count)
 {

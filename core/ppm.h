@@ -283,7 +283,8 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
  *
  * In a network, the name of its entry, or network.<k>, precedes the names of a pyramid's branches:
  * ppm.branch.0.pooled. Pyramids that are a sum or a cascade, or have more than a 1x1 conv and
- * layers of single pixels in a branch, have none.
+ * layers of single pixels in a branch, have none; nor do those of which only the size is needed,
+ * which are not computed.
  *
  * Those of the branches are computed by the literal graph, summed in double precision. The head is
  * the run's own. */

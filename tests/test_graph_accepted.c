@@ -189,6 +189,8 @@ Test(graph_accepted, unused_entries)
     cr_expect_str_eq(graph->unused, "network[1], network[2], network[4]");
     cr_assert(graph->count == 4);
     cr_expect(graph->nodes[2].reader_count == 0, "only its size is needed");
+    cr_expect(!graph->nodes[2].is_computed && graph->nodes[1].is_computed &&
+              graph->nodes[3].is_computed);
     cr_expect(graph->nodes[3].layer.like == 2 && graph->nodes[3].reads[0] == 1);
     cr_expect(graph->output == 3 && graph->nodes[3].entry == 5);
     spec_release(&spec);

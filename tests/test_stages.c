@@ -279,3 +279,16 @@ Test(stages, of_networks)
     }
     ppm_model_free(model);
 }
+
+/* Whose size is needed, but not its values: they are in no memory of the run. */
+Test(stages, of_a_pyramid_that_is_not_computed_are_left_out)
+{
+    struct ppm_model *model = support_load_ok(
+        "{" BEFORE FIRST ", {'resize': {'like': 'ppm'}, 'from': 'x'}], 'output': {'scale': 2}}");
+    struct looked looked;
+    look(model, PPM_NCHW, false, &looked);
+    cr_expect_eq(looked.stages.count, 1);
+    cr_expect_str_eq(looked.stages.list[0].name, "head");
+    forget(&looked);
+    ppm_model_free(model);
+}

@@ -111,6 +111,14 @@ static void leave_out(struct graph *graph, const bool *needed, size_t *places)
         node_release(&graph->nodes[--graph->count]);
 }
 
+static void mark_computed(struct graph *graph)
+{
+    graph->nodes[graph->output].is_computed = true;
+    for (size_t i = graph->count; i-- > 0;)
+        for (size_t k = 0; k < graph->nodes[i].read_count && graph->nodes[i].is_computed; k++)
+            graph->nodes[graph->nodes[i].reads[k]].is_computed = true;
+}
+
 enum ppm_status graph_finish(struct graph *graph, struct ppm_error *error)
 {
     bool *needed = calloc(graph->count, sizeof *needed);
@@ -127,6 +135,7 @@ enum ppm_status graph_finish(struct graph *graph, struct ppm_error *error)
     for (size_t i = 0; i < graph->count; i++)
         for (size_t k = 0; k < graph->nodes[i].read_count; k++)
             graph->nodes[graph->nodes[i].reads[k]].reader_count++;
+    mark_computed(graph);
 out:
     free(needed);
     free(places);

@@ -20,6 +20,7 @@ struct node {
     size_t read_count;     /* 0 for an input */
     size_t reader_count;   /* nodes that read it; the output stage is one more. 0: an input that */
                            /* nothing reads, or a node whose size another one takes */
+    bool is_computed;      /* the output needs its values; false: its size at most */
 };
 
 struct graph {
@@ -36,8 +37,8 @@ struct graph {
 enum ppm_status graph_add(struct graph *graph, const struct node *node, struct layer *layer,
                           const char *file, struct ppm_error *error);
 
-/* Makes the last node the output, leaves out what neither it nor the size of a node needs, and
- * counts readers. */
+/* Makes the last node the output, leaves out what neither it nor the size of a node needs, counts
+ * readers, and finds out which nodes are computed. */
 enum ppm_status graph_finish(struct graph *graph, struct ppm_error *error);
 
 /* The node whose scale and shift include those of the index-th, a batch norm that alone reads a

@@ -54,13 +54,19 @@ struct staged {
     char prefix[NAME_BYTES + 2]; /* of its stages' names: "ppm.", "network.3.", "" */
 };
 
-/* The first pyramid from node *at on; false: there is none. *at becomes the node after it. */
+static bool is_staged(const struct node *node)
+{
+    return node->layer.kind == LAYER_PYRAMID && node->is_computed;
+}
+
+/* The first pyramid that is computed from node *at on; false: there is none. *at becomes the node
+ * after it. */
 static bool next_pyramid(const struct spec *spec, const struct ppm_shape *shapes, size_t *at,
                          struct staged *ret)
 {
     const struct graph *graph = &spec->graph;
     struct ppm_error none = {0}; /* shapes_of has found that it fits */
-    while (*at < graph->count && graph->nodes[*at].layer.kind != LAYER_PYRAMID)
+    while (*at < graph->count && !is_staged(&graph->nodes[*at]))
         ++*at;
     if (*at == graph->count)
         return false;

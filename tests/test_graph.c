@@ -239,4 +239,13 @@ Test(graph, refuses_too_many_nodes)
     check_many(NODES_MAX + 1, "'relu'", "expected a list of 1 to 4096 layers");
     check_many(1000, "{'pyramid': {'bins': [1, 2], 'branch': [], 'sum': true}}",
                "many.json: network: found more than 4096 nodes");
+#define EIGHT(x) x ", " x ", " x ", " x ", " x ", " x ", " x ", " x
+#define MOST_LAYERS                                                                                \
+    "{'pyramid': {'bins': [" EIGHT(                                                                \
+        EIGHT("1")) "], 'concat': 'branches', 'branch': [{'conv': "                                \
+                    "{'channels': 1}}, " EIGHT(                                                    \
+                        "'relu', 'relu', 'relu', 'relu', 'relu', 'relu', 'relu'") "]}}"
+    check_many(4, MOST_LAYERS,
+               "many.json: network: found more than 8192 layers in the branches of pyramids, "
+               "expected at most as many");
 }

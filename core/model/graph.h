@@ -9,6 +9,8 @@
 
 #include "core/model/pyramid.h"
 
+/* Layers in the branches of a network's pyramids that are one node each: twice the most of one. */
+enum { BRANCH_LAYERS_MAX = 2 * BRANCHES_MAX * LAYERS_MAX };
 enum { NODES_MAX = 4096, READS_MAX = BRANCHES_MAX + 1, GRAPH_INPUTS_MAX = PPM_INPUTS_MAX };
 
 struct node {
@@ -26,10 +28,11 @@ struct node {
 struct graph {
     struct node *nodes; /* owned, with layers and their pyramids */
     size_t count, capacity;
-    size_t input_count; /* nodes [0, input_count) */
-    size_t output;      /* the node that the output stage reads */
-    char unused[200];   /* "network[3], network[7] and 2 more": entries that were left out, as
-                         * nothing reads them; "": there are none */
+    size_t input_count;   /* nodes [0, input_count) */
+    size_t output;        /* the node that the output stage reads */
+    size_t branch_layers; /* of pyramids that are nodes, while they are read */
+    char unused[200];     /* "network[3], network[7] and 2 more": entries that were left out, as
+                           * nothing reads them; "": there are none */
 };
 
 /* Appends a node with that layer, whose memory it takes, leaving {0}; on failure it stays the

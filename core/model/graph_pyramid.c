@@ -100,8 +100,24 @@ static enum ppm_status add_parts(struct pyramid_nodes *nodes, size_t x)
     return pyramid->part_count > 1 ? add_node(nodes, &join, parts, pyramid->part_count) : PPM_OK;
 }
 
+/* A few bytes of JSON describe thousands of layers. */
+static enum ppm_status count_layers(struct pyramid_nodes *nodes)
+{
+    size_t *count = &nodes->graph->branch_layers;
+    for (size_t i = 0; i < nodes->pyramid->branch_count; i++)
+        *count += nodes->pyramid->branches[i].stack.count;
+    if (*count > BRANCH_LAYERS_MAX)
+        return ppm_fail(nodes->error, PPM_BAD_CONFIG,
+                        "%s: network: found more than %d layers in the branches of pyramids, "
+                        "expected at most as many",
+                        nodes->file, BRANCH_LAYERS_MAX);
+    return PPM_OK;
+}
+
 static enum ppm_status add_as_layer(struct pyramid_nodes *nodes, size_t x)
 {
+    if (count_layers(nodes) != PPM_OK)
+        return nodes->error->status;
     struct layer layer = {.kind = LAYER_PYRAMID,
                           .in_channels = nodes->pyramid->channels,
                           .out_channels = nodes->pyramid->concat_channels,

@@ -25,7 +25,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .compute = spec->compute == COMPUTE_BFLOAT16 ? "bfloat16" : "float32",
         .compute_share = model->compute_share,
         .compute_error = model->compute_error,
-        .layer_count = describe_layers(model, NULL, NULL),
+        .layer_count = describe_count(model),
         .step_count = spec_is_literal(spec) ? 0 : model->program.count + 1,
         .warm_up = spec->warm_up,
         .warm_up_count = spec->warm_up_count,

@@ -3,7 +3,7 @@
 #include "core/plan/choice.h"
 #include "core/shape/costs.h"
 
-#include <stdio.h>
+#include <assert.h>
 
 struct describer {
     const struct ppm_model *model;
@@ -49,9 +49,7 @@ static struct ppm_layer_info info_of(const struct layer *layer, const struct ppm
 
 static void add_line(struct describer *describer, const struct ppm_layer_info *info)
 {
-    if (describer->ret)
-        describer->ret[describer->count] = *info;
-    describer->count++;
+    describer->ret[describer->count++] = *info;
 }
 
 static void describe_branch_layer(struct describer *describer, const struct node *node,
@@ -183,18 +181,36 @@ static void describe_node(struct describer *describer, size_t i)
     add_line(describer, &info);
 }
 
-size_t describe_layers(const struct ppm_model *model, const struct ppm_shape *shapes,
-                       struct ppm_layer_info *ret_layers)
+/* Whether the node has a line of its own. */
+static bool has_line(const struct ppm_model *model, size_t i)
+{
+    const bool is_pyramid = model->spec.graph.nodes[i].layer.kind == LAYER_PYRAMID;
+    return model->spec.is_network || (!is_pyramid && model->program.folded_into[i] == NO_VALUE);
+}
+
+size_t describe_count(const struct ppm_model *model)
+{
+    const struct graph *graph = &model->spec.graph;
+    size_t count = 0;
+    for (size_t i = graph->input_count; i < graph->count; i++) {
+        const struct layer *layer = &graph->nodes[i].layer;
+        count += has_line(model, i);
+        for (size_t b = 0; layer->kind == LAYER_PYRAMID && b < layer->pyramid->branch_count; b++)
+            count += layer->pyramid->branches[b].stack.count;
+    }
+    return count;
+}
+
+void describe_layers(const struct ppm_model *model, const struct ppm_shape *shapes,
+                     struct ppm_layer_info *ret_layers)
 {
     struct describer describer = {.model = model, .shapes = shapes, .ret = ret_layers};
     const struct graph *graph = &model->spec.graph;
-    const bool is_network = model->spec.is_network;
     for (size_t i = graph->input_count; i < graph->count; i++) {
-        const bool is_pyramid = graph->nodes[i].layer.kind == LAYER_PYRAMID;
-        if (is_network || (!is_pyramid && model->program.folded_into[i] == NO_VALUE))
+        if (has_line(model, i))
             describe_node(&describer, i);
-        if (is_pyramid)
+        if (graph->nodes[i].layer.kind == LAYER_PYRAMID)
             describe_branches(&describer, i);
     }
-    return describer.count;
+    assert(describer.count == describe_count(model));
 }

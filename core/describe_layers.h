@@ -5,10 +5,13 @@
 #include "core/layer_text.h"
 #include "core/model/model.h"
 
+/* How many lines describe_layers fills in. No text is made: each request asks (ppm_model_info). */
+size_t describe_count(const struct ppm_model *model);
+
 /* Lists the nodes of the model's graph in order, and of a pyramid the layers of its branches.
- * shapes: of all nodes, or NULL. ret_layers has room for them, or is NULL. Returns their number. */
-size_t describe_layers(const struct ppm_model *model, const struct ppm_shape *shapes,
-                       struct ppm_layer_info *ret_layers);
+ * shapes: of all nodes, or NULL. */
+void describe_layers(const struct ppm_model *model, const struct ppm_shape *shapes,
+                     struct ppm_layer_info *ret_layers);
 
 /* A node of a network by its entry's name or place, and its weights: "stem",
  * "network[3] layer1.0.conv1". */

@@ -89,9 +89,8 @@ Test(arena, blocks_with_residuals)
 /* Two streams, of which one is read at the end only. */
 Test(arena, streams_that_wait)
 {
-    struct arena_item items[] = {{0, 6400, 0, 9, 0, 0}, {1, 3200, 1, 2, 0, 0},
-                                 {2, 3200, 2, 3, 0, 0}, {3, 1600, 3, 9, 0, 0},
-                                 {4, 1600, 4, 5, 0, 0}, {5, 6400, 9, 10, 0, 0}};
+    struct arena_item items[] = {{0, 6400, 0, 9, 0}, {1, 3200, 1, 2, 0}, {2, 3200, 2, 3, 0},
+                                 {3, 1600, 3, 9, 0}, {4, 1600, 4, 5, 0}, {5, 6400, 9, 10, 0}};
     cr_assert_eq(place(items, COUNT(items)), 1);
 }
 
@@ -120,9 +119,9 @@ Test(arena, random_lifetimes)
 
 Test(arena, sizes_saturate)
 {
-    struct arena_item items[] = {{0, SIZE_MAX, 0, 1, 0, 0},
-                                 {1, SIZE_MAX / 2 + 1, 0, 1, 0, 0},
-                                 {2, SIZE_MAX - 5, 1, 2, 0, 0},
-                                 {3, 1, 0, 2, 0, 0}};
+    struct arena_item items[] = {{0, SIZE_MAX, 0, 1, 0},
+                                 {1, SIZE_MAX / 2 + 1, 0, 1, 0},
+                                 {2, SIZE_MAX - 5, 1, 2, 0},
+                                 {3, 1, 0, 2, 0}};
     cr_assert_eq(arena_place(items, COUNT(items)), SIZE_MAX);
 }

@@ -18,10 +18,9 @@ struct arena_item {
     size_t bytes;       /* above 0 */
     size_t first, last; /* steps: from the one that writes it to the last that reads it */
     size_t offset;      /* set */
-    size_t next;        /* used while placing */
 };
 
-/* Sets each offset so that no two items overlap that live in one step. Sorts the items by size.
+/* Sets each offset so that no two items overlap that live in one step. Sorts the items by offset.
  * Returns the bytes of the whole, saturating. O(count^2) at worst. */
 size_t arena_place(struct arena_item *items, size_t count);
 

@@ -179,6 +179,16 @@ Test(graph_accepted, several_inputs_in_their_order)
     spec_release(&spec);
 }
 
+/* A single input with a name has its shape alone, or as several would. */
+Test(graph_accepted, a_warm_up_of_one_input)
+{
+    struct spec spec = read_ok("{'inputs': {'a': {'channels': 4}}, 'network': ['relu'], 'warm_up': "
+                               "[[2, 4, 5, 6], {'a': [2, 4, 5, 6]}]}");
+    cr_expect(spec.warm_up_count == 2 && spec.warm_up[0].inputs[0].w == 6);
+    cr_expect(memcmp(&spec.warm_up[0], &spec.warm_up[1], sizeof spec.warm_up[0]) == 0);
+    spec_release(&spec);
+}
+
 /* What nothing reads is left out, and said. */
 Test(graph_accepted, unused_entries)
 {

@@ -19,7 +19,7 @@ static enum ppm_status read_shape(const json_t *value, const struct json_place *
     return PPM_OK;
 }
 
-/* {"c2": [1, 256, 60, 60], "c5": [1, 2048, 8, 8]} */
+/* {"c2": [1, 256, 60, 60], "c5": [1, 2048, 8, 8]}; of a single input also its shape alone. */
 static enum ppm_status read_shapes(const json_t *value, const struct json_place *place,
                                    const struct spec *spec, struct ppm_sizes *sizes,
                                    struct ppm_error *error)
@@ -58,7 +58,7 @@ enum ppm_status warm_up_read(const json_t *root, const struct json_place *place,
         const json_t *value = json_array_get(list, i);
         struct ppm_sizes *sizes = &spec->warm_up[i];
         *sizes = (struct ppm_sizes){.count = inputs};
-        if ((inputs > 1
+        if ((inputs > 1 || json_is_object(value)
                  ? read_shapes(value, &element, spec, sizes, error)
                  : read_shape(value, &element, spec->layout, &sizes->inputs[0], error)) != PPM_OK)
             return error->status;

@@ -138,10 +138,10 @@ Test(graph, refuses_joins)
          "network[0].add: found nothing, expected a list of 2 to 64 names, as {\"add\": [\"a\", "
          "\"b\"]}"},
         {"an object", NET("{'mul': {}}"),
-         "network[0].mul: found {}, expected a list of 2 to 64 names, as {\"add\": [\"a\", "
+         "network[0].mul: found {}, expected a list of 2 to 64 names, as {\"mul\": [\"a\", "
          "\"b\"]}"},
         {"one", AB("{'concat': ['a']}"),
-         "network[2].concat: found [\"a\"], expected a list of 2 to 64 names, as {\"add\": "
+         "network[2].concat: found [\"a\"], expected a list of 2 to 64 names, as {\"concat\": "
          "[\"a\", \"b\"]}"},
         {"with from", AB("{'add': ['a', 'a'], 'from': 'a'}"),
          "network[2].from: found \"a\", expected nothing: the entry's own list has the names of "

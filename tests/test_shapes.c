@@ -291,5 +291,6 @@ Test(shapes, several_inputs)
     struct ppm_error error = shape_of(THREE "{'add': ['a', 'b', 'c']}", &two, &y);
     cr_expect_str_eq(error.text, "found 2 inputs, expected the model's 3");
     error = shape_of(THREE "{'add': ['a', 'b', 'c']}", &uneven, &y);
-    cr_expect_str_eq(error.text, "input \"b\": found 1 map, expected 2, as of the first input");
+    cr_expect_str_eq(error.text, "input \"b\": found a batch of 1 map, expected 2: all inputs of a "
+                                 "request have the same N");
 }

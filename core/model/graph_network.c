@@ -37,7 +37,8 @@ static enum ppm_status read_names(struct network_reader *reader, const struct la
     const size_t count = json_array_size(list);
     if (!json_is_array(list) || count < 2 || count > BRANCHES_MAX)
         return json_refuse(&entry->member, list, reader->error,
-                           "a list of 2 to %d names, as {\"add\": [\"a\", \"b\"]}", BRANCHES_MAX);
+                           "a list of 2 to %d names, as {\"%s\": [\"a\", \"b\"]}", BRANCHES_MAX,
+                           entry->member.key);
     if (from)
         return json_refuse(&from_place, from, reader->error,
                            "nothing: the entry's own list has the names of what it reads");

@@ -176,7 +176,8 @@ static enum ppm_status check_input(const struct shaping *s, struct ppm_shape fir
                         where(s->node, at), found.c, ppm_plural(found.c), channels);
     if (found.n != first.n)
         return ppm_fail(s->error, PPM_UNFIT,
-                        "%s: found %zu map%s, expected %zu, as of the first input",
+                        "%s: found a batch of %zu map%s, expected %zu: all inputs of a request "
+                        "have the same N",
                         where(s->node, at), found.n, ppm_plural(found.n), first.n);
     return check_count(s, found);
 }

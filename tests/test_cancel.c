@@ -182,6 +182,25 @@ Test(cancel, whatever_is_computed)
     }
 }
 
+/* A row of results of a pool may take far more values than it has. */
+Test(cancel, pools_ask_by_what_their_windows_read)
+{
+    enum { WIDTH = 20000, WINDOW = 501, PLACES_APART = 3 };
+    static const char *const models[] = {
+        "{'input': {'channels': 1}, 'network': [{'max_pool': {'window': [1, 501], 'stride': 1}}]}",
+        "{'input': {'channels': 1}, 'network': [{'avg_pool': {'window': [1, 501], 'stride': 1}}]}",
+    };
+    for (size_t i = 0; i < COUNT(models); i++) {
+        struct subject subject = {
+            .model = support_load_ok(models[i]),
+            .x = support_tensor((struct ppm_shape){1, 1, 1, WIDTH}, PPM_NCHW, NULL)};
+        const size_t asked = run(&subject, SIZE_MAX, 1, PPM_OK);
+        cr_expect_geq(asked, (WIDTH - WINDOW) * WINDOW / (PLACES_APART * RUN_VALUES),
+                      "asked %zu times", asked);
+        close_subject(&subject);
+    }
+}
+
 /* Twice the work, about twice the questions. */
 Test(cancel, questions_grow_with_the_work)
 {

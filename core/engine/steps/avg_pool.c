@@ -46,17 +46,15 @@ static void avg_pool_run(const struct step_run *step, const struct unit *unit, s
                          float *padded)
 {
     const struct layer *pool = step->layer;
-    const struct window *window = &pool->window;
     const struct map *x = step_read(step, 0);
-    const struct window_axis down = window_axis_of(window, AXIS_H, x->h);
-    const size_t w = step->ret.w, size = window->size[AXIS_W], stride = window->stride[AXIS_W];
+    const struct window_axis down = window_axis_of(&pool->window, AXIS_H, x->h);
+    const size_t w = step->ret.w;
     float *ret = map_at(&step->ret, unit->n, unit->channel) + unit->first * w;
     for (size_t i = 0; i < unit->count; i++, ret += w) {
         const struct window_row row = window_row_of(step, unit, i);
-        if (!run_goes_on(step->run, done, row.count * row.w + size * w))
+        if (!window_row_fold(step, &row, step->simd->sum_rows, 0, done, padded) ||
+            !window_row_slide(step, step->simd->sum_windows, padded, done, ret))
             return;
-        window_row_fold(step, &row, step->simd->sum_rows, 0, padded);
-        step->simd->sum_windows(padded, size, stride, w, ret);
         divide(step, &row, counted_of(pool, AXIS_H, x->h, &down, unit->first + i), ret);
     }
 }

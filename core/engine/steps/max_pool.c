@@ -8,15 +8,13 @@
 static void max_pool_run(const struct step_run *step, const struct unit *unit, size_t *done,
                          float *padded)
 {
-    const struct window *window = &step->layer->window;
-    const size_t w = step->ret.w, size = window->size[AXIS_W], stride = window->stride[AXIS_W];
+    const size_t w = step->ret.w;
     float *ret = map_at(&step->ret, unit->n, unit->channel) + unit->first * w;
     for (size_t i = 0; i < unit->count; i++, ret += w) {
         const struct window_row row = window_row_of(step, unit, i);
-        if (!run_goes_on(step->run, done, row.count * row.w + size * w))
+        if (!window_row_fold(step, &row, step->simd->max_rows, -INFINITY, done, padded) ||
+            !window_row_slide(step, step->simd->max_windows, padded, done, ret))
             return;
-        window_row_fold(step, &row, step->simd->max_rows, -INFINITY, padded);
-        step->simd->max_windows(padded, size, stride, w, ret);
     }
 }
 

@@ -23,15 +23,46 @@ static void fill(float *ret, size_t count, float value)
         ret[j] = value;
 }
 
-void window_row_fold(const struct step_run *step, const struct window_row *row,
+/* Columns that take RUN_VALUES values in all, of which each takes so many. */
+static size_t columns_together(size_t values)
+{
+    enum { COLUMNS_MIN = 64 };
+    return size_max(RUN_VALUES / values, COLUMNS_MIN);
+}
+
+bool window_row_fold(const struct step_run *step, const struct window_row *row,
                      void (*kernel)(const float *x, size_t stride, size_t rows, size_t columns,
                                     float *ret),
-                     float padding, float *padded)
+                     float padding, size_t *done, float *padded)
 {
     const struct window *window = &step->layer->window;
-    const size_t end = row->right.before + row->w;
+    const size_t end = row->right.before + row->w, together = columns_together(row->count);
     const size_t read = (step->ret.w - 1) * window->stride[AXIS_W] + window->size[AXIS_W];
     fill(padded, row->right.before, padding);
-    kernel(row->x, row->stride, row->count, row->w, padded + row->right.before);
+    for (size_t first = 0; first < row->w; first += together) {
+        const size_t columns = size_min(row->w - first, together);
+        if (!run_goes_on(step->run, done, row->count * columns))
+            return false;
+        kernel(row->x + first, row->stride, row->count, columns,
+               padded + row->right.before + first);
+    }
     fill(padded + end, read > end ? read - end : 0, padding);
+    return true;
+}
+
+bool window_row_slide(const struct step_run *step,
+                      void (*kernel)(const float *x, size_t window, size_t step, size_t count,
+                                     float *ret),
+                      const float *padded, size_t *done, float *ret)
+{
+    const struct window *window = &step->layer->window;
+    const size_t size = window->size[AXIS_W], stride = window->stride[AXIS_W];
+    const size_t together = columns_together(size);
+    for (size_t first = 0; first < step->ret.w; first += together) {
+        const size_t columns = size_min(step->ret.w - first, together);
+        if (!run_goes_on(step->run, done, size * columns))
+            return false;
+        kernel(padded + first * stride, size, stride, columns, ret + first);
+    }
+    return true;
 }

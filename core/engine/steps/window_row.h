@@ -15,10 +15,16 @@ struct window_row {
 struct window_row window_row_of(const struct step_run *step, const struct unit *unit, size_t i);
 
 /* padded = these rows folded into one by a kernel, with its padding: all that the windows of a row
- * of results read. */
-void window_row_fold(const struct step_run *step, const struct window_row *row,
+ * of results read. False: the run is abandoned. */
+bool window_row_fold(const struct step_run *step, const struct window_row *row,
                      void (*kernel)(const float *x, size_t stride, size_t rows, size_t columns,
                                     float *ret),
-                     float padding, float *padded);
+                     float padding, size_t *done, float *padded);
+
+/* ret = each window of that row, folded into a value by a kernel. False: the run is abandoned. */
+bool window_row_slide(const struct step_run *step,
+                      void (*kernel)(const float *x, size_t window, size_t step, size_t count,
+                                     float *ret),
+                      const float *padded, size_t *done, float *ret);
 
 #endif

@@ -13,6 +13,7 @@ void ppm_model_info(const struct ppm_model *model, struct ppm_model_info *ret_in
         .config_json = spec->json,
         .unused = spec->graph.unused,
         .input_count = spec->graph.input_count,
+        .pools_input = !spec->is_network,
         .output_channels = spec->output.channels,
         .layout = spec->layout,
         .output_dtype = output_dtype(&spec->output),

@@ -174,6 +174,7 @@ struct ppm_model_info {
                               * and which are left out; "": there are none */
     struct ppm_input_info inputs[PPM_INPUTS_MAX];
     size_t input_count; /* at least 1 */
+    bool pools_input;   /* it may be pooled as it arrives: struct ppm_pooling */
     size_t output_channels;
     enum ppm_layout layout; /* of inputs and outputs, unless a request names one */
     enum ppm_dtype output_dtype;

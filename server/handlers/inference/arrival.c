@@ -37,7 +37,8 @@ void inference_expect_x(struct inference *inference, const struct ppm_tensor *x,
     struct ppm_costs costs;
     const struct ppm_sizes sizes = inference_sizes(inference, x);
     arrival->is_settled = true;
-    if (ppm_model_costs(inference->model, &sizes, x->layout, (int)inference->app->threads, &costs,
+    if (!inference->info.pools_input ||
+        ppm_model_costs(inference->model, &sizes, x->layout, (int)inference->app->threads, &costs,
                         &ignored) != PPM_OK ||
         !pays(inference, x, &costs) || !is_plausible(inference, offset, costs.input_bytes))
         return;

@@ -162,6 +162,18 @@ Test(costs, sizes_too_large_are_told)
     ppm_model_free(model);
 }
 
+/* Neither graph computes a map of which only the size is needed. */
+Test(costs, of_a_size_are_none)
+{
+    struct ppm_model *model = support_load_ok(
+        "{'input': {'channels': 8}, 'weights': {'random': 1}, 'network': [{'conv': {'channels': "
+        "64, 'kernel': 3}, 'name': 'a'}, {'resize': {'like': 'a'}, 'from': 'x'}]}");
+    const struct ppm_costs costs = costs_ok(model, (struct ppm_shape){2, 8, 20, 20});
+    cr_expect(costs.flops_literal == 0 && costs.flops_folded == 0);
+    cr_expect(costs.output.h == 18 && costs.output.w == 18);
+    ppm_model_free(model);
+}
+
 Test(costs, what_a_model_knows_of_itself)
 {
     struct ppm_model *model = support_load_ok(

@@ -42,6 +42,8 @@ uint64_t costs_graph_flops(const struct graph *graph, const struct ppm_shape *sh
         const struct node *node = &graph->nodes[i];
         struct geometry g;
         struct ppm_error none = {0};
+        if (!node->is_computed)
+            continue;
         if (node->layer.kind != LAYER_PYRAMID)
             flops = size_plus(flops,
                               layer_flops(&node->layer, shapes[i].n * shapes[i].h * shapes[i].w));

@@ -12,7 +12,8 @@ uint64_t layer_flops(const struct layer *layer, uint64_t pixels);
 uint64_t costs_literal_flops(const struct spec *spec, const struct geometry *geometry);
 uint64_t costs_folded_flops(const struct spec *spec, const struct geometry *geometry);
 
-/* Of all nodes of a network, as written, for the shapes of their maps (shapes_of); saturating. */
+/* Of the nodes of a network that are computed, as written, for the shapes of all maps (shapes_of);
+ * saturating. */
 uint64_t costs_graph_flops(const struct graph *graph, const struct ppm_shape *shapes);
 
 /* Roughly how long one thread takes for that many FLOPs and to move input and output, with the

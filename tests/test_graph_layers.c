@@ -90,6 +90,8 @@ Test(graph_layers, refuses_pools_and_sizes)
          "network[0].resize.scale: found 0, expected a number from 0.00390625 to 256"},
         {"size of a side", LAYER("{'resize': {'size': 4}}"),
          "network[0].resize.size: found 4, expected [h, w] in pixels"},
+        {"one side", LAYER("{'resize': {'size': [4]}}"),
+         "network[0].resize.size: found [4], expected [h, w] in pixels"},
         {"like what is not there", LAYER("{'resize': {'like': 'a'}}"),
          "network[0].resize.like: found \"a\", expected the name of an input or of an entry above: "
          "nothing has this one"},

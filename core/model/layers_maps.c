@@ -28,7 +28,7 @@ static enum ppm_status read_target(struct layer_reader *reader, const json_t *op
     }
     if (size) {
         layer->target = RESIZE_TO;
-        if (!json_is_array(size))
+        if (json_array_size(size) != 2)
             return json_refuse(&size_place, size, error, "[h, w] in pixels");
         return json_read_pair(options, place, "size", 1, RESIZE_EXTENT_MAX, layer->extent, error);
     }

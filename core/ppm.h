@@ -170,8 +170,8 @@ struct ppm_input_info {
 struct ppm_model_info {
     const char *name;
     const char *config_json; /* the configuration, on one line of JSON */
-    const char *unused;      /* "network[3], network[7]": entries of a network that nothing reads,
-                              * and which are left out; "": there are none */
+    const char *unused;      /* "inputs.b, network[3]": inputs and entries of a network that nothing
+                              * reads; such entries are left out. "": there are none */
     struct ppm_input_info inputs[PPM_INPUTS_MAX];
     size_t input_count; /* at least 1 */
     bool pools_input;   /* it may be pooled as it arrives: struct ppm_pooling */

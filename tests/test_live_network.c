@@ -27,7 +27,7 @@ Test(live_network, entries_that_nothing_reads_are_a_warning)
 {
     struct live live;
     live_start(&live, LIST("--model", write_model()), NULL);
-    live_wait_log(&live, "net.json: network: found entries that nothing reads, expected none: "
+    live_wait_log(&live, "net.json: network: found what nothing reads, expected none: "
                          "network[1], network[2]");
     live_stop(&live);
 }

@@ -58,8 +58,6 @@ static size_t *like_of(struct layer *layer)
 
 static void mark_needed(struct graph *graph, bool *needed)
 {
-    for (size_t i = 0; i < graph->input_count; i++)
-        needed[i] = true;
     needed[graph->count - 1] = true;
     for (size_t i = graph->count; i-- > 0;) {
         struct node *node = &graph->nodes[i];
@@ -71,10 +69,26 @@ static void mark_needed(struct graph *graph, bool *needed)
     }
 }
 
-/* Names what is unused, an entry once. */
-static void note_unused(struct graph *graph, const bool *needed)
+/* Requests have them all the same, so they stay. */
+static size_t note_unused_inputs(struct graph *graph, bool *needed, size_t *more)
 {
-    size_t at = 0, more = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < graph->input_count; i++) {
+        const char *name = graph->nodes[i].name;
+        if (!needed[i] && at + strlen(name) + 32 > sizeof graph->unused - 24)
+            ++*more;
+        else if (!needed[i])
+            at += (size_t)snprintf(graph->unused + at, sizeof graph->unused - at, "%sinputs.%s",
+                                   at ? ", " : "", name);
+        needed[i] = true;
+    }
+    return at;
+}
+
+/* Names what is unused, an entry once. */
+static void note_unused(struct graph *graph, bool *needed)
+{
+    size_t more = 0, at = note_unused_inputs(graph, needed, &more);
     for (size_t i = graph->input_count; i < graph->count; i++) {
         const bool is_known = i > graph->input_count && !needed[i - 1] &&
                               graph->nodes[i - 1].entry == graph->nodes[i].entry;

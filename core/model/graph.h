@@ -31,8 +31,8 @@ struct graph {
     size_t input_count;   /* nodes [0, input_count) */
     size_t output;        /* the node that the output stage reads */
     size_t branch_layers; /* of pyramids that are nodes, while they are read */
-    char unused[200];     /* "network[3], network[7] and 2 more": entries that were left out, as
-                           * nothing reads them; "": there are none */
+    char unused[200];     /* "inputs.b, network[3] and 2 more": what nothing reads; such entries are
+                           * left out. "": there are none */
 };
 
 /* Appends a node with that layer, whose memory it takes, leaving {0}; on failure it stays the

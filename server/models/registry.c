@@ -41,7 +41,7 @@ static void warn_of_model(const char *path, const struct ppm_model *model)
     struct ppm_model_info info;
     ppm_model_info(model, &info);
     if (*info.unused)
-        log_line(LOG_WARN, "%s: network: found entries that nothing reads, expected none: %s", path,
+        log_line(LOG_WARN, "%s: network: found what nothing reads, expected none: %s", path,
                  info.unused);
     if (info.compute_share > worthwhile)
         log_line(LOG_WARN,

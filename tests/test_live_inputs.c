@@ -275,7 +275,7 @@ Test(live_inputs, files_are_refused)
         {"{" C2 ", 'c5': {'dtype': 'F32', 'shape': [5, 1, 1], 'data_offsets': [12, 32]}}",
          "shape: found 4 axes of c2 and 3 of c5, expected as many", 400, 0},
         {"{" C2 ", 'c5': {'dtype': 'F16', 'shape': [2, 5, 1, 1], 'data_offsets': [12, 32]}}",
-         "input \"c5\": found 2 maps, expected 1", 422, 0},
+         "input \"c5\": found a batch of 2 maps, expected 1", 422, 0},
         {"{" C2 ", 'c5': {'dtype': 'F16', 'shape': [1, 10, 1, 1], 'data_offsets': [12, 32]}}",
          "the tensor c5 has 10 channels ([1, 10, 1, 1] as NCHW), model \"two\" takes 5", 422, 0},
     };

@@ -264,7 +264,7 @@ Test(live_v2_inputs, are_refused)
          "shape: found 4 axes of c2 and 3 of c5, expected as many"},
         {"{'inputs': [" C2(BYTES(
              96)) ", {'name': 'c5', 'datatype': 'FP16', 'shape': [2, 5, 1, 2], " BYTES(40) "}]}",
-         "input \\\"c5\\\": found 2 maps, expected 1"},
+         "input \\\"c5\\\": found a batch of 2 maps, expected 1"},
         {"{'inputs': [" C2(BYTES(
              96)) ", {'name': 'c5', 'datatype': 'FP32', 'shape': [1, 4, 1, 2], " BYTES(40) "}]}",
          "the tensor c5 has 4 channels"},

@@ -310,7 +310,11 @@ Test(live_v2, numbers_under_escaped_keys_are_refused, .init = start, .fini = sto
         "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 1], "
         "\"d\\u0061ta\": [1, 2, 3, 4]}]}",
         "{\"\\u0069nputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 1], "
-        "\"data\": [1, 2, 3, 4]}]}"};
+        "\"data\": [1, 2, 3, 4]}]}",
+        "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 1], "
+        "\"d\\u0061ta\": null}]}",
+        "{\"\\u0069nputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 1, 1], "
+        "\"data\": null}]}"};
     for (size_t i = 0; i < COUNT(bodies); i++) {
         struct live_answer answer =
             live_ask(&live, "POST", INFER, "", bodies[i], strlen(bodies[i]));

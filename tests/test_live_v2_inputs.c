@@ -293,6 +293,8 @@ Test(live_v2_inputs, faults_of_numbers_are_refused)
          "expected at most 2 objects with data"},
         {"{'inputs': [" C2("'data': [1]") ", " C5("'d\\u0061ta': [1]") "]}",
          "inputs[1]: the key \\\"inputs\\\" or \\\"data\\\" is written with escapes"},
+        {"{'inputs': [" C2("'data': [1]") ", " C5("'d\\u0061ta': null") "]}",
+         "inputs: the key \\\"inputs\\\" or \\\"data\\\" is written with escapes"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct live_answer answer = ask(INFER, cases[i].json, "", 0);

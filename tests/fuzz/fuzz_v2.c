@@ -28,7 +28,8 @@ static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, 
     for (size_t at = piece; piece > 0 && at <= bytes; at += piece)
         codec_json_feed(reader, json, at);
     if (codec_json_around(reader, json, bytes, &around, error) == PPM_OK)
-        v2_read_request(around, inputs, input_count, binary_bytes, ret_request, error);
+        v2_read_request(around, inputs, input_count, codec_json_data_count(reader), binary_bytes,
+                        ret_request, error);
     for (size_t i = 0; i < input_count && error->status == PPM_OK; i++) {
         const struct v2_input *input = &ret_request->inputs[i];
         if (input->tensor.place != V2_IN_JSON)
@@ -107,13 +108,21 @@ static bool is_same(const struct v2_request *a, const struct v2_request *b)
     return are;
 }
 
+static size_t arrays_of(const struct v2_request *said)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < input_count; i++)
+        count += said->inputs[i].tensor.place == V2_IN_JSON ? 1 : 0;
+    return count;
+}
+
 static void check_written_again(const struct v2_request *said, size_t binary_bytes)
 {
     struct ppm_error error = {0};
     struct v2_request again = {0};
     char *text = write_again(said);
     json_t *root = json_loads(text, 0, NULL);
-    v2_read_request(root, inputs, input_count, binary_bytes, &again, &error);
+    v2_read_request(root, inputs, input_count, arrays_of(said), binary_bytes, &again, &error);
     FUZZ_CHECK(error.status == PPM_OK, "%s: %s", text, error.text);
     FUZZ_CHECK(is_same(said, &again), "%s says something else", text);
     json_decref(root);

@@ -53,11 +53,11 @@ struct v2_request {
     size_t output_h, output_w; /* wanted; 0: not told */
 };
 
-/* Reads a request's JSON, from codec_json_around with null for numbers, to a model of these inputs.
- * The body has binary_bytes after it. PPM_MALFORMED names the member, the value found and the one
- * expected. */
+/* Reads a request's JSON, from codec_json_around with null for each of data_count arrays of
+ * numbers, to a model of these inputs. The body has binary_bytes after it. PPM_MALFORMED names the
+ * member, the value found and the one expected. */
 enum ppm_status v2_read_request(const struct json_t *around, const struct ppm_input_info *inputs,
-                                size_t input_count, size_t binary_bytes,
+                                size_t input_count, size_t data_count, size_t binary_bytes,
                                 struct v2_request *ret_request, struct ppm_error *error);
 
 /* The JSON of an answer whose y has y->shape; y_bytes: its size, if it follows the JSON. If y is

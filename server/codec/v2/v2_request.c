@@ -12,6 +12,7 @@ struct reader {
     struct v2_request *request;
     const struct ppm_input_info *inputs; /* the model's */
     size_t input_count;
+    size_t data_count; /* arrays of numbers that were read */
     struct ppm_error *error;
 };
 
@@ -208,6 +209,10 @@ static enum ppm_status place_values(const struct reader *reader, size_t binary_b
         tensor->offset = bytes;
         bytes = size_plus(bytes, tensor->bytes);
     }
+    if (data != reader->data_count) /* a null of the client's own, which was not read as data */
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "inputs: the key \"inputs\" or \"data\" is written with escapes, expected "
+                        "them without");
     if (bytes != binary_bytes)
         return ppm_fail(reader->error, PPM_MALFORMED,
                         "found %zu byte%s after the JSON, expected %zu (binary_data_size)",
@@ -305,11 +310,11 @@ static enum ppm_status read_parameters(const struct reader *reader, const json_t
 }
 
 enum ppm_status v2_read_request(const json_t *around, const struct ppm_input_info *inputs,
-                                size_t input_count, size_t binary_bytes,
+                                size_t input_count, size_t data_count, size_t binary_bytes,
                                 struct v2_request *ret_request, struct ppm_error *error)
 {
     struct v2_request request = {0};
-    const struct reader reader = {&request, inputs, input_count, error};
+    const struct reader reader = {&request, inputs, input_count, data_count, error};
     const json_t *id = json_object_get(around, "id");
     request.has_id = id != NULL;
     if ((id && read_text(&reader, id, "id", request.id, V2_ID_BYTES) != PPM_OK) ||

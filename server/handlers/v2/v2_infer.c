@@ -105,7 +105,8 @@ static void parse(struct v2_inference *v2, size_t body_bytes)
     if (codec_json_around(inference->reader, inference->request->body, bytes, &around,
                           &v2->error) == PPM_OK &&
         check_name(around, inference->expectation.model, &v2->error) == PPM_OK &&
-        v2_read_request(around, info->inputs, info->input_count, body_bytes - bytes, said,
+        v2_read_request(around, info->inputs, info->input_count,
+                        codec_json_data_count(inference->reader), body_bytes - bytes, said,
                         &v2->error) == PPM_OK &&
         choose_size(said, &inference->sizes, &v2->error) == PPM_OK)
         expect_inputs(v2);

@@ -35,8 +35,11 @@ static enum ppm_status count_planned(const struct ppm_model *model, const struct
     struct ppm_plan *plan = plan_outline(model, g, error);
     if (!plan)
         return error->status;
-    if (model->spec.is_network)
+    if (model->spec.is_network) {
         costs->flops_folded = network_folded_flops(&plan->plan, g->input.n);
+        costs->one_thread_us =
+            costs_us(costs->flops_folded, (double)g->input.n * plan_values(&plan->plan));
+    }
     costs->plan_bytes = plan->bytes;
     costs->scratch_bytes = engine_scratch_bytes(plan, g->input.n, layout, threads);
     costs->working_bytes =
@@ -96,7 +99,8 @@ enum ppm_status ppm_model_costs(const struct ppm_model *model, const struct ppm_
         count_planned(model, &g, layout, threads, &costs, error);
     if (error->status != PPM_OK)
         return error->status;
-    costs.one_thread_us = costs_one_thread_us(costs.flops_folded, g.input, g.output);
+    if (costs.one_thread_us == 0)
+        costs.one_thread_us = costs_one_thread_us(costs.flops_folded, g.input, g.output);
     costs.weights_us = costs_weights_us(model->parameters_bytes);
     *ret_costs = costs;
     return PPM_OK;

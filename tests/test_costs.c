@@ -83,6 +83,20 @@ Test(costs, flops_of_a_network)
     ppm_model_free(model);
 }
 
+/* Steps without a convolution take time for the maps between them, however small x and y are. */
+Test(costs, time_of_a_network_without_flops)
+{
+    struct ppm_model *model = support_load_ok(
+        "{'input': {'channels': 4}, 'network': [{'resize': {'size': [2000, 1000]}}, 'softmax', "
+        "{'adaptive_avg_pool': {'bins': 1}}]}");
+    const struct ppm_costs costs = costs_ok(model, (struct ppm_shape){1, 4, 8, 8});
+    const struct ppm_costs batch = costs_ok(model, (struct ppm_shape){3, 4, 8, 8});
+    cr_expect(costs.flops_literal == 0 && costs.one_thread_us > 1000, "found %g us",
+              costs.one_thread_us);
+    cr_expect(batch.one_thread_us > 2.9 * costs.one_thread_us, "found %g us", batch.one_thread_us);
+    ppm_model_free(model);
+}
+
 /* A cascade runs its branches twice. */
 Test(costs, flops_of_a_cascade)
 {

@@ -74,10 +74,26 @@ static enum ppm_status begin_steps(struct plan *plan, struct ppm_error *error)
     return PPM_OK;
 }
 
+static double values_of(struct ppm_shape shape)
+{
+    return (double)shape.c * (double)shape.h * (double)shape.w;
+}
+
+double plan_values(const struct plan *plan)
+{
+    double values = values_of(plan->g.output);
+    for (size_t i = 0; i < plan->program->count; i++) {
+        const struct step *step = &plan->program->steps[i];
+        values += values_of(plan->shapes[step->value]);
+        for (size_t k = 0; k < step->read_count; k++)
+            values += values_of(plan->shapes[step->reads[k]]);
+    }
+    return values;
+}
+
 static double network_us(const struct plan *plan)
 {
-    return costs_one_thread_us(costs_graph_flops(&plan->spec->graph, plan->shapes), plan->g.input,
-                               plan->g.output);
+    return costs_us(costs_graph_flops(&plan->spec->graph, plan->shapes), plan_values(plan));
 }
 
 /* All but the tables. */

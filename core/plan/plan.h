@@ -59,6 +59,10 @@ struct ppm_plan *plan_create(const struct ppm_model *model, const struct geometr
 bool plan_geometry(const struct ppm_plan *plan, const struct ppm_model *model,
                    const struct ppm_sizes *sizes, struct geometry *ret_geometry);
 
+/* Values that the steps of a network and its output stage read and write, for a map. Those of steps
+ * without a convolution are what they cost. */
+double plan_values(const struct plan *plan);
+
 /* The pyramid that pools an input, as it arrives; NULL: none does. */
 const struct pyramid_plan *plan_first_pyramid(const struct plan *plan);
 

@@ -72,12 +72,17 @@ uint64_t costs_folded_flops(const struct spec *spec, const struct geometry *g)
 /* 100 GFLOP/s and 10 GB/s: only the order of magnitude matters. */
 enum { FLOPS_PER_US = 100000, BYTES_PER_US = 10000 };
 
+double costs_us(uint64_t flops, double values)
+{
+    return (double)flops / FLOPS_PER_US + values * sizeof(float) / BYTES_PER_US;
+}
+
 double costs_one_thread_us(uint64_t flops, struct ppm_shape input, struct ppm_shape output)
 {
     const double pixels_in = (double)input.n * (double)input.h * (double)input.w;
     const double pixels_out = (double)output.n * (double)output.h * (double)output.w;
     const double values = pixels_in * (double)input.c + pixels_out * (double)output.c;
-    return (double)flops / FLOPS_PER_US + values * sizeof(float) / BYTES_PER_US;
+    return costs_us(flops, values);
 }
 
 double costs_map_us(const struct spec *spec, const struct geometry *g)

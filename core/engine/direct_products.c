@@ -246,7 +246,8 @@ static void interpolate(const struct direct_block *block)
 
 void direct_multiply(const struct direct_block *block)
 {
-    const size_t width = block->source.state->simd->gemm_columns;
+    const struct simd_ops *simd = block->source.state->simd;
+    const size_t width = simd->gemm_columns, rows = simd->gemm_rows;
     const bool are_pairs = block->source.pass->takes_pairs;
     struct cursor cursor = {0};
     struct chunk chunk;
@@ -255,6 +256,8 @@ void direct_multiply(const struct direct_block *block)
     interpolate(block);
     do {
         next_chunk(block, &cursor, &chunk);
+        /* Results as well: of few steps, it is they that take time, if their memory is new. */
+        const size_t values = (chunk.steps + rows) * block->source.count * width;
         for (size_t i = 0; i < chunk.piece_count; i++) {
             chunk.unpacked[i] =
                 gather_in_place(&block->source, &chunk.pieces[i], &chunk.unpacked_stride[i]);
@@ -264,8 +267,7 @@ void direct_multiply(const struct direct_block *block)
                                                     chunk.steps * width);
         }
         for (size_t panel = block->first_panel;
-             panel < block->end_panel && run_goes_on(block->source.state->run, &done,
-                                                     chunk.steps * block->source.count * width);
+             panel < block->end_panel && run_goes_on(block->source.state->run, &done, values);
              panel++)
             multiply(block, &chunk, panel, &products);
     } while (!chunk.is_last && run_goes_on(block->source.state->run, &done, 0));

@@ -389,9 +389,9 @@ int main(int argc, char **argv)
         return 0;
     }
     PRINT(target, "/ppm%s%s?%s", *model ? "/" : "", model, query);
-    const bool is_file = strstr(files[0], ".safetensors") != NULL;
-    const struct bytes y =
-        ask(url, "POST", target, is_file ? "application/octet-stream" : "application/x-npy", x);
+    const char *dot = strrchr(files[0], '.'), *npy = "application/x-npy";
+    const char *type = dot && !strcmp(dot, ".safetensors") ? "application/octet-stream" : npy;
+    const struct bytes y = ask(url, "POST", target, type, x);
     read_npy(y, "the server's answer", true, y_shape);
     write_file(files[1], (struct bytes){y.at, 0}, y);
     free(y.at);

@@ -291,17 +291,19 @@ Test(live_inputs, files_are_refused)
 
 Test(live_inputs, bytes_that_are_no_file_are_refused)
 {
+    static const char long_header[8 + 65537] = "\x01\0\x01"; /* 65537 in little-endian */
     static const struct {
-        const char bytes[16], *text;
+        const char *bytes, *text;
         size_t count;
     } cases[] = {
+        {long_header, "header has 65537 bytes, expected at most 65536", sizeof long_header},
         {"", "the body is no safetensors file: found 0 bytes, expected one with a tensor for each",
          0},
         {"\x02", "found 1 byte, expected", 1},
         {"\xff\xff\xff\xff\xff\xff\xff\xff{}",
          "found a header of 18446744073709551615 bytes in a body of 10", 10},
         {"\x03\0\0\0\0\0\0\0{}", "found a header of 3 bytes in a body of 10", 10},
-        {"\x02\0\0\0\0\0\0\0{\0", "found a header of 2 bytes in a body of 10", 10},
+        {"\x02\0\0\0\0\0\0\0{\0", "found a header that is no JSON object (it has a zero", 10},
         {"\0\0\0\0\0\0\0\0", "found a header that is no JSON object", 8},
         {"\x93NUMPY\x01", "found a NumPy .npy file", 8},
     };

@@ -64,9 +64,18 @@ static json_t *read_header(struct reader *reader, char *body, size_t body_bytes)
     if (body_bytes >= LENGTH_BYTES)
         snprintf(found, sizeof found, "a header of %llu bytes in a body of %zu",
                  (unsigned long long)length, body_bytes);
-    if (body_bytes < LENGTH_BYTES || length > body_bytes - LENGTH_BYTES ||
-        length > HEADER_BYTES_MAX || memchr(body + LENGTH_BYTES, '\0', length)) {
+    if (body_bytes < LENGTH_BYTES || length > body_bytes - LENGTH_BYTES) {
         refuse_file(reader, body, body_bytes, found);
+        return NULL;
+    }
+    if (length > HEADER_BYTES_MAX) {
+        ppm_fail(reader->error, PPM_MALFORMED,
+                 "the safetensors header has %zu bytes, expected at most %d", (size_t)length,
+                 HEADER_BYTES_MAX);
+        return NULL;
+    }
+    if (memchr(body + LENGTH_BYTES, '\0', length)) {
+        refuse_file(reader, body, 0, "a header that is no JSON object (it has a zero byte)");
         return NULL;
     }
     json_t *header = ppm_json_load(body + LENGTH_BYTES, length, &cause);

@@ -169,11 +169,12 @@ Test(live_png, is_refused_with_a_reason)
         int status;
     } cases[] = {
         {"/ppm/soft?shape=1,3,9,31", RAW_TYPE PNG,
-         "Accept: found image/png, but model \"soft\" answers float32, which a PNG cannot "
-         "show (\"as\": \"argmax\" answers labels); expected one of application/json,",
+         "Accept: found image/png, but model \"soft\" answers float32 in 21 channels, which a "
+         "PNG cannot show (\"as\": \"argmax\", or a \"threshold\" of one class, answers labels); "
+         "expected one of application/json,",
          1, 406},
         {"/ppm/masks?shape=1,3,9,31", RAW_TYPE PNG,
-         "model \"masks\" answers int32, which a PNG cannot show", 1, 406},
+         "model \"masks\" answers int32 in 3 channels, which a PNG cannot show", 1, 406},
         {"/ppm/many?shape=1,3,9,31", RAW_TYPE PNG,
          "model \"many\" has 300 classes, and a PNG at most 256 colors; expected", 1, 406},
         {"/ppm/map?shape=3,3,9,31", RAW_TYPE PNG,
@@ -276,7 +277,7 @@ Test(live_png, run_writes_one_where_the_name_says_so)
     check_run(GOLDEN("output-argmax-batch"), "batch.png", 1,
               "a PNG shows one map, found a batch of");
     check_run(GOLDEN("output-softmax"), "soft.png", 1,
-              "model \"output-softmax\" answers float32, which a PNG cannot show");
+              "model \"output-softmax\" answers float32 in 4 channels, which a PNG");
     check_run(write_model("many.json", MODEL("many", "257", "'as': 'argmax'")), "many.png", 1,
               "model \"many\" has 257 classes, and a PNG at most 256 colors; expected .npy");
     check_run(GOLDEN("output-argmax-batch"), "png", 0, "");

@@ -46,9 +46,11 @@ static enum ppm_status check_palette(const struct ppm_model_info *info,
         return PPM_OK;
     if (info->classes == 0)
         return ppm_fail(error, PPM_UNFIT,
-                        "%s: model \"%s\" answers %s, which a %s cannot show (\"as\": \"argmax\" "
-                        "answers labels); expected .npy",
-                        path, info->name, ppm_dtype_name(info->output_dtype), form->name);
+                        "%s: model \"%s\" answers %s in %zu channel%s, which a %s cannot show "
+                        "(\"as\": \"argmax\", or a \"threshold\" of one class, answers labels); "
+                        "expected .npy",
+                        path, info->name, ppm_dtype_name(info->output_dtype), info->output_channels,
+                        ppm_plural(info->output_channels), form->name);
     return ppm_fail(error, PPM_UNFIT,
                     "%s: model \"%s\" has %zu classes, and a %s at most %zu colors; expected .npy",
                     path, info->name, info->classes, form->name, form->labels_max);

@@ -46,9 +46,11 @@ static enum http_next refuse_labels_of_model(struct inference *inference)
     if (info->classes == 0)
         return http_problem(
             request, 406,
-            "Accept: found %.60s, but model \"%s\" answers %s, which a %s cannot show (\"as\": "
-            "\"argmax\" answers labels); expected one of %s",
-            accept, info->name, ppm_dtype_name(info->output_dtype), labels_form->name, list);
+            "Accept: found %.60s, but model \"%s\" answers %s in %zu channel%s, which a %s cannot "
+            "show (\"as\": \"argmax\", or a \"threshold\" of one class, answers labels); expected "
+            "one of %s",
+            accept, info->name, ppm_dtype_name(info->output_dtype), info->output_channels,
+            ppm_plural(info->output_channels), labels_form->name, list);
     return http_problem(request, 406,
                         "Accept: found %.60s, but model \"%s\" has %zu classes, and a %s at most "
                         "%zu colors; expected one of %s",

@@ -99,6 +99,9 @@ Test(live_size, is_described)
     cr_assert(answer.status == 200 && strstr(answer.body, "\"output_shape\":[1,5,14,30]"), "%d %s",
               answer.status, answer.body);
     live_answer_free(&answer);
+    answer = live_ask(&live, "GET", "/ppm?size=14,30", "", NULL, 0);
+    live_check_problem(&answer, 400, "size: found 14,30 without a shape", "size alone");
+    live_answer_free(&answer);
     answer = live_ask(&live, "GET", "/ppm?shape=1,3,9,11&size=14", "", NULL, 0);
     live_check_problem(&answer, 400, "size: found \"14\", expected H,W in pixels", "GET");
     live_answer_free(&answer);

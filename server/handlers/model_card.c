@@ -127,6 +127,11 @@ static enum http_next read_sizes(struct http_request *request, const struct ppm_
         handlers_read_size(request, &h, &w) != HTTP_PROCEED ||
         handlers_read_layout(request, info->layout, ret_layout, &is_explicit) != HTTP_PROCEED)
         return HTTP_RESPOND;
+    if (!text && h > 0)
+        return http_problem(request, 400,
+                            "size: found %zu,%zu without a shape, expected the shape of a request "
+                            "whose costs are asked for",
+                            h, w);
     if (!text)
         return HTTP_PROCEED;
     if (codec_parse_shapes(text, info->inputs, info->input_count, *ret_layout, ret_sizes, &error) !=

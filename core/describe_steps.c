@@ -59,14 +59,14 @@ static void describe_step(const struct plan *plan, size_t i, size_t n,
 {
     const struct graph *graph = &plan->spec->graph;
     const struct planned_step *planned = &plan->steps[i];
+    *ret_step = (struct ppm_step_info){.flops = step_flops(plan, i, n),
+                                       .is_effective = step_is_effective(plan, i)};
     struct text where = {ret_step->where, sizeof ret_step->where, 0};
     struct text what = {ret_step->what, sizeof ret_step->what, 0};
     if (planned->step->is_section)
         describe_section(graph, &planned->section, &where, &what);
     else
         describe_own(graph, planned->step, &where, &what);
-    ret_step->flops = step_flops(plan, i, n);
-    ret_step->is_effective = step_is_effective(plan, i);
 }
 
 /* It is timed with the turning of y into its layout. */
@@ -77,6 +77,7 @@ static void describe_output(const struct plan *plan, struct ppm_step_info *ret_s
         OUTPUTS(NAME)
 #undef NAME
     };
+    *ret_step = (struct ppm_step_info){0};
     struct text where = {ret_step->where, sizeof ret_step->where, 0};
     struct text what = {ret_step->what, sizeof ret_step->what, 0};
     text_add(&where, "output");

@@ -52,7 +52,7 @@ static const struct command commands[] = {
      "  --size H,W                   of the output [the model's]\n"
      "  --threads T                  computing threads [one per core]\n"
      "  --seconds S                  how long to run [3]\n"
-     "  --steps N                    of a network, at most so many, the longest first [10]\n"
+     "  --steps N                    the longest N steps of a network [10]\n"
      "  --reference                  compute the literal graph in double precision\n"
      "  --json                       print one JSON object\n",
      "ppm-server bench --model configs/models/fast-scnn.json --shape 1,128,32,64 --json"},

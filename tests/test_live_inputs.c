@@ -315,7 +315,7 @@ Test(live_inputs, bytes_that_are_no_file_are_refused)
     }
 }
 
-/* Cut anywhere, a file is refused, and nothing is left behind. */
+/* Cut anywhere, a file is refused, and nothing of it is kept. */
 Test(live_inputs, cut_files_are_refused)
 {
     struct body body;

@@ -1,5 +1,6 @@
 /* test_live_size.c - ?size=, the size of the output that a request asks for. */
 #include "tests/live_support.h"
+#include "tests/support.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -23,11 +24,7 @@ static float x[CHANNELS * H * W];
 static void start(void)
 {
     live_directory_make(directory);
-    uint32_t state = 1;
-    for (size_t i = 0; i < COUNT(x); i++) {
-        state = state * 1664525u + 1013904223u;
-        x[i] = (float)(state >> 8) * 0x1p-23F - 1;
-    }
+    support_random(x, COUNT(x), 1);
     live_start(
         &live,
         LIST("--model", live_write_quoted(directory, "a.json", MODEL("asked", "'scale': 2")),

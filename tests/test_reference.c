@@ -56,7 +56,7 @@ Test(reference, values)
          {-1, -2, -3, -4, -5, -6},
          4,
          {-1, -2, -4, -5}},
-        /* what a mean is divided by: the window; its pixels; not what is behind the padding */
+        /* what a mean is divided by: the window; its pixels; not what is past the padding */
         {"{'avg_pool': {'window': [2, 2], 'stride': [2, 1], 'padding': [0, 1]}}",
          {1, 2, 3, 4, 5, 6},
          4,

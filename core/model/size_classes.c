@@ -69,7 +69,7 @@ static size_t window_class(struct classes *classes, const struct node *node)
     if (window->stride[0] == 1 && window->stride[1] == 1 && rest[0] == (size_t)-1 &&
         rest[1] == (size_t)-1)
         return of_read(classes, node);
-    /* ceil leaves out a window that begins behind the map: the padding before it matters */
+    /* ceil leaves out a window that begins past the map: the padding before it matters */
     const size_t before = rounds_up ? window->before[0] << 32 | window->before[1] : 0;
     return derived_size(classes, of_read(classes, node),
                         (size_t[6]){rounds_up ? KEY_CEIL_WINDOW : KEY_WINDOW, rest[0], rest[1],

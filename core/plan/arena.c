@@ -28,7 +28,7 @@ static size_t lines_of(size_t bytes)
 }
 
 /* The smallest gap that holds an item, between those of the placed that live when it does, which go
- * by offset; or behind them. */
+ * by offset; or after them. */
 static size_t find_gap(const struct arena_item *placed, size_t count, const struct arena_item *item)
 {
     const size_t bytes = lines_of(item->bytes);
@@ -46,7 +46,7 @@ static size_t find_gap(const struct arena_item *placed, size_t count, const stru
     return best_bytes < SIZE_MAX ? best : end;
 }
 
-/* Moves the item behind the placed to its place among them. */
+/* Moves the item after the placed to its place among them. */
 static void insert(struct arena_item *placed, size_t count)
 {
     const struct arena_item item = placed[count];

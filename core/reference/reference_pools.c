@@ -79,7 +79,7 @@ static float mean_of(const struct run *run, size_t *done, const float *x, size_t
 }
 
 /* The pixels [*ret_from, *ret_to) under window i of an axis, and those of its padding that count:
- * not what a last window reads behind it. */
+ * not what a last window reads past it. */
 static size_t window_pixels(const struct layer *pool, enum axis axis, size_t extent, size_t i,
                             size_t *ret_from, size_t *ret_to)
 {

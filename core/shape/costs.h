@@ -16,7 +16,7 @@ uint64_t costs_folded_flops(const struct spec *spec, const struct geometry *geom
  * saturating. */
 uint64_t costs_graph_flops(const struct graph *graph, const struct ppm_shape *shapes);
 
-/* Roughly how long one thread takes for that many FLOPs and to move so many values, or input and
+/* Roughly how long one thread takes for `flops` FLOPs and to move `values` values, or input and
  * output, with the weights in cache; and to read the weights from memory. */
 double costs_us(uint64_t flops, double values);
 double costs_one_thread_us(uint64_t flops, struct ppm_shape input, struct ppm_shape output);

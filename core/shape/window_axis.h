@@ -13,7 +13,7 @@ struct window_axis {
  *
  *     outputs = floor((before + extent + after - reach) / stride) + 1
  *
- * or ceil instead of floor, without a last window that would begin behind the last pixel. "Same"
+ * or ceil instead of floor, without a last window that would begin past the last pixel. "Same"
  * padding is TensorFlow's: outputs = ceil(extent / stride), and as much padding as they read, the
  * odd pixel of it after the map. */
 struct window_axis window_axis_of(const struct window *window, enum axis axis, size_t extent);

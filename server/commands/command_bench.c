@@ -25,7 +25,7 @@ struct measurement {
 /* How the result is printed. */
 struct report {
     bool as_json;
-    size_t steps; /* at most so many of a network, the longest first */
+    size_t steps; /* the longest ones of a network, at most */
 };
 
 /* Values like those of a feature map: of both signs, at most 1. */

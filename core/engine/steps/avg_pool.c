@@ -5,7 +5,7 @@
 #include <math.h>
 
 /* What the sum of window i of an axis is divided by: the pixels under it, and its padding if that
- * counts, but not what a last window reads behind it. */
+ * counts, but not what a last window reads past it. */
 static float counted_of(const struct layer *pool, enum axis axis, size_t extent,
                         const struct window_axis *on, size_t i)
 {

@@ -23,7 +23,7 @@ static void fill(float *ret, size_t count, float value)
         ret[j] = value;
 }
 
-/* Columns that take RUN_VALUES values in all, of which each takes so many. */
+/* Columns that take RUN_VALUES values in all, if each takes `values`. */
 static size_t columns_together(size_t values)
 {
     enum { COLUMNS_MIN = 64 };

@@ -68,6 +68,12 @@ class Balancer:
         """How often HAProxy sent a request to another server."""
         return self.metrics()['haproxy_backend_redispatch_warnings_total{proxy="ppm"}']
 
+    def in_flight(self):
+        """The requests that it counts as not finished; it counts one for a moment after its last byte."""
+        found = self.metrics()
+        return sum(found[f'haproxy_server_current_sessions{{proxy="ppm",server="{server}"}}']
+                   for server in SERVERS)
+
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 

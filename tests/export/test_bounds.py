@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import h5py
-import networks
+import heads
 import numpy as np
 import torch
 from pickles import call, length, pickled, storage, text, zipped
@@ -57,7 +57,7 @@ class Bounds(ExportTest):
         self.assert_bounded("a.weight is a tensor of shape [4000, 4000, 1, 1], 16,000,000 values, that repeats "
                             "the 1 of its storage", None, "--base", "base.json", "--map", "branch.0.conv=a",
                             name="checkpoint.pth")
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         weights = network.state_dict()
         weights["cls.1.weight"] = torch.ones(1).expand(6)
         network.load_state_dict(weights)

@@ -4,7 +4,7 @@ import collections
 import json
 import pickle
 
-import networks
+import heads
 import numpy as np
 import torch
 from checkpoints import ExportError, files
@@ -27,11 +27,11 @@ class SparseInst(nn.Module):
         self.bottleneck = nn.Conv2d(channels + len(sizes) * width, channels, 1)
 
     def forward(self, x):
-        priors = [networks.stretch(F.relu(stage(x)), x, align_corners=False) for stage in self.stages] + [x]
+        priors = [heads.stretch(F.relu(stage(x)), x, align_corners=False) for stage in self.stages] + [x]
         return F.relu(self.bottleneck(torch.cat(priors, 1)))
 
 
-class WithNorms(networks.SemsegPPM):
+class WithNorms(heads.SemsegPPM):
     """A known module with another activation, eps and upsampling, which no tensor shows."""
 
     def __init__(self):
@@ -40,7 +40,7 @@ class WithNorms(networks.SemsegPPM):
             branch[2].eps, branch[3] = 1e-2, nn.LeakyReLU(0.2)
 
     def forward(self, x):
-        return torch.cat([networks.stretch(branch(x), x, align_corners=False) for branch in self.features] + [x], 1)
+        return torch.cat([heads.stretch(branch(x), x, align_corners=False) for branch in self.features] + [x], 1)
 
 
 class Labelled(torch.Tensor):
@@ -48,7 +48,7 @@ class Labelled(torch.Tensor):
 
 
 def semseg(seed=1):
-    return random_network(networks.Semseg, seed)
+    return random_network(heads.Semseg, seed)
 
 
 class Graphs(ExportTest):
@@ -72,7 +72,7 @@ class Graphs(ExportTest):
         printed = self.export(self.save(module.state_dict()), "--branch-activation", "none", "--head-activation",
                               "none")
         self.assertIn("branches with no activation, a head with no activation\n", printed)
-        priors = [networks.stretch(stage(X), X, align_corners=False) for stage in module.stages] + [X]
+        priors = [heads.stretch(stage(X), X, align_corners=False) for stage in module.stages] + [X]
         self.assert_same(self.serve(X), module.bottleneck(torch.cat(priors, 1)))
 
     def test_options_that_nothing_follows(self):
@@ -86,32 +86,32 @@ class Graphs(ExportTest):
 
     def test_what_a_kind_does_not_have(self):
         """No tensor at a kind's prefix may be ignored."""
-        lextal = random_network(networks.LextalModule).state_dict()
+        lextal = random_network(heads.LextalModule).state_dict()
         narrow = {**lextal, **{f"stages.{i}.1.weight": torch.zeros(3, 5, 1, 1) for i in range(4)},
                   "bottleneck.weight": torch.zeros(7, 17, 1, 1)}
         for weights, extra, sentence in (
                 (semseg(), {"ppm.features.1.1.bias": torch.zeros(2)}, "also has ppm.features.1.1.bias"),
                 (semseg(), {"cls.0.bias": torch.zeros(6)}, "also has cls.0.bias"),
-                (random_network(networks.Smp), {"decoder.conv.0.bias": torch.zeros(6)}, "decoder.conv.0.bias"),
+                (random_network(heads.Smp), {"decoder.conv.0.bias": torch.zeros(6)}, "decoder.conv.0.bias"),
                 (lextal, {"stages.0.total_ops": torch.zeros(1), "gamma": torch.zeros(1)}, "also has gamma"),
                 (lextal, {f"stages.{i}.1.bias": torch.zeros(5) for i in range(3)}, "lacks stages.3.1.bias"),
                 (lextal, {"stages.0.2.weight": torch.ones(5)}, "also has stages.0.2.weight"),
                 (narrow, {}, "has branches of 3 channels, where that kind's have the 5 of the input"),
-                (random_network(networks.Csail), {"ppm.0.1.bias": torch.zeros(4)}, "also has ppm.0.1.bias"),
-                (random_network(lambda: networks.SemsegPPM(8, 2)), {"extra": torch.zeros(1)}, "also has extra")):
+                (random_network(heads.Csail), {"ppm.0.1.bias": torch.zeros(4)}, "also has ppm.0.1.bias"),
+                (random_network(lambda: heads.SemsegPPM(8, 2)), {"extra": torch.zeros(1)}, "also has extra")):
             with self.subTest(sentence=sentence):
                 weights = weights if isinstance(weights, dict) else weights.state_dict()
                 self.assert_refuses(sentence, self.save({**weights, **extra}))
         weights = {key: value for key, value in semseg().state_dict().items() if ".features.3.2." not in key}
         self.assert_refuses("lacks ppm.features.3.2.weight", self.save(weights))
         weights = {f"head.{key}": value for key, value in
-                   random_network(lambda: networks.BubbliiiingModule(8, networks.BINS)).state_dict().items()}
+                   random_network(lambda: heads.BubbliiiingModule(8, heads.BINS)).state_dict().items()}
         self.assert_refuses("lacks bottleneck.weight, bottleneck.bias, and has stages.0.2.weight",
                             self.save(weights))
 
     def test_norms(self):
         """A norm with another name, and something else with a norm's name."""
-        network = random_network(networks.MmsegUper)
+        network = random_network(heads.MmsegUper)
         weights = {key.replace(".bn.", ".batch_norm."): value for key, value in network.state_dict().items()}
         printed = self.export(self.save({key: value for key, value in weights.items() if "conv_seg" not in key}))
         self.assertIn("huggingface-uper", printed)
@@ -119,11 +119,11 @@ class Graphs(ExportTest):
         self.assert_same(self.serve(x), network(x))
         self.model.unlink()
         group = {key.replace(".bn.", ".gn."): value for key, value in
-                 random_network(networks.Mmseg).state_dict().items() if "running" not in key and "num_" not in key}
+                 random_network(heads.Mmseg).state_dict().items() if "running" not in key and "num_" not in key}
         self.assert_refuses("has decode_head.psp_modules.0.1.gn.weight and no decode_head.psp_modules.0.1.gn."
                             "running_mean: a GroupNorm", self.save(group))
         other = {key.replace(".bn.", ".norm."): value for key, value in
-                 random_network(networks.Mmseg).state_dict().items()}
+                 random_network(heads.Mmseg).state_dict().items()}
         self.assert_refuses("calls its norm decode_head.psp_modules.0.1.norm, where", self.save(other))
         same = {key: value for key, value in semseg().state_dict().items() if "running" not in key}
         self.assert_refuses("ppm.features.0.2.weight and no ppm.features.0.2.running_mean", self.save(same))
@@ -159,7 +159,7 @@ class Found(ExportTest):
             printed = self.export(self.save(parts), *options)
             self.assertIn("entry 'encoder,decoder': " + SEMSEG, printed)
             self.assert_same(self.serve(X), network(X))
-        smp = random_network(lambda: networks.Smp(upsampling=1))
+        smp = random_network(lambda: heads.Smp(upsampling=1))
         own = {"decoder": smp.decoder.state_dict(), "segmentation_head": smp.segmentation_head.state_dict()}
         self.export(self.save({"network": own}))
         self.assert_same(self.serve(X), smp(X))
@@ -248,11 +248,11 @@ class Sentences(ExportTest):
         path = self.save({"weight": torch.zeros(1)})
         self.assert_refuses("among 1 tensor, the first", path)
         self.assert_refuses("with --base and --map you can", path)
-        self.assert_refuses("has 1 branch and 4 bins", self.save(networks.Semseg(bins=(1,)).state_dict()))
+        self.assert_refuses("has 1 branch and 4 bins", self.save(heads.Semseg(bins=(1,)).state_dict()))
         self.assert_refuses("has 4 branches and 1 bin (", self.save(semseg().state_dict()), "--bins", "1")
 
     def test_one_channel(self):
-        path = self.save(random_network(lambda: networks.Smp(classes=1)).state_dict())
+        path = self.save(random_network(lambda: heads.Smp(classes=1)).state_dict())
         for form in ("argmax", "softmax"):
             self.assert_refuses(f"y has 1 channel, whose {form} is always", path, "--as", form)
             self.assert_refuses("sigmoid", path, "--as", form, "--scale", "8")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-import networks
+import heads
 import numpy as np
 import safetensors_io
 import tensorflow_files as tf
@@ -19,7 +19,7 @@ X = random_features(1, 8, 12, 13)
 
 
 def semseg():
-    return random_network(networks.Semseg).state_dict()
+    return random_network(heads.Semseg).state_dict()
 
 
 def without(weights, *names):
@@ -28,7 +28,7 @@ def without(weights, *names):
 
 class Wrapped(ExportTest):
     def test_entries(self):
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         weights = network.state_dict()
         for wrapped in ({"model": weights}, {"model_state_dict": weights, "epoch": 3},
                         {"ema": {"decay": 0.9}, "generator": weights}):
@@ -37,7 +37,7 @@ class Wrapped(ExportTest):
                 self.assert_same(self.serve(X), network(X))
 
     def test_entry_by_name(self):
-        first, second = (random_network(networks.Semseg, seed) for seed in (1, 2))
+        first, second = (random_network(heads.Semseg, seed) for seed in (1, 2))
         path = self.save({"student": first.state_dict(), "teacher": second.state_dict()})
         self.assert_refuses("found weights in more than one entry: student, teacher; choose one "
                             "with --entry", path)
@@ -47,7 +47,7 @@ class Wrapped(ExportTest):
         self.assert_same(self.serve(X), second(X))
 
     def test_two_in_one(self):
-        first, second = (random_network(networks.Semseg, seed) for seed in (1, 2))
+        first, second = (random_network(heads.Semseg, seed) for seed in (1, 2))
         path = self.save({f"{name}.{key}": value for name, network in (("a", first), ("b", second))
                           for key, value in network.state_dict().items()})
         self.assert_refuses("found more than one module: semseg (hszhao/semseg: PSPNet) at 'a.'; "
@@ -57,7 +57,7 @@ class Wrapped(ExportTest):
         self.assert_same(self.serve(X), second(X))
 
     def test_safetensors(self):
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         tensors = {key: (tuple(value.shape), value.numpy().reshape(-1).astype(np.float32))
                    for key, value in network.state_dict().items()}
         for dtype in ("F32", "BF16"):
@@ -70,7 +70,7 @@ class Wrapped(ExportTest):
 
     def test_matrices_and_float64(self):
         """1x1 convolutions may be matrices; float64 is rounded."""
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         weights = {key: value.double() for key, value in network.state_dict().items()}
         for i in range(4):
             name = f"ppm.features.{i}.1.weight"
@@ -92,7 +92,7 @@ class Evil:
 class ReadSafely(ExportTest):
     def test_what_surrounds_the_weights(self):
         """A training checkpoint: floats, arguments, a custom class; in both formats."""
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
         for is_zip in (True, False):
             path = self.save({"epoch": 3, "best": 0.25, "args": argparse.Namespace(lr=0.01),
@@ -115,7 +115,7 @@ class ReadSafely(ExportTest):
 
     def test_views_and_types(self):
         """Tensors that share a storage, are transposed in it, are parameters or have other types."""
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         weights = dict(network.state_dict())
         weights["ppm.features.0.1.weight"] = nn.Parameter(weights["ppm.features.0.1.weight"])
         flat = torch.cat([weights["cls.1.weight"], weights["cls.1.bias"]])
@@ -129,7 +129,7 @@ class ReadSafely(ExportTest):
             self.assert_same(self.serve(X), network(X))
 
     def test_bfloat16(self):
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         network.load_state_dict({key: value.bfloat16() for key, value in
                                  network.state_dict().items()})
         for is_zip in (True, False):
@@ -151,11 +151,11 @@ class Refused(ExportTest):
         """smp's and mmsegmentation's convolutions have either a norm or a bias."""
         name = "decoder.psp.blocks.0.pool.1.0.bias"
         self.assert_refuses(f"but lacks {name}", self.save(without(
-            random_network(networks.Smp).state_dict(), name)))
+            random_network(heads.Smp).state_dict(), name)))
 
     def test_missing_branch(self):
         self.assert_refuses("has 2 branches and 4 bins (1, 2, 3, 6): --bins sets where",
-                            self.save(networks.Semseg(bins=(1, 2)).state_dict()))
+                            self.save(heads.Semseg(bins=(1, 2)).state_dict()))
         weights = {key: value for key, value in semseg().items() if ".features.2." not in key}
         self.assert_refuses("has 2 branches and 4 bins", self.save(weights))
         self.assert_refuses("also has ppm.features.3.1.weight, which that kind does not have",
@@ -193,8 +193,8 @@ class Refused(ExportTest):
 
     def test_whole_modules(self):
         """A pickled module's state_dict cannot be read without running its class."""
-        module = networks.Semseg()
-        refused = "refused, because reading it could run code: networks.Semseg, builtins.set, torch.nn"
+        module = heads.Semseg()
+        refused = "refused, because reading it could run code: heads.Semseg, builtins.set, torch.nn"
         advice = "save only the weights: torch.save(model.state_dict(), FILE)"
         path = self.save(module)
         self.assert_refuses("holds an object, expected a state_dict; " + refused, path)
@@ -344,7 +344,7 @@ class CommandLine(ExportTest):
 class FullSize(ExportTest):
     def test_a_head_of_2048_channels(self):
         """23 million values, which must not become Python objects."""
-        network = random_network(lambda: networks.Semseg(channels=2048, classes=21))
+        network = random_network(lambda: heads.Semseg(channels=2048, classes=21))
         path = self.save(network.state_dict())
         self.export(path)
         x = random_features(1, 2048, 6, 7)

@@ -1,7 +1,7 @@
 """Modules of unknown kinds, with --base and --map; and downloaded safetensors without an export."""
 import json
 
-import networks
+import heads
 import safetensors_io
 import tensorflow_files as tf
 import torch
@@ -22,7 +22,7 @@ class Unknown(nn.Module):
 
     def forward(self, x):
         pools = (nn.AdaptiveAvgPool2d(bins) for bins in (2, 5))
-        maps = [networks.stretch(nn.functional.leaky_relu(conv(pool(x)), 0.1), x)
+        maps = [heads.stretch(nn.functional.leaky_relu(conv(pool(x)), 0.1), x)
                 for pool, conv in zip(pools, (self.pyramid_1, self.pyramid_2))]
         return self.fuse(torch.cat([*maps, x], dim=1))
 
@@ -93,7 +93,7 @@ class Mapped(ExportTest):
                 self.a, self.b, self.act = nn.Conv2d(6, 6, 1), nn.Conv2d(18, 18, 1), nn.PReLU()
 
             def forward(self, x):
-                maps = [networks.stretch(self.act(self.a(nn.functional.adaptive_avg_pool2d(x, n))), x) for n in (1, 3)]
+                maps = [heads.stretch(self.act(self.a(nn.functional.adaptive_avg_pool2d(x, n))), x) for n in (1, 3)]
                 y = self.b(torch.cat([x, *maps], 1))
                 return nn.functional.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
 
@@ -195,7 +195,7 @@ class Mapped(ExportTest):
 class AsDownloaded(ExportTest):
     def test_hand_written_model_names_a_networks_safetensors(self):
         """docs/weights.md: the whole network's file as it is, the keys in the JSON."""
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         tensors = {f"module.{key}": (tuple(value.shape), value.numpy().reshape(-1))
                    for key, value in network.state_dict().items()}
         safetensors_io.save(self.folder / "whole.safetensors", tensors)

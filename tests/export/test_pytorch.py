@@ -2,7 +2,7 @@
 lists the file's other tensors."""
 import collections
 
-import networks
+import heads
 import torch
 from support import ExportTest, random_features, random_network
 
@@ -11,14 +11,14 @@ X = random_features(2, 8, 13, 11)
 
 class PyTorchKinds(ExportTest):
     def test_semseg(self):
-        printed = self.assert_exports(random_network(networks.Semseg), X, kind="semseg")
+        printed = self.assert_exports(random_network(heads.Semseg), X, kind="semseg")
         self.assertIn("skipped 17 tensors of the rest of the network: aux (7), layer0 (5), "
                       "layer1 (5)\n", printed)
         self.assertEqual(self.config()["bins"], [1, 2, 3, 6])
 
     def test_semseg_as_it_is_distributed(self):
         """A checkpoint of a DataParallel model, in PyTorch's old format."""
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         weights = collections.OrderedDict(
             (f"module.{key}", value) for key, value in network.state_dict().items())
         path = self.save({"epoch": 50, "state_dict": weights, "optimizer": {"state": {}}},
@@ -31,16 +31,16 @@ class PyTorchKinds(ExportTest):
         self.assert_same(self.serve(X), network(X))
 
     def test_semseg_with_other_bins(self):
-        network = random_network(lambda: networks.Semseg(bins=(1, 4)))
+        network = random_network(lambda: heads.Semseg(bins=(1, 4)))
         self.assert_exports(network, X, "--bins", "1,4", kind="semseg")
 
     def test_semseg_without_its_classifier(self):
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         self.export(self.save(network.state_dict()), "--without-classifier")
         self.assert_same(self.serve(X), network.cls[:3](network.ppm(X)))
 
     def test_semseg_stretched_to_labels(self):
-        network = random_network(networks.Semseg)
+        network = random_network(heads.Semseg)
         self.export(self.save(network.state_dict()), "--size", "97,81", "--as", "argmax")
         logits = torch.nn.functional.interpolate(network(X), size=(97, 81), mode="bilinear",
                                                  align_corners=True)
@@ -50,69 +50,69 @@ class PyTorchKinds(ExportTest):
         self.assertGreater((got == want).mean(), 0.9999)  # ties except for rounding
 
     def test_ppm_alone(self):
-        network = random_network(lambda: networks.SemsegPPM(8, 2))
+        network = random_network(lambda: heads.SemsegPPM(8, 2))
         self.assert_exports(network, X, kind="ppm")
 
     def test_lextal(self):
-        printed = self.assert_exports(random_network(networks.Lextal), random_features(1, 5, 9, 14),
+        printed = self.assert_exports(random_network(heads.Lextal), random_features(1, 5, 9, 14),
                                       kind="pspnet-pytorch")
         for rest in ("feats (5)", "up_1 (7)", "final (2)", "classifier (4)"):
             self.assertIn(rest, printed)
 
     def test_lextal_trained_by_an_old_pytorch(self):
-        module = random_network(networks.LextalModule)
+        module = random_network(heads.LextalModule)
         x = random_features(1, 5, 9, 14)
         self.export(self.save(module.state_dict()), "--upsample", "align_corners")
-        priors = [networks.stretch(stage(x), x) for stage in module.stages] + [x]
+        priors = [heads.stretch(stage(x), x) for stage in module.stages] + [x]
         self.assert_same(self.serve(x), module.relu(module.bottleneck(torch.cat(priors, 1))))
 
     def test_bubbliiiing(self):
-        printed = self.assert_exports(random_network(networks.Bubbliiiing),
+        printed = self.assert_exports(random_network(heads.Bubbliiiing),
                                       random_features(1, 12, 10, 10), kind="bubbliiiing-pytorch")
         self.assertIn("auxiliary_branch (7)", printed)
 
     def test_smp(self):
-        printed = self.assert_exports(random_network(networks.Smp), X, "--scale", "8", kind="smp")
+        printed = self.assert_exports(random_network(heads.Smp), X, "--scale", "8", kind="smp")
         self.assertIn("skipped 6 tensors", printed)
         first, second = self.config()["branches"][:2]
         self.assertEqual(first, [{"conv": {"channels": 2}}, "relu"])
         self.assertEqual(second, [{"conv": {"channels": 2, "bias": False}}, "batch_norm", "relu"])
 
     def test_smp_without_norms(self):
-        network = random_network(lambda: networks.Smp(use_batchnorm=False, upsampling=1))
+        network = random_network(lambda: heads.Smp(use_batchnorm=False, upsampling=1))
         self.assert_exports(network, X, kind="smp")
 
     def test_smp_decoder_alone(self):
-        network = random_network(networks.Smp)
+        network = random_network(heads.Smp)
         weights = {key: value for key, value in network.state_dict().items()
                    if not key.startswith("segmentation_head.")}
         self.export(self.save(weights), "--without-classifier")
         self.assert_same(self.serve(X), network.decoder(X))
 
     def test_mmseg(self):
-        self.assert_exports(random_network(networks.Mmseg), random_features(1, 6, 13, 11),
+        self.assert_exports(random_network(heads.Mmseg), random_features(1, 6, 13, 11),
                             kind="mmseg-psp",
                             wrap=lambda w: {"meta": {"CLASSES": ["road"]}, "state_dict": w})
 
     def test_mmseg_as_configured_otherwise(self):
-        network = random_network(lambda: networks.Mmseg(has_norm=False, align_corners=True))
+        network = random_network(lambda: heads.Mmseg(has_norm=False, align_corners=True))
         self.assert_exports(network, random_features(1, 6, 13, 11), "--upsample", "align_corners",
                             kind="mmseg-psp")
 
     def test_mmseg_uper(self):
-        printed = self.assert_exports(random_network(networks.MmsegUper),
+        printed = self.assert_exports(random_network(heads.MmsegUper),
                                       random_features(1, 6, 13, 11), kind="mmseg-uper")
         self.assertIn("decode_head (17)", printed)
 
     def test_fast_scnn(self):
-        self.assert_exports(random_network(networks.FastScnn), X, kind="fast-scnn")
+        self.assert_exports(random_network(heads.FastScnn), X, kind="fast-scnn")
 
     def test_csail(self):
-        self.assert_exports(random_network(networks.Csail), X, kind="csail")
+        self.assert_exports(random_network(heads.Csail), X, kind="csail")
 
     def test_halves(self):
         """A float16 file is exported without loss, a float32 one is rounded on request."""
-        network = random_network(networks.Semseg).half().float()
+        network = random_network(heads.Semseg).half().float()
         self.assert_exports(network, X, wrap=lambda weights: {
             key: value.half() for key, value in weights.items()})
         self.export(self.save(network.state_dict()), "--dtype", "F16")

@@ -1,0 +1,349 @@
+"""Writes a network as the "network" list of a model, from the names and shapes of a checkpoint's tensors.
+
+A family's file has functions that read maps and return maps; what a tensor's shape says is not said again:
+
+    def block(net, x, at, stride, dilation):
+        y = net.relu(net.norm(net.conv(x, f"{at}.conv1"), f"{at}.bn1"))
+        y = net.conv_norm(y, f"{at}.conv2", f"{at}.bn2", stride=stride, dilation=dilation)
+        if net.has(f"{at}.downsample.0.weight"):
+            x = net.conv_norm(x, f"{at}.downsample.0", f"{at}.downsample.1", stride=stride)
+        return net.relu(net.add(y, x))
+
+    def head(net, x):
+        net.part = "head"
+        x = net.pyramid(x, (1, 2, 3, 6), lambda x, i: net.relu(net.conv_norm(
+            x, f"ppm.features.{i}.1", f"ppm.features.{i}.2")), upsample="align_corners")
+        return net.conv(x, "cls.4")
+
+    net = Net(checkpoint.tensors, prefix="module.")
+    x = head(net, block(net, net.input(), "layer1.0", 1, 1))
+    net.output(size="input", upsample="align_corners")
+    net.config(), net.sources, net.unused()
+
+Unfit is raised for a tensor that is missing or of a shape that does not fit. The user's options (Given) go before what
+a family says of activations, eps and stretches; net.assumed has what was chosen.
+"""
+import itertools
+import math
+import re
+from collections import namedtuple
+
+from . import Unfit
+
+# A tensor of the model: its name in the checkpoint, its shape in the model, and the order of axes, None as they are.
+Source = namedtuple("Source", "name shape axes")
+
+# What the user says of what no checkpoint contains; None for what the family says.
+# activations: {part of the network: layer of the configuration, or "none"}
+Given = namedtuple("Given", "activations eps upsample", defaults=({}, None, None))
+
+MODES = ("align_corners", "half_pixel", "asymmetric")
+
+
+class Map:
+    """What an entry computes, or an input."""
+
+    def __init__(self, entry, channels):
+        self.entry, self.channels = entry, channels
+
+
+class Net:
+    """tensors: {name: object with a shape and, for a convolution's kernel, perhaps layout "HWIO"}. Names that a
+    family gives follow the prefix.
+
+    part: of the network, for activations: "backbone", "head", or what a family calls it; inside a pyramid's
+    branches it is "branch".
+    """
+
+    def __init__(self, tensors, prefix="", given=Given(), channels=3, inputs=None, layout=None):
+        """channels of the one input, or inputs: {name: channels}"""
+        self.tensors, self.prefix, self.given = tensors, prefix, given
+        self.inputs = {key: Map({"name": key}, count) for key, count in (inputs or {"x": channels}).items()}
+        described = {key: {"channels": x.channels, **({"layout": layout} if layout else {})}
+                     for key, x in self.inputs.items()}
+        self.head = {"inputs": described} if inputs else {"input": described["x"]}
+        self.entries, self.last = [], None if inputs else self.inputs["x"]
+        self.sources, self.used, self.answer = {}, set(), {}
+        self.part, self.assumed = "backbone", {}  # what: the values that were chosen, in order
+
+    # ---- the checkpoint ----
+
+    def has(self, name):
+        return self.prefix + name in self.tensors
+
+    def tensor(self, name):
+        if not self.has(name):
+            raise Unfit(f"lacks {self.prefix}{name}")
+        return self.tensors[self.prefix + name]
+
+    def shape(self, name):
+        return tuple(self.tensor(name).shape)
+
+    def count(self, pattern):
+        """How many of these there are: "layer1.{i}.conv1.weight" for i from 0."""
+        i = 0
+        while self.has(pattern.replace("{i}", str(i))):
+            i += 1
+        return i
+
+    def use(self, model_name, name, shape, axes=None):
+        """Notes that a tensor of the model, with this shape, is one of the checkpoint."""
+        found = self.shape(name)
+        if math.prod(found) != math.prod(shape):
+            raise Unfit(f"has {self.prefix}{name} of shape {list(found)}, expected {list(shape)}")
+        self.sources[model_name] = Source(self.prefix + name, tuple(shape), axes)
+        self.used.add(self.prefix + name)
+
+    def vectors(self, key, leaves, channels):
+        for leaf in leaves:
+            self.use(f"{key}.{leaf}", f"{key}.{leaf}", (channels,))
+
+    def unused(self):
+        """The tensors of the whole checkpoint that no entry reads."""
+        return [name for name in self.tensors if name not in self.used]
+
+    def note(self, what, value):
+        values = self.assumed.setdefault(what, [])
+        if value not in values:
+            values.append(value)
+
+    # ---- entries ----
+
+    def input(self, name="x"):
+        return self.inputs[name]
+
+    def name(self, x, name=None):
+        """-> the name of the entry, which is given one where it has none"""
+        if "name" not in x.entry:
+            x.entry["name"] = name or f"{next(iter(x.entry))}{self.position(x)}"
+        return x.entry["name"]
+
+    def position(self, x):
+        return next(i for i, entry in enumerate(self.entries) if entry is x.entry)
+
+    def append(self, entry, channels):
+        self.entries.append(entry)
+        self.last = Map(entry, channels)
+        return self.last
+
+    def read(self, kind, x, channels, options):
+        """An entry that reads the map x, with as many channels in its output."""
+        source = {} if x is self.last else {"from": self.name(x)}
+        return self.append({kind: options, **source}, channels)
+
+    def layer(self, kind, x, **options):
+        """An entry that keeps the channels, such as max_pool; activations that are assumed by act()."""
+        return self.read(kind, x, x.channels, options)
+
+    def join(self, kind, maps, channels):
+        return self.append({kind: [self.name(x) for x in maps]}, channels)
+
+    # ---- layers with weights ----
+
+    def conv(self, x, key, stride=1, padding=None, dilation=1, groups=None, bias=None):
+        """padding: None keeps the size at stride 1. groups: None for 1, or for depthwise where the kernel is.
+        bias: whether there has to be one; None as found."""
+        tensor = self.tensor(f"{key}.weight")
+        axes, shape = oriented(tuple(tensor.shape), getattr(tensor, "layout", None))
+        if not shape:
+            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, expected a convolution's")
+        out, each, *kernel = shape
+        if groups is None:
+            groups = x.channels if each == 1 and out % x.channels == 0 else 1
+        if each * groups != x.channels or out % groups:
+            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, which does not fit a map of "
+                        f"{x.channels} channels")
+        return self.kernel(x, key, f"{key}.weight", shape, axes, stride, padding, dilation, groups, bias)
+
+    def depthwise(self, x, key, **options):
+        """A depthwise convolution whose kernel is [H, W, C, 1], as Keras has it; options as conv()'s."""
+        shape = self.shape(f"{key}.weight")
+        if len(shape) != 4 or shape[2:] != (x.channels, 1):
+            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(shape)}, expected [H, W, {x.channels}, 1]")
+        return self.kernel(x, key, f"{key}.weight", (x.channels, 1, *shape[:2]), (2, 3, 0, 1), groups=x.channels,
+                           **options)
+
+    def gain(self, x, name):
+        """A factor for each channel, the tensor `name`: as a depthwise 1x1 convolution."""
+        return self.kernel(x, name, name, (x.channels, 1, 1, 1), groups=x.channels, bias=False)
+
+    def kernel(self, x, key, name, shape, axes=None, stride=1, padding=None, dilation=1, groups=1, bias=None):
+        """The convolution whose kernel is the tensor `name`, of this shape as PyTorch has it."""
+        out, _, *kernel = shape
+        self.use(f"{key}.weight", name, shape, axes)
+        bias = self.has(f"{key}.bias") if bias is None else bias
+        if bias:
+            self.vectors(key, ("bias",), out)
+        if padding is None:
+            padding = [d * (k // 2) for d, k in zip(pair(dilation), kernel)]
+        chosen = {"channels": (out, None), "kernel": (plain(kernel), 1), "stride": (plain(stride), 1),
+                  "padding": (plain(padding), 0), "dilation": (plain(dilation), 1), "groups": (groups, 1),
+                  "bias": (bias, True)}
+        options = {option: value for option, (value, default) in chosen.items() if value != default}
+        return self.read("conv", x, out, {**options, "weights": key})
+
+    def norm(self, x, key, eps=1e-5, scale=True, center=True):
+        """A batch norm."""
+        self.vectors(key, ("running_mean", "running_var"), x.channels)
+        return self.scaled("batch_norm", x, key, eps, scale, center)
+
+    def layer_norm(self, x, key, eps=1e-5, scale=True, center=True):
+        return self.scaled("layer_norm", x, key, eps, scale, center)
+
+    def group_norm(self, x, key, groups, eps=1e-5, scale=True, center=True):
+        return self.scaled("group_norm", x, key, eps, scale, center, groups=groups)
+
+    def scaled(self, kind, x, key, eps, scale, center, **options):
+        eps = eps if self.given.eps is None else self.given.eps
+        self.note("eps", eps)
+        self.vectors(key, ("weight",) * scale + ("bias",) * center, x.channels)
+        chosen = {"eps": (eps, 1e-5), "scale": (scale, True), "center": (center, True)}
+        options.update({option: value for option, (value, default) in chosen.items() if value != default})
+        return self.layer(kind, x, **options, weights=key)
+
+    def conv_norm(self, x, conv, norm, eps=1e-5, **options):
+        return self.norm(self.conv(x, conv, **options), norm, eps=eps)
+
+    def prelu(self, x, key):
+        """One slope for all channels, or one each."""
+        self.use(f"{key}.weight", f"{key}.weight", (math.prod(self.shape(f"{key}.weight")),))
+        if self.sources[f"{key}.weight"].shape[0] not in (1, x.channels):
+            raise Unfit(f"has {self.prefix}{key}.weight of {self.sources[f'{key}.weight'].shape[0]} slopes, expected 1 "
+                        f"or {x.channels}")
+        return self.layer("prelu", x, weights=key)
+
+    # ---- without weights ----
+
+    def act(self, x, kind, **options):
+        """An activation that no checkpoint contains, so that the user may choose another one for this part."""
+        given = self.given.activations.get(self.part, {kind: options} if options else kind)
+        self.note(self.part, given)
+        if given == "none":
+            return x
+        (kind, options), = given.items() if isinstance(given, dict) else [(given, {})]
+        return self.layer(kind, x, **options)
+
+    def relu(self, x):
+        return self.act(x, "relu")
+
+    def add(self, *maps):
+        return self.join("add", maps, max(x.channels for x in maps))
+
+    def mul(self, *maps):
+        return self.join("mul", maps, max(x.channels for x in maps))
+
+    def concat(self, *maps):
+        return self.join("concat", maps, sum(x.channels for x in maps))
+
+    def channel_sum(self, x):
+        return self.read("channel_sum", x, 1, {})
+
+    def channel_mean(self, x):
+        return self.read("channel_mean", x, 1, {})
+
+    def slice(self, x, first, end):
+        return self.read("slice", x, end - first, {"channels": [first, end]})
+
+    def mode(self, mode):
+        """How the network stretches, unless the user says so; "nearest" is not a choice."""
+        mode = self.given.upsample or mode if mode in MODES else mode
+        self.note("stretch", mode)
+        return mode
+
+    def resize(self, x, mode, like=None, scale=None, size=None):
+        """To the size of the map `like`, by a scale, or to [h, w]."""
+        to = {"like": self.name(like)} if like else {"scale": scale} if scale else {"size": list(size)}
+        return self.layer("resize", x, **to, mode=self.mode(mode))
+
+    def pyramid(self, x, bins, branch, upsample="align_corners", concat="input_first", **options):
+        """branch(x, i) -> what branch i computes of the pooled map; options: further keys of the pyramid"""
+        stacks, widths = [], []
+        for i in range(len(bins)):
+            stack, width = self.stack(x, branch, i)
+            stacks.append(stack)
+            widths.append(width)
+        common = numbered(stacks)
+        channels = x.channels if options.get("sum") else sum(widths) + (x.channels if concat != "branches" else 0)
+        return self.read("pyramid", x, channels, {
+            "bins": list(bins), **({"branch": common} if common else {"branches": stacks}),
+            "upsample": self.mode(upsample), "concat": concat, **options})
+
+    def stack(self, x, branch, i):
+        """-> (the layers that branch(x, i) writes, the channels of its result)"""
+        outer = self.entries, self.last, self.part
+        self.entries, self.last, self.part = [], Map({}, x.channels), "branch"
+        end = branch(self.last, i)
+        assert end is self.last and not any("from" in entry for entry in self.entries), "a branch is one path"
+        stack = [short(entry) for entry in self.entries]
+        self.entries, self.last, self.part = outer
+        return stack, end.channels
+
+    # ---- the model ----
+
+    def output(self, upsample=None, **keys):
+        self.answer = {**keys, **({"upsample": self.mode(upsample)} if upsample else {})}
+
+    def config(self):
+        """-> the model without its name and its weights"""
+        return {**self.head, "network": [short(entry) for entry in self.entries],
+                **({"output": self.answer} if self.answer else {})}
+
+
+def oriented(shape, layout):
+    """-> (the order of axes that makes it [O, I, H, W], that shape); a matrix is a 1x1 convolution"""
+    is_hwio = layout == "HWIO"
+    if len(shape) == 2:
+        return ((1, 0) if is_hwio else None), (*(shape[::-1] if is_hwio else shape), 1, 1)
+    if len(shape) != 4:
+        return None, None
+    return ((3, 2, 0, 1), (shape[3], shape[2], *shape[:2])) if is_hwio else (None, shape)
+
+
+def pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def plain(value):
+    """3 for [3, 3]"""
+    if isinstance(value, (int, str)):
+        return value
+    return value[0] if len(set(value)) == 1 else list(value)
+
+
+def short(entry):
+    """"relu" for {"relu": {}}"""
+    return next(iter(entry)) if list(entry.values()) == [{}] else entry
+
+
+def numbered(stacks):
+    """-> the one stack whose names have {i} or {n} where those of these stacks count; None if they differ otherwise"""
+    first = stacks[0]
+    if any(len(stack) != len(first) for stack in stacks):
+        return None
+    layers = [merged(column) for column in zip(*stacks)]
+    return None if None in layers else layers
+
+
+def merged(entries):
+    """numbered() of one layer: {"conv": {"channels": 64, "weights": "branch.0"}}, or "relu"."""
+    first = entries[0]
+    if all(entry == first for entry in entries):
+        return first
+    if any(isinstance(entry, str) or entry.keys() != first.keys() for entry in entries):
+        return None
+    (kind, options), = first.items()
+    others = [entry[kind] for entry in entries]
+    if any({**options, "weights": other.get("weights")} != other for other in others) or "weights" not in options:
+        return None
+    columns = list(itertools.zip_longest(*(re.split(r"(\d+)", other["weights"]) for other in others)))
+    parts = [merged_text(column) for column in columns]
+    return None if None in parts else {kind: {**options, "weights": "".join(parts)}}
+
+
+def merged_text(column):
+    if len(set(column)) == 1:
+        return column[0]
+    for text, start in (("{i}", 0), ("{n}", 1)):
+        if list(column) == [str(i) for i in range(start, start + len(column))]:
+            return text
+    return None

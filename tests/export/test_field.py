@@ -238,11 +238,29 @@ class Sentences(ExportTest):
                 ("c.pth", b'{"error": "Not Found"}', "a JSON text"), ("c.pth", b"<html>", "a web page"),
                 ("c.pth.gz", b"\x1f\x8b\x08" + bytes(20), "gunzip it first"),
                 ("c.json", b'{"metadata":{"total_size":1},"weight_map":{"a":"b"}}', "an index of several safetensors"),
+                ("c.pth", b"", "an empty file"), ("c.pth", b"404: Not Found", "an error message"),
+                ("c.xml", b'<?xml version="1.0"?><net name="psp">', "an OpenVINO model"),
+                ("c.xml", b"<?xml version='1.0'?><Error>", "an XML text, perhaps from a failed"),
+                ("c.onnx", b"\x08\x07\x12\x07pytorch", "an ONNX model, expected the checkpoint it was made of"),
+                ("c.caffemodel", b"\n\x09pspnet101", "Caffe's weights"), ("c.pb", b"\n\x2a\n", "a TensorFlow graph"),
+                ("c.params", b"\x12\x01" + bytes(14), "MXNet's parameters"),
+                ("c.bin", b"\x01\x02", "begins with b'\\x01\\x02', expected a PyTorch checkpoint"),
                 ("c.pth", whole[:len(whole) // 2], "it may be truncated")):
             with self.subTest(sentence=sentence):
                 (self.folder / name).write_bytes(content)
                 self.assert_refuses(sentence, self.folder / name)
         self.assert_refuses("a folder, expected a checkpoint", self.folder)
+
+    def test_bases_that_are_something_else(self):
+        path, base = self.save(semseg().state_dict()), self.folder / "base.json"
+        for content, sentence in ((b"version https://git-lfs.github.com/spec/v1\n", "base.json: a Git LFS pointer"),
+                                  (b"<!DOCTYPE html>", "base.json: a web page"),
+                                  (b"\xff", "base.json: found bytes that are not UTF-8")):
+            base.write_bytes(content)
+            self.assert_refuses(sentence, path, "--base", str(base))
+            good = self.folder / "good.json"
+            good.write_text('{"input": {"channels": 8}, "bins": [1], "branch": [{"conv": {}}]}')
+            self.assert_refuses(sentence, path, "--base", str(good), "--map-file", str(base))
 
     def test_counts(self):
         path = self.save({"weight": torch.zeros(1)})

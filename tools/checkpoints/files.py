@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from . import ExportError, entries, keras, pickled
+from . import ExportError, entries, foreign, keras, pickled
 from .pickled import TorchTensor, Unread, first_line
 from .sizes import Budget
 from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch
@@ -16,19 +16,6 @@ from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch
 TENSORFLOW = (".index", ".meta")  # and .data-00000-of-00001
 START_BYTES = 4096
 HEADER_BYTES_MAX = 100 << 20  # of safetensors
-
-# other files: their first bytes, and what to do
-OTHERS = (
-    (b"version https://git-lfs", "a Git LFS pointer instead of the file: run git lfs pull"),
-    (b"<!doctype html", "a web page, perhaps from a failed download: download it again"),
-    (b"<html", "a web page, perhaps from a failed download: download it again"),
-    (b"<!--", "a web page, perhaps from a failed download: download it again"),
-    (b"<?xml", "an XML text, perhaps from a failed download: download it again"),
-    (b"\x1f\x8b", "compressed by gzip: gunzip it first"),
-    (b"BZh", "compressed by bzip2: bunzip2 it first"),
-    (b"\xfd7zXZ", "compressed by xz: unxz it first"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd: unzstd it first"),
-    (b"Rar!", "a RAR archive: unpack it first"), (b"7z\xbc\xaf", "a 7z archive: unpack it first"))
 
 SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
                "I16": "<i2", "I8": "<i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
@@ -65,20 +52,7 @@ def reader_of(path, start):
         return reader_of_archive(path)
     if start.startswith(b"\x80"):
         return read_legacy_torch
-    for beginning, what in OTHERS:
-        if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(beginning.lower()):
-            raise ExportError(f"{path}: {what}")
-    if start[257:262] == b"ustar":
-        raise ExportError(f"{path}: a tar archive: unpack it first")
-    if start[4:8] == b"TFL3":
-        raise ExportError(f"{path}: a TensorFlow Lite model, expected the checkpoint it was made of")
-    if start.startswith(b"{") and b'"weight_map"' in start:
-        raise ExportError(f"{path}: an index of several safetensors files, expected the one "
-                          "that contains the module")
-    if start.startswith((b"{", b"[")):
-        raise ExportError(f"{path}: a JSON text, expected a checkpoint")
-    raise ExportError(f"{path}: begins with {start[:8]!r}, expected a PyTorch checkpoint, Keras "
-                      ".h5 or .keras, NumPy .npz or .npy, or safetensors")
+    raise ExportError(f"{path}: {foreign.what_is(path, start)}")
 
 
 def reader_of_archive(path):

@@ -11,18 +11,28 @@ import pathlib
 
 import ppm_config
 
-from . import ExportError
+from . import ExportError, foreign
 from .recognize import Unfit, check_shapes, conv_shape, wanted_shape
+
+START_BYTES = 4096
 
 
 def read_lines(path):
-    try:
-        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{path}: cannot read it: {error}") from None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(read_text(path, "lines TENSOR = KEY").splitlines(), 1):
         if line := line.partition("#")[0].strip():
             yield f"{path}:{number}", line
+
+
+def read_text(path, expected):
+    try:
+        data = pathlib.Path(path).read_bytes()
+        if what := foreign.text_of(data[:START_BYTES]):
+            raise ExportError(f"{path}: {what}")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ExportError(f"{path}: found bytes that are not UTF-8, expected {expected}") from None
 
 
 def parse(lines, branches):
@@ -45,15 +55,11 @@ def fill_in(pattern, i):
 
 def read_model(path):
     try:
-        config = json.loads(pathlib.Path(path).read_bytes().decode("utf-8-sig"))
+        config = json.loads(read_text(path, "a model's JSON"))
         ppm_config.check(config)
         list(ppm_config.tensors(config))
-    except OSError as error:
-        raise ExportError(f"{path}: cannot read it: {error.strerror}") from None
     except ppm_config.ConfigError as error:
         raise ExportError(f"{path}: not a model's JSON (docs/models.md): {error}") from None
-    except UnicodeDecodeError:
-        raise ExportError(f"{path}: found bytes that are not UTF-8, expected a model's JSON") from None
     except json.JSONDecodeError as error:
         raise ExportError(f"{path}: not JSON: {error.msg.lower()} at line {error.lineno}, column "
                           f"{error.colno}: expected a model's JSON (docs/models.md)") from None

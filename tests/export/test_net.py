@@ -17,7 +17,7 @@ def test_options_come_from_shapes():
     net = Net({"m.a.weight": Shaped((8, 3, 3, 3)), "m.a.bias": Shaped((8,)), **norm("m.b", 8),
                "m.c.weight": Shaped((8, 1, 3, 3)), "m.d.weight": Shaped((1, 1, 8, 4), "HWIO"),
                "m.e.weight": Shaped((5, 4)), "m.b.num_batches_tracked": Shaped(())}, "m.")
-    x = net.relu(net.conv_norm(net.input(), "a", "b", stride=2))
+    x = net.relu(net.conv_norm(net.input(3), "a", "b", stride=2))
     y = net.conv(net.conv(net.conv(x, "c", dilation=2), "d"), "e")
     net.output(size="input", upsample="half_pixel")
     assert net.config() == {
@@ -36,8 +36,8 @@ def test_options_come_from_shapes():
 
 def test_branches_of_a_pyramid_become_one_where_only_their_numbers_differ():
     def written(names):
-        net = Net({f"{name}.weight": Shaped((2, 4, 1, 1)) for name in names}, channels=4)
-        net.pyramid(net.input(), (1, 2), lambda x, i: net.relu(net.conv(x, names[i])), upsample="half_pixel")
+        net = Net({f"{name}.weight": Shaped((2, 4, 1, 1)) for name in names})
+        net.pyramid(net.input(4), (1, 2), lambda x, i: net.relu(net.conv(x, names[i])), upsample="half_pixel")
         return net.config()["network"][0]["pyramid"], net.last.channels
 
     conv = {"channels": 2, "bias": False}
@@ -50,7 +50,7 @@ def test_branches_of_a_pyramid_become_one_where_only_their_numbers_differ():
 
 def test_names_are_given_where_an_entry_is_read_again():
     net = Net({f"{name}.weight": Shaped((3, 3, 1, 1)) for name in "ab"})
-    x = net.conv(net.input(), "a")
+    x = net.conv(net.input(3), "a")
     net.concat(net.add(net.conv(x, "b"), x), net.slice(x, 1, 3))
     conv = {"channels": 3, "bias": False}
     assert net.config()["network"] == [
@@ -60,10 +60,17 @@ def test_names_are_given_where_an_entry_is_read_again():
     assert net.last.channels == 5
 
 
+def test_several_inputs_are_read_by_their_names():
+    net = Net({}, layout="NHWC")
+    net.add(net.input(4, "c2"), net.input(4, "c3"))
+    assert net.config() == {"inputs": {name: {"channels": 4, "layout": "NHWC"} for name in ("c2", "c3")},
+                            "network": [{"add": ["c2", "c3"]}]}
+
+
 def test_options_of_the_user_go_before_the_network_s():
     given = Given({"head": {"leaky_relu": {"slope": 0.1}}, "branch": "none"}, 1e-3, "align_corners")
     net = Net({**norm("n", 3), "c.weight": Shaped((3, 3, 1, 1))}, given=given)
-    x = net.relu(net.norm(net.input(), "n"))
+    x = net.relu(net.norm(net.input(3), "n"))
     net.part = "head"
     x = net.pyramid(net.relu(x), (1,), lambda x, i: net.relu(net.conv(x, "c")), upsample="half_pixel")
     assert [entry if isinstance(entry, str) else list(entry) for entry in net.config()["network"]] == [
@@ -85,7 +92,7 @@ def test_options_of_the_user_go_before_the_network_s():
     ((5,), lambda net, x: net.layer_norm(x, "a", center=False), "has m.a.weight of shape [5], expected [6]"),
 ])
 def test_a_tensor_that_does_not_fit_is_named(shape, write, sentence):
-    net = Net({"m.a.weight": Shaped(shape)}, "m.", channels=6)
+    net = Net({"m.a.weight": Shaped(shape)}, "m.")
     with pytest.raises(Unfit) as refused:
-        write(net, net.input())
+        write(net, net.input(6))
     assert sentence in str(refused.value)

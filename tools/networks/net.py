@@ -16,7 +16,7 @@ A family's file has functions that read maps and return maps; what a tensor's sh
         return net.conv(x, "cls.4")
 
     net = Net(checkpoint.tensors, prefix="module.")
-    x = head(net, block(net, net.input(), "layer1.0", 1, 1))
+    x = head(net, block(net, net.input(3), "layer1.0", 1, 1))
     net.output(size="input", upsample="align_corners")
     net.config(), net.sources, net.unused()
 
@@ -55,14 +55,11 @@ class Net:
     branches it is "branch".
     """
 
-    def __init__(self, tensors, prefix="", given=Given(), channels=3, inputs=None, layout=None):
-        """channels of the one input, or inputs: {name: channels}"""
+    def __init__(self, tensors, prefix="", given=Given(), layout=None):
+        """layout: "NHWC" where the network has it"""
         self.tensors, self.prefix, self.given = tensors, prefix, given
-        self.inputs = {key: Map({"name": key}, count) for key, count in (inputs or {"x": channels}).items()}
-        described = {key: {"channels": x.channels, **({"layout": layout} if layout else {})}
-                     for key, x in self.inputs.items()}
-        self.head = {"inputs": described} if inputs else {"input": described["x"]}
-        self.entries, self.last = [], None if inputs else self.inputs["x"]
+        self.layout = {"layout": layout} if layout else {}
+        self.inputs, self.entries, self.last = {}, [], None
         self.sources, self.used, self.answer = {}, set(), {}
         self.part, self.assumed = "backbone", {}  # what: the values that were chosen, in order
 
@@ -109,8 +106,12 @@ class Net:
 
     # ---- entries ----
 
-    def input(self, name="x"):
-        return self.inputs[name]
+    def input(self, channels, name="x"):
+        """The one input, x, or one of several."""
+        x = self.inputs[name] = Map({"name": name}, channels)
+        if self.last is None and name == "x":
+            self.last = x
+        return x
 
     def name(self, x, name=None):
         """-> the name of the entry, which is given one where it has none"""
@@ -285,7 +286,9 @@ class Net:
 
     def config(self):
         """-> the model without its name and its weights"""
-        return {**self.head, "network": [short(entry) for entry in self.entries],
+        described = {name: {"channels": x.channels, **self.layout} for name, x in self.inputs.items()}
+        inputs = {"input": described["x"]} if list(described) == ["x"] else {"inputs": described}
+        return {**inputs, "network": [short(entry) for entry in self.entries],
                 **({"output": self.answer} if self.answer else {})}
 
 

@@ -3,8 +3,8 @@
        tools/export.py CHECKPOINT --list
 
 Writes a model of the pyramid pooling module in a checkpoint: MODEL.json, and its weights as
-MODEL.safetensors in the same folder. The checkpoint is from PyTorch (.pth, .pt), Keras (.h5, .keras) or
-NumPy (.npz, .npy), or safetensors; docs/weights.md shows each kind. Needs python3-numpy, and
+MODEL.safetensors in the same folder. The checkpoint is from PyTorch (.pth, .pt), Paddle
+(.pdparams), Keras (.h5, .keras) or NumPy (.npz, .npy), or safetensors; docs/weights.md shows each kind. Needs python3-numpy, and
 python3-h5py for Keras files."""
 import argparse
 import collections

@@ -1,7 +1,7 @@
 """Finds the weights among a file's entries: training scripts save other things with them."""
 import numpy as np
 
-from . import ExportError
+from . import ExportError, paddle
 from .pickled import StandIn, TorchTensor, Unread
 from .sizes import printable
 
@@ -14,8 +14,9 @@ ENTRIES_SHOWN_MAX = 12
 
 
 def tensors_of(value):
-    return ({str(key): x for key, x in value.items()
-             if isinstance(x, (TorchTensor, Unread, np.ndarray))} if isinstance(value, dict) else {})
+    items = value.items() if isinstance(value, dict) else ()
+    return {str(key): x for key, x in ((key, paddle.array_of(x)) for key, x in items)
+            if isinstance(x, (TorchTensor, Unread, np.ndarray))}
 
 
 def entries_of(value):

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from . import ExportError, entries, foreign, keras, pickled
+from . import ExportError, entries, foreign, keras, paddle, pickled
 from .pickled import TorchTensor, Unread, first_line
 from .sizes import Budget
 from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch
@@ -77,10 +77,16 @@ def read_legacy_torch(path, entry):
 def read_pickled(found, entry):
     checkpoint = None
     for name, tensors in reversed(entries.weights_of(found, entry)):
-        checkpoint = Checkpoint(found.path, {key: pickled_tensor(found, key, tensor)
+        read_one = paddle_tensor if paddle.is_paddle(found.value, tensors) else pickled_tensor
+        named = paddle.name_of if read_one is paddle_tensor else str
+        checkpoint = Checkpoint(found.path, {named(key): read_one(found, key, tensor)
                                              for key, tensor in tensors.items()},
                                 name, found.refused, checkpoint)
     return checkpoint
+
+
+def paddle_tensor(_, key, array):
+    return Tensor(key, array.shape, array.dtype, lambda: paddle.floats_of(array), paddle.layout_of(array))
 
 
 def pickled_tensor(found, key, tensor):

@@ -34,8 +34,8 @@ from . import Unfit
 Source = namedtuple("Source", "name shape axes")
 
 # What the user says of what no checkpoint contains; None for what the family says.
-# activations: {part of the network: layer of the configuration, or "none"}
-Given = namedtuple("Given", "activations eps upsample", defaults=({}, None, None))
+# activations: {part of the network: layer of the configuration, or "none"}; stride: of the backbone
+Given = namedtuple("Given", "activations eps upsample bins windows pool concat stride", defaults=({}, *7 * [None]))
 
 MODES = ("align_corners", "half_pixel", "asymmetric")
 
@@ -60,7 +60,7 @@ class Net:
         self.tensors, self.prefix, self.given = tensors, prefix, given
         self.layout = {"layout": layout} if layout else {}
         self.inputs, self.entries, self.last = {}, [], None
-        self.sources, self.used, self.answer = {}, set(), {}
+        self.sources, self.used, self.skipped, self.answer = {}, set(), [], {}
         self.part, self.assumed = "backbone", {}  # what: the values that were chosen, in order
 
     # ---- the checkpoint ----
@@ -95,9 +95,13 @@ class Net:
         for leaf in leaves:
             self.use(f"{key}.{leaf}", f"{key}.{leaf}", (channels,))
 
+    def skip(self, *starts):
+        """Beginnings of the names of tensors that inference does not need, such as an auxiliary head's."""
+        self.skipped += [self.prefix + start for start in starts]
+
     def unused(self):
-        """The tensors of the whole checkpoint that no entry reads."""
-        return [name for name in self.tensors if name not in self.used]
+        """The other tensors of the whole checkpoint that no entry reads."""
+        return [name for name in self.tensors if name not in self.used and not name.startswith(tuple(self.skipped))]
 
     def note(self, what, value):
         values = self.assumed.setdefault(what, [])
@@ -142,8 +146,8 @@ class Net:
     # ---- layers with weights ----
 
     def conv(self, x, key, stride=1, padding=None, dilation=1, groups=None, bias=None):
-        """padding: None keeps the size at stride 1. groups: None for 1, or for depthwise where the kernel is.
-        bias: whether there has to be one; None as found."""
+        """padding: None keeps the size at stride 1. groups: a number, "any" for as many as the kernel's shape says;
+        None for 1, or for depthwise where the kernel is. bias: whether there has to be one; None as found."""
         tensor = self.tensor(f"{key}.weight")
         axes, shape = oriented(tuple(tensor.shape), getattr(tensor, "layout", None))
         if not shape:
@@ -151,6 +155,8 @@ class Net:
         out, each, *kernel = shape
         if groups is None:
             groups = x.channels if each == 1 and out % x.channels == 0 else 1
+        elif groups == "any":
+            groups = max(1, x.channels // each)
         if each * groups != x.channels or out % groups:
             raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, which does not fit a map of "
                         f"{x.channels} channels")
@@ -256,17 +262,30 @@ class Net:
         to = {"like": self.name(like)} if like else {"scale": scale} if scale else {"size": list(size)}
         return self.layer("resize", x, **to, mode=self.mode(mode))
 
-    def pyramid(self, x, bins, branch, upsample="align_corners", concat="input_first", **options):
-        """branch(x, i) -> what branch i computes of the pooled map; options: further keys of the pyramid"""
-        stacks, widths = [], []
-        for i in range(len(bins)):
-            stack, width = self.stack(x, branch, i)
-            stacks.append(stack)
-            widths.append(width)
-        common = numbered(stacks)
+    def stride(self, default, known):
+        """How much smaller than the image the backbone's map is, where the network can be made both ways."""
+        stride = self.given.stride or default
+        if stride not in known:
+            raise Unfit(f"has a backbone of stride {' or '.join(map(str, known))}, not of {stride}")
+        self.note("stride", stride)
+        return stride
+
+    def pyramid(self, x, bins, branch, count=None, upsample="align_corners", concat="input_first", **options):
+        """branch(x, i) -> what branch i computes of the pooled map; count: of the branches that there are, by default
+        as many as bins; options: further keys of the pyramid"""
+        what = "windows" if self.given.windows else "bins"
+        bins = list(self.given.windows or self.given.bins or bins)
+        if len(bins) != (count or len(bins)):
+            raise Unfit(f"has {count} branches and {len(bins)} {what} ({', '.join(map(str, bins))}): --{what} sets where "
+                        "the branches pool")
+        stacks, widths = zip(*(self.stack(x, branch, i) for i in range(len(bins))))
+        common, concat = numbered(stacks), self.given.concat or concat
+        options.update({"pool": self.given.pool} if self.given.pool else {})
+        for key, value in ((what, tuple(bins)), ("pool", options.get("pool", "adaptive")), ("concat", concat)):
+            self.note(key, value)
         channels = x.channels if options.get("sum") else sum(widths) + (x.channels if concat != "branches" else 0)
         return self.read("pyramid", x, channels, {
-            "bins": list(bins), **({"branch": common} if common else {"branches": stacks}),
+            what: bins, **({"branch": common} if common else {"branches": list(stacks)}),
             "upsample": self.mode(upsample), "concat": concat, **options})
 
     def stack(self, x, branch, i):

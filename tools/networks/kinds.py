@@ -1,0 +1,104 @@
+"""The known networks, each a row of KINDS, and how one is found in a checkpoint.
+
+A kind claims a checkpoint only if every tensor is one that its network reads, but for those that it skips by name
+(an auxiliary head) and for what training leaves behind. Anything else would be half a network.
+
+A row's write() is a function of a family's file, such as pspnet.py: it reads the Net's tensors, calls its methods for
+each layer from net.input() on, names with net.skip() what inference does not need, and ends with net.output().
+"""
+from dataclasses import dataclass
+
+from checkpoints import ExportError
+from checkpoints.recognize import TRAINING
+
+from . import Unfit, pspnet
+from .net import Net
+
+# parts of a training program's module that lie beside its network: losses, and the numbers that images are
+# normalized with
+BESIDE = ("criterion", "loss", "loss_fn", "mean", "std", "pixel_mean", "pixel_std")
+PREFIXES_MAX = 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    about: str
+    marks: tuple  # tensors that it has; where the first one is tells the prefix
+    write: object  # of a Net: writes its entries and its output
+    layout: str = None  # "NHWC"
+    note: str = ""  # printed for the user: what images it expects
+
+
+@dataclass
+class Candidate:
+    """A kind at a prefix. problem: why it does not claim the checkpoint, None if it does."""
+    kind: Kind
+    checkpoint: object
+    net: Net
+    problem: str = None
+
+    def describe(self):
+        return f"{self.kind.name} ({self.kind.about})" + (f" at {self.net.prefix!r}" if self.net.prefix else "")
+
+
+NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.28, 103.53 and divided by 58.395, 57.12, "
+              "57.375")
+
+KINDS = (
+    Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.features.0.1.weight", "layer0.0.weight", "cls.4.weight"),
+         pspnet.semseg, note=NORMALIZED),
+    Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPNet", ("psp.stages.0.1.weight", "up_1.conv.0.weight"),
+         pspnet.lextal, note="it ends before the network's LogSoftmax: --as softmax gives probabilities"),
+    Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.0.stages.0.1.weight",),
+         pspnet.bubbliiiing, note="it was trained with RGB images from 0 to 1"),
+    Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), pspnet.smp,
+         note=NORMALIZED),
+)
+
+
+def candidates(checkpoint, given, kind_name=None, prefix=None):
+    """Every kind, at every prefix that has its marks."""
+    for kind in KINDS:
+        if kind_name in (None, kind.name):
+            for start in prefixes(checkpoint.tensors, kind.marks)[:PREFIXES_MAX]:
+                if prefix in (None, start):
+                    yield written(kind, checkpoint, start, given, prefix is not None)
+
+
+def prefixes(tensors, marks):
+    first = marks[0]
+    starts = [name[:-len(first)] for name in tensors if name == first or name.endswith(f".{first}")]
+    return [start for start in starts if all(start + mark in tensors for mark in marks)]
+
+
+def written(kind, checkpoint, prefix, given, is_chosen):
+    """-> Candidate; is_chosen: the user named the prefix, so that what is elsewhere does not count"""
+    net = Net(checkpoint.tensors, prefix, given, kind.layout)
+    candidate = Candidate(kind, checkpoint, net)
+    try:
+        kind.write(net)
+        left = [name for name in net.unused() if not (is_chosen and not name.startswith(prefix) or is_beside(name))]
+        if left:
+            raise Unfit(f"also has {checkpoint.tensors[left[0]].key}, which that network does not have")
+    except Unfit as reason:
+        candidate.problem = str(reason)
+    return candidate
+
+
+def is_beside(name):
+    return name.replace("/", ".").endswith(TRAINING) or name.partition(".")[0] in BESIDE
+
+
+def recognize(checkpoint, given, kind_name=None, prefix=None):
+    """-> (the one Candidate that claims the checkpoint or None, the one that is nearest to it or None)"""
+    found = list(candidates(checkpoint, given, kind_name, prefix))
+    fit = [candidate for candidate in found if not candidate.problem]
+    if len(fit) > 1:
+        raise ExportError(f"{checkpoint.path}: is more than one network: "
+                          + "; ".join(candidate.describe() for candidate in fit)
+                          + "; choose one with --kind or --prefix")
+    if not fit and not found and checkpoint.alternative:
+        return recognize(checkpoint.alternative, given, kind_name, prefix)
+    nearest = max(found, key=lambda candidate: len(candidate.net.used), default=None)
+    return (fit[0] if fit else None), nearest

@@ -77,7 +77,8 @@ def test_options_of_the_user_go_before_the_network_s():
         ["batch_norm"], "relu", ["leaky_relu"], ["pyramid"]]
     assert len(net.config()["network"][-1]["pyramid"]["branch"]) == 1
     assert net.assumed == {"eps": [1e-3], "backbone": ["relu"], "head": [{"leaky_relu": {"slope": 0.1}}],
-                           "branch": ["none"], "stretch": ["align_corners"]}
+                           "branch": ["none"], "stretch": ["align_corners"], "bins": [(1,)], "pool": ["adaptive"],
+                           "concat": ["input_first"]}
 
 
 @pytest.mark.parametrize("shape, write, sentence", [

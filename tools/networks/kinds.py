@@ -42,8 +42,8 @@ class Candidate:
         return f"{self.kind.name} ({self.kind.about})" + (f" at {self.net.prefix!r}" if self.net.prefix else "")
 
 
-NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.28, 103.53 and divided by 58.395, 57.12, "
-              "57.375")
+NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.28, 103.53 and divided by 58.395, "
+              "57.12, 57.375")
 
 KINDS = (
     Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.features.0.1.weight", "layer0.0.weight", "cls.4.weight"),

@@ -276,8 +276,8 @@ class Net:
         what = "windows" if self.given.windows else "bins"
         bins = list(self.given.windows or self.given.bins or bins)
         if len(bins) != (count or len(bins)):
-            raise Unfit(f"has {count} branches and {len(bins)} {what} ({', '.join(map(str, bins))}): --{what} sets where "
-                        "the branches pool")
+            raise Unfit(f"has {count} branches and {len(bins)} {what} ({', '.join(map(str, bins))}): --{what} sets "
+                        "where the branches pool")
         stacks, widths = zip(*(self.stack(x, branch, i) for i in range(len(bins))))
         common, concat = numbered(stacks), self.given.concat or concat
         options.update({"pool": self.given.pool} if self.given.pool else {})

@@ -97,7 +97,8 @@ def smp_resnet(net):
         last[i + 1] = net.shape(f"encoder.layer{i}.0.{conv}.weight")[0]
     depth = smp_depth(net, last)
     net.skip(*(f"encoder.layer{i}." for i in range(depth, 5)))
-    return resnet.stages(net, resnet.plain_stem(net, x, "encoder."), ((1,), (2,), (2,), (2,))[:depth - 1], "encoder.")[-1]
+    x = resnet.plain_stem(net, x, "encoder.")
+    return resnet.stages(net, x, ((1,), (2,), (2,), (2,))[:depth - 1], "encoder.")[-1]
 
 
 def smp_mobilenet(net):

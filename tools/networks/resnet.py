@@ -1,6 +1,7 @@
 """ResNets (He et al., Deep Residual Learning, 2015; ResNeXt's groups as well): their stems and stages.
 
-How deep and wide one is, and whether its blocks are bottlenecks, is in the checkpoint. Strides and dilations are not."""
+How deep and wide one is, and whether its blocks are bottlenecks, is in the checkpoint. Strides and dilations are not.
+"""
 
 
 def plain_stem(net, x, at=""):

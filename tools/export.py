@@ -31,6 +31,7 @@ from checkpoints.kinds import KINDS
 from checkpoints.mapping import export_mapped, read_lines
 from checkpoints.recognize import Options, conv_shape, recognize
 from checkpoints.sizes import plural, printable
+from torchscript import archive, reading
 
 UPSAMPLE = ("align_corners", "half_pixel", "asymmetric")
 CONCAT = ("input_first", "input_last", "branches")
@@ -81,6 +82,9 @@ def arguments(argv):
     graph.add_argument("--eps", type=float, help="of the batch norms")
     graph.add_argument("--without-classifier", action="store_true",
                        help="end the head before the convolution to classes")
+    script = parser.add_argument_group("TorchScript")
+    script.add_argument("--output", metavar="N", help="which result of a module that has several: its number from 0, "
+                        "or its name in a dictionary")
     mapped = parser.add_argument_group("a module of an unknown kind")
     mapped.add_argument("--base", metavar="BASE.json", help="the model, written by hand")
     mapped.add_argument("--map", action="append", default=[], metavar="TENSOR=KEY",
@@ -156,7 +160,8 @@ def output_of(options, config):
             note = "the base's palette is left out, because only argmax uses it"
     if output:
         config["output"] = output
-    check_one_channel(config)
+    if "network" not in config:
+        check_one_channel(config)
     return note
 
 
@@ -249,7 +254,7 @@ def write(options, config, tensors):
 def as_json(config):
     """A line for each key, and for each layer of a stack."""
     def text(key, value):
-        if key in ("branch", "head", "branches"):
+        if key in ("branch", "head", "branches", "network"):
             return "[\n    " + ",\n    ".join(json.dumps(layer) for layer in value) + " ]"
         return json.dumps(value)
 
@@ -332,8 +337,27 @@ def common_parts(keys):
     return common[:common.rfind(".") + 1]
 
 
+def export_script(options, weights):
+    """A whole network from a TorchScript archive."""
+    found = reading.read(options.checkpoint, options.output)
+    tensors = {}
+    for name, values in found.tensors.items():
+        values = as_dtype(values.numpy(), options.dtype, f"{options.checkpoint}: {name}")
+        tensors[name] = values.shape, np.ascontiguousarray(values).reshape(-1)
+    config = {"name": options.name or options.model.stem, **found.config, "weights": {"file": weights.name}}
+    output_of(options, config)
+    write(options, config, tensors)
+    print(f"{options.checkpoint}: {found.about}")
+    print(f"  {plural(sum(values.size for _, values in tensors.values()), 'value')} in "
+          f"{plural(len(tensors), 'tensor')}, {options.dtype}\n  wrote {options.model}, {weights}")
+    for note in found.notes:
+        print(f"  note: {note}")
+
+
 def main(argv=None):
     options = arguments(argv)
+    if options.model and archive.is_archive(options.checkpoint):
+        return export_script(options, options.model.with_suffix(".safetensors"))
     checkpoint = files.read(options.checkpoint, options.entry)
     if options.kernels:
         checkpoint.set_layout(options.kernels)

@@ -1,0 +1,20 @@
+"""Networks in TorchScript archives, traced or scripted; tools/export.py is the program.
+
+archive.py opens a file; graph.py goes through its inlined graph, node by node, with values.py's values: constants,
+sizes and maps. operators.py joins the tables of what a node may be: scalars.py (numbers and lists), layers.py,
+pointwise.py, joins.py, resizes.py and shapes.py (maps). A map is an entry of program.py, which writes the network;
+output.py finds what the model's output has to be. sizes.py is how sizes that follow from the input stay so.
+"""
+from checkpoints import ExportError
+
+
+class Refusal(Exception):
+    """Why a node cannot be read: "the axis 5 of 4"; graph.py adds the operator and its line."""
+
+
+class Channels(ExportError):
+    """A layer expects another number of channels of an input than was assumed, since no archive says it."""
+
+    def __init__(self, name, count, sentence):
+        super().__init__(sentence)
+        self.name, self.count = name, count

@@ -1,0 +1,306 @@
+"""Goes through an inlined graph of TorchScript, node by node, and writes what it computes as entries of a Program.
+
+What cannot be read becomes a Refused value, and an error only where the output depends on it: heads for training
+and branches that are not taken may hold anything.
+"""
+import re
+
+import torch
+from checkpoints import ExportError
+
+from . import Channels, Refusal
+from .constants import folded
+from .operators import MAPS, in_place
+from .scalars import NUMBERS
+from .sizes import DependsOnSize, Size
+from .values import Module, Padded, Pending, Refused, View, Weight
+
+NODES_MAX = 1 << 18  # loops included
+BLOCKS_MAX = 64  # inside each other
+LINE = re.compile(r" # ([^\n]*?):(\d+):\d+\s*$")
+
+
+class Raised(Refusal):
+    """An exception of the network's own code."""
+
+
+class Varying(ExportError):
+    """A condition that depends on the size of the input, where something else is needed."""
+
+    def __init__(self, sentence, condition):
+        super().__init__(sentence)
+        self.condition = condition
+
+    def restrict(self, samples, holds):
+        """Leaves the sizes at which the condition holds, or does not; -> holds"""
+        found = self.condition
+        if not samples.exclude((found.holds == holds) | ~found.known):
+            raise self
+        return holds
+
+
+class Reader:
+    def __init__(self, program, others=None):
+        """others: {a constant's name in the graph: its values in graphs of other sizes}"""
+        self.program, self.others = program, others or {}
+        self.values, self.attributes, self.count, self.depth = {}, {}, 0, 0
+
+    def read(self, graph, inputs):
+        """-> the values of the graph's outputs"""
+        for value, given in zip(graph.inputs(), inputs):
+            self.values[value.debugName()] = given
+        self.block(graph)
+        return [self.value(output) for output in graph.outputs()]
+
+    def block(self, block):
+        self.depth += 1
+        if self.depth > BLOCKS_MAX:
+            raise ExportError(f"more than {BLOCKS_MAX} conditions and loops inside each other")
+        for node in block.nodes():
+            self.count += 1
+            if self.count > NODES_MAX:
+                raise ExportError(f"more than {NODES_MAX} operators, those of loops counted each time")
+            self.node(node)
+        self.depth -= 1
+
+    def value(self, value):
+        return self.values[value.debugName()]
+
+    def node(self, node):
+        kind = node.kind()
+        try:
+            if kind in PRIMS:
+                results = PRIMS[kind](self, node)
+            else:
+                results = [self.call(node, kind.partition("::")[2])]
+        except Raised:
+            raise
+        except Channels as error:
+            raise Channels(error.name, error.count, located(node, error)) from None
+        except DependsOnSize as error:
+            results = self.refused(node, Varying(located(node, error), error))
+        except Refusal as error:
+            results = self.refused(node, ExportError(located(node, error)))
+        except ExportError as error:
+            results = self.refused(node, error)
+        outputs = list(node.outputs())
+        for output, result in zip(outputs, results if len(outputs) != 1 or len(results) == 1 else [tuple(results)]):
+            self.values[output.debugName()] = result
+
+    def refused(self, node, error):
+        """Marks what the node would have computed, in place included."""
+        values = [self.values.get(value.debugName()) for value in node.inputs()]
+        if values and isinstance(values[0], View) and (node.kind().endswith("_") or node.kind().startswith("prim::")):
+            values[0].cell.entry = Refused(error)
+        return [Refused(error)] * node.outputsSize()
+
+    # ---- operators ----
+
+    def call(self, node, name):
+        schema = schema_of(node)
+        operands = [self.value(value) for value in node.inputs()]
+        for operand in flat(operands):
+            if isinstance(operand, Refused):
+                return self.refused(node, operand.error)[0]
+        named = dict(zip(schema, operands))
+        if any(isinstance(operand, (View, Padded, Pending)) for operand in flat(operands)):
+            return self.call_on_map(name, named, operands)
+        if any(isinstance(operand, Size) for operand in flat(operands)):
+            operands = [as_number(operand) for operand in operands]
+        if name in NUMBERS and not any(isinstance(operand, Weight) for operand in flat(operands)):
+            return NUMBERS[name](*operands)
+        return folded(name, operands)
+
+    def call_on_map(self, name, named, operands):
+        if name in NUMBERS and isinstance(operands[0], (list, dict, tuple)) and name not in ("max", "min"):
+            return NUMBERS[name](*operands)
+        function = MAPS.get(name)
+        if function:
+            return function(self.program, **arguments(function, named))
+        if name.endswith("_") and name[:-1] in MAPS:
+            function = MAPS[name[:-1]]
+            return in_place(self.program, operands[0], function(self.program, **arguments(function, named)))
+        raise Refusal("the language of networks (docs/models.md) has no such layer")
+
+
+def schema_of(node):
+    text = node.schema()
+    if text not in SCHEMAS:
+        SCHEMAS[text] = [argument.name for argument in torch._C.parse_schema(text).arguments] if text[:1] != "(" else []
+    return SCHEMAS[text]
+
+
+SCHEMAS = {}
+
+
+def arguments(function, named):
+    """The operands by their names; those that change no value are left out."""
+    known = function.__code__.co_varnames[1:function.__code__.co_argcount]
+    for name, value in named.items():
+        if name not in known and name not in WITHOUT_EFFECT and value is not None:
+            raise Refusal(f"the option {name}")
+    return {name: value for name, value in named.items() if name in known}
+
+
+WITHOUT_EFFECT = ("benchmark", "deterministic", "cudnn_enabled", "allow_tf32", "non_blocking", "copy", "memory_format",
+                  "momentum", "device", "implicit", "cudnn_enable")
+
+
+def flat(values):
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from flat(value)
+        else:
+            yield value
+
+
+def as_number(operand):
+    """Of a tensor of one value, beside sizes."""
+    if isinstance(operand, Weight) and operand.values.numel() == 1:
+        return operand.values.item()
+    return operand
+
+
+def located(node, error):
+    """The operator, and the line of the source that it came from."""
+    found = LINE.search(str(node).splitlines()[0]) or LINE.search(str(node.sourceRange()))
+    where = f" at {found[1]}:{found[2]}" if found else ""
+    return f"{node.kind()}{where}: {error}"
+
+
+# ---- prim ----
+
+def constant(reader, node):
+    value = node.output().toIValue()
+    if isinstance(value, torch.Tensor):
+        return [Weight(value, "constant")]
+    values = reader.others.get(node.output().debugName())
+    return [reader.program.samples.constant([value, *values]) if values else value]
+
+
+def get_attribute(reader, node):
+    owner, name = reader.value(node.input()), node.s("name")
+    if not isinstance(owner, Module):
+        raise Refusal("an attribute of something that is not a module")
+    path = f"{owner.path}.{name}" if owner.path else name
+    if path in reader.attributes:
+        return [reader.attributes[path]]
+    return [attribute(owner.module.getattr(name), path)]
+
+
+def attribute(value, path):
+    if isinstance(value, torch.Tensor):
+        return Weight(value.detach(), path)
+    if isinstance(value, (torch.ScriptModule, torch._C.ScriptModule)):
+        return Module(getattr(value, "_c", value), path)
+    if isinstance(value, (list, tuple)):
+        return type(value)(attribute(item, f"{path}.{i}") for i, item in enumerate(value))
+    if isinstance(value, torch._C.ScriptObject):
+        raise Refusal(f"the attribute {path}, an object of a class of its own")
+    return value
+
+
+def set_attribute(reader, node):
+    owner, value = [reader.value(given) for given in node.inputs()]
+    if not isinstance(owner, Module):
+        raise Refusal("an attribute of something that is not a module")
+    name = node.s("name")
+    reader.attributes[f"{owner.path}.{name}" if owner.path else name] = value
+    return []
+
+
+def values_in(reader, node):
+    return [reader.value(value) for value in node.inputs()]
+
+
+def unpack(reader, node):
+    values, count = reader.value(node.input()), node.outputsSize()
+    if isinstance(values, Refused):
+        return [values] * count
+    if hasattr(values, "take"):
+        return [values.take(i) for i in range(count)]
+    if len(values) != count:
+        raise Refusal(f"{len(values)} values where {count} are expected")
+    return list(values)
+
+
+def dictionary(reader, node):
+    values = values_in(reader, node)
+    return [dict(zip(values[::2], values[1::2]))]
+
+
+def tuple_index(reader, node):
+    values, index = values_in(reader, node)
+    return [values[index]]
+
+
+def condition(reader, node):
+    """Runs the block that is taken at every size. One that raises where it is not restricts the sizes."""
+    chosen, blocks = reader.value(node.input()), list(node.blocks())
+    if isinstance(chosen, Refused):
+        if not isinstance(chosen.error, Varying) or not any(map(raises, blocks)):
+            raise chosen.error
+        chosen = chosen.error.restrict(reader.program.samples, not raises(blocks[0]))
+    block = blocks[0] if chosen else blocks[1]
+    reader.block(block)
+    return [reader.value(output) for output in block.outputs()]
+
+
+def raises(block):
+    return any(node.kind() == "prim::RaiseException" for node in block.nodes())
+
+
+def loop(reader, node):
+    count, goes_on, *carried = values_in(reader, node)
+    for value in (count, goes_on):
+        if isinstance(value, Refused):
+            raise value.error
+        if isinstance(value, Size):
+            raise Refusal("a loop whose count depends on the size of the input")
+    block = next(node.blocks())
+    index, *names = block.inputs()
+    i = 0
+    while goes_on and i < count:
+        for name, value in zip((index, *names), (i, *carried)):
+            reader.values[name.debugName()] = value
+        reader.block(block)
+        goes_on, *carried = [reader.value(output) for output in block.outputs()]
+        if isinstance(goes_on, Refused):
+            raise goes_on.error
+        i += 1
+    return carried
+
+
+def raised(reader, node):
+    message = next(iter(values_in(reader, node)), "")
+    raise Raised(f"the network's own code raises {message!r:.200}")
+
+
+def known(value):
+    return lambda reader, node: [value]
+
+
+def unary(function):
+    return lambda reader, node: [function(reader.value(node.input()))]
+
+
+def number_of(name):
+    return lambda reader, node: [NUMBERS[name](*map(as_number, values_in(reader, node)))]
+
+
+PRIMS = {
+    "prim::Constant": constant, "prim::GetAttr": get_attribute, "prim::SetAttr": set_attribute,
+    "prim::ListConstruct": lambda reader, node: [list(values_in(reader, node))],
+    "prim::TupleConstruct": lambda reader, node: [tuple(values_in(reader, node))],
+    "prim::DictConstruct": dictionary, "prim::ListUnpack": unpack, "prim::TupleUnpack": unpack,
+    "prim::TupleIndex": tuple_index, "prim::If": condition, "prim::Loop": loop, "prim::RaiseException": raised,
+    "prim::Uninitialized": known(None), "prim::Print": lambda reader, node: [],
+    **{f"prim::{name}": unary(lambda value: value) for name in ("unchecked_cast", "data", "unchecked_unwrap_optional")},
+    "prim::NumToTensor": unary(as_number),
+    **{f"prim::{name}": number_of(name) for name in ("min", "max", "abs")},
+    "prim::device": known(torch.device("cpu")), "prim::dtype": known(6), "prim::layout": known(0),
+    **{f"prim::{name}": known(False) for name in ("is_cuda", "is_quantized", "requires_grad", "is_sparse", "is_mkldnn",
+                                                  "is_meta", "is_mps", "is_vulkan", "is_xla", "is_ort")},
+    "aten::warn": lambda reader, node: [], "aten::is_scripting": known(True),
+    "prim::is_tracing": known(False), "aten::is_tracing": known(False),
+}

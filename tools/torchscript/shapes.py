@@ -1,0 +1,343 @@
+"""What changes a map's axes or takes a part of it; and sums and means over axes."""
+from . import Refusal
+from .layers import entry_of, plain_map, shown, whole
+from .sizes import Size, equal
+from .values import Padded, Pending, View, product
+
+
+def same_map(program, self):
+    return self
+
+
+def copied(program, self):
+    view = whole(program, self)
+    return View.of(entry_of(program, view), view.axes)
+
+
+def contiguous(program, self):
+    """The same memory if its axes are in order."""
+    view = whole(program, self)
+    letters = [letter for axis in range(len(view.axes)) for letter in view.letters(axis)]
+    return view if letters == sorted(letters, key="nchw".index) else copied(program, view)
+
+
+def converted(program, self, dtype=None, other=None, device=None):
+    """To another type of numbers: the model's is float32 in any case."""
+    if isinstance(self, View) and dtype in INTEGERS:
+        raise Refusal("a conversion to integers")
+    return self
+
+
+INTEGERS = (0, 1, 2, 3, 4, 11)  # the numbers of uint8 to int64 and bool in graphs
+
+
+def dropout(program, input, p=0.5, train=False):
+    if train:
+        raise Refusal("a dropout that is active: export the module after .eval()")
+    return input
+
+
+# ---- axes ----
+
+def permute(program, self, dims):
+    view = whole(program, self)
+    axes = [view.axis(dim) for dim in dims]
+    if sorted(axes) != list(range(len(view.axes))):
+        raise Refusal(f"the axes {dims}")
+    return view.seen(tuple(view.axes[axis] for axis in axes))
+
+
+def transpose(program, self, dim0, dim1):
+    view = whole(program, self)
+    order = list(range(len(view.axes)))
+    a, b = view.axis(dim0), view.axis(dim1)
+    order[a], order[b] = order[b], order[a]
+    return permute(program, view, order)
+
+
+def transposed(program, self):
+    return transpose(program, self, 0, 1)
+
+
+def unsqueeze(program, self, dim):
+    view = whole(program, self)
+    rank = len(view.axes) + 1
+    if not -rank <= dim < rank:
+        raise Refusal(f"the axis {dim} of {rank}")
+    return view.seen((*view.axes[:dim % rank], (), *view.axes[dim % rank:]))
+
+
+def squeeze(program, self, dim=None):
+    """Without a dim the batch's axis stays, since that is 1 in the example only."""
+    view = whole(program, self)
+    if dim is None:
+        chosen = [axis for axis in range(len(view.axes)) if view.axes[axis] != ("n",)]
+    else:
+        chosen = [view.axis(index) for index in (dim if isinstance(dim, list) else [dim])]
+    return view.seen(tuple(letters for axis, letters in enumerate(view.axes)
+                           if axis not in chosen or view.letters(axis) or "n" in letters))
+
+
+def flatten(program, self, start_dim=0, end_dim=-1):
+    view = whole(program, self)
+    start, end = view.axis(start_dim), view.axis(end_dim)
+    merged = tuple(letter for letters in view.axes[start:end + 1] for letter in letters)
+    return view.seen((*view.axes[:start], merged, *view.axes[end + 1:]))
+
+
+def view(program, self, size):
+    """Axes that are merged, or split where they were merged."""
+    seen = whole(program, self)
+    letters = [letter for axis in seen.axes for letter in axis]
+    left = [(letter, seen.extent(letter)) for letter in letters if not equal(seen.extent(letter), 1)]
+    ones = [letter for letter in letters if equal(seen.extent(letter), 1)]
+    axes = taken(left, list(size))
+    if axes is None:
+        raise Refusal(f"a view of {shown(seen)} that splits an axis")
+    return seen.seen(with_ones(axes, ones))
+
+
+def taken(left, size):
+    """-> the letters of each axis of that size, or None; -1 takes what the axes after it leave"""
+    if -1 in [n for n in size if not isinstance(n, Size)]:
+        at = next(i for i, n in enumerate(size) if not isinstance(n, Size) and n == -1)
+        before, left = fill(left, size[:at])
+        after, rest = fill(left[::-1], size[:at:-1])
+        if before is None or after is None:
+            return None
+        return [*before, tuple(letter for letter, _ in rest[::-1]), *(axis[::-1] for axis in after[::-1])]
+    axes, rest = fill(left, size)
+    return axes if not rest else None
+
+
+def fill(left, size):
+    """Takes letters until each axis has its size; -> (axes or None, the letters that are left)"""
+    axes, left = [], list(left)
+    for n in size:
+        axis = []
+        while left and not equal(product(extent for _, extent in axis), n):
+            axis.append(left.pop(0))
+        if not equal(product(extent for _, extent in axis), n):
+            return None, left
+        axes.append(tuple(letter for letter, _ in axis))
+    return axes, left
+
+
+def with_ones(axes, ones):
+    """Puts letters of size 1 where N, C, H and W have them, so that messages and squeezes find them."""
+    free = [i for i, axis in enumerate(axes) if not axis]
+    axes = list(axes)
+    for letter in ones:
+        at = "nchw".index(letter)
+        if at in free and len(axes) > at:
+            axes[at] = (letter,)
+            free.remove(at)
+    return tuple(axes)
+
+
+def view_as(program, self, other):
+    return view(program, self, whole(program, other).shape)
+
+
+def expand(program, self, size):
+    """One pixel to a size becomes a resize; what a sum or a product broadcasts by itself stays."""
+    seen = whole(program, self)
+    size = [(), ] * 0 + list(size)
+    seen = seen.seen(((),) * (len(size) - len(seen.axes)) + seen.axes)
+    wanted = [own if not isinstance(n, Size) and n == -1 else n for own, n in zip(seen.shape, size)]
+    if all(equal(own, n) for own, n in zip(seen.shape, wanted)):
+        return seen
+    x = plain_map(program, seen)
+    if len(size) != 4 or not all(equal(n, 1) for n in x.size) or not equal(wanted[1], x.channels):
+        raise Refusal(f"an expansion of the axes {shown(seen)}, expected one pixel to a map")
+    return View.of(program.resize(x, "nearest", tuple(wanted[2:]), None))
+
+
+def expand_as(program, self, other):
+    return expand(program, self, whole(program, other).shape)
+
+
+# ---- parts ----
+
+def part(view, first, end):
+    start = view.part[0] if view.part else 0
+    return View(view.cell, view.axes, (start + first, start + end))
+
+
+def sliced(program, self, dim=0, start=None, end=None, step=1):
+    seen = whole(program, self)
+    axis = seen.axis(dim)
+    extent = seen.shape[axis]
+    whole_axis = (start is None or start == 0) and step == 1 and (
+        end is None or isinstance(end, int) and end >= 1 << 31 or equal(end, extent))
+    if whole_axis:
+        return seen
+    if axis != seen.channel_axis():
+        return cropped(program, seen, axis, start or 0, end, step)
+    if step != 1:
+        raise Refusal(f"channels in steps of {step}")
+    first, last, _ = slice(start, end).indices(extent)
+    if last <= first:
+        raise Refusal(f"the channels {first} to {last}")
+    return part(seen, first, last)
+
+
+def cropped(program, seen, axis, start, end, step):
+    raise Refusal(f"a part of the axis {shown(seen).split(', ')[axis]}, expected channels")
+
+
+def narrow(program, self, dim, start, length):
+    return sliced(program, self, dim, start, start + length)
+
+
+def select(program, self, dim, index):
+    seen = whole(program, self)
+    axis = seen.axis(dim)
+    if equal(seen.shape[axis], 1):
+        return seen.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
+    if axis != seen.channel_axis():
+        raise Refusal(f"an item of the axis {shown(seen).split(', ')[axis]}, expected channels")
+    index = index % seen.channels
+    one = part(seen, index, index + 1)
+    return one.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
+
+
+def split(program, self, split_size, dim=0):
+    seen = whole(program, self)
+    if seen.axis(dim) != seen.channel_axis():
+        raise Refusal(f"a split of the axis {dim}, expected the channels")
+    total = seen.channels
+    sizes = split_size if isinstance(split_size, list) else \
+        [min(split_size, total - first) for first in range(0, total, split_size)]
+    if sum(sizes) != total:
+        raise Refusal(f"parts of {sizes} channels of {total}")
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return [part(seen, first, first + count) for first, count in zip(starts, sizes)]
+
+
+def split_with_sizes(program, self, split_sizes, dim=0):
+    return split(program, self, split_sizes, dim)
+
+
+def chunk(program, self, chunks, dim=0):
+    return split(program, self, -(-whole(program, self).channels // chunks), dim)
+
+
+def unbind(program, self, dim=0):
+    seen = whole(program, self)
+    return [select(program, seen, dim, i) for i in range(int_of(seen.shape[seen.axis(dim)]))]
+
+
+def int_of(n):
+    if isinstance(n, Size):
+        raise Refusal("as many values as the size of the input")
+    return n
+
+
+def pad(program, self, pad, mode="constant", value=0):
+    if mode != "constant":
+        raise Refusal(f"a border in the mode {mode!r}, expected constant")
+    return constant_pad_nd(program, self, pad, value or 0)
+
+
+def constant_pad_nd(program, self, pad, value=0):
+    if len(pad) % 2 or any(not isinstance(n, Size) and n != 0 for n in pad[4:]):
+        raise Refusal(f"a border of {pad}, expected one of height and width")
+    left, right, top, bottom = [*pad, 0, 0, 0, 0][:4]
+    if all(not isinstance(n, Size) and n == 0 for n in (left, right, top, bottom)):
+        return copied(program, self)
+    view = whole(program, self)
+    plain_map(program, view)
+    return Padded(view, (top, left, bottom, right), value)
+
+
+# ---- sums and means over axes ----
+
+def reduced(view, dim, keepdim):
+    """-> (the letters that are gone, the axes that are left)"""
+    given = list(range(len(view.axes))) if dim is None or dim == [] else dim if isinstance(dim, list) else [dim]
+    chosen = {view.axis(index) for index in given}
+    gone = {letter for axis in chosen for letter in view.letters(axis)}
+    axes = tuple((letters if axis not in chosen else view.axes[axis]) for axis, letters in enumerate(view.axes)
+                 if keepdim or axis not in chosen)
+    return gone, axes
+
+
+def mean(program, self, dim=None, keepdim=False, dtype=None):
+    view = whole(program, self)
+    gone, axes = reduced(view, dim, keepdim)
+    x = entry_of(program, view)
+    if not gone <= {"c", "h", "w"}:
+        raise Refusal("a mean over the batch")
+    if gone & {"h", "w"}:
+        bins = [1 if letter in gone else None for letter in "hw"]
+        if None in bins and not equal(x.size[bins.index(None)], 1):
+            raise Refusal("a mean over one of height and width")
+        x = program.layer("adaptive_avg_pool", x, (1, 1), bins=1)
+    if "c" in gone:
+        of, x = x, program.layer("channel_mean", x, channels=1)
+        x.facts["mean of"] = of
+        if "square" in of.facts:
+            x.facts["variance"] = of.facts["square"]
+    return View.of(x, axes)
+
+
+def total(program, self, dim=None, keepdim=False, dtype=None):
+    view = whole(program, self)
+    gone, axes = reduced(view, dim, keepdim)
+    if gone == {"c"}:
+        return View.of(program.layer("channel_sum", entry_of(program, view), channels=1), axes)
+    if not gone:
+        return View.of(entry_of(program, view), axes)
+    if gone == {"h", "w"}:
+        return Pending("sum", view, axes=axes)
+    raise Refusal(f"a sum over {', '.join(sorted(gone)).upper()}, expected the channels")
+
+
+def variance(program, self, dim=None, unbiased=True, keepdim=False, correction=None):
+    view = whole(program, self)
+    gone, axes = reduced(view, dim, keepdim)
+    if gone != {"c"} or (correction != 0 if correction is not None else unbiased):
+        raise Refusal("a variance, expected one over the channels with unbiased=False")
+    x = entry_of(program, view)
+    deviation = program.join("add", [x, program.affine(program.layer("channel_mean", x, channels=1), -1)])
+    result = program.layer("channel_mean", program.join("mul", [deviation, deviation]), channels=1)
+    result.facts["variance"] = x
+    return View.of(result, axes)
+
+
+# ---- what is asked of a map ----
+
+def size(program, self, dim=None):
+    if isinstance(self, Padded):
+        self = whole(program, self)
+    shape = (self.value if isinstance(self, Pending) else self).shape
+    return shape if dim is None else shape[whole(program, self).axis(dim)]
+
+
+def rank(program, self):
+    return len(whole(program, self).axes)
+
+
+def length(program, self):
+    return whole(program, self).shape[0]
+
+
+def count(program, self):
+    return product(whole(program, self).shape)
+
+
+SHAPES = {
+    **{name: lambda program, self, **_: self for name in (
+        "detach", "alias", "lift_fresh", "lift", "cpu", "float", "double", "half", "type_as")},
+    "clone": copied, "contiguous": contiguous, "to": converted, "_to_copy": converted,
+    "dropout": dropout, "feature_dropout": dropout, "alpha_dropout": dropout, "feature_alpha_dropout": dropout,
+    "permute": permute, "transpose": transpose, "swapaxes": transpose, "t": transposed, "unsqueeze": unsqueeze,
+    "squeeze": squeeze, "flatten": flatten, "view": view, "reshape": lambda program, self, shape: view(program, self, shape),
+    "view_as": view_as, "reshape_as": view_as, "expand": lambda program, self, size, implicit=False: expand(
+        program, self, size), "expand_as": expand_as,
+    "slice": sliced, "narrow": narrow, "select": select, "split": split, "split_with_sizes": split_with_sizes,
+    "chunk": chunk, "unbind": unbind, "tensor_split": chunk, "pad": pad, "constant_pad_nd": constant_pad_nd,
+    "mean": mean, "sum": total, "var": variance, "size": size, "dim": rank, "len": length, "numel": count,
+    "is_floating_point": lambda program, self: True,
+}

@@ -1,0 +1,127 @@
+"""Numbers that follow from the size of the input, such as (H - 1) // 8 + 1.
+
+Such a number is known by its values at a few hundred sizes of the input. Arithmetic is that of arrays, whatever
+operators the code uses, and two numbers are equal if they are at all of these sizes.
+"""
+import math
+
+import numpy as np
+
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class DependsOnSize(Exception):
+    """A condition holds at some sizes only; holds: where, as far as it is known."""
+
+    def __init__(self, holds, known):
+        super().__init__("a condition that depends on the size of the input")
+        self.holds, self.known = holds, known
+
+
+def sampled():
+    """-> [2, K]: heights and widths: 64 in a row, and multiples of each step, with and without 1 more"""
+    rows = [(257 + i, 257 + 37 * i % 64) for i in range(64)]
+    for step in STEPS[1:]:
+        for extra in (0, 1):
+            rows += [(step * (3 * i + 192 // step) + extra, step * (5 * i % 16 + 256 // step) + extra)
+                     for i in range(10)]
+    return np.array(rows, np.float64).T
+
+
+class Samples:
+    """The sizes of the input, and at which of them the network's own code would work.
+
+    traced: the sizes of traces that constants may be compared at; they come last.
+    """
+
+    def __init__(self, traced=()):
+        free = sampled()
+        self.free = free.shape[1]
+        self.sides = np.hstack([free, np.array(traced, np.float64).reshape(-1, 2).T])
+        self.works = np.ones(self.sides.shape[1], bool)
+
+    def of_input(self, index):
+        """-> the Sizes H and W of an input; those of several inputs are independent of each other"""
+        free = np.roll(self.sides[:, :self.free], 7 * index, axis=1)
+        return [Size(np.concatenate([free[i], self.sides[i, self.free:]]), self, frozenset({index})) for i in (0, 1)]
+
+    def constant(self, values):
+        """-> a number that is only known at the traced sizes; one number if it is the same at all"""
+        if len(set(values)) == 1:
+            return values[0]
+        return Size(np.concatenate([np.full(self.free, np.nan), np.array(values, np.float64)]), self, frozenset())
+
+    def exclude(self, works):
+        """Sizes at which the code itself fails; -> whether any are left"""
+        left = self.works & works
+        if left.any():
+            self.works = left
+        return left.any()
+
+    def multiple(self):
+        """-> (step, extra) if the code works at such sizes only, or None"""
+        for step in STEPS:
+            for extra in (0, 1):
+                fits = (self.sides[:, :self.free] % step == extra % step).all(axis=0)
+                if fits.any() and self.works[:self.free][fits].all():
+                    return None if step == 1 else (step, extra)
+        return None
+
+
+class Size:
+    def __init__(self, values, samples, inputs):
+        self.values, self.samples, self.inputs = values, samples, inputs
+
+    def apply(self, function, *others):
+        """function of arrays -> a Size, or a number if it is the same everywhere"""
+        with np.errstate(all="ignore"):
+            values = function(self.values, *(values_of(other) for other in others))
+        inputs = self.inputs.union(*(other.inputs for other in others if isinstance(other, Size)))
+        return collapsed(np.asarray(values, np.float64), self.samples, inputs)
+
+    def known(self, other):
+        return self.samples.works & ~np.isnan(self.values + values_of(other))
+
+    def compare(self, function, other):
+        """-> whether it holds; raises DependsOnSize if it does at some sizes only"""
+        known = self.known(other)
+        holds = function(self.values, values_of(other))
+        if not known.any() or holds[known].all() != holds[known].any():
+            raise DependsOnSize(holds, known)
+        return bool(holds[known].all())
+
+    def __hash__(self):
+        return id(self)
+
+
+def values_of(number):
+    return number.values if isinstance(number, Size) else number
+
+
+def collapsed(values, samples, inputs):
+    first = values[0]
+    if not math.isnan(first) and (values == first).all():
+        return int(first) if first == int(first) else float(first)
+    return Size(values, samples, inputs)
+
+
+def equal(a, b):
+    """Whether two numbers are equal at every size at which the code works."""
+    if not isinstance(a, Size) and not isinstance(b, Size):
+        return a == b
+    a, b = (a, b) if isinstance(a, Size) else (b, a)
+    known = a.known(b)
+    return bool(known.sum() > 1 and (a.values == values_of(b))[known].all())
+
+
+def inputs_of(number):
+    return number.inputs if isinstance(number, Size) else frozenset()
+
+
+def text(number):
+    """For messages."""
+    if not isinstance(number, Size):
+        return str(number)
+    known = np.flatnonzero(number.samples.works & ~np.isnan(number.values))
+    return f"{number.values[known[0]]:g} for x of {number.samples.sides[0][known[0]]:g} x " \
+           f"{number.samples.sides[1][known[0]]:g}" if known.size else "an unknown number"

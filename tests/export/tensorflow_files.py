@@ -131,18 +131,19 @@ def bubbliiiing(channels, classes, first=0):
     return pyramid
 
 
-def write_h5(path, layers, is_whole_model=False):
-    """Writes what Keras's save_weights does or, below model_weights and with the optimizer's, what save does."""
+def write_h5(path, layers, is_whole_model=False, scope=None):
+    """Writes what Keras's save_weights does or, below model_weights and with the optimizer's, what save does.
+    scope: of the model, which names of weights may begin with"""
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if is_whole_model else file
         root.attrs["layer_names"] = [name.encode() for name in ["input_1", *layers]]
         root.attrs["backend"], root.attrs["keras_version"] = b"tensorflow", b"2.2.4-tf"
         root.create_group("input_1").attrs["weight_names"] = []
         for name, parameters in layers.items():
-            group = root.create_group(name)
-            group.attrs["weight_names"] = [f"{name}/{leaf}:0".encode() for leaf in parameters]
+            group, at = root.create_group(name), f"{scope}/{name}" if scope else name
+            group.attrs["weight_names"] = [f"{at}/{leaf}:0".encode() for leaf in parameters]
             for leaf, value in parameters.items():
-                group.create_dataset(f"{name}/{leaf}:0", data=value)
+                group.create_dataset(f"{at}/{leaf}:0", data=value)
         if is_whole_model:
             file.create_dataset("optimizer_weights/Adam/iterations:0", data=np.int64(7))
 
@@ -162,20 +163,27 @@ def half_pixel(x, size):
 
 
 def class_of(parameters):
-    return "BatchNormalization" if "gamma" in parameters else "Conv2D"
+    return ("BatchNormalization" if "moving_mean" in parameters else "DepthwiseConv2D" if "depthwise_kernel" in parameters
+            else "Conv2D")
 
 
-def write_keras3(path, layers):
-    """As Keras 3 writes .weights.h5: layers by their classes and numbers, variables by their numbers."""
-    numbers = {"BatchNormalization": 0, "Conv2D": 0}
+def write_keras3(path, layers, has_names=False, is_bfloat16=False):
+    """As Keras 3 writes .weights.h5: layers by their classes and numbers, variables by their numbers. has_names: with
+    the layers' names as attributes, as later versions do."""
+    numbers = {"BatchNormalization": 0, "Conv2D": 0, "DepthwiseConv2D": 0}
     with h5py.File(path, "w") as file:
-        for parameters in layers.values():
+        for own, parameters in layers.items():
             kind = class_of(parameters)
-            name = {"BatchNormalization": "batch_normalization", "Conv2D": "conv2d"}[kind]
+            name = {"BatchNormalization": "batch_normalization", "Conv2D": "conv2d"}.get(kind, "depthwise_conv2d")
             suffix = f"_{numbers[kind]}" if numbers[kind] else ""
             numbers[kind] += 1
+            group = file.create_group(f"layers/{name}{suffix}/vars")
+            if has_names:
+                group.attrs["name"] = own
             for i, value in enumerate(parameters.values()):
-                file.create_dataset(f"layers/{name}{suffix}/vars/{i}", data=value)
+                if is_bfloat16:
+                    value = (value.view("<u4") >> 16).astype("<u2").view("V2")
+                group.create_dataset(str(i), data=value).attrs.update({"dtype": "bfloat16"} if is_bfloat16 else {})
         file.create_dataset("optimizer/vars/0", data=np.int64(7))
 
 

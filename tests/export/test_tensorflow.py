@@ -66,10 +66,12 @@ class TensorFlowKinds(ExportTest):
                 self.assertEqual(self.config()["branch"][1], {"batch_norm": {"eps": 1e-3}})
 
     def test_segmentation_models(self):
-        """Written by Keras 2, alone and as a whole model, and by Keras 3 with the layers' names."""
+        """Written by Keras 2, alone and as a whole model, and by Keras 3 with the layers' names, in config.json
+        or beside the variables."""
         pyramid = tf.segmentation_models(12, classes=5)
         for name, write in (("c.h5", tf.write_h5), ("d.h5", lambda *of: tf.write_h5(*of, is_whole_model=True)),
-                            ("c.keras", tf.write_keras)):
+                            ("e.h5", lambda *of: tf.write_h5(*of, scope="functional_1/psp")), ("c.keras", tf.write_keras),
+                            ("c.weights.h5", lambda *of: tf.write_keras3(*of, has_names=True))):
             with self.subTest(name=name):
                 write(self.folder / name, pyramid.layers)
                 printed = self.assert_computes(
@@ -102,6 +104,16 @@ class TensorFlowKinds(ExportTest):
                                                                        for part in ("--map", line)))
                 listed = self.export(self.folder / name, "--list")
                 self.assertIn("layers/conv2d_1/vars/0 [1, 1, 12, 3]\n", listed)
+
+    def test_keras3_s_bfloat16(self):
+        """Halves of float32 under a type that HDF5 does not have."""
+        pyramid = tf.segmentation_models(12, classes=5)
+        tf.write_keras3(self.folder / "c.weights.h5", pyramid.layers, has_names=True, is_bfloat16=True)
+        for parameters in pyramid.layers.values():
+            for value in parameters.values():
+                value.view("<u4")[...] &= 0xFFFF0000
+        self.assert_computes(self.folder / "c.weights.h5", pyramid, random_features(1, 12, 24, 18),
+                             [tf.same(size) for size in (1, 2, 3, 6)], tf.half_pixel)
 
     def test_a_bias_of_a_layer_without_names(self):
         pyramid = tf.bubbliiiing(12, classes=21)

@@ -1,7 +1,7 @@
 """Keras's files: .h5 as Keras 2 writes it, .weights.h5 and .keras as Keras 3 does.
 
 Keras 3 calls a layer's tensors layers/conv2d_1/vars/0: the class, how many of it came before, and
-which of its variables. The layers' own names are in the .keras file's config.json.
+which of its variables. The layers' own names are attributes of these folders, or in the .keras file's config.json.
 """
 import collections
 import io
@@ -91,10 +91,15 @@ def read_datasets(path, file, budget, layers):
 
 
 def legacy_names(arrays):
-    """{key: name in the file}: a layer's folder holds its tensors by their own, whole names."""
+    """{key: name in the file}: a layer's folder holds its tensors, mostly below its name once more, but also below
+    that of the model or the scope in which it was made: bn1/resnet/bn1/gamma. A model in a model is one folder."""
+    parents = collections.defaultdict(set)
+    for name in arrays:
+        parents[name.partition("/")[0]].add(name.rpartition("/")[0])
     names = {}
     for name in arrays:
-        key = name.partition("/")[2] or name
+        folder, _, rest = name.partition("/")
+        key = f"{folder}/{name.rpartition('/')[2]}" if rest and len(parents[folder]) == 1 else rest or name
         names[name if key in names else key] = name
     return names
 
@@ -106,32 +111,50 @@ def variable_names(arrays, layers):
     for name in arrays:
         if found := VARIABLE.fullmatch(name):
             variables[found[1]][int(found[2])] = name
-    names = {name: name for name in arrays}
+    names, called = {name: name for name in arrays}, own_names(arrays, variables, layers)
     for stem, numbered in variables.items():
-        container, _, layer = stem.rpartition("/")
-        is_outer = container in ("layers", "_layer_checkpoint_dependencies")
-        own = layers.get(layer) if is_outer else None
-        shapes = [arrays[numbered[i]].shape for i in sorted(numbered)]
-        leaves = NORM if len(shapes) == 4 and len(set(shapes)) == 1 and len(shapes[0]) == 1 else (
-            CONV if len(shapes) <= 2 and len(shapes[0]) in (2, 4) else ())
-        for i, leaf in enumerate(leaves):
+        for i, leaf in enumerate(leaves_of([arrays[numbered[i]].shape for i in sorted(numbered)])):
             if i in numbered:
                 del names[numbered[i]]
-                names[f"{own or stem}/{leaf}"] = numbered[i]
+                names[f"{called.get(stem, stem)}/{leaf}"] = numbered[i]
     return names
+
+
+def own_names(arrays, variables, layers):
+    """{"layers/conv2d": "conv0"}: what the layers of these folders are called, by the file or by config.json"""
+    called = {}
+    for stem, numbered in variables.items():
+        container, _, layer = stem.rpartition("/")
+        name = arrays[next(iter(numbered.values()))].parent.attrs.get("name")  # since Keras 3.8
+        name = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        if not isinstance(name, str) and container in ("layers", "_layer_checkpoint_dependencies"):
+            name = layers.get(layer)
+        if name:
+            called[stem] = name
+    counts = collections.Counter(called.values())
+    return {stem: name for stem, name in called.items() if counts[name] == 1}
+
+
+def leaves_of(shapes):
+    """What the variables of these shapes are, () if they do not tell; a norm of three has no gamma."""
+    if len(shapes) in (3, 4) and len(set(shapes)) == 1 and len(shapes[0]) == 1:
+        return NORM[4 - len(shapes):]
+    return CONV if len(shapes) <= 2 and len(shapes[0]) in (2, 4) else ()
 
 
 def hdf5_tensor(key, name, dataset, budget, is_keras):
     shape, dtype = dataset.shape or (), dataset.dtype
 
     def read_values():
-        if dtype.kind not in "biuf":
+        is_bfloat16 = dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16"
+        if dtype.kind not in "biuf" and not is_bfloat16:
             raise ExportError(f"has the type {dtype}, expected real numbers")
         if dataset.external or dataset.is_virtual:
             raise ExportError("is in another file, which is not read")
         chunk = math.prod(dataset.chunks or ()) * dtype.itemsize
         budget.take(max(math.prod(shape) * dtype.itemsize, chunk))
-        return dataset[()]
+        values = dataset[()]
+        return (values.view("<u2").astype("<u4") << 16).view("<f4") if is_bfloat16 else values
 
     is_keras = is_keras or VARIABLE.fullmatch(name)
     shown = name if name.startswith(key.rpartition("/")[0] + "/vars/") else key

@@ -9,7 +9,7 @@ from . import ExportError
 from .sizes import printable
 
 # TensorFlow's and Keras's parameters, including caffe-tensorflow's
-LEAVES = {"kernel": "weight", "weights": "weight", "gamma": "weight", "scale": "weight",
+LEAVES = {"kernel": "weight", "depthwise_kernel": "weight", "weights": "weight", "gamma": "weight", "scale": "weight",
           "alpha": "weight", "bias": "bias", "biases": "bias", "beta": "bias", "offset": "bias",
           "moving_mean": "running_mean", "mean": "running_mean",
           "moving_variance": "running_var", "variance": "running_var"}

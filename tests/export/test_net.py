@@ -17,7 +17,7 @@ def test_options_come_from_shapes():
     net = Net({"m.a.weight": Shaped((8, 3, 3, 3)), "m.a.bias": Shaped((8,)), **norm("m.b", 8),
                "m.c.weight": Shaped((8, 1, 3, 3)), "m.d.weight": Shaped((1, 1, 8, 4), "HWIO"),
                "m.e.weight": Shaped((5, 4)), "m.b.num_batches_tracked": Shaped(())}, "m.")
-    x = net.relu(net.conv_norm(net.input(3), "a", "b", stride=2))
+    x = net.relu(net.conv_norm(net.input(3), "a", "b", bias=True, stride=2))
     y = net.conv(net.conv(net.conv(x, "c", dilation=2), "d"), "e")
     net.output(size="input", upsample="half_pixel")
     assert net.config() == {
@@ -97,3 +97,11 @@ def test_a_tensor_that_does_not_fit_is_named(shape, write, sentence):
     with pytest.raises(Unfit) as refused:
         write(net, net.input(6))
     assert sentence in str(refused.value)
+
+
+def test_the_image_has_the_channels_of_the_first_convolution():
+    net = Net({"m.a.weight": Shaped((8, 4, 3, 3)), "m.b.weight": Shaped((8,))}, "m.")
+    net.conv(net.image("a"), "a")
+    assert net.config()["input"] == {"channels": 4}
+    with pytest.raises(Unfit, match="has m.b.weight of shape .8., expected a convolution's"):
+        net.image("b")

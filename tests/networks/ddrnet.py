@@ -25,7 +25,7 @@ def write(name, base=32, spp=128, head=64, classes=19):
     fine = bottleneck(net, net.relu(fine), "layer5_.0", 2 * base, 2 * base)
     x = dappm(net, bottleneck(net, net.relu(x), "layer5.0", 8 * base, 8 * base, 2), "spp", spp, 4 * base)
     segment_head(net, net.add(net.stretch(x, fine, "half_pixel"), fine), "final_layer", head, classes)
-    return net.model(output={"size": "input", "upsample": "half_pixel"})
+    return net.model(output={"size": "input", "upsample": "align_corners"})
 
 
 def stem(net, x, base):
@@ -217,4 +217,4 @@ class DDRNet(nn.Module):
         fine = fine + stretch(self.compression4(F.relu(four)), fine)
         fine = self.layer5_(F.relu(fine))
         x = stretch(self.spp(self.layer5(F.relu(x))), fine)
-        return stretch(self.final_layer(x + fine), image)
+        return F.interpolate(self.final_layer(x + fine), image.shape[2:], mode="bilinear", align_corners=True)

@@ -29,7 +29,7 @@ def write(name, base=32, spp=96, head=128, classes=19):
     x = bottleneck(net, x, "layer5.1", 16 * base, 8 * base)
     i = net.stretch(pappm(net, x, "spp", spp, 4 * base), p, "half_pixel")
     segment_head(net, light_bag(net, p, i, d, "dfm", 4 * base), "final_layer", head, classes)
-    return net.model(output={"size": "input", "upsample": "half_pixel"})
+    return net.model(output={"size": "input", "upsample": "align_corners"})
 
 
 def difference(net, x, like, at, channels):
@@ -134,4 +134,4 @@ class PIDNet(nn.Module):
         d = d + stretch(self.diff4(x), d)
         p, d = self.layer5_(F.relu(p)), self.layer5_d(F.relu(d))
         i = stretch(self.spp(self.layer5(x)), p)
-        return stretch(self.final_layer(self.dfm(p, i, d)), image)
+        return F.interpolate(self.final_layer(self.dfm(p, i, d)), image.shape[2:], mode="bilinear", align_corners=True)

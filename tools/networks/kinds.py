@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from checkpoints import ExportError
 from checkpoints.recognize import TRAINING
 
-from . import Unfit, pspnet
+from . import Unfit, csail, ddrnet, fast_scnn, mmseg, pidnet, pspnet, upernet
 from .net import Net
 
 # parts of a training program's module that lie beside its network: losses, and the numbers that images are
 # normalized with
-BESIDE = ("criterion", "loss", "loss_fn", "mean", "std", "pixel_mean", "pixel_std")
+BESIDE = ("criterion", "loss", "loss_fn", "sem_loss", "mean", "std", "pixel_mean", "pixel_std")
 PREFIXES_MAX = 20
 
 
@@ -45,6 +45,10 @@ class Candidate:
 NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.28, 103.53 and divided by 58.395, "
               "57.12, 57.375")
 
+MMSEG = f"for a configuration that says align_corners=True, --upsample align_corners; {NORMALIZED}"
+MAPS = ("its inputs are the backbone's maps, as the backbone gives them to the head: c2, the finest, to c5; y has 4 "
+        "times the size of c2, for images whose sides are multiples of 4")
+
 KINDS = (
     Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.features.0.1.weight", "layer0.0.weight", "cls.4.weight"),
          pspnet.semseg, note=NORMALIZED),
@@ -53,6 +57,33 @@ KINDS = (
     Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.0.stages.0.1.weight",),
          pspnet.bubbliiiing, note="it was trained with RGB images from 0 to 1"),
     Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), pspnet.smp,
+         note=NORMALIZED),
+    Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
+                                                 "backbone.layer1.0.conv1.weight"), mmseg.pspnet, note=MMSEG),
+    Kind("mmseg-uper", "mmsegmentation: UPerNet", ("decode_head.fpn_bottleneck.conv.weight",
+                                                   "backbone.layer1.0.conv1.weight"), mmseg.uper, note=MMSEG),
+    Kind("mmseg-uper-convnext", "mmsegmentation: UPerNet over ConvNeXt",
+         ("decode_head.fpn_bottleneck.conv.weight", "backbone.downsample_layers.0.0.weight"), mmseg.uper_convnext,
+         note=MMSEG),
+    Kind("mmseg-uper-head", "mmsegmentation: UPerHead, with the backbone's maps as inputs",
+         ("decode_head.fpn_bottleneck.conv.weight", "decode_head.conv_seg.weight"), upernet.mmseg_head, note=MAPS),
+    Kind("mmseg-fast-scnn", "mmsegmentation: Fast-SCNN", ("backbone.global_feature_extractor.out.conv.weight",),
+         fast_scnn.mmseg, note=MMSEG),
+    Kind("huggingface-uper-convnext", "transformers: UperNet over ConvNeXt",
+         ("decode_head.fpn_bottleneck.conv.weight", "backbone.embeddings.patch_embeddings.weight"),
+         upernet.transformers_convnext, note=NORMALIZED),
+    Kind("huggingface-uper-head", "transformers: UperNetHead, with the backbone's maps as inputs",
+         ("decode_head.fpn_bottleneck.conv.weight", "decode_head.classifier.weight"), upernet.transformers_head,
+         note=MAPS),
+    Kind("fast-scnn", "Tramac/Fast-SCNN-pytorch", ("learning_to_downsample.conv.conv.0.weight",), fast_scnn.tramac,
+         note=NORMALIZED),
+    Kind("csail-ppm", "CSAILVision/semantic-segmentation-pytorch: encoder and PPM decoder",
+         ("ppm.0.1.weight", "conv_last.4.weight"), csail.ppm, note=NORMALIZED),
+    Kind("csail-uper", "CSAILVision/semantic-segmentation-pytorch: encoder and UPerNet decoder",
+         ("ppm_last_conv.0.weight", "fpn_in.0.0.weight"), csail.uper, note=NORMALIZED),
+    Kind("ddrnet", "ydhongHIT/DDRNet: DDRNet-23-slim, -23, -39", ("spp.process1.2.weight", "down4.0.weight"),
+         ddrnet.write, note=NORMALIZED),
+    Kind("pidnet", "XuJiacong/PIDNet: PIDNet-S, -M, -L", ("spp.scale0.2.weight", "pag3.f_x.0.weight"), pidnet.write,
          note=NORMALIZED),
 )
 
@@ -91,9 +122,11 @@ def is_beside(name):
 
 
 def recognize(checkpoint, given, kind_name=None, prefix=None):
-    """-> (the one Candidate that claims the checkpoint or None, the one that is nearest to it or None)"""
+    """-> (the one Candidate that claims the checkpoint or None, the one that is nearest to it or None); a head alone
+    does not where the network with its backbone does"""
     found = list(candidates(checkpoint, given, kind_name, prefix))
-    fit = [candidate for candidate in found if not candidate.problem]
+    whole = [candidate for candidate in found if not candidate.problem]
+    fit = [c for c in whole if not any(c.net.used < other.net.used for other in whole)]
     if len(fit) > 1:
         raise ExportError(f"{checkpoint.path}: is more than one network: "
                           + "; ".join(candidate.describe() for candidate in fit)

@@ -76,6 +76,17 @@ class Net:
     def shape(self, name):
         return tuple(self.tensor(name).shape)
 
+    def oriented(self, key):
+        """-> (axes, (out, in, height, width)) of a convolution's kernel, as oriented() has them"""
+        tensor = self.tensor(f"{key}.weight")
+        axes, shape = oriented(tuple(tensor.shape), getattr(tensor, "layout", None))
+        if not shape:
+            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, expected a convolution's")
+        return axes, shape
+
+    def conv_shape(self, key):
+        return self.oriented(key)[1]
+
     def count(self, pattern):
         """How many of these there are: "layer1.{i}.conv1.weight" for i from 0."""
         i = 0
@@ -117,6 +128,10 @@ class Net:
             self.last = x
         return x
 
+    def image(self, key):
+        """The one input, of as many channels as the convolution `key` reads."""
+        return self.input(self.conv_shape(key)[1])
+
     def name(self, x, name=None):
         """-> the name of the entry, which is given one where it has none"""
         if "name" not in x.entry:
@@ -148,18 +163,15 @@ class Net:
     def conv(self, x, key, stride=1, padding=None, dilation=1, groups=None, bias=None):
         """padding: None keeps the size at stride 1. groups: a number, "any" for as many as the kernel's shape says;
         None for 1, or for depthwise where the kernel is. bias: whether there has to be one; None as found."""
-        tensor = self.tensor(f"{key}.weight")
-        axes, shape = oriented(tuple(tensor.shape), getattr(tensor, "layout", None))
-        if not shape:
-            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, expected a convolution's")
-        out, each, *kernel = shape
+        axes, shape = self.oriented(key)
+        out, each, *_ = shape
         if groups is None:
             groups = x.channels if each == 1 and out % x.channels == 0 else 1
         elif groups == "any":
             groups = max(1, x.channels // each)
         if each * groups != x.channels or out % groups:
-            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, which does not fit a map of "
-                        f"{x.channels} channels")
+            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(self.shape(f'{key}.weight'))}, which does not "
+                        f"fit a map of {x.channels} channels")
         return self.kernel(x, key, f"{key}.weight", shape, axes, stride, padding, dilation, groups, bias)
 
     def depthwise(self, x, key, **options):
@@ -208,8 +220,8 @@ class Net:
         options.update({option: value for option, (value, default) in chosen.items() if value != default})
         return self.layer(kind, x, **options, weights=key)
 
-    def conv_norm(self, x, conv, norm, eps=1e-5, **options):
-        return self.norm(self.conv(x, conv, **options), norm, eps=eps)
+    def conv_norm(self, x, conv, norm, eps=1e-5, bias=False, **options):
+        return self.norm(self.conv(x, conv, bias=bias, **options), norm, eps=eps)
 
     def prelu(self, x, key):
         """One slope for all channels, or one each."""
@@ -270,18 +282,25 @@ class Net:
         self.note("stride", stride)
         return stride
 
-    def pyramid(self, x, bins, branch, count=None, upsample="align_corners", concat="input_first", **options):
-        """branch(x, i) -> what branch i computes of the pooled map; count: of the branches that there are, by default
-        as many as bins; options: further keys of the pyramid"""
+    def pools(self, bins, count=None):
+        """-> ("bins" or "windows", where the branches of a pyramid pool); count: of the branches that there are, by
+        default as many as bins"""
         what = "windows" if self.given.windows else "bins"
         bins = list(self.given.windows or self.given.bins or bins)
         if len(bins) != (count or len(bins)):
             raise Unfit(f"has {count} branches and {len(bins)} {what} ({', '.join(map(str, bins))}): --{what} sets "
                         "where the branches pool")
+        self.note(what, tuple(bins))
+        return what, bins
+
+    def pyramid(self, x, bins, branch, count=None, upsample="align_corners", concat="input_first", **options):
+        """branch(x, i) -> what branch i computes of the pooled map; count: as pools() has it; options: further keys of
+        the pyramid"""
+        what, bins = self.pools(bins, count)
         stacks, widths = zip(*(self.stack(x, branch, i) for i in range(len(bins))))
         common, concat = numbered(stacks), self.given.concat or concat
         options.update({"pool": self.given.pool} if self.given.pool else {})
-        for key, value in ((what, tuple(bins)), ("pool", options.get("pool", "adaptive")), ("concat", concat)):
+        for key, value in (("pool", options.get("pool", "adaptive")), ("concat", concat)):
             self.note(key, value)
         channels = x.channels if options.get("sum") else sum(widths) + (x.channels if concat != "branches" else 0)
         return self.read("pyramid", x, channels, {

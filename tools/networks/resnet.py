@@ -20,30 +20,40 @@ def pooled(net, x):
     return net.layer("max_pool", x, window=3, stride=2, padding=1)
 
 
-def block(net, x, at, stride, dilation):
+def block(net, x, at, stride, dilation, second):
     """A bottleneck's 3x3 has the stride, and the first one of a basic block."""
-    spread = {"dilation": dilation}
     if net.has(f"{at}.conv3.weight"):
         y = net.relu(net.conv_norm(x, f"{at}.conv1", f"{at}.bn1"))
-        y = net.relu(net.conv_norm(y, f"{at}.conv2", f"{at}.bn2", stride=stride, groups="any", **spread))
-        y = net.conv_norm(y, f"{at}.conv3", f"{at}.bn3")
+        y = net.conv_norm(y, f"{at}.conv2", f"{at}.bn2", stride=stride, dilation=dilation, groups="any")
+        y = net.conv_norm(net.relu(y), f"{at}.conv3", f"{at}.bn3")
     else:
-        y = net.relu(net.conv_norm(x, f"{at}.conv1", f"{at}.bn1", stride=stride, **spread))
-        y = net.conv_norm(y, f"{at}.conv2", f"{at}.bn2", **spread)
-    if net.has(f"{at}.downsample.0.weight"):
-        x = net.conv_norm(x, f"{at}.downsample.0", f"{at}.downsample.1", stride=stride)
-    return net.relu(net.add(y, x))
+        y = net.relu(net.conv_norm(x, f"{at}.conv1", f"{at}.bn1", stride=stride, dilation=dilation))
+        y = net.conv_norm(y, f"{at}.conv2", f"{at}.bn2", dilation=second)
+    return net.relu(net.add(y, shortcut(net, x, f"{at}.downsample", stride)))
 
 
-def stage(net, x, at, stride=1, first=1, others=1):
-    """first, others: the dilation of the first block, and of the others"""
+def shortcut(net, x, at, stride):
+    """A ResNet-D has a pool at .0, in the place of the convolution's stride."""
+    if net.has(f"{at}.0.weight"):
+        return net.conv_norm(x, f"{at}.0", f"{at}.1", stride=stride)
+    if not net.has(f"{at}.1.weight"):
+        return x
+    if stride != 1:
+        x = net.layer("avg_pool", x, window=stride, ceil=True, count_padding=False)
+    return net.conv_norm(x, f"{at}.1", f"{at}.2")
+
+
+def stage(net, x, at, stride=1, first=1, others=1, second=None):
+    """first, others: the dilation of the first block, and of the others; second: of the second 3x3 of basic blocks,
+    None if it is that of the first"""
     for i in range(net.count(f"{at}.{{i}}.conv1.weight")):
-        x = block(net, x, f"{at}.{i}", 1 if i else stride, others if i else first)
+        dilation = others if i else first
+        x = block(net, x, f"{at}.{i}", 1 if i else stride, dilation, second or dilation)
     return x
 
 
 def stages(net, x, dilations, at=""):
-    """-> the maps of the four stages; dilations: (stride, first, others) of each"""
+    """-> the maps of the four stages; dilations: (stride, first, others, second) of each"""
     maps = []
     for i, options in enumerate(dilations, 1):
         maps.append(x := stage(net, x, f"{at}layer{i}", *options))

@@ -31,7 +31,7 @@ def test_options_come_from_shapes():
         "output": {"size": "input", "upsample": "half_pixel"}}
     assert y.channels == 5 and net.unused() == ["m.b.num_batches_tracked"]
     assert net.sources["d.weight"] == ("m.d.weight", (4, 8, 1, 1), (3, 2, 0, 1))
-    assert net.assumed == {"eps": [1e-5], "backbone": ["relu"], "stretch": ["half_pixel"]}
+    assert net.assumed == {"eps": [1e-5], "backbone": ["relu"], "upsample": ["half_pixel"]}
 
 
 def test_branches_of_a_pyramid_become_one_where_only_their_numbers_differ():
@@ -77,7 +77,7 @@ def test_options_of_the_user_go_before_the_network_s():
         ["batch_norm"], "relu", ["leaky_relu"], ["pyramid"]]
     assert len(net.config()["network"][-1]["pyramid"]["branch"]) == 1
     assert net.assumed == {"eps": [1e-3], "backbone": ["relu"], "head": [{"leaky_relu": {"slope": 0.1}}],
-                           "branch": ["none"], "stretch": ["align_corners"], "bins": [(1,)], "pool": ["adaptive"],
+                           "branch": ["none"], "upsample": ["align_corners"], "bins": [(1,)], "pool": ["adaptive"],
                            "concat": ["input_first"]}
 
 

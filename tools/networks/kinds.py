@@ -109,12 +109,23 @@ def written(kind, checkpoint, prefix, given, is_chosen):
     candidate = Candidate(kind, checkpoint, net)
     try:
         kind.write(net)
+        check_given(net, given)
         left = [name for name in net.unused() if not (is_chosen and not name.startswith(prefix) or is_beside(name))]
         if left:
             raise Unfit(f"also has {checkpoint.tensors[left[0]].key}, which that network does not have")
     except Unfit as reason:
         candidate.problem = str(reason)
     return candidate
+
+
+def check_given(net, given):
+    """Raises Unfit for what the user says and the network does not have."""
+    options = {"eps": given.eps, "upsample": given.upsample, "bins": given.bins, "windows": given.windows,
+               "pool": given.pool, "concat": given.concat, "stride": given.stride,
+               **{f"{part}-activation": layer for part, layer in given.activations.items()}}
+    for option, value in options.items():
+        if value is not None and option.removesuffix("-activation") not in net.assumed:
+            raise Unfit(f"has nothing that --{option} could change")
 
 
 def is_beside(name):

@@ -266,7 +266,7 @@ class Net:
     def mode(self, mode):
         """How the network stretches, unless the user says so; "nearest" is not a choice."""
         mode = self.given.upsample or mode if mode in MODES else mode
-        self.note("stretch", mode)
+        self.note("upsample", mode)
         return mode
 
     def resize(self, x, mode, like=None, scale=None, size=None):

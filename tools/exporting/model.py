@@ -1,0 +1,212 @@
+"""What a checkpoint becomes: a whole network, a head alone, or what a map says."""
+import math
+from dataclasses import dataclass, field
+
+import ppm_config
+from checkpoints import ExportError
+from checkpoints.mapping import export_mapped, read_lines
+from checkpoints.recognize import Options, conv_shape, recognize
+from networks import kinds
+from networks.net import Given, Source
+
+from .options import ASSUMED, OF_NETWORKS, given_of
+
+# what a Net notes as assumed, in words
+WORDS = {"bins": "bins {}", "windows": "windows {}", "pool": "{}", "upsample": "{}", "concat": "{}",
+         "stride": "a backbone of stride {}", "depth": "an encoder of depth {}", "backbone": "a backbone with {}",
+         "branch": "branches with {}", "head": "a head with {}", "eps": "eps {}"}
+
+
+@dataclass
+class Model:
+    """config: without name and weights file; sources: {tensor: Source}; channels: of y before its output, if known;
+    assumed: what no checkpoint contains, in words; skipped: what the report calls the tensors that are not used, and
+    their names; notes: for the user"""
+    config: dict
+    sources: dict
+    checkpoint: object
+    what: str
+    channels: int = None
+    assumed: list = field(default_factory=list)
+    skipped: tuple = ("", ())
+    notes: list = field(default_factory=list)
+
+
+def find(checkpoint, options):
+    """-> Model"""
+    if options.base:
+        return mapped(checkpoint, options)
+    if options.head or options.without_classifier:
+        return head(checkpoint, options)
+    found, nearest = kinds.recognize(checkpoint, network_options(options), options.kind, options.prefix)
+    return network(found) if found else head_instead(checkpoint, options, nearest)
+
+
+def head_instead(checkpoint, options, nearest):
+    """The head of what is not a network that is known; nearest: the Candidate that it resembles, or None"""
+    problem = f"{nearest.describe()}, but {nearest.problem}" if nearest else ""
+    if given := given_of(options, OF_NETWORKS):
+        raise ExportError(f"{checkpoint.path}: {given[0]} is of a whole network, which this is not"
+                          + (f": it looks like {problem}" if nearest else ""))
+    try:
+        model = head(checkpoint, options)
+    except ExportError as error:
+        is_said = not nearest or nearest.describe() in str(error)
+        raise ExportError(f"{error}" if is_said else f"{error}; as a whole network, it looks like {problem}") from None
+    model.notes.append(f"this is the head alone: the whole network looks like {problem}" if nearest else
+                       "this is the head alone, since its network is not of a known kind")
+    return model
+
+
+# ---- a whole network ----
+
+def network_options(options):
+    parts = {"backbone": options.backbone_activation, "branch": options.branch_activation,
+             "head": options.head_activation}
+    return Given({part: layer for part, layer in parts.items() if layer is not None}, options.eps, options.upsample,
+                 options.bins, options.windows, options.pool, options.concat, options.stride)
+
+
+def network(found):
+    net, tensors = found.net, found.checkpoint.tensors
+    skipped = [name for name in tensors if name not in net.used]
+    return Model(net.config(), net.sources, found.checkpoint, f"{found.describe()}, the whole network",
+                 net.last.channels, assumed_of(net), ("inference does not need", skipped),
+                 [found.kind.note] if found.kind.note else [])
+
+
+def assumed_of(net):
+    """-> what the weights do not determine, in words"""
+    return [pattern.format(", ".join(map(worded, net.assumed[what]))) for what, pattern in WORDS.items()
+            if what in net.assumed]
+
+
+def worded(value):
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    (kind, options), = value.items() if isinstance(value, dict) else [(value, {})]
+    return " ".join(["no activation" if kind == "none" else str(kind), *map(str, options.values())])
+
+
+# ---- a head ----
+
+def head_options(options):
+    return Options(**{name: getattr(options, name) for name in (*ASSUMED, "without_classifier")
+                      if name not in OF_NETWORKS})
+
+
+def head(checkpoint, options):
+    graph = head_options(options)
+    found = recognize(checkpoint, graph, options.kind, options.prefix)
+    return Model(found.config, sources_of(found.checkpoint, found.config, found.sources), found.checkpoint,
+                 found.describe(), channels_of(found.config), head_assumed(found.config),
+                 ("of the rest of the network", unused(found.checkpoint, found.sources)),
+                 [found.kind.note] if found.kind.note else [])
+
+
+def mapped(checkpoint, options):
+    lines = list(read_lines(options.map_file)) if options.map_file else []
+    lines += [("--map", line) for line in options.map]
+    config, sources = export_mapped(checkpoint, options.base, lines)
+    return Model(config, sources_of(checkpoint, config, sources), checkpoint, f"described by {options.base}",
+                 channels_of(config), skipped=("of the rest of the network", unused(checkpoint, sources)))
+
+
+def channels_of(config):
+    return ppm_config.channels_out(config.get("head", []), ppm_config.channels_concatenated(config))
+
+
+def unused(checkpoint, sources):
+    used = set(sources.values())
+    return [name for name in checkpoint.tensors if name not in used]
+
+
+def sources_of(checkpoint, config, names):
+    """names: {tensor of the model: name in the checkpoint} -> {tensor of the model: Source}"""
+    layout = config.get("weights", {}).get("kernel_layout", "OIHW")
+    result = {}
+    for tensor in ppm_config.tensors({"weights": {}, **config}):
+        found, axes = checkpoint.tensors[names[tensor.name]], None
+        shape = tensor.shape
+        if tensor.role == "weight" and (found.layout or "OIHW") != layout:
+            axes = (1, 0) if len(found.shape) == 2 else (3, 2, 0, 1) if layout == "OIHW" else (2, 3, 1, 0)
+        elif tensor.role == "slope":
+            shape = (math.prod(found.shape),)
+        result[tensor.name] = Source(names[tensor.name], shape, axes)
+    return result
+
+
+def head_assumed(config):
+    what = "windows" if "windows" in config else "bins"
+    stack = (config["branches"] if "branches" in config else [config["branch"]])[0]
+    eps = eps_of(stack) + eps_of(config.get("head", []))
+    return [f"{what} {', '.join(map(str, config[what]))}", config["pool"], config["upsample"], config["concat"],
+            f"branches with {activations_of(stack)}",
+            *([f"a head with {activations_of(config['head'])}"] if config.get("head") else []),
+            *([f"eps {eps[0]}"] if eps else [])]
+
+
+def activations_of(stack):
+    return ", ".join(kind + (f" {options['slope']}" if "slope" in options else "")
+                     for kind, options in map(ppm_config.layer, stack)
+                     if kind not in ("conv", "batch_norm")) or "no activation"
+
+
+def eps_of(stack):
+    return [options.get("eps", 1e-5) for kind, options in map(ppm_config.layer, stack)
+            if kind == "batch_norm"]
+
+
+# ---- its output ----
+
+def output_of(options, model):
+    """Applies the options for y's size and form, and notes what was removed as a consequence."""
+    config = model.config
+    output = dict(config.get("output", {}))
+    if options.size or options.scale:
+        for key in ("size", "scale", "trim"):
+            output.pop(key, None)
+        output.update({"size": list(options.size)} if options.size else {"scale": options.scale})
+        if "upsample" in config:
+            output.setdefault("upsample", config["upsample"])
+    if options.form:
+        output["as"] = options.form
+        if options.form != "argmax" and output.pop("palette", None):
+            model.notes.insert(0, "the base's palette is left out, because only argmax uses it")
+        if options.form != "sigmoid":
+            output.pop("threshold", None)
+    if options.threshold is not None:
+        output["threshold"] = options.threshold
+    if output:
+        config["output"] = output
+    check_one_channel(model)
+
+
+def check_one_channel(model):
+    """With one channel argmax is always 0 and softmax always 1."""
+    config, answered = model.config, model.config.get("output", {}).get("as", "values")
+    if "network" not in config:
+        check_branches(config)
+        answered = last_softmax(config) or answered
+    if model.channels == 1 and answered in ("softmax", "argmax"):
+        raise ExportError(f"y has 1 channel, whose {answered} is always {int(answered == 'softmax')}: expected "
+                          "--as sigmoid, or a sigmoid as the last layer, to separate two classes")
+
+
+def check_branches(config):
+    for i, stack in enumerate(ppm_config.branch_stacks(config)):
+        channels = config["input"]["channels"]
+        for kind, layer in map(ppm_config.layer, stack):
+            channels = layer.get("channels", channels) if kind == "conv" else channels
+            if kind == "softmax" and channels == 1:
+                raise ExportError(f"branch {i} has 1 channel, whose softmax is always 1: expected sigmoid")
+
+
+def last_softmax(config):
+    """-> "softmax" if a layer of the head makes one of a single channel"""
+    channels = ppm_config.channels_concatenated(config)
+    for kind, layer in map(ppm_config.layer, config.get("head", [])):
+        channels = layer.get("channels", channels) if kind == "conv" else channels
+        if kind == "softmax" and channels == 1:
+            return "softmax"
+    return None

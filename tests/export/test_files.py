@@ -205,7 +205,7 @@ class Refused(ExportTest):
 
     def test_torchscript(self):
         torch.jit.trace(nn.Conv2d(2, 3, 1), torch.zeros(1, 2, 3, 3)).save(self.folder / "c.pt")
-        self.assert_refuses("a TorchScript archive, expected a state_dict", self.folder / "c.pt")
+        self.assert_refuses("a TorchScript archive, expected a state_dict", self.folder / "c.pt", "--list")
 
     def test_tensors_outside_their_storage(self):
         for change in ((9, (2, 2), (2, 1)), (0, (3, 3), (3, 1)), (-1, (2, 2), (2, 1)),

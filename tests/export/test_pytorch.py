@@ -101,7 +101,7 @@ class PyTorchKinds(ExportTest):
 
     def test_mmseg_uper(self):
         printed = self.assert_exports(random_network(heads.MmsegUper),
-                                      random_features(1, 6, 13, 11), kind="mmseg-uper")
+                                      random_features(1, 6, 13, 11), "--head", kind="mmseg-uper")
         self.assertIn("decode_head (17)", printed)
 
     def test_fast_scnn(self):

@@ -68,11 +68,15 @@ def network_options(options):
 
 
 def network(found):
-    net, tensors = found.net, found.checkpoint.tensors
-    skipped = [name for name in tensors if name not in net.used]
-    return Model(net.config(), net.sources, found.checkpoint, f"{found.describe()}, the whole network",
-                 net.last.channels, assumed_of(net), ("inference does not need", skipped),
-                 [found.kind.note] if found.kind.note else [])
+    net, config = found.net, found.net.config()
+    skipped = [name for name in found.checkpoint.tensors if name not in net.used]
+    return Model(config, net.sources, found.checkpoint,
+                 found.describe() + (", the whole network" if "input" in config else ""), net.last.channels,
+                 assumed_of(net), ("that inference does not need", skipped), notes_of(found.kind))
+
+
+def notes_of(kind):
+    return [kind.note] if kind.note else []
 
 
 def assumed_of(net):
@@ -101,7 +105,7 @@ def head(checkpoint, options):
     return Model(found.config, sources_of(found.checkpoint, found.config, found.sources), found.checkpoint,
                  found.describe(), channels_of(found.config), head_assumed(found.config),
                  ("of the rest of the network", unused(found.checkpoint, found.sources)),
-                 [found.kind.note] if found.kind.note else [])
+                 notes_of(found.kind))
 
 
 def mapped(checkpoint, options):

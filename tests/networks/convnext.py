@@ -3,38 +3,37 @@
 The blocks' scale for each channel, gamma, is a depthwise 1x1 convolution without bias. Its weights are the module's in
 another shape, as are those of the linear layers."""
 import torch
-from net import Net
-from pspnet import PPM, classify, conv_bn, pyramid
+from pspnet import PPM, conv_bn
 from torch import nn
 from torch.nn import functional as F
+
+from networks.pspnet import norm_pyramid
 
 EPS = 1e-6
 
 
-def write(name, base=96, blocks=2, classes=21):
-    net = Net(name)
-    x = net.conv(net.input(), base, "downsample_layers.0.0", kernel=4, stride=4, padding=0, bias=True)
-    x = norm(net, x, "downsample_layers.0.1")
-    for j in range(blocks):
-        x = block(net, x, f"stages.0.{j}", base)
-    x = norm(net, x, "downsample_layers.1.0")
-    x = net.conv(x, 2 * base, "downsample_layers.1.1", kernel=2, stride=2, padding=0, bias=True)
-    for j in range(blocks):
-        x = block(net, x, f"stages.1.{j}", 2 * base)
-    x = norm(net, x, "norm1")
-    classify(net, pyramid(net, x, base // 2, mode="half_pixel"), base, classes)
-    return net.model(output={"size": "input", "upsample": "half_pixel"})
+def write(net):
+    x = norm(net, net.conv(net.image("downsample_layers.0.0"), "downsample_layers.0.0", stride=4, padding=0),
+             "downsample_layers.0.1")
+    x = stage(net, x, "stages.0")
+    x = net.conv(norm(net, x, "downsample_layers.1.0"), "downsample_layers.1.1", stride=2, padding=0)
+    x = norm(net, stage(net, x, "stages.1"), "norm1")
+    x = norm_pyramid(net, x, "ppm.features", upsample="half_pixel")
+    net.conv(net.relu(net.conv_norm(x, "cls.0", "cls.1")), "cls.4")
+    net.output(size="input", upsample="half_pixel")
 
 
-def norm(net, x, weights):
-    return net.layer("layer_norm", x, weights=weights, eps=EPS)
+def norm(net, x, key):
+    return net.layer_norm(x, key, EPS)
 
 
-def block(net, x, at, channels):
-    y = norm(net, net.conv(x, channels, f"{at}.dwconv", kernel=7, groups=channels, bias=True), f"{at}.norm")
-    y = net.layer("gelu", net.conv(y, 4 * channels, f"{at}.pwconv1", bias=True))
-    y = net.conv(y, channels, f"{at}.pwconv2", bias=True)
-    return net.add(x, net.conv(y, channels, f"{at}.gamma", groups=channels))
+def stage(net, x, at):
+    for j in range(net.count(f"{at}.{{i}}.dwconv.weight")):
+        y = norm(net, net.conv(x, f"{at}.{j}.dwconv"), f"{at}.{j}.norm")
+        y = net.conv(net.act(net.conv(y, f"{at}.{j}.pwconv1"), "gelu"), f"{at}.{j}.pwconv2")
+        key = f"{at}.{j}.gamma"
+        x = net.add(x, net.kernel(y, key, f"{key}.weight", (y.channels, 1, 1, 1), groups=y.channels, bias=False))
+    return x
 
 
 class ChannelsFirstNorm(nn.Module):

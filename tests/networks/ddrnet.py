@@ -1,107 +1,12 @@
 """DDRNet-23-slim (Hong et al., Deep Dual-resolution Networks, 2021) with DAPPM, as ydhongHIT/DDRNet has it. Maps are
 stretched to the size of the finer stream instead of 1/8 of the input, so that any size works."""
 import torch
-from net import Net
 from resnet import Shortcut, conv_bn
 from torch import nn
 from torch.nn import functional as F
 
 POOLS = ((5, 2, 2), (9, 4, 4), (17, 8, 8))  # window, stride, padding of scale1 to scale3; scale4 is the mean
 
-
-def write(name, base=32, spp=128, head=64, classes=19):
-    net = Net(name)
-    x = stem(net, net.input(), base)
-    x = net.relu(layer(net, x, "layer1", base, base, 2))
-    x = two = net.relu(layer(net, x, "layer2", base, 2 * base, 2, 2))
-    x = three = layer(net, x, "layer3", 2 * base, 4 * base, 2, 2)
-    fine = layer(net, two, "layer3_", 2 * base, 2 * base, 2)
-    x = net.add(three, net.conv_norm(net.relu(fine), 4 * base, "down3.0", "down3.1", kernel=3, stride=2))
-    fine = net.add(fine, compressed(net, net.relu(three), fine, "compression3", 2 * base))
-    x = four = layer(net, net.relu(x), "layer4", 4 * base, 8 * base, 2, 2)
-    fine = layer(net, net.relu(fine), "layer4_", 2 * base, 2 * base, 2)
-    x = net.add(four, down4(net, net.relu(fine), base))
-    fine = net.add(fine, compressed(net, net.relu(four), fine, "compression4", 2 * base))
-    fine = bottleneck(net, net.relu(fine), "layer5_.0", 2 * base, 2 * base)
-    x = dappm(net, bottleneck(net, net.relu(x), "layer5.0", 8 * base, 8 * base, 2), "spp", spp, 4 * base)
-    segment_head(net, net.add(net.stretch(x, fine, "half_pixel"), fine), "final_layer", head, classes)
-    return net.model(output={"size": "input", "upsample": "align_corners"})
-
-
-def stem(net, x, base):
-    for i in (0, 3):
-        x = net.relu(net.conv_norm(x, base, f"conv1.{i}", f"conv1.{i + 1}", kernel=3, stride=2, bias=True))
-    return x
-
-
-def layer(net, x, at, channels, out, count, stride=1):
-    """Basic blocks, the last of which has no relu at its end."""
-    for i in range(count):
-        x = basic_block(net, x, f"{at}.{i}", out if i else channels, out, 1 if i else stride, i < count - 1)
-    return x
-
-
-def basic_block(net, x, at, channels, out, stride=1, relu=True):
-    y = net.relu(net.conv_norm(x, out, f"{at}.conv1", f"{at}.bn1", kernel=3, stride=stride))
-    y = net.conv_norm(y, out, f"{at}.conv2", f"{at}.bn2", kernel=3)
-    y = net.add(y, shortcut(net, x, at, channels, out, stride))
-    return net.relu(y) if relu else y
-
-
-def bottleneck(net, x, at, channels, width, stride=1):
-    y = net.relu(net.conv_norm(x, width, f"{at}.conv1", f"{at}.bn1"))
-    y = net.relu(net.conv_norm(y, width, f"{at}.conv2", f"{at}.bn2", kernel=3, stride=stride))
-    y = net.conv_norm(y, 2 * width, f"{at}.conv3", f"{at}.bn3")
-    return net.add(y, shortcut(net, x, at, channels, 2 * width, stride))
-
-
-def shortcut(net, x, at, channels, out, stride):
-    if stride == 1 and channels == out:
-        return x
-    return net.conv_norm(x, out, f"{at}.downsample.0", f"{at}.downsample.1", stride=stride)
-
-
-def down4(net, x, base):
-    x = net.relu(net.conv_norm(x, 4 * base, "down4.0", "down4.1", kernel=3, stride=2))
-    return net.conv_norm(x, 8 * base, "down4.3", "down4.4", kernel=3, stride=2)
-
-
-def compressed(net, x, like, at, channels):
-    return net.stretch(net.conv_norm(x, channels, f"{at}.0", f"{at}.1"), like, "half_pixel")
-
-
-def norm_conv(net, x, at, channels, first=0, **options):
-    """Norm, relu, conv: at.0, at.1 and at.2, or from another number on."""
-    x = net.relu(net.norm(x, f"{at}.{first}"))
-    return net.conv(x, channels, f"{at}.{first + 2}", **options)
-
-
-def scales(net, x, at, width):
-    """-> [the map itself, and the four scales of it stretched back], each by a norm, relu and 1x1 of its own"""
-    maps = [norm_conv(net, x, f"{at}.scale0", width)]
-    for i, (window, stride, padding) in enumerate(POOLS, 1):
-        pooled = net.layer("avg_pool", x, window=window, stride=stride, padding=padding)
-        maps.append(net.stretch(norm_conv(net, pooled, f"{at}.scale{i}", width, 1), x, "half_pixel"))
-    mean = net.layer("adaptive_avg_pool", x, bins=1)
-    maps.append(net.stretch(norm_conv(net, mean, f"{at}.scale4", width, 1), x, "half_pixel"))
-    return maps
-
-
-def dappm(net, x, at, width, out):
-    first, *rest = scales(net, x, at, width)
-    maps = [first]
-    for i, y in enumerate(rest, 1):
-        maps.append(norm_conv(net, net.add(y, maps[-1]), f"{at}.process{i}", width, kernel=3))
-    y = norm_conv(net, net.concat(*maps), f"{at}.compression", out)
-    return net.add(y, norm_conv(net, x, f"{at}.shortcut", out))
-
-
-def segment_head(net, x, at, width, classes):
-    x = net.conv(net.relu(net.norm(x, f"{at}.bn1")), width, f"{at}.conv1", kernel=3)
-    return net.conv(net.relu(net.norm(x, f"{at}.bn2")), classes, f"{at}.conv2", bias=True)
-
-
-# ---- PyTorch ----
 
 class BasicBlock(Shortcut):
     def __init__(self, channels, out, stride=1, relu=True):

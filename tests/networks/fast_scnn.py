@@ -1,7 +1,6 @@
 """Fast-SCNN (Poudel et al., Fast Semantic Segmentation Network, 2019), as Tramac/Fast-SCNN-pytorch has it: its first
 convolution has no padding. The fusion stretches to the finer map's size, not by 4, so that any size works."""
 import torch
-from net import Net
 from pspnet import BINS
 from resnet import conv_bn
 from torch import nn
@@ -17,50 +16,6 @@ def extractor(base):
         for i in range(repeats):
             yield f"bottleneck{number}.{i}", channels, factor * base, 1 if i else stride
             channels = factor * base
-
-
-def write(name, base=32, classes=19):
-    net, down = Net(name), "learning_to_downsample"
-    x = net.relu(net.conv_norm(net.input(), base, f"{down}.conv.conv.0", f"{down}.conv.conv.1", kernel=3, stride=2,
-                               padding=0))
-    x = separable(net, x, f"{down}.dsconv1.conv", base, 3 * base // 2, 2)
-    fine = x = separable(net, x, f"{down}.dsconv2.conv", 3 * base // 2, 2 * base, 2)
-    for at, channels, out, stride in extractor(base):
-        x = linear_bottleneck(net, x, f"global_feature_extractor.{at}.block", channels, out, stride)
-    x = pyramid(net, x, "global_feature_extractor.ppm", 4 * base)
-    x = fusion(net, fine, x, "feature_fusion", 4 * base)
-    for i in (1, 2):
-        x = separable(net, x, f"classifier.dsconv{i}.conv", 4 * base, 4 * base, 1)
-    net.conv(x, classes, "classifier.conv.1", bias=True)
-    return net.model(output={"size": "input", "upsample": "align_corners"})
-
-
-def separable(net, x, at, channels, out, stride):
-    x = net.relu(net.conv_norm(x, channels, f"{at}.0", f"{at}.1", kernel=3, stride=stride, groups=channels))
-    return net.relu(net.conv_norm(x, out, f"{at}.3", f"{at}.4"))
-
-
-def linear_bottleneck(net, x, at, channels, out, stride):
-    hidden = 6 * channels
-    y = net.relu(net.conv_norm(x, hidden, f"{at}.0.conv.0", f"{at}.0.conv.1"))
-    y = net.relu(net.conv_norm(y, hidden, f"{at}.1.conv.0", f"{at}.1.conv.1", kernel=3, stride=stride, groups=hidden))
-    y = net.conv_norm(y, out, f"{at}.2", f"{at}.3")
-    return net.add(x, y) if stride == 1 and channels == out else y
-
-
-def pyramid(net, x, at, channels):
-    branch = [{"conv": {"channels": channels // 4, "bias": False, "weights": f"{at}.conv{{n}}.conv.0"}},
-              {"batch_norm": {"weights": f"{at}.conv{{n}}.conv.1"}}, "relu"]
-    x = net.layer("pyramid", x, bins=list(BINS), branch=branch, upsample="align_corners", concat="input_first")
-    return net.relu(net.conv_norm(x, channels, f"{at}.out.conv.0", f"{at}.out.conv.1"))
-
-
-def fusion(net, fine, coarse, at, channels):
-    y = net.stretch(coarse, fine, "align_corners")
-    y = net.relu(net.conv_norm(y, channels, f"{at}.dwconv.conv.0", f"{at}.dwconv.conv.1", kernel=3, groups=channels))
-    y = net.conv_norm(y, channels, f"{at}.conv_lower_res.0", f"{at}.conv_lower_res.1", bias=True)
-    x = net.conv_norm(fine, channels, f"{at}.conv_higher_res.0", f"{at}.conv_higher_res.1", bias=True)
-    return net.relu(net.add(x, y))
 
 
 class ConvBNReLU(nn.Module):

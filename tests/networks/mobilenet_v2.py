@@ -1,8 +1,7 @@
 """PSPNet over MobileNetV2 (Sandler et al., Inverted Residuals and Linear Bottlenecks, 2018) with stride 8, as
 bubbliiiing/pspnet-pytorch has it: the last stages are dilated, their first depthwise convolution by half as much."""
 import torch
-from net import Net
-from pspnet import BINS, pyramid
+from pspnet import BINS
 from resnet import conv_bn
 from torch import nn
 from torch.nn import functional as F
@@ -20,29 +19,6 @@ def blocks(base):
         for i in range(repeats):
             yield number, channels, channels * expansion, out, 1 if i else stride, others if i else first
             number, channels = number + 1, out
-
-
-def write(name, base=32, classes=21):
-    net = Net(name)
-    at = "backbone.features.0"
-    x = net.layer("relu6", net.conv_norm(net.input(), base, f"{at}.0", f"{at}.1", kernel=3, stride=2))
-    for number, *rest in blocks(base):
-        x = inverted_residual(net, x, f"backbone.features.{number}.conv", *rest)
-    at, width = "master_branch.0", 10 * base // 4
-    x = pyramid(net, x, width, f"{at}.stages.{{i}}.1", f"{at}.stages.{{i}}.2")
-    x = net.relu(net.conv_norm(x, width, f"{at}.bottleneck.0", f"{at}.bottleneck.1", kernel=3))
-    net.conv(x, classes, "master_branch.1", bias=True)
-    return net.model(output={"size": "input", "upsample": "align_corners"})
-
-
-def inverted_residual(net, x, at, channels, hidden, out, stride, dilation):
-    y, i = x, 0
-    if hidden != channels:
-        y, i = net.layer("relu6", net.conv_norm(y, hidden, f"{at}.0.0", f"{at}.0.1")), 1
-    y = net.conv_norm(y, hidden, f"{at}.{i}.0", f"{at}.{i}.1", kernel=3, stride=stride, dilation=dilation,
-                      groups=hidden)
-    y = net.conv_norm(net.layer("relu6", y), out, f"{at}.{i + 1}", f"{at}.{i + 2}")
-    return net.add(x, y) if stride == 1 and channels == out else y
 
 
 class InvertedResidual(nn.Module):

@@ -1,30 +1,10 @@
 """PSPNet (Zhao et al., Pyramid Scene Parsing Network, 2017) over a ResNet, as hszhao/semseg has it."""
 import torch
-from net import Net
-from resnet import DEPTHS, ResNet, backbone, conv_bn
+from resnet import DEPTHS, ResNet, conv_bn
 from torch import nn
 from torch.nn import functional as F
 
 BINS = (1, 2, 3, 6)
-
-
-def write(name, depth, base=64, deep=True, dilated=True, classes=21):
-    net = Net(name)
-    features = backbone(net, net.input(), depth, base, deep, dilated)[-1]
-    channels = base * (32 if DEPTHS[depth][0] else 8)
-    classify(net, pyramid(net, features, channels // 4), base * 8, classes)
-    return net.model(output={"size": "input", "upsample": "align_corners"})
-
-
-def pyramid(net, x, reduction, conv="ppm.features.{i}.1", norm="ppm.features.{i}.2", mode="align_corners"):
-    branch = [{"conv": {"channels": reduction, "bias": False, "weights": conv}},
-              {"batch_norm": {"weights": norm}}, "relu"]
-    return net.layer("pyramid", x, bins=list(BINS), branch=branch, upsample=mode, concat="input_first")
-
-
-def classify(net, x, width, classes):
-    x = net.relu(net.conv_norm(x, width, "cls.0", "cls.1", kernel=3))
-    return net.conv(x, classes, "cls.4", bias=True)
 
 
 class PPM(nn.Module):

@@ -1,4 +1,4 @@
-"""ResNet-18, -34, -50 and -101 (He et al., Deep Residual Learning, 2015): as entries of a network, and in PyTorch.
+"""ResNet-18, -34, -50 and -101 (He et al., Deep Residual Learning, 2015) in PyTorch.
 
 dilated: the last two stages keep stride 8 and have dilation 2 and 4 (Yu et al., Dilated Residual Networks, 2017)
 as semseg does it; otherwise they go to stride 32. deep: a stem of three 3x3 instead of one 7x7.
@@ -23,41 +23,6 @@ def stages(depth, base, deep, dilated):
             yield i + 1, block, channels, width, 1 if block else stride, dilation, out
             channels = out
 
-
-# ---- entries ----
-
-def stem(net, x, base, deep, path=""):
-    """semseg's names for the deep stem, torchvision's for the plain one"""
-    if deep:
-        for i, (channels, stride) in enumerate(((base, 2), (base, 1), (2 * base, 1))):
-            at = f"{path}layer0.{3 * i}", f"{path}layer0.{3 * i + 1}"
-            x = net.relu(net.conv_norm(x, channels, *at, kernel=3, stride=stride))
-    else:
-        x = net.relu(net.conv_norm(x, base, f"{path}conv1", f"{path}bn1", kernel=7, stride=2))
-    return net.layer("max_pool", x, window=3, stride=2, padding=1)
-
-
-def block(net, x, at, bottleneck, channels, width, stride, dilation, out):
-    # the 3x3 of a bottleneck has the stride, and the first one of a basic block
-    shapes = ((width, 1, {}), (width, 3, {"stride": stride, "dilation": dilation}), (out, 1, {})) \
-        if bottleneck else ((width, 3, {"stride": stride, "dilation": dilation}), (out, 3, {"dilation": dilation}))
-    y = x
-    for i, (count, kernel, options) in enumerate(shapes, 1):
-        y = net.conv_norm(net.relu(y) if i > 1 else y, count, f"{at}.conv{i}", f"{at}.bn{i}", kernel=kernel, **options)
-    if stride != 1 or channels != out:
-        x = net.conv_norm(x, out, f"{at}.downsample.0", f"{at}.downsample.1", stride=stride)
-    return net.relu(net.add(y, x))
-
-
-def backbone(net, x, depth, base, deep, dilated, path=""):
-    """-> the maps of the four stages"""
-    x, maps = stem(net, x, base, deep, path), {}
-    for stage, i, *rest in stages(depth, base, deep, dilated):
-        maps[stage] = x = block(net, x, f"{path}layer{stage}.{i}", DEPTHS[depth][0], *rest)
-    return list(maps.values())
-
-
-# ---- PyTorch ----
 
 def conv_bn(channels, out, kernel=1, stride=1, dilation=1, groups=1, bias=False):
     return (nn.Conv2d(channels, out, kernel, stride, dilation * (kernel // 2), dilation, groups, bias),

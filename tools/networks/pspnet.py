@@ -19,7 +19,10 @@ def semseg(net):
     net.skip("aux.")
     x = net.input(net.shape("layer0.0.weight")[1])
     x = resnet.deep_stem(net, x, [(f"layer0.{i}", f"layer0.{i + 1}") for i in (0, 3, 6)])
-    x = resnet.stages(net, x, DILATED_ALIKE)[-1]
+    semseg_head(net, resnet.stages(net, x, DILATED_ALIKE)[-1])
+
+
+def semseg_head(net, x):
     net.part = "head"
     x = norm_pyramid(net, x, "ppm.features")
     x = net.relu(net.conv_norm(x, "cls.0", "cls.1"))

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """usage: tools/export.py CHECKPOINT MODEL.json [OPTION...]
+       tools/export.py [CHECKPOINT] MODEL.json --module FILE.py:CALL --example N,C,H,W
        tools/export.py CHECKPOINT --list
 
 Writes a model of the network in a checkpoint, or with --head of its pyramid pooling module alone: MODEL.json, and its
@@ -37,12 +38,12 @@ def main(argv=None):
         return list_tensors(read(options))
     weights = options.model.with_suffix(".safetensors")
     for file in (options.model, weights):
-        if file.exists() and file.samefile(options.checkpoint):
+        if options.checkpoint and file.exists() and file.samefile(options.checkpoint):
             raise ExportError(f"{file}: the checkpoint itself would be overwritten: choose "
                               "another name for MODEL.json")
         if file.is_dir():
             raise ExportError(f"{file}: a folder, expected a file name")
-    model = find_script(options) if is_archive(options.checkpoint) else find(read(options), options)
+    model = find_script(options) if is_code(options) else find(read(options), options)
     output_of(options, model)
     tensors = values_of(model.checkpoint, model.sources, options.dtype)
     config = {"name": options.name or options.model.stem,
@@ -50,6 +51,10 @@ def main(argv=None):
               "weights": {"file": weights.name, **model.config.get("weights", {})}}
     write(options, config, tensors)
     report(options, model, tensors, weights)
+
+
+def is_code(options):
+    return bool(options.module) or is_archive(options.checkpoint)
 
 
 def read(options):

@@ -6,6 +6,8 @@ import re
 from checkpoints.kinds import KINDS as HEADS
 from networks.kinds import KINDS as NETWORKS
 
+from . import module
+
 UPSAMPLE = ("align_corners", "half_pixel", "asymmetric")
 CONCAT = ("input_first", "input_last", "branches")
 POOL = ("adaptive", "same", "valid")
@@ -16,6 +18,8 @@ ACTIVATIONS = ("none", "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", 
 ASSUMED = ("bins", "windows", "pool", "upsample", "concat", "backbone_activation", "branch_activation",
            "head_activation", "eps", "stride")
 OF_NETWORKS = ("stride", "backbone_activation")  # what a head does not have
+# what a module's code says
+OF_CHECKPOINTS = ("kind", "kernels", *ASSUMED, "head", "without_classifier", "base", "map", "map_file")
 GRAPH = ("kind", "prefix", *ASSUMED, "head", "without_classifier")
 
 
@@ -30,7 +34,7 @@ def arguments(argv, description):
     parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["whole networks:", *map(row, NETWORKS), "heads:", *map(row, HEADS)]))
-    parser.add_argument("checkpoint", metavar="CHECKPOINT")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?")
     parser.add_argument("model", metavar="MODEL.json", nargs="?", type=pathlib.Path)
     parser.add_argument("--list", action="store_true", help="show the checkpoint's tensors")
     parser.add_argument("--verbose", action="store_true", help="name every tensor, including skipped ones")
@@ -60,9 +64,7 @@ def arguments(argv, description):
                        help="how much smaller than the image a backbone's map is: 8 or 16")
     graph.add_argument("--without-classifier", action="store_true",
                        help="the head alone, before the convolution to classes")
-    script = parser.add_argument_group("TorchScript")
-    script.add_argument("--output", metavar="N", help="which result of a module that has several: its number from 0, "
-                        "or its name in a dictionary")
+    module.add_options(parser)
     mapped = parser.add_argument_group("a module of an unknown kind")
     mapped.add_argument("--base", metavar="BASE.json", help="the model, written by hand")
     mapped.add_argument("--map", action="append", default=[], metavar="TENSOR=KEY",
@@ -104,11 +106,13 @@ def activation(text):
 def given_of(options, names):
     """-> those of these options that the user gave, as they are written"""
     given = {name: getattr(options, name) for name in names}
-    return [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and value is not False]
+    return [f"--{name.replace('_', '-')}" for name, value in given.items()
+            if value is not None and value is not False and value != []]
 
 
 def check(parser, options):
     """Checks that argparse cannot make; exits with status 2."""
+    module.check(parser, options)
     if not options.list and not options.model:
         parser.error("expected MODEL.json, the file to write, or --list")
     if options.model and options.model.suffix != ".json":

@@ -172,10 +172,12 @@ def located(node, error):
 
 def constant(reader, node):
     value = node.output().toIValue()
-    if isinstance(value, torch.Tensor):
-        return [Weight(value, "constant")]
-    values = reader.others.get(node.output().debugName())
-    return [reader.program.samples.constant([value, *values]) if values else value]
+    others = reader.others.get(node.output().debugName())
+    if others and not all(type(other) in (int, float) for other in (value, *others)):
+        raise Refusal("a constant that is another one for another size of the example")
+    if others:
+        return [reader.program.samples.constant([value, *others])]
+    return [Weight(value, "constant") if isinstance(value, torch.Tensor) else value]
 
 
 def get_attribute(reader, node):

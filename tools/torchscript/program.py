@@ -2,7 +2,7 @@
 import math
 
 from . import Channels, Refusal
-from .sizes import Size, equal, text
+from .sizes import Size, equal, is_known, text
 
 LEAVES = ("weight", "bias", "running_mean", "running_var")
 
@@ -74,6 +74,7 @@ class Program:
 
     def resize(self, x, mode, target, scale):
         """To the size `target`; scale: what the code gives as the factors, or None"""
+        target = self.identified(target)
         return self.append(Entry("resize", {"mode": mode}, [x], x.channels, target, x.origin, target, scale))
 
     def join(self, kind, maps):
@@ -95,9 +96,19 @@ class Program:
     def joined_size(self, maps):
         return [self.agree(maps, axis) for axis in (0, 1)]
 
+    def identified(self, target):
+        """A size that is only known where it was traced is that of the input or of another map, if it is equal there."""
+        if all(map(is_known, target)):
+            return target
+        fitting = (entry.size for entry in self.entries if all(map(is_known, entry.size))
+                   and all(equal(a, b) for a, b in zip(entry.size, target)))
+        return next(fitting, target)
+
     def agree(self, maps, axis):
         """-> the height or width that all maps have, at the sizes at which they do"""
-        first = next((x.size[axis] for x in maps if isinstance(x.size[axis], Size)), maps[0].size[axis])
+        sides = [x.size[axis] for x in maps]
+        first = next((n for n in sides if isinstance(n, Size) and is_known(n)),
+                     next((n for n in sides if isinstance(n, Size)), sides[0]))
         for x in maps:
             self.must_agree(first, x, axis)
         return first
@@ -107,14 +118,21 @@ class Program:
         if own is first:
             return
         if isinstance(first, Size) and isinstance(own, Size):
-            known = ~(first.known(own))
-            if first.inputs == own.inputs and not self.samples.exclude(known | (first.values == own.values)):
+            known = first.known(own)
+            if first.inputs == own.inputs and not self.samples.exclude(~known | (first.values == own.values)):
                 raise Refusal(f"maps of two {('heights', 'widths')[axis]}: {text(first)}, and {text(own)}")
         elif not isinstance(first, Size) and first != own:
             raise Refusal(f"maps of two {('heights', 'widths')[axis]}: {first} and {own}")
-        elif isinstance(first, Size) and own != first:
-            x.facts.setdefault("agrees", {})[axis] = first
-            self.samples.exclude(first.values == own)
+        elif isinstance(first, Size):
+            self.explain(x, axis, own, first)
+
+    @staticmethod
+    def explain(x, axis, number, size):
+        """A number that a trace has where the code computes a size: the resize that it comes from is to that size."""
+        while x.kind != "resize" and x.inputs and x.inputs[0].size[axis] == number:
+            x = x.inputs[0]
+        if x.kind == "resize":
+            x.facts.setdefault("agrees", {})[axis] = size
 
     def size(self, x, function):
         """-> what function(n, axis) makes of each side of a map, of arrays or numbers"""

@@ -3,8 +3,9 @@ from collections import namedtuple
 
 import torch
 from checkpoints import ExportError
+from checkpoints.sizes import plural
 
-from . import Channels
+from . import Channels, trace
 from .archive import load
 from .graph import Raised, Reader
 from .output import answer, chosen
@@ -17,8 +18,8 @@ CHANNELS = 3  # of an input, until a layer says otherwise
 TRIES_MAX = 16
 RESULTS_SHOWN_MAX = 12
 
-# config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report
-Read = namedtuple("Read", "config tensors notes about")
+# config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y
+Read = namedtuple("Read", "config tensors notes about channels")
 
 
 class Inputs:
@@ -33,36 +34,68 @@ class Inputs:
         return self.made[index]
 
 
-def read(path, output=None):
-    """A TorchScript archive. output: which result, by number or name; the first if it is None"""
+def read(path, output=None, channels=()):
+    """A TorchScript archive. output: which result, by number or name; channels: of each input, where they are known"""
     module = load(path)
     try:
-        return read_module(module, output)
+        return read_module(module, output, channels)
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
 
 
-def read_module(module, output=None, channels=None):
-    """output: which result, by number or name; channels: {input: its channels}, where they are known"""
-    graph = module.forward.graph.copy() if hasattr(module.forward, "graph") else module.graph.copy()
+def read_code(text, shapes, output=None, load=None):
+    """FILE.py:CALL, traced. shapes: [N, C, H, W] of an example of each input; load: puts weights into the module"""
+    module = trace.module_of(text)
+    if load:
+        load(module)
+    found, failure = trace.traces(module, shapes)
+    try:
+        result = read_module(found[0][0], output, [shape[1] for shape in shapes], found)
+    except ExportError as error:
+        raise ExportError(f"{text}: {error}") from None
+    if failure:
+        result.notes.append(f"only {sizes_text(found[0][1])} could be traced, so that numbers that the code computes from "
+                            f"the size are fixed: {failure}")
+    return result
+
+
+def sizes_text(sizes):
+    return ", ".join(f"{h} x {w}" for h, w in sizes)
+
+
+def inlined(module):
+    graph = module.graph.copy()
     torch._C._jit_pass_inline(graph)
-    known = dict(channels or {})
+    return graph
+
+
+def read_module(module, output=None, channels=(), traces=()):
+    """output: which result, by number or name; channels: of each input, where they are known; traces: the module's own
+    and those at other sizes, [(module, sizes)]"""
+    graph, others, notes = inlined(module), {}, []
+    if len(traces) > 1:
+        others = trace.differing(graph, [inlined(other) for other, _ in traces[1:]])
+        if others is None:
+            notes = [f"the code does something else for {sizes_text(traces[1][1])} than for {sizes_text(traces[0][1])}, so "
+                     "that numbers that it computes from the size are fixed"]
+    names = names_of(list(graph.inputs())[1:])
+    known = dict(zip(names, channels))
     for _ in range(TRIES_MAX):
         try:
-            return read_graph(module, graph, output, known)
+            sizes = [sizes for _, sizes in traces] if others else []
+            return read_graph(module, graph, output, known, Reader(Program(Samples(sizes)), others), notes)
         except Channels as error:
-            if known.get(error.name) == error.count:
+            if error.name in known and (channels or known[error.name] == error.count):
                 raise
             known[error.name] = error.count
     raise ExportError("its layers expect several numbers of channels of one input")
 
 
-def read_graph(module, graph, output, channels):
-    program = Program(Samples())
-    own, *others = graph.inputs()
-    names = names_of(others)
-    inputs = [input_of(program, name, value, channels) for name, value in zip(names, others)]
-    reader = Reader(program)
+def read_graph(module, graph, output, channels, reader, notes):
+    program = reader.program
+    program.notes += notes
+    others = list(graph.inputs())[1:]
+    inputs = [input_of(program, name, value, channels) for name, value in zip(names_of(others), others)]
     try:
         values = reader.read(graph, [Module(module._c, ""), *inputs])
     except Raised as error:
@@ -70,15 +103,14 @@ def read_graph(module, graph, output, channels):
     value, found = chosen(values, output)
     last, form = answer(program, value)
     config, tensors = written(program, last, form)
-    return Read(config, tensors, program.notes, described(config, [name or "y" for name, _ in found], output))
+    about = described(config, [name or "y" for name, _ in found], output)
+    return Read(config, tensors, program.notes, about, last.channels)
 
 
 def described(config, results, output):
-    inputs = ", ".join(f"{name} [N, {given['channels']}, H, W]"
-                       for name, given in config.get("inputs", {"x": config.get("input")}).items())
-    which = f"the result {output or results[0]} of {len(results)} ({', '.join(results[:RESULTS_SHOWN_MAX])})" \
-        if len(results) > 1 else "its result"
-    return f"a network of {len(config['network'])} layers: {inputs}, {which}"
+    which = f", the result {output or results[0]} of {len(results)} ({', '.join(results[:RESULTS_SHOWN_MAX])})" \
+        if len(results) > 1 else ""
+    return f"a module of {plural(len(config['network']), 'layer')}{which}"
 
 
 def names_of(values):

@@ -1,6 +1,7 @@
 """Stretching, in the forms that PyTorch's versions have had."""
 from . import Refusal
 from .layers import plain_map
+from .scalars import NUMBERS
 from .sizes import Size, equal
 from .values import View
 
@@ -30,7 +31,7 @@ def interpolate(program, input, size=None, scale_factor=None, mode="nearest", al
     given = scale_factor if isinstance(scale_factor, (list, type(None))) else [scale_factor] * 2
     if recompute_scale_factor and given:
         x = plain_map(program, input)
-        size, given = list(program.size(x, lambda n, axis: n * given[axis] // 1)), None
+        size, given = [floor(n, factor) for n, factor in zip(x.size, given)], None
     return resize(program, input, MODES[mode, bool(align_corners)], size, given)
 
 
@@ -40,10 +41,8 @@ def resize(program, value, mode, size, scale):
         raise Refusal("neither a size nor a scale")
     if size is None:
         scale = list(scale) * (2 // len(scale))
-        if any(isinstance(factor, Size) for factor in scale):
-            raise Refusal("a scale that depends on the size of the input")
-        target = program.size(x, lambda n, axis: n * scale[axis] // 1)
-        target = tuple(int(n) if isinstance(n, float) else n for n in target)
+        target = tuple(floor(n, factor) for n, factor in zip(x.size, scale))
+        scale = None if any(isinstance(factor, Size) for factor in scale) else scale
     else:
         target = tuple(size) * (2 // len(size))
     if any(not isinstance(n, Size) and n < 1 for n in target):
@@ -51,6 +50,11 @@ def resize(program, value, mode, size, scale):
     if all(equal(n, own) for n, own in zip(target, x.size)):
         return View.of(x)
     return View.of(program.resize(x, mode, target, scale))
+
+
+def floor(n, factor):
+    """floor(n * factor)"""
+    return NUMBERS["floor"](NUMBERS["mul"](n, factor))
 
 
 def upsample(program, input, size=None, scale_factor=None, mode="nearest", align_corners=None):

@@ -29,21 +29,21 @@ def sampled():
 
 
 class Samples:
-    """The sizes of the input, and at which of them the network's own code would work.
+    """The sizes of the inputs, and at which of them the network's own code would work.
 
-    traced: the sizes of traces that constants may be compared at; they come last.
+    traced: the sizes of each trace, [(h, w) of each input], the only ones at which constants of traces are known; they
+    come last. Sizes of several inputs are independent of each other.
     """
 
     def __init__(self, traced=()):
-        free = sampled()
-        self.free = free.shape[1]
-        self.sides = np.hstack([free, np.array(traced, np.float64).reshape(-1, 2).T])
-        self.works = np.ones(self.sides.shape[1], bool)
+        self.sides, self.traced = sampled(), traced
+        self.free = self.sides.shape[1]
+        self.works = np.ones(self.free + len(traced), bool)
 
     def of_input(self, index):
-        """-> the Sizes H and W of an input; those of several inputs are independent of each other"""
-        free = np.roll(self.sides[:, :self.free], 7 * index, axis=1)
-        return [Size(np.concatenate([free[i], self.sides[i, self.free:]]), self, frozenset({index})) for i in (0, 1)]
+        """-> the Sizes H and W of an input"""
+        return [Size(np.concatenate([np.roll(self.sides[axis], 7 * index), [sizes[index][axis] for sizes in self.traced]]),
+                     self, frozenset({index})) for axis in (0, 1)]
 
     def constant(self, values):
         """-> a number that is only known at the traced sizes; one number if it is the same at all"""
@@ -62,7 +62,7 @@ class Samples:
         """-> (step, extra) if the code works at such sizes only, or None"""
         for step in STEPS:
             for extra in (0, 1):
-                fits = (self.sides[:, :self.free] % step == extra % step).all(axis=0)
+                fits = (self.sides % step == extra % step).all(axis=0)
                 if fits.any() and self.works[:self.free][fits].all():
                     return None if step == 1 else (step, extra)
         return None
@@ -94,6 +94,11 @@ class Size:
         return id(self)
 
 
+def is_known(number):
+    """Whether its value is known at every size, and not only at those that were traced."""
+    return not isinstance(number, Size) or not np.isnan(number.values).any()
+
+
 def values_of(number):
     return number.values if isinstance(number, Size) else number
 
@@ -122,6 +127,10 @@ def text(number):
     """For messages."""
     if not isinstance(number, Size):
         return str(number)
-    known = np.flatnonzero(number.samples.works & ~np.isnan(number.values))
-    return f"{number.values[known[0]]:g} for x of {number.samples.sides[0][known[0]]:g} x " \
-           f"{number.samples.sides[1][known[0]]:g}" if known.size else "an unknown number"
+    samples = number.samples
+    height, width = samples.of_input(min(number.inputs, default=0))
+    known = np.flatnonzero(samples.works & ~np.isnan(number.values))
+    if not known.size:
+        return "an unknown number"
+    at = known[-len(samples.traced)] if samples.traced else known[0]
+    return f"{number.values[at]:g} for an input of {height.values[at]:g} x {width.values[at]:g}"

@@ -1,0 +1,121 @@
+"""tools/export.py --module: networks of the user's own code, traced at several sizes."""
+import sys
+import textwrap
+
+import export
+import torch
+from checkpoints import ExportError
+from support import ExportTest, random_features
+
+CODE = """
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    class Zoomed(nn.Module):
+        '''As hszhao/semseg does: Python computes the size, which a trace has as a number.'''
+        def __init__(self, zoom):
+            super().__init__()
+            self.zoom = zoom
+            self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, 2, 1))
+            self.cls = nn.Conv2d(8, 5, 1)
+
+        def forward(self, x):
+            size = x.size()
+            assert (size[2] - 1) % 8 == 0 and (size[3] - 1) % 8 == 0
+            h, w = (int((size[axis] - 1) / 8 * self.zoom + 1) for axis in (2, 3))
+            return F.interpolate(self.cls(self.stem(x)), size=(h, w), mode="bilinear", align_corners=True)
+
+    class Paths(Zoomed):
+        def forward(self, x):
+            x = self.cls(self.stem(x))
+            return torch.sigmoid(x) if x.shape[2] == 13 else torch.tanh(x)
+
+    class Half(Zoomed):
+        def forward(self, x):
+            x = self.stem(x)
+            return self.cls(F.interpolate(x, size=(x.shape[2].__int__() + 3, 9)))
+
+    class OneSize(Zoomed):
+        def forward(self, x):
+            assert x.shape[2:] == (97, 121)
+            return super().forward(x)
+    """
+
+
+class Module(ExportTest):
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "own_network.py"
+        self.file.write_text(textwrap.dedent(CODE))
+        self.addCleanup(sys.modules.pop, "own_network", None)
+
+    def made(self, call):
+        namespace = {}
+        exec(textwrap.dedent(CODE), namespace)
+        torch.manual_seed(1)
+        return eval(call, namespace).eval()
+
+    def assert_computes(self, call, sizes=((97, 121), (73, 57))):
+        weights = self.made(call)
+        self.export_with(weights, call)
+        for size in sizes:
+            x = random_features(1, 3, *size)
+            self.assert_same(self.serve(x), weights(x))
+
+    def export_with(self, weights, call):
+        checkpoint = self.save({"state_dict": {f"module.{k}": v for k, v in weights.state_dict().items()}})
+        return self.export(checkpoint, "--module", f"{self.file}:{call}", "--example", "1,3,97,121")
+
+    def test_size_of_the_input(self):
+        self.assert_computes("Zoomed(8)")
+        self.assertEqual(self.config()["output"], {"size": "input", "upsample": "align_corners"})
+
+    def test_size_by_a_formula(self):
+        self.assert_computes("Zoomed(4)")
+        self.assertEqual(self.config()["output"], {"scale": 4, "trim": True, "upsample": "align_corners"})
+
+    def test_one_size_only(self):
+        printed = self.export_with(self.made("OneSize(8)"), "OneSize(8)")
+        self.assertIn("note: only 97 x 121 could be traced, so that numbers that the code computes from the size are fixed",
+                      printed)
+        self.assertEqual(self.config()["output"]["size"], [97, 121])
+
+    def test_paths(self):
+        printed = self.export_with(self.made("Paths(8)"), "Paths(8)")
+        self.assertIn("note: the code does something else for 129 x 185 than for 97 x 121", printed)
+        self.assertEqual(self.config()["output"], {"as": "sigmoid"})
+
+    def test_other_weights(self):
+        weights = self.made("Zoomed(8)").state_dict()
+        del weights["cls.bias"]
+        self.refuses("lacks cls.bias, which the module has", self.save(weights))
+        self.refuses("cls.bias has the shape [6], the module's [5]", self.save({**weights, "cls.bias": torch.zeros(6)}))
+
+    def test_size_that_no_layer_has(self):
+        self.refuses("a map is stretched to 16 for an input of 97 x 121 by 9", call="Half(8)")
+
+    def test_code_that_raises(self):
+        self.refuses("own_network.py:16: AssertionError", example="1,3,96,121")
+        self.refuses("Zoomed is a type, expected a call that makes a module", call="Zoomed")
+        self.refuses("NameError: name 'Other' is not defined", call="Other()")
+        self.refuses("expected FILE.py:CALL", call="")
+        del sys.modules["own_network"]
+        self.file.write_text("import nothing_of_this_name\n")
+        self.refuses("own_network.py:1: ModuleNotFoundError: No module named 'nothing_of_this_name'")
+
+    def test_names_of_this_program(self):
+        """A file or folder of the user's may be called like one of this program's."""
+        (self.folder / "networks").mkdir()
+        (self.folder / "networks" / "__init__.py").write_text("from .parts import *\n")
+        (self.folder / "networks" / "parts.py").write_text(self.file.read_text())
+        (self.folder / "export.py").write_text("from networks import Zoomed\n")
+        export.main([str(self.model), "--module", f"{self.folder}/export.py:Zoomed(8)", "--example", "1,3,97,121"])
+        export.main([str(self.model), "--module", f"{self.folder}/networks/parts.py:Zoomed(8)", "--example", "1,3,97,121"])
+
+    def refuses(self, sentence, *checkpoint, call="Zoomed(8)", example="1,3,97,121"):
+        with self.assertRaises(ExportError) as caught:
+            export.main([*map(str, checkpoint), str(self.model), "--module", f"{self.file}:{call}", "--example", example])
+        self.assertIn(sentence, str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
+        self.assertFalse(self.model.exists())

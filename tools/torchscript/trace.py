@@ -1,0 +1,149 @@
+"""Traces a module of the user's own code, at several sizes: what Python computes from a size is a constant in each
+trace, and another one in each."""
+import contextlib
+import importlib
+import pathlib
+import sys
+import traceback
+import warnings
+
+import torch
+from checkpoints import ExportError
+from checkpoints.sizes import printable
+
+TOOLS = pathlib.Path(__file__).resolve().parents[1]
+
+# what is added to H and W: multiples of 32 keep the remainders that a network may ask for
+STEPS = ((32, 64), (64, 32), (128, 96), (96, 160), (-32, -64), (-64, -32), (256, 128), (512, 256))
+FACTORS = ((2, 3), (3, 2), (2, 2), (4, 3))  # of several inputs, whose sizes are multiples of each other
+TRACES = 3
+
+
+def module_of(text):
+    """FILE.py:CALL -> the module, in eval mode; runs the file"""
+    file, _, call = text.partition(".py:")
+    path = pathlib.Path(f"{file}.py")
+    if not call:
+        raise ExportError(f"--module {text}: expected FILE.py:CALL, such as model/pspnet.py:PSPNet(classes=21)")
+    if not path.is_file():
+        raise ExportError(f"{path}: no such file, expected the one that defines the module")
+    namespace = run(text, lambda: vars(imported(path.resolve())))
+    module = run(text, lambda: eval(call, namespace))  # the user's own code, as --help says
+    if not isinstance(module, torch.nn.Module):
+        raise ExportError(f"--module {text}: {call} is a {type(module).__name__}, expected a call that makes a module")
+    return module.eval()
+
+
+def imported(path):
+    """A file in a folder with an __init__.py is a part of that package."""
+    folder, name = path.parent, path.stem
+    while (folder / "__init__.py").is_file():
+        folder, name = folder.parent, f"{folder.name}.{name}"
+    with own_modules_hidden():
+        sys.path.insert(0, str(folder))
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def own_modules_hidden():
+    """The user's code may have a file or a folder called networks, too."""
+    own = {name: module for name, module in sys.modules.items() if is_own(module)}
+    for name in own:
+        del sys.modules[name]
+    paths = [entry for entry in sys.path if pathlib.Path(entry).resolve() == TOOLS]
+    sys.path[:] = [entry for entry in sys.path if entry not in paths]
+    try:
+        yield
+    finally:
+        sys.modules.update(own)
+        sys.path.extend(paths)
+
+
+def is_own(module):
+    file = getattr(module, "__file__", None)
+    return bool(file) and TOOLS in pathlib.Path(file).resolve().parents
+
+
+def run(what, function):
+    """The user's code can raise anything."""
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = f": {lines[0][:300]}" if lines else ""
+        raise ExportError(printable(f"{what}: {where}{type(error).__name__}{said}")) from None
+
+
+def other_sizes(sizes):
+    """-> [(h, w) of each input] for each try, from the example's"""
+    if len(sizes) == 1:
+        (h, w), = sizes
+        return [[(h + a, w + b)] for a, b in STEPS if h + a > 0 and w + b > 0]
+    return [[(h * a, w * b) for h, w in sizes] for a, b in FACTORS]
+
+
+def traces(module, shapes):
+    """-> ([(traced module, [(h, w) of each input])], why there are no more, or None); the first is the example's"""
+    sizes = [tuple(shape[2:]) for shape in shapes]
+    found, failure = [(run("--example", lambda: traced(module, shapes)), sizes)], None
+    for others in other_sizes(sizes):
+        try:
+            found.append((run("a trace", lambda others=others: traced(module, [
+                (*shape[:2], *size) for shape, size in zip(shapes, others)])), others))
+        except ExportError as error:
+            failure = failure or str(error)
+        if len(found) == TRACES:
+            break
+    return found, failure if len(found) == 1 else None
+
+
+def traced(module, shapes):
+    generator = torch.Generator().manual_seed(1)
+    inputs = tuple(torch.randn(shape, generator=generator) for shape in shapes)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # that sizes become constants
+        return torch.jit.trace(module, inputs, check_trace=False, strict=False)
+
+
+# ---- constants that differ between traces ----
+
+def operators_of(graph):
+    """-> all nodes but constants, in the order of the code"""
+    found, left = [], [graph]
+    while left:
+        block = left.pop()
+        for node in block.nodes():
+            if node.kind() != "prim::Constant":
+                found.append(node)
+                left += node.blocks()
+    return found
+
+
+def differing(graph, others):
+    """Gives each operand that is another number in other traces a constant of its own.
+
+    -> {its name in the graph: the values in the others}, or None if the traces differ in more than numbers
+    """
+    columns = [operators_of(each) for each in (graph, *others)]
+    if len({tuple(node.kind() for node in column) for column in columns}) > 1:
+        return None
+    values = {}
+    for node, *rest in zip(*columns):
+        for position, operands in enumerate(zip(*(each.inputs() for each in (node, *rest)))):
+            if all(operand.node().kind() == "prim::Constant" for operand in operands):
+                first, *numbers = (operand.toIValue() for operand in operands)
+                if differ(first, numbers):
+                    graph.setInsertPoint(node)
+                    own = graph.insertConstant(first)
+                    node.replaceInput(position, own)
+                    values[own.debugName()] = numbers
+    return values
+
+
+def differ(first, others):
+    if isinstance(first, torch.Tensor):
+        return any(not isinstance(other, torch.Tensor) or first.shape != other.shape or not torch.equal(first, other)
+                   for other in others)
+    return any(type(other) is not type(first) or other != first for other in others)

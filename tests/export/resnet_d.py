@@ -1,5 +1,5 @@
-"""PSPNets over a ResNet with three 3x3 in its stem, as PaddleSeg (ResNet_vd) and pytorchcv (resnetd50b) define them, with
-few channels: attributes have their names, and paddle_state() gives the names of Paddle's files."""
+"""PSPNets over a ResNet with three 3x3 in its stem, as PaddleSeg (ResNet_vd) and pytorchcv (resnetd50b) define them,
+with few channels: attributes have their names, and paddle_state() gives the names of Paddle's files."""
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -10,7 +10,7 @@ import math
 import re
 import zipfile
 
-from . import ExportError
+from . import ExportError, keras_order
 from .pickled import first_line, open_member
 from .sizes import Budget
 from .tensor import LAYOUTS, Tensor, leaf_of, named_by_pytorch
@@ -87,7 +87,7 @@ def read_datasets(path, file, budget, layers):
                    for key, name in names.items()}
     except Exception as error:  # a damaged file can raise anything
         raise ExportError(f"{path}: h5py cannot read it: {first_line(error)}") from None
-    return named_by_pytorch(path, tensors)
+    return keras_order.named(named_by_pytorch(path, tensors))
 
 
 def legacy_names(arrays):

@@ -45,11 +45,11 @@ class Tensor:
 class Checkpoint:
     """tensors: {name: Tensor}; entry: the part of the file that was used, None for all of it; refused: what
     was not read because it could run code; alternative: the same file under other names, tried
-    if no kind has these."""
+    if no kind has these; assumed: what the names follow from, None if they are the file's."""
 
-    def __init__(self, path, tensors, entry=None, refused=(), alternative=None):
+    def __init__(self, path, tensors, entry=None, refused=(), alternative=None, assumed=None):
         self.path, self.tensors, self.entry = path, tensors, entry
-        self.refused, self.alternative = refused, alternative
+        self.refused, self.alternative, self.assumed = refused, alternative, assumed
 
     def set_layout(self, layout):
         """The user's choice of the order of kernels."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from checkpoints import ExportError
 from checkpoints.recognize import TRAINING
 
-from . import Unfit, csail, ddrnet, fast_scnn, mmseg, pidnet, pspnet, upernet
+from . import Unfit, csail, ddrnet, fast_scnn, keras_pspnet, mmseg, pidnet, pspnet, resnet_d_pspnet, upernet
 from .net import Net
 
 # parts of a training program's module that lie beside its network: losses, and the numbers that images are
 # normalized with
 BESIDE = ("criterion", "loss", "loss_fn", "sem_loss", "mean", "std", "pixel_mean", "pixel_std")
+BESIDE_KERAS = ("optimizer/vars/", "seed_generator/vars/")  # parts of names
 PREFIXES_MAX = 20
 
 
@@ -44,6 +45,7 @@ class Candidate:
 
 NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.28, 103.53 and divided by 58.395, "
               "57.12, 57.375")
+TO_ONE = "it was trained with RGB images from 0 to 1"
 
 MMSEG = f"for a configuration that says align_corners=True, --upsample align_corners; {NORMALIZED}"
 MAPS = ("its inputs are the backbone's maps, as the backbone gives them to the head: c2, the finest, to c5; y has 4 "
@@ -55,7 +57,7 @@ KINDS = (
     Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPNet", ("psp.stages.0.1.weight", "up_1.conv.0.weight"),
          pspnet.lextal, note="it ends before the network's LogSoftmax: --as softmax gives probabilities"),
     Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.0.stages.0.1.weight",),
-         pspnet.bubbliiiing, note="it was trained with RGB images from 0 to 1"),
+         pspnet.bubbliiiing, note=TO_ONE),
     Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), pspnet.smp,
          note=NORMALIZED),
     Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
@@ -85,6 +87,18 @@ KINDS = (
          ddrnet.write, note=NORMALIZED),
     Kind("pidnet", "XuJiacong/PIDNet: PIDNet-S, -M, -L", ("spp.scale0.2.weight", "pag3.f_x.0.weight"), pidnet.write,
          note=NORMALIZED),
+    Kind("pytorchcv", "osmr/pytorchcv: PSPNet", ("pool.branches.branch2.conv.conv.weight",
+         "backbone.init_block.conv1.conv.weight"), resnet_d_pspnet.pytorchcv, note=NORMALIZED),
+    Kind("paddleseg", "PaddlePaddle/PaddleSeg: PSPNet", ("head.psp_module.stages.0.1._conv.weight",
+         "backbone.conv1_1._conv.weight"), resnet_d_pspnet.paddleseg,
+         note="its configuration may say align_corners: True (--upsample align_corners) and how images are normalized"),
+    Kind("bubbliiiing-keras", "bubbliiiing/pspnet-keras, bubbliiiing/pspnet-tf2", ("expanded_conv_16_project.weight",),
+         keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE),
+    Kind("bubbliiiing-keras", "bubbliiiing/pspnet-keras, bubbliiiing/pspnet-tf2", ("res5a_branch2a.weight",
+         "conv3.weight"), keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE),
+    Kind("segmentation-models-keras", "qubvel/segmentation_models: PSPNet", ("psp_level1_conv.weight",),
+         keras_pspnet.segmentation_models, "NHWC", note="for images whose sides are multiples of 6 times its stride, "
+         "mostly 48, as the network has them; get_preprocessing(BACKBONE) says how they are normalized"),
 )
 
 
@@ -129,7 +143,8 @@ def check_given(net, given):
 
 
 def is_beside(name):
-    return name.replace("/", ".").endswith(TRAINING) or name.partition(".")[0] in BESIDE
+    return (name.replace("/", ".").endswith(TRAINING) or name.partition(".")[0] in BESIDE
+            or any(part in name for part in BESIDE_KERAS))
 
 
 def recognize(checkpoint, given, kind_name=None, prefix=None):

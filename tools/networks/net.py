@@ -88,9 +88,9 @@ class Net:
         return self.oriented(key)[1]
 
     def count(self, pattern):
-        """How many of these there are: "layer1.{i}.conv1.weight" for i from 0."""
+        """How many of these there are: "layer1.{i}.conv1.weight" for i from 0, or {n} from 1."""
         i = 0
-        while self.has(pattern.replace("{i}", str(i))):
+        while self.has(pattern.replace("{i}", str(i)).replace("{n}", str(i + 1))):
             i += 1
         return i
 

@@ -77,8 +77,8 @@ class Module(ExportTest):
 
     def test_one_size_only(self):
         printed = self.export_with(self.made("OneSize(8)"), "OneSize(8)")
-        self.assertIn("note: only 97 x 121 could be traced, so that numbers that the code computes from the size are fixed",
-                      printed)
+        self.assertIn("note: only 97 x 121 could be traced, so that numbers that the code computes from the size are "
+                      "fixed", printed)
         self.assertEqual(self.config()["output"]["size"], [97, 121])
 
     def test_paths(self):
@@ -110,12 +110,13 @@ class Module(ExportTest):
         (self.folder / "networks" / "__init__.py").write_text("from .parts import *\n")
         (self.folder / "networks" / "parts.py").write_text(self.file.read_text())
         (self.folder / "export.py").write_text("from networks import Zoomed\n")
-        export.main([str(self.model), "--module", f"{self.folder}/export.py:Zoomed(8)", "--example", "1,3,97,121"])
-        export.main([str(self.model), "--module", f"{self.folder}/networks/parts.py:Zoomed(8)", "--example", "1,3,97,121"])
+        for file in ("export.py", "networks/parts.py"):
+            export.main([str(self.model), "--module", f"{self.folder}/{file}:Zoomed(8)", "--example", "1,3,97,121"])
 
     def refuses(self, sentence, *checkpoint, call="Zoomed(8)", example="1,3,97,121"):
         with self.assertRaises(ExportError) as caught:
-            export.main([*map(str, checkpoint), str(self.model), "--module", f"{self.file}:{call}", "--example", example])
+            export.main([*map(str, checkpoint), str(self.model), "--module", f"{self.file}:{call}", "--example",
+                         example])
         self.assertIn(sentence, str(caught.exception))
         self.assertNotIn("\n", str(caught.exception))
         self.assertFalse(self.model.exists())

@@ -147,7 +147,9 @@ class Literal:
                 self.tensor(f"{weights}.bias", x.shape[1:2], "beta") if center else None)
 
     def prelu(self, x, weights):
-        return F.prelu(x, self.tensor(f"{weights}.weight", x.shape[1:2], "slope"))
+        name = f"{weights}.weight"
+        is_one = self.tensors.get(self.prefix + name, x).shape == (1,)
+        return F.prelu(x, self.tensor(name, (1,) if is_one else x.shape[1:2], "slope"))
 
     # ---- without weights ----
 

@@ -18,13 +18,14 @@ FOLDED = frozenset("""
     Int Float Bool ScalarImplicit FloatImplicit IntImplicit item scalar_tensor
     eq ne lt le gt ge size dim numel is_floating_point matmul mm addmm bmm batch_norm layer_norm _weight_norm
     norm_except_dim flip roll
-    sin cos triu tril outer meshgrid broadcast_to
+    sin cos movedim triu tril outer meshgrid broadcast_to
     """.split())
 
-SIZED = ("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "expand", "repeat", "eye", "broadcast_to")
+SIZED = ("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "expand", "repeat", "eye",
+         "broadcast_to")
 
 
-def folded(name, operands):
+def folded(name, operands, schema):
     """-> what PyTorch computes of constants: a Weight, a number, or a list of them"""
     if name not in FOLDED:
         raise Refusal("the language of networks (docs/models.md) has no such layer")
@@ -33,8 +34,10 @@ def folded(name, operands):
               if isinstance(n, int) and not isinstance(n, bool) and n > 1]
     if name in (*SIZED, "arange", "linspace") and math.prod(counts) > VALUES_MAX:
         raise Refusal(f"a constant of more than {VALUES_MAX} values")
+    given = {argument.name: value for argument, value in zip(schema.arguments, plain) if argument.kwarg_only}
     try:
-        result = getattr(torch.ops.aten, name)(*plain)
+        overload = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
+        result = overload(*plain[:len(plain) - len(given)], **given)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise Refusal(str(error).strip().partition("\n")[0][:300]) from None
     key = next((operand.key for operand in flat(operands) if isinstance(operand, Weight)), "constant")

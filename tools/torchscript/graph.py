@@ -3,6 +3,7 @@
 What cannot be read becomes a Refused value, and an error only where the output depends on it: heads for training
 and branches that are not taken may hold anything.
 """
+import functools
 import re
 
 import torch
@@ -17,6 +18,7 @@ from .values import Module, Padded, Pending, Refused, View, Weight
 
 NODES_MAX = 1 << 18  # loops included
 BLOCKS_MAX = 64  # inside each other
+UNFORESEEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)  # of hostile graphs
 LINE = re.compile(r" # ([^\n]*?):(\d+):\d+\s*$")
 
 
@@ -72,7 +74,8 @@ class Reader:
             if kind in PRIMS:
                 results = PRIMS[kind](self, node)
             else:
-                results = [self.call(node, kind.partition("::")[2])]
+                result = self.call(node, kind.partition("::")[2])
+                results = list(result) if node.outputsSize() > 1 and isinstance(result, tuple) else [result]
         except Raised:
             raise
         except Channels as error:
@@ -83,8 +86,10 @@ class Reader:
             results = self.refused(node, ExportError(located(node, error)))
         except ExportError as error:
             results = self.refused(node, error)
-        outputs = list(node.outputs())
-        for output, result in zip(outputs, results if len(outputs) != 1 or len(results) == 1 else [tuple(results)]):
+        except UNFORESEEN as error:
+            what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"
+            results = self.refused(node, ExportError(located(node, what)))
+        for output, result in zip(node.outputs(), results):
             self.values[output.debugName()] = result
 
     def refused(self, node, error):
@@ -102,14 +107,14 @@ class Reader:
         for operand in flat(operands):
             if isinstance(operand, Refused):
                 return self.refused(node, operand.error)[0]
-        named = dict(zip(schema, operands))
+        named = dict(zip([argument.name for argument in schema.arguments], operands)) if schema else {}
         if any(isinstance(operand, (View, Padded, Pending)) for operand in flat(operands)):
             return self.call_on_map(name, named, operands)
         if any(isinstance(operand, Size) for operand in flat(operands)):
             operands = [as_number(operand) for operand in operands]
         if name in NUMBERS and not any(isinstance(operand, Weight) for operand in flat(operands)):
             return NUMBERS[name](*operands)
-        return folded(name, operands)
+        return folded(name, operands, schema)
 
     def call_on_map(self, name, named, operands):
         if name in NUMBERS and isinstance(operands[0], (list, dict, tuple)) and name not in ("max", "min"):
@@ -123,14 +128,15 @@ class Reader:
         raise Refusal("the language of networks (docs/models.md) has no such layer")
 
 
+@functools.lru_cache(maxsize=None)
+def parsed(schema):
+    return torch._C.parse_schema(schema)
+
+
 def schema_of(node):
+    """-> the operator's, or None"""
     text = node.schema()
-    if text not in SCHEMAS:
-        SCHEMAS[text] = [argument.name for argument in torch._C.parse_schema(text).arguments] if text[:1] != "(" else []
-    return SCHEMAS[text]
-
-
-SCHEMAS = {}
+    return None if text.startswith("(") else parsed(text)
 
 
 def arguments(function, named):

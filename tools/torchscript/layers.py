@@ -311,7 +311,8 @@ def adaptive_avg_pool2d(program, self, output_size):
 
 
 LAYERS = {
-    "conv2d": convolution, "convolution": convolution, "_convolution": convolution, "linear": linear,
+    "conv2d": convolution, "convolution": convolution, "_convolution": convolution,
+    "_convolution_mode": convolution, "linear": linear,
     "addmm": addmm, "matmul": matmul, "mm": matmul,
     "batch_norm": batch_norm, "group_norm": group_norm, "instance_norm": instance_norm, "layer_norm": layer_norm,
     "max_pool2d": max_pool2d, "max_pool2d_with_indices": max_pool2d_with_indices, "avg_pool2d": avg_pool2d,

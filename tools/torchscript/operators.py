@@ -16,7 +16,7 @@ def in_place(program, target, result):
         raise Refusal("a change in place of something that is not a map")
     if not isinstance(result, View):
         return result
-    if result.cell is target.cell:
+    if result.cell is target.cell and result.part == target.part:
         return result
     entry, whole = entry_of(program, result), target.entry
     if target.part is not None and target.part != (0, whole.channels):

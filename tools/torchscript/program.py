@@ -44,7 +44,7 @@ class Program:
         return self.append(Entry(kind, options, [x], channels or x.channels, size or x.size, origin))
 
     def weighted(self, kind, x, tensors, key, **options):
-        """The same with weights: {"weight": a tensor or None, ...} that the model has under that key, or one like it."""
+        """The same with weights, {"weight": a tensor or None, ...}, which the model has under a key like this one."""
         return self.layer(kind, x, **options, weights=self.store(tensors, key))
 
     def store(self, tensors, key):
@@ -97,7 +97,7 @@ class Program:
         return [self.agree(maps, axis) for axis in (0, 1)]
 
     def identified(self, target):
-        """A size that is only known where it was traced is that of the input or of another map, if it is equal there."""
+        """A size that is known only where it was traced is that of the input or of a map, if it is equal there."""
         if all(map(is_known, target)):
             return target
         fitting = (entry.size for entry in self.entries if all(map(is_known, entry.size))

@@ -54,8 +54,8 @@ def read_code(text, shapes, output=None, load=None):
     except ExportError as error:
         raise ExportError(f"{text}: {error}") from None
     if failure:
-        result.notes.append(f"only {sizes_text(found[0][1])} could be traced, so that numbers that the code computes from "
-                            f"the size are fixed: {failure}")
+        result.notes.append(f"only {sizes_text(found[0][1])} could be traced, so that numbers that the code computes "
+                            f"from the size are fixed: {failure}")
     return result
 
 
@@ -76,8 +76,9 @@ def read_module(module, output=None, channels=(), traces=()):
     if len(traces) > 1:
         others = trace.differing(graph, [inlined(other) for other, _ in traces[1:]])
         if others is None:
-            notes = [f"the code does something else for {sizes_text(traces[1][1])} than for {sizes_text(traces[0][1])}, so "
-                     "that numbers that it computes from the size are fixed"]
+            (_, first), (_, second), *_ = traces
+            notes = [f"the code does something else for {sizes_text(second)} than for {sizes_text(first)}, so that "
+                     "numbers that it computes from the size are fixed"]
     names = names_of(list(graph.inputs())[1:])
     known = dict(zip(names, channels))
     for _ in range(TRIES_MAX):

@@ -148,7 +148,7 @@ NUMBERS = {
     "__and__": operator.and_, "__or__": operator.or_, "__xor__": operator.xor, "logical_not": operator.not_,
     "len": len, "__getitem__": item, "append": append, "extend": extend, "slice": slice_list, "_set_item": set_item,
     "__contains__": lambda self, key: key in self, "get": lambda self, key, default=None: self.get(key, default),
-    "list": list, "copy": lambda self: self.copy(), "keys": lambda self: list(self), "reverse": lambda self: self.reverse(),
+    "list": list, "copy": lambda self: self.copy(), "keys": list, "reverse": lambda self: self.reverse(),
     "values": lambda self: list(self.values()), "items": lambda self: list(self.items()),
     "pop": lambda self, index=-1: self.pop(index), "insert": lambda self, index, value: self.insert(index, value),
     "format": formatted, "lower": str.lower, "upper": str.upper, "startswith": str.startswith,

@@ -21,6 +21,15 @@ def contiguous(program, self):
     return view if letters == sorted(letters, key="nchw".index) else copied(program, view)
 
 
+def overwritten(program, self, src):
+    """copy_: what is written in place of a map or a part of one."""
+    source, target = whole(program, src), whole(program, self)
+    if [source.letters(axis) for axis in range(len(source.axes))] != \
+            [target.letters(axis) for axis in range(len(target.axes))] or source.channels != target.channels:
+        raise Refusal(f"a copy of {shown(source)} to {shown(target)}")
+    return source
+
+
 def converted(program, self, dtype=None, other=None, device=None):
     """To another type of numbers: the model's is float32 in any case."""
     if isinstance(self, View) and dtype in INTEGERS:
@@ -53,6 +62,14 @@ def transpose(program, self, dim0, dim1):
     a, b = view.axis(dim0), view.axis(dim1)
     order[a], order[b] = order[b], order[a]
     return permute(program, view, order)
+
+
+def movedim(program, self, source, destination):
+    view = whole(program, self)
+    pairs = zip(*([value] if isinstance(value, int) else value for value in (source, destination)))
+    moved = {view.axis(to): view.axis(axis) for axis, to in pairs}
+    left = iter([axis for axis in range(len(view.axes)) if axis not in moved.values()])
+    return permute(program, view, [moved[to] if to in moved else next(left) for to in range(len(view.axes))])
 
 
 def transposed(program, self):
@@ -330,10 +347,11 @@ def count(program, self):
 SHAPES = {
     **{name: lambda program, self, **_: self for name in (
         "detach", "alias", "lift_fresh", "lift", "cpu", "float", "double", "half", "type_as")},
-    "clone": copied, "contiguous": contiguous, "to": converted, "_to_copy": converted,
+    "clone": copied, "copy": overwritten, "contiguous": contiguous, "to": converted, "_to_copy": converted,
     "dropout": dropout, "feature_dropout": dropout, "alpha_dropout": dropout, "feature_alpha_dropout": dropout,
-    "permute": permute, "transpose": transpose, "swapaxes": transpose, "t": transposed, "unsqueeze": unsqueeze,
-    "squeeze": squeeze, "flatten": flatten, "view": view, "reshape": lambda program, self, shape: view(program, self, shape),
+    "permute": permute, "transpose": transpose, "swapaxes": transpose, "movedim": movedim, "t": transposed,
+    "unsqueeze": unsqueeze, "squeeze": squeeze, "flatten": flatten,
+    "view": view, "reshape": lambda program, self, shape: view(program, self, shape),
     "view_as": view_as, "reshape_as": view_as, "expand": lambda program, self, size, implicit=False: expand(
         program, self, size), "expand_as": expand_as,
     "slice": sliced, "narrow": narrow, "select": select, "split": split, "split_with_sizes": split_with_sizes,

@@ -42,8 +42,8 @@ class Samples:
 
     def of_input(self, index):
         """-> the Sizes H and W of an input"""
-        return [Size(np.concatenate([np.roll(self.sides[axis], 7 * index), [sizes[index][axis] for sizes in self.traced]]),
-                     self, frozenset({index})) for axis in (0, 1)]
+        return [Size(np.concatenate([np.roll(sides, 7 * index), [sizes[index][axis] for sizes in self.traced]]), self,
+                     frozenset({index})) for axis, sides in enumerate(self.sides)]
 
     def constant(self, values):
         """-> a number that is only known at the traced sizes; one number if it is the same at all"""

@@ -1,19 +1,13 @@
 """Whole PSPNets of Keras, PaddleSeg and pytorchcv: written to the files that the frameworks write, exported, and served
 as the networks compute in float64, within what float32 costs."""
 import functools
-import json
 import pickle
 
 import keras_graph
 import keras_networks
-import numpy as np
 import resnet_d
-import safetensors_io
 import tensorflow_files as tf
 import torch
-from checkpoints import files
-from networks.kinds import recognize
-from networks.net import Given
 from support import ExportTest
 from whole import drawn, picture
 
@@ -27,21 +21,6 @@ def image(size):
 
 
 class WholeTest(ExportTest):
-    def export(self, path, *options):
-        """The whole network; -> what is said of it"""
-        given = {key[2:]: int(value) if value.isdigit() else value for key, value in zip(options[::2], options[1::2])}
-        found, nearest = recognize(files.read(path), Given(**given))
-        self.assertIsNotNone(found, nearest and nearest.problem)
-        self.model.write_text(json.dumps({**found.net.config(), "weights": {"file": "model.safetensors"}}))
-        tensors = {}
-        for name, source in found.net.sources.items():
-            values = found.checkpoint.tensors[source.name].values(path)
-            values = values.transpose(source.axes) if source.axes else values
-            tensors[name] = source.shape, np.ascontiguousarray(values, np.float32).reshape(-1)
-        safetensors_io.save(self.folder / "model.safetensors", tensors, "F32")
-        assumed = ", ".join(f"{what} {values[0]}" for what, values in found.net.assumed.items())
-        return f"{found.describe()}: {assumed}; {found.checkpoint.assumed}"
-
     def assert_computes(self, function, sizes, is_nhwc=False):
         """function: the network, of images of either type"""
         for size in sizes:
@@ -79,7 +58,7 @@ class Keras(WholeTest):
         for backbone, auxiliary in ((keras_networks.bubbliiiing_mobilenet, False),
                                     (keras_networks.bubbliiiing_resnet, True)):
             network = functools.partial(keras_networks.bubbliiiing, backbone=backbone, auxiliary=auxiliary)
-            self.assertIn("stride 16", self.assert_served(network, SIZES, "bubbliiiing-keras"))
+            self.assertIn("a backbone of stride 16", self.assert_served(network, SIZES, "bubbliiiing-keras"))
 
     def test_bubbliiiing_of_stride_8(self):
         for backbone in (keras_networks.bubbliiiing_mobilenet, keras_networks.bubbliiiing_resnet):

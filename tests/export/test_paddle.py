@@ -40,7 +40,7 @@ class PaddleFiles(ExportTest):
                 value = state if make is None else {"epoch": 3, "model": {
                     key: make(array) for key, array in state.items() if isinstance(array, np.ndarray)}}
                 with self.subTest(protocol=protocol, make=make):
-                    printed = self.export(self.pickled(value, protocol))
+                    printed = self.export(self.pickled(value, protocol), "--head")
                     self.assertNotIn("could run code", printed)
                     self.assertIn("paddleseg (PaddlePaddle/PaddleSeg: PSPNet)", printed)
                     self.assertIn("bins 6, 3, 2, 1, adaptive, half_pixel, input_first", printed)
@@ -49,7 +49,7 @@ class PaddleFiles(ExportTest):
     def test_align_corners(self):
         network = random_network(lambda: resnet_d.PaddlePSPNet(align_corners=True))
         x = random_features(1, 256, 9, 8)
-        self.export(self.pickled(resnet_d.paddle_state(network)), "--upsample", "align_corners")
+        self.export(self.pickled(resnet_d.paddle_state(network)), "--head", "--upsample", "align_corners")
         self.assert_same(self.serve(x), network.head(x))
 
     def test_types(self):
@@ -77,7 +77,7 @@ class Pytorchcv(ExportTest):
     def test_head(self):
         network = random_network(resnet_d.CvPSPNet)
         x = random_features(1, 256, 9, 8)
-        printed = self.export(self.save(network.state_dict()))
+        printed = self.export(self.save(network.state_dict()), "--head")
         self.assertIn("pytorchcv (osmr/pytorchcv: PSPNet)", printed)
         self.assert_same(self.serve(x), network.head(x))
         self.assertEqual(torch.Size((1, 5, 9, 8)), network.head(x).shape)

@@ -30,6 +30,8 @@ def report(options, model, tensors, file):
         print("  not read, because that could run code: " + printable(", ".join(names))
               + (f" and {more} more" if more else ""))
     report_skipped(model, options.verbose)
+    if checkpoint.assumed:
+        print(f"  note: {checkpoint.assumed}")
     for note in model.notes:
         print(f"  note: {note}")
 

@@ -246,10 +246,22 @@ class Net:
         return self.act(x, "relu")
 
     def add(self, *maps):
-        return self.join("add", maps, max(x.channels for x in maps))
+        return self.join("add", maps, self.common("adds", maps))
 
     def mul(self, *maps):
-        return self.join("mul", maps, max(x.channels for x in maps))
+        return self.join("mul", maps, self.common("multiplies", maps))
+
+    def common(self, what, maps):
+        """-> the channels of what these maps become, of which those with one channel are broadcast"""
+        channels = max(x.channels for x in maps)
+        if any(x.channels not in (1, channels) for x in maps):
+            raise Unfit(f"{what} maps of {' and '.join(str(x.channels) for x in maps)} channels after {self.where()}")
+        return channels
+
+    def where(self):
+        """The last layer with weights."""
+        return next((options["weights"] for entry in reversed(self.entries) for options in entry.values()
+                     if isinstance(options, dict) and "weights" in options), "the input")
 
     def concat(self, *maps):
         return self.join("concat", maps, sum(x.channels for x in maps))

@@ -12,6 +12,10 @@ class Refusal(Exception):
     """Why a node cannot be read: "the axis 5 of 4"; graph.py adds the operator and its line."""
 
 
+class TooLarge(ExportError):
+    """A bound on the whole network, beyond which nothing is read."""
+
+
 class Channels(ExportError):
     """A layer expects another number of channels of an input than was assumed, since no archive says it."""
 

@@ -1,12 +1,11 @@
 """Operators on constant tensors, computed by PyTorch: weights that the code scales, reshapes or concatenates."""
-import math
-
 import torch
 
 from . import Refusal
 from .values import Weight
 
-VALUES_MAX = 1 << 28
+VALUES_MAX = 1 << 27
+TOTAL_MAX = 1 << 30  # of all results, intermediate ones included
 
 FOLDED = frozenset("""
     add sub mul div rsub neg exp log sqrt rsqrt reciprocal pow abs clamp clamp_min clamp_max minimum maximum square
@@ -16,32 +15,54 @@ FOLDED = frozenset("""
     zeros ones full empty arange linspace tensor zeros_like ones_like full_like new_zeros new_ones new_full
     eye tanh sigmoid relu softmax softplus hardtanh floor ceil round floor_divide true_divide remainder
     Int Float Bool ScalarImplicit FloatImplicit IntImplicit item scalar_tensor
-    eq ne lt le gt ge size dim numel is_floating_point matmul mm addmm bmm batch_norm layer_norm _weight_norm
+    eq ne lt le gt ge size dim numel is_floating_point matmul mm mv dot addmm bmm batch_norm layer_norm _weight_norm
     norm_except_dim flip roll
     sin cos movedim triu tril outer meshgrid broadcast_to
     """.split())
 
-SIZED = ("zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "expand", "repeat", "eye",
-         "broadcast_to")
+NO_LARGER = frozenset("item Int Float Bool ScalarImplicit FloatImplicit IntImplicit _weight_norm".split())
 
 
-def folded(name, operands, schema):
-    """-> what PyTorch computes of constants: a Weight, a number, or a list of them"""
+def folded(schema, operands, budget):
+    """-> what PyTorch computes of constants: a Weight, a number, or a list of them
+
+    budget: [how many values may still be computed], which is reduced
+    """
+    name = schema.name.partition("::")[2]
     if name not in FOLDED:
         raise Refusal("the language of networks (docs/models.md) has no such layer")
-    plain = [unwrapped(operand) for operand in operands]
-    counts = [n for operand in plain for n in (operand if isinstance(operand, list) else [operand])
-              if isinstance(n, int) and not isinstance(n, bool) and n > 1]
-    if name in (*SIZED, "arange", "linspace") and math.prod(counts) > VALUES_MAX:
-        raise Refusal(f"a constant of more than {VALUES_MAX} values")
-    given = {argument.name: value for argument, value in zip(schema.arguments, plain) if argument.kwarg_only}
+    function = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
+    given = [(argument, unwrapped(operand)) for argument, operand in zip(schema.arguments, operands)]
     try:
-        overload = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
-        result = overload(*plain[:len(plain) - len(given)], **given)
+        count = 1 if name in NO_LARGER else values_in(called(function, on_meta(given)))
+        if count > min(VALUES_MAX, budget[0]):
+            raise Refusal(f"a constant of {count} values, expected at most {min(VALUES_MAX, budget[0])}")
+        budget[0] -= count
+        result = called(function, given)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise Refusal(str(error).strip().partition("\n")[0][:300]) from None
     key = next((operand.key for operand in flat(operands) if isinstance(operand, Weight)), "constant")
     return wrapped(result, key)
+
+
+def called(function, given):
+    return function(*(value for argument, value in given if not argument.kwarg_only),
+                    **{argument.name: value for argument, value in given if argument.kwarg_only})
+
+
+def on_meta(given):
+    """The same arguments without values, so that only the size of the result is computed."""
+    def moved(value):
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        return value.to("meta") if isinstance(value, torch.Tensor) else value
+
+    return [(argument, "meta" if argument.name == "device" else moved(value)) for argument, value in given]
+
+
+def values_in(result):
+    return sum(value.numel() if isinstance(value, torch.Tensor) else 1
+               for value in (result if isinstance(result, (list, tuple)) else [result]))
 
 
 def flat(operands):

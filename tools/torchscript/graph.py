@@ -9,8 +9,8 @@ import re
 import torch
 from checkpoints import ExportError
 
-from . import Channels, Refusal
-from .constants import folded
+from . import Channels, Refusal, TooLarge
+from .constants import TOTAL_MAX, folded
 from .operators import MAPS, in_place
 from .scalars import NUMBERS
 from .sizes import DependsOnSize, Size
@@ -46,6 +46,7 @@ class Reader:
         """others: {a constant's name in the graph: its values in graphs of other sizes}"""
         self.program, self.others = program, others or {}
         self.values, self.attributes, self.count, self.depth = {}, {}, 0, 0
+        self.budget = [TOTAL_MAX]
 
     def read(self, graph, inputs):
         """-> the values of the graph's outputs"""
@@ -57,13 +58,18 @@ class Reader:
     def block(self, block):
         self.depth += 1
         if self.depth > BLOCKS_MAX:
-            raise ExportError(f"more than {BLOCKS_MAX} conditions and loops inside each other")
+            raise TooLarge(f"more than {BLOCKS_MAX} conditions and loops inside each other")
+        self.counted()
         for node in block.nodes():
-            self.count += 1
-            if self.count > NODES_MAX:
-                raise ExportError(f"more than {NODES_MAX} operators, those of loops counted each time")
+            self.counted()
             self.node(node)
         self.depth -= 1
+
+    def counted(self):
+        """A node, or a block, since that of a loop may be empty."""
+        self.count += 1
+        if self.count > NODES_MAX:
+            raise TooLarge(f"more than {NODES_MAX} operators, those of loops counted each time")
 
     def value(self, value):
         return self.values[value.debugName()]
@@ -75,8 +81,8 @@ class Reader:
                 results = PRIMS[kind](self, node)
             else:
                 result = self.call(node, kind.partition("::")[2])
-                results = list(result) if node.outputsSize() > 1 and isinstance(result, tuple) else [result]
-        except Raised:
+                results = [result] if node.outputsSize() == 1 else list(result or ())
+        except (Raised, TooLarge):
             raise
         except Channels as error:
             raise Channels(error.name, error.count, located(node, error)) from None
@@ -95,8 +101,11 @@ class Reader:
     def refused(self, node, error):
         """Marks what the node would have computed, in place included."""
         values = [self.values.get(value.debugName()) for value in node.inputs()]
-        if values and isinstance(values[0], View) and (node.kind().endswith("_") or node.kind().startswith("prim::")):
-            values[0].cell.entry = Refused(error)
+        if values and (node.kind().endswith("_") or node.kind().startswith("prim::")):
+            if isinstance(values[0], View):
+                values[0].cell.entry = Refused(error)
+            elif isinstance(values[0], (Weight, Padded, Pending)):
+                values[0].error = error
         return [Refused(error)] * node.outputsSize()
 
     # ---- operators ----
@@ -105,16 +114,18 @@ class Reader:
         schema = schema_of(node)
         operands = [self.value(value) for value in node.inputs()]
         for operand in flat(operands):
-            if isinstance(operand, Refused):
-                return self.refused(node, operand.error)[0]
-        named = dict(zip([argument.name for argument in schema.arguments], operands)) if schema else {}
+            if getattr(operand, "error", None):
+                raise operand.error
+        named = dict(zip((argument.name for argument in schema.arguments), operands)) if schema else {}
         if any(isinstance(operand, (View, Padded, Pending)) for operand in flat(operands)):
             return self.call_on_map(name, named, operands)
         if any(isinstance(operand, Size) for operand in flat(operands)):
             operands = [as_number(operand) for operand in operands]
         if name in NUMBERS and not any(isinstance(operand, Weight) for operand in flat(operands)):
             return NUMBERS[name](*operands)
-        return folded(name, operands, schema)
+        if not schema:
+            raise Refusal("an operator that this version of PyTorch does not know")
+        return folded(schema, operands, self.budget)
 
     def call_on_map(self, name, named, operands):
         if name in NUMBERS and isinstance(operands[0], (list, dict, tuple)) and name not in ("max", "min"):
@@ -191,9 +202,9 @@ def get_attribute(reader, node):
     if not isinstance(owner, Module):
         raise Refusal("an attribute of something that is not a module")
     path = f"{owner.path}.{name}" if owner.path else name
-    if path in reader.attributes:
-        return [reader.attributes[path]]
-    return [attribute(owner.module.getattr(name), path)]
+    if path not in reader.attributes:
+        reader.attributes[path] = attribute(owner.module.getattr(name), path)
+    return [reader.attributes[path]]
 
 
 def attribute(value, path):

@@ -205,6 +205,12 @@ def batch_norm(program, input, weight=None, bias=None, running_mean=None, runnin
     return normed(program, "batch_norm", input, tensors, eps)
 
 
+def native_batch_norm(program, input, weight=None, bias=None, running_mean=None, running_var=None, training=False,
+                      eps=1e-5):
+    """Of its three results, the statistics are for training."""
+    return batch_norm(program, input, weight, bias, running_mean, running_var, training, eps), None, None
+
+
 def group_norm(program, input, num_groups, weight=None, bias=None, eps=1e-5):
     return normed(program, "group_norm", input, {"weight": weight, "bias": bias}, eps, groups=num_groups)
 
@@ -314,7 +320,8 @@ LAYERS = {
     "conv2d": convolution, "convolution": convolution, "_convolution": convolution,
     "_convolution_mode": convolution, "linear": linear,
     "addmm": addmm, "matmul": matmul, "mm": matmul,
-    "batch_norm": batch_norm, "group_norm": group_norm, "instance_norm": instance_norm, "layer_norm": layer_norm,
+    "batch_norm": batch_norm, "native_batch_norm": native_batch_norm,
+    "_native_batch_norm_legit_no_training": native_batch_norm, "group_norm": group_norm, "instance_norm": instance_norm, "layer_norm": layer_norm,
     "max_pool2d": max_pool2d, "max_pool2d_with_indices": max_pool2d_with_indices, "avg_pool2d": avg_pool2d,
     "adaptive_avg_pool2d": adaptive_avg_pool2d, "_adaptive_avg_pool2d": adaptive_avg_pool2d,
 }

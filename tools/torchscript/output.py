@@ -47,6 +47,11 @@ def answer(program, value):
     if order != sorted(order, key="nchw".index):
         program.note(f"y has the axes N, C, H, W; the module's own are {shown(view)}")
     entry = entry_of(program, view)
+    if entry.kind == "input":
+        raise ExportError("its result is its input")
+    if entry.channels == 1 and form.get("as") in ("argmax", "softmax"):
+        raise ExportError(f"its result has 1 channel, whose {form['as']} is always {int(form['as'] == 'softmax')}: "
+                          "expected a sigmoid, to separate two classes")
     output, entry = stretch(program, entry)
     return entry, {**output, **form}
 

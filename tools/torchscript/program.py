@@ -1,9 +1,11 @@
 """The entries of a network while it is read, and their tensors; at the end its "network" list."""
 import math
 
-from . import Channels, Refusal
+from . import Channels, Refusal, TooLarge
 from .sizes import Size, equal, is_known, text
 
+ENTRIES_MAX = 1 << 14
+CHANNELS_MAX = 131072
 LEAVES = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -35,6 +37,10 @@ class Program:
         return entry
 
     def append(self, entry):
+        if len(self.entries) == ENTRIES_MAX:
+            raise TooLarge(f"more than {ENTRIES_MAX} layers")
+        if entry.channels > CHANNELS_MAX:
+            raise Refusal(f"a map of {entry.channels} channels, expected at most {CHANNELS_MAX}")
         self.entries.append(entry)
         return entry
 

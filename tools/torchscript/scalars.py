@@ -8,6 +8,7 @@ from . import Refusal
 from .sizes import Size
 
 LIST_MAX = 1 << 16
+INTEGER_MAX = (1 << 63) - 1  # TorchScript's have 64 bits
 
 
 def number(array_function, plain):
@@ -15,9 +16,15 @@ def number(array_function, plain):
     def apply(*operands):
         sizes = [operand for operand in operands if isinstance(operand, Size)]
         if not sizes:
-            return plain(*operands)
+            return bounded_number(plain(*operands))
         return sizes[0].apply(lambda _, *values: array_function(*values), *operands)
     return apply
+
+
+def bounded_number(value):
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        raise Refusal("an integer of more than 64 bits")
+    return value
 
 
 def comparison(function):
@@ -109,10 +116,21 @@ def set_item(self, key, value):
     self[key] = value
 
 
+def text(value):
+    """A list, which may be long, is only that."""
+    return f"a list of {len(value)}" if isinstance(value, (list, tuple, dict)) else str(value)
+
+
 def formatted(self, *values):
     for value in values:
-        self = self.replace("{}", str(value), 1)
+        self = bounded(self.replace("{}", text(value), 1))
     return self
+
+
+def joined(self, values):
+    if (len(self) + 1) * len(values) + sum(map(len, values)) > LIST_MAX:
+        raise Refusal("a long string")
+    return self.join(values)
 
 
 def converted(self, *options):
@@ -139,7 +157,7 @@ NUMBERS = {
     "floor": number(np.floor, math.floor), "ceil": number(np.ceil, math.ceil), "round": number(np.rint, round),
     "trunc": lambda x: TRUNC(x), "to": converted, "sqrt": number(np.sqrt, math.sqrt), "log": number(np.log, math.log),
     "log2": number(np.log2, math.log2), "exp": number(np.exp, math.exp),
-    "Int": lambda x: TRUNC(x), "Float": number(lambda x: x, float), "Bool": bool, "str": str,
+    "Int": lambda x: TRUNC(x), "Float": number(lambda x: x, float), "Bool": bool, "str": text,
     "min": least(min, np.minimum), "max": least(max, np.maximum),
     "minimum": least(min, np.minimum), "maximum": least(max, np.maximum),
     "eq": comparison(operator.eq), "ne": comparison(operator.ne), "lt": comparison(operator.lt),
@@ -152,7 +170,7 @@ NUMBERS = {
     "values": lambda self: list(self.values()), "items": lambda self: list(self.items()),
     "pop": lambda self, index=-1: self.pop(index), "insert": lambda self, index, value: self.insert(index, value),
     "format": formatted, "lower": str.lower, "upper": str.upper, "startswith": str.startswith,
-    "endswith": str.endswith, "join": str.join, "warn": lambda *_, **__: None,
+    "endswith": str.endswith, "join": joined, "warn": lambda *_, **__: None,
     "dim": lambda self: 0, "range": lambda *numbers: bounded(list(range(*numbers))),
     **{name: lambda self, *_, **__: self for name in (
         "detach", "clone", "type_as", "contiguous", "cpu", "ScalarImplicit", "FloatImplicit", "IntImplicit",

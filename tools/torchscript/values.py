@@ -16,7 +16,11 @@ LETTERS = "nchw"
 PLAIN = tuple((letter,) for letter in LETTERS)
 
 
-class Weight:
+class Value:
+    error = None  # of a change in place that could not be read
+
+
+class Weight(Value):
     def __init__(self, values, key):
         self.values, self.key = values, key
 
@@ -31,14 +35,14 @@ class Refused:
         self.error = error
 
 
-class Pending:
+class Pending(Value):
     """name: of the operator; value: what it reads, a View; options: its arguments"""
 
     def __init__(self, name, value, **options):
         self.name, self.value, self.options = name, value, options
 
 
-class Padded:
+class Padded(Value):
     """sides: top, left, bottom, right"""
 
     def __init__(self, view, sides, value):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """usage: tools/export.py CHECKPOINT MODEL.json [OPTION...]
        tools/export.py [CHECKPOINT] MODEL.json --module FILE.py:CALL --example N,C,H,W
-       tools/export.py CHECKPOINT --list
+       tools/export.py CHECKPOINT --list | --suggest
 
 Writes a model of the network in a checkpoint, or with --head of its pyramid pooling module alone: MODEL.json, and its
 weights as MODEL.safetensors in the same folder. The checkpoint is from PyTorch (.pth, .pt, and TorchScript archives),
@@ -20,9 +20,9 @@ except ImportError:
     raise SystemExit("export.py: NumPy is missing (apt-get install python3-numpy, and run this "
                      "with /usr/bin/python3)") from None
 
-from checkpoints import ExportError, files
+from checkpoints import ExportError, files, suggest
 from checkpoints.sizes import printable
-from exporting.files import values_of, write
+from exporting.files import as_json, values_of, write
 from exporting.model import find, output_of
 from exporting.options import arguments
 from exporting.report import report
@@ -36,6 +36,8 @@ def main(argv=None):
     options = arguments(argv, __doc__.split("\n\n", 1)[1])
     if options.list:
         return list_tensors(read(options))
+    if options.suggest:
+        return print_base(read(options))
     weights = options.model.with_suffix(".safetensors")
     for file in (options.model, weights):
         if options.checkpoint and file.exists() and file.samefile(options.checkpoint):
@@ -67,6 +69,15 @@ def read(options):
 def list_tensors(checkpoint):
     for tensor in checkpoint.tensors.values():
         print(f"{tensor.key} {list(tensor.shape)}")
+
+
+def print_base(checkpoint):
+    base = suggest.suggested(checkpoint)
+    if not base:
+        raise ExportError(f"{checkpoint.path}: no shapes of its tensors look like those of a pyramid: several 1x1 "
+                          "convolutions of C channels, and one that reads these and what they compute")
+    print(as_json(base), end="")
+    print(f"export.py: {suggest.GUESSES}", file=sys.stderr)
 
 
 def run():

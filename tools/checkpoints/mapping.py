@@ -12,7 +12,8 @@ import pathlib
 import ppm_config
 
 from . import ExportError, foreign
-from .recognize import Unfit, check_shapes, conv_shape, wanted_shape
+from .recognize import Unfit, check_shapes, wanted_shape
+from .tensor import conv_shape
 
 START_BYTES = 4096
 

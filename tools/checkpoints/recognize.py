@@ -3,9 +3,10 @@ from dataclasses import dataclass, field, replace
 
 import ppm_config
 
-from . import ExportError
+from . import ExportError, suggest
 from .kinds import KINDS, Conv, Norm
 from .sizes import plural
+from .tensor import conv_shape
 
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
@@ -114,17 +115,6 @@ class View:
         """Notes that a tensor is used, or that it is missing; -> whether it is there"""
         (self.used.add if self.has(name) else self.missing.append)(name)
         return self.has(name)
-
-
-def conv_shape(shape, layout):
-    """-> (out, in, kernel height, kernel width); a fully connected layer is a 1x1 convolution"""
-    is_hwio = layout == "HWIO"
-    if len(shape) == 2:
-        shape = (1, 1, *shape) if is_hwio else (*shape, 1, 1)
-    if len(shape) != 4:
-        return None
-    h, w, channels, out = shape if is_hwio else (shape[2], shape[3], shape[1], shape[0])
-    return out, channels, h, w
 
 
 def name_of(layer, kind, i):
@@ -386,7 +376,8 @@ def recognize(checkpoint, options, kind_name=None, prefix=None):
         return recognize(checkpoint.alternative, options, kind_name, prefix)
     if outer:
         best = max(outer, key=lambda candidate: len(candidate.used))
-        raise ExportError(f"{checkpoint.path}: looks like {best.describe()}, but {best.problem}")
+        raise ExportError(f"{checkpoint.path}: looks like {best.describe()}, but {best.problem}"
+                          + suggest.instead(checkpoint, kind_name))
     raise ExportError(f"{checkpoint.path}: " + nothing_found(checkpoint, kind_name, prefix))
 
 
@@ -395,4 +386,4 @@ def nothing_found(checkpoint, kind_name, prefix):
     wanted = f"{kind_name or 'pyramid pooling module'}{f' at {prefix!r}' if prefix else ''}"
     first = f", the first of which are {', '.join(names[:3])}" if names else ""
     return (f"recognized no {wanted} among {plural(len(names), 'tensor')}{first}; --list shows all; "
-            "with --base and --map you can name the tensors yourself")
+            + suggest.sentence(checkpoint))

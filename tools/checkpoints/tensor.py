@@ -59,6 +59,17 @@ class Checkpoint:
             self.alternative.set_layout(layout)
 
 
+def conv_shape(shape, layout):
+    """-> (out, in, kernel height, kernel width); a fully connected layer is a 1x1 convolution"""
+    is_hwio = layout == "HWIO"
+    if len(shape) == 2:
+        shape = (1, 1, *shape) if is_hwio else (*shape, 1, 1)
+    if len(shape) != 4:
+        return None
+    h, w, channels, out = shape if is_hwio else (shape[2], shape[3], shape[1], shape[0])
+    return out, channels, h, w
+
+
 def leaf_of(key):
     """conv5_4/weights:0 -> weights; layer1.0.conv1.weight -> weight"""
     return key.partition(":")[0].replace("/", ".").rpartition(".")[2]

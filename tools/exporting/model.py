@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import ppm_config
 from checkpoints import ExportError
 from checkpoints.mapping import export_mapped, read_lines
-from checkpoints.recognize import Options, conv_shape, recognize
+from checkpoints.recognize import Options, recognize
 from networks import kinds
 from networks.net import Given, Source
 

@@ -37,6 +37,8 @@ def arguments(argv, description):
     parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?")
     parser.add_argument("model", metavar="MODEL.json", nargs="?", type=pathlib.Path)
     parser.add_argument("--list", action="store_true", help="show the checkpoint's tensors")
+    parser.add_argument("--suggest", action="store_true",
+                        help="print a base for --base, where shapes alone show a pyramid")
     parser.add_argument("--verbose", action="store_true", help="name every tensor, including skipped ones")
     found = parser.add_argument_group("the checkpoint, if its contents are ambiguous")
     found.add_argument("--entry", help="the entry with the state_dict, in a PyTorch file")
@@ -113,7 +115,7 @@ def given_of(options, names):
 def check(parser, options):
     """Checks that argparse cannot make; exits with status 2."""
     module.check(parser, options)
-    if not options.list and not options.model:
+    if not options.list and not options.suggest and not options.model:
         parser.error("expected MODEL.json, the file to write, or --list")
     if options.model and options.model.suffix != ".json":
         parser.error(f"{options.model}: expected a name that ends in .json")

@@ -1,0 +1,133 @@
+"""Where no kind is recognized: a base whose layers name tensors that, by their shapes, make a pyramid.
+
+Several 1x1 convolutions from C to B channels under names that differ in a number, and one whose input has C and as many
+times B channels, are branches and what reads their concat. What shapes do not tell is guessed, and said.
+"""
+import collections
+import itertools
+import re
+
+from .tensor import conv_shape
+
+Conv = collections.namedtuple("Conv", "place name out channels kernel")
+BINS = {4: [1, 2, 3, 6], 3: [1, 2, 4]}
+BRANCHES = range(2, 9)
+GUESSES = "guessed, since shapes do not tell: bins, pool, upsample, concat, activations and eps; check them"
+
+
+def suggested(checkpoint):
+    """-> the base as a configuration, None if no shapes look like a pyramid's"""
+    convs = [found for place, name in enumerate(checkpoint.tensors) if (found := convolution(checkpoint, place, name))]
+    inputs = collections.defaultdict(list)
+    for conv in convs:
+        inputs[conv.channels].append(conv)
+    groups = collections.defaultdict(list)
+    for conv in convs:
+        if conv.kernel == 1:
+            groups[re.sub(r"\d+", "#", conv.name), conv.out, conv.channels].append(conv)
+    for (_, out, channels), branches in groups.items():
+        readers = [conv for conv in inputs[channels + len(branches) * out] if conv not in branches]
+        if len(branches) in BRANCHES and readers:
+            reader = max(readers, key=lambda conv: common_parts(branches[-1].name, conv.name))
+            return base_of(checkpoint, branches, reader, convs)
+    return None
+
+
+def convolution(checkpoint, place, name):
+    tensor, (stem, _, leaf) = checkpoint.tensors[name], name.rpartition(".")
+    shape = conv_shape(tensor.shape, tensor.layout) if leaf == "weight" else None
+    if shape and shape[2:] in ((1, 1), (3, 3)):
+        return Conv(place, stem, *shape[:3])
+    return None
+
+
+def common_parts(name, other):
+    """How many parts two names begin with, between dots, slashes and underscores."""
+    parts = zip(*(re.split(r"[./_]", text) for text in (name, other)))
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], parts))
+
+
+def base_of(checkpoint, branches, reader, convs):
+    stacks = [stack(checkpoint, conv) for conv in sorted(branches, key=lambda conv: numbers(conv.name))]
+    head = [*stack(checkpoint, reader)]
+    following = next((conv for conv in convs if conv.place > reader.place), None)
+    if following and following.channels == reader.out and common_parts(reader.name, following.name):
+        head += stack(checkpoint, following)[:1]  # to classes
+    is_keras = checkpoint.tensors[f"{reader.name}.weight"].layout == "HWIO"
+    common = merged(stacks)
+    return {"input": {"channels": reader.channels - len(branches) * branches[0].out,
+                      **({"layout": "NHWC"} if is_keras else {})},
+            "bins": BINS.get(len(branches), list(range(1, len(branches) + 1))),
+            "pool": "same" if is_keras else "adaptive", **({"branch": common} if common else {"branches": stacks}),
+            "upsample": "align_corners", "concat": "input_first", "head": head}
+
+
+def stack(checkpoint, conv):
+    options = {"channels": conv.out, **({"kernel": conv.kernel} if conv.kernel != 1 else {}),
+               **({} if f"{conv.name}.bias" in checkpoint.tensors else {"bias": False}), "weights": conv.name}
+    norm = norm_after(checkpoint, conv)
+    return [{"conv": options}, *([{"batch_norm": {"weights": norm}}] if norm else []), "relu"]
+
+
+def norm_after(checkpoint, conv):
+    """-> the batch norm as wide as the convolution that lies in the same module, or has almost its name; None"""
+    leaf = ".running_var"
+    found = [name.removesuffix(leaf) for name, tensor in checkpoint.tensors.items()
+             if name.endswith(leaf) and tensor.shape == (conv.out,)]
+    for is_beside in (lambda name: name.startswith(conv.name), lambda name: same_parent(".", name, conv.name),
+                      lambda name: same_parent("_", name, conv.name)):
+        if beside := list(filter(is_beside, found)):
+            after = [name for name in beside if numbers(name) > numbers(conv.name)]
+            return min(after or beside, key=numbers)
+    return None
+
+
+def same_parent(mark, name, other):
+    return name.rpartition(mark)[0] == other.rpartition(mark)[0] != ""
+
+
+def numbers(name):
+    return [int(number) for number in re.findall(r"\d{1,9}", name)]
+
+
+def merged(stacks):
+    """-> one stack whose names have {i} or {n}, None if they cannot be written so"""
+    if len({len(stack) for stack in stacks}) > 1:  # a norm is missing
+        return None
+    result = []
+    for layers in zip(*stacks):
+        if isinstance(layers[0], str):
+            result.append(layers[0])
+            continue
+        kind, names = next(iter(layers[0])), [next(iter(layer.values()))["weights"] for layer in layers]
+        for text, first in (("{i}", 0), ("{n}", 1)):
+            pattern = pattern_of(names, text, first)
+            if pattern:
+                result.append({kind: {**layers[0][kind], "weights": pattern}})
+                break
+        else:
+            return None
+    return result
+
+
+def pattern_of(names, text, first):
+    parts = [re.split(r"(\d+)", name) for name in names]
+    counted = [str(first + i) for i in range(len(names))]
+    columns = list(zip(*parts))
+    texts = [column[0] if len(set(column)) == 1 else text if list(column) == counted else None for column in columns]
+    return "".join(texts) if None not in texts else None
+
+
+def sentence(checkpoint):
+    """What to say of a checkpoint that is of no kind."""
+    base = suggested(checkpoint)
+    if not base:
+        return "with --base and --map you can name the tensors yourself"
+    first = (base.get("branch") or base["branches"][0])[0]["conv"]["weights"]
+    return (f"by their shapes, {first} and the like may be the {len(base['bins'])} branches of a pyramid, and "
+            f"{base['head'][0]['conv']['weights']} what reads them: --suggest prints a base, for --base")
+
+
+def instead(checkpoint, kind_name):
+    """The same after what a known kind lacks; nothing if the user chose it."""
+    return f"; {sentence(checkpoint)}" if not kind_name and suggested(checkpoint) else ""

@@ -105,3 +105,12 @@ def test_the_image_has_the_channels_of_the_first_convolution():
     assert net.config()["input"] == {"channels": 4}
     with pytest.raises(Unfit, match="has m.b.weight of shape .8., expected a convolution's"):
         net.image("b")
+
+
+def test_a_network_of_any_length_is_stopped():
+    net = Net({})
+    x = net.input(3)
+    with pytest.raises(Unfit) as refused:
+        while True:
+            x = net.relu(x)
+    assert str(refused.value) == "has more than 4096 layers, which is all that a model may have"

@@ -42,7 +42,7 @@ def arguments(argv, description):
     parser.add_argument("--verbose", action="store_true", help="name every tensor, including skipped ones")
     found = parser.add_argument_group("the checkpoint, if its contents are ambiguous")
     found.add_argument("--entry", help="the entry with the state_dict, in a PyTorch file")
-    found.add_argument("--kind", choices={kind.name for kind in NETWORKS + HEADS}, metavar="KIND")
+    found.add_argument("--kind", choices=sorted({kind.name for kind in NETWORKS + HEADS}), metavar="KIND")
     found.add_argument("--prefix", help="what precedes the network's or module's names, such as module.")
     found.add_argument("--kernels", choices=("OIHW", "HWIO"),
                        help="the order of convolution weights: PyTorch's or TensorFlow's")

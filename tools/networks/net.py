@@ -23,12 +23,11 @@ A family's file has functions that read maps and return maps; what a tensor's sh
 Unfit is raised for a tensor that is missing or of a shape that does not fit. The user's options (Given) go before what
 a family says of activations, eps and stretches; net.assumed has what was chosen.
 """
-import itertools
 import math
-import re
 from collections import namedtuple
 
 from . import Unfit
+from .entries import numbered, pair, plain, short
 
 # A tensor of the model: its name in the checkpoint, its shape in the model, and the order of axes, None as they are.
 Source = namedtuple("Source", "name shape axes")
@@ -37,14 +36,15 @@ Source = namedtuple("Source", "name shape axes")
 # activations: {part of the network: layer of the configuration, or "none"}; stride: of the backbone
 Given = namedtuple("Given", "activations eps upsample bins windows pool concat stride", defaults=({}, *7 * [None]))
 
+ENTRIES_MAX = 4096
 MODES = ("align_corners", "half_pixel", "asymmetric")
 
 
 class Map:
-    """What an entry computes, or an input."""
+    """What an entry computes, or an input. place: the entry's, from 0"""
 
-    def __init__(self, entry, channels):
-        self.entry, self.channels = entry, channels
+    def __init__(self, entry, channels, place=0):
+        self.entry, self.channels, self.place = entry, channels, place
 
 
 class Net:
@@ -135,15 +135,14 @@ class Net:
     def name(self, x, name=None):
         """-> the name of the entry, which is given one where it has none"""
         if "name" not in x.entry:
-            x.entry["name"] = name or f"{next(iter(x.entry))}{self.position(x)}"
+            x.entry["name"] = name or f"{next(iter(x.entry))}{x.place}"
         return x.entry["name"]
 
-    def position(self, x):
-        return next(i for i, entry in enumerate(self.entries) if entry is x.entry)
-
     def append(self, entry, channels):
+        if len(self.entries) == ENTRIES_MAX:
+            raise Unfit(f"has more than {ENTRIES_MAX} layers, which is all that a model may have")
+        self.last = Map(entry, channels, len(self.entries))
         self.entries.append(entry)
-        self.last = Map(entry, channels)
         return self.last
 
     def read(self, kind, x, channels, options):
@@ -350,53 +349,3 @@ def oriented(shape, layout):
     if len(shape) != 4:
         return None, None
     return ((3, 2, 0, 1), (shape[3], shape[2], *shape[:2])) if is_hwio else (None, shape)
-
-
-def pair(value):
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
-def plain(value):
-    """3 for [3, 3]"""
-    if isinstance(value, (int, str)):
-        return value
-    return value[0] if len(set(value)) == 1 else list(value)
-
-
-def short(entry):
-    """"relu" for {"relu": {}}"""
-    return next(iter(entry)) if list(entry.values()) == [{}] else entry
-
-
-def numbered(stacks):
-    """-> the one stack whose names have {i} or {n} where those of these stacks count; None if they differ otherwise"""
-    first = stacks[0]
-    if any(len(stack) != len(first) for stack in stacks):
-        return None
-    layers = [merged(column) for column in zip(*stacks)]
-    return None if None in layers else layers
-
-
-def merged(entries):
-    """numbered() of one layer: {"conv": {"channels": 64, "weights": "branch.0"}}, or "relu"."""
-    first = entries[0]
-    if all(entry == first for entry in entries):
-        return first
-    if any(isinstance(entry, str) or entry.keys() != first.keys() for entry in entries):
-        return None
-    (kind, options), = first.items()
-    others = [entry[kind] for entry in entries]
-    if any({**options, "weights": other.get("weights")} != other for other in others) or "weights" not in options:
-        return None
-    columns = list(itertools.zip_longest(*(re.split(r"(\d+)", other["weights"]) for other in others)))
-    parts = [merged_text(column) for column in columns]
-    return None if None in parts else {kind: {**options, "weights": "".join(parts)}}
-
-
-def merged_text(column):
-    if len(set(column)) == 1:
-        return column[0]
-    for text, start in (("{i}", 0), ("{n}", 1)):
-        if list(column) == [str(i) for i in range(start, start + len(column))]:
-            return text
-    return None

@@ -155,7 +155,7 @@ def export(network, folder, size):
     checkpoint, model = folder / "pspnet.pth", folder / "pspnet.json"
     torch.save(network.state_dict(), checkpoint)
     command = [os.path.relpath(ROOT / "tools/export.py"), str(checkpoint), str(model),
-               "--size", "{},{}".format(*size), "--as", "argmax"]
+               "--head", "--size", "{},{}".format(*size), "--as", "argmax"]
     print("$", " ".join(command), flush=True)
     subprocess.run(command, check=True)
     return model

@@ -37,12 +37,12 @@ class Module(nn.Module):
         return self.function(self, self.first(x))
 
 
-def read_back(module):
+def read_back(module, output=None):
     """As from a file."""
     data = io.BytesIO()
     torch.jit.save(module, data)
     data.seek(0)
-    return reading.read_module(torch.jit.load(data).eval())
+    return reading.read_module(torch.jit.load(data).eval(), output)
 
 
 def made(function):

@@ -12,11 +12,11 @@ from checkpoints import ExportError
 from . import Channels, Refusal, TooLarge
 from .constants import TOTAL_MAX, folded
 from .operators import MAPS, in_place
-from .scalars import NUMBERS
+from .scalars import CONTAINERS, NUMBERS
 from .sizes import DependsOnSize, Size
-from .values import Module, Padded, Pending, Refused, View, Weight
+from .values import Inputs, Module, Padded, Pending, Refused, View, Weight
 
-NODES_MAX = 1 << 18  # loops included
+NODES_MAX = 1 << 16  # loops included
 BLOCKS_MAX = 64  # inside each other
 UNFORESEEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)  # of hostile graphs
 LINE = re.compile(r" # ([^\n]*?):(\d+):\d+\s*$")
@@ -113,6 +113,10 @@ class Reader:
     def call(self, node, name):
         schema = schema_of(node)
         operands = [self.value(value) for value in node.inputs()]
+        if name == "__getitem__" and isinstance(operands[0], Inputs):
+            return operands[0].take(operands[1])
+        if name in CONTAINERS and isinstance(operands[0], (list, dict, tuple)):
+            return NUMBERS[name](*operands)  # whose items may be Refused
         for operand in flat(operands):
             if getattr(operand, "error", None):
                 raise operand.error
@@ -128,8 +132,6 @@ class Reader:
         return folded(schema, operands, self.budget)
 
     def call_on_map(self, name, named, operands):
-        if name in NUMBERS and isinstance(operands[0], (list, dict, tuple)) and name not in ("max", "min"):
-            return NUMBERS[name](*operands)
         function = MAPS.get(name)
         if function:
             return function(self.program, **arguments(function, named))
@@ -236,7 +238,7 @@ def unpack(reader, node):
     values, count = reader.value(node.input()), node.outputsSize()
     if isinstance(values, Refused):
         return [values] * count
-    if hasattr(values, "take"):
+    if isinstance(values, Inputs):
         return [values.take(i) for i in range(count)]
     if len(values) != count:
         raise Refusal(f"{len(values)} values where {count} are expected")

@@ -87,9 +87,7 @@ class Program:
         """add or mul of maps that are broadcast, or concat."""
         if kind == "concat":
             return self.append(Entry(kind, {}, maps, sum(x.channels for x in maps), self.joined_size(maps)))
-        counts = {x.channels for x in maps} - {1}
-        if len(counts) > 1:
-            raise Refusal(f"maps of {' and '.join(map(str, sorted(counts)))} channels")
+        self.expect_equal_channels([x for x in maps if x.channels > 1])
         pixels = [x for x in maps if all(equal(n, 1) for n in x.size)]
         wide = [x for x in maps if not any(x is other for other in pixels)]
         size = self.joined_size(wide) if wide else (1, 1)
@@ -98,6 +96,11 @@ class Program:
         if kind == "mul" and len(maps) == 2 and maps[0].facts.get("centered") is maps[1].facts.get("centered", self):
             entry.facts["square"] = maps[0].facts["centered"]
         return entry
+
+    def expect_equal_channels(self, maps):
+        for x, other in zip(maps, maps[1:]):
+            x, other = (other, x) if other.origin else (x, other)
+            self.expect_channels(x, other.channels)
 
     def joined_size(self, maps):
         return [self.agree(maps, axis) for axis in (0, 1)]

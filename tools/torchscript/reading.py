@@ -11,7 +11,7 @@ from .graph import Raised, Reader
 from .output import answer, chosen
 from .program import Program
 from .sizes import Samples
-from .values import Module, View
+from .values import Inputs, Module, View
 from .write import written
 
 CHANNELS = 3  # of an input, until a layer says otherwise
@@ -20,18 +20,6 @@ RESULTS_SHOWN_MAX = 12
 
 # config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y
 Read = namedtuple("Read", "config tensors notes about channels")
-
-
-class Inputs:
-    """A list of maps as an input: as many as the code takes."""
-
-    def __init__(self, take):
-        self.made, self.make = {}, take
-
-    def take(self, index):
-        if index not in self.made:
-            self.made[index] = self.make(index)
-        return self.made[index]
 
 
 def read(path, output=None, channels=()):

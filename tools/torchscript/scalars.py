@@ -94,7 +94,7 @@ def append(self, value):
 
 def extend(self, values):
     self.extend(values)
-    bounded(self)
+    return bounded(self)
 
 
 def item(self, key, default=None):
@@ -147,9 +147,13 @@ ADD, SUB, MUL = (number(np_function, function) for np_function, function in (
 DIV, FLOORDIV = number(np.true_divide, operator.truediv), number(np.floor_divide, operator.floordiv)
 POW, TRUNC = number(np.power, operator.pow), number(np.trunc, int)
 
+# what a list or a dictionary can hold anything for
+CONTAINERS = frozenset("len __getitem__ append extend slice _set_item get list copy keys values items pop insert reverse "
+                       "add add_".split())
+
 # by the operator's name without aten::, or prim::
 NUMBERS = {
-    "add": add, "sub": sub, "mul": mul, "div": div, "floordiv": floordiv, "floor_divide": floordiv, "pow": power,
+    "add": add, "add_": extend, "sub": sub, "mul": mul, "div": div, "floordiv": floordiv, "floor_divide": floordiv, "pow": power,
     "true_divide": div,
     "rsub": lambda self, other, alpha=1: sub(other, self, alpha),
     "remainder": number(np.mod, operator.mod), "fmod": number(np.fmod, math.fmod),

@@ -5,6 +5,7 @@ View      a map, or a part of its channels, with axes permuted, merged or left o
 Padded    a map with a border that the next layer may take as its padding
 Pending   what has no layer of its own, and may be a part of something that has
 Module    a module, and where it is
+Inputs    a list of maps that the module takes
 Refused   what cannot be read; an error only if the output depends on it
 """
 import numpy as np
@@ -47,6 +48,18 @@ class Padded(Value):
 
     def __init__(self, view, sides, value):
         self.view, self.sides, self.value = view, sides, value
+
+
+class Inputs:
+    """A list of maps as an input: as many as the code takes."""
+
+    def __init__(self, make):
+        self.made, self.make = {}, make
+
+    def take(self, index):
+        if index not in self.made:
+            self.made[index] = self.make(index)
+        return self.made[index]
 
 
 class Cell:

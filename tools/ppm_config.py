@@ -124,17 +124,23 @@ def tensors(config, prelu_parameters=None):
 
 
 def conv_tensors(name, options, channels, hwio):
-    k, out = options.get("kernel", 1), options.get("channels", channels)
-    shape = (k, k, channels, out) if hwio else (out, channels, k, k)
-    yield Tensor(f"{name}.weight", shape, "weight", channels * k * k)
+    out, each = options.get("channels", channels), channels // options.get("groups", 1)
+    kernel = options.get("kernel", 1)
+    height, width = kernel if isinstance(kernel, list) else (kernel, kernel)
+    shape = (height, width, each, out) if hwio else (out, each, height, width)
+    yield Tensor(f"{name}.weight", shape, "weight", each * height * width)
     if options.get("bias", True):
         yield Tensor(f"{name}.bias", (out,), "bias", 1)
 
 
-def batch_norm_tensors(name, options, channels):
+def scale_tensors(name, options, channels):
     if options.get("scale", True):
         yield Tensor(f"{name}.weight", (channels,), "gamma", 1)
     if options.get("center", True):
         yield Tensor(f"{name}.bias", (channels,), "beta", 1)
+
+
+def batch_norm_tensors(name, options, channels):
+    yield from scale_tensors(name, options, channels)
     yield Tensor(f"{name}.running_mean", (channels,), "mean", 1)
     yield Tensor(f"{name}.running_var", (channels,), "var", 1)

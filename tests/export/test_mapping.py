@@ -192,6 +192,87 @@ class Mapped(ExportTest):
         self.assert_refuses("none.json: cannot read it", path, "--base", "none.json")
 
 
+class OwnNetwork(nn.Module):
+    """What a head cannot be: depthwise, a GroupNorm, a shortcut, two kinds of PReLU, a pyramid in the middle."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(6, 8, (3, 1), padding=(1, 0)), nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+        self.gn, self.ln = nn.GroupNorm(2, 8), nn.LayerNorm(8)
+        self.one, self.each = nn.PReLU(), nn.PReLU(8)
+        self.level_1, self.level_2 = nn.Conv2d(8, 3, 1), nn.Conv2d(8, 3, 1)
+        self.last = nn.Conv2d(14, 4, 1)
+
+    def forward(self, x):
+        x = self.one(self.a(x))
+        x = x + self.each(self.gn(self.b(x)))
+        x = self.ln(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        pools = ((self.level_1, 1), (self.level_2, 3))
+        maps = [heads.stretch(conv(nn.functional.adaptive_avg_pool2d(x, bins)), x) for conv, bins in pools]
+        return self.last(torch.cat([x, *maps], 1))
+
+
+NETWORK = {"input": {"channels": 6}, "network": [
+    {"conv": {"channels": 8, "kernel": [3, 1], "padding": [1, 0], "weights": "a"}},
+    {"prelu": {"weights": "one"}, "name": "s"},
+    {"conv": {"kernel": 3, "padding": 1, "groups": 8, "bias": False}}, {"group_norm": {"groups": 2}, "name": "n"},
+    {"prelu": {}, "name": "e"}, {"add": ["s", "e"]}, {"layer_norm": {}, "name": "ln"},
+    {"pyramid": {"bins": [1, 3], "branch": [{"conv": {"channels": 3}}]}},
+    {"conv": {"channels": 4, "weights": "last"}}]}
+
+
+class MappedNetworks(ExportTest):
+    def base(self, config):
+        path = self.folder / "base.json"
+        path.write_text(json.dumps(config))
+        return "--base", str(path)
+
+    def test_network(self):
+        """--base takes what the server takes."""
+        network = random_network(OwnNetwork)
+        lines = ("network.2.conv=b", "n=gn", "e=each", "network.7.branch.{i}.conv=level_{n}")
+        maps = [part for line in lines for part in ("--map", line)]
+        printed = self.export(self.save(network.state_dict()), *self.base(NETWORK), *maps)
+        self.assertIn("x [N, 6, H, W], y [N, 4, H, W], ", printed)
+        self.assert_same(self.serve(X), network(X))
+        self.export(self.save(network.state_dict()), *self.base(NETWORK), *maps, "--as", "argmax", "--scale", "2")
+        self.assertEqual(self.config()["output"], {"scale": 2, "as": "argmax"})
+
+    def test_depthwise_kernels_of_keras(self):
+        """[H, W, C, 1], where other kernels are [H, W, I, O]."""
+        layers = {"first": tf.conv(6, 8, bias=True), "each": {"depthwise_kernel": tf.conv(8, 1, 3)["kernel"]},
+                  "last": tf.conv(8, 4)}
+        tf.write_h5(self.folder / "c.h5", layers)
+        entries = [{"conv": {"channels": 8, "weights": "first"}},
+                   {"conv": {"kernel": 3, "padding": "same", "groups": 8, "bias": False, "weights": "each"}},
+                   {"conv": {"channels": 4, "bias": False, "weights": "last"}}]
+        weights = [torch.from_numpy(layer[leaf]) for layer in layers.values() for leaf in layer if "kernel" in leaf]
+        x = nn.functional.conv2d(X, weights[0].permute(3, 2, 0, 1), torch.from_numpy(layers["first"]["bias"]))
+        x = nn.functional.conv2d(x, weights[1].permute(2, 3, 0, 1), padding=1, groups=8)
+        want = nn.functional.conv2d(x, weights[2].permute(3, 2, 0, 1))
+        for layout in ({}, {"weights": {"kernel_layout": "HWIO"}}):
+            self.export(self.folder / "c.h5", *self.base({"input": {"channels": 6}, "network": entries, **layout}))
+            self.assert_same(self.serve(X), want)
+
+    def test_sentences(self):
+        path = self.save(random_network(OwnNetwork).state_dict())
+        for change, sentence in (
+                ({"network": []}, "network: expected a list of entries"),
+                ({"network": [{"relu": {}, "from": "z"}]}, "network entry 0: found 'z', expected the name of an entry"),
+                ({"network": ["relu", {"conv": {}, "relu": {}}]}, "network entry 1: expected a layer such as"),
+                ({"network": [{"add": {}}]}, "network entry 0: add: expected a list of names"),
+                ({"input": {}}, "x.channels: expected how many channels"),
+                ({"inputs": {}}, "expected either input, or inputs"),
+                ({"network": NETWORK["network"][:4]}, "has no network.2.conv.weight for network.2.conv.weight")):
+            with self.subTest(sentence=sentence):
+                self.assert_refuses(sentence, path, *self.base({**NETWORK, **change}))
+        inputs = {"a": {"channels": 8}, "b": {"channels": 8}}
+        self.assert_refuses("network entry 0: expected \"from\", since there are several inputs", path,
+                            *self.base({"inputs": inputs, "network": ["relu"]}))
+        self.export(path, *self.base({"inputs": inputs, "network": [{"add": ["a", "b"]}, {"group_norm": {
+            "groups": 4, "weights": "gn"}}]}))
+
+
 class AsDownloaded(ExportTest):
     def test_hand_written_model_names_a_networks_safetensors(self):
         """docs/weights.md: the whole network's file as it is, the keys in the JSON."""

@@ -10,6 +10,7 @@ import json
 import pathlib
 
 import ppm_config
+import ppm_network
 
 from . import ExportError, foreign
 from .recognize import Unfit, check_shapes, wanted_shape
@@ -57,8 +58,8 @@ def fill_in(pattern, i):
 def read_model(path):
     try:
         config = json.loads(read_text(path, "a model's JSON"))
-        ppm_config.check(config)
-        list(ppm_config.tensors(config))
+        ppm_network.check(config)
+        ppm_network.tensors(config)
     except ppm_config.ConfigError as error:
         raise ExportError(f"{path}: not a model's JSON (docs/models.md): {error}") from None
     except json.JSONDecodeError as error:
@@ -75,8 +76,8 @@ def export_mapped(checkpoint, model_path, lines):
     config = read_model(model_path)
     weights = config.get("weights", {})
     config["weights"] = {key: weights[key] for key in ("kernel_layout",) if key in weights}
-    keys = parse(lines, len(ppm_config.branch_stacks(config)))
-    wanted = {tensor.name: tensor for tensor in ppm_config.tensors({**config, "weights": {}})}
+    keys = parse(lines, ppm_network.branch_count(config))
+    wanted = {tensor.name: tensor for tensor in ppm_network.tensors({**config, "weights": {}})}
     check_lines(model_path, keys, wanted)
     names = names_of(checkpoint)
     sources = {}

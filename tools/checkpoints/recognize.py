@@ -2,11 +2,12 @@
 from dataclasses import dataclass, field, replace
 
 import ppm_config
+import ppm_network
 
 from . import ExportError, suggest
 from .kinds import KINDS, Conv, Norm
 from .sizes import plural
-from .tensor import conv_shape
+from .tensor import conv_shape, depthwise_shape
 
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
@@ -274,7 +275,7 @@ def other_norm(name, stem, has_statistics):
 
 def check_shapes(checkpoint, config, sources):
     """Raises Unfit unless every tensor has the shape that the configuration says."""
-    for tensor in ppm_config.tensors(config):
+    for tensor in ppm_network.tensors(config):
         found = checkpoint.tensors[sources[tensor.name]]
         if not is_alike(found, tensor):
             wanted, way_out = list(tensor.shape), ""
@@ -296,7 +297,7 @@ def is_alike(found, tensor):
     """A 1x1 convolution may be a matrix, and norms of caffe-tensorflow are [1, 1, 1, C]; one slope is
     for all channels."""
     if tensor.role == "weight":
-        return conv_shape(found.shape, found.layout) == wanted_shape(tensor)
+        return wanted_shape(tensor) in (conv_shape(found.shape, found.layout), depthwise_shape(found))
     shape = [n for n in found.shape if n != 1]
     return shape == [n for n in tensor.shape if n != 1] or tensor.role == "slope" and not shape
 

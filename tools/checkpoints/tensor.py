@@ -70,6 +70,13 @@ def conv_shape(shape, layout):
     return out, channels, h, w
 
 
+def depthwise_shape(tensor):
+    """-> the same of a depthwise kernel [H, W, C, 1], as TensorFlow has it; None if it cannot be one"""
+    if tensor.layout != "HWIO" or len(tensor.shape) != 4 or tensor.shape[3] != 1:
+        return None
+    return tensor.shape[2], 1, *tensor.shape[:2]
+
+
 def leaf_of(key):
     """conv5_4/weights:0 -> weights; layer1.0.conv1.weight -> weight"""
     return key.partition(":")[0].replace("/", ".").rpartition(".")[2]

@@ -3,9 +3,11 @@ import math
 from dataclasses import dataclass, field
 
 import ppm_config
+import ppm_network
 from checkpoints import ExportError
 from checkpoints.mapping import export_mapped, read_lines
 from checkpoints.recognize import Options, recognize
+from checkpoints.tensor import conv_shape, depthwise_shape
 from networks import kinds
 from networks.net import Given, Source
 
@@ -103,7 +105,7 @@ def head(checkpoint, options):
     graph = head_options(options)
     found = recognize(checkpoint, graph, options.kind, options.prefix)
     return Model(found.config, sources_of(found.checkpoint, found.config, found.sources), found.checkpoint,
-                 found.describe(), channels_of(found.config), head_assumed(found.config),
+                 found.describe(), ppm_network.channels_out(found.config), head_assumed(found.config),
                  ("of the rest of the network", unused(found.checkpoint, found.sources)),
                  notes_of(found.kind))
 
@@ -113,11 +115,7 @@ def mapped(checkpoint, options):
     lines += [("--map", line) for line in options.map]
     config, sources = export_mapped(checkpoint, options.base, lines)
     return Model(config, sources_of(checkpoint, config, sources), checkpoint, f"described by {options.base}",
-                 channels_of(config), skipped=("of the rest of the network", unused(checkpoint, sources)))
-
-
-def channels_of(config):
-    return ppm_config.channels_out(config.get("head", []), ppm_config.channels_concatenated(config))
+                 ppm_network.channels_out(config), skipped=("of the rest of the network", unused(checkpoint, sources)))
 
 
 def unused(checkpoint, sources):
@@ -129,10 +127,12 @@ def sources_of(checkpoint, config, names):
     """names: {tensor of the model: name in the checkpoint} -> {tensor of the model: Source}"""
     layout = config.get("weights", {}).get("kernel_layout", "OIHW")
     result = {}
-    for tensor in ppm_config.tensors({"weights": {}, **config}):
+    for tensor in ppm_network.tensors({"weights": {}, **config}):
         found, axes = checkpoint.tensors[names[tensor.name]], None
         shape = tensor.shape
-        if tensor.role == "weight" and (found.layout or "OIHW") != layout:
+        if tensor.role == "weight" and depthwise_shape(found) == conv_shape(shape, layout):
+            axes = (2, 3, 0, 1) if layout == "OIHW" else (0, 1, 3, 2)
+        elif tensor.role == "weight" and (found.layout or "OIHW") != layout:
             axes = (1, 0) if len(found.shape) == 2 else (3, 2, 0, 1) if layout == "OIHW" else (2, 3, 1, 0)
         elif tensor.role == "slope":
             shape = (math.prod(found.shape),)

@@ -83,7 +83,7 @@ class Reports(ExportTest):
         printed = self.export(self.save(small().state_dict()))
         path = self.folder / "checkpoint.pth"
         self.assertEqual(printed.splitlines()[0], f"{path}: semseg (hszhao/semseg: PSPNet), the whole network")
-        self.assertIn("\n  x [N, 3, H, W], y [N, 5, H, W] before its output, ", printed)
+        self.assertIn("\n  x [N, 3, H, W], y [N, 5, H, W], ", printed)
         self.assertIn(" from the network's code: bins 1, 2, 3, 6, adaptive, align_corners, input_first, a backbone "
                       "with relu, branches with relu, a head with relu, eps 1e-05\n", printed)
         self.assertIn("\n  skipped 7 tensors that inference does not need: aux (7)\n", printed)
@@ -143,7 +143,8 @@ class Reports(ExportTest):
         path = self.save(network.state_dict())
         self.assertIn("--as softmax gives probabilities", self.export(path, "--as", "softmax"))
         self.assert_same(self.serve(IMAGE), network.final[1](network(IMAGE)).exp())
-        self.export(self.save(small().state_dict()), "--as", "argmax", "--size", "40,50")
+        printed = self.export(self.save(small().state_dict()), "--as", "argmax", "--size", "40,50")
+        self.assertIn("\n  x [N, 3, H, W], y [N, 1, 40, 50], ", printed)
         self.assertEqual(self.config()["output"], {"upsample": "align_corners", "size": [40, 50], "as": "argmax"})
         self.assertEqual((self.serve(IMAGE).shape, self.serve(IMAGE).dtype), ((1, 1, 40, 50), np.int32))
 

@@ -39,16 +39,22 @@ def report(options, model, tensors, file):
 def shapes(model):
     config = model.config
     inputs = config.get("inputs") or {"x": config["input"]}
-    sides = [f"{name} {shape_of(described)}" for name, described in inputs.items()]
-    if not model.channels:
-        return ", ".join(sides)
-    y = shape_of({"channels": model.channels, "layout": next(iter(inputs.values())).get("layout")})
-    return ", ".join([*sides, f"y {y}"]) + (" before its output" if "output" in config else "")
+    layout = next(iter(inputs.values())).get("layout")
+    sides = [f"{name} {shape_of(given['channels'], given.get('layout'))}" for name, given in inputs.items()]
+    return ", ".join(sides + [f"y {y}" for y in ([y_of(model, layout)] if model.channels else [])])
 
 
-def shape_of(described):
-    """described: {"channels", "layout"}"""
-    return ("[N, H, W, {}]" if described.get("layout") == "NHWC" else "[N, {}, H, W]").format(described["channels"])
+def y_of(model, layout):
+    output = model.config.get("output")
+    size = output and output.get("size")
+    if not size or "network" not in model.config:
+        return shape_of(model.channels, layout) + (" before its output" if output else "")
+    channels = 1 if output.get("as") == "argmax" else model.channels
+    return shape_of(channels, layout, "H, W" if size == "input" else "{}, {}".format(*size))
+
+
+def shape_of(channels, layout, size="H, W"):
+    return f"[N, {size}, {channels}]" if layout == "NHWC" else f"[N, {channels}, {size}]"
 
 
 def report_skipped(model, is_verbose):

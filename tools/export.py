@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""usage: tools/export.py CHECKPOINT MODEL.json [OPTION...]
+"""usage: tools/export.py CHECKPOINT... MODEL.json [OPTION...]
        tools/export.py [CHECKPOINT] MODEL.json --module FILE.py:CALL --example N,C,H,W
-       tools/export.py CHECKPOINT --list | --suggest
+       tools/export.py CHECKPOINT... --list | --suggest
 
 Writes a model of the network in a checkpoint, or with --head of its pyramid pooling module alone: MODEL.json, and its
 weights as MODEL.safetensors in the same folder. The checkpoint is from PyTorch (.pth, .pt, and TorchScript archives),
@@ -40,7 +40,7 @@ def main(argv=None):
         return print_base(read(options))
     weights = options.model.with_suffix(".safetensors")
     for file in (options.model, weights):
-        if options.checkpoint and file.exists() and file.samefile(options.checkpoint):
+        if file.exists() and any(file.samefile(path) for path in options.checkpoints):
             raise ExportError(f"{file}: the checkpoint itself would be overwritten: choose "
                               "another name for MODEL.json")
         if file.is_dir():
@@ -56,11 +56,11 @@ def main(argv=None):
 
 
 def is_code(options):
-    return bool(options.module) or is_archive(options.checkpoint)
+    return bool(options.module) or is_archive(options.checkpoints[0])
 
 
 def read(options):
-    checkpoint = files.read(options.checkpoint, options.entry)
+    checkpoint = files.read_parts(options.checkpoints, options.entry)
     if options.kernels:
         checkpoint.set_layout(options.kernels)
     return checkpoint

@@ -119,13 +119,14 @@ class Swin(nn.Module):
 
 
 class SwinUperNet(nn.Module):
-    """From the maps of the backbone on, up to a quarter of the image's size stretched by 4."""
+    """From the maps of the backbone on. norm: "bn" for mmsegmentation's names of the head"""
 
-    def __init__(self, base=8):
+    def __init__(self, base=8, norm="batch_norm"):
         super().__init__()
+        heads = UPerHead([base << i for i in range(4)], last="classifier" if norm == "batch_norm" else "conv_seg"), \
+            FCNHead(base << 2)
         self.backbone = Swin(base)
-        self.decode_head = renamed(UPerHead([base << i for i in range(4)], last="classifier"))
-        self.auxiliary_head = renamed(FCNHead(base << 2))
+        self.decode_head, self.auxiliary_head = map(renamed, heads) if norm == "batch_norm" else heads
 
     def forward(self, *maps):
         y = self.decode_head(maps)

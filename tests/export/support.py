@@ -48,10 +48,11 @@ class ExportTest(unittest.TestCase):
         return self.folder / name
 
     def export(self, checkpoint, *options):
-        """-> what is printed"""
+        """checkpoint: a path, or a tuple of them. -> what is printed"""
+        paths = checkpoint if isinstance(checkpoint, tuple) else (checkpoint,)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            export.main([str(checkpoint), str(self.model), *options])
+            export.main([*map(str, paths), str(self.model), *options])
         return printed.getvalue()
 
     def config(self):

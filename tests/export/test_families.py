@@ -1,70 +1,140 @@
-"""Whole networks of mmsegmentation, CSAIL, transformers, Tramac, DDRNet and PIDNet: what is written from the names and
-shapes of their tensors computes what the modules do."""
-import copy
-from types import SimpleNamespace
+"""Whole networks of mmsegmentation, CSAIL, transformers, Tramac, DDRNet and PIDNet, by the names of their tensors."""
+import unittest
 
 import modules_csail
 import modules_mmseg
 import modules_streams
 import modules_transformers
-import pytest
 import torch
-from networks.kinds import recognize
-from networks.net import Given
-from whole import difference, drawn, picture
-
-from literal import Literal
+from whole import WholeTest, centered, drawn, image, picture
 
 SIZES = ((64, 96), (75, 61))  # one odd
 LARGER = ((128, 192), (149, 101))  # for backbones of stride 64
+MAPS = ((24, 32), (27, 19))  # of the finest
 
-torch.set_grad_enabled(False)
+
+def network(make, *options, seed=1, **named):
+    x = image((96, 128), "weights")["x"]
+    return centered(drawn(make(*options, **named), x, seed=seed), x)
 
 
 def maps(size, base=8):
     """As a backbone's stages are: each half as large as the one before it."""
-    return [picture(f"{size}/{i}", 1, base << i, *(-(-n >> i) for n in size)) for i in range(4)]
+    return {f"c{i + 2}": picture(f"{size}/{i}", 1, base << i, *(-(-n >> i) for n in size)) for i in range(4)}
 
 
-NETWORKS = [
-    ("mmseg-psp", lambda: modules_mmseg.pspnet(50), SIZES),
-    ("mmseg-psp", lambda: modules_mmseg.pspnet(18, stem="d"), SIZES),
-    ("mmseg-psp", lambda: modules_mmseg.pspnet(18, stem="b", norm=None), SIZES),
-    ("mmseg-uper", lambda: modules_mmseg.upernet(50), SIZES),
-    ("mmseg-uper-convnext", modules_transformers.mmseg_upernet, SIZES),
-    ("mmseg-fast-scnn", modules_mmseg.fast_scnn, SIZES),
-    ("mmseg-fast-scnn", lambda: modules_mmseg.fast_scnn(is_new=False), SIZES),
-    ("csail-ppm", lambda: modules_csail.ppm(50), SIZES),
-    ("csail-ppm", lambda: modules_csail.ppm(18, is_supervised=False), SIZES),
-    ("csail-ppm", modules_csail.mobilenet_ppm, SIZES),
-    ("csail-uper", lambda: modules_csail.upernet(50), SIZES),
-    ("huggingface-uper-convnext", modules_transformers.upernet, SIZES),
-    ("huggingface-uper-head", modules_transformers.SwinUperNet, ((24, 32), (27, 19))),
-    ("fast-scnn", modules_streams.tramac, LARGER),
-    ("ddrnet", modules_streams.ddrnet23, LARGER),
-    ("ddrnet", modules_streams.DDRNet39, LARGER),
-    ("pidnet", modules_streams.pidnet_s, LARGER),
-    ("pidnet", modules_streams.pidnet_l, LARGER),
-]
+class Mmseg(WholeTest):
+    def save_mmseg(self, module):
+        return self.save({"meta": {"CLASSES": ["road"]}, "state_dict": module.state_dict()})
+
+    def assert_mmseg(self, module, kind, *options):
+        printed = self.assert_whole(module, kind, self.save_mmseg(module), SIZES, *options)
+        self.assertRegex(printed, "skipped [0-9]+ tensors that inference does not need: auxiliary_head ")
+        return printed
+
+    def test_pspnet(self):
+        for depth, stem in ((50, "c"), (18, "d"), (101, "d"), (18, "c"), (50, "b")):
+            with self.subTest(depth=depth, stem=stem):
+                printed = self.assert_mmseg(network(modules_mmseg.pspnet, depth, stem=stem), "mmseg-psp")
+                for assumed in ("bins 1, 2, 3, 6", "half_pixel", "a backbone of stride 8", "eps 1e-05"):
+                    self.assertIn(assumed, printed)
+
+    def test_pspnet_as_configured_otherwise(self):
+        module = network(modules_mmseg.pspnet, 18, stem="c", pixels=32, norm=None, align_corners=True)
+        self.assert_mmseg(module, "mmseg-psp", "--upsample", "align_corners", "--stride", "32")
+
+    def test_upernet(self):
+        for depth, stem in ((50, "c"), (18, "d")):
+            with self.subTest(depth=depth):
+                self.assert_mmseg(network(modules_mmseg.upernet, depth, stem=stem), "mmseg-uper")
+
+    def test_upernet_over_convnext(self):
+        self.assert_mmseg(network(modules_transformers.mmseg_upernet), "mmseg-uper-convnext")
+
+    def test_fast_scnn(self):
+        for is_new in (True, False):
+            with self.subTest(is_new=is_new):
+                self.assert_mmseg(network(modules_mmseg.fast_scnn, is_new), "mmseg-fast-scnn")
+
+    def test_head_of_an_unknown_backbone(self):
+        module = drawn(modules_transformers.SwinUperNet(norm="bn"), *maps(MAPS[0]).values())
+        printed = self.assert_whole(module, "mmseg-uper-head", self.save_mmseg(module), MAPS, inputs=maps)
+        self.assertIn("c2 [N, 8, H, W], c3 [N, 16, H, W], c4 [N, 32, H, W], c5 [N, 64, H, W], y [N, 5, H, W]", printed)
 
 
-@pytest.mark.parametrize("kind, make, sizes", NETWORKS, ids=[kind for kind, *_ in NETWORKS])
-def test_network(kind, make, sizes):
-    def inputs(size):
-        return maps(size) if kind.endswith("-head") else [picture(f"{size}", 1, 3, *size)]
+class Csail(WholeTest):
+    def assert_csail(self, module, kind, *options):
+        """The encoder and the decoder are in two files."""
+        encoder = self.save(module.encoder.state_dict(), "encoder_epoch_20.pth")
+        decoder = self.save(module.decoder.state_dict(), "decoder_epoch_20.pth")
+        return self.assert_whole(module, kind, (encoder, decoder), SIZES, *options)
 
-    module = drawn(make(), *inputs(sizes[0]))
-    tensors = {}
-    for name, values in module.state_dict().items():  # CSAIL's two files have no such beginnings
-        tensors[name.partition(".")[2] if kind.startswith("csail") else name] = values
-    checkpoint = SimpleNamespace(path="c.pth", alternative=None, tensors={
-        name: SimpleNamespace(shape=values.shape, key=name, layout="OIHW") for name, values in tensors.items()})
-    fit, nearest = recognize(checkpoint, Given())
-    assert fit, nearest and (nearest.kind.name, nearest.problem)
-    assert fit.kind.name == kind
-    weights = {key: tensors[source.name].numpy().reshape(source.shape) for key, source in fit.net.sources.items()}
-    for size in sizes:
-        x = inputs(size)
-        want = copy.deepcopy(module).double()(*(v.double() for v in x)).numpy()
-        got = Literal(fit.net.config(), weights)(dict(zip(fit.net.inputs, x))).numpy()
-        assert difference(got, want) < 1e-13
+    def test_ppm(self):
+        for depth, is_supervised in ((50, True), (18, False), (101, True)):
+            with self.subTest(depth=depth):
+                printed = self.assert_csail(network(modules_csail.ppm, depth, is_supervised), "csail-ppm")
+                self.assertEqual("conv_last_deepsup (2)" in printed, is_supervised)
+
+    def test_mobilenet(self):
+        self.assert_csail(network(modules_csail.mobilenet_ppm), "csail-ppm")
+
+    def test_upernet(self):
+        printed = self.assert_csail(network(modules_csail.upernet, 50), "csail-uper")
+        self.assertIn("a backbone of stride 32", printed)
+
+    def test_entries_of_one_file(self):
+        module = network(modules_csail.ppm, 18)
+        path = self.save({"encoder": module.encoder.state_dict(), "decoder": module.decoder.state_dict()})
+        self.assert_whole(module, "csail-ppm", path, SIZES[1:])
+
+    def test_files_that_are_not_two_parts(self):
+        module = network(modules_csail.ppm, 18)
+        encoder = self.save(module.encoder.state_dict(), "encoder.pth")
+        self.assert_refuses("encoder.pth: has conv1.weight like a file before it, expected another part",
+                            (encoder, encoder))
+        decoder = self.save(module.decoder.state_dict(), "decoder.pth")
+        self.assertIn("csail-ppm (CSAILVision/semantic-segmentation-pytorch: encoder and PPM decoder), but lacks "
+                      "conv1.weight", self.export(decoder))
+
+
+class Transformers(WholeTest):
+    def test_convnext(self):
+        for depths in ((3, 3, 9, 3), (3, 3, 27, 3)):
+            with self.subTest(depths=depths):
+                module = network(modules_transformers.upernet, depths)
+                printed = self.assert_whole(module, "huggingface-uper-convnext", self.save(module.state_dict()), SIZES)
+                self.assertIn("eps 1e-06, 1e-05", printed)
+
+    def test_swin(self):
+        module = drawn(modules_transformers.SwinUperNet(), *maps(MAPS[0]).values())
+        printed = self.assert_whole(module, "huggingface-uper-head", self.save(module.state_dict()), MAPS, inputs=maps)
+        self.assertRegex(printed, "skipped [0-9]+ tensors that inference does not need: .*backbone ")
+
+
+class Streams(WholeTest):
+    def test_fast_scnn(self):
+        module = network(modules_streams.tramac)
+        printed = self.assert_whole(module, "fast-scnn", self.save(module.state_dict()), LARGER)
+        self.assertIn("auxlayer (7)", printed)
+
+    def test_ddrnet(self):
+        for make in (modules_streams.ddrnet23, modules_streams.DDRNet39):
+            with self.subTest(make=make):
+                module = network(make, seed=2)
+                self.assert_whole(module, "ddrnet", self.save(module.state_dict()), LARGER)
+
+    def test_pidnet_as_it_is_trained(self):
+        """With its loss beside it."""
+        module = network(modules_streams.pidnet_s)
+        weights = {f"model.{name}": values for name, values in module.state_dict().items()}
+        path = self.save({**weights, "sem_loss.criterion.weight": torch.ones(19)})
+        printed = self.assert_whole(module, "pidnet", path, LARGER)
+        self.assertIn("at 'model.'", printed)
+
+    def test_pidnet_l(self):
+        module = network(modules_streams.pidnet_l)
+        self.assert_whole(module, "pidnet", self.save(module.state_dict()), LARGER)
+
+
+if __name__ == "__main__":
+    unittest.main()

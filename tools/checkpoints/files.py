@@ -23,6 +23,21 @@ SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "
 FORMATS = {"pt": "OIHW", "tf": "HWIO", "flax": "HWIO", "jax": "HWIO", "keras": "HWIO"}
 
 
+def read_parts(paths, entry=None):
+    """-> the Checkpoint of a network whose parts are in several files: the tensors of all of them"""
+    parts = [read(path, entry) for path in paths]
+    if len(parts) == 1:
+        return parts[0]
+    tensors = {}
+    for part in parts:
+        if both := next((name for name in part.tensors if name in tensors), None):
+            raise ExportError(f"{part.path}: has {part.tensors[both].key} like a file before it, expected another part of "
+                              "the network")
+        tensors.update(part.tensors)
+    path = ", ".join(str(part.path) for part in parts)
+    return Checkpoint(path, tensors, refused=[name for part in parts for name in part.refused])
+
+
 def read(path, entry=None):
     path = pathlib.Path(path)
     try:

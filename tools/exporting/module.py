@@ -1,5 +1,4 @@
 """The options for modules as code; script.py exports them."""
-import pathlib
 
 
 def add_options(parser):
@@ -20,10 +19,8 @@ def shape(text):
 
 
 def check(parser, options):
-    """With --module, a single file is MODEL.json."""
-    if options.module and not options.model:
-        options.checkpoint, options.model = None, options.checkpoint and pathlib.Path(options.checkpoint)
-    if not options.module and not options.checkpoint:
+    """Checks that argparse cannot make."""
+    if not options.module and not options.checkpoints:
         parser.error("the following arguments are required: CHECKPOINT")
     if options.module and not options.example:
         parser.error("--module: expected --example N,C,H,W, the shape of its input, such as 1,3,473,473")

@@ -34,8 +34,8 @@ def arguments(argv, description):
     parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["whole networks:", *map(row, NETWORKS), "heads:", *map(row, HEADS)]))
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?")
-    parser.add_argument("model", metavar="MODEL.json", nargs="?", type=pathlib.Path)
+    parser.add_argument("files", metavar="FILE", nargs="*",
+                        help="CHECKPOINT, or several that each have a part of the network, then MODEL.json")
     parser.add_argument("--list", action="store_true", help="show the checkpoint's tensors")
     parser.add_argument("--suggest", action="store_true",
                         help="print a base for --base, where shapes alone show a pyramid")
@@ -81,9 +81,20 @@ def arguments(argv, description):
     result.add_argument("--threshold", type=float, metavar="T", help="for --as sigmoid: labels above T, from 0 to 1")
     result.add_argument("--dtype", choices=("F32", "F16", "BF16"), default="F32",
                         help="of the weights file")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
+    place_files(options)
     check(parser, options)
     return options
+
+
+def place_files(options):
+    """Sets checkpoints and model: the last file, which --list and --suggest do without, as --module does without a
+    checkpoint."""
+    *checkpoints, last = options.files or [None]
+    is_shown = (options.list or options.suggest) and not (last or "").endswith(".json")
+    has_model = last and (options.module or checkpoints) and not is_shown
+    options.model = pathlib.Path(last) if has_model else None
+    options.checkpoints = checkpoints if has_model else options.files
 
 
 def row(kind):

@@ -12,7 +12,10 @@ SHOWN_MAX = 6
 
 def find_script(options):
     """-> Model"""
-    what = f"--module {options.module}" if options.module else f"{options.checkpoint}: a TorchScript archive"
+    paths = options.checkpoints
+    what = f"--module {options.module}" if options.module else f"{paths[0]}: a TorchScript archive"
+    if not options.module and paths[1:]:
+        raise ExportError(f"{what}, which has the whole network: expected no {paths[1]} beside it")
     if given := given_of(options, OF_CHECKPOINTS):
         raise ExportError(f"{what}, whose code says what the network is: {given[0]} cannot change that")
     try:
@@ -20,12 +23,12 @@ def find_script(options):
     except ImportError:
         raise ExportError(f"{what}, which only PyTorch can read (apt-get install python3-torch, and run this with "
                           "/usr/bin/python3)") from None
-    path, notes = options.checkpoint or options.module.partition(":")[0], []
+    path, notes = ", ".join(paths) or options.module.partition(":")[0], []
     if options.module:
         found = reading.read_code(options.module, options.example, options.output,
                                   lambda module: load_weights(module, options, notes))
     else:
-        found = reading.read(options.checkpoint, options.output, [shape[1] for shape in options.example])
+        found = reading.read(paths[0], options.output, [shape[1] for shape in options.example])
     tensors = {name: Tensor(name, values.shape, values.dtype, values.numpy) for name, values in found.tensors.items()}
     return Model(found.config, {name: Source(name, tensor.shape, None) for name, tensor in tensors.items()},
                  Checkpoint(path, tensors), found.about, found.channels, notes=[*notes, *found.notes])
@@ -33,11 +36,11 @@ def find_script(options):
 
 def load_weights(module, options, notes):
     """Puts the tensors of a checkpoint into the module, if one is given."""
-    if not options.checkpoint:
+    if not options.checkpoints:
         notes.append("the weights are those that the code makes, since no checkpoint is given")
         return
     import torch
-    checkpoint = files.read(options.checkpoint, options.entry)
+    checkpoint = files.read_parts(options.checkpoints, options.entry)
     own = module.state_dict()
     prefix = options.prefix if options.prefix is not None else prefix_of(own, checkpoint)
     for name, values in own.items():

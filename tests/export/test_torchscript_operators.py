@@ -234,7 +234,7 @@ REFUSED = {
     "reflect": (lambda m, x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "a border in the mode 'reflect'"),
     "max": (lambda m, x: x.max(1, keepdim=True)[0] * x, "a product with max"),
     "crop": (lambda m, x: x[:, :, 1:], "a part of the axis H, expected channels"),
-    "split-of-channels": (lambda m, x: x.view(x.size(0), 2, 3, x.size(2), x.size(3)).mean(1), "that splits an axis"),
+    "split-of-channels": (lambda m, x: x.view(x.size(0), 2, 3, x.size(2), x.size(3)).mean(1), "split in 2 times 3"),
     "division": (lambda m, x: x / (1 + torch.sigmoid(x)), "a division by a map"),
 }
 

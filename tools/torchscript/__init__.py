@@ -7,6 +7,8 @@ output.py finds what the model's output has to be. sizes.py is how sizes that fo
 """
 from checkpoints import ExportError
 
+NO_LAYER = "the language of networks (docs/models.md) has no such layer"
+
 
 class Refusal(Exception):
     """Why a node cannot be read: "the axis 5 of 4"; graph.py adds the operator and its line."""

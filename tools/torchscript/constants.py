@@ -1,7 +1,7 @@
 """Operators on constant tensors, computed by PyTorch: weights that the code scales, reshapes or concatenates."""
 import torch
 
-from . import Refusal
+from . import NO_LAYER, Refusal
 from .values import Weight
 
 VALUES_MAX = 1 << 27
@@ -30,7 +30,7 @@ def folded(schema, operands, budget):
     """
     name = schema.name.partition("::")[2]
     if name not in FOLDED:
-        raise Refusal("the language of networks (docs/models.md) has no such layer")
+        raise Refusal(NO_LAYER)
     function = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
     given = [(argument, unwrapped(operand)) for argument, operand in zip(schema.arguments, operands)]
     try:

@@ -9,7 +9,7 @@ import re
 import torch
 from checkpoints import ExportError
 
-from . import Channels, Refusal, TooLarge
+from . import NO_LAYER, Channels, Refusal, TooLarge
 from .constants import TOTAL_MAX, folded
 from .operators import MAPS, in_place
 from .scalars import CONTAINERS, NUMBERS
@@ -76,6 +76,7 @@ class Reader:
 
     def node(self, node):
         kind = node.kind()
+        self.program.node = node
         try:
             if kind in PRIMS:
                 results = PRIMS[kind](self, node)
@@ -95,6 +96,9 @@ class Reader:
         except UNFORESEEN as error:
             what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"
             results = self.refused(node, ExportError(located(node, what)))
+        for result in results:
+            if isinstance(result, Pending):
+                result.where = result.where or located(node, NO_LAYER)
         for output, result in zip(node.outputs(), results):
             self.values[output.debugName()] = result
 
@@ -138,7 +142,7 @@ class Reader:
         if name.endswith("_") and name[:-1] in MAPS:
             function = MAPS[name[:-1]]
             return in_place(self.program, operands[0], function(self.program, **arguments(function, named)))
-        raise Refusal("the language of networks (docs/models.md) has no such layer")
+        raise Refusal(NO_LAYER)
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,9 +1,15 @@
 """Layers with weights, and pools: a function for each operator, whose parameters are the operator's."""
+import itertools
+
 import torch
+from checkpoints import ExportError
 
 from . import Refusal
 from .sizes import Size, equal, values_of
-from .values import PLAIN, Padded, View, Weight
+from .values import PLAIN, Padded, Pending, View, Weight
+
+RUNS_MAX = 32  # of channels that are next to each other
+SORTED_MAX = 1 << 24
 
 
 def plain_map(program, value):
@@ -18,8 +24,10 @@ def whole(program, value):
     """-> the View, its border made a layer of its own"""
     if isinstance(value, Padded):
         return padded(program, value)
+    if isinstance(value, Pending) and value.where:
+        raise ExportError(value.where)
     if not isinstance(value, View):
-        raise Refusal(f"{value.name if hasattr(value, 'name') else 'a constant'}, expected a map")
+        raise Refusal("a constant, expected a map")
     return value
 
 
@@ -29,20 +37,49 @@ def shown(view):
 
 def entry_of(program, view):
     """-> the Entry of a View's channels"""
-    entry = view.entry
-    if view.part is None or view.part == (0, entry.channels):
+    entry, order = view.entry, view.numbers()
+    if view.split:
+        raise Refusal(f"channels that are split in {view.split[0]} times {view.split[1]}")
+    if len(order) == entry.channels and all(i == channel for i, channel in enumerate(order)):
         return entry
-    key = ("slice", id(entry), view.part)
+    key = ("channels", id(entry), order)
     if key not in program.made:
-        program.made[key] = program.layer("slice", entry, channels=view.part[1] - view.part[0],
-                                          between=list(view.part))
+        program.made[key] = gathered(program, [(entry, channel) for channel in order])
     return program.made[key]
+
+
+def gathered(program, channels):
+    """-> the entry with these channels, [(Entry, channel)]: a concat of slices, or a 1x1 convolution that sorts many"""
+    runs = []
+    for entry, channel in channels:
+        if runs and runs[-1][0] is entry and runs[-1][2] == channel:
+            runs[-1][2] += 1
+        else:
+            runs.append([entry, channel, channel + 1])
+    if len(runs) > RUNS_MAX:
+        return sorted_channels(program, channels)
+    parts = [entry if (first, end) == (0, entry.channels) else
+             program.layer("slice", entry, channels=end - first, between=[first, end]) for entry, first, end in runs]
+    return parts[0] if len(parts) == 1 else program.join("concat", parts)
+
+
+def sorted_channels(program, channels):
+    sources = list({id(entry): entry for entry, _ in channels}.values())
+    starts = dict(zip(map(id, sources), itertools.accumulate((entry.channels for entry in sources), initial=0)))
+    x = sources[0] if len(sources) == 1 else program.join("concat", sources)
+    if x.channels * len(channels) > SORTED_MAX:
+        raise Refusal(f"{len(channels)} of {x.channels} channels in another order")
+    weight = torch.zeros(len(channels), x.channels, 1, 1)
+    weight[range(len(channels)), [starts[id(entry)] + channel for entry, channel in channels]] = 1
+    return convolved(program, x, {"weight": weight}, "order", x.size)
 
 
 def padded(program, value):
     """A border of zeros: a depthwise 1x1 convolution with this padding, whose weights are 1."""
     entry = entry_of(program, value.view)
-    if value.value != 0 or any(isinstance(n, Size) or n < 0 for n in value.sides):
+    if any(isinstance(n, Size) or n < 0 for n in value.sides):
+        raise Refusal("a border that no convolution and no pool takes as its padding")
+    if value.value != 0:
         raise Refusal(f"a border of {value.value} that no convolution and no pool takes as its padding")
     weight = torch.ones(entry.channels, 1, 1, 1)
     top, left, bottom, right = value.sides
@@ -98,11 +135,17 @@ def convolution(program, input, weight, bias=None, stride=1, padding=0, dilation
         raise Refusal(f"a kernel of {kernel.dim() - 2} axes, expected 2")
     tensors = {"weight": kernel, "bias": None if bias is None else weight_of(bias, "weights")}
     stride, dilation = pair(stride), pair(dilation)
+    expect_zeros(input)
     x, padding = with_padding(program, input, padding, kernel.shape[2:], stride, dilation)
     program.expect_channels(x, kernel.shape[1] * groups)
     size = windows(program, x, kernel.shape[2:], stride, padding, dilation)
     return View.of(convolved(program, x, tensors, key_of(weight), size, stride=stride, padding=padding,
                              dilation=dilation, groups=groups))
+
+
+def expect_zeros(value):
+    if isinstance(value, Padded) and value.value != 0:
+        raise Refusal(f"a border of {value.value}, expected one of 0")
 
 
 def with_padding(program, value, padding, kernel, stride, dilation):
@@ -273,6 +316,7 @@ def max_pool2d_with_indices(program, self, kernel_size, stride=(), padding=0, di
 def avg_pool2d(program, self, kernel_size, stride=(), padding=0, ceil_mode=False, count_include_pad=True,
                divisor_override=None):
     window, stride = pair(kernel_size), pair(stride or kernel_size)
+    expect_zeros(self)
     if isinstance(self, Padded) and (ceil_mode or not count_include_pad and pair(padding) != [0, 0]):
         self = whole(program, self)
     elif isinstance(self, Padded):
@@ -321,7 +365,8 @@ LAYERS = {
     "_convolution_mode": convolution, "linear": linear,
     "addmm": addmm, "matmul": matmul, "mm": matmul,
     "batch_norm": batch_norm, "native_batch_norm": native_batch_norm,
-    "_native_batch_norm_legit_no_training": native_batch_norm, "group_norm": group_norm, "instance_norm": instance_norm, "layer_norm": layer_norm,
+    "_native_batch_norm_legit_no_training": native_batch_norm,
+    "group_norm": group_norm, "instance_norm": instance_norm, "layer_norm": layer_norm,
     "max_pool2d": max_pool2d, "max_pool2d_with_indices": max_pool2d_with_indices, "avg_pool2d": avg_pool2d,
     "adaptive_avg_pool2d": adaptive_avg_pool2d, "_adaptive_avg_pool2d": adaptive_avg_pool2d,
 }

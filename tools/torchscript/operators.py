@@ -1,7 +1,7 @@
 """What operators on maps are, by their names without aten::, and their forms in place."""
 from . import Refusal
 from .joins import JOINS
-from .layers import LAYERS, entry_of
+from .layers import LAYERS, entry_of, gathered
 from .pointwise import POINTWISE
 from .resizes import RESIZES
 from .shapes import SHAPES
@@ -16,14 +16,13 @@ def in_place(program, target, result):
         raise Refusal("a change in place of something that is not a map")
     if not isinstance(result, View):
         return result
-    if result.cell is target.cell and result.part == target.part:
+    if result.cell is target.cell and result.order == target.order:
         return result
-    entry, whole = entry_of(program, result), target.entry
-    if target.part is not None and target.part != (0, whole.channels):
-        first, end = target.part
-        sides = [entry_of(program, View(target.cell, part=part))
-                 for part in ((0, first), (end, whole.channels)) if part[0] < part[1]]
-        maps = ([sides.pop(0)] if first else []) + [entry] + sides
-        entry = program.join("concat", maps)
-    target.cell.entry = entry
+    if target.split:
+        raise Refusal("a change in place of channels that are split")
+    entry, whole, order = entry_of(program, result), target.entry, target.numbers()
+    channels = [(whole, channel) for channel in range(whole.channels)]
+    for i, channel in enumerate(order):
+        channels[channel] = entry, i
+    target.cell.entry = gathered(program, channels)
     return target

@@ -180,8 +180,7 @@ def glu(program, self, dim=-1):
     view = whole(program, self)
     softmax_axis(view, dim)
     half = view.channels // 2
-    start = view.part[0] if view.part else 0
-    first, second = (View(view.cell, view.axes, (start + a, start + a + half)) for a in (0, half))
+    first, second = (view.chosen(slice(start, start + half)) for start in (0, half))
     return joined(program, "mul", first, layer(program, second, "sigmoid"))
 
 

@@ -16,6 +16,7 @@ class Entry:
     def __init__(self, kind, options, inputs, channels, size, origin=None, target=None, scale=None):
         self.kind, self.options, self.inputs = kind, options, inputs
         self.channels, self.size, self.origin = channels, tuple(size), origin
+        self.batch = self.node = None  # the Size N, of all maps; what it comes from
         self.target, self.scale = target, scale
         self.facts = {}  # what is known of its values, for norms that the code writes out
 
@@ -25,15 +26,15 @@ class Program:
         self.samples, self.entries, self.inputs = samples, [], []
         self.tensors, self.notes = {}, []
         self.known, self.made = {}, {}
+        self.node = None  # of the graph, which is read
 
     def note(self, sentence):
         if sentence not in self.notes:
             self.notes.append(sentence)
 
     def input(self, name, channels):
-        entry = Entry("input", {"name": name}, [], channels, self.samples.of_input(len(self.inputs)), name)
+        entry = self.append(Entry("input", {"name": name}, [], channels, self.samples.of_input(len(self.inputs)), name))
         self.inputs.append(entry)
-        self.entries.append(entry)
         return entry
 
     def append(self, entry):
@@ -41,6 +42,7 @@ class Program:
             raise TooLarge(f"more than {ENTRIES_MAX} layers")
         if entry.channels > CHANNELS_MAX:
             raise Refusal(f"a map of {entry.channels} channels, expected at most {CHANNELS_MAX}")
+        entry.batch, entry.node = self.samples.batch, self.node
         self.entries.append(entry)
         return entry
 

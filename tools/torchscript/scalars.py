@@ -153,8 +153,8 @@ CONTAINERS = frozenset("len __getitem__ append extend slice _set_item get list c
 
 # by the operator's name without aten::, or prim::
 NUMBERS = {
-    "add": add, "add_": extend, "sub": sub, "mul": mul, "div": div, "floordiv": floordiv, "floor_divide": floordiv, "pow": power,
-    "true_divide": div,
+    "add": add, "add_": extend, "sub": sub, "mul": mul, "div": div, "true_divide": div,
+    "floordiv": floordiv, "floor_divide": floordiv, "pow": power,
     "rsub": lambda self, other, alpha=1: sub(other, self, alpha),
     "remainder": number(np.mod, operator.mod), "fmod": number(np.fmod, math.fmod),
     "neg": number(np.negative, operator.neg), "abs": number(np.abs, abs),
@@ -170,7 +170,7 @@ NUMBERS = {
     "__and__": operator.and_, "__or__": operator.or_, "__xor__": operator.xor, "logical_not": operator.not_,
     "len": len, "__getitem__": item, "append": append, "extend": extend, "slice": slice_list, "_set_item": set_item,
     "__contains__": lambda self, key: key in self, "get": lambda self, key, default=None: self.get(key, default),
-    "list": list, "copy": lambda self: self.copy(), "keys": list, "reverse": lambda self: self.reverse(),
+    "list": list, "dict": lambda pairs=(): dict(pairs), "copy": lambda self: self.copy(), "keys": list, "reverse": lambda self: self.reverse(),
     "values": lambda self: list(self.values()), "items": lambda self: list(self.items()),
     "pop": lambda self, index=-1: self.pop(index), "insert": lambda self, index, value: self.insert(index, value),
     "format": formatted, "lower": str.lower, "upper": str.upper, "startswith": str.startswith,

@@ -1,8 +1,10 @@
 """What changes a map's axes or takes a part of it; and sums and means over axes."""
+import torch
+
 from . import Refusal
-from .layers import entry_of, plain_map, shown, whole
-from .sizes import Size, equal
-from .values import Padded, Pending, View, product
+from .layers import entry_of, plain_map, shown, weight_of, whole
+from .sizes import Size, equal, text, values_of
+from .values import Padded, Pending, View, Weight, product
 
 
 def same_map(program, self):
@@ -10,15 +12,14 @@ def same_map(program, self):
 
 
 def copied(program, self):
-    view = whole(program, self)
-    return View.of(entry_of(program, view), view.axes)
+    return whole(program, self).copy()
 
 
 def contiguous(program, self):
-    """The same memory if its axes are in order."""
+    """The same memory if that is a whole map whose axes are in order."""
     view = whole(program, self)
     letters = [letter for axis in range(len(view.axes)) for letter in view.letters(axis)]
-    return view if letters == sorted(letters, key="nchw".index) else copied(program, view)
+    return view if view.order is None and letters == sorted(letters, key="ncc0c1hw".index) else view.copy()
 
 
 def overwritten(program, self, src):
@@ -28,6 +29,14 @@ def overwritten(program, self, src):
             [target.letters(axis) for axis in range(len(target.axes))] or source.channels != target.channels:
         raise Refusal(f"a copy of {shown(source)} to {shown(target)}")
     return source
+
+
+def filled(program, self, value):
+    number = value.values.item() if isinstance(value, Weight) else value
+    if not isinstance(number, (int, float)):
+        raise Refusal("a map filled with something that is not a number")
+    view = whole(program, self)
+    return View.of(program.affine(entry_of(program, view), 0, number), view.axes)
 
 
 def converted(program, self, dtype=None, other=None, device=None):
@@ -40,10 +49,10 @@ def converted(program, self, dtype=None, other=None, device=None):
 INTEGERS = (0, 1, 2, 3, 4, 11)  # the numbers of uint8 to int64 and bool in graphs
 
 
-def dropout(program, input, p=0.5, train=False):
+def dropout(program, input=None, self=None, p=0.5, train=False):
     if train:
         raise Refusal("a dropout that is active: export the module after .eval()")
-    return input
+    return self or input
 
 
 # ---- axes ----
@@ -109,9 +118,22 @@ def view(program, self, size):
     left = [(letter, seen.extent(letter)) for letter in letters if not equal(seen.extent(letter), 1)]
     ones = [letter for letter in letters if equal(seen.extent(letter), 1)]
     axes = taken(left, list(size))
+    if axes is None and not seen.split:
+        seen, axes = channels_split(seen, left, list(size))
     if axes is None:
-        raise Refusal(f"a view of {shown(seen)} that splits an axis")
+        raise Refusal(f"a view of the axes {shown(seen)} as {', '.join(map(text, size))}")
     return seen.seen(with_ones(axes, ones))
+
+
+def channels_split(seen, left, size):
+    """-> (the View with two axes of channels, the letters of each axis, or None)"""
+    for a in [n for n in size if isinstance(n, int) and n > 1 and seen.channels % n == 0]:
+        split = a, seen.channels // a
+        axes = taken([pair for letter, extent in left for pair in (
+            zip(("c0", "c1"), split) if letter == "c" else [(letter, extent)])], size)
+        if axes is not None:
+            return View(seen.cell, seen.axes, seen.order, split), axes
+    return seen, None
 
 
 def taken(left, size):
@@ -132,6 +154,9 @@ def fill(left, size):
     axes, left = [], list(left)
     for n in size:
         axis = []
+        if not isinstance(n, Size) and n == 1 and left and left[0][0] == "n":
+            axis.append(left.pop(0))  # code for one image at a time
+            n = axis[0][1]
         while left and not equal(product(extent for _, extent in axis), n):
             axis.append(left.pop(0))
         if not equal(product(extent for _, extent in axis), n):
@@ -145,7 +170,7 @@ def with_ones(axes, ones):
     free = [i for i, axis in enumerate(axes) if not axis]
     axes = list(axes)
     for letter in ones:
-        at = "nchw".index(letter)
+        at = "nchw".index(letter[0])
         if at in free and len(axes) > at:
             axes[at] = (letter,)
             free.remove(at)
@@ -154,6 +179,10 @@ def with_ones(axes, ones):
 
 def view_as(program, self, other):
     return view(program, self, whole(program, other).shape)
+
+
+def reshape(program, self, shape):
+    return view(program, contiguous(program, self), shape)
 
 
 def expand(program, self, size):
@@ -176,11 +205,6 @@ def expand_as(program, self, other):
 
 # ---- parts ----
 
-def part(view, first, end):
-    start = view.part[0] if view.part else 0
-    return View(view.cell, view.axes, (start + first, start + end))
-
-
 def sliced(program, self, dim=0, start=None, end=None, step=1):
     seen = whole(program, self)
     axis = seen.axis(dim)
@@ -190,17 +214,22 @@ def sliced(program, self, dim=0, start=None, end=None, step=1):
     if whole_axis:
         return seen
     if axis != seen.channel_axis():
-        return cropped(program, seen, axis, start or 0, end, step)
-    if step != 1:
-        raise Refusal(f"channels in steps of {step}")
-    first, last, _ = slice(start, end).indices(extent)
-    if last <= first:
-        raise Refusal(f"the channels {first} to {last}")
-    return part(seen, first, last)
+        return cropped(program, seen, axis, (start or 0, end, step))
+    chosen = seen.chosen(slice(start, end, step))
+    if not chosen.channels:
+        raise Refusal(f"the channels {start} to {end} of {extent}")
+    return chosen
 
 
-def cropped(program, seen, axis, start, end, step):
-    raise Refusal(f"a part of the axis {shown(seen).split(', ')[axis]}, expected channels")
+def cropped(program, seen, axis, given):
+    """A crop to the size of another map, which cuts nothing at the sizes that are left."""
+    start, end, step = given
+    extent, letter = seen.shape[axis], shown(seen).split(", ")[axis]
+    if (start, step) != (0, 1) or not isinstance(end, Size) or not program.samples.exclude(
+            ~end.known(extent) | (end.values >= values_of(extent))):
+        raise Refusal(f"a part of the axis {letter}, expected channels")
+    program.note(f"a crop of the axis {letter} is left out: it cuts nothing at sizes that fit the network's strides")
+    return seen
 
 
 def narrow(program, self, dim, start, length):
@@ -212,11 +241,40 @@ def select(program, self, dim, index):
     axis = seen.axis(dim)
     if equal(seen.shape[axis], 1):
         return seen.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
+    if seen.axes[axis] == ("n",) and index in (0, -1):
+        program.note("each image of a batch has a result, where the module's own is that of one")
+        return seen.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
+    if seen.axes[axis] in (("c0",), ("c1",)):
+        return seen.item_of(axis, index)
     if axis != seen.channel_axis():
         raise Refusal(f"an item of the axis {shown(seen).split(', ')[axis]}, expected channels")
-    index = index % seen.channels
-    one = part(seen, index, index + 1)
+    one = seen.chosen([index])
     return one.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
+
+
+def index(program, self, indices):
+    """x[:, [2, 1, 0]], a copy"""
+    seen = whole(program, self)
+    given = [(axis, value) for axis, value in enumerate(indices) if value is not None]
+    if len(given) != 1:
+        raise Refusal(f"numbers of {len(given)} axes, expected those of channels")
+    return index_select(program, seen, *given[0])
+
+
+def index_select(program, self, dim, index):
+    seen, numbers = whole(program, self), weight_of(index, "numbers of channels")
+    if seen.axis(dim) != seen.channel_axis():
+        raise Refusal(f"numbers of the axis {shown(seen).split(', ')[seen.axis(dim)]}, expected those of channels")
+    if numbers.dim() != 1 or numbers.is_floating_point() or numbers.dtype == torch.bool or not numbers.numel():
+        raise Refusal(f"numbers of shape {list(numbers.shape)} and type {numbers.dtype}, expected a list of channels")
+    return seen.chosen(numbers.tolist()).copy()
+
+
+def flip(program, self, dims):
+    seen = whole(program, self)
+    if [seen.axis(dim) for dim in dims] != [seen.channel_axis()]:
+        raise Refusal(f"axes {dims} of {shown(seen)} turned around, expected the channels")
+    return seen.chosen(slice(None, None, -1)).copy()
 
 
 def split(program, self, split_size, dim=0):
@@ -229,7 +287,7 @@ def split(program, self, split_size, dim=0):
     if sum(sizes) != total:
         raise Refusal(f"parts of {sizes} channels of {total}")
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return [part(seen, first, first + count) for first, count in zip(starts, sizes)]
+    return [seen.chosen(slice(first, first + count)) for first, count in zip(starts, sizes)]
 
 
 def split_with_sizes(program, self, split_sizes, dim=0):
@@ -281,15 +339,18 @@ def reduced(view, dim, keepdim):
 
 
 def mean(program, self, dim=None, keepdim=False, dtype=None):
-    view = whole(program, self)
+    """Over height and width, in one step or in two, and over the channels."""
+    is_second = isinstance(self, Pending) and self.name == "mean"
+    view = self.value.seen(self.options["axes"]) if is_second else whole(program, self)
     gone, axes = reduced(view, dim, keepdim)
     x = entry_of(program, view)
     if not gone <= {"c", "h", "w"}:
         raise Refusal("a mean over the batch")
+    if is_second:
+        gone |= self.options["gone"]
+    if len(gone & {"h", "w"}) == 1 and not all(equal(x.size["hw".index(letter)], 1) for letter in {"h", "w"} - gone):
+        return Pending("mean", view, axes=axes, gone=gone)
     if gone & {"h", "w"}:
-        bins = [1 if letter in gone else None for letter in "hw"]
-        if None in bins and not equal(x.size[bins.index(None)], 1):
-            raise Refusal("a mean over one of height and width")
         x = program.layer("adaptive_avg_pool", x, (1, 1), bins=1)
     if "c" in gone:
         of, x = x, program.layer("channel_mean", x, channels=1)
@@ -347,14 +408,15 @@ def count(program, self):
 SHAPES = {
     **{name: lambda program, self, **_: self for name in (
         "detach", "alias", "lift_fresh", "lift", "cpu", "float", "double", "half", "type_as")},
-    "clone": copied, "copy": overwritten, "contiguous": contiguous, "to": converted, "_to_copy": converted,
+    "clone": copied, "copy": overwritten, "fill": filled, "contiguous": contiguous, "to": converted, "_to_copy": converted,
     "dropout": dropout, "feature_dropout": dropout, "alpha_dropout": dropout, "feature_alpha_dropout": dropout,
     "permute": permute, "transpose": transpose, "swapaxes": transpose, "movedim": movedim, "t": transposed,
     "unsqueeze": unsqueeze, "squeeze": squeeze, "flatten": flatten,
-    "view": view, "reshape": lambda program, self, shape: view(program, self, shape),
+    "view": view, "reshape": reshape,
     "view_as": view_as, "reshape_as": view_as, "expand": lambda program, self, size, implicit=False: expand(
         program, self, size), "expand_as": expand_as,
-    "slice": sliced, "narrow": narrow, "select": select, "split": split, "split_with_sizes": split_with_sizes,
+    "slice": sliced, "narrow": narrow, "select": select, "index": index,
+    "index_select": index_select, "flip": flip, "split": split, "split_with_sizes": split_with_sizes,
     "chunk": chunk, "unbind": unbind, "tensor_split": chunk, "pad": pad, "constant_pad_nd": constant_pad_nd,
     "mean": mean, "sum": total, "var": variance, "size": size, "dim": rank, "len": length, "numel": count,
     "is_floating_point": lambda program, self: True,

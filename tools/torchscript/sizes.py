@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+BATCHES = np.array([2.0, 3.0, 5.0, 7.0, 4.0])  # sizes of the batch, so that nothing is taken to be one
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -39,6 +40,7 @@ class Samples:
         self.sides, self.traced = sampled(), traced
         self.free = self.sides.shape[1]
         self.works = np.ones(self.free + len(traced), bool)
+        self.batch = Size(np.resize(BATCHES, len(self.works)), self, frozenset({"batch"}))
 
     def of_input(self, index):
         """-> the Sizes H and W of an input"""

@@ -39,6 +39,8 @@ class Refused:
 class Pending(Value):
     """name: of the operator; value: what it reads, a View; options: its arguments"""
 
+    where = ""  # a sentence about its line of the source
+
     def __init__(self, name, value, **options):
         self.name, self.value, self.options = name, value, options
 
@@ -70,10 +72,13 @@ class Cell:
 
 
 class View:
-    """axes: the letters of the map's axes in each axis of the view. A letter that is in none has the size 1."""
+    """axes: the letters of the map's axes in each axis of the view. A letter that is in none has the size 1.
+    order: the channels of the map, as numbers, or None for all of them
+    split: (a, b) if the channels are an axis of a, c0, and one of b, c1
+    """
 
-    def __init__(self, cell, axes=PLAIN, part=None):
-        self.cell, self.axes, self.part = cell, axes, part
+    def __init__(self, cell, axes=PLAIN, order=None, split=None):
+        self.cell, self.axes, self.order, self.split = cell, axes, order, split
 
     @classmethod
     def of(cls, entry, axes=PLAIN):
@@ -81,7 +86,41 @@ class View:
 
     def seen(self, axes):
         """The same memory with other axes."""
-        return View(self.cell, axes, self.part)
+        for pair in (("c0", "c1"), ("c1", "c0")) if self.split else ():
+            for axis, letters in enumerate(axes):
+                at = next((i for i in range(len(letters)) if letters[i:i + 2] == pair), None)
+                if at is not None:
+                    merged = (*axes[:axis], (*letters[:at], "c", *letters[at + 2:]), *axes[axis + 1:])
+                    return View(self.cell, merged, self.in_order(pair))
+        return View(self.cell, axes, self.order, self.split)
+
+    def numbers(self):
+        """-> the channels of the map"""
+        return range(self.entry.channels) if self.order is None else self.order
+
+    def in_order(self, pair):
+        """-> the channels where two axes become one"""
+        grid = np.array(self.numbers()).reshape(self.split)
+        return tuple((grid if pair[0] == "c0" else grid.T).ravel().tolist())
+
+    def chosen(self, channels):
+        """Some of the channels: a slice, or numbers."""
+        numbers = self.numbers()
+        order = numbers[channels] if isinstance(channels, slice) else tuple(numbers[i] for i in channels)
+        return View(self.cell, self.axes, order, self.split)
+
+    def item_of(self, axis, index):
+        """An item of one of the two axes that the channels are split into."""
+        letter, = self.axes[axis]
+        grid = np.array(self.numbers()).reshape(self.split)
+        order = tuple((grid[index] if letter == "c0" else grid[:, index]).tolist())
+        left = (*self.axes[:axis], *self.axes[axis + 1:])
+        return View(self.cell, tuple(tuple("c" if each in ("c0", "c1") else each for each in letters)
+                                     for letters in left), order)
+
+    def copy(self):
+        """The same values in memory of their own."""
+        return View(Cell(self.entry), self.axes, self.order, self.split)
 
     @property
     def entry(self):
@@ -92,10 +131,13 @@ class View:
 
     @property
     def channels(self):
-        return self.part[1] - self.part[0] if self.part else self.entry.channels
+        return len(self.numbers())
 
     def extent(self, letter):
-        return {"n": 1, "c": self.channels, "h": self.entry.size[0], "w": self.entry.size[1]}[letter]
+        if letter in ("c0", "c1"):
+            return self.split[int(letter[1])]
+        entry = self.entry
+        return {"n": entry.batch, "c": self.channels, "h": entry.size[0], "w": entry.size[1]}[letter]
 
     def axis_size(self, axis):
         return product(self.extent(letter) for letter in self.axes[axis])

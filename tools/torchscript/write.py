@@ -2,7 +2,11 @@
 from checkpoints import ExportError
 from networks.net import Net
 
+from .graph import located
+from .resizes import floor
 from .sizes import Size, equal, text
+
+FRACTIONS = (0.5, 0.25, 0.125, 0.75, 1.5)
 
 
 def needed(last):
@@ -47,8 +51,11 @@ def target_of(program, entry, used):
     for times in range(2, 257):
         if all(equal(a, b) for a, b in zip(goal, program.size(x, lambda n, axis: n * times))):
             return {"scale": times, "mode": mode}, None
-    raise ExportError(f"a map is stretched to {text(goal[0])} by {text(goal[1])}, expected the size of another map, a "
-                      "multiple of its own, or numbers that do not depend on the input")
+    for factor in FRACTIONS if mode == "align_corners" else ():  # where only the two sizes matter
+        if all(equal(a, floor(n, factor)) for a, n in zip(goal, x.size)):
+            return {"scale": factor, "mode": mode}, None
+    raise ExportError(located(entry.node, f"a map is stretched to {text(goal[0])} by {text(goal[1])}, expected the size "
+                              "of another map, a multiple of its own, or numbers that do not depend on the input"))
 
 
 def agreed(entry):

@@ -6,6 +6,7 @@ import modules_mmseg
 import modules_streams
 import modules_transformers
 import torch
+from support import ExportTest
 from whole import WholeTest, centered, drawn, image, picture
 
 SIZES = ((64, 96), (75, 61))  # one odd
@@ -93,8 +94,8 @@ class Csail(WholeTest):
         self.assert_refuses("encoder.pth: has conv1.weight like a file before it, expected another part",
                             (encoder, encoder))
         decoder = self.save(module.decoder.state_dict(), "decoder.pth")
-        self.assertIn("csail-ppm (CSAILVision/semantic-segmentation-pytorch: encoder and PPM decoder), but lacks "
-                      "conv1.weight", self.export(decoder))
+        self.assertIn("but lacks the encoder, which is saved in a file of its own: name both files before MODEL.json\n",
+                      self.export(decoder))
 
 
 class Transformers(WholeTest):
@@ -111,11 +112,67 @@ class Transformers(WholeTest):
         self.assertRegex(printed, "skipped [0-9]+ tensors that inference does not need: .*backbone ")
 
 
+class Refused(ExportTest):
+    """A network that is nearly of a kind is not of it: the tensor that stops it is named."""
+
+    def assert_each(self, make, kind, *cases):
+        """cases: (what changes the state_dict, the sentence); no head of these networks is known"""
+        for change, sentence in cases:
+            with self.subTest(sentence=sentence):
+                weights = make().state_dict()
+                change(weights)
+                self.assert_refuses(sentence, self.save(weights))
+                self.assert_refuses(f"it looks like {kind} (", self.save(weights))
+
+    def test_ddrnet(self):
+        self.assert_each(
+            modules_streams.ddrnet23, "ddrnet",
+            (lambda w: w.pop("down4.3.weight"), "but adds maps of 64 and 32 channels after down4.1"),
+            (lambda w: w.pop("spp.scale2.1.running_var"), "but lacks spp.scale2.1.running_var"),
+            (lambda w: w.update({"layer3.0.conv1.bias": torch.zeros(32)}), "but also has layer3.0.conv1.bias, which that "
+                                                                          "network does not have"),
+            (lambda w: w.update({"layer4.0.conv2.weight": torch.zeros(64, 60, 3, 3)}),
+             "has layer4.0.conv2.weight of shape [64, 60, 3, 3], which does not fit a map of 64 channels"),
+            (lambda w: w.update({"conv1.0.weight": torch.zeros(8)}), "has conv1.0.weight of shape [8], expected a "
+                                                                     "convolution's"),
+            (lambda w: w.update({"layer2.0.conv1.weight": torch.zeros(20, 8, 3, 3)}),
+             "has layer2.0.bn1.running_mean of shape [16], expected [20]"))
+
+    def test_pidnet(self):
+        self.assert_each(
+            modules_streams.pidnet_s, "pidnet",
+            (lambda w: w.pop("layer3_d.downsample.0.weight"), "adds maps of 8 and 16 channels"),
+            (lambda w: w.update({"attention.weight": torch.zeros(3, 3)}), "but also has attention.weight, which"),
+            (lambda w: w.update({"pag3.f_y.0.weight": torch.zeros(4, 16, 1, 1)}), "has pag3.f_y.1.running_mean of shape"))
+
+    def test_options_that_change_nothing(self):
+        path = self.save(modules_streams.ddrnet23().state_dict())
+        for options in (("--bins", "1,2"), ("--stride", "16"), ("--concat", "input_last")):
+            self.assert_refuses(f"has nothing that {options[0]} could change", path, *options)
+
+    def test_backbones_that_stop_a_network(self):
+        """Its head is exported, with a note."""
+        for make, change, sentence in (
+                (modules_mmseg.pspnet, lambda w: w.pop("backbone.layer2.0.bn2.bias"), "lacks backbone.layer2.0.bn2.bias"),
+                (modules_mmseg.pspnet, lambda w: w.update({"backbone.layer1.0.se.weight": torch.zeros(3, 3)}),
+                 "also has backbone.layer1.0.se.weight"),
+                (modules_streams.tramac, lambda w: w.update({"learning_to_downsample.conv.conv.0.bias": torch.zeros(8)}),
+                 "also has learning_to_downsample.conv.conv.0.bias"),
+                (modules_streams.tramac, lambda w: w.pop("feature_fusion.conv_lower_res.0.bias"),
+                 "lacks feature_fusion.conv_lower_res.0.bias")):
+            with self.subTest(sentence=sentence):
+                weights = make().state_dict()
+                change(weights)
+                self.assertRegex(self.export(self.save(weights)),
+                                 f"note: this is the head alone: the whole network looks like .*, but {sentence}")
+
+
 class Streams(WholeTest):
     def test_fast_scnn(self):
         module = network(modules_streams.tramac)
         printed = self.assert_whole(module, "fast-scnn", self.save(module.state_dict()), LARGER)
         self.assertIn("auxlayer (7)", printed)
+        self.assertIn("a first convolution with padding 0", printed)
 
     def test_ddrnet(self):
         for make in (modules_streams.ddrnet23, modules_streams.DDRNet39):

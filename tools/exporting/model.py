@@ -15,8 +15,9 @@ from .options import ASSUMED, OF_NETWORKS, given_of
 
 # what a Net notes as assumed, in words
 WORDS = {"bins": "bins {}", "windows": "windows {}", "pool": "{}", "upsample": "{}", "concat": "{}",
-         "stride": "a backbone of stride {}", "depth": "an encoder of depth {}", "backbone": "a backbone with {}",
-         "branch": "branches with {}", "head": "a head with {}", "eps": "eps {}"}
+         "stride": "a backbone of stride {}", "padding": "a first convolution with padding {}",
+         "depth": "an encoder of depth {}", "backbone": "a backbone with {}", "branch": "branches with {}",
+         "head": "a head with {}", "eps": "eps {}"}
 
 
 @dataclass

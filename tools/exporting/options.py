@@ -63,7 +63,7 @@ def arguments(argv, description):
                        help="of the head, before its classifier")
     graph.add_argument("--eps", type=float, help="of the norms")
     graph.add_argument("--stride", type=int, metavar="S",
-                       help="how much smaller than the image a backbone's map is: 8 or 16")
+                       help="how much smaller than the image a backbone's map is: 8, 16 or 32")
     graph.add_argument("--without-classifier", action="store_true",
                        help="the head alone, before the convolution to classes")
     module.add_options(parser)

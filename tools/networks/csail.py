@@ -44,6 +44,8 @@ def unit(net, x, conv, norm):
 
 def encoder(net, stride):
     stride = net.stride(stride, tuple(STAGES))
+    if not net.has("conv1.weight") and not net.has("features.0.0.weight"):
+        raise Unfit("lacks the encoder, which is saved in a file of its own: name both files before MODEL.json")
     if net.has("features.0.0.weight"):
         x = net.image("features.0.0")
         return [mobilenet_v2.features(net, x, "features", 18, *mobilenet_v2.dilated(stride))]

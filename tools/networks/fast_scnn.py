@@ -49,6 +49,7 @@ def mmseg(net):
 def write(net, names):
     down, extractor = (f"{names.prefix}{part}" for part in ("learning_to_downsample", "global_feature_extractor"))
     first = names.unit[0].format(at=f"{down}.conv")
+    net.note("padding", names.padding)
     x = unit(net, net.image(first), names.unit, f"{down}.conv", stride=2, padding=names.padding)
     x = separable(net, x, names, f"{down}.dsconv1", 2)
     fine = x = separable(net, x, names, f"{down}.dsconv2", 2)

@@ -39,7 +39,7 @@ def one_minus(net, x):
 def pag(net, x, y, at):
     """Pixel-attention-guided fusion: (1 - s) x + s y, where s is how much both agree at a pixel"""
     similar = net.mul(compressed(net, y, x, f"{at}.f_y"), net.conv_norm(x, f"{at}.f_x.0", f"{at}.f_x.1"))
-    gate = net.layer("sigmoid", net.read("channel_sum", similar, 1, {}))
+    gate = net.layer("sigmoid", net.channel_sum(similar))
     return net.add(net.mul(one_minus(net, gate), x), net.mul(gate, net.resize(y, "half_pixel", like=x)))
 
 

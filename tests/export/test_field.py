@@ -3,6 +3,7 @@ does, or is refused with a sentence that says what it contains."""
 import collections
 import json
 import pickle
+import zipfile
 
 import heads
 import numpy as np
@@ -186,6 +187,41 @@ class Found(ExportTest):
                 {**weights, "cls.1.bias": {"complex": torch.ones(6, dtype=torch.complex64),
                                            "sparse": torch.ones(6).to_sparse(), "quantized": torch.quantize_per_tensor(
                                                torch.ones(6), 0.1, 0, torch.qint8)}[kind]}))
+
+    def test_a_number_beside_the_weights(self):
+        """A best accuracy is a tensor too, and an array of names; the weights are in the entry."""
+        network = semseg()
+        for weights in ({"state_dict": network.state_dict()}, {"net": {"model": network.state_dict()}}):
+            for best in (torch.tensor(0.7), np.array([0.7])):
+                printed = self.export(self.save({"best": best, "epoch": 3, **weights, "optimizer": {"state": {
+                    0: {"exp_avg": torch.zeros(3)}}}}))
+                self.assertIn("semseg", printed)
+        self.assert_same(self.serve(X), network(X))
+        self.assertEqual(list(files.read(self.save({"weight": torch.zeros(1), "optimizer": {"state": {
+            0: {"exp_avg": torch.zeros(3)}}}})).tensors), ["weight"])
+
+    def test_types_that_are_not_read(self):
+        """They are ignored if the model does not need them, whatever the file's format is."""
+        import h5py
+        weights, h5 = {"a.weight": np.ones((2, 2), np.float32)}, self.folder / "c.h5"
+        odd = {"r": np.rec.array([(1, 2.0)]), "s": np.zeros(1, [("a", "f4")]), "o": np.array([1, None], object),
+               "t": np.array(["a"]), "d": np.array(["2020-01-01"], "M8[D]"), "z": {1}, "c": 1j, "l": slice(1)}
+        (self.folder / "c.pkl").write_bytes(pickle.dumps({**weights, **odd}, protocol=4))
+        np.savez(self.folder / "c.npz", **weights, **{key: odd[key] for key in "rsotd"})
+        with zipfile.ZipFile(self.folder / "c.npz", "a") as archive:
+            archive.writestr("bad.npy", b"something else")
+        with h5py.File(h5, "w") as file:
+            file["a.weight"] = weights["a.weight"]
+            h5py.h5d.create(file.id, b"time", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((2,)))
+        for name, key, sentence in (("c.pkl", "r", "is a record tensor"), ("c.pkl", "s", "has the type"),
+                                    ("c.npz", "bad", "has a type that NumPy cannot read"),
+                                    ("c.h5", "time", "has a type that NumPy does not have")):
+            with self.subTest(name=name, key=key):
+                found = files.read(self.folder / name)
+                np.testing.assert_array_equal(found.tensors["a.weight"].values(""), 1)
+                self.assertFalse([name for name in found.refused if "builtins" in name])
+                with self.assertRaisesRegex(ExportError, f"{key} {sentence}.*, expected"):
+                    found.tensors[key].values("")
 
     def test_subclasses(self):
         network = semseg()

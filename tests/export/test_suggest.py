@@ -2,6 +2,7 @@
 import heads
 import tensorflow_files as tf
 import torch
+from checkpoints import ExportError
 from support import ExportTest, random_features, random_network
 
 X = random_features(1, 8, 12, 13)
@@ -54,6 +55,8 @@ class Suggested(ExportTest):
         state = random_network(heads.Semseg).state_dict()
         path = self.save({key: value for key, value in state.items() if ".features.3.2." not in key})
         self.assert_refuses("lacks ppm.features.3.2.weight", path)
+        with self.assertRaisesRegex(ExportError, "ppm.features.3.2.running_var$"):  # not what --suggest is for
+            self.export(path)
         self.suggest(path)
         self.export(path, "--base", str(self.folder / "base.json"))
         self.assertEqual([len(stack) for stack in self.config()["branches"]], [3, 3, 3, 2])

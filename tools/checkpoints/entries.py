@@ -49,7 +49,7 @@ def weights_of(pickled, entry):
     if entry is not None:
         names = entry.split(",") if entry not in entries_of(value) else [entry]
         return joined({name: tensors_of(find(pickled, name.strip())) for name in names})
-    if tensors_of(value):
+    if is_state_dict(value):
         return [(None, tensors_of(value))]
     for found in levels_of(value):
         usual = [name for last in ENTRIES for name in found if name.rpartition(".")[2] == last]
@@ -66,6 +66,18 @@ def weights_of(pickled, entry):
         raise ExportError(f"{path}: holds {what(value)}, expected a state_dict{advice(pickled)}")
     raise ExportError(f"{path}: found no state_dict among its entries, which are {shown(value)}"
                       f"{advice(pickled)}")
+
+
+def is_state_dict(value):
+    """Whether the file's own tensors are the weights: not a best accuracy beside the entry that holds them."""
+    tensors = tensors_of(value)
+    return bool(tensors) and (are_layers(tensors) or not any(
+        are_layers(inner) for found in levels_of(value) for inner in found.values()))
+
+
+def are_layers(tensors):
+    """Whether these are names of layers' tensors, such as conv1.weight."""
+    return any(mark in key for key in tensors for mark in "./")
 
 
 def find(pickled, entry):

@@ -11,7 +11,7 @@ import numpy as np
 from . import ExportError, entries, foreign, keras, paddle, pickled
 from .pickled import TorchTensor, Unread, first_line
 from .sizes import Budget
-from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch
+from .tensor import LAYOUTS, Checkpoint, Tensor, leaf_of, named_by_pytorch, unread
 
 TENSORFLOW = (".index", ".meta")  # and .data-00000-of-00001
 START_BYTES = 4096
@@ -161,8 +161,11 @@ def read_npz(path, _):
 
 
 def npz_tensor(path, archive, name, key, budget):
-    with archive.open(name) as file:
-        shape, is_fortran, dtype, start = pickled.read_npy_header(file)
+    try:
+        with archive.open(name) as file:
+            shape, is_fortran, dtype, start = pickled.read_npy_header(file)
+    except ValueError as error:
+        return unread(key, (), f"that NumPy cannot read ({first_line(error)})")
 
     def read_values():
         size = math.prod(shape) * dtype.itemsize

@@ -13,7 +13,7 @@ import zipfile
 from . import ExportError, keras_order
 from .pickled import first_line, open_member
 from .sizes import Budget
-from .tensor import LAYOUTS, Tensor, leaf_of, named_by_pytorch
+from .tensor import LAYOUTS, Tensor, leaf_of, named_by_pytorch, unread
 
 VARIABLE = re.compile(r"(.+)/vars/(\d+)")
 CONV, NORM = ("kernel", "bias"), ("gamma", "beta", "moving_mean", "moving_variance")
@@ -143,7 +143,11 @@ def leaves_of(shapes):
 
 
 def hdf5_tensor(key, name, dataset, budget, is_keras):
-    shape, dtype = dataset.shape or (), dataset.dtype
+    shape = dataset.shape or ()
+    try:
+        dtype = dataset.dtype
+    except TypeError:  # a date, for example
+        return unread(key, shape, "that NumPy does not have")
 
     def read_values():
         is_bfloat16 = dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16"

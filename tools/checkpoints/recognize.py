@@ -277,6 +277,8 @@ def check_shapes(checkpoint, config, sources):
     """Raises Unfit unless every tensor has the shape that the configuration says."""
     for tensor in ppm_network.tensors(config):
         found = checkpoint.tensors[sources[tensor.name]]
+        if found.problem:
+            raise Unfit(f"{found.key} {found.problem}")
         if not is_alike(found, tensor):
             wanted, way_out = list(tensor.shape), ""
             if tensor.role == "weight":
@@ -378,7 +380,7 @@ def recognize(checkpoint, options, kind_name=None, prefix=None):
     if outer:
         best = max(outer, key=lambda candidate: len(candidate.used))
         raise ExportError(f"{checkpoint.path}: looks like {best.describe()}, but {best.problem}"
-                          + suggest.instead(checkpoint, kind_name))
+                          + suggest.instead(checkpoint, kind_name, best.used))
     raise ExportError(f"{checkpoint.path}: " + nothing_found(checkpoint, kind_name, prefix))
 
 

@@ -128,6 +128,18 @@ def sentence(checkpoint):
             f"{base['head'][0]['conv']['weights']} what reads them: --suggest prints a base, for --base")
 
 
-def instead(checkpoint, kind_name):
-    """The same after what a known kind lacks; nothing if the user chose it."""
-    return f"; {sentence(checkpoint)}" if not kind_name and suggested(checkpoint) else ""
+def instead(checkpoint, kind_name, used):
+    """The same after what a known kind lacks; nothing if the user chose it, or if it uses most of these tensors."""
+    base = None if kind_name else suggested(checkpoint)
+    if not base:
+        return ""
+    names = [f"{name}.weight" for name in layers_of(base)]
+    return "" if sum(name in used for name in names) > len(names) * 3 / 4 else f"; {sentence(checkpoint)}"
+
+
+def layers_of(base):
+    stacks = base.get("branches") or [base["branch"]] * len(base["bins"])
+    for i, stack_ in enumerate([*stacks, base["head"]]):
+        for layer in stack_:
+            if isinstance(layer, dict):
+                yield next(iter(layer.values()))["weights"].replace("{i}", str(i)).replace("{n}", str(i + 1))

@@ -27,6 +27,7 @@ class Tensor:
     def __init__(self, key, shape, dtype, read, layout=None, aliases=()):
         self.key, self.shape, self.dtype = printable(key), tuple(shape), printable(str(dtype))
         self.read, self.layout, self.aliases = read, layout, aliases
+        self.problem = None  # why it cannot be read, if its shape cannot either
 
     def values(self, path):
         """-> array of floats, unconverted"""
@@ -40,6 +41,16 @@ class Tensor:
         if values.dtype.kind not in "biuf":
             raise ExportError(f"{path}: {self.key} has the type {values.dtype}, expected real numbers")
         return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+def unread(key, shape, kind):
+    """A tensor whose type cannot be read, which matters only if the model needs it."""
+    def read():
+        raise ExportError(tensor.problem)
+
+    tensor = Tensor(key, shape, kind, read)
+    tensor.problem = f"has a type {kind}, expected real numbers"
+    return tensor
 
 
 class Checkpoint:

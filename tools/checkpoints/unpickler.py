@@ -18,6 +18,7 @@ NUMPY = ("numpy", "numpy.core.multiarray", "numpy.core.numeric", "numpy._core.mu
          "numpy._core.numeric")
 DTYPE = re.compile(r"q?u?int\d*(x\d+)?|b?float\d*(_\w+)?|c?(half|double|long|short)|complex\d+|bool|"
                    r"bits\w+|per_(tensor|channel)_\w+")
+PLAIN = ("list", "dict", "int", "float", "complex", "set", "frozenset", "slice", "range", "xrange", "bytearray")
 TORCH_NUMBERS = {"uint16": "UInt16Storage", "uint32": "UInt32Storage", "uint64": "UInt64Storage"}
 
 
@@ -86,9 +87,9 @@ class SafeUnpickler(pickle._Unpickler):  # pylint: disable=protected-access
             **{("torch._utils", name): make for name, make in rebuild.items()},
             **{(module, name): make for module in NUMPY for name, make in (
                 ("_reconstruct", lambda *_: np.ndarray.__new__(np.ndarray, (0,), "b")),
-                ("_frombuffer", self.from_buffer), ("scalar", self.scalar), ("dtype", np.dtype))}}
-        self.quiet = {("builtins", "list"), ("builtins", "dict"), ("builtins", "int"),
-                      ("builtins", "float"), ("torch.nn.parameter", "Parameter"),
+                ("_frombuffer", self.from_buffer), ("scalar", self.scalar), ("dtype", self.dtype))}}
+        self.quiet = {*(("builtins", name) for name in PLAIN), ("torch.nn.parameter", "Parameter"),
+                      ("torch", "device"),
                       ("torch", "Tensor"), ("torch.serialization", "_get_layout"),
                       *((module, "ndarray") for module in NUMPY)}
 
@@ -154,6 +155,13 @@ class SafeUnpickler(pickle._Unpickler):  # pylint: disable=protected-access
         self.refused["builtins.eval"] = None
         return StandIn("builtins.eval")
 
+    def dtype(self, *values):
+        """A type of records, for example, names a class of its own."""
+        try:
+            return np.dtype(*values)
+        except TypeError:
+            return StandIn("numpy.dtype")
+
     def from_buffer(self, data, dtype, shape, order):
         return np.frombuffer(data, dtype).reshape(shape, order=order)
 
@@ -165,7 +173,12 @@ class SafeUnpickler(pickle._Unpickler):  # pylint: disable=protected-access
         array = self.stack[-2]
         if not isinstance(array, (dict, StandIn, np.ndarray, np.dtype)):
             raise pickle.UnpicklingError(f"found a state for a {type(array).__name__}")
-        super().load_build()
+        try:
+            super().load_build()
+        except (TypeError, ValueError):  # of a type that is not read
+            if not isinstance(array, (np.ndarray, np.dtype)):
+                raise
+            self.stack[-1] = Unread("record", ()) if isinstance(array, np.ndarray) else StandIn("numpy.dtype")
         if isinstance(array, np.ndarray):
             self.budget.take(array.nbytes, "an array")
 

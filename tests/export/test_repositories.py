@@ -6,7 +6,8 @@ from traced import archive, assert_serves
 
 
 @pytest.mark.parametrize("name, is_scripted", [
-    *((name, False) for name in NETWORKS), *((name, True) for name, network in NETWORKS.items() if network.is_scripted)])
+    (name, is_scripted) for is_scripted in (False, True) for name, network in NETWORKS.items()
+    if network.is_scripted or not is_scripted])
 def test_network(case, name, is_scripted):
     example, asked = NETWORKS[name].sizes
     module = random_network(NETWORKS[name].make)

@@ -2,12 +2,13 @@
 from . import Refusal
 from .joins import JOINS
 from .layers import LAYERS, entry_of, gathered
+from .parts import PARTS
 from .pointwise import POINTWISE
 from .resizes import RESIZES
 from .shapes import SHAPES
 from .values import View
 
-MAPS = {**LAYERS, **POINTWISE, **JOINS, **RESIZES, **SHAPES}
+MAPS = {**LAYERS, **POINTWISE, **JOINS, **RESIZES, **SHAPES, **PARTS}
 
 
 def in_place(program, target, result):

@@ -148,8 +148,8 @@ DIV, FLOORDIV = number(np.true_divide, operator.truediv), number(np.floor_divide
 POW, TRUNC = number(np.power, operator.pow), number(np.trunc, int)
 
 # what a list or a dictionary can hold anything for
-CONTAINERS = frozenset("len __getitem__ append extend slice _set_item get list copy keys values items pop insert reverse "
-                       "add add_".split())
+CONTAINERS = frozenset("len __getitem__ append extend slice _set_item get list copy keys values items pop insert "
+                       "reverse add add_".split())
 
 # by the operator's name without aten::, or prim::
 NUMBERS = {
@@ -170,7 +170,8 @@ NUMBERS = {
     "__and__": operator.and_, "__or__": operator.or_, "__xor__": operator.xor, "logical_not": operator.not_,
     "len": len, "__getitem__": item, "append": append, "extend": extend, "slice": slice_list, "_set_item": set_item,
     "__contains__": lambda self, key: key in self, "get": lambda self, key, default=None: self.get(key, default),
-    "list": list, "dict": lambda pairs=(): dict(pairs), "copy": lambda self: self.copy(), "keys": list, "reverse": lambda self: self.reverse(),
+    "list": list, "dict": lambda pairs=(): dict(pairs), "copy": lambda self: self.copy(), "keys": list,
+    "reverse": lambda self: self.reverse(),
     "values": lambda self: list(self.values()), "items": lambda self: list(self.items()),
     "pop": lambda self, index=-1: self.pop(index), "insert": lambda self, index, value: self.insert(index, value),
     "format": formatted, "lower": str.lower, "upper": str.upper, "startswith": str.startswith,

@@ -54,8 +54,9 @@ def target_of(program, entry, used):
     for factor in FRACTIONS if mode == "align_corners" else ():  # where only the two sizes matter
         if all(equal(a, floor(n, factor)) for a, n in zip(goal, x.size)):
             return {"scale": factor, "mode": mode}, None
-    raise ExportError(located(entry.node, f"a map is stretched to {text(goal[0])} by {text(goal[1])}, expected the size "
-                              "of another map, a multiple of its own, or numbers that do not depend on the input"))
+    sentence = f"a map is stretched to {text(goal[0])} by {text(goal[1])}, expected the size of another map, a " \
+               "multiple of its own, or numbers that do not depend on the input"
+    raise ExportError(located(entry.node, sentence))
 
 
 def agreed(entry):

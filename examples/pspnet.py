@@ -2,9 +2,8 @@
 """usage: examples/pspnet.py [--side 473] [--image FILE] [--weights FILE.pth] [--output FILE.png]
                           [--url URL]
 
-A whole PSPNet-50 with its backbone in PyTorch and its pyramid and classifier in ppm-server, compared
-with the same network in PyTorch alone. Both label the image, and the picture shows the labels in Pascal
-VOC's colors. "make example" runs it.
+A whole PSPNet-50 in ppm-server, compared with the same network in PyTorch. Both label the image, and the
+picture shows the labels in Pascal VOC's colors. "make example" runs it.
 
 Without trained weights (a checkpoint of hszhao/semseg) the network is random, with norms fitted to the
 image. Without your own image it uses a drawn one, and fits the last convolution to its labels
@@ -15,15 +14,14 @@ import argparse
 import contextlib
 import os
 import pathlib
-import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import scene
 import torch
 from PIL import Image
+from serving import served, timed
 from torch import nn
 from torch.nn import functional as F
 
@@ -102,11 +100,10 @@ class PSPNet(nn.Module):
             x = layers(x)
         return x
 
-    def head(self, features, size):
+    def labels(self, x):
         """-> [H, W] the class of each pixel"""
-        logits = F.interpolate(self.cls(self.ppm(features)), size, mode="bilinear",
-                               align_corners=True)
-        return logits.argmax(1)[0]
+        logits = self.cls(self.ppm(self.backbone(x)))
+        return F.interpolate(logits, x.shape[2:], mode="bilinear", align_corners=True).argmax(1)[0]
 
 
 def randomize(network, image, labels):
@@ -150,40 +147,14 @@ def trained(path):
     return network
 
 
-def export(network, folder, size):
+def export(network, folder):
     """The network's state_dict as a model of ppm-server, exported with tools/export.py."""
     checkpoint, model = folder / "pspnet.pth", folder / "pspnet.json"
     torch.save(network.state_dict(), checkpoint)
-    command = [os.path.relpath(ROOT / "tools/export.py"), str(checkpoint), str(model),
-               "--head", "--size", "{},{}".format(*size), "--as", "argmax"]
+    command = [os.path.relpath(ROOT / "tools/export.py"), str(checkpoint), str(model), "--as", "argmax"]
     print("$", " ".join(command), flush=True)
     subprocess.run(command, check=True)
     return model
-
-
-@contextlib.contextmanager
-def served(program, model):
-    """-> the URL of a server with this model, stopped at the end of the block"""
-    print(f"$ {program} serve --model {model} --port 0", flush=True)
-    server = subprocess.Popen([program, "serve", "--model", model, "--port", "0",
-                               "--log-level", "warn"], stderr=subprocess.PIPE, text=True)
-    try:
-        for line in server.stderr:
-            if found := re.search(r"listening on (http\S+)", line):
-                yield found[1]
-                return
-            print(line, end="", file=sys.stderr)
-        raise SystemExit("pspnet.py: the server did not start")
-    finally:
-        server.terminate()
-        server.communicate()
-
-
-def timed(name, compute, *arguments):
-    started = time.perf_counter()
-    result = compute(*arguments)
-    print(f"{name}: {(time.perf_counter() - started) * 1000:.0f} ms")
-    return result
 
 
 def arguments():
@@ -215,27 +186,24 @@ def main():
         image = Image.open(options.image).convert("RGB")
     else:
         image, labels = scene.draw(options.side)
-    size = (image.height, image.width)
     x = (np.array(image) / 255 - MEAN) / DEVIATION
     x = torch.from_numpy(x.astype(np.float32)).permute(2, 0, 1)[None]
 
     network = (trained(options.weights) if options.weights else PSPNet(VOC_CLASSES)).eval()
     if not options.weights:
         randomize(network, x, None if labels is None else torch.from_numpy(labels))
-    model = export(network, options.folder, size)
+    model = export(network, options.folder)
 
-    features = timed("backbone in PyTorch", network.backbone, x)
-    print(f"features: {list(features.shape)}")
-    alone = timed("pyramid and classifier in PyTorch", network.head, features, size).numpy()
+    theirs = timed("image to labels in PyTorch", network.labels, x).numpy()
     with (contextlib.nullcontext(options.url) if options.url else
-          served(options.server, model)) as url, ppm_client.Client(url) as client:
-        client.infer(features.numpy(), "pspnet")  # warmed up, like PyTorch's operators
-        ours = timed("the same by ppm-server, over HTTP", client.infer, features.numpy(), "pspnet")
+          served(options.server, str(model))) as url, ppm_client.Client(url) as client:
+        client.infer(x.numpy(), "pspnet")  # warmed up, like PyTorch's operators
+        ours = timed("the same by ppm-server, over HTTP", client.infer, x.numpy(), "pspnet")
     ours = ours[0, 0]
 
     output = options.output or options.folder / "pspnet.png"
-    scene.side_by_side(image, [alone, ours]).save(output, optimize=True)
-    equal = (ours == alone).mean()
+    scene.side_by_side(image, [theirs, ours], scene.voc_colors()).save(output, optimize=True)
+    equal = (ours == theirs).mean()
     print(f"{output}: {len(np.unique(ours))} classes")
     print(f"equal labels: {equal:.4%} of {ours.size} pixels")
     raise SystemExit(0 if equal >= EQUAL_MIN else 1)

@@ -53,9 +53,9 @@ def voc_colors():
     return colors
 
 
-def side_by_side(image, label_maps):
+def side_by_side(image, label_maps, colors):
     """One picture of the image and the label maps, side by side."""
-    pictures = [image] + [Image.fromarray(voc_colors()[labels]) for labels in label_maps]
+    pictures = [image] + [Image.fromarray(np.uint8(colors)[labels]) for labels in label_maps]
     width = sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1)
     row = Image.new("RGB", (width, image.height), "white")
     for i, picture in enumerate(pictures):

@@ -4,6 +4,7 @@ import tensorflow_files as tf
 import torch
 from checkpoints import ExportError
 from support import ExportTest, random_features, random_network
+from torch import nn
 
 X = random_features(1, 8, 12, 13)
 
@@ -66,6 +67,21 @@ class Suggested(ExportTest):
         network = random_network(lambda: heads.BubbliiiingModule(8, heads.BINS))
         self.assert_suggests("looks like pspnet-pytorch", self.save(under({"stages": "head.stages", "bottleneck":
                              "head.bottleneck"}, network)), network)
+
+    def test_group_norms(self):
+        """Only a network has them, so that the base is one; 32 groups, as far as the channels can be divided so."""
+        def make():
+            network = heads.Mmseg()
+            network.decode_head = heads.MmsegHead(6, 6, 5, True, True)
+            for part in network.modules():
+                if hasattr(part, "bn"):
+                    part.bn = nn.GroupNorm(2, part.bn.num_features)
+            return network
+
+        network = random_network(make)
+        state = {key.replace(".bn.", ".gn."): value for key, value in network.state_dict().items()}
+        self.assert_suggests("has decode_head.psp_modules.0.1.gn.weight and no decode_head.psp_modules.0.1.gn."
+                             "running_mean: a GroupNorm", self.save(state), network, random_features(1, 6, 11, 8))
 
     def test_keras(self):
         pyramid = tf.segmentation_models(12, classes=5)

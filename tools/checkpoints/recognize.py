@@ -270,7 +270,7 @@ def other_norm(name, stem, has_statistics):
     if has_statistics:
         return f"calls its norm {stem}, where that kind has {name}"
     return (f"has {stem}.weight and no {stem}.running_mean: a GroupNorm, or another norm without "
-            "running statistics, which the server does not support yet")
+            "running statistics, which that kind does not have")
 
 
 def check_shapes(checkpoint, config, sources):

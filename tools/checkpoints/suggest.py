@@ -5,6 +5,7 @@ times B channels, are branches and what reads their concat. What shapes do not t
 """
 import collections
 import itertools
+import math
 import re
 
 from .tensor import conv_shape
@@ -12,7 +13,8 @@ from .tensor import conv_shape
 Conv = collections.namedtuple("Conv", "place name out channels kernel")
 BINS = {4: [1, 2, 3, 6], 3: [1, 2, 4]}
 BRANCHES = range(2, 9)
-GUESSES = "guessed, since shapes do not tell: bins, pool, upsample, concat, activations and eps; check them"
+GROUPS = 32  # of GroupNorms
+GUESSES = "guessed, since shapes do not tell: bins, pool, upsample, concat, activations, groups and eps; check them"
 
 
 def suggested(checkpoint):
@@ -50,28 +52,51 @@ def common_parts(name, other):
 def base_of(checkpoint, branches, reader, convs):
     stacks = [stack(checkpoint, conv) for conv in sorted(branches, key=lambda conv: numbers(conv.name))]
     head = [*stack(checkpoint, reader)]
-    following = next((conv for conv in convs if conv.place > reader.place), None)
-    if following and following.channels == reader.out and common_parts(reader.name, following.name):
-        head += stack(checkpoint, following)[:1]  # to classes
+    for conv in convs:
+        if conv.channels == reader.out and is_classifier(conv, reader, [*branches, reader], convs):
+            head += stack(checkpoint, conv)[:1]
+            break
     is_keras = checkpoint.tensors[f"{reader.name}.weight"].layout == "HWIO"
     common = merged(stacks)
-    return {"input": {"channels": reader.channels - len(branches) * branches[0].out,
-                      **({"layout": "NHWC"} if is_keras else {})},
-            "bins": BINS.get(len(branches), list(range(1, len(branches) + 1))),
-            "pool": "same" if is_keras else "adaptive", **({"branch": common} if common else {"branches": stacks}),
-            "upsample": "align_corners", "concat": "input_first", "head": head}
+    pyramid = {"bins": BINS.get(len(branches), list(range(1, len(branches) + 1))),
+               "pool": "same" if is_keras else "adaptive", **({"branch": common} if common else {"branches": stacks}),
+               "upsample": "align_corners", "concat": "input_first"}
+    channels = reader.channels - len(branches) * branches[0].out
+    base = {"input": {"channels": channels, **({"layout": "NHWC"} if is_keras else {})}}
+    if any("group_norm" in layer for layer in [*stacks[0], *head]):  # which only a network has
+        return {**base, "network": [{"pyramid": pyramid}, *map(padded, head)]}
+    return {**base, **pyramid, "head": head}
+
+
+def is_classifier(conv, reader, others, convs):
+    """Whether a convolution that would fit follows the reader: the next in the file, or the only one beside these in
+    what both are part of."""
+    shared = common_parts(conv.name, reader.name)
+    if not shared or conv in others:
+        return False
+    following = next((other for other in convs if other.place > reader.place), None)
+    return conv == following or not any(common_parts(other.name, reader.name) >= shared
+                                        for other in convs if other not in [*others, conv])
+
+
+def padded(layer):
+    """A head's layer as a network's, where a 3x3 keeps its size only if that is said."""
+    options = layer.get("conv", {}) if isinstance(layer, dict) else {}
+    return {"conv": {**options, "padding": 1}} if options.get("kernel") == 3 else layer
 
 
 def stack(checkpoint, conv):
     options = {"channels": conv.out, **({"kernel": conv.kernel} if conv.kernel != 1 else {}),
                **({} if f"{conv.name}.bias" in checkpoint.tensors else {"bias": False}), "weights": conv.name}
-    norm = norm_after(checkpoint, conv)
-    return [{"conv": options}, *([{"batch_norm": {"weights": norm}}] if norm else []), "relu"]
+    batch, group = (norm_after(checkpoint, conv, leaf) for leaf in (".running_var", ".weight"))
+    norm = [{"batch_norm": {"weights": batch}}] if batch else [
+        {"group_norm": {"groups": math.gcd(GROUPS, conv.out), "weights": group}}] if group else []
+    return [{"conv": options}, *norm, "relu"]
 
 
-def norm_after(checkpoint, conv):
-    """-> the batch norm as wide as the convolution that lies in the same module, or has almost its name; None"""
-    leaf = ".running_var"
+def norm_after(checkpoint, conv, leaf):
+    """-> the norm as wide as the convolution that lies in the same module, or has almost its name; None. leaf: of a
+    tensor that it has"""
     found = [name.removesuffix(leaf) for name, tensor in checkpoint.tensors.items()
              if name.endswith(leaf) and tensor.shape == (conv.out,)]
     for is_beside in (lambda name: name.startswith(conv.name), lambda name: same_parent(".", name, conv.name),
@@ -123,9 +148,16 @@ def sentence(checkpoint):
     base = suggested(checkpoint)
     if not base:
         return "with --base and --map you can name the tensors yourself"
-    first = (base.get("branch") or base["branches"][0])[0]["conv"]["weights"]
-    return (f"by their shapes, {first} and the like may be the {len(base['bins'])} branches of a pyramid, and "
-            f"{base['head'][0]['conv']['weights']} what reads them: --suggest prints a base, for --base")
+    stacks, head = parts_of(base)
+    return (f"by their shapes, {stacks[0][0]['conv']['weights']} and the like may be the {len(stacks)} branches of a "
+            f"pyramid, and {head[0]['conv']['weights']} what reads them: --suggest prints a base, for --base")
+
+
+def parts_of(base):
+    """-> (the stacks of the branches, the head)"""
+    pyramid = base["network"][0]["pyramid"] if "network" in base else base
+    head = base["network"][1:] if "network" in base else base["head"]
+    return pyramid.get("branches") or [pyramid["branch"]] * len(pyramid["bins"]), head
 
 
 def instead(checkpoint, kind_name, used):
@@ -138,8 +170,8 @@ def instead(checkpoint, kind_name, used):
 
 
 def layers_of(base):
-    stacks = base.get("branches") or [base["branch"]] * len(base["bins"])
-    for i, stack_ in enumerate([*stacks, base["head"]]):
-        for layer in stack_:
+    stacks, head = parts_of(base)
+    for i, layers in enumerate([*stacks, head]):
+        for layer in layers:
             if isinstance(layer, dict):
                 yield next(iter(layer.values()))["weights"].replace("{i}", str(i)).replace("{n}", str(i + 1))

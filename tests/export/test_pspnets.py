@@ -2,6 +2,7 @@
 
 The expected values are float64's. PyTorch's own float32 has an error too, and ppm-server's may be a few times that."""
 import copy
+import re
 from types import SimpleNamespace
 
 import modules_pspnet as modules
@@ -118,6 +119,14 @@ class Reports(ExportTest):
                       "'student.', but also has refine.weight, which that network does not have\n", printed)
         printed = self.export(path, "--prefix", "student.")
         self.assertIn("skipped 8 tensors that inference does not need: student (7), refine (1)\n", printed)
+        self.assert_same(self.serve(IMAGE), network(IMAGE))
+
+    def test_dense_layers_as_an_old_pytorch_named_them(self):
+        network = drawn(modules.lextal_densenet(), IMAGE)
+        weights = {re.sub(r"(norm|conv)([12])\.", r"\1.\2.", key): values for key, values in
+                   network.state_dict().items() if ".blocks." not in key}
+        self.assertIn("feats.denseblock1.denselayer1.norm.1.weight", weights)
+        self.assertIn("the whole network\n", self.export(self.save(weights)))
         self.assert_same(self.serve(IMAGE), network(IMAGE))
 
     def test_two_networks(self):

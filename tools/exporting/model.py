@@ -42,7 +42,7 @@ def find(checkpoint, options):
     if options.head or options.without_classifier:
         return head(checkpoint, options)
     found, nearest = kinds.recognize(checkpoint, network_options(options), options.kind, options.prefix)
-    return network(found) if found else head_instead(checkpoint, options, nearest)
+    return network(found, nearest) if found else head_instead(checkpoint, options, nearest)
 
 
 def head_instead(checkpoint, options, nearest):
@@ -70,12 +70,16 @@ def network_options(options):
                  options.bins, options.windows, options.pool, options.concat, options.stride)
 
 
-def network(found):
+def network(found, nearest):
+    """nearest: the Candidate that reads more of the checkpoint, if there is one that does not claim it"""
     net, config = found.net, found.net.config()
+    notes = notes_of(found.kind)
+    if len(nearest.net.used) > len(net.used):
+        notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
     skipped = [name for name in found.checkpoint.tensors if name not in net.used]
     return Model(config, net.sources, found.checkpoint,
                  found.describe() + (", the whole network" if "input" in config else ""), net.last.channels,
-                 assumed_of(net), ("that inference does not need", skipped), notes_of(found.kind))
+                 assumed_of(net), ("that inference does not need", skipped), notes)
 
 
 def notes_of(kind):

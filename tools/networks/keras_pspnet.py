@@ -24,7 +24,7 @@ def bubbliiiing(net):
         return conv_norm_act(net, x, unnamed("conv2d", number), unnamed("batch_normalization", number), EPS, **options)
 
     is_mobile = net.has("Conv.weight")
-    x = net.input(net.shape("Conv.weight" if is_mobile else "conv1.weight")[2])
+    x = net.image("Conv" if is_mobile else "conv1")
     x = (mobilenet_v2 if is_mobile else resnet)(net, x)
     net.part = "head"
     x = net.pyramid(x, BINS, conv, upsample="align_corners", pool="same")
@@ -40,7 +40,7 @@ BACKBONES = (("bn_data.bias", 0, resnet_before_activation), ("Conv1.weight", 2, 
 def segmentation_models(net):
     for name, axis, backbone in BACKBONES:
         if net.has(name):
-            x = backbone(net, net.input(net.shape(name)[axis]))
+            x = backbone(net, net.input(net.dimension(name, axis)))
             break
     else:
         raise Unfit("has a backbone that is none of ResNet, MobileNetV2 and VGG")

@@ -47,6 +47,8 @@ NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.2
               "57.12, 57.375")
 TO_ONE = "it was trained with RGB images from 0 to 1"
 
+LEXTAL = ("it ends before the network's LogSoftmax: --as softmax gives probabilities; PyTorch before 0.4 stretched by "
+          "align_corners where the code does not say; for a network trained with it, --upsample align_corners")
 MMSEG = f"for a configuration that says align_corners=True, --upsample align_corners; {NORMALIZED}"
 MAPS = ("its inputs are the backbone's maps, as the backbone gives them to the head: c2, the finest, to c5; y has 4 "
         "times the size of c2, for images whose sides are multiples of 4")
@@ -55,7 +57,7 @@ KINDS = (
     Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.features.0.1.weight", "layer0.0.weight", "cls.4.weight"),
          pspnet.semseg, note=NORMALIZED),
     Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPNet", ("psp.stages.0.1.weight", "up_1.conv.0.weight"),
-         pspnet.lextal, note="it ends before the network's LogSoftmax: --as softmax gives probabilities"),
+         pspnet.lextal, note=LEXTAL),
     Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.0.stages.0.1.weight",),
          pspnet.bubbliiiing, note=TO_ONE),
     Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), pspnet.smp,

@@ -16,16 +16,16 @@ def inverted_residual(net, x, at, stride, dilation):
     y = x
     for i in range(steps):
         names = (f"{at}.{i}.0", f"{at}.{i}.1") if is_nested else (f"{at}.{3 * i}", f"{at}.{3 * i + 1}")
-        spatial = {"stride": stride, "dilation": dilation} if i == steps - 1 else {}
+        spatial = {"kernel": 3, "stride": stride, "dilation": dilation} if i == steps - 1 else {"kernel": 1}
         y = convolution(net, y, names, **spatial)
     last = steps if is_nested else 3 * steps
-    y = net.conv_norm(y, f"{at}.{last}", f"{at}.{last + 1}")
+    y = net.conv_norm(y, f"{at}.{last}", f"{at}.{last + 1}", kernel=1)
     return net.add(x, y) if stride == 1 and x.channels == y.channels else y
 
 
 def features(net, x, at, end, strides=(2, 2, 2, 2), dilations=None):
     """Entries from 0 to before `end`. strides: of the blocks STRIDED; dilations: {block: dilation}"""
-    x = convolution(net, x, (f"{at}.0.0", f"{at}.0.1"), stride=2)
+    x = convolution(net, x, (f"{at}.0.0", f"{at}.0.1"), kernel=3, stride=2)
     for i in range(1, end):
         stride = dict(zip(STRIDED, strides)).get(i, 1)
         x = inverted_residual(net, x, f"{at}.{i}.conv", stride, (dilations or {}).get(i, 1))

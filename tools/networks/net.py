@@ -36,7 +36,7 @@ Source = namedtuple("Source", "name shape axes")
 # activations: {part of the network: layer of the configuration, or "none"}; stride: of the backbone
 Given = namedtuple("Given", "activations eps upsample bins windows pool concat stride", defaults=({}, *7 * [None]))
 
-ENTRIES_MAX = 4096
+ENTRIES_MAX, KERNEL_MAX = 4096, 11  # of a model
 MODES = ("align_corners", "half_pixel", "asymmetric")
 
 
@@ -74,14 +74,23 @@ class Net:
         return self.tensors[self.prefix + name]
 
     def shape(self, name):
-        return tuple(self.tensor(name).shape)
+        shape = tuple(self.tensor(name).shape)
+        if 0 in shape:
+            raise Unfit(f"has {self.prefix}{name} of shape {list(shape)}, which holds nothing")
+        return shape
+
+    def dimension(self, name, axis):
+        shape = self.shape(name)
+        if axis >= len(shape):
+            raise Unfit(f"has {self.prefix}{name} of shape {list(shape)}, expected {axis + 1} dimensions or more")
+        return shape[axis]
 
     def oriented(self, key):
         """-> (axes, (out, in, height, width)) of a convolution's kernel, as oriented() has them"""
-        tensor = self.tensor(f"{key}.weight")
-        axes, shape = oriented(tuple(tensor.shape), getattr(tensor, "layout", None))
+        found = self.shape(f"{key}.weight")
+        axes, shape = oriented(found, getattr(self.tensor(f"{key}.weight"), "layout", None))
         if not shape:
-            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(tensor.shape)}, expected a convolution's")
+            raise Unfit(f"has {self.prefix}{key}.weight of shape {list(found)}, expected a convolution's")
         return axes, shape
 
     def conv_shape(self, key):
@@ -159,11 +168,14 @@ class Net:
 
     # ---- layers with weights ----
 
-    def conv(self, x, key, stride=1, padding=None, dilation=1, groups=None, bias=None):
-        """padding: None keeps the size at stride 1. groups: a number, "any" for as many as the kernel's shape says;
-        None for 1, or for depthwise where the kernel is. bias: whether there has to be one; None as found."""
+    def conv(self, x, key, kernel=None, groups=None, **options):
+        """kernel: the side that it has to have, None for any. groups: a number, "any" for as many as the kernel's shape
+        says; None for 1, or for depthwise where the kernel is. options: kernel()'s."""
         axes, shape = self.oriented(key)
-        out, each, *_ = shape
+        out, each, *sides = shape
+        if kernel and sides != [kernel, kernel]:
+            raise Unfit(f"has {self.prefix}{key}.weight with a kernel of {sides[0]} x {sides[1]}, expected {kernel} x "
+                        f"{kernel}")
         if groups is None:
             groups = x.channels if each == 1 and out % x.channels == 0 else 1
         elif groups == "any":
@@ -171,7 +183,7 @@ class Net:
         if each * groups != x.channels or out % groups:
             raise Unfit(f"has {self.prefix}{key}.weight of shape {list(self.shape(f'{key}.weight'))}, which does not "
                         f"fit a map of {x.channels} channels")
-        return self.kernel(x, key, f"{key}.weight", shape, axes, stride, padding, dilation, groups, bias)
+        return self.kernel(x, key, f"{key}.weight", shape, axes, groups=groups, **options)
 
     def depthwise(self, x, key, **options):
         """A depthwise convolution whose kernel is [H, W, C, 1], as Keras has it; options as conv()'s."""
@@ -186,9 +198,13 @@ class Net:
         return self.kernel(x, name, name, (x.channels, 1, 1, 1), groups=x.channels, bias=False)
 
     def kernel(self, x, key, name, shape, axes=None, stride=1, padding=None, dilation=1, groups=1, bias=None):
-        """The convolution whose kernel is the tensor `name`, of this shape as PyTorch has it."""
+        """The convolution whose kernel is the tensor `name`, of this shape as PyTorch has it. padding: None keeps the
+        size at stride 1. bias: whether there has to be one; None as found."""
         out, _, *kernel = shape
         self.use(f"{key}.weight", name, shape, axes)
+        if max(kernel) > KERNEL_MAX or padding is None and not all(k % 2 for k in kernel):
+            raise Unfit(f"has {self.prefix}{name} with a kernel of {kernel[0]} x {kernel[1]}, expected odd sides up to "
+                        f"{KERNEL_MAX}")
         bias = self.has(f"{key}.bias") if bias is None else bias
         if bias:
             self.vectors(key, ("bias",), out)

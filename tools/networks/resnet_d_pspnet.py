@@ -42,7 +42,7 @@ def vd_block(net, x, at, stride, dilation):
 def paddleseg(net):
     """Its concat has the branches from the last to the first."""
     net.skip("head.auxlayer.")
-    x = resnet_vd(net, net.input(net.shape("backbone.conv1_1._conv.weight")[1]))
+    x = resnet_vd(net, net.image("backbone.conv1_1._conv"))
     net.part, at, last = "head", "head.psp_module", len(BINS) - 1
     x = net.pyramid(x, BINS[::-1], lambda x, i: net.relu(paddle_conv(net, x, f"{at}.stages.{last - i}.1", bias=True)),
                     upsample="half_pixel")
@@ -76,7 +76,7 @@ def resnetd(net, x):
 
 def pytorchcv(net):
     net.skip("aux_block.")
-    x = resnetd(net, net.input(net.shape("backbone.init_block.conv1.conv.weight")[1]))
+    x = resnetd(net, net.image("backbone.init_block.conv1.conv"))
     net.part = "head"
     x = net.pyramid(x, BINS, lambda x, i: net.relu(cv_conv(net, x, f"pool.branches.branch{i + 2}.conv")),
                     upsample="align_corners")

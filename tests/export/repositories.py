@@ -52,3 +52,12 @@ NETWORKS = {
     "hrnet": Network(blocks.HrNet, EVEN),
     "convnext_upernet": Network(blocks.ConvNextUper, ((48, 64), ((47, 57), (56, 49)))),
 }
+
+# the operator that stops it, and why
+REFUSED = {
+    "hrnet_ocr": (lambda: blocks.HrNet(ocr=True), "aten::softmax at", "over the axis 2, expected the channels"),
+    "pp_liteseg_with_maxima": (lambda: blocks.PpLiteSeg(is_simple=False), "aten::max at", "has no such layer"),
+    "encnet": (blocks.EncNet, "aten::sub at", "expected a value for each channel"),
+    "erfnet": (blocks.ErfNet, "aten::_convolution at", "has no such layer"),
+    "enet": (blocks.ENet, "aten::zeros at", "a constant that depends on the size of the input"),
+}

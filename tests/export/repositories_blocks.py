@@ -71,17 +71,17 @@ class EspNetC(nn.Module):
 # ---- LiteSeg over ShuffleNetV2 ----
 
 class Shuffle(nn.Module):
-    """Chunks, a concat, and a shuffle by views."""
+    """Chunks, a concat, and a shuffle by views. data: sizes are those of x.data, which a trace does not see"""
 
-    def __init__(self, channels):
+    def __init__(self, channels, data):
         super().__init__()
         half = channels // 2
+        self.data = data
         self.branch2 = nn.Sequential(*conv_bn_relu(half, half), *conv_bn(half, half, 3, 1, 1, half),
                                      *conv_bn_relu(half, half))
 
-    @staticmethod
-    def channel_shuffle(x, groups: int):
-        batchsize, num_channels, height, width = x.size()
+    def channel_shuffle(self, x, groups: int):
+        batchsize, num_channels, height, width = x.data.size() if self.data else x.size()
         channels_per_group = num_channels // groups
         x = x.view(batchsize, groups, channels_per_group, height, width)
         x = torch.transpose(x, 1, 2).contiguous()
@@ -94,10 +94,10 @@ class Shuffle(nn.Module):
 
 
 class LiteSeg(nn.Module):
-    def __init__(self, shuffle=True, classes=5):
+    def __init__(self, data=False, classes=5):
         super().__init__()
         self.stem = nn.Sequential(*conv_bn_relu(3, 6, 3, 2), nn.MaxPool2d(kernel_size=3, stride=2, padding=1))
-        self.body = nn.Sequential(*conv_bn_relu(6, 8, 3, 2), Shuffle(8) if shuffle else nn.Identity())
+        self.body = nn.Sequential(*conv_bn_relu(6, 8, 3, 2), Shuffle(8, data))
         self.aspp1 = conv_bn_relu(8, 4)
         self.aspp2 = nn.Sequential(nn.Conv2d(8, 8, 3, 1, 3, 3, groups=8, bias=False), nn.BatchNorm2d(8),
                                    nn.Conv2d(8, 4, 1, 1, 0, 1, 1, bias=False))

@@ -2,6 +2,7 @@
 import torch
 
 from . import NO_LAYER, Refusal
+from .sizes import Size
 from .values import Weight
 
 VALUES_MAX = 1 << 27
@@ -32,6 +33,8 @@ def folded(schema, operands, budget):
     if name not in FOLDED:
         raise Refusal(NO_LAYER)
     function = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
+    if any(isinstance(operand, Size) for operand in flat(operands)):
+        raise Refusal("a constant that depends on the size of the input")
     given = [(argument, unwrapped(operand)) for argument, operand in zip(schema.arguments, operands)]
     try:
         count = 1 if name in NO_LARGER else values_in(called(function, on_meta(given)))

@@ -14,12 +14,14 @@ from .constants import TOTAL_MAX, folded
 from .operators import MAPS, in_place
 from .scalars import CONTAINERS, NUMBERS
 from .sizes import DependsOnSize, Size
-from .values import Inputs, Module, Padded, Pending, Refused, View, Weight
+from .values import Inputs, Module, Padded, Pending, Recorded, Refused, View, Weight
 
 NODES_MAX = 1 << 16  # loops included
 BLOCKS_MAX = 64  # inside each other
 UNFORESEEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)  # of hostile graphs
 LINE = re.compile(r" # ([^\n]*?):(\d+):\d+\s*$")
+FRAME = re.compile(r"^(\S[^\n]*?\.py)\((\d+)\): ", re.MULTILINE)  # of a trace's stack, the innermost first
+LIBRARY = re.compile(r"-packages/torch/")
 
 
 class Raised(Refusal):
@@ -127,6 +129,8 @@ class Reader:
         named = dict(zip((argument.name for argument in schema.arguments), operands)) if schema else {}
         if any(isinstance(operand, (View, Padded, Pending)) for operand in flat(operands)):
             return self.call_on_map(name, named, operands)
+        if any(isinstance(operand, Recorded) for operand in flat(operands)):
+            return shape_of(name, *operands)
         if any(isinstance(operand, Size) for operand in flat(operands)):
             operands = [as_number(operand) for operand in operands]
         if name in NUMBERS and not any(isinstance(operand, Weight) for operand in flat(operands)):
@@ -148,6 +152,12 @@ class Reader:
 @functools.lru_cache(maxsize=None)
 def parsed(schema):
     return torch._C.parse_schema(schema)
+
+
+def shape_of(name, recorded, dim=None):
+    if name != "size":
+        raise Refusal("values that a trace has recorded (x.data), and which depend on the size of the example")
+    return recorded.shape if dim is None else recorded.shape[dim]
 
 
 def schema_of(node):
@@ -185,10 +195,11 @@ def as_number(operand):
 
 
 def located(node, error):
-    """The operator, and the line of the source that it came from."""
-    found = LINE.search(str(node).splitlines()[0]) or LINE.search(str(node.sourceRange()))
-    where = f" at {found[1]}:{found[2]}" if found else ""
-    return f"{node.kind()}{where}: {error}"
+    """The operator, and the line of the source that it came from: the network's own, if that is known."""
+    found = LINE.search(str(node).splitlines()[0])
+    frames = [frame for frame in FRAME.findall(node.sourceRange()) if not LIBRARY.search(frame[0])]
+    file, line = frames[0] if frames else found.groups() if found else ("", 0)
+    return f"{node.kind()}{f' at {file}:{line}' if file else ''}: {error}"
 
 
 # ---- prim ----
@@ -196,11 +207,20 @@ def located(node, error):
 def constant(reader, node):
     value = node.output().toIValue()
     others = reader.others.get(node.output().debugName())
-    if others and not all(type(other) in (int, float) for other in (value, *others)):
-        raise Refusal("a constant that is another one for another size of the example")
     if others:
-        return [reader.program.samples.constant([value, *others])]
+        return [varying(reader.program.samples, [value, *others])]
     return [Weight(value, "constant") if isinstance(value, torch.Tensor) else value]
+
+
+def varying(samples, values):
+    """What is another number in each trace, or a list of such numbers, or a map"""
+    if all(type(value) in (int, float) for value in values):
+        return samples.constant(values)
+    if all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
+        return [varying(samples, items) for items in zip(*values)]
+    if all(isinstance(value, torch.Tensor) and value.dim() == values[0].dim() for value in values):
+        return Recorded(varying(samples, [list(value.shape) for value in values]))
+    raise Refusal("a constant that is another one for another size of the example")
 
 
 def get_attribute(reader, node):

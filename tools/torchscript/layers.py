@@ -4,7 +4,7 @@ import itertools
 import torch
 from checkpoints import ExportError
 
-from . import Refusal
+from . import NO_LAYER, Refusal
 from .sizes import Size, equal, values_of
 from .values import PLAIN, Padded, Pending, View, Weight
 
@@ -129,7 +129,7 @@ def key_of(value):
 def convolution(program, input, weight, bias=None, stride=1, padding=0, dilation=1, transposed=False,
                 output_padding=0, groups=1):
     if transposed:
-        raise Refusal("a transposed convolution, which the language of networks (docs/models.md) has not")
+        raise Refusal(f"a transposed convolution: {NO_LAYER}")
     kernel = weight_of(weight, "weights")
     if kernel.dim() != 4:
         raise Refusal(f"a kernel of {kernel.dim() - 2} axes, expected 2")

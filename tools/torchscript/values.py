@@ -4,6 +4,7 @@ Weight    a constant tensor, and the name of the parameter that it is or was mad
 View      a map, or a part of its channels, with axes permuted, merged or left out
 Padded    a map with a border that the next layer may take as its padding
 Pending   what has no layer of its own, and may be a part of something that has
+Recorded  a map that a trace has as a constant, another one in each trace
 Module    a module, and where it is
 Inputs    a list of maps that the module takes
 Refused   what cannot be read; an error only if the output depends on it
@@ -24,6 +25,11 @@ class Value:
 class Weight(Value):
     def __init__(self, values, key):
         self.values, self.key = values, key
+
+
+class Recorded(Value):
+    def __init__(self, shape):
+        self.shape = shape
 
 
 class Module:

@@ -49,7 +49,7 @@ def measured(norm, inputs):
 
 
 def centered(module, *inputs):
-    """Takes the mean of each class from the bias of the convolution that runs last, so that no class wins everywhere."""
+    """Takes the mean of each class from the bias of the last convolution, so that no class wins everywhere."""
     convs = []
     handles = [part.register_forward_hook(lambda conv, *_: convs.append(conv)) for part in module.modules()
                if isinstance(part, nn.Conv2d)]

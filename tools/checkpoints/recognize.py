@@ -11,9 +11,10 @@ from .tensor import conv_shape, depthwise_shape
 
 PARAMETERS = {Conv: ("weight",), Norm: ("weight", "bias", "running_mean", "running_var")}
 
-# kept with the weights by training and its tools: counters, and TensorFlow's optimizers
-TRAINING = ("num_batches_tracked", "total_ops", "total_params", "Momentum", "Adam", "Adam_1",
-            "ExponentialMovingAverage")
+# kept with the weights by training and its tools: counters, sums of norms that are synchronized, and TensorFlow's
+# optimizers
+TRAINING = ("num_batches_tracked", "total_ops", "total_params", "_tmp_running_mean", "_tmp_running_var",
+            "_running_iter", "Momentum", "Adam", "Adam_1", "ExponentialMovingAverage")
 
 MISSING_SHOWN_MAX = 6
 PREFIXES_MAX = 200

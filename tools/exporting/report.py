@@ -2,6 +2,7 @@
 import collections
 import os
 
+from checkpoints.recognize import TRAINING
 from checkpoints.sizes import plural, printable
 
 from .options import ASSUMED, given_of
@@ -60,7 +61,8 @@ def shape_of(channels, layout, size="H, W"):
 def report_skipped(model, is_verbose):
     """Prints the tensors that the model does not have, grouped by the first part of their names."""
     where, names = model.skipped
-    skipped = [model.checkpoint.tensors[name].key for name in names if not name.endswith("num_batches_tracked")]
+    skipped = [model.checkpoint.tensors[name].key for name in names
+               if not name.replace("/", ".").endswith(TRAINING)]
     if not skipped:
         return
     common = len(common_parts([tensor.key for tensor in model.checkpoint.tensors.values()]))

@@ -39,7 +39,7 @@ def shortcut(net, x, at, stride):
     if not net.has(f"{at}.1.weight"):
         return x
     if stride != 1:
-        x = net.layer("avg_pool", x, window=stride, ceil=True, count_padding=False)
+        x = net.layer("avg_pool", x, window=stride, ceil=True)
     return net.conv_norm(x, f"{at}.1", f"{at}.2", kernel=1)
 
 

@@ -281,6 +281,7 @@ class Sentences(ExportTest):
                 ("c.caffemodel", b"\n\x09pspnet101", "Caffe's weights"), ("c.pb", b"\n\x2a\n", "a TensorFlow graph"),
                 ("c.params", b"\x12\x01" + bytes(14), "MXNet's parameters"),
                 ("c.bin", b"\x01\x02", "begins with b'\\x01\\x02', expected a PyTorch checkpoint"),
+                ("c.zip", zipped(None, {"a/": b"", "a/b.pth": whole}), "a zip archive with a/b.pth: unpack it first"),
                 ("c.pth", whole[:len(whole) // 2], "it may be truncated")):
             with self.subTest(sentence=sentence):
                 (self.folder / name).write_bytes(content)

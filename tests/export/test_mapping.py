@@ -2,6 +2,7 @@
 import json
 
 import heads
+import numpy as np
 import safetensors_io
 import tensorflow_files as tf
 import torch
@@ -250,9 +251,13 @@ class MappedNetworks(ExportTest):
         x = nn.functional.conv2d(X, weights[0].permute(3, 2, 0, 1), torch.from_numpy(layers["first"]["bias"]))
         x = nn.functional.conv2d(x, weights[1].permute(2, 3, 0, 1), padding=1, groups=8)
         want = nn.functional.conv2d(x, weights[2].permute(3, 2, 0, 1))
-        for layout in ({}, {"weights": {"kernel_layout": "HWIO"}}):
-            self.export(self.folder / "c.h5", *self.base({"input": {"channels": 6}, "network": entries, **layout}))
-            self.assert_same(self.serve(X), want)
+        slim = {"kernel": "weights", "depthwise_kernel": "depthwise_weights", "bias": "biases"}
+        np.savez(self.folder / "c.npz", **{f"{name}/{slim[leaf]}": value for name, layer in layers.items()
+                                           for leaf, value in layer.items()})
+        for name in ("c.h5", "c.npz"):
+            for layout in ({}, {"weights": {"kernel_layout": "HWIO"}}):
+                self.export(self.folder / name, *self.base({"input": {"channels": 6}, "network": entries, **layout}))
+                self.assert_same(self.serve(X), want)
 
     def test_sentences(self):
         path = self.save(random_network(OwnNetwork).state_dict())

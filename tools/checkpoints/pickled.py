@@ -22,6 +22,8 @@ STORAGES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8",
             "UInt16Storage": "<u2", "UInt32Storage": "<u4", "UInt64Storage": "<u8"}
 SIZES = {"ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt32Storage": 4}  # others: 1
 
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".pdparams", ".h5", ".keras", ".npz", ".safetensors", ".bin")
+
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 NPY_HEADER_MAX = 1 << 14
 REPEATS_MAX = 1 << 20  # values of a tensor that is an expanded view of fewer
@@ -158,7 +160,9 @@ def read_zip(path, budget):
     names = archive.namelist()
     found = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
     if not found:
-        raise ExportError(f"{path}: a zip archive without data.pkl, expected one of torch.save; it "
+        inner = next((name for name in names if name.lower().endswith(CHECKPOINTS)), None)
+        raise ExportError(f"{path}: a zip archive with {printable(inner)}: unpack it first" if inner else
+                          f"{path}: a zip archive without data.pkl, expected one of torch.save; it "
                           f"holds {printable(', '.join(names[:4]))}{', ...' if names[4:] else ''}")
     folder = found[0].rpartition("/")[0]
     if f"{folder}/constants.pkl" in names:

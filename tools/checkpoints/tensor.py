@@ -9,13 +9,15 @@ from . import ExportError
 from .sizes import printable
 
 # TensorFlow's and Keras's parameters, including caffe-tensorflow's
-LEAVES = {"kernel": "weight", "depthwise_kernel": "weight", "weights": "weight", "gamma": "weight", "scale": "weight",
-          "alpha": "weight", "bias": "bias", "biases": "bias", "beta": "bias", "offset": "bias",
+LEAVES = {"kernel": "weight", "depthwise_kernel": "weight", "weights": "weight", "depthwise_weights": "weight",
+          "gamma": "weight", "scale": "weight", "alpha": "weight",
+          "bias": "bias", "biases": "bias", "beta": "bias", "offset": "bias",
           "moving_mean": "running_mean", "mean": "running_mean",
           "moving_variance": "running_var", "variance": "running_var"}
 
 # the order of kernels with these names; unknown for others
-LAYOUTS = {"weight": "OIHW", "kernel": "HWIO", "weights": "HWIO"}
+LAYOUTS = {"weight": "OIHW", "kernel": "HWIO", "weights": "HWIO", "depthwise_kernel": "HWIO",
+           "depthwise_weights": "HWIO"}
 
 
 class Tensor:

@@ -20,6 +20,9 @@ WORDS = {"bins": "bins {}", "windows": "windows {}", "pool": "{}", "upsample": "
          "head": "a head with {}", "eps": "eps {}"}
 
 
+REST = "of the rest of the network"
+
+
 @dataclass
 class Model:
     """config: without name and weights file; sources: {tensor: Source}; channels: of y before its output, if known;
@@ -73,13 +76,14 @@ def network_options(options):
 def network(found, nearest):
     """nearest: the Candidate that reads more of the checkpoint, if there is one that does not claim it"""
     net, config = found.net, found.net.config()
+    is_whole = "input" in config  # and not the maps of a backbone
     notes = notes_of(found.kind)
     if len(nearest.net.used) > len(net.used):
         notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
     skipped = [name for name in found.checkpoint.tensors if name not in net.used]
     return Model(config, net.sources, found.checkpoint,
-                 found.describe() + (", the whole network" if "input" in config else ""), net.last.channels,
-                 assumed_of(net), ("that inference does not need", skipped), notes)
+                 found.describe() + (", the whole network" if is_whole else ""), net.last.channels,
+                 assumed_of(net), ("that inference does not need" if is_whole else REST, skipped), notes)
 
 
 def notes_of(kind):
@@ -111,7 +115,7 @@ def head(checkpoint, options):
     found = recognize(checkpoint, graph, options.kind, options.prefix)
     return Model(found.config, sources_of(found.checkpoint, found.config, found.sources), found.checkpoint,
                  found.describe(), ppm_network.channels_out(found.config), head_assumed(found.config),
-                 ("of the rest of the network", unused(found.checkpoint, found.sources)),
+                 (REST, unused(found.checkpoint, found.sources)),
                  notes_of(found.kind))
 
 
@@ -120,7 +124,7 @@ def mapped(checkpoint, options):
     lines += [("--map", line) for line in options.map]
     config, sources = export_mapped(checkpoint, options.base, lines)
     return Model(config, sources_of(checkpoint, config, sources), checkpoint, f"described by {options.base}",
-                 ppm_network.channels_out(config), skipped=("of the rest of the network", unused(checkpoint, sources)))
+                 ppm_network.channels_out(config), skipped=(REST, unused(checkpoint, sources)))
 
 
 def unused(checkpoint, sources):

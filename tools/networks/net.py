@@ -144,7 +144,10 @@ class Net:
     def name(self, x, name=None):
         """-> the name of the entry, which is given one where it has none"""
         if "name" not in x.entry:
-            x.entry["name"] = name or f"{next(iter(x.entry))}{x.place}"
+            chosen = name or f"{next(iter(x.entry))}{x.place}"
+            while chosen in self.inputs:  # an input may have such a name, too
+                chosen += "_"
+            x.entry["name"] = chosen
         return x.entry["name"]
 
     def append(self, entry, channels):

@@ -4,7 +4,9 @@ import torch
 from . import Refusal
 from .layers import entry_of, shown, weight_of, whole
 from .sizes import Size, equal, values_of
-from .values import View, Weight
+from .values import LABELS, Pending, View, Weight
+
+EACH_IMAGE = "each image of a batch has a result, where the module's own is that of one"
 
 
 def sliced(program, self, dim=0, start=None, end=None, step=1):
@@ -39,12 +41,15 @@ def narrow(program, self, dim, start, length):
 
 
 def select(program, self, dim, index):
+    if isinstance(self, Pending) and self.name in LABELS and (dim, index) == (0, 0):
+        program.note(EACH_IMAGE)
+        return self
     seen = whole(program, self)
     axis = seen.axis(dim)
     if equal(seen.shape[axis], 1):
         return seen.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
     if seen.axes[axis] == ("n",) and index in (0, -1):
-        program.note("each image of a batch has a result, where the module's own is that of one")
+        program.note(EACH_IMAGE)
         return seen.seen((*seen.axes[:axis], *seen.axes[axis + 1:]))
     if seen.axes[axis] in (("c0",), ("c1",)):
         return seen.item_of(axis, index)

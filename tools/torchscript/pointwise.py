@@ -1,7 +1,7 @@
 """Functions of each value by itself: activations, and what can be written with them."""
 import math
 
-from . import Refusal
+from . import NO_LAYER, Refusal
 from .layers import entry_of, weight_of, whole
 from .layers import key_of
 from .values import Pending, View
@@ -170,10 +170,26 @@ def largest(program, self, dim=None, keepdim=False):
 
 
 def greater(program, self, other):
+    """y > 0 is sigmoid(y) > 0.5."""
     view = whole(program, self)
     if not isinstance(other, (int, float)):
         raise Refusal("a comparison with something that is not a number")
+    if other == 0 and view.entry.kind != "sigmoid":
+        view, other = layer(program, view, "sigmoid"), 0.5
     return Pending("gt", view, threshold=other)
+
+
+def not_less(program, self, other):
+    program.note(f"a value of exactly {other} is below the threshold, where the module's is not")
+    return greater(program, self, other)
+
+
+def rounded(program, self):
+    """Of probabilities: 0.5 is rounded to 0."""
+    view = whole(program, self)
+    if view.entry.kind != "sigmoid":
+        raise Refusal(NO_LAYER)
+    return Pending("gt", view, threshold=0.5)
 
 
 def glu(program, self, dim=-1):
@@ -192,5 +208,6 @@ POINTWISE = {
     "threshold": threshold, "abs": absolute, "pow": power, "square": square, "neg": negative,
     "sqrt": pending("sqrt"), "rsqrt": pending("rsqrt"), "softmax": softmax, "_softmax": softmax,
     "log_softmax": log_softmax, "_log_softmax": log_softmax, "argmax": argmax, "max": largest, "gt": greater,
+    "ge": not_less, "round": rounded,
     "glu": glu,
 }

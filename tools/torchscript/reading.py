@@ -16,6 +16,7 @@ from .write import written
 
 CHANNELS = 3  # of an input, until a layer says otherwise
 TRIES_MAX = 16
+MAPS = ("TensorType", "ListType", "TupleType", "DictType")
 RESULTS_SHOWN_MAX = 12
 
 # config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y
@@ -83,8 +84,8 @@ def read_module(module, output=None, channels=(), traces=()):
 def read_graph(module, graph, output, channels, reader, notes):
     program = reader.program
     program.notes += notes
-    others = list(graph.inputs())[1:]
-    inputs = [input_of(program, name, value, channels) for name, value in zip(names_of(others), others)]
+    others, defaults = list(graph.inputs())[1:], defaults_of(module)
+    inputs = [input_of(program, name, value, channels, defaults) for name, value in zip(names_of(others), others)]
     try:
         values = reader.read(graph, [Module(module._c, ""), *inputs])
     except Raised as error:
@@ -103,14 +104,31 @@ def described(config, results, output):
 
 
 def names_of(values):
-    """The inputs' names in the code, or x for the only one."""
-    if len(values) == 1:
-        return ["x"]
-    return [value.debugName().rpartition(".")[0] or value.debugName() for value in values]
+    """The inputs' names in the code, or x for the only one that is not an option."""
+    maps = [value for value in values if value.type().kind() in MAPS]
+    return ["x" if len(maps) == 1 and value is maps[0] else name_of(value) for value in values]
 
 
-def input_of(program, name, value, channels):
+def name_of(value):
+    name = value.debugName()
+    return name.rpartition(".")[0] or name
+
+
+def defaults_of(module):
+    """-> {an option's name: its default}; an option is what is not a map, or needs no map"""
+    arguments = module._c._get_method("forward").schema.arguments[1:]
+    return {argument.name: argument.default_value for argument in arguments if argument.has_default_value()}
+
+
+def input_of(program, name, value, channels, defaults):
     kind = value.type().kind()
+    if kind not in MAPS:
+        if name_of(value) not in defaults:
+            raise ExportError(f"its input {name} is of the type {value.type().annotation_str:.60}, expected maps only, "
+                              "or options with a default")
+        return defaults[name_of(value)]
+    if kind == "DictType":
+        return Inputs(lambda key: map_of(program, str(key), channels))
     if kind == "ListType":
         return Inputs(lambda index: map_of(program, f"{name}{index}", channels))
     if kind == "TupleType":

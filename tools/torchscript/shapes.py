@@ -2,11 +2,7 @@
 from . import Refusal
 from .layers import entry_of, plain_map, shown, whole
 from .sizes import Size, equal, text
-from .values import Padded, Pending, View, product
-
-
-def same_map(program, self):
-    return self
+from .values import LABELS, Padded, Pending, View, product
 
 
 def copied(program, self):
@@ -38,6 +34,11 @@ def dropout(program, input=None, self=None, p=0.5, train=False):
 
 # ---- axes ----
 
+def is_labels(value):
+    """Labels have [N, 1, H, W], whatever axes the module gives them."""
+    return isinstance(value, Pending) and value.name in LABELS
+
+
 def permute(program, self, dims):
     view = whole(program, self)
     axes = [view.axis(dim) for dim in dims]
@@ -67,6 +68,8 @@ def transposed(program, self):
 
 
 def unsqueeze(program, self, dim):
+    if is_labels(self):
+        return self
     view = whole(program, self)
     rank = len(view.axes) + 1
     if not -rank <= dim < rank:
@@ -76,6 +79,8 @@ def unsqueeze(program, self, dim):
 
 def squeeze(program, self, dim=None):
     """Without a dim the batch's axis stays, since that is 1 in the example only."""
+    if is_labels(self):
+        return self
     view = whole(program, self)
     if dim is None:
         chosen = [axis for axis in range(len(view.axes)) if view.axes[axis] != ("n",)]

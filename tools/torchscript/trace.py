@@ -72,8 +72,8 @@ def run(what, function):
         frames = traceback.extract_tb(error.__traceback__)
         where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         if str(error).startswith("Tracer cannot infer type of"):
-            raise ExportError(f"{what}: a result with something else than maps in it, expected maps in lists, tuples and "
-                              "dictionaries (transformers' networks have return_dict=False)") from None
+            raise ExportError(f"{what}: a result with something else than maps in it, expected maps in lists, tuples "
+                              "and dictionaries (transformers' networks have return_dict=False)") from None
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = f": {lines[0][:300]}" if lines else ""
         raise ExportError(printable(f"{what}: {where}{type(error).__name__}{said}")) from None

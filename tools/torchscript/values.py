@@ -6,7 +6,7 @@ Padded    a map with a border that the next layer may take as its padding
 Pending   what has no layer of its own, and may be a part of something that has
 Recorded  a map that a trace has as a constant, another one in each trace
 Module    a module, and where it is
-Inputs    a list of maps that the module takes
+Inputs    a list or a dictionary of maps that the module takes
 Refused   what cannot be read; an error only if the output depends on it
 """
 import numpy as np
@@ -15,6 +15,7 @@ from . import Refusal
 from .sizes import Size, equal
 
 LETTERS = "nchw"
+LABELS = ("argmax", "gt")  # what can be the end of a network only
 PLAIN = tuple((letter,) for letter in LETTERS)
 
 
@@ -59,12 +60,14 @@ class Padded(Value):
 
 
 class Inputs:
-    """A list of maps as an input: as many as the code takes."""
+    """A list or a dictionary of maps as an input: as many as the code takes."""
 
     def __init__(self, make):
         self.made, self.make = {}, make
 
     def take(self, index):
+        if isinstance(index, int) and index < 0:
+            raise Refusal(f"the item {index} of a list whose length is not known")
         if index not in self.made:
             self.made[index] = self.make(index)
         return self.made[index]

@@ -88,7 +88,9 @@ def written(program, last, output):
 
     net, maps = Net({}), {}
     for entry in program.entries:
-        if entry.kind == "input":
+        if entry.kind == "input" and id(entry) not in used and entry is not program.inputs[0]:
+            program.note(f"the input {entry.options['name']} is left out, since nothing reads it")
+        elif entry.kind == "input":
             maps[id(entry)] = net.input(entry.channels, entry.options["name"])
         elif id(entry) in used and id(entry) not in same:
             given = options.get(id(entry), entry.options)

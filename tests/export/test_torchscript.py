@@ -47,7 +47,7 @@ class Served(ExportTest):
         first, second = (catalog.pictures(config, "x", 1, size)["x"] for size in catalog.NETWORKS["resnet18"].sizes)
         traced(module, first).save(self.folder / "net.pt")
         printed = self.export(self.folder / "net.pt")
-        self.assertIn("x [N, 3, H, W], y [N, 21, H, W] before its output, ", printed)
+        self.assertIn("x [N, 3, H, W], y [N, 21, H, W], ", printed)
         for x in (first, second):
             self.assert_same(self.serve(x), module(x))
 

@@ -168,3 +168,81 @@ def mobilenet_ppm():
 
 def upernet(depth):
     return SegmentationModule(Resnet(depth, is_dilated=False), UPerNet(channels_of(depth)))
+
+
+# ---- HRNetV2 ----
+
+def conv_bn(channels, out, kernel=1, stride=1, *after):
+    return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), *after)
+
+
+class Exchange(nn.Module):
+    """A module of a stage: blocks in each stream, and what each takes from the others."""
+
+    def __init__(self, widths, blocks=2):
+        super().__init__()
+        count = len(widths)
+        self.branches = nn.ModuleList(nn.Sequential(*(Block(n, n, 1, False) for _ in range(blocks))) for n in widths)
+        self.fuse_layers = nn.ModuleList(
+            nn.ModuleList([self.moved(widths, j, i) if i != j else nn.Identity() for j in range(count)])
+            for i in range(count))
+
+    @staticmethod
+    def moved(widths, j, i):
+        if j > i:
+            return conv_bn(widths[j], widths[i])
+        steps = [conv_bn(widths[j], widths[j], 3, 2, nn.ReLU()) for _ in range(i - j - 1)]
+        return nn.Sequential(*steps, conv_bn(widths[j], widths[i], 3, 2))
+
+    def forward(self, maps):
+        maps = [branch(x) for branch, x in zip(self.branches, maps)]
+        outs = []
+        for i, row in enumerate(self.fuse_layers):
+            terms = [layer(x) for layer, x in zip(row, maps)]
+            outs.append(F.relu(sum(stretch(y, maps[i]) if j > i else y for j, y in enumerate(terms))))
+        return outs
+
+
+class HRNetV2(nn.Module):
+    def __init__(self, base=4, modules=(1, 2, 1)):
+        super().__init__()
+        widths = [base << i for i in range(4)]
+        self.conv1, self.bn1 = conv3x3(3, 8, 2), nn.BatchNorm2d(8)
+        self.conv2, self.bn2 = conv3x3(8, 8, 2), nn.BatchNorm2d(8)
+        self.layer1 = nn.Sequential(Block(8, 8, 1, True), Block(32, 8, 1, True))
+        same = nn.Identity
+        self.transition1 = nn.ModuleList([conv_bn(32, widths[0], 3, 1, nn.ReLU()),
+                                          nn.Sequential(conv_bn(32, widths[1], 3, 2, nn.ReLU()))])
+        self.transition2 = nn.ModuleList([same(), same(), nn.Sequential(conv_bn(*widths[1:3], 3, 2, nn.ReLU()))])
+        self.transition3 = nn.ModuleList([same(), same(), same(), nn.Sequential(conv_bn(*widths[2:], 3, 2, nn.ReLU()))])
+        for stage, count in enumerate(modules, 2):
+            self.add_module(f"stage{stage}", nn.Sequential(*(Exchange(widths[:stage]) for _ in range(count))))
+
+    def forward(self, x):
+        x = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+        x = self.layer1(x)
+        maps = self.stage2([self.transition1[0](x), self.transition1[1](x)])
+        maps = self.stage3([*maps, self.transition2[2](maps[-1])])
+        maps = self.stage4([*maps, self.transition3[3](maps[-1])])
+        return [torch.cat(maps[:1] + [stretch(y, maps[0]) for y in maps[1:]], 1)]
+
+
+class C1(nn.Module):
+    def __init__(self, channels, classes=5, is_supervised=False):
+        super().__init__()
+        self.cbr = nn.Sequential(*unit(channels, channels // 4, 3))
+        self.conv_last = nn.Conv2d(channels // 4, classes, 1)
+        if is_supervised:
+            self.cbr_deepsup = nn.Sequential(*unit(channels // 2, channels // 4, 3))
+            self.conv_last_deepsup = nn.Conv2d(channels // 4, classes, 1)
+
+    def forward(self, maps):
+        return self.conv_last(self.cbr(maps[-1]))
+
+
+def hrnet_c1():
+    return SegmentationModule(HRNetV2(), C1(60))
+
+
+def c1(depth):
+    return SegmentationModule(Resnet(depth), C1(channels_of(depth)[-1], is_supervised=True))

@@ -179,13 +179,14 @@ class Separable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    def __init__(self, channels, out, stride, act):
+    def __init__(self, channels, out, stride, act, expansion=6, dilation=1):
         super().__init__()
-        hidden = 6 * channels
+        hidden = expansion * channels
         self.has_shortcut = stride == 1 and channels == out
-        self.conv = nn.Sequential(ConvModule(channels, hidden, act=act),
-                                  ConvModule(hidden, hidden, 3, stride, hidden, act=act),
+        expand = [ConvModule(channels, hidden, act=act)] if expansion > 1 else []
+        self.conv = nn.Sequential(*expand, ConvModule(hidden, hidden, 3, stride, hidden, act=act),
                                   ConvModule(hidden, out, act=False))
+        self.conv[-2].conv.dilation = self.conv[-2].conv.padding = (dilation, dilation)
 
     def forward(self, x):
         return x + self.conv(x) if self.has_shortcut else self.conv(x)
@@ -235,3 +236,32 @@ class SeparableHead(nn.Module):
 
 def fast_scnn(is_new=True):
     return EncoderDecoder(FastSCNN(is_new), SeparableHead(not is_new), nn.ModuleList([FCNHead(32), FCNHead(16)]))
+
+
+# ---- MobileNetV2 ----
+
+class MobileNetV2(nn.Module):
+    """Of a layer only the first block is dilated."""
+
+    def __init__(self, base=8):
+        super().__init__()
+        self.conv1, channels = ConvModule(3, base, 3, 2, act=F.relu6), base
+        settings = ((1, 16, 1, 1, 1), (6, 24, 2, 2, 1), (6, 32, 3, 2, 1), (6, 64, 4, 1, 2), (6, 96, 3, 1, 2),
+                    (6, 160, 3, 1, 4), (6, 320, 1, 1, 4))
+        for number, (expansion, count, repeats, stride, dilation) in enumerate(settings, 1):
+            blocks = []
+            for i in range(repeats):
+                blocks.append(InvertedResidual(channels, count * base // 32, 1 if i else stride, F.relu6, expansion,
+                                               1 if i else dilation))
+                channels = count * base // 32
+            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+
+    def forward(self, x):
+        x = self.conv1(x)
+        for number in range(1, 8):
+            x = getattr(self, f"layer{number}")(x)
+        return [x]
+
+
+def mobilenet_pspnet():
+    return EncoderDecoder(MobileNetV2(), PSPHead(80), FCNHead(24))

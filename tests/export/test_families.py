@@ -44,6 +44,9 @@ class Mmseg(WholeTest):
         module = network(modules_mmseg.pspnet, 18, stem="c", pixels=32, norm=None, align_corners=True)
         self.assert_mmseg(module, "mmseg-psp", "--upsample", "align_corners", "--stride", "32")
 
+    def test_pspnet_over_mobilenet(self):
+        self.assert_mmseg(network(modules_mmseg.mobilenet_pspnet), "mmseg-psp")
+
     def test_upernet(self):
         for depth, stem in ((50, "c"), (18, "d")):
             with self.subTest(depth=depth):
@@ -92,6 +95,11 @@ class Csail(WholeTest):
     def test_upernet(self):
         printed = self.assert_csail(network(modules_csail.upernet, 50), "csail-uper")
         self.assertIn("a backbone of stride 32", printed)
+
+    def test_c1(self):
+        for make in (modules_csail.hrnet_c1, lambda: modules_csail.c1(18)):
+            with self.subTest(make=make):
+                self.assert_csail(network(make), "csail-c1")
 
     def test_entries_of_one_file(self):
         module = network(modules_csail.ppm, 18)

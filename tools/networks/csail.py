@@ -1,6 +1,6 @@
-"""CSAILVision/semantic-segmentation-pytorch: an encoder, ResNet with three 3x3 in the stem or MobileNetV2, and a
-decoder, a PPM or UPerNet, which are saved in two files."""
-from . import Unfit, mobilenet_v2, resnet
+"""CSAILVision/semantic-segmentation-pytorch: an encoder, ResNet with three 3x3 in the stem, MobileNetV2 or HRNetV2, and
+a decoder, a PPM, UPerNet or C1, which has no pyramid. They are saved in two files."""
+from . import Unfit, hrnet, mobilenet_v2, resnet
 from .pspnet import BINS, norm_pyramid
 
 # stride: (stride, dilations) of each stage
@@ -14,6 +14,14 @@ def ppm(net):
     net.part = "head"
     x = norm_pyramid(net, x, "ppm", upsample="half_pixel")
     net.conv(unit(net, x, "conv_last.0", "conv_last.1"), "conv_last.4", bias=True)
+    net.output(size="input", upsample="half_pixel")
+
+
+def c1(net):
+    net.skip("cbr_deepsup.", "conv_last_deepsup.")
+    x = encoder(net, 8)[-1]
+    net.part = "head"
+    net.conv(unit(net, x, "cbr.0", "cbr.1"), "conv_last", bias=True)
     net.output(size="input", upsample="half_pixel")
 
 
@@ -43,6 +51,8 @@ def unit(net, x, conv, norm):
 
 
 def encoder(net, stride):
+    if net.has("stage4.0.branches.0.0.conv1.weight"):
+        return [hrnet.features(net, net.image("conv1"))]
     stride = net.stride(stride, tuple(STAGES))
     if not net.has("conv1.weight") and not net.has("features.0.0.weight"):
         raise Unfit("lacks the encoder, which is saved in a file of its own: name both files before MODEL.json")

@@ -1,4 +1,5 @@
-"""mmsegmentation's PSPNet and UPerNet over ResNet: V1c and V1d with three 3x3 in the stem, or the plain one."""
+"""mmsegmentation's PSPNet and UPerNet over ResNet, V1c and V1d with three 3x3 in the stem or the plain one; PSPNet over
+MobileNetV2 and UPerNet over ConvNeXt as well."""
 from . import convnext, resnet, upernet
 from .upernet import MMSEG
 
@@ -6,10 +7,14 @@ from .upernet import MMSEG
 STAGES = {8: ((1,), (2,), (1, 1, 2, 1), (1, 2, 4, 1)), 16: ((1,), (2,), (2,), (1, 1, 2, 1)),
           32: ((1,), (2,), (2,), (2,))}
 
+# stride: (stride, dilation) of the first block of each of MobileNetV2's layers; its other blocks have neither
+MOBILE = {8: ((1, 1), (2, 1), (2, 1), (1, 2), (1, 2), (1, 4), (1, 4)),
+          32: ((1, 1), (2, 1), (2, 1), (2, 1), (1, 1), (2, 1), (1, 1))}
+
 
 def pspnet(net):
     net.skip("auxiliary_head.")
-    x = backbone(net, 8)[-1]
+    x = mobilenet_v2(net) if net.has("backbone.conv1.conv.weight") else backbone(net, 8)[-1]
     net.part = "head"
     net.conv(upernet.pyramid(net, x, MMSEG), MMSEG.classes, bias=True)
     net.output(size="input", upsample="half_pixel")
@@ -34,3 +39,22 @@ def backbone(net, stride):
     else:
         x = resnet.plain_stem(net, net.image("backbone.conv1"), "backbone.")
     return resnet.stages(net, x, STAGES[net.stride(stride, tuple(STAGES))], "backbone.")
+
+
+def mobilenet_v2(net):
+    x = net.act(net.conv_norm(net.image("backbone.conv1.conv"), "backbone.conv1.conv", "backbone.conv1.bn", stride=2),
+                "relu6")
+    for layer, (stride, dilation) in enumerate(MOBILE[net.stride(8, tuple(MOBILE))], 1):
+        for i in range(net.count(f"backbone.layer{layer}.{{i}}.conv.0.conv.weight")):
+            x = inverted_residual(net, x, f"backbone.layer{layer}.{i}.conv", *((1, 1) if i else (stride, dilation)))
+    return x
+
+
+def inverted_residual(net, x, at, stride, dilation):
+    """The first one does not expand."""
+    y, count = x, net.count(f"{at}.{{i}}.conv.weight")
+    for i in range(count):
+        spatial = {"stride": stride, "dilation": dilation, "groups": y.channels} if i == count - 2 else {}
+        y = net.conv_norm(y, f"{at}.{i}.conv", f"{at}.{i}.bn", **spatial)
+        y = net.act(y, "relu6") if i < count - 1 else y
+    return net.add(x, y) if stride == 1 and x.channels == y.channels else y

@@ -142,6 +142,7 @@ static float *run_section(const struct network *network, const struct step *step
     const size_t count = n * out.c * out.h * out.w;
     struct ppm_error error = {0};
     atomic_bool is_finite[8];
+    struct team_share shares[THREADS_MAX] = {0};
     struct map maps[NODES];
     memcpy(maps, network->maps, sizeof maps);
     cr_assert(n <= COUNT(is_finite));
@@ -159,6 +160,7 @@ static float *run_section(const struct network *network, const struct step *step
         .run = &run_3,
         .n = n,
         .threads = threads,
+        .shares = shares,
         .values = maps,
         .ret = {.data = ret, .channels = out.c, .h = out.h, .w = out.w, .layout = layout},
         .is_finite = is_finite};

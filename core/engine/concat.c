@@ -1,6 +1,6 @@
 /* concat.c - see concat.h. */
 #include "core/engine/concat.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 #include "core/engine/stretch.h"
 #include "core/engine/upsample.h"
 
@@ -41,14 +41,12 @@ static void concat_channel(const struct section_state *state, size_t *done,
 void stage_concat(const struct section_state *state, const struct source *sources)
 {
     const size_t channels = state->plan->section->concat_channels, planes = state->n * channels;
-    const size_t share = 8 * share_of_loop(planes / 8);
+    struct team_loop loop = team_begin(state->of->shares, planes);
     size_t done = 0;
-#pragma omp for schedule(dynamic)
-    for (size_t first = 0; first < planes; first += share) {
-        const size_t end = size_min(first + share, planes);
-        for (size_t plane = first; plane < end && run_goes_on(state->run, &done, 0); plane++)
+    for (size_t plane; team_next(&loop, &plane);)
+        if (run_goes_on(state->run, &done, 0))
             concat_channel(state, &done, sources, plane / channels, plane % channels);
-    }
+    team_end(&loop);
 }
 
 bool concat_fits(const struct section_state *state, const struct source *sources)

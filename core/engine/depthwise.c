@@ -5,7 +5,7 @@
  * padding, so that the kernel has no edges.
  */
 #include "core/engine/depthwise.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 #include "core/engine/gather.h"
 #include "core/model/panels.h"
 
@@ -124,19 +124,20 @@ static void run_rows(const struct section_state *state, const struct pass *pass,
 bool depthwise_run(const struct section_state *state, const struct pass *pass)
 {
     const size_t together = rows_together(pass), h = pass->ret.h;
-    const size_t planes = state->n * pass->ret_channels;
     const size_t values = together * pass->ret.w * conv_taps(pass->layers[0]);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
     size_t done = 0;
-#pragma omp for collapse(2) schedule(dynamic, 1 + share_of_loop(planes * size_div_up(h, together)))
-    for (size_t plane = 0; plane < planes; plane++)
-        for (size_t first = 0; first < h; first += together) {
-            const struct rows rows = {.n = plane / pass->ret_channels,
-                                      .channel = plane % pass->ret_channels,
-                                      .first = first,
-                                      .count = size_min(h - first, together)};
-            if (run_goes_on(state->run, &done, values))
-                run_rows(state, pass, &rows, scratch);
-        }
+    const size_t channels = pass->ret_channels, bands = size_div_up(h, together);
+    struct team_loop loop = team_begin(state->of->shares, state->n * bands * channels);
+    for (size_t task; team_next(&loop, &task);) {
+        const size_t first = task / channels % bands * together;
+        const struct rows rows = {.n = task / channels / bands,
+                                  .channel = task % channels,
+                                  .first = first,
+                                  .count = size_min(h - first, together)};
+        if (run_goes_on(state->run, &done, values))
+            run_rows(state, pass, &rows, scratch);
+    }
+    team_end(&loop);
     return true;
 }

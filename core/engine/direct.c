@@ -6,7 +6,7 @@
  * branches are folded not even that.
  */
 #include "core/engine/direct.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 #include "core/engine/direct_products.h"
 #include "core/model/panels.h"
 #include "core/plan/plan_columns.h"
@@ -153,19 +153,20 @@ static void run_maps(const struct section_state *state, const struct pass *pass,
 {
     const size_t tiles = pass->tiles.count, together = pass->block_tiles;
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
-#pragma omp for collapse(3) schedule(dynamic, share_of_loop(state->n))
-    for (size_t n = 0; n < state->n; n++)
-        for (size_t first = 0; first < tiles; first += together)
-            for (size_t group = 0; group < pass->panel_groups; group++) {
-                const struct block block = {.state = state,
-                                            .pass = pass,
-                                            .n = n,
-                                            .first = first,
-                                            .count = size_min(tiles - first, together)};
-                if ((skips_finite && state_is_finite(state, n)) || run_is_cancelled(state->run))
-                    continue;
-                direct_block(&block, group, scratch);
-            }
+    const size_t blocks = size_div_up(tiles, together), groups = pass->panel_groups;
+    struct team_loop loop = team_begin(state->of->shares, state->n * blocks * groups);
+    for (size_t task; team_next(&loop, &task);) {
+        const size_t n = task / groups / blocks, first = task / groups % blocks * together;
+        const struct block block = {.state = state,
+                                    .pass = pass,
+                                    .n = n,
+                                    .first = first,
+                                    .count = size_min(tiles - first, together)};
+        if ((skips_finite && state_is_finite(state, n)) || run_is_cancelled(state->run))
+            continue;
+        direct_block(&block, task % groups, scratch);
+    }
+    team_end(&loop);
 }
 
 bool direct_run(const struct section_state *state, const struct pass *pass)

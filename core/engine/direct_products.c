@@ -82,10 +82,9 @@ struct products {
     size_t count;
 };
 
-/* The last panels of a block prefetch the rows that this thread will pack next, if all threads are
- * equally fast. They fetch one line of a row every few steps, since more at a time would crowd out
- * what the products wait for; earlier, the weights that stream through the cache would evict the
- * rows again. */
+/* The last panels of a block prefetch the rows that this thread will probably pack next. They fetch
+ * one line of a row every few steps, since more at a time would crowd out what the products wait
+ * for; earlier, the weights that stream through the cache would evict the rows again. */
 static void fetch_next_block(const struct direct_block *block, const struct piece *piece,
                              const float *unpacked, size_t stride, size_t panel,
                              struct simd_gemm_run *run)
@@ -102,7 +101,7 @@ static void fetch_next_block(const struct direct_block *block, const struct piec
     const size_t turn = panel + turns * lines - block->end_panel;
     const size_t rows = size_div_up(piece->count, turns);
     const size_t every = pass_steps_of(block->source.pass, turns);
-    const size_t next = block->source.first + block->source.count * (size_t)state->of->threads;
+    const size_t next = block->source.first + block->source.count;
     run->next_b = unpacked - tiles_at(tiles, block->source.first).first +
                   tiles_at(tiles, next).first + turn / lines * rows * stride +
                   turn % lines * LINE_FLOATS;

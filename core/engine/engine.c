@@ -25,6 +25,7 @@ struct engine_run {
     struct map *values; /* [nodes]: the plan's */
 
     /* scratch */
+    struct team_share *shares;     /* [threads] */
     atomic_bool *is_finite;        /* [n] */
     float *copies[PPM_INPUTS_MAX]; /* of the inputs as NCHW; NULL: they are read as they are */
     float *turned; /* y as NCHW, before it is in its layout; NULL: it is not needed */
@@ -56,6 +57,7 @@ static struct section_run section_run_of(const struct engine_run *of,
                                 .run = of->run,
                                 .n = of->n,
                                 .threads = of->threads,
+                                .shares = of->shares,
                                 .values = of->values,
                                 .ret = of->values[planned->step->value],
                                 .is_finite = of->is_finite,
@@ -138,6 +140,7 @@ static void place_answer(struct engine_run *of, struct room *room)
 static void place_scratch(struct engine_run *of, struct room *room)
 {
     const struct plan *plan = of->plan;
+    of->shares = room_take(room, (size_t)of->threads, sizeof *of->shares);
     of->is_finite = room_take(room, of->n, sizeof *of->is_finite);
     of->arena = room_take(room, size_times(of->n, plan->places.bytes), 1);
     for (size_t i = 0; i < plan->spec->graph.count; i++) {
@@ -194,15 +197,14 @@ static void run_alone(const struct step_run *own, float *scratch)
         step_run_unit(own, i, &done, scratch);
 }
 
-static void run_together(const struct step_run *own, float *scratch)
+static void run_together(const struct step_run *own, struct team_share *shares, float *scratch)
 {
-    const size_t units = step_unit_count(own), share = share_of_loop(units);
+    struct team_loop loop = team_begin(shares, step_unit_count(own));
     size_t done = 0;
-#pragma omp for schedule(dynamic) nowait
-    for (size_t first = 0; first < units; first += share)
-        for (size_t i = first;
-             i < size_min(first + share, units) && run_goes_on(own->run, &done, 0); i++)
-            step_run_unit(own, i, &done, scratch);
+    for (size_t unit; team_next(&loop, &unit);)
+        if (run_goes_on(own->run, &done, 0))
+            step_run_unit(own, unit, &done, scratch);
+    team_end(&loop);
 }
 
 static void run_own(const struct engine_run *of, size_t index)
@@ -211,8 +213,7 @@ static void run_own(const struct engine_run *of, size_t index)
     const struct step_run own = step_run_of(of, planned);
     float *scratch = (float *)of->shared + (size_t)omp_get_thread_num() * step_scratch_floats(&own);
     if (!is_alone(&own)) {
-        run_together(&own, scratch);
-#pragma omp barrier
+        run_together(&own, of->shares, scratch);
         return;
     }
 #pragma omp master
@@ -278,6 +279,7 @@ static void run_output(const struct engine_run *of)
                                       .n = of->n,
                                       .values = values,
                                       .y = of->y,
+                                      .shares = of->shares,
                                       .blocks = of->shared};
     if (plan->has_output)
         stage_output(&output);
@@ -374,6 +376,7 @@ enum ppm_status engine_run(struct ppm_plan *plan, const struct ppm_tensor *input
     if (!room.base)
         return error->status;
     place_scratch(&of, &room);
+    memset(of.shares, 0, (size_t)of.threads * sizeof *of.shares);
     for (size_t i = 0; i < n; i++)
         atomic_init(&of.is_finite[i], true);
     const double start_s = threads_now_s();

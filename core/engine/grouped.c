@@ -1,6 +1,6 @@
 /* grouped.c - a conv in groups: for each of them, the products of a conv of its own. */
 #include "core/engine/grouped.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 #include "core/engine/direct.h"
 #include "core/model/panels.h"
 
@@ -58,20 +58,21 @@ bool grouped_run(const struct section_state *state, const struct pass *pass)
     const size_t tiles = pass->tiles.count, together = pass->block_tiles;
     const size_t groups = pass->layers[0]->groups;
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
-#pragma omp for collapse(3) schedule(dynamic, share_of_loop(state->n *tiles *groups))
-    for (size_t n = 0; n < state->n; n++)
-        for (size_t index = 0; index < groups; index++)
-            for (size_t first = 0; first < tiles; first += together) {
-                struct group group;
-                if (run_is_cancelled(state->run))
-                    continue;
-                group_of(pass, index, &group);
-                const struct block block = {.state = state,
-                                            .pass = &group.pass,
-                                            .n = n,
-                                            .first = first,
-                                            .count = size_min(tiles - first, together)};
-                direct_block(&block, 0, scratch);
-            }
+    const size_t blocks = size_div_up(tiles, together);
+    struct team_loop loop = team_begin(state->of->shares, state->n * blocks * groups);
+    for (size_t task; team_next(&loop, &task);) {
+        struct group group;
+        if (run_is_cancelled(state->run))
+            continue;
+        const size_t first = task / groups % blocks * together;
+        group_of(pass, task % groups, &group);
+        const struct block block = {.state = state,
+                                    .pass = &group.pass,
+                                    .n = task / groups / blocks,
+                                    .first = first,
+                                    .count = size_min(tiles - first, together)};
+        direct_block(&block, 0, scratch);
+    }
+    team_end(&loop);
     return true;
 }

@@ -3,7 +3,7 @@
  * while all their channels are in the first-level cache. Resized logits are never stored.
  */
 #include "core/engine/output.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,20 +150,21 @@ void stage_output(const struct output_run *of)
     float *values = of->blocks + (size_t)omp_get_thread_num() * output_block_floats(plan, channels);
     float *between = values + channels * PIXELS_TOGETHER;
     size_t done = 0;
-#pragma omp for collapse(2) schedule(dynamic, 4 + share_of_loop(of->n * out.h))
-    for (size_t n = 0; n < of->n; n++)
-        for (size_t row = 0; row < out.h; row++) {
-            if (plan->g.needs_resize)
-                blend_rows(of, &done, n, row, between);
-            for (size_t first = 0;
-                 first < out.w && run_goes_on(of->run, &done, channels * PIXELS_TOGETHER);
-                 first += PIXELS_TOGETHER) {
-                const size_t left = out.w - first;
-                struct pixels pixels = {.data = values,
-                                        .stride = PIXELS_TOGETHER,
-                                        .first = first,
-                                        .count = size_min(left, PIXELS_TOGETHER)};
-                output_pixels(of, between, n, row, &pixels);
-            }
+    struct team_loop loop = team_begin(of->shares, of->n * out.h);
+    for (size_t task; team_next(&loop, &task);) {
+        const size_t n = task / out.h, row = task % out.h;
+        if (plan->g.needs_resize)
+            blend_rows(of, &done, n, row, between);
+        for (size_t first = 0;
+             first < out.w && run_goes_on(of->run, &done, channels * PIXELS_TOGETHER);
+             first += PIXELS_TOGETHER) {
+            const size_t left = out.w - first;
+            struct pixels pixels = {.data = values,
+                                    .stride = PIXELS_TOGETHER,
+                                    .first = first,
+                                    .count = size_min(left, PIXELS_TOGETHER)};
+            output_pixels(of, between, n, row, &pixels);
         }
+    }
+    team_end(&loop);
 }

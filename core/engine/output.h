@@ -2,6 +2,7 @@
 #ifndef PPM_CORE_ENGINE_OUTPUT_H
 #define PPM_CORE_ENGINE_OUTPUT_H
 
+#include "core/base/team.h"
 #include "core/plan/map.h"
 #include "core/plan/plan.h"
 
@@ -12,6 +13,7 @@ struct output_run {
     size_t n;
     const struct map *values; /* NCHW */
     const struct ppm_tensor *y;
+    struct team_share *shares;
     float *blocks; /* scratch: [thread][output_block_floats] */
 };
 

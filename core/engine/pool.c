@@ -1,6 +1,6 @@
 /* pool.c - see pool.h. */
 #include "core/engine/pool.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 #include "core/engine/pooling.h"
 
 enum {
@@ -187,18 +187,19 @@ void stage_pool(const struct section_state *state)
     size_t done = 0;
     float *scratch = state->cells + (size_t)omp_get_thread_num() * state->cell_floats;
     if (x->layout == PPM_NHWC) {
-#pragma omp for collapse(2) schedule(dynamic, share_of_loop(state->n))
-        for (size_t n = 0; n < state->n; n++)
-            for (size_t first = 0; first < channels; first += CHANNELS_TOGETHER)
-                if (run_goes_on(state->run, &done, 0))
-                    pool_nhwc(state, &done, n, first, scratch);
+        const size_t blocks = size_div_up(channels, CHANNELS_TOGETHER);
+        struct team_loop loop = team_begin(state->of->shares, state->n * blocks);
+        for (size_t task; team_next(&loop, &task);)
+            if (run_goes_on(state->run, &done, 0))
+                pool_nhwc(state, &done, task / blocks, task % blocks * CHANNELS_TOGETHER, scratch);
+        team_end(&loop);
         return;
     }
-    const size_t planes = state->n * channels, share = 16 * share_of_loop(planes / 16);
-#pragma omp for schedule(dynamic)
-    for (size_t first = begun ? begun->planes_pooled : 0; first < planes; first += share) {
-        const size_t end = size_min(first + share, planes);
-        for (size_t plane = first; plane < end && run_goes_on(state->run, &done, 0); plane++)
-            pool_plane(state->run, &done, state->pyramid, x->data, plane, scratch, state->pooled);
-    }
+    const size_t first = begun ? begun->planes_pooled : 0;
+    struct team_loop loop = team_begin(state->of->shares, state->n * channels - first);
+    for (size_t task; team_next(&loop, &task);)
+        if (run_goes_on(state->run, &done, 0))
+            pool_plane(state->run, &done, state->pyramid, x->data, first + task, scratch,
+                       state->pooled);
+    team_end(&loop);
 }

@@ -9,6 +9,7 @@
 #define PPM_CORE_ENGINE_SECTION_H
 
 #include "core/base/cancel.h"
+#include "core/base/team.h"
 #include "core/plan/map.h"
 #include "core/plan/section_plan.h"
 
@@ -18,6 +19,7 @@ struct section_run {
     const struct run *run;
     size_t n;
     int threads;              /* of the team */
+    struct team_share *shares; /* [threads] */
     const struct map *values; /* that the section's parts, pyramid and residual name by index */
     struct map ret;
     /* [n]: no branch and no transform has produced NaN or Inf for this map, in this section or

@@ -11,7 +11,7 @@
  * computed again in the direct form, in this pass and those after it.
  */
 #include "core/engine/winograd.h"
-#include "core/base/threads.h"
+#include "core/base/team.h"
 #include "core/engine/direct.h"
 #include "core/engine/direct_products.h"
 #include "core/engine/fold.h"
@@ -243,25 +243,24 @@ static void run_blocks(const struct section_state *state, const struct pass *pas
     const size_t tiles = winograd_tiles_of(pass), columns = winograd_columns(state->simd);
     const size_t panels = conv_panel_count(pass->layers[0]), groups = choose_groups(state, pass);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
-#pragma omp for collapse(3)                                                                        \
-    schedule(dynamic, share_of_loop(state->n *blocks_of_map(state->simd, pass) * groups))
-    for (size_t n = 0; n < state->n; n++)
-        for (size_t first = 0; first < tiles; first += columns)
-            for (size_t group = 0; group < groups; group++) {
-                struct winograd_block block = {
-                    .source = {.state = state,
-                               .pass = pass,
-                               .n = n,
-                               .first = first,
-                               .count = size_min(tiles - first, columns)},
-                    .conv = pass->layers[0],
-                    .first_panel = panels * group / groups,
-                    .end_panel = panels * (group + 1) / groups};
-                take_scratch(&block, pass, scratch);
-                if (state_is_finite(state, n) && !run_is_cancelled(state->run) &&
-                    !run_block(&block))
-                    state_found_not_finite(state, n);
-            }
+    const size_t blocks = blocks_of_map(state->simd, pass);
+    struct team_loop loop = team_begin(state->of->shares, state->n * blocks * groups);
+    for (size_t task; team_next(&loop, &task);) {
+        const size_t n = task / groups / blocks, first = task / groups % blocks * columns;
+        const size_t group = task % groups;
+        struct winograd_block block = {.source = {.state = state,
+                                                  .pass = pass,
+                                                  .n = n,
+                                                  .first = first,
+                                                  .count = size_min(tiles - first, columns)},
+                                       .conv = pass->layers[0],
+                                       .first_panel = panels * group / groups,
+                                       .end_panel = panels * (group + 1) / groups};
+        take_scratch(&block, pass, scratch);
+        if (state_is_finite(state, n) && !run_is_cancelled(state->run) && !run_block(&block))
+            state_found_not_finite(state, n);
+    }
+    team_end(&loop);
 }
 
 bool winograd_run(const struct section_state *state, const struct pass *pass)

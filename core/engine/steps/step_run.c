@@ -51,10 +51,10 @@ void step_run_unit(const struct step_run *step, size_t index, size_t *done, floa
 {
     size_t rows;
     const size_t of_map = units_of_map(step, &rows), h = step->ret.h;
-    const size_t of_plane = size_div_up(h, rows), at = index % of_map;
-    const size_t first = at % of_plane * rows;
+    const size_t bands = size_div_up(h, rows), planes = of_map / bands, at = index % of_map;
+    const size_t first = at / planes * rows;
     const struct unit unit = {.n = index / of_map,
-                              .channel = at / of_plane,
+                              .channel = at % planes,
                               .first = first,
                               .count = size_min(rows, h - first)};
     row_of(step)->run(step, &unit, done, scratch);

@@ -77,13 +77,12 @@ class Module(ExportTest):
 
     def test_one_size_only(self):
         printed = self.export_with(self.made("OneSize(8)"), "OneSize(8)")
-        self.assertIn("note: only 97 x 121 could be traced, so that numbers that the code computes from the size are "
-                      "fixed", printed)
+        self.assertIn("are fixed, since the model follows the one trace of 97 x 121: a trace: ", printed)
         self.assertEqual(self.config()["output"]["size"], [97, 121])
 
     def test_paths(self):
         printed = self.export_with(self.made("Paths(8)"), "Paths(8)")
-        self.assertIn("note: the code does something else for 129 x 185 than for 97 x 121", printed)
+        self.assertIn("the one trace of 97 x 121: the code does something else for 129 x 185", printed)
         self.assertEqual(self.config()["output"], {"as": "sigmoid"})
 
     def test_other_weights(self):

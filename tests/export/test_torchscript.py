@@ -5,13 +5,13 @@ import warnings
 
 import pytest
 import torch
+from networks.literal import Literal
 from support import ROOT, ExportTest
 
 sys.path.insert(0, str(ROOT / "tests/networks"))
 
 import catalog  # noqa: E402
 
-from literal import Literal  # noqa: E402
 from torchscript import reading  # noqa: E402
 
 NETWORKS = ("resnet18", "mobilenet-v2", "fast-scnn", "ddrnet23-slim", "pidnet-s", "upernet-head", "convnext")

@@ -1,20 +1,16 @@
 """Each operator of TorchScript that has a row in tools/torchscript: traced at one size, asked at another, and compared
 in float64 with what the function itself computes."""
 import io
-import sys
 import warnings
 
 import pytest
 import torch
 from checkpoints import ExportError
-from support import ROOT, random_features
+from networks.literal import Literal
+from support import random_features
 from torch import nn
 from torch.nn import functional as F
-
-sys.path.insert(0, str(ROOT / "tests/networks"))
-
-from literal import Literal  # noqa: E402
-from torchscript import reading  # noqa: E402
+from torchscript import reading
 
 SIZES = ((16, 24), (21, 19))
 ERROR_MAX = 1e-5  # of the largest value: constants in graphs are float32

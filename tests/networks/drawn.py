@@ -1,10 +1,13 @@
 """Seeded weights of a realistic size for any network of the language, and pictures to put through it."""
 import zlib
 
+import support  # noqa: F401: the path of tools/, where networks is
+
 import numpy as np
 import torch
-from literal import Literal, layer
 from torch.nn import functional as F
+
+from networks.literal import Literal, layer
 
 # role -> (lowest, highest) value
 RANGES = {"bias": (-0.2, 0.2), "gamma": (0.5, 1.5), "beta": (-0.3, 0.3), "slope": (0.0, 0.5)}

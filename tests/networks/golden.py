@@ -13,8 +13,9 @@ import drawn
 import numpy as np
 import torch
 from cases import CASES
-from literal import Literal
 from support import ROOT, model_text, write_weights
+
+from networks.literal import Literal
 
 PREFIX = "net-"
 

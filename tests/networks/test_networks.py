@@ -6,8 +6,9 @@ import catalog
 import numpy as np
 import pytest
 import torch
-from literal import Literal
 from support import model_text, run, write_weights
+
+from networks.literal import Literal
 
 ERROR_MAX = 4  # times PyTorch's
 EQUAL_MIN = 0.9995  # of the labels

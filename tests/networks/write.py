@@ -13,9 +13,10 @@ import warnings
 import catalog
 import numpy as np
 import torch
-from literal import Literal, pair
 from support import model_text, write_weights
 from torch import nn
+
+from networks.literal import Literal, pair
 
 OPSET = 13
 

@@ -179,7 +179,8 @@ def output_of(options, model):
     if options.size or options.scale:
         for key in ("size", "scale", "trim"):
             output.pop(key, None)
-        output.update({"size": list(options.size)} if options.size else {"scale": options.scale})
+        size = options.size if options.size == "input" else list(options.size or ())
+        output.update({"size": size} if size else {"scale": options.scale})
         if "upsample" in config:
             output.setdefault("upsample", config["upsample"])
     if options.form:

@@ -75,7 +75,8 @@ def arguments(argv, description):
     mapped.add_argument("--map-file", metavar="FILE", help="a file of such lines; # starts a comment")
     result = parser.add_argument_group("the model")
     result.add_argument("--name", help="[the file name]")
-    result.add_argument("--size", type=numbers, metavar="H,W", help="stretch y to this size")
+    result.add_argument("--size", type=size, metavar="H,W",
+                        help="stretch y to this size, or to that of the \"input\"")
     result.add_argument("--scale", type=int, metavar="K", help="or to K times its size")
     result.add_argument("--as", dest="form", choices=FORMS)
     result.add_argument("--threshold", type=float, metavar="T", help="for --as sigmoid: labels above T, from 0 to 1")
@@ -106,6 +107,10 @@ def numbers(text):
     if min(values) < 1:
         raise ValueError
     return values
+
+
+def size(text):
+    return text if text == "input" else numbers(text)
 
 
 def activation(text):
@@ -140,7 +145,7 @@ def check(parser, options):
         parser.error(f"{given[0]}: cannot be combined with --base, which describes the whole module")
     if options.bins and options.windows or options.size and options.scale:
         parser.error("expected either --bins or --windows, and either --size or --scale")
-    if options.size and len(options.size) != 2:
+    if options.size and options.size != "input" and len(options.size) != 2:
         parser.error("--size: expected H,W")
     if options.scale is not None and options.scale < 1:
         parser.error("--scale: expected a number from 1")

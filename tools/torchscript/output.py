@@ -1,7 +1,7 @@
 """The end of a network: which of its results is the answer, its form, and the stretch that makes its size."""
 from checkpoints import ExportError
 
-from .layers import entry_of, shown
+from .layers import entry_of, shown, whole
 from .sizes import Size, equal
 from .values import Pending, Refused, View
 
@@ -24,25 +24,25 @@ def results_of(values):
 
 
 def chosen(values, which):
-    """-> the result of that number or name; the first if it is None"""
+    """-> the name and the value of the result of that number or name, the first if it is None; and all of them"""
     found = results_of(values)
     names = ", ".join(name or "y" for name, _ in found[:12])
     if not found:
         raise ExportError("its result does not depend on its input")
     if which is None:
-        return found[0][1], found
+        return *found[0], found
     for index, (name, value) in enumerate(found):
         if which in (name, str(index)):
-            return value, found
+            return name, value, found
     raise ExportError(f"--output {which}: expected a number from 0 to {len(found) - 1}, or one of {names}")
 
 
 def answer(program, value):
-    """-> (the last Entry of the network, the model's "output")"""
+    """-> (the last Entry of the network, the model's "output", the axes of the result)"""
     if isinstance(value, Refused):
         raise value.error
     form, value = form_of(program, value)
-    view = value if isinstance(value, View) else value.view
+    view = whole(program, value)
     order = [letter for axis in range(len(view.axes)) for letter in view.letters(axis)]
     if order != sorted(order, key="nchw".index):
         program.note(f"y has the axes N, C, H, W; the module's own are {shown(view)}")
@@ -53,7 +53,7 @@ def answer(program, value):
         raise ExportError(f"its result has 1 channel, whose {form['as']} is always {int(form['as'] == 'softmax')}: "
                           "expected a sigmoid, to separate two classes")
     output, entry = stretch(program, entry)
-    return entry, {**output, **form}
+    return entry, {**output, **form}, view.axes
 
 
 def form_of(program, value):
@@ -91,6 +91,8 @@ def output_size(program, entry):
     if all(equal(a, b) for a, b in zip(entry.target, program.inputs[0].size)):
         return {"size": "input"}
     if not any(isinstance(n, Size) for n in entry.target):
+        program.note(f"y has {entry.target[0]} x {entry.target[1]} pixels whatever the size of x, since the code has "
+                     "these numbers as constants; --size input stretches it to the size of x")
         return {"size": [int(n) for n in entry.target]}
     if entry.scale and any(factor != entry.scale[0] or factor % 1 for factor in entry.scale):
         return None

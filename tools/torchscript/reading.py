@@ -12,6 +12,7 @@ from .output import answer, chosen
 from .program import Program
 from .sizes import Samples
 from .values import Inputs, Module, View
+from .verify import verify
 from .write import written
 
 CHANNELS = 3  # of an input, until a layer says otherwise
@@ -19,17 +20,26 @@ TRIES_MAX = 16
 MAPS = ("TensorType", "ListType", "TupleType", "DictType")
 RESULTS_SHOWN_MAX = 12
 
-# config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y
-Read = namedtuple("Read", "config tensors notes about channels")
+# config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y;
+# result: which it is, such as "out" or "1.0"; axes: its own; is_logarithm: of what y is; works: the sizes that the code
+# takes, as Samples.multiple() has them
+Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works")
 
 
 def read(path, output=None, channels=()):
     """A TorchScript archive. output: which result, by number or name; channels: of each input, where they are known"""
     module = load(path)
     try:
-        return read_module(module, output, channels)
+        return verified(module, read_module(module, output, channels), inlined(module))
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
+
+
+def verified(module, found, graph=None, sizes=None):
+    """The same, with a note if the two could not be compared."""
+    if note := verify(module, found, graph, sizes):
+        found.notes.append(note)
+    return found
 
 
 def read_code(text, shapes, output=None, load=None):
@@ -38,13 +48,20 @@ def read_code(text, shapes, output=None, load=None):
     if load:
         load(module)
     found, failure = trace.traces(module, shapes)
+    (first, sizes), *rest = found
+    graph = inlined(first)
+    others = trace.differing(graph, [inlined(other) for other, _ in rest])
+    if others is None:
+        failure = f"the code does something else for {sizes_text(rest[0][1])}"
+        found = found[:1]
     try:
-        result = read_module(found[0][0], output, [shape[1] for shape in shapes], found)
+        result = read_inlined(first, graph, output, [shape[1] for shape in shapes], [size for _, size in found], others)
+        result = verified(module, result, sizes=[size for _, size in found[:2]])
     except ExportError as error:
         raise ExportError(f"{text}: {error}") from None
     if failure:
-        result.notes.append(f"only {sizes_text(found[0][1])} could be traced, so that numbers that the code computes "
-                            f"from the size are fixed: {failure}")
+        result.notes.append("numbers that the code computes from the size are fixed, since the model follows the one trace "
+                            f"of {sizes_text(sizes)}: {failure}")
     return result
 
 
@@ -58,22 +75,18 @@ def inlined(module):
     return graph
 
 
-def read_module(module, output=None, channels=(), traces=()):
-    """output: which result, by number or name; channels: of each input, where they are known; traces: the module's own
-    and those at other sizes, [(module, sizes)]"""
-    graph, others, notes = inlined(module), {}, []
-    if len(traces) > 1:
-        others = trace.differing(graph, [inlined(other) for other, _ in traces[1:]])
-        if others is None:
-            (_, first), (_, second), *_ = traces
-            notes = [f"the code does something else for {sizes_text(second)} than for {sizes_text(first)}, so that "
-                     "numbers that it computes from the size are fixed"]
+def read_module(module, output=None, channels=()):
+    """output: which result, by number or name; channels: of each input, where they are known"""
+    return read_inlined(module, inlined(module), output, channels)
+
+
+def read_inlined(module, graph, output, channels, sizes=(), others=None):
+    """sizes: [(h, w) of each input] of traces; others: constants that differ between them, as Reader has them"""
     names = names_of(list(graph.inputs())[1:])
     known = dict(zip(names, channels))
     for _ in range(TRIES_MAX):
         try:
-            sizes = [sizes for _, sizes in traces] if others else []
-            return read_graph(module, graph, output, known, Reader(Program(Samples(sizes)), others), notes)
+            return read_graph(module, graph, output, known, Reader(Program(Samples(sizes)), others))
         except Channels as error:
             if error.name in known and (channels or known[error.name] == error.count):
                 raise
@@ -81,20 +94,30 @@ def read_module(module, output=None, channels=(), traces=()):
     raise ExportError("its layers expect several numbers of channels of one input")
 
 
-def read_graph(module, graph, output, channels, reader, notes):
+def read_graph(module, graph, output, channels, reader):
     program = reader.program
-    program.notes += notes
     others, defaults = list(graph.inputs())[1:], defaults_of(module)
     inputs = [input_of(program, name, value, channels, defaults) for name, value in zip(names_of(others), others)]
     try:
         values = reader.read(graph, [Module(module._c, ""), *inputs])
     except Raised as error:
         raise ExportError(str(error)) from None
-    value, found = chosen(values, output)
-    last, form = answer(program, value)
+    name, value, found = chosen(values, output)
+    last, form, axes = answer(program, value)
     config, tensors = written(program, last, form)
+    works = program.samples.multiple()
+    if works != (1, 0):
+        program.note(f"the code takes {sides_text(works)} only")
     about = described(config, [name or "y" for name, _ in found], output)
-    return Read(config, tensors, program.notes, about, last.channels)
+    return Read(config, tensors, program.notes, about, last.channels, name, axes,
+                getattr(value, "name", "") == "log_softmax", works)
+
+
+def sides_text(works):
+    if not works:
+        return "some sizes"
+    step, extra = works
+    return f"heights and widths of {step} k{' + 1' if extra else ''}"
 
 
 def described(config, results, output):

@@ -61,12 +61,12 @@ class Samples:
         return left.any()
 
     def multiple(self):
-        """-> (step, extra) if the code works at such sizes only, or None"""
+        """-> (step, extra): the code takes sides of step k + extra, (1, 0) if any; None if it takes others only"""
         for step in STEPS:
             for extra in (0, 1):
                 fits = (self.sides % step == extra % step).all(axis=0)
                 if fits.any() and self.works[:self.free][fits].all():
-                    return None if step == 1 else (step, extra)
+                    return step, extra % step
         return None
 
 

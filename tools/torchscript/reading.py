@@ -60,8 +60,8 @@ def read_code(text, shapes, output=None, load=None):
     except ExportError as error:
         raise ExportError(f"{text}: {error}") from None
     if failure:
-        result.notes.append("numbers that the code computes from the size are fixed, since the model follows the one trace "
-                            f"of {sizes_text(sizes)}: {failure}")
+        result.notes.append("numbers that the code computes from the size are fixed, since the model follows the one "
+                            f"trace of {sizes_text(sizes)}: {failure}")
     return result
 
 

@@ -11,7 +11,7 @@ from .graph import PRIMS
 from .operators import MAPS
 from .scalars import NUMBERS
 
-SIDES = (64, 96), (96, 64)  # of the input, or as much more as it takes
+SIDES = (64, 96), (96, 64)  # of the input, or as much more as it takes; a quarter of it where there are several
 TIMES = 1, 2, 4
 ERROR_MAX = 1e-4  # of the largest value
 EQUAL_MIN = 0.99  # of the labels
@@ -43,8 +43,9 @@ def fitting(found):
     """-> for each comparison, the sizes to try"""
     step, extra = found.works or (1, 0)
     count = len(found.config.get("inputs", "x"))
+    sides = SIDES if count == 1 else [(h // 4, w // 4) for h, w in SIDES]
     return [[[(-(-h * times // step) * step + extra, -(-w * times // step) * step + extra)] * count for times in TIMES]
-            for h, w in SIDES]
+            for h, w in sides]
 
 
 def foreign_operator(graph):

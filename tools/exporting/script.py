@@ -29,6 +29,10 @@ def find_script(options):
                                   lambda module: load_weights(module, options, notes))
     else:
         found = reading.read(paths[0], options.output, [shape[1] for shape in options.example])
+    size = found.config.get("output", {}).get("size", "input")
+    if size != "input" and not options.size and not options.scale:
+        notes.append(f"y has {size[0]} x {size[1]} pixels whatever the size of x, since the code has these numbers as "
+                     "constants; --size input stretches it to the size of x")
     tensors = {name: Tensor(name, values.shape, values.dtype, values.numpy) for name, values in found.tensors.items()}
     return Model(found.config, {name: Source(name, tensor.shape, None) for name, tensor in tensors.items()},
                  Checkpoint(path, tensors), found.about, found.channels, notes=[*notes, *found.notes])

@@ -91,8 +91,6 @@ def output_size(program, entry):
     if all(equal(a, b) for a, b in zip(entry.target, program.inputs[0].size)):
         return {"size": "input"}
     if not any(isinstance(n, Size) for n in entry.target):
-        program.note(f"y has {entry.target[0]} x {entry.target[1]} pixels whatever the size of x, since the code has "
-                     "these numbers as constants; --size input stretches it to the size of x")
         return {"size": [int(n) for n in entry.target]}
     if entry.scale and any(factor != entry.scale[0] or factor % 1 for factor in entry.scale):
         return None

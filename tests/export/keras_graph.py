@@ -94,6 +94,9 @@ class Graph:
     def relu6(self, x):
         return self.plain("Activation", F.relu6, x)
 
+    def swish(self, x):
+        return self.plain("Activation", F.silu, x)
+
     def add(self, x, y):
         return self.plain("Add", torch.add, x, y)
 

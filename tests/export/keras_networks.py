@@ -2,6 +2,8 @@
 qubvel/segmentation_models define them over keras_applications and classification_models; narrow, and shallow where
 their own functions can be."""
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 BINS = (1, 2, 3, 6)
 
@@ -136,6 +138,61 @@ def mobilenet_v2(g, x, base, factor):
         x = g.add(x, y) if out == channels and stride == 1 else y
     return conv_norm_relu(g, x, 6 * x.value.shape[1], 1, f"block_{last}_expand", norm=f"block_{last}_expand_BN",
                           relu="relu6")
+
+
+def mobilenet(g, x, base, factor):
+    x = g.pad(x, 0, 0, 1, 1)
+    x = conv_norm_relu(g, x, base, 3, "conv1", stride=2, padding="valid", norm="conv1_bn", relu="relu6")
+    for number in range(1, {4: 3, 8: 5, 16: 11}[factor] + 1):
+        strided = number in (2, 4, 6)
+        y = g.pad(x, 0, 0, 1, 1) if strided else x
+        y = g.depthwise(y, f"conv_dw_{number}", stride=2 if strided else 1, padding="valid" if strided else "same")
+        y = g.relu6(g.norm(y, f"conv_dw_{number}_bn"))
+        x = conv_norm_relu(g, y, base * (2 + number // 2), 1, f"conv_pw_{number}", norm=f"conv_pw_{number}_bn",
+                           relu="relu6")
+    return x
+
+
+def densenet(g, x, base, factor, counts=(3, 2, 2), growth=4):
+    eps = 1.001e-5
+    x = g.pad(x, 3, 3, 3, 3)
+    x = conv_norm_relu(g, x, base, 7, "conv1/conv", stride=2, padding="valid", norm="conv1/bn", eps=eps)
+    x = g.max_pool(g.pad(x, 1, 1, 1, 1), 3, 2)
+    for block, count in enumerate(counts[:{4: 1, 8: 2, 16: 3}[factor]], 2):
+        x = g.plain("AveragePooling2D", lambda x: F.avg_pool2d(x, 2), x) if block > 2 else x
+        for i in range(1, count + 1):
+            at = f"conv{block}_block{i}"
+            y = g.conv(g.relu(g.norm(x, f"{at}_0_bn", eps)), 4 * growth, 1, f"{at}_1_conv")
+            y = g.conv(g.relu(g.norm(y, f"{at}_1_bn", eps)), growth, 3, f"{at}_2_conv")
+            x = g.concat(x, y)
+        x = g.conv(g.relu(g.norm(x, f"pool{block}_bn", eps)), x.value.shape[1] // 2, 1, f"pool{block}_conv")
+    return x
+
+
+# EfficientNet's stages: kernel, blocks, channels, expansion, stride
+EFFICIENT = ((3, 1, 16, 1, 1), (3, 2, 24, 6, 2), (5, 2, 40, 6, 2), (3, 3, 80, 6, 2), (5, 3, 112, 6, 1),
+             (5, 4, 192, 6, 2))
+
+
+def efficientnet(g, x, base, factor):
+    x = conv_norm_relu(g, x, base, 3, "stem_conv", stride=2, norm="stem_bn", relu="swish")
+    last = {4: 3, 8: 4, 16: 6}[factor]
+    for stage, (kernel, count, out, expansion, stride) in enumerate(EFFICIENT, 1):
+        for i in range(count):
+            at, y, channels = f"block{stage}{chr(97 + i)}", x, x.value.shape[1]
+            if expansion != 1:
+                y = conv_norm_relu(g, y, expansion * channels, 1, f"{at}_expand_conv", norm=f"{at}_expand_bn",
+                                   relu="swish")
+            if stage == last:
+                return y
+            step = stride if i == 0 else 1
+            y = g.swish(g.norm(g.depthwise(y, f"{at}_dwconv", kernel, step), f"{at}_bn"))
+            z = g.plain("GlobalAveragePooling2D", lambda y: y.mean((2, 3), keepdim=True), y)
+            z = g.swish(g.conv(z, channels // 4, 1, f"{at}_se_reduce", bias=True))
+            z = g.plain("Activation", torch.sigmoid, g.conv(z, y.value.shape[1], 1, f"{at}_se_expand", bias=True))
+            y = g.plain("Multiply", torch.mul, y, z)
+            y = g.norm(g.conv(y, out * base // 32, 1, f"{at}_project_conv"), f"{at}_project_bn")
+            x = g.add(y, x) if step == 1 and y.value.shape[1] == channels else y
 
 
 def correct_pad(g, x):

@@ -68,6 +68,8 @@ class Keras(WholeTest):
     def test_segmentation_models(self):
         for options in ({"backbone": keras_networks.resnet}, {"backbone": keras_networks.resnet, "is_bottleneck": True},
                         {"backbone": keras_networks.vgg}, {"backbone": keras_networks.mobilenet_v2},
+                        {"backbone": keras_networks.mobilenet}, {"backbone": keras_networks.densenet},
+                        {"backbone": keras_networks.efficientnet},
                         {"backbone": keras_networks.resnet, "has_norm": False}):
             with self.subTest(**options):
                 network = functools.partial(keras_networks.segmentation_models, **options)
@@ -76,7 +78,8 @@ class Keras(WholeTest):
     def test_other_depths(self):
         """What the decoder reads is in the file's names."""
         for factor, backbone in ((4, keras_networks.resnet), (16, keras_networks.vgg),
-                                 (16, keras_networks.mobilenet_v2)):
+                                 (16, keras_networks.mobilenet_v2), (16, keras_networks.efficientnet),
+                                 (16, keras_networks.mobilenet), (4, keras_networks.densenet)):
             network = functools.partial(keras_networks.segmentation_models, backbone=backbone, factor=factor)
             self.assert_served(network, [(6 * factor, 12 * factor)], "segmentation-models-keras")
 

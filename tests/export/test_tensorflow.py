@@ -24,7 +24,7 @@ class TensorFlowKinds(ExportTest):
         printed = self.assert_valid(self.folder / "c.npz", pyramid, 60, (10, 20, 30, 60),
                                     tf.align_corners)
         self.assertIn("pspnet-tensorflow", printed)
-        self.assertIn("conv1_1_3x3_s2 (2)", printed)
+        self.assertIn("conv1_1_3x3_s2 (1)", printed)
         self.assertEqual(self.config()["windows"], [10, 20, 30, 60])
 
     def test_hellochick_npy_of_cityscapes(self):

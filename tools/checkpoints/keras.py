@@ -18,6 +18,7 @@ from .tensor import LAYOUTS, Tensor, leaf_of, named_by_pytorch, unread
 VARIABLE = re.compile(r"(.+)/vars/(\d+)")
 CONV, NORM = ("kernel", "bias"), ("gamma", "beta", "moving_mean", "moving_variance")
 CONFIG_BYTES_MAX = 64 << 20
+DEPTH_MAX = 4  # of a layer's name, between slashes
 
 
 def read_hdf5(path):
@@ -31,7 +32,7 @@ def read_keras(path):
         with zipfile.ZipFile(path) as archive:
             file, size = open_member(archive, "model.weights.h5", budget)
             weights = io.BytesIO(file.read(size))
-            names = layer_names(archive, budget)
+            names = configured_names(archive, budget)
     except ExportError:
         raise
     except Exception as error:  # a damaged archive
@@ -39,7 +40,7 @@ def read_keras(path):
     return read_datasets(path, weights, budget, names)
 
 
-def layer_names(archive, budget):
+def configured_names(archive, budget):
     """{"conv2d_1": "psp_level2_conv"} by config.json, for the layers of a model that is not nested"""
     if "config.json" not in archive.namelist():
         return {}
@@ -80,9 +81,9 @@ def read_datasets(path, file, budget, layers):
         root = h5py.File(file, "r")
         link = root.get("model_weights", getlink=True)  # not into another file
         group = root["model_weights"] if isinstance(link, h5py.HardLink) else root
-        is_keras = any(mark in group.attrs for mark in ("layer_names", "keras_version"))
+        is_keras = any(mark in group.attrs for mark in ("layer_names", "layer_names0", "keras_version"))
         group.visititems(take)
-        names = legacy_names(arrays) if is_keras else variable_names(arrays, layers)
+        names = legacy_names(arrays, layer_names(group)) if is_keras else variable_names(arrays, layers)
         tensors = {key: hdf5_tensor(key, name, arrays[name], budget, is_keras)
                    for key, name in names.items()}
     except Exception as error:  # a damaged file can raise anything
@@ -90,18 +91,29 @@ def read_datasets(path, file, budget, layers):
     return keras_order.named(named_by_pytorch(path, tensors))
 
 
-def legacy_names(arrays):
+def legacy_names(arrays, layers):
     """{key: name in the file}: a layer's folder holds its tensors, mostly below its name once more, but also below
-    that of the model or the scope in which it was made: bn1/resnet/bn1/gamma. A model in a model is one folder."""
-    parents = collections.defaultdict(set)
+    that of the model or the scope in which it was made: bn1/resnet/bn1/gamma. A model in a model is one folder.
+    layers: the names of all, which may have slashes"""
+    folders, parents = {}, collections.defaultdict(set)
     for name in arrays:
-        parents[name.partition("/")[0]].add(name.rpartition("/")[0])
+        parts = name.split("/")
+        ends = ("/".join(parts[:i]) for i in range(min(len(parts) - 1, DEPTH_MAX), 0, -1))
+        folders[name] = next((folder for folder in ends if folder in layers), parts[0])
+        parents[folders[name]].add(name.rpartition("/")[0])
     names = {}
     for name in arrays:
-        folder, _, rest = name.partition("/")
+        folder, rest = folders[name], name[len(folders[name]) + 1:]
         key = f"{folder}/{name.rpartition('/')[2]}" if rest and len(parents[folder]) == 1 else rest or name
         names[name if key in names else key] = name
     return names
+
+
+def layer_names(group):
+    """The names of a file's layers: in one attribute, or in several if they are many."""
+    found = (group.attrs[name] for name in group.attrs if name.startswith("layer_names"))
+    return {name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for names in found
+            for name in names}
 
 
 def variable_names(arrays, layers):

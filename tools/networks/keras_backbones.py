@@ -110,3 +110,60 @@ def vgg(net, x):
         if not net.has(f"block{block + 1}_conv1.weight"):
             return x
         x = net.layer("max_pool", x, window=2)
+
+
+def mobilenet(net, x):
+    """A stride of 2 has a row and a column of zeros after, whatever the size is."""
+    eps, after = 1e-3, [0, 0, 1, 1]
+    x = conv_norm_act(net, x, "conv1", "conv1_bn", eps, "relu6", stride=2, padding=after)
+    for number in range(1, 1 + net.count("conv_dw_{n}.weight")):
+        strided = {"stride": 2, "padding": after} if number in (2, 4, 6, 12) else {}
+        x = net.norm(net.depthwise(x, f"conv_dw_{number}", **strided), f"conv_dw_{number}_bn", eps=eps)
+        x = conv_norm_act(net, net.act(x, "relu6"), f"conv_pw_{number}", f"conv_pw_{number}_bn", eps, "relu6")
+    return x
+
+
+def densenet(net, x):
+    """Up to the 1x1 between two blocks, before its pooling."""
+    eps = 1.001e-5
+    x = conv_norm_act(net, x, "conv1/conv", "conv1/bn", eps, stride=2)
+    x = net.layer("max_pool", x, window=3, stride=2, padding=1)
+    for block in itertools.count(2):
+        for number in range(1, 1 + net.count(f"conv{block}_block{{n}}_0_bn.weight")):
+            at = f"conv{block}_block{number}"
+            y = net.conv(net.relu(net.norm(x, f"{at}_0_bn", eps=eps)), f"{at}_1_conv")
+            y = net.conv(net.relu(net.norm(y, f"{at}_1_bn", eps=eps)), f"{at}_2_conv")
+            x = net.concat(x, y)
+        x = net.conv(net.relu(net.norm(x, f"pool{block}_bn", eps=eps)), f"pool{block}_conv")
+        if not net.has(f"conv{block + 1}_block1_0_bn.weight"):
+            return x
+        x = net.layer("avg_pool", x, window=2)
+
+
+def efficientnet(net, x):
+    """Up to the wide map of the block that would be the next of stride 2."""
+    eps = 1e-3
+    x = conv_norm_act(net, x, "stem_conv", "stem_bn", eps, "silu", stride=2, padding="same")
+    for stage in itertools.count(1):
+        if not net.has(f"block{stage}a_dwconv.weight"):
+            return widened(net, x, f"block{stage}a", eps)
+        for letter in itertools.takewhile(lambda letter, at=f"block{stage}": net.has(f"{at}{letter}_dwconv.weight"),
+                                          string.ascii_lowercase):
+            x = squeezed_residual(net, x, f"block{stage}{letter}", eps,
+                                  2 if letter == "a" and stage in (2, 3, 4, 6) else 1)
+
+
+def widened(net, x, at, eps):
+    return conv_norm_act(net, x, f"{at}_expand_conv", f"{at}_expand_bn", eps, "silu")
+
+
+def squeezed_residual(net, x, at, eps, stride):
+    """An inverted residual whose wide channels are weighed by their means."""
+    y = widened(net, x, at, eps) if net.has(f"{at}_expand_conv.weight") else x
+    y = net.depthwise(y, f"{at}_dwconv", stride=stride, padding="same" if stride == 2 else None)
+    y = net.act(net.norm(y, f"{at}_bn", eps=eps), "silu")
+    mean = net.layer("adaptive_avg_pool", y, bins=1)
+    mean = net.act(net.conv(mean, f"{at}_se_reduce", bias=True), "silu")
+    y = net.mul(y, net.layer("sigmoid", net.conv(mean, f"{at}_se_expand", bias=True)))
+    y = net.conv_norm(y, f"{at}_project_conv", f"{at}_project_bn", eps=eps)
+    return net.add(x, y) if stride == 1 and y.channels == x.channels else y

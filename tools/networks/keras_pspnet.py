@@ -2,8 +2,8 @@
 from checkpoints.kinds import keras_names
 
 from . import Unfit
-from .keras_backbones import (conv_norm_act, mobilenet_v2, mobilenet_v2_to_expansion, resnet, resnet_before_activation,
-                              vgg)
+from .keras_backbones import (conv_norm_act, densenet, efficientnet, mobilenet, mobilenet_v2, mobilenet_v2_to_expansion,
+                              resnet, resnet_before_activation, vgg)
 
 BINS = (1, 2, 3, 6)
 EPS = 1e-3  # Keras's default
@@ -34,7 +34,8 @@ def bubbliiiing(net):
 
 # the tensor that tells the backbone, the axis of its shape that is the image's channels, and its function
 BACKBONES = (("bn_data.bias", 0, resnet_before_activation), ("Conv1.weight", 2, mobilenet_v2_to_expansion),
-             ("block1_conv1.weight", 2, vgg))
+             ("block1_conv1.weight", 2, vgg), ("conv1.weight", 2, mobilenet), ("conv1/conv.weight", 2, densenet),
+             ("stem_conv.weight", 2, efficientnet))
 
 
 def segmentation_models(net):
@@ -43,7 +44,7 @@ def segmentation_models(net):
             x = backbone(net, net.input(net.dimension(name, axis)))
             break
     else:
-        raise Unfit("has a backbone that is none of ResNet, MobileNetV2 and VGG")
+        raise Unfit("has a backbone that is none of ResNet, VGG, MobileNet, MobileNetV2, DenseNet and EfficientNet")
 
     def conv(x, at):
         has_norm = net.has(f"{at}_bn.weight")

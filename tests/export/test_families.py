@@ -5,6 +5,7 @@ import modules_csail
 import modules_mmseg
 import modules_streams
 import modules_transformers
+import safetensors_io
 import torch
 from support import ExportTest
 from whole import WholeTest, centered, drawn, image, picture
@@ -123,6 +124,12 @@ class Transformers(WholeTest):
                 module = network(modules_transformers.upernet, depths)
                 printed = self.assert_whole(module, "huggingface-uper-convnext", self.save(module.state_dict()), SIZES)
                 self.assertIn("eps 1e-06, 1e-05", printed)
+
+    def test_safetensors(self):
+        module, path = network(modules_transformers.upernet, (1, 1, 2, 1)), self.folder / "weights.safetensors"
+        safetensors_io.save(path, {name: (tuple(values.shape), values.float().numpy().ravel())
+                                   for name, values in module.state_dict().items()}, "F32")
+        self.assert_whole(module, "huggingface-uper-convnext", path, SIZES[1:])
 
     def test_swin(self):
         module = drawn(modules_transformers.SwinUperNet(), *maps(MAPS[0]).values())

@@ -25,15 +25,16 @@ def backbone(net, x, names):
     x = net.layer_norm(patches(net, x, names.patches), names.patches_norm, EPS)
     for i in range(stages(net, names)):
         if i:
-            x = patches(net, net.layer_norm(x, at(names.down_norm, i), EPS), at(names.down, i))
-        stage = at(names.block, i)
+            x = net.layer_norm(x, of_stage(names.down_norm, i), EPS)
+            x = patches(net, x, of_stage(names.down, i))
+        stage = of_stage(names.block, i)
         for j in range(net.count(stage.replace("{j}", "{i}") + f".{names.norm}.weight")):
             x = block(net, x, stage.replace("{j}", str(j)), names)
-        maps.append(net.layer_norm(x, at(names.last, i), EPS))
+        maps.append(net.layer_norm(x, of_stage(names.last, i), EPS))
     return maps
 
 
-def at(name, i):
+def of_stage(name, i):
     return name.replace("{i}", str(i)).replace("{n}", str(i + 1))
 
 

@@ -43,7 +43,7 @@ def dilated(layers, dilation):
 
 
 class Resnet(nn.Module):
-    def __init__(self, depth=50, base=8, is_dilated=True):
+    def __init__(self, depth=50, base=8, pixels=8):
         super().__init__()
         channels, is_deep = 3, depth > 34
         for i, (out, stride) in enumerate(((base, 2), (base, 1), (2 * base, 1)), 1):
@@ -56,9 +56,10 @@ class Resnet(nn.Module):
                 blocks.append(Block(channels, base << stage, 2 if stage and not i else 1, is_deep))
                 channels = (base << stage) * (4 if is_deep else 1)
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        if is_dilated:
+        if pixels == 8:
             dilated([self.layer3], 2)
-            dilated([self.layer4], 4)
+        if pixels < 32:
+            dilated([self.layer4], 32 // pixels)
 
     def forward(self, x):
         for i in (1, 2, 3):
@@ -158,8 +159,8 @@ def channels_of(depth, base=8):
     return [(base << stage) * (4 if depth > 34 else 1) for stage in range(4)]
 
 
-def ppm(depth, is_supervised=True):
-    return SegmentationModule(Resnet(depth), PPM(channels_of(depth)[-1], is_supervised=is_supervised))
+def ppm(depth, is_supervised=True, pixels=8):
+    return SegmentationModule(Resnet(depth, pixels=pixels), PPM(channels_of(depth)[-1], is_supervised=is_supervised))
 
 
 def mobilenet_ppm():
@@ -167,7 +168,7 @@ def mobilenet_ppm():
 
 
 def upernet(depth):
-    return SegmentationModule(Resnet(depth, is_dilated=False), UPerNet(channels_of(depth)))
+    return SegmentationModule(Resnet(depth, pixels=32), UPerNet(channels_of(depth)))
 
 
 # ---- HRNetV2 ----

@@ -68,7 +68,8 @@ class ResNet(nn.Module):
                 channels = out
             self.stem = nn.Sequential(*layers)
         is_deep, channels = depth > 34, base
-        strides, dilations = ((1, 2, 1, 1), (1, 1, 2, 4)) if pixels == 8 else ((1, 2, 2, 2), (1, 1, 1, 1))
+        strides, dilations = {8: ((1, 2, 1, 1), (1, 1, 2, 4)), 16: ((1, 2, 2, 1), (1, 1, 1, 2)),
+                              32: ((1, 2, 2, 2), (1, 1, 1, 1))}[pixels]
         for stage, count in enumerate(DEPTHS[depth]):
             blocks, dilation = [], dilations[stage]
             for i in range(count):

@@ -44,6 +44,7 @@ class Mmseg(WholeTest):
     def test_pspnet_as_configured_otherwise(self):
         module = network(modules_mmseg.pspnet, 18, stem="c", pixels=32, norm=None, align_corners=True)
         self.assert_mmseg(module, "mmseg-psp", "--upsample", "align_corners", "--stride", "32")
+        self.assert_mmseg(network(modules_mmseg.pspnet, 18, stem="d", pixels=16), "mmseg-psp", "--stride", "16")
 
     def test_pspnet_over_mobilenet(self):
         self.assert_mmseg(network(modules_mmseg.mobilenet_pspnet), "mmseg-psp")
@@ -89,6 +90,9 @@ class Csail(WholeTest):
             with self.subTest(depth=depth):
                 printed = self.assert_csail(network(modules_csail.ppm, depth, is_supervised), "csail-ppm")
                 self.assertEqual("conv_last_deepsup (2)" in printed, is_supervised)
+
+    def test_ppm_of_another_stride(self):
+        self.assert_csail(network(modules_csail.ppm, 18, pixels=16), "csail-ppm", "--stride", "16")
 
     def test_mobilenet(self):
         self.assert_csail(network(modules_csail.mobilenet_ppm), "csail-ppm")

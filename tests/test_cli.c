@@ -60,7 +60,8 @@ Test(cli, help_tells_defaults_and_bounds)
         " [0600]\n",
         " [none]\n",
         "let clients load and unload models [false]\n",
-        "model to serve; may be repeated, the first one answers at /ppm [the four listings]\n",
+        "model to serve; may be repeated, the first one answers at /ppm [the four listings and "
+        "street]\n",
     };
     struct live_output output = live_run(LIST("serve", "--help"), NULL);
     check_success(&output, "serve --help");
@@ -249,7 +250,7 @@ Test(cli, check_config_loads_everything_and_says_what_it_found)
 {
     struct live_output output = live_run(LIST("serve", "--check-config"), NULL);
     check_success(&output, "the defaults");
-    cr_assert(strstr(output.out, "4 models") != NULL, "%s", output.out);
+    cr_assert(strstr(output.out, "5 models") != NULL, "%s", output.out);
     live_output_free(&output);
     output = live_run(LIST("serve", "--check-config", "--config", "configs/server.json"), NULL);
     check_success(&output, "configs/server.json");

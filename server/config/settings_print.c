@@ -59,7 +59,7 @@ static void describe_standard(const struct setting *setting, char *ret, size_t b
 {
     char choice[CHOICE_BYTES];
     if (setting->kind == KIND_MODELS)
-        snprintf(ret, bytes, "the four listings");
+        snprintf(ret, bytes, "the four listings and street");
     else if (setting->kind == KIND_NUMBER)
         snprintf(ret, bytes, "%zu; %zu to %zu", setting->standard, setting->min, setting->max);
     else if (setting->kind == KIND_SWITCH)

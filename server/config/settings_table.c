@@ -112,6 +112,7 @@ const char *const settings_standard_models[] = {
     "models/listing2-pytorch-psp.json",
     "models/listing3-tf2-pool-block.json",
     "models/listing4-tf1-pool-block.json",
+    "models/street.json",
     NULL,
 };
 

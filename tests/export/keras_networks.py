@@ -3,6 +3,7 @@ qubvel/segmentation_models define them over keras_applications and classificatio
 their own functions can be."""
 import numpy as np
 import torch
+from keras_graph import same
 from torch.nn import functional as F
 
 BINS = (1, 2, 3, 6)
@@ -81,6 +82,34 @@ def bubbliiiing(g, image, backbone, base=8, stride=16, classes=4, auxiliary=None
         z = conv_norm_relu(g, middle, width // 2, 3, names[0], norm=names[1])
         g.conv(z, classes, 1, names[2], bias=True)
     return y
+
+
+# ---- Vladkryvoruchko/PSPNet-Keras-tensorflow, hellochick/PSPNet-tensorflow ----
+
+def caffe(g, image, base=8, counts=(2, 2, 2, 2), classes=5, windows=(8, 4, 3, 2)):
+    """windows: of bins 1, 2, 3 and 6"""
+    def conv(x, out, kernel, at, **options):
+        return g.norm(g.conv(x, out, kernel, at, **options), f"{at}_bn", 1e-5)
+
+    x = g.relu(conv(image, base, 3, "conv1_1_3x3_s2", stride=2))
+    x = g.relu(conv(g.relu(conv(x, base, 3, "conv1_2_3x3")), 2 * base, 3, "conv1_3_3x3"))
+    x = g.plain("MaxPooling2D", lambda x: F.max_pool2d(same(x, (3, 3), (2, 2), -np.inf), 3, 2), x)
+    for stage, count, dilation in zip((2, 3, 4, 5), counts, (1, 1, 2, 4)):
+        width = base << (stage - 2)
+        for i in range(1, count + 1):
+            at, x = f"conv{stage}_{i}", x if stage == 2 and i == 1 else g.relu(x)
+            stride = 2 if stage == 3 and i == 1 else 1
+            y = g.relu(conv(x, width, 1, f"{at}_1x1_reduce", stride=stride))
+            y = g.relu(conv(y, width, 3, f"{at}_3x3", dilation=dilation))
+            y = conv(y, 4 * width, 1, f"{at}_1x1_increase")
+            x = g.add(y, conv(x, 4 * width, 1, f"{at}_1x1_proj", stride=stride) if i == 1 else x)
+    x, maps = g.relu(x), []
+    for bins, window in zip(BINS, windows):
+        y = g.plain("AveragePooling2D", lambda x, window=window: F.avg_pool2d(x, window), x)
+        y = g.relu(conv(y, 6, 1, f"conv5_3_pool{bins}_conv"))
+        maps.append(g.resize(y, x.value.shape[2:], True))
+    y = g.conv(g.relu(conv(g.concat(x, *maps[::-1]), 10, 3, "conv5_4")), classes, 1, "conv6", bias=True)
+    return g.resize(y, image.value.shape[2:], True)
 
 
 # ---- segmentation_models ----

@@ -65,6 +65,18 @@ class Keras(WholeTest):
             network = functools.partial(keras_networks.bubbliiiing, backbone=backbone, stride=8)
             self.assert_served(network, SIZES, "bubbliiiing-keras", "--stride", "8")
 
+    def test_caffe_s_names(self):
+        """Files of Keras, of TensorFlow with an optimizer's variables, and of caffe-tensorflow; pooled over
+        pixels."""
+        for name, write in (("c.h5", tf.write_h5), ("c.npz", tf.write_npz), ("c.npy", tf.write_npy)):
+            with self.subTest(name=name):
+                printed = self.assert_served(keras_networks.caffe, SIZES, "pspnet-tensorflow", "--windows", "2,3,4,8",
+                                             write=write, name=name)
+                self.assertIn("windows 2, 3, 4, 8, valid, align_corners, input_first", printed)
+        self.export(self.folder / "c.h5")
+        self.assertEqual(next(entry["pyramid"]["windows"] for entry in self.config()["network"] if "pyramid" in entry),
+                         [10, 20, 30, 60])
+
     def test_segmentation_models(self):
         for options in ({"backbone": keras_networks.resnet}, {"backbone": keras_networks.resnet, "is_bottleneck": True},
                         {"backbone": keras_networks.vgg}, {"backbone": keras_networks.mobilenet_v2},

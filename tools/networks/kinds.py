@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from checkpoints import ExportError
 from checkpoints.recognize import TRAINING
 
-from . import Unfit, csail, ddrnet, fast_scnn, keras_pspnet, mmseg, pidnet, pspnet, resnet_d_pspnet, upernet
+from . import (Unfit, caffe_pspnet, csail, ddrnet, fast_scnn, keras_pspnet, mmseg, pidnet, pspnet, resnet_d_pspnet,
+               upernet)
 from .net import Net
 
 # parts of a training program's module that lie beside its network: losses, and the numbers that images are
 # normalized with
-BESIDE = ("criterion", "loss", "loss_fn", "sem_loss", "mean", "std", "pixel_mean", "pixel_std")
+BESIDE = ("criterion", "loss", "loss_fn", "sem_loss", "mean", "std", "pixel_mean", "pixel_std", "global_step")
 BESIDE_KERAS = ("optimizer/vars/", "seed_generator/vars/")  # parts of names
 PREFIXES_MAX = 20
 
@@ -100,6 +101,9 @@ KINDS = (
          keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE),
     Kind("bubbliiiing-keras", "bubbliiiing/pspnet-keras, bubbliiiing/pspnet-tf2", ("res5a_branch2a.weight",
          "conv3.weight"), keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE),
+    Kind("pspnet-tensorflow", "hellochick/PSPNet-tensorflow, Vladkryvoruchko/PSPNet-Keras-tensorflow",
+         ("conv5_3_pool1_conv.weight", "conv1_1_3x3_s2.weight"), caffe_pspnet.write, "NHWC",
+         note="it was trained with BGR images from 0 to 255, less 103.939, 116.779, 123.68"),
     Kind("segmentation-models-keras", "qubvel/segmentation_models: PSPNet", ("psp_level1_conv.weight",),
          keras_pspnet.segmentation_models, "NHWC", note="for images whose sides are multiples of 6 times its stride, "
          "mostly 48, as the network has them; get_preprocessing(BACKBONE) says how they are normalized"),

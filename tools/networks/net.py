@@ -312,21 +312,22 @@ class Net:
         self.note("stride", stride)
         return stride
 
-    def pools(self, bins, count=None):
+    def pools(self, bins, count=None, windows=None):
         """-> ("bins" or "windows", where the branches of a pyramid pool); count: of the branches that there are, by
-        default as many as bins"""
-        what = "windows" if self.given.windows else "bins"
-        bins = list(self.given.windows or self.given.bins or bins)
+        default as many as bins; windows: of a network that has them instead"""
+        windows = self.given.windows or (not self.given.bins and windows)
+        what, bins = ("windows" if windows else "bins"), list(windows or self.given.bins or bins)
         if len(bins) != (count or len(bins)):
             raise Unfit(f"has {count} branches and {len(bins)} {what} ({', '.join(map(str, bins))}): --{what} sets "
                         "where the branches pool")
         self.note(what, tuple(bins))
         return what, bins
 
-    def pyramid(self, x, bins, branch, count=None, upsample="align_corners", concat="input_first", **options):
-        """branch(x, i) -> what branch i computes of the pooled map; count: as pools() has it; options: further keys of
-        the pyramid"""
-        what, bins = self.pools(bins, count)
+    def pyramid(self, x, bins, branch, count=None, upsample="align_corners", concat="input_first", windows=None,
+                **options):
+        """branch(x, i) -> what branch i computes of the pooled map; count, windows: as pools() has them; options:
+        further keys of the pyramid"""
+        what, bins = self.pools(bins, count, windows)
         stacks, widths = zip(*(self.stack(x, branch, i) for i in range(len(bins))))
         common, concat = numbered(stacks), self.given.concat or concat
         options.update({"pool": self.given.pool} if self.given.pool else {})

@@ -60,7 +60,9 @@ class Mmseg(WholeTest):
     def test_fast_scnn(self):
         for is_new in (True, False):
             with self.subTest(is_new=is_new):
-                self.assert_mmseg(network(modules_mmseg.fast_scnn, is_new), "mmseg-fast-scnn")
+                printed = self.assert_mmseg(network(modules_mmseg.fast_scnn, is_new), "mmseg-fast-scnn")
+                self.assertIn("padding 1" if is_new else "padding 0", printed)
+                self.assertIn(f"a backbone with relu, {'no activation' if is_new else 'relu6'},", printed)
 
     def test_head_of_an_unknown_backbone(self):
         module = drawn(modules_transformers.SwinUperNet(norm="bn"), *maps(MAPS[0]).values())

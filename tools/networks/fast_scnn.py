@@ -26,7 +26,7 @@ MMSEG = Names("backbone.", unit=("{at}.conv", "{at}.bn"),
               bottleneck=tuple((f"{{at}}.conv.{i}.conv", f"{{at}}.conv.{i}.bn") for i in range(3)),
               branch=("ppm.{i}.1.conv", "ppm.{i}.1.bn"), out="out",
               fusion=("{at}.conv", "{at}.bn"), classifier=("decode_head.convs.0", "decode_head.convs.1"),
-              classes="decode_head.conv_seg", padding=1, middle=None, inner="relu", has_bias=False,
+              classes="decode_head.conv_seg", padding=1, middle="none", inner="relu", has_bias=False,
               mode="half_pixel")
 
 # before mmsegmentation 0.15 (June 2021), whose 1x1 after the pyramid became a 3x3

@@ -3,8 +3,9 @@
 archive.py opens a file; graph.py goes through its inlined graph, node by node, with values.py's values: constants,
 sizes and maps. operators.py joins the tables of what a node may be: scalars.py (numbers and lists), layers.py,
 pointwise.py, joins.py, resizes.py, shapes.py and parts.py (maps). A map is an entry of program.py; write.py writes the
-network, and output.py finds what the model's output has to be. sizes.py is how sizes that follow from the input stay
-so.
+network, with the pyramids that pyramids.py finds in it, and output.py finds what the model's output has to be. sizes.py
+is how sizes that follow from the input stay so. reading.py does it all, for modules of Python by several traces
+(trace.py), and verify.py compares what was read with the module before anything is written.
 """
 from checkpoints import ExportError
 

@@ -20,6 +20,11 @@ class Entry:
         self.target, self.scale = target, scale
         self.facts = {}  # what is known of its values, for norms that the code writes out
 
+    def goal(self):
+        """The size that a resize has to reach: that of the maps it is joined with, where a trace has numbers."""
+        facts = self.facts.get("agrees", {})
+        return tuple(facts.get(axis, n) for axis, n in enumerate(self.target))
+
 
 class Program:
     def __init__(self, samples):

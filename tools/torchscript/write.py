@@ -2,6 +2,7 @@
 from checkpoints import ExportError
 from networks.net import Net
 
+from . import pyramids
 from .graph import located
 from .resizes import floor
 from .sizes import Size, equal, text
@@ -36,7 +37,7 @@ def settle(program, last):
 def target_of(program, entry, used):
     """-> (the options of the resize, the Entry it is as large as, or None)"""
     x, mode = entry.inputs[0], entry.options["mode"]
-    goal = agreed(entry)
+    goal = entry.goal()
     if entry.scale and (factor := same_factor(entry.scale)) and by_scale(entry, factor):
         return {"scale": factor, "mode": mode}, None
     if not any(isinstance(n, Size) for n in goal):
@@ -57,12 +58,6 @@ def target_of(program, entry, used):
     sentence = f"a map is stretched to {text(goal[0])} by {text(goal[1])}, expected the size of another map, a " \
                "multiple of its own, or numbers that do not depend on the input"
     raise ExportError(located(entry.node, sentence))
-
-
-def agreed(entry):
-    """The size to reach: that of the maps it is added to or concatenated with, where a trace has numbers."""
-    facts = entry.facts.get("agrees", {})
-    return tuple(facts.get(axis, n) for axis, n in enumerate(entry.target))
 
 
 def same_factor(scale):
@@ -86,13 +81,19 @@ def written(program, last, output):
             entry = same[id(entry)]
         return entry
 
+    found = pyramids.find(program, used, final, options)
+    inner = frozenset().union(*(pyramid.inner for pyramid in found.values()))
     net, maps = Net({}), {}
     for entry in program.entries:
         if entry.kind == "input" and id(entry) not in used and entry is not program.inputs[0]:
             program.note(f"the input {entry.options['name']} is left out, since nothing reads it")
         elif entry.kind == "input":
             maps[id(entry)] = net.input(entry.channels, entry.options["name"])
-        elif id(entry) in used and id(entry) not in same:
+        elif id(entry) in found:
+            pyramid = found[id(entry)]
+            maps[id(entry)] = pyramids.write(net, pyramid, maps[id(pyramid.x)],
+                                             lambda layer, x: append(net, layer, [x], layer.options, None))
+        elif id(entry) in used and id(entry) not in same and id(entry) not in inner:
             given = options.get(id(entry), entry.options)
             maps[id(entry)] = append(net, entry, [maps[id(final(x))] for x in entry.inputs], given,
                                      lambda other: maps[id(final(other))])

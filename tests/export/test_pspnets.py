@@ -102,6 +102,8 @@ class Reports(ExportTest):
                   "optimizer_states": [moments]}, {}),
                 ({f"module.net.{key}": values for key, values in weights.items()},
                  {"_use_new_zipfile_serialization": False}),
+                ({"n_averaged": torch.tensor(5), "initted": torch.tensor(True), "val_iou.confmat": torch.zeros(5, 5),
+                  **{f"module._orig_mod.{key}": values for key, values in weights.items()}}, {}),
                 (without(weights, "aux."), {}),
                 ({key: values for key, values in weights.items() if not key.endswith("num_batches_tracked")}, {}),
                 ({key: values.double() for key, values in weights.items()}, {})):
@@ -128,6 +130,13 @@ class Reports(ExportTest):
         self.assertIn("feats.denseblock1.denselayer1.norm.1.weight", weights)
         self.assertIn("the whole network\n", self.export(self.save(weights)))
         self.assert_same(self.serve(IMAGE), network(IMAGE))
+
+    def test_many_networks(self):
+        weights = {f"{i}.ppm.features.0.1.weight": torch.ones(1, 1, 1, 1) for i in range(30)}
+        for i in range(30):
+            weights[f"{i}.layer0.0.weight"] = torch.ones(1, 3, 3, 3)
+            weights[f"{i}.cls.4.weight"] = torch.ones(1, 1, 1, 1)
+        self.assert_refuses("semseg may start at any of 30 prefixes; choose one with --prefix", self.save(weights))
 
     def test_two_networks(self):
         first, second = small().state_dict(), small(classes=4).state_dict()

@@ -6,6 +6,8 @@ A kind claims a checkpoint only if every tensor is one that its network reads, b
 A row's write() is a function of a family's file, such as pspnet.py: it reads the Net's tensors, calls its methods for
 each layer from net.input() on, names with net.skip() what inference does not need, and ends with net.output().
 """
+import math
+import re
 from dataclasses import dataclass
 
 from checkpoints import ExportError
@@ -15,9 +17,10 @@ from . import (Unfit, caffe_pspnet, csail, ddrnet, fast_scnn, keras_pspnet, mmse
                upernet)
 from .net import Net
 
-# parts of a training program's module that lie beside its network: losses, and the numbers that images are
-# normalized with
-BESIDE = ("criterion", "loss", "loss_fn", "sem_loss", "mean", "std", "pixel_mean", "pixel_std", "global_step")
+# parts of a training program's module that lie beside its network: losses, what they are measured by, counters of
+# averaged weights, and the numbers that images are normalized with
+BESIDE = re.compile(r"(\w+_)?(criterion|loss|metrics?)(_\w+)?|(train|val|valid|test)_\w+|n_averaged|global_step|"
+                    r"(pixel_)?(mean|std)")
 BESIDE_KERAS = ("optimizer/vars/", "seed_generator/vars/")  # parts of names
 PREFIXES_MAX = 20
 
@@ -114,9 +117,12 @@ def candidates(checkpoint, given, kind_name=None, prefix=None):
     """Every kind, at every prefix that has its marks."""
     for kind in KINDS:
         if kind_name in (None, kind.name):
-            for start in prefixes(checkpoint.tensors, kind.marks)[:PREFIXES_MAX]:
-                if prefix in (None, start):
-                    yield written(kind, checkpoint, start, given, prefix is not None)
+            starts = [start for start in prefixes(checkpoint.tensors, kind.marks) if prefix in (None, start)]
+            if len(starts) > PREFIXES_MAX:
+                raise ExportError(f"{checkpoint.path}: {kind.name} may start at any of {len(starts):,} prefixes; "
+                                  "choose one with --prefix")
+            for start in starts:
+                yield written(kind, checkpoint, start, given, prefix is not None)
 
 
 def prefixes(tensors, marks):
@@ -132,7 +138,8 @@ def written(kind, checkpoint, prefix, given, is_chosen):
     try:
         kind.write(net)
         check_given(net, given)
-        left = [name for name in net.unused() if not (is_chosen and not name.startswith(prefix) or is_beside(name))]
+        left = [name for name in net.unused()
+                if not (is_chosen and not name.startswith(prefix) or is_beside(name, net))]
         if left:
             raise Unfit(f"also has {checkpoint.tensors[left[0]].key}, which that network does not have")
     except Unfit as reason:
@@ -150,8 +157,11 @@ def check_given(net, given):
             raise Unfit(f"has nothing that --{option} could change")
 
 
-def is_beside(name):
-    return (name.replace("/", ".").endswith(TRAINING) or name.partition(".")[0] in BESIDE
+def is_beside(name, net):
+    """Whether a tensor that the network does not read is of training alone."""
+    if not name.startswith(net.prefix) and math.prod(net.tensors[name].shape) == 1:
+        return True  # a counter
+    return (name.replace("/", ".").endswith(TRAINING) or bool(BESIDE.fullmatch(name.partition(".")[0]))
             or any(part in name for part in BESIDE_KERAS))
 
 

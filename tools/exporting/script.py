@@ -28,7 +28,7 @@ def find_script(options):
         found = reading.read_code(options.module, options.example, options.output,
                                   lambda module: load_weights(module, options, notes))
     else:
-        found = reading.read(paths[0], options.output, [shape[1] for shape in options.example])
+        found = reading.read(paths[0], options.output, options.example)
     size = found.config.get("output", {}).get("size", "input")
     if size != "input" and not options.size and not options.scale:
         notes.append(f"y has {size[0]} x {size[1]} pixels whatever the size of x, since the code has these numbers as "

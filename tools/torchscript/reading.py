@@ -26,11 +26,13 @@ RESULTS_SHOWN_MAX = 12
 Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works")
 
 
-def read(path, output=None, channels=()):
-    """A TorchScript archive. output: which result, by number or name; channels: of each input, where they are known"""
+def read(path, output=None, shapes=()):
+    """A TorchScript archive. output: which result, by number or name; shapes: [N, C, H, W] of an example of each input,
+    where they are known"""
     module = load(path)
     try:
-        return verified(module, read_module(module, output, channels), inlined(module))
+        found = read_module(module, output, [shape[1] for shape in shapes])
+        return verified(module, found, inlined(module), [[shape[2:] for shape in shapes]] if shapes else None)
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
 

@@ -2,6 +2,7 @@
 trace, and another one in each."""
 import contextlib
 import importlib
+import os
 import pathlib
 import sys
 import traceback
@@ -40,7 +41,7 @@ def imported(path):
     while (folder / "__init__.py").is_file():
         folder, name = folder.parent, f"{folder.name}.{name}"
     with own_modules_hidden():
-        sys.path.insert(0, str(folder))
+        sys.path[:0] = [str(folder), os.getcwd()]  # the latter as python -m has it
         return importlib.import_module(name)
 
 

@@ -26,8 +26,8 @@ def verify(module, found, graph=None, sizes=None):
     if graph and (foreign := foreign_operator(graph)):
         return f"the module was not run, since {foreign} is none of the operators that are known to be harmless"
     literal = Literal(found.config, {name: values.double().numpy() for name, values in found.tensors.items()})
-    count = 0
-    for candidates in [[size] for size in sizes] if sizes else fitting(found):
+    tries, count = [[size] for size in sizes] if sizes else fitting(found), 0
+    for candidates in tries:
         for size in candidates:
             inputs = made(found, size)
             expected = run(module, inputs)
@@ -35,8 +35,9 @@ def verify(module, found, graph=None, sizes=None):
                 compare(literal, found, inputs, expected)
                 count += 1
                 break
-    return None if count else "the module was not run to compare it, since it takes no input of " + ", ".join(
-        f"{h} x {w}" for candidates in fitting(found) for (h, w), *_ in candidates)
+    tried = ", ".join(f"{h} x {w}" for candidates in tries for (h, w), *_ in candidates)
+    return None if count else f"the module was not run to compare it, since it takes no input of {tried}: --example " \
+                              "N,C,H,W names one that it takes"
 
 
 def fitting(found):

@@ -1,5 +1,6 @@
 """Writes the entries that an output depends on, once the sizes are known at which the network's code works."""
 from checkpoints import ExportError
+from networks import Unfit
 from networks.net import Net
 
 from . import pyramids
@@ -74,6 +75,13 @@ def by_scale(entry, factor):
 
 def written(program, last, output):
     """-> (the model's JSON without name and weights, {tensor of the model: torch tensor})"""
+    try:
+        return written_by(Net({}), program, last, output)
+    except Unfit as error:
+        raise ExportError(f"it {error}") from None
+
+
+def written_by(net, program, last, output):
     options, same, used = settle(program, last)
 
     def final(entry):
@@ -83,7 +91,7 @@ def written(program, last, output):
 
     found = pyramids.find(program, used, final, options)
     inner = frozenset().union(*(pyramid.inner for pyramid in found.values()))
-    net, maps = Net({}), {}
+    maps = {}
     for entry in program.entries:
         if entry.kind == "input" and id(entry) not in used and entry is not program.inputs[0]:
             program.note(f"the input {entry.options['name']} is left out, since nothing reads it")

@@ -113,7 +113,7 @@ class Swin(nn.Module):
     def __init__(self, base=8):
         super().__init__()
         self.embeddings, self.encoder = nn.Module(), nn.Module()
-        self.embeddings.patch_embeddings = nn.Conv2d(3, base, 4, 4)
+        self.embeddings.patch_embeddings = nn.ModuleDict({"projection": nn.Conv2d(3, base, 4, 4)})
         self.encoder.attention = nn.Linear(base, 3 * base)
         self.hidden_states_norms = nn.ModuleDict({f"stage{i + 1}": nn.LayerNorm(base << i) for i in range(4)})
 

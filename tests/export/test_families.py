@@ -68,6 +68,7 @@ class Mmseg(WholeTest):
         module = drawn(modules_transformers.SwinUperNet(norm="bn"), *maps(MAPS[0]).values())
         printed = self.assert_whole(module, "mmseg-uper-head", self.save_mmseg(module), MAPS, inputs=maps)
         self.assertIn("c2 [N, 8, H, W], c3 [N, 16, H, W], c4 [N, 32, H, W], c5 [N, 64, H, W], y [N, 5, H, W]", printed)
+        self.assertNotIn("looks like", printed)
 
 
 class Csail(WholeTest):
@@ -112,6 +113,7 @@ class Csail(WholeTest):
         module = network(modules_csail.ppm, 18)
         path = self.save({"encoder": module.encoder.state_dict(), "decoder": module.decoder.state_dict()})
         self.assert_whole(module, "csail-ppm", path, SIZES[1:])
+        self.assert_whole(module, "csail-ppm", self.save(module.state_dict()), SIZES[1:])
 
     def test_files_that_are_not_two_parts(self):
         module = network(modules_csail.ppm, 18)
@@ -130,6 +132,14 @@ class Transformers(WholeTest):
                 module = network(modules_transformers.upernet, depths)
                 printed = self.assert_whole(module, "huggingface-uper-convnext", self.save(module.state_dict()), SIZES)
                 self.assertIn("eps 1e-06, 1e-05", printed)
+
+    def test_what_stops_the_whole_network(self):
+        weights = modules_transformers.upernet((1, 1, 1, 1)).state_dict()
+        weights.pop("backbone.encoder.stages.0.layers.0.pwconv1.bias")
+        printed = self.export(self.save(weights))
+        self.assertIn(": huggingface-uper-head (", printed)
+        self.assertIn("note: the whole network looks like huggingface-uper-convnext (transformers: UperNet over "
+                      "ConvNeXt), but lacks backbone.encoder.stages.0.layers.0.pwconv1.bias\n", printed)
 
     def test_safetensors(self):
         module, path = network(modules_transformers.upernet, (1, 1, 2, 1)), self.folder / "weights.safetensors"

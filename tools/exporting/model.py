@@ -74,11 +74,11 @@ def network_options(options):
 
 
 def network(found, nearest):
-    """nearest: the Candidate that reads more of the checkpoint, if there is one that does not claim it"""
+    """nearest: another Candidate that does not claim the checkpoint, or None"""
     net, config = found.net, found.net.config()
     is_whole = "input" in config  # and not the maps of a backbone
     notes = notes_of(found.kind)
-    if len(nearest.net.used) > len(net.used):
+    if nearest and (not is_whole or len(nearest.net.used) > len(net.used)):
         notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
     skipped = [name for name in found.checkpoint.tensors if name not in net.used]
     return Model(config, net.sources, found.checkpoint,

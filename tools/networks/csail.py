@@ -1,5 +1,7 @@
 """CSAILVision/semantic-segmentation-pytorch: an encoder, ResNet with three 3x3 in the stem, MobileNetV2 or HRNetV2, and
 a decoder, a PPM, UPerNet or C1, which has no pyramid. They are saved in two files."""
+import re
+
 from . import Unfit, hrnet, mobilenet_v2, resnet
 from .pspnet import BINS, norm_pyramid
 
@@ -51,6 +53,15 @@ def unit(net, x, conv, norm):
 
 
 def encoder(net, stride):
+    """-> its maps. In a file of both parts, its names begin with encoder. where the decoder's begin with decoder."""
+    decoder, net.prefix = net.prefix, re.sub(r"\bdecoder\.\Z", "encoder.", net.prefix)
+    try:
+        return encoded(net, stride)
+    finally:
+        net.prefix = decoder
+
+
+def encoded(net, stride):
     if net.has("stage4.0.branches.0.0.conv1.weight"):
         return [hrnet.features(net, net.image("conv1"))]
     stride = net.stride(stride, tuple(STAGES))

@@ -67,7 +67,10 @@ KINDS = (
     Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), pspnet.smp,
          note=NORMALIZED),
     Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
-                                                 "decode_head.conv_seg.weight"), mmseg.pspnet, note=MMSEG),
+                                                 "backbone.layer1.0.conv1.weight"), mmseg.pspnet, note=MMSEG),
+    Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
+                                                 "backbone.layer1.0.conv.0.conv.weight"), mmseg.pspnet_mobilenet,
+         note=MMSEG),
     Kind("mmseg-uper", "mmsegmentation: UPerNet", ("decode_head.fpn_bottleneck.conv.weight",
                                                    "backbone.layer1.0.conv1.weight"), mmseg.uper, note=MMSEG),
     Kind("mmseg-uper-convnext", "mmsegmentation: UPerNet over ConvNeXt",
@@ -78,7 +81,7 @@ KINDS = (
     Kind("mmseg-fast-scnn", "mmsegmentation: Fast-SCNN", ("backbone.global_feature_extractor.out.conv.weight",),
          fast_scnn.mmseg, note=MMSEG),
     Kind("huggingface-uper-convnext", "transformers: UperNet over ConvNeXt",
-         ("decode_head.fpn_bottleneck.conv.weight", "backbone.embeddings.patch_embeddings.weight"),
+         ("decode_head.fpn_bottleneck.conv.weight", "backbone.encoder.stages.0.layers.0.dwconv.weight"),
          upernet.transformers_convnext, note=NORMALIZED),
     Kind("huggingface-uper-head", "transformers: UperNetHead, with the backbone's maps as inputs",
          ("decode_head.fpn_bottleneck.conv.weight", "decode_head.classifier.weight"), upernet.transformers_head,
@@ -166,8 +169,8 @@ def is_beside(name, net):
 
 
 def recognize(checkpoint, given, kind_name=None, prefix=None):
-    """-> (the one Candidate that claims the checkpoint or None, the one that is nearest to it or None); a head alone
-    does not where the network with its backbone does"""
+    """-> (the one Candidate that claims the checkpoint or None, the one of the others that is nearest to it or None); a
+    head alone does not where the network with its backbone does"""
     found = list(candidates(checkpoint, given, kind_name, prefix))
     whole = [candidate for candidate in found if not candidate.problem]
     fit = [c for c in whole if not any(c.net.used < other.net.used for other in whole)]
@@ -177,5 +180,6 @@ def recognize(checkpoint, given, kind_name=None, prefix=None):
                           + "; choose one with --kind or --prefix")
     if not fit and not found and checkpoint.alternative:
         return recognize(checkpoint.alternative, given, kind_name, prefix)
-    nearest = max(found, key=lambda candidate: len(candidate.net.used), default=None)
+    failed = [candidate for candidate in found if candidate.problem]
+    nearest = max(failed, key=lambda candidate: len(candidate.net.used), default=None)
     return (fit[0] if fit else None), nearest

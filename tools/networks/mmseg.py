@@ -13,8 +13,15 @@ MOBILE = {8: ((1, 1), (2, 1), (2, 1), (1, 2), (1, 2), (1, 4), (1, 4)),
 
 
 def pspnet(net):
+    psp(net, backbone(net, 8)[-1])
+
+
+def pspnet_mobilenet(net):
+    psp(net, mobilenet_v2(net))
+
+
+def psp(net, x):
     net.skip("auxiliary_head.")
-    x = mobilenet_v2(net) if net.has("backbone.conv1.conv.weight") else backbone(net, 8)[-1]
     net.part = "head"
     net.conv(upernet.pyramid(net, x, MMSEG), MMSEG.classes, bias=True)
     net.output(size="input", upsample="half_pixel")

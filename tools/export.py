@@ -45,6 +45,10 @@ def main(argv=None):
                               "another name for MODEL.json")
         if file.is_dir():
             raise ExportError(f"{file}: a folder, expected a file name")
+    if not is_code(options) and (options.output or options.example):
+        option = "--output" if options.output else "--example"
+        raise ExportError(f"{options.checkpoints[0]}: weights alone, where {option} is for TorchScript archives and "
+                          "--module")
     model = find_script(options) if is_code(options) else find(read(options), options)
     output_of(options, model)
     tensors = values_of(model.checkpoint, model.sources, options.dtype)

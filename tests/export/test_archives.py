@@ -64,16 +64,15 @@ def test_cuda(case):
     assert_serves(case, module, printed, SIZES)
 
 
-@pytest.mark.parametrize("prepared", ("freeze", "half", "double", "of a scripted module"))
+@pytest.mark.parametrize("prepared", ("freeze", "half", "bfloat16", "double", "of a scripted module"))
 def test_prepared(case, prepared):
     module = random_network(Small)
     x = torch.rand(1, 3, 16, 12)
     if prepared == "double":
         made = torch.jit.trace(copy.deepcopy(module).double(), x.double(), check_trace=False)
-    elif prepared == "half":  # a CPU cannot trace one, but casts what a GPU has traced
-        made = torch.jit.trace(module, x, check_trace=False)
-        module = module.half().float()
-        made.half()
+    elif prepared in ("half", "bfloat16"):  # a CPU cannot trace one, but casts what a GPU has traced
+        made = getattr(torch.jit.trace(module, x, check_trace=False), prepared)()
+        module = getattr(module, prepared)().float()
     elif prepared == "freeze":
         made = torch.jit.freeze(torch.jit.trace(module, x, check_trace=False).eval())
     else:
@@ -140,6 +139,41 @@ def test_code(case, name):
     path = with_forward(traced_small(case.folder / "net.pt"), *lines)
     torch.jit.load(str(path))  # PyTorch takes it
     assert sentence in refusal(case, path)
+
+
+DEAD = {
+    "a huge constant": "z = torch.add_(torch.ones([1000000000000]), 1)",
+    "a huge map": "z = torch.add_(torch.repeat(x, [1, 1, 100000, 100000]), 1)",
+    "a huge stretch": "z = torch.relu_(torch.upsample_nearest2d(x, [60000, 60000], None))",
+}
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_dead_code(case, name):
+    """The result does not depend on it, and PyTorch would compute it all the same."""
+    path = with_forward(traced_small(case.folder / "net.pt"), DEAD[name], "print(z)", "y = torch.sigmoid(x)")
+    assert "note: the module was not run" in case.export(path)
+    assert case.config()["network"] == ["sigmoid"]
+
+
+@pytest.mark.parametrize("conv, sentence", (
+    ({"kernel_size": 13}, "a kernel of 13, expected at most 11"),
+    ({"kernel_size": 3, "dilation": 300, "padding": 300}, "a dilation of 300, expected at most 256"),
+    ({"kernel_size": 3, "stride": 65}, "a stride of 65, expected at most 64")))
+def test_bounds(case, conv, sentence):
+    assert sentence in refusal(case, archive(case, torch.nn.Conv2d(3, 3, **conv).eval(), torch.rand(1, 3, 20, 20)))
+
+
+@pytest.mark.parametrize("option", ("--prefix", "--entry"))
+def test_options_of_checkpoints(case, option):
+    with pytest.raises(ExportError, match=f"which has no {option}"):
+        case.export(traced_small(case.folder / "net.pt"), option, "module.")
+
+
+@pytest.mark.parametrize("option, value", (("--output", "1"), ("--example", "1,3,8,8")))
+def test_options_of_code(case, option, value):
+    with pytest.raises(ExportError, match=f"weights alone, where {option} is for TorchScript"):
+        case.export(case.save(Small().state_dict()), option, value)
 
 
 def test_truncated(case):

@@ -18,6 +18,8 @@ def find_script(options):
         raise ExportError(f"{what}, which has the whole network: expected no {paths[1]} beside it")
     if given := given_of(options, OF_CHECKPOINTS):
         raise ExportError(f"{what}, whose code says what the network is: {given[0]} cannot change that")
+    if not options.module and (options.entry or options.prefix):
+        raise ExportError(f"{what}, which has no {'--entry' if options.entry else '--prefix'}")
     try:
         from torchscript import reading  # needs torch, which nothing else does
     except ImportError:
@@ -33,9 +35,15 @@ def find_script(options):
     if size != "input" and not options.size and not options.scale:
         notes.append(f"y has {size[0]} x {size[1]} pixels whatever the size of x, since the code has these numbers as "
                      "constants; --size input stretches it to the size of x")
-    tensors = {name: Tensor(name, values.shape, values.dtype, values.numpy) for name, values in found.tensors.items()}
+    tensors = {name: Tensor(name, values.shape, values.dtype, numbers_of(values).numpy)
+               for name, values in found.tensors.items()}
     return Model(found.config, {name: Source(name, tensor.shape, None) for name, tensor in tensors.items()},
                  Checkpoint(path, tensors), found.about, found.channels, notes=[*notes, *found.notes])
+
+
+def numbers_of(values):
+    """NumPy has no bfloat16."""
+    return values.float() if str(values.dtype) == "torch.bfloat16" else values
 
 
 def load_weights(module, options, notes):

@@ -112,6 +112,7 @@ class Reader:
                 values[0].cell.entry = Refused(error)
             elif isinstance(values[0], (Weight, Padded, Pending)):
                 values[0].error = error
+        self.program.unread = self.program.unread or str(error)
         return [Refused(error)] * node.outputsSize()
 
     # ---- operators ----

@@ -73,7 +73,8 @@ def form_of(program, value):
 
 def peeled(program, view, kinds):
     """A softmax or sigmoid at the end is the output's form."""
-    if isinstance(view, View) and view.order is None and view.entry.kind in kinds:
+    if isinstance(view, View) and view.order is None and view.entry.kind in kinds and \
+            view.entry.inputs[0].kind != "input":
         return {"as": view.entry.kind}, View.of(view.entry.inputs[0], view.axes)
     return {}, view
 

@@ -32,6 +32,7 @@ class Program:
         self.tensors, self.notes = {}, []
         self.known, self.made = {}, {}
         self.node = None  # of the graph, which is read
+        self.unread = None  # why something in the graph could not be
 
     def note(self, sentence):
         if sentence not in self.notes:
@@ -50,6 +51,11 @@ class Program:
         entry.batch, entry.node = self.samples.batch, self.node
         self.entries.append(entry)
         return entry
+
+    def values_max(self):
+        """-> the values of the largest map at the first of the sizes, of those that nothing reads, too"""
+        return max(entry.channels * math.prod(n.values[0] if isinstance(n, Size) else n for n in entry.size)
+                   for entry in self.entries)
 
     def layer(self, kind, x, size=None, channels=None, **options):
         """A layer of one map; by default of its size and channels."""

@@ -19,11 +19,12 @@ CHANNELS = 3  # of an input, until a layer says otherwise
 TRIES_MAX = 16
 MAPS = ("TensorType", "ListType", "TupleType", "DictType")
 RESULTS_SHOWN_MAX = 12
+MAP_VALUES_MAX = 1 << 27
 
 # config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y;
 # result: which it is, such as "out" or "1.0"; axes: its own; is_logarithm: of what y is; works: the sizes that the code
-# takes, as Samples.multiple() has them
-Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works")
+# takes, as Samples.multiple() has them; harm: why a stranger's module should not be run, or None
+Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works harm")
 
 
 def read(path, output=None, shapes=()):
@@ -112,7 +113,15 @@ def read_graph(module, graph, output, channels, reader):
         program.note(f"the code takes {sides_text(works)} only")
     about = described(config, [name or "y" for name, _ in found], output)
     return Read(config, tensors, program.notes, about, last.channels, name, axes,
-                getattr(value, "name", "") == "log_softmax", works)
+                getattr(value, "name", "") == "log_softmax", works, harm_of(program))
+
+
+def harm_of(program):
+    """What cannot be read may take any time and memory, even where the result does not depend on it."""
+    if program.unread:
+        return program.unread
+    count = program.values_max()
+    return f"it has a map of {count:.2g} values" if count > MAP_VALUES_MAX else None
 
 
 def sides_text(works):

@@ -8,6 +8,9 @@ from .graph import located
 from .resizes import floor
 from .sizes import Size, equal, text
 
+BOUNDS = {"conv": {"kernel": 11, "stride": 64, "dilation": 256, "padding": 4096},
+          **dict.fromkeys(("max_pool", "avg_pool"), {"window": 65536, "stride": 65536, "padding": 65535}),
+          "adaptive_avg_pool": {"bins": 4096}, "resize": {"size": 65536, "scale": 256}}
 FRACTIONS = (0.5, 0.25, 0.125, 0.75, 1.5)
 
 
@@ -113,7 +116,17 @@ def written_by(net, program, last, output):
     return net.config(), {name: values for name, values in program.tensors.items() if name.rpartition(".")[0] in names}
 
 
+def expect_bounds(entry, options):
+    """Those of docs/models.md, which the server has, too."""
+    for name, most in BOUNDS.get(entry.kind, {}).items():
+        given = options.get(name, 1)
+        for n in given if isinstance(given, list) else [given]:
+            if not isinstance(n, str) and n > most:
+                raise ExportError(located(entry.node, f"a {name} of {n}, expected at most {most}"))
+
+
 def append(net, entry, maps, options, map_of):
+    expect_bounds(entry, options)
     if entry.kind in ("add", "mul", "concat"):
         return net.join(entry.kind, maps, entry.channels)
     if entry.kind == "slice":

@@ -31,19 +31,19 @@ static size_t rows_seen(const struct window *window, size_t count)
            (window->size[AXIS_H] - 1) * window->dilation[AXIS_H] + 1;
 }
 
-/* Rows of results at a time. */
-static size_t rows_together(const struct pass *pass)
+/* Rows of results at a time: of each thread its own, unless most of what they see is seen twice. */
+static size_t rows_together(const struct section_state *state, const struct pass *pass)
 {
     const size_t rows = PLANE_BYTES / sizeof(float) / padded_width(pass);
     const size_t reach = rows_seen(&pass->window, 1), h = pass->ret.h;
     const size_t fit = rows > reach ? (rows - reach) / pass->window.stride[AXIS_H] + 1 : 1;
-    return size_min(fit, h);
+    const size_t share = size_max(2 * reach, size_div_up(h, (size_t)state->of->threads));
+    return size_min(fit, size_min(h, share));
 }
 
 size_t depthwise_plan(const struct section_state *state, struct pass *pass)
 {
-    (void)state;
-    const size_t rows = rows_together(pass);
+    const size_t rows = rows_together(state, pass);
     return rows_seen(&pass->window, rows) * padded_width(pass) + rows * pass->ret.w;
 }
 
@@ -110,7 +110,7 @@ static void run_rows(const struct section_state *state, const struct pass *pass,
     const struct block block = {.state = state, .pass = pass, .n = rows->n};
     const struct simd_depthwise kernel = kernel_of(pass, rows->channel);
     const size_t w = pass->ret.w, pixel = map_pixel_stride(&pass->ret);
-    const size_t plane = rows_seen(&pass->window, rows_together(pass)) * padded_width(pass);
+    const size_t plane = rows_seen(&pass->window, rows_together(state, pass)) * padded_width(pass);
     float *map = map_at(&pass->ret, rows->n, rows->channel) + rows->first * w * pixel;
     float *ret = pixel == 1 ? map : scratch + plane;
     fill_plane(&block, rows, scratch);
@@ -123,7 +123,7 @@ static void run_rows(const struct section_state *state, const struct pass *pass,
 
 bool depthwise_run(const struct section_state *state, const struct pass *pass)
 {
-    const size_t together = rows_together(pass), h = pass->ret.h;
+    const size_t together = rows_together(state, pass), h = pass->ret.h;
     const size_t values = together * pass->ret.w * conv_taps(pass->layers[0]);
     float *scratch = state->blocks + (size_t)omp_get_thread_num() * state->block_floats;
     size_t done = 0;

@@ -65,7 +65,7 @@ size_t step_scratch_floats(const struct step_run *step)
     const struct window *window = &step->layer->window;
     const size_t w = step_read(step, 0)->w, size = window->size[AXIS_W];
     if (size == 0)
-        return w;
+        return size_times(STEP_SCRATCH_ROWS, w);
     const struct window_axis right = window_axis_of(window, AXIS_W, w);
     return size_max(right.before + w, (right.outputs - 1) * window->stride[AXIS_W] + size);
 }

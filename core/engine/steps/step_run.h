@@ -50,7 +50,8 @@ struct step_row {
 size_t step_unit_count(const struct step_run *step);
 void step_run_unit(const struct step_run *step, size_t index, size_t *done, float *scratch);
 
-/* Scratch of a thread: a row of what is read first, with its padding. */
+/* Scratch of a thread: a row of what is read first, with its padding, or some without. */
+enum { STEP_SCRATCH_ROWS = 8 };
 size_t step_scratch_floats(const struct step_run *step);
 
 /* The values that a step computes or reads: whether it is worth a team. */

@@ -134,12 +134,13 @@ class Transformers(WholeTest):
                 self.assertIn("eps 1e-06, 1e-05", printed)
 
     def test_what_stops_the_whole_network(self):
-        weights = modules_transformers.upernet((1, 1, 1, 1)).state_dict()
-        weights.pop("backbone.encoder.stages.0.layers.0.pwconv1.bias")
-        printed = self.export(self.save(weights))
-        self.assertIn(": huggingface-uper-head (", printed)
-        self.assertIn("note: the whole network looks like huggingface-uper-convnext (transformers: UperNet over "
-                      "ConvNeXt), but lacks backbone.encoder.stages.0.layers.0.pwconv1.bias\n", printed)
+        for name in ("pwconv1.bias", "layernorm.weight"):
+            weights = modules_transformers.upernet((1, 1, 1, 1)).state_dict()
+            weights.pop(f"backbone.encoder.stages.0.layers.0.{name}")
+            printed = self.export(self.save(weights))
+            self.assertIn(": huggingface-uper-head (", printed)
+            self.assertIn("note: the whole network looks like huggingface-uper-convnext (transformers: UperNet over "
+                          f"ConvNeXt), but lacks backbone.encoder.stages.0.layers.0.{name}\n", printed)
 
     def test_safetensors(self):
         module, path = network(modules_transformers.upernet, (1, 1, 2, 1)), self.folder / "weights.safetensors"

@@ -20,15 +20,15 @@ MMSEG = Names("backbone.downsample_layers.0.0", "backbone.downsample_layers.0.1"
 
 
 def backbone(net, x, names):
-    """-> the maps of the stages, each after a norm of its own"""
+    """-> the maps of the stages, each after a norm of its own; what the first block lacks is told by its layers"""
     maps = []
     x = net.layer_norm(patches(net, x, names.patches), names.patches_norm, EPS)
-    for i in range(stages(net, names)):
+    for i in range(net.count(f"{names.block.replace('{j}', '0')}.{names.norm}.weight") or 1):
         if i:
             x = net.layer_norm(x, of_stage(names.down_norm, i), EPS)
             x = patches(net, x, of_stage(names.down, i))
         stage = of_stage(names.block, i)
-        for j in range(net.count(stage.replace("{j}", "{i}") + f".{names.norm}.weight")):
+        for j in range(net.count(stage.replace("{j}", "{i}") + f".{names.norm}.weight") or 1):
             x = block(net, x, stage.replace("{j}", str(j)), names)
         maps.append(net.layer_norm(x, of_stage(names.last, i), EPS))
     return maps
@@ -36,10 +36,6 @@ def backbone(net, x, names):
 
 def of_stage(name, i):
     return name.replace("{i}", str(i)).replace("{n}", str(i + 1))
-
-
-def stages(net, names):
-    return net.count(f"{names.block.replace('{j}', '0')}.{names.norm}.weight")
 
 
 def patches(net, x, key):

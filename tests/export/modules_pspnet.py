@@ -1,6 +1,6 @@
 """PSPNets in PyTorch with the names of their repositories' checkpoints, and with few channels: hszhao/semseg's,
 Lextal/pspnet-pytorch's over its ResNets, SqueezeNet and DenseNet, bubbliiiing/pspnet-pytorch's over MobileNetV2 and
-ResNet-50, segmentation_models_pytorch's over ResNets and MobileNetV2."""
+ResNet-50."""
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -314,51 +314,3 @@ def bubbliiiing_mobilenet(pixels):
 def bubbliiiing_resnet50(pixels):
     dilations = ((1, 2, 1, 1), (1, 1, 1, 2), (1, 1, 2, 4)) if pixels == 8 else ((1, 2, 2, 1), (1,) * 4, (1, 1, 1, 2))
     return Bubbliiiing(ThreeConvolutions(4, *dilations), 128)
-
-
-# ---- segmentation_models_pytorch ----
-
-class ConvReLU(nn.Sequential):
-    def __init__(self, channels, out, has_norm):
-        super().__init__(nn.Conv2d(channels, out, 1, bias=not has_norm),
-                         nn.BatchNorm2d(out) if has_norm else nn.Identity(), nn.ReLU())
-
-
-class SmpBlock(nn.Module):
-    def __init__(self, channels, out, size, has_norm):
-        super().__init__()
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(size), ConvReLU(channels, out, has_norm and size != 1))
-
-    def forward(self, x):
-        return stretch(self.pool(x), x.shape[2:])
-
-
-class Smp(nn.Module):
-    """features: of the encoder and an image, what the pyramid reads"""
-
-    def __init__(self, encoder, features, channels, classes=5, has_norm=True, upsampling=8):
-        super().__init__()
-        self.encoder, self.features, self.upsampling = encoder, features, upsampling
-        self.decoder = nn.Module()
-        self.decoder.psp = nn.Module()
-        self.decoder.psp.blocks = nn.ModuleList(SmpBlock(channels, channels // 4, b, has_norm) for b in BINS)
-        self.decoder.conv = ConvReLU(2 * channels, 16, has_norm)
-        self.segmentation_head = nn.Sequential(nn.Conv2d(16, classes, 3, padding=1))
-        self.classification_head = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Identity(), nn.Linear(channels, 3))
-
-    def forward(self, image):
-        x = self.features(self.encoder, image)
-        x = self.decoder.conv(torch.cat([block(x) for block in self.decoder.psp.blocks] + [x], 1))
-        x = self.segmentation_head(x)
-        return stretch(x, [self.upsampling * n for n in x.shape[2:]])
-
-
-def smp_resnet(depth, encoder_depth=3, base=8, channels=3, groups=1, **options):
-    encoder = ResNet(depth, base, (1, 2, 2, 2), (1,) * 4, (1,) * 4, channels=channels, groups=groups)
-    width = (base << encoder_depth - 2) * (4 if depth > 34 else 1)
-    return Smp(encoder, lambda encoder, x: encoder.maps(x)[encoder_depth - 2], width, **options)
-
-
-def smp_mobilenet(encoder_depth=3):
-    end, channels = {3: (7, 4), 4: (14, 12), 5: (19, 80)}[encoder_depth]
-    return Smp(MobileNetV2(True, last=True), lambda encoder, x: encoder.features[:end](x), channels)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import modules_csail
 import modules_mmseg
 import modules_pspnet
+import modules_smp
 import modules_streams
 import modules_transformers
 import pytest
@@ -15,8 +16,9 @@ from networks.net import Given
 NETWORKS = {
     "semseg": modules_pspnet.Semseg, "lextal": lambda: modules_pspnet.lextal_resnet(18),
     "squeezenet": modules_pspnet.lextal_squeezenet, "densenet": modules_pspnet.lextal_densenet,
-    "bubbliiiing": lambda: modules_pspnet.bubbliiiing_mobilenet(16), "smp": lambda: modules_pspnet.smp_resnet(34),
-    "smp-mobilenet": modules_pspnet.smp_mobilenet, "mmseg": lambda: modules_mmseg.pspnet(18, stem="d"),
+    "bubbliiiing": lambda: modules_pspnet.bubbliiiing_mobilenet(16), "smp": lambda: modules_smp.smp_resnet(34),
+    "smp-densenet": modules_smp.smp_dense, "smp-vgg": lambda: modules_smp.smp_vgg(True),
+    "smp-mobilenet": modules_smp.smp_mobilenet, "mmseg": lambda: modules_mmseg.pspnet(18, stem="d"),
     "mmseg-uper": lambda: modules_mmseg.upernet(18), "mmseg-fast-scnn": modules_mmseg.fast_scnn,
     "csail": modules_csail.mobilenet_ppm, "transformers": modules_transformers.upernet,
     "swin": modules_transformers.SwinUperNet, "fast-scnn": modules_streams.tramac, "ddrnet": modules_streams.DDRNet39,

@@ -6,6 +6,7 @@ import re
 from types import SimpleNamespace
 
 import modules_pspnet as modules
+import modules_smp
 import numpy as np
 import pytest
 import torch
@@ -29,12 +30,18 @@ NETWORKS = {
     "bubbliiiing-mobilenet-8": (lambda: modules.bubbliiiing_mobilenet(8), SIZES, ("--stride", "8")),
     "bubbliiiing-resnet50": (lambda: modules.bubbliiiing_resnet50(16), SIZES, ()),
     "bubbliiiing-resnet50-8": (lambda: modules.bubbliiiing_resnet50(8), SIZES, ("--stride", "8")),
-    "smp-resnet34": (lambda: modules.smp_resnet(34), EIGHTS, ()),
-    "smp-resnet50": (lambda: modules.smp_resnet(50, channels=4, has_norm=False), EIGHTS, ()),
-    "smp-resnext50": (lambda: modules.smp_resnet(50, groups=4), EIGHTS, ()),
-    "smp-resnet18-depth5": (lambda: modules.smp_resnet(18, 5, upsampling=32), EIGHTS, ("--scale", "32")),
-    "smp-mobilenet": (modules.smp_mobilenet, EIGHTS, ()),
-    "smp-mobilenet-depth5": (lambda: modules.smp_mobilenet(5), EIGHTS, ()),
+    "smp-resnet34": (lambda: modules_smp.smp_resnet(34), EIGHTS, ()),
+    "smp-resnet50": (lambda: modules_smp.smp_resnet(50, channels=4, has_norm=False), EIGHTS, ()),
+    "smp-resnext50": (lambda: modules_smp.smp_resnet(50, groups=4), EIGHTS, ()),
+    "smp-resnet18-depth5": (lambda: modules_smp.smp_resnet(18, 5, upsampling=32), EIGHTS, ("--scale", "32")),
+    "smp-densenet": (modules_smp.smp_dense, EIGHTS, ()),
+    "smp-densenet-depth5": (lambda: modules_smp.smp_dense(5), EIGHTS, ()),
+    "smp-vgg": (lambda: modules_smp.smp_vgg(False), EIGHTS, ()),
+    "smp-vgg-norms": (lambda: modules_smp.smp_vgg(True), EIGHTS, ()),
+    "smp-vgg-depth4": (lambda: modules_smp.smp_vgg(False, 4), EIGHTS, ("--depth", "4")),
+    "smp-vgg-depth5": (lambda: modules_smp.smp_vgg(True, 5), EIGHTS, ("--depth", "5")),
+    "smp-mobilenet": (modules_smp.smp_mobilenet, EIGHTS, ()),
+    "smp-mobilenet-depth5": (lambda: modules_smp.smp_mobilenet(5), EIGHTS, ()),
 }
 
 
@@ -168,7 +175,7 @@ class Reports(ExportTest):
 
     def test_one_class(self):
         """smp's default, which is a mask."""
-        network = drawn(modules.smp_resnet(18, classes=1), IMAGE[:, :, :48, :64])
+        network = drawn(modules_smp.smp_resnet(18, classes=1), IMAGE[:, :, :48, :64])
         path = self.save(network.state_dict())
         self.assert_refuses("y has 1 channel, whose argmax is always 0: expected --as sigmoid", path, "--as", "argmax")
         x = IMAGE[:, :, :48, :64]
@@ -255,7 +262,11 @@ class Refused(ExportTest):
         self.assert_refuses("has 2 branches and 4 bins (1, 2, 3, 6): --bins", path)
 
     def test_encoder_of_another_depth(self):
-        network = drawn(modules.smp_resnet(18), IMAGE[:, :, :48, :64])
+        path = self.save(drawn(modules_smp.smp_vgg(True), IMAGE[:, :, :48, :64]).state_dict())
+        self.assert_refuses("--depth is of a whole network, which this is not: it looks like smp "
+                            "(segmentation_models_pytorch: PSPNet), but has a pyramid of 32 channels, where the maps "
+                            "of its encoder have 16", path, "--depth", "2")
+        network = drawn(modules_smp.smp_resnet(18), IMAGE[:, :, :48, :64])
         weights = {key: values for key, values in network.state_dict().items() if not key.startswith("encoder.layer")}
         self.assertIn("lacks encoder.layer2.0.conv2.weight", self.note(weights))
         weights = {**network.state_dict(), "encoder.layer2.0.conv2.weight": torch.ones(7, 16, 3, 3)}

@@ -70,7 +70,8 @@ def network_options(options):
     parts = {"backbone": options.backbone_activation, "branch": options.branch_activation,
              "head": options.head_activation}
     return Given({part: layer for part, layer in parts.items() if layer is not None}, options.eps, options.upsample,
-                 options.bins, options.windows, options.pool, options.concat, options.stride)
+                 options.bins, options.windows, options.pool, options.concat, options.stride,
+                 options.depth)
 
 
 def network(found, nearest):

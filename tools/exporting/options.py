@@ -16,8 +16,8 @@ ACTIVATIONS = ("none", "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", 
                "hardswish", "hardsigmoid", "mish", "softplus")
 # what no checkpoint contains, in the order in which the report says what was given
 ASSUMED = ("bins", "windows", "pool", "upsample", "concat", "backbone_activation", "branch_activation",
-           "head_activation", "eps", "stride")
-OF_NETWORKS = ("stride", "backbone_activation")  # what a head does not have
+           "head_activation", "eps", "stride", "depth")
+OF_NETWORKS = ("stride", "depth", "backbone_activation")  # what a head does not have
 # what a module's code says
 OF_CHECKPOINTS = ("kind", "kernels", *ASSUMED, "head", "without_classifier", "base", "map", "map_file")
 GRAPH = ("kind", "prefix", *ASSUMED, "head", "without_classifier")
@@ -64,6 +64,8 @@ def arguments(argv, description):
     graph.add_argument("--eps", type=float, help="of the norms")
     graph.add_argument("--stride", type=int, metavar="S",
                        help="how much smaller than the image a backbone's map is: 8, 16 or 32")
+    graph.add_argument("--depth", type=int, metavar="D",
+                       help="of an encoder, whose stages may be more than the network runs: 3 to 5")
     graph.add_argument("--without-classifier", action="store_true",
                        help="the head alone, before the convolution to classes")
     module.add_options(parser)

@@ -14,7 +14,7 @@ from checkpoints import ExportError
 from checkpoints.recognize import TRAINING
 
 from . import (Unfit, caffe_pspnet, csail, ddrnet, fast_scnn, keras_pspnet, mmseg, pidnet, pspnet, resnet_d_pspnet,
-               upernet)
+               smp, upernet)
 from .net import Net
 
 # parts of a training program's module that lie beside its network: losses, what they are measured by, counters of
@@ -64,8 +64,8 @@ KINDS = (
          pspnet.lextal, note=LEXTAL),
     Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.0.stages.0.1.weight",),
          pspnet.bubbliiiing, note=TO_ONE),
-    Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), pspnet.smp,
-         note=NORMALIZED),
+    Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), smp.pspnet,
+         note=f"for images whose sides are multiples of its encoder's stride, 8 at depth 3; {NORMALIZED}"),
     Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
                                                  "backbone.layer1.0.conv1.weight"), mmseg.pspnet, note=MMSEG),
     Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
@@ -153,7 +153,7 @@ def written(kind, checkpoint, prefix, given, is_chosen):
 def check_given(net, given):
     """Raises Unfit for what the user says and the network does not have."""
     options = {"eps": given.eps, "upsample": given.upsample, "bins": given.bins, "windows": given.windows,
-               "pool": given.pool, "concat": given.concat, "stride": given.stride,
+               "pool": given.pool, "concat": given.concat, "stride": given.stride, "depth": given.depth,
                **{f"{part}-activation": layer for part, layer in given.activations.items()}}
     for option, value in options.items():
         if value is not None and option.removesuffix("-activation") not in net.assumed:

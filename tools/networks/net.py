@@ -33,8 +33,10 @@ from .entries import numbered, pair, plain, short
 Source = namedtuple("Source", "name shape axes")
 
 # What the user says of what no checkpoint contains; None for what the family says.
-# activations: {part of the network: layer of the configuration, or "none"}; stride: of the backbone
-Given = namedtuple("Given", "activations eps upsample bins windows pool concat stride", defaults=({}, *7 * [None]))
+# activations: {part of the network: layer of the configuration, or "none"}; stride: of the backbone; depth: of the
+# encoder
+Given = namedtuple("Given", "activations eps upsample bins windows pool concat stride depth",
+                   defaults=({}, *8 * [None]))
 
 ENTRIES_MAX, KERNEL_MAX = 4096, 11  # of a model
 MODES = ("align_corners", "half_pixel", "asymmetric")

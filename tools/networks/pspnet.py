@@ -1,5 +1,5 @@
 """PSPNets (Zhao et al., Pyramid Scene Parsing Network, 2017) in PyTorch, as their repositories define them."""
-from . import Unfit, densenet, mobilenet_v2, resnet, squeezenet
+from . import densenet, mobilenet_v2, resnet, squeezenet
 
 BINS = (1, 2, 3, 6)
 
@@ -65,51 +65,3 @@ def bubbliiiing(net):
     x = net.relu(net.conv_norm(x, f"{at}.bottleneck.0", f"{at}.bottleneck.1", kernel=3))
     net.conv(x, "master_branch.1", kernel=1, bias=True)
     net.output(size="input", upsample="align_corners")
-
-
-def smp(net):
-    net.skip("classification_head.")
-    x = (smp_mobilenet if net.has("encoder.features.0.0.weight") else smp_resnet)(net)
-    net.part = "head"
-
-    def conv_relu(x, at):
-        has_norm = net.has(f"{at}.1.weight")
-        x = net.conv(x, f"{at}.0", kernel=1, bias=not has_norm)
-        return net.relu(net.norm(x, f"{at}.1") if has_norm else x)
-
-    x = net.pyramid(x, BINS, lambda x, i: conv_relu(x, f"decoder.psp.blocks.{i}.pool.1"),
-                    net.count("decoder.psp.blocks.{i}.pool.1.0.weight"), concat="input_last")
-    net.conv(conv_relu(x, "decoder.conv"), "segmentation_head.0", kernel=3, bias=True)
-    net.output(scale=8, upsample="align_corners")
-
-
-def smp_depth(net, channels):
-    """The depth of the encoder, which has all stages whatever it is; channels: of the map at each depth"""
-    wanted = net.conv_shape("decoder.psp.blocks.0.pool.1.0")[1]
-    depth = next((depth for depth, count in channels.items() if count == wanted), None)
-    if not depth:
-        raise Unfit(f"has a pyramid of {wanted} channels, where the maps of its encoder have "
-                    + ", ".join(map(str, channels.values())))
-    net.note("depth", depth)
-    return depth
-
-
-def smp_resnet(net):
-    x, last = net.image("encoder.conv1"), {}
-    for i in range(2, 5):
-        conv = "conv3" if net.has(f"encoder.layer{i}.0.conv3.weight") else "conv2"
-        last[i + 1] = net.conv_shape(f"encoder.layer{i}.0.{conv}")[0]
-    depth = smp_depth(net, last)
-    net.skip(*(f"encoder.layer{i}." for i in range(depth, 5)))
-    x = resnet.plain_stem(net, x, "encoder.")
-    return resnet.stages(net, x, ((1,), (2,), (2,), (2,))[:depth - 1], "encoder.")[-1]
-
-
-def smp_mobilenet(net):
-    x, ends = net.image("encoder.features.0.0"), {3: 7, 4: 14, 5: 19}
-    depth = smp_depth(net, {3: net.conv_shape("encoder.features.6.conv.2")[0],
-                            4: net.conv_shape("encoder.features.13.conv.2")[0],
-                            5: net.conv_shape("encoder.features.18.0")[0]})
-    net.skip(*(f"encoder.features.{i}." for i in range(ends[depth], 19)))
-    x = mobilenet_v2.features(net, x, "encoder.features", min(18, ends[depth]))
-    return mobilenet_v2.convolution(net, x, ("encoder.features.18.0", "encoder.features.18.1")) if depth == 5 else x

@@ -8,7 +8,6 @@ from . import NO_LAYER, Refusal
 from .sizes import Size, equal, values_of
 from .values import PLAIN, Padded, Pending, View, Weight
 
-KERNEL_MAX, STRIDE_MAX, DILATION_MAX = 11, 64, 256  # of a model's convolutions
 RUNS_MAX = 32  # of channels that are next to each other
 SORTED_MAX = 1 << 24
 
@@ -92,9 +91,6 @@ def padded(program, value):
 def convolved(program, x, tensors, key, size, **options):
     """The entry of a convolution; its channels and kernel are those of the weight."""
     out, _, *kernel = tensors["weight"].shape
-    at_most("a kernel", kernel, KERNEL_MAX)
-    at_most("a stride", pair(options.get("stride", 1)), STRIDE_MAX)
-    at_most("a dilation", pair(options.get("dilation", 1)), DILATION_MAX)
     bias = tensors.get("bias") is not None
     chosen = {"channels": (out, None), "kernel": (plain(kernel), 1), "stride": (plain(options.get("stride", 1)), 1),
               "padding": (plain(options.get("padding", 0)), 0), "dilation": (plain(options.get("dilation", 1)), 1),
@@ -103,11 +99,6 @@ def convolved(program, x, tensors, key, size, **options):
     entry = program.layer("conv", x, size, out, weights=program.store(tensors, key))
     entry.options = {"channels": out, **given, **entry.options}
     return entry
-
-
-def at_most(what, numbers, most):
-    if max(numbers) > most:
-        raise Refusal(f"{what} of {' x '.join(map(str, numbers))}, expected at most {most}")
 
 
 def plain(value):

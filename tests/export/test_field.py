@@ -213,7 +213,8 @@ class Found(ExportTest):
         with h5py.File(h5, "w") as file:
             file["a.weight"] = weights["a.weight"]
             h5py.h5d.create(file.id, b"time", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((2,)))
-        for name, key, sentence in (("c.pkl", "r", "is a record tensor"), ("c.pkl", "s", "has the type"),
+        for name, key, sentence in (("c.pkl", "r", "is a record tensor"), ("c.pkl", "s", "is a record tensor"),
+                                    ("c.npz", "s", "has the type"),
                                     ("c.npz", "bad", "has a type that NumPy cannot read"),
                                     ("c.h5", "time", "has a type that NumPy does not have")):
             with self.subTest(name=name, key=key):

@@ -19,6 +19,7 @@ VARIABLE = re.compile(r"(.+)/vars/(\d+)")
 CONV, NORM = ("kernel", "bias"), ("gamma", "beta", "moving_mean", "moving_variance")
 CONFIG_BYTES_MAX = 64 << 20
 DEPTH_MAX = 4  # of a layer's name, between slashes
+TEXT_BYTES_MAX = 1 << 16
 
 
 def read_hdf5(path):
@@ -83,7 +84,7 @@ def read_datasets(path, file, budget, layers):
         group = root["model_weights"] if isinstance(link, h5py.HardLink) else root
         is_keras = any(mark in group.attrs for mark in ("layer_names", "layer_names0", "keras_version"))
         group.visititems(take)
-        names = legacy_names(arrays, layer_names(group)) if is_keras else variable_names(arrays, layers)
+        names = legacy_names(arrays) if is_keras else variable_names(arrays, layers)
         tensors = {key: hdf5_tensor(key, name, arrays[name], budget, is_keras)
                    for key, name in names.items()}
     except Exception as error:  # a damaged file can raise anything
@@ -91,29 +92,26 @@ def read_datasets(path, file, budget, layers):
     return keras_order.named(named_by_pytorch(path, tensors))
 
 
-def legacy_names(arrays, layers):
+def legacy_names(arrays):
     """{key: name in the file}: a layer's folder holds its tensors, mostly below its name once more, but also below
-    that of the model or the scope in which it was made: bn1/resnet/bn1/gamma. A model in a model is one folder.
-    layers: the names of all, which may have slashes"""
-    folders, parents = {}, collections.defaultdict(set)
+    that of the model or the scope in which it was made: bn1/resnet/bn1/gamma. A model in a model is one folder."""
+    parents = collections.defaultdict(set)
     for name in arrays:
-        parts = name.split("/")
-        ends = ("/".join(parts[:i]) for i in range(min(len(parts) - 1, DEPTH_MAX), 0, -1))
-        folders[name] = next((folder for folder in ends if folder in layers), parts[0])
-        parents[folders[name]].add(name.rpartition("/")[0])
+        parents[folder_of(name)].add(name.rpartition("/")[0])
     names = {}
     for name in arrays:
-        folder, rest = folders[name], name[len(folders[name]) + 1:]
+        folder = folder_of(name)
+        rest = name[len(folder) + 1:]
         key = f"{folder}/{name.rpartition('/')[2]}" if rest and len(parents[folder]) == 1 else rest or name
         names[name if key in names else key] = name
     return names
 
 
-def layer_names(group):
-    """The names of a file's layers: in one attribute, or in several if they are many."""
-    found = (group.attrs[name] for name in group.attrs if name.startswith("layer_names"))
-    return {name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for names in found
-            for name in names}
+def folder_of(name):
+    """Of a layer, whose name may have slashes: conv1/conv for conv1/conv/conv1/conv/kernel:0"""
+    parts = name.split("/")[:-1]
+    length = next((i for i in range(min(len(parts) // 2, DEPTH_MAX), 1, -1) if parts[:i] == parts[-i:]), 1)
+    return "/".join(parts[:length]) or name
 
 
 def variable_names(arrays, layers):
@@ -137,14 +135,26 @@ def own_names(arrays, variables, layers):
     called = {}
     for stem, numbered in variables.items():
         container, _, layer = stem.rpartition("/")
-        name = arrays[next(iter(numbered.values()))].parent.attrs.get("name")  # since Keras 3.8
-        name = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-        if not isinstance(name, str) and container in ("layers", "_layer_checkpoint_dependencies"):
+        name = attribute(arrays[next(iter(numbered.values()))].parent, "name")  # since Keras 3.8
+        if name is None and container in ("layers", "_layer_checkpoint_dependencies"):
             name = layers.get(layer)
         if name:
             called[stem] = name
     counts = collections.Counter(called.values())
     return {stem: name for stem, name in called.items() if counts[name] == 1}
+
+
+def attribute(of, name):
+    """-> a text, None if it is none: one whose type is looked at first, since the library trusts a damaged one"""
+    import h5py
+    if name not in of.attrs:
+        return None
+    found = h5py.h5a.open(of.id, name.encode())
+    if not isinstance(found.get_type(), h5py.h5t.TypeStringID) or found.shape != () \
+            or not 0 < found.get_type().get_size() <= TEXT_BYTES_MAX:
+        return None
+    value = of.attrs[name]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def leaves_of(shapes):
@@ -162,7 +172,7 @@ def hdf5_tensor(key, name, dataset, budget, is_keras):
         return unread(key, shape, "that NumPy does not have")
 
     def read_values():
-        is_bfloat16 = dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16"
+        is_bfloat16 = dtype.itemsize == 2 and attribute(dataset, "dtype") == "bfloat16"
         if dtype.kind not in "biuf" and not is_bfloat16:
             raise ExportError(f"has the type {dtype}, expected real numbers")
         if dataset.external or dataset.is_virtual:

@@ -12,6 +12,8 @@ import re
 
 import numpy as np
 
+from . import arrays
+
 KEY_PARTS_MAX = 16  # of a tuple that is a key
 ITEM_BYTES = 100  # of an entry that is copied
 NUMPY = ("numpy", "numpy.core.multiarray", "numpy.core.numeric", "numpy._core.multiarray",
@@ -86,8 +88,8 @@ class SafeUnpickler(pickle._Unpickler):  # pylint: disable=protected-access
             ("torch._tensor", "_rebuild_from_type_v2"): self.rebuild_from_type,
             **{("torch._utils", name): make for name, make in rebuild.items()},
             **{(module, name): make for module in NUMPY for name, make in (
-                ("_reconstruct", lambda *_: np.ndarray.__new__(np.ndarray, (0,), "b")),
-                ("_frombuffer", self.from_buffer), ("scalar", self.scalar), ("dtype", self.dtype))}}
+                ("_reconstruct", arrays.empty), ("_frombuffer", self.from_buffer), ("scalar", arrays.scalar),
+                ("dtype", arrays.Dtype))}}
         self.quiet = {*(("builtins", name) for name in PLAIN), ("torch.nn.parameter", "Parameter"),
                       ("torch", "device"),
                       ("torch", "Tensor"), ("torch.serialization", "_get_layout"),
@@ -155,32 +157,21 @@ class SafeUnpickler(pickle._Unpickler):  # pylint: disable=protected-access
         self.refused["builtins.eval"] = None
         return StandIn("builtins.eval")
 
-    def dtype(self, *values):
-        """A type of records, for example, names a class of its own."""
-        try:
-            return np.dtype(*values)
-        except TypeError:
-            return StandIn("numpy.dtype")
-
-    def from_buffer(self, data, dtype, shape, order):
-        return np.frombuffer(data, dtype).reshape(shape, order=order)
-
-    def scalar(self, dtype, data=b""):
-        return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, dtype)[0] \
-            if dtype.kind in "biuf" else None
+    def from_buffer(self, *values):
+        array = arrays.from_buffer(*values)
+        return Unread("record", ()) if array is None else array
 
     def load_build(self):
-        array = self.stack[-2]
-        if not isinstance(array, (dict, StandIn, np.ndarray, np.dtype)):
-            raise pickle.UnpicklingError(f"found a state for a {type(array).__name__}")
-        try:
+        made = self.stack[-2]
+        if isinstance(made, arrays.Dtype):
+            made.set_state(self.stack.pop())
+        elif isinstance(made, np.ndarray):
+            if not arrays.set_state(made, self.stack.pop(), self.budget):
+                self.stack[-1] = Unread("record", ())
+        elif isinstance(made, (dict, StandIn)):
             super().load_build()
-        except (TypeError, ValueError):  # of a type that is not read
-            if not isinstance(array, (np.ndarray, np.dtype)):
-                raise
-            self.stack[-1] = Unread("record", ()) if isinstance(array, np.ndarray) else StandIn("numpy.dtype")
-        if isinstance(array, np.ndarray):
-            self.budget.take(array.nbytes, "an array")
+        else:
+            raise pickle.UnpicklingError(f"found a state for a {type(made).__name__}")
 
     def load_newobj(self):
         values = self.stack.pop()

@@ -324,7 +324,7 @@ def candidates(checkpoint, options, kind_name=None, prefix=None):
         if kind_name not in (None, kind.name):
             continue
         anchor = name_of(kind.branch[0], kind, 0) + ".weight"
-        starts = [start for start in prefixes(checkpoint, kind, anchor) if prefix in (None, start)]
+        starts = [start for start in prefixes(checkpoint, kind, anchor) if is_prefix(prefix, start)]
         if len(starts) > PREFIXES_MAX:
             raise ExportError(f"{checkpoint.path}: {kind.name} may start at any of {len(starts):,} "
                               "prefixes; choose one with --prefix")
@@ -346,6 +346,11 @@ def candidates(checkpoint, options, kind_name=None, prefix=None):
             candidate.used = {view.names[name] for name in view.used}
             if kind_name or not (kind.rename and candidate.problem):
                 yield candidate  # many networks have unnamed layers
+
+
+def is_prefix(given, start):
+    """Whether a module that starts there is meant by the user, who may leave out the last dot."""
+    return given is None or given.rstrip("./") == start.rstrip("./")
 
 
 def prefixes(checkpoint, kind, anchor):

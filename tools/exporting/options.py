@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 def arguments(argv, description):
     parser = Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(["whole networks:", *map(row, NETWORKS), "heads:", *map(row, HEADS)]))
+        epilog="\n".join(["whole networks:", *dict.fromkeys(map(row, NETWORKS)), "heads:", *map(row, HEADS)]))
     parser.add_argument("files", metavar="FILE", nargs="*",
                         help="CHECKPOINT, or several that each have a part of the network, then MODEL.json")
     parser.add_argument("--list", action="store_true", help="show the checkpoint's tensors")

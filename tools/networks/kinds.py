@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from checkpoints import ExportError
-from checkpoints.recognize import TRAINING
+from checkpoints.recognize import TRAINING, is_prefix
 
 from . import (Unfit, caffe_pspnet, csail, ddrnet, fast_scnn, keras_pspnet, mmseg, pidnet, pspnet, resnet_d_pspnet,
                smp, upernet)
@@ -120,7 +120,7 @@ def candidates(checkpoint, given, kind_name=None, prefix=None):
     """Every kind, at every prefix that has its marks."""
     for kind in KINDS:
         if kind_name in (None, kind.name):
-            starts = [start for start in prefixes(checkpoint.tensors, kind.marks) if prefix in (None, start)]
+            starts = [start for start in prefixes(checkpoint.tensors, kind.marks) if is_prefix(prefix, start)]
             if len(starts) > PREFIXES_MAX:
                 raise ExportError(f"{checkpoint.path}: {kind.name} may start at any of {len(starts):,} prefixes; "
                                   "choose one with --prefix")

@@ -14,7 +14,8 @@ Conv = collections.namedtuple("Conv", "place name out channels kernel")
 BINS = {4: [1, 2, 3, 6], 3: [1, 2, 4]}
 BRANCHES = range(2, 9)
 GROUPS = 32  # of GroupNorms
-GUESSES = "guessed, since shapes do not tell: bins, pool, upsample, concat, activations, groups and eps; check them"
+GUESSES = ("guessed, since shapes do not tell: bins and their order, pool, upsample, concat, activations, groups and "
+           "eps; check them")
 
 
 def suggested(checkpoint):

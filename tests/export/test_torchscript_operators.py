@@ -221,6 +221,7 @@ def test_operator(name):
 
 
 REFUSED = {
+    "row": (lambda m, x: x * F.adaptive_avg_pool2d(x, (1, 24)), "a map of one row or one column that is broadcast"),
     "kernel": (lambda m, x: F.conv2d(x, m.depthwise.expand(6, 1, 5, 5).repeat(1, 1, 3, 3), groups=6),
                "a kernel of 15, expected at most 11"),
     "dilation": (lambda m, x: F.conv2d(x, m.kernel, padding=300, dilation=300, groups=3), "a dilation of 300"),

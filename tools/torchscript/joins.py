@@ -39,19 +39,12 @@ def joined(program, kind, a, b):
 def operand(program, value):
     """-> a View, a number or a Weight of several values"""
     if isinstance(value, Weight):
-        values = value.values
-        if values.numel() and bool((values == values.flatten()[0]).all()) and not is_vector(value):
-            return values.flatten()[0].item()
-        return value
+        return value.values.item() if value.values.numel() == 1 else value
     if isinstance(value, (int, float, Pending)):
         return value
     if isinstance(value, Size):
         raise Refusal("a number that depends on the size of the input")
     return whole(program, value)
-
-
-def is_vector(weight):
-    return weight.values.numel() > 1
 
 
 def channel_values(view, weight):
@@ -105,10 +98,9 @@ def add(program, self, other, alpha=1):
         return self + other
     a, b = operand(program, self), operand(program, other)
     if isinstance(a, Pending) or isinstance(b, Pending):
-        return pending_sum(a, b)
-    if not isinstance(a, View):  # only views meet alpha with an affine layer
-        a, b = (scaled(program, b, alpha), a)
-        alpha = 1
+        raise Refusal(f"a sum with {(a if isinstance(a, Pending) else b).name}")
+    if not isinstance(a, View):
+        a, b, alpha = scaled(program, b, alpha), a, 1
     if isinstance(b, View):
         return centered(program, a, b, alpha) or joined(program, "add", a, scaled(program, b, alpha))
     if isinstance(b, Weight):
@@ -117,10 +109,6 @@ def add(program, self, other, alpha=1):
     if "variance" in a.entry.facts:
         result.entry.facts["variance + eps"] = (a.entry.facts["variance"], b * alpha)
     return result
-
-
-def pending_sum(a, b):
-    raise Refusal(f"a sum with {(a if isinstance(a, Pending) else b).name}")
 
 
 def scaled(program, value, alpha):

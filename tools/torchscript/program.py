@@ -103,6 +103,9 @@ class Program:
         self.expect_equal_channels([x for x in maps if x.channels > 1])
         pixels = [x for x in maps if all(equal(n, 1) for n in x.size)]
         wide = [x for x in maps if not any(x is other for other in pixels)]
+        for x in wide:
+            if equal(x.size[0], 1) != equal(x.size[1], 1) and len(wide) > 1:
+                raise Refusal("a map of one row or one column that is broadcast, expected one pixel or one channel")
         size = self.joined_size(wide) if wide else (1, 1)
         widest = max(maps, key=lambda x: x.channels)
         entry = self.append(Entry(kind, {}, maps, widest.channels, size, widest.origin))

@@ -39,7 +39,9 @@ def pyramid_of(concat, final, counts):
     if place == "inside" or len(branches) < BRANCHES_MIN:
         return None
     x, mode = branches[0].x, branches[0].mode
-    if any(branch.x is not x or branch.mode != mode for branch in branches) or place is not None and parts[place] is not x:
+    if any(branch.x is not x or branch.mode != mode for branch in branches):
+        return None
+    if place is not None and parts[place] is not x:
         return None
     inner = frozenset().union(*(branch.inner for branch in branches))
     return Pyramid(x, [branch.bins for branch in branches], [branch.layers for branch in branches], mode, PLACES[place],

@@ -174,7 +174,6 @@ def reshape(program, self, shape):
 def expand(program, self, size):
     """One pixel to a size becomes a resize; what a sum or a product broadcasts by itself stays."""
     seen = whole(program, self)
-    size = [(), ] * 0 + list(size)
     seen = seen.seen(((),) * (len(size) - len(seen.axes)) + seen.axes)
     wanted = [own if not isinstance(n, Size) and n == -1 else n for own, n in zip(seen.shape, size)]
     if all(equal(own, n) for own, n in zip(seen.shape, wanted)):

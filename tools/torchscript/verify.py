@@ -11,8 +11,8 @@ from .graph import PRIMS
 from .operators import MAPS
 from .scalars import NUMBERS
 
-SIDES = (64, 96), (96, 64)  # of the input, or as much more as it takes; a quarter of it where there are several
-TIMES = 1, 2, 4
+# of the input, the first that it takes; both ways around, and a quarter of it where there are several
+SIDES = (67, 93), (64, 96), (128, 192), (256, 384)
 OTHER_MODES = ("upsample_", "_upsample_", "adaptive_avg_pool")  # in the branches of a scripted interpolate()
 ERROR_MAX = 1e-4  # of the largest value
 EQUAL_MIN = 0.99  # of the labels
@@ -47,9 +47,9 @@ def fitting(found):
     """-> for each comparison, the sizes to try"""
     step, extra = found.works or (1, 0)
     count = len(found.config.get("inputs", "x"))
-    sides = SIDES if count == 1 else [(h // 4, w // 4) for h, w in SIDES]
-    return [[[(-(-h * times // step) * step + extra, -(-w * times // step) * step + extra)] * count for times in TIMES]
-            for h, w in sides]
+    part = 1 if count == 1 else 4
+    tries = [[-(-n // part // step) * step + extra for n in sides] for sides in SIDES]
+    return [[[(h, w)] * count for h, w in tries], [[(w, h)] * count for h, w in tries]]
 
 
 def foreign_operator(graph):

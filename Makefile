@@ -223,7 +223,8 @@ demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, 
 	$(Q)PPM_SERVER=$(PROGRAM) tools/demo.sh
 
 .PHONY: example
-example: $(PROGRAM) $(call setup,example) ## Label an image with a whole PSPNet; ARGS="--side 233" is faster
+example: $(PROGRAM) $(call setup,example) ## Label images with PSPNets, as PyTorch does; ARGS="--side 233" is faster
+	$(Q)examples/street.py --server $(PROGRAM)
 	$(Q)examples/pspnet.py --server $(PROGRAM) $(ARGS)
 
 BENCHES := $(OBJ)/bench

@@ -1,7 +1,4 @@
-"""Small networks, each with a habit that real code has; HABITS has their makers, each with the sizes that it serves.
-
-What cannot be exported is in REFUSED, with the sentence that says so.
-"""
+"""Small networks, each with a habit that real code has; HABITS has their makers, each with the sizes that it serves."""
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -128,14 +125,6 @@ def pads_before_conv(self, x, _):
     return self.conv(self.pad(x))
 
 
-def pads_by_value(self, x, _):
-    return self.conv(F.pad(x, (1, 1, 1, 1), value=0.5))
-
-
-def crops_by_padding(self, x, _):
-    return F.pad(x, (-1, -1, 0, 0))
-
-
 # ---- sizes ----
 
 def halves(self, x, _):
@@ -148,17 +137,9 @@ def by_fraction(self, x, _):
     return F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False)
 
 
-def by_fraction_recomputed(self, x, _):
-    return F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False, recompute_scale_factor=True)
-
-
 def by_fraction_of_corners(self, x, _):
     """Sizes alone, where no map has that size."""
     return F.interpolate(x, scale_factor=0.75, mode="bilinear", align_corners=True, recompute_scale_factor=True)
-
-
-def by_two_factors(self, x, _):
-    return F.interpolate(x, scale_factor=(2.0, 3.0), mode="nearest")
 
 
 def fixed_size(self, x, _):
@@ -174,6 +155,15 @@ def expands(self, x, _):
     return torch.cat([x, pooled.expand(-1, -1, x.shape[2], x.shape[3])], 1)
 
 
+def repeats(self, x, _):
+    pooled = F.adaptive_avg_pool2d(x, 1).repeat(1, 1, x.shape[2], x.shape[3])
+    return torch.cat([x.repeat(1, 2, 1, 1), pooled], 1)
+
+
+def expands_channels(self, x, _):
+    return x * torch.sigmoid(x.mean(1, keepdim=True)).expand_as(x)
+
+
 def crops_to_the_other(self, x, _):
     """A crop that is none where both sizes are even."""
     y = F.interpolate(F.max_pool2d(x, 2, ceil_mode=True), scale_factor=2, mode="nearest")
@@ -182,18 +172,6 @@ def crops_to_the_other(self, x, _):
 
 def window_of_the_map(self, x, _):
     return x * torch.sigmoid(F.avg_pool2d(x, kernel_size=(x.size(2), x.size(3))))
-
-
-def window_of_half(self, x, _):
-    return F.avg_pool2d(x, kernel_size=(x.size(2) // 2, x.size(3) // 2))
-
-
-def bins_of_the_map(self, x, _):
-    return F.adaptive_avg_pool2d(x, (x.size(2) // 2, 1))
-
-
-def bins_none(self, x, _):
-    return F.adaptive_avg_pool2d(x, (None, 1)).expand(-1, -1, -1, x.size(3))
 
 
 # ---- attention ----
@@ -221,10 +199,6 @@ def squeeze_flat(self, x, _):
 
 def spatial_mean(self, x, _):
     return x * torch.sigmoid(torch.mean(x, dim=1, keepdim=True))
-
-
-def spatial_max(self, x, _):
-    return x * torch.sigmoid(torch.max(x, dim=1, keepdim=True)[0])
 
 
 def half_attention(self, x, _):
@@ -351,6 +325,8 @@ HABITS = {
     "fixed_size": (net(fixed_size), ANY),
     "area": (net(area), ANY),
     "expands": (net(expands, out=8), ANY),
+    "repeats": (net(repeats, out=12), ANY),
+    "expands_channels": (net(expands_channels), ANY),
     "crops_to_the_other": (net(crops_to_the_other), EVEN),
     "window_of_the_map": (net(window_of_the_map), ANY),
     "squeeze_excite": (net(squeeze_excite, avg_pool=lambda: nn.AdaptiveAvgPool2d(1), fc=lambda: nn.Sequential(
@@ -387,42 +363,4 @@ HABITS = {
     "groups": (net(groups), ANY),
     "steps": (net(steps, out=2), ANY),
     "softmax_inside": (net(applied, op=lambda: nn.Softmax(dim=-3)), ANY),
-}
-
-NO_LAYER = "has no such layer"
-REFUSED = {
-    "pads_by_value": (net(pads_by_value, conv=conv(4, 4, 3)), "pad"),
-    "reflects": (net(applied, op=lambda: nn.ReflectionPad2d(1)), "'reflect'"),
-    "by_fraction_recomputed": (net(by_fraction_recomputed), "aten::upsample_bilinear2d"),
-    "crops_by_padding": (net(crops_by_padding), "pad"),
-    "by_two_factors": (net(by_two_factors), "upsample_nearest2d"),
-    "window_of_half": (net(window_of_half), "avg_pool2d"),
-    "bins_of_the_map": (net(bins_of_the_map), "adaptive_avg_pool2d"),
-    "bins_none": (net(bins_none), "adaptive_avg_pool2d"),
-    "spatial_max": (net(spatial_max), "aten::max"),
-    "bicubic": (net(lambda self, x, _: F.interpolate(x, scale_factor=2, mode="bicubic")), "aten::upsample_bicubic2d"),
-    "nearest_exact": (net(lambda self, x, _: F.interpolate(x, scale_factor=2, mode="nearest-exact")),
-                      "aten::_upsample_nearest_exact2d"),
-    "elu_alpha": (net(applied, op=lambda: nn.ELU(0.5)), "aten::elu"),
-    "selu": (net(applied, op=nn.SELU), "aten::selu"),
-    "softplus_beta": (net(applied, op=lambda: nn.Softplus(beta=2)), "aten::softplus"),
-    "max_dilated": (net(applied, op=lambda: nn.MaxPool2d(3, 1, dilation=2)), "aten::max_pool2d"),
-    "transposed": (net(applied, op=lambda: nn.ConvTranspose2d(4, 4, 2, 2)), "aten::_convolution"),
-    "reflected_conv": (net(applied, op=conv(4, 4, 3, padding=1, padding_mode="reflect")), "pad"),
-    "pixel_shuffle": (net(applied, out=1, op=lambda: nn.PixelShuffle(2)), "aten::pixel_shuffle"),
-    "norm_of_the_batch": (net(applied, op=lambda: nn.BatchNorm2d(4, track_running_stats=False)), "aten::batch_norm"),
-    "layer_norm_of_all": (net(applied, op=lambda: nn.LayerNorm([4, 16, 12])), "aten::layer_norm"),
-    "concat_of_rows": (net(lambda self, x, _: torch.cat([x, x], 2)), "aten::cat"),
-    "concat_of_images": (net(lambda self, x, _: torch.cat([x, x])), "aten::cat"),
-    "mean_of_the_batch": (net(lambda self, x, _: x - x.mean(0, keepdim=True)), "aten::mean"),
-    "mean_of_all": (net(lambda self, x, _: x - x.mean()), "aten::mean"),
-    "every_second_pixel": (net(lambda self, x, _: x[..., ::2, ::2]), "aten::slice"),
-    "crop": (net(lambda self, x, _: x[:, :, 1:, 1:]), "aten::slice"),
-    "position_embedding": (net(lambda self, x, _: x + self.pos, pos=parameter(1, 4, 16, 12)), "aten::add"),
-    "product_of_maps": (net(lambda self, x, _: torch.matmul(x, x.transpose(2, 3))), "aten::matmul"),
-    "quotient": (net(lambda self, x, _: x / (x.abs() + 1)), "aten::"),
-    "transposed_map": (net(lambda self, x, _: x.transpose(2, 3)), "axes"),
-    "noise": (net(lambda self, x, _: x + torch.randn_like(x)), "aten::randn_like"),
-    "softmax_of_rows": (net(applied, op=lambda: nn.Softmax(dim=2)), "aten::softmax"),
-    "sorted": (net(lambda self, x, _: torch.sort(x, 1)[0]), "aten::sort"),
 }

@@ -1,7 +1,8 @@
 """Habits of real code in TorchScript: what is in place, what sizes follow from, what is written out."""
 import pytest
 from checkpoints import ExportError
-from habits import HABITS, REFUSED
+from habits import HABITS
+from habits_refused import REFUSED
 from support import random_features, random_network
 from traced import archive, assert_serves
 

@@ -1,6 +1,9 @@
 """What changes a map's axes and borders; and sums and means over axes."""
+import torch
+
 from . import Refusal
-from .layers import entry_of, plain_map, shown, whole
+from .layers import convolved, entry_of, plain_map, shown, whole
+from .program import CHANNELS_MAX
 from .sizes import Size, equal, text
 from .values import LABELS, Padded, Pending, View, product
 
@@ -179,9 +182,32 @@ def expand(program, self, size):
     if all(equal(own, n) for own, n in zip(seen.shape, wanted)):
         return seen
     x = plain_map(program, seen)
-    if len(size) != 4 or not all(equal(n, 1) for n in x.size) or not equal(wanted[1], x.channels):
-        raise Refusal(f"an expansion of the axes {shown(seen)}, expected one pixel to a map")
-    return View.of(program.resize(x, "nearest", tuple(wanted[2:]), None))
+    if len(size) != 4 or wanted[1] != x.channels and x.channels != 1:
+        raise Refusal(f"an expansion of the axes {shown(seen)}, expected one pixel to a map, or one channel to several")
+    if wanted[1] != x.channels:
+        x = convolved(program, x, {"weight": torch.ones(wanted[1], 1, 1, 1)}, "expand", x.size)
+    return spread(program, x, wanted[2:])
+
+
+def spread(program, x, size):
+    """One pixel to a map"""
+    if all(equal(n, own) for n, own in zip(size, x.size)):
+        return View.of(x)
+    if not all(equal(n, 1) for n in x.size):
+        raise Refusal("an expansion of a map, expected one of one pixel")
+    return View.of(program.resize(x, "nearest", tuple(size), None))
+
+
+def repeat(program, self, repeats):
+    seen = whole(program, self)
+    x = plain_map(program, seen)
+    if len(repeats) != 4 or repeats[0] != 1 or isinstance(repeats[1], Size):
+        raise Refusal(f"repeats of {', '.join(map(text, repeats))}, expected those of channels, height and width")
+    if not 1 <= x.channels * repeats[1] <= CHANNELS_MAX:
+        raise Refusal(f"{x.channels} channels {repeats[1]} times, expected at most {CHANNELS_MAX}")
+    if repeats[1] != 1:
+        x = entry_of(program, View.of(x).chosen(list(range(x.channels)) * repeats[1]))
+    return spread(program, x, [product(pair) for pair in zip(x.size, repeats[2:])])
 
 
 def expand_as(program, self, other):
@@ -293,6 +319,7 @@ SHAPES = {
     "unsqueeze": unsqueeze, "squeeze": squeeze, "flatten": flatten,
     "view": view, "reshape": reshape, "view_as": view_as, "reshape_as": view_as,
     "expand": lambda program, self, size, implicit=False: expand(program, self, size), "expand_as": expand_as,
+    "repeat": repeat,
     "pad": pad, "constant_pad_nd": constant_pad_nd,
     "mean": mean, "sum": total, "var": variance, "size": size, "dim": rank, "len": length, "numel": count,
     "is_floating_point": lambda program, self: True,

@@ -4,14 +4,25 @@
 
 #include "simd/lanes.h"
 
+ALWAYS_INLINE void pick_by(const size_t step, const float *x, size_t stride, size_t rows,
+                           size_t count, float *ret, size_t ret_stride)
+{
+    for (size_t i = 0; i < rows; i++, x += stride, ret += ret_stride) {
+        size_t j = 0;
+        for (; j + LANES <= count; j += LANES)
+            vec_store(ret + j, load_steps(x + j * step, step, LANES));
+        if (j < count)
+            store_lanes(ret + j, load_steps(x + j * step, step, count - j), count - j);
+    }
+}
+
 static void pick_rows(const float *x, size_t stride, size_t rows, size_t step, size_t count,
                       float *ret, size_t ret_stride)
 {
-    for (size_t i = 0; i < rows; i++, x += stride, ret += ret_stride)
-        for (size_t j = 0; j < count; j += LANES) {
-            const size_t lanes = count - j < LANES ? count - j : LANES;
-            store_lanes(ret + j, load_steps(x + j * step, step, lanes), lanes);
-        }
+    if (step == 2)
+        pick_by(2, x, stride, rows, count, ret, ret_stride);
+    else
+        pick_by(step, x, stride, rows, count, ret, ret_stride);
 }
 
 ALWAYS_INLINE vec fold(const bool is_max, vec a, vec b)

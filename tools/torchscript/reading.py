@@ -33,14 +33,14 @@ def read(path, output=None, shapes=()):
     module = load(path)
     try:
         found = read_module(module, output, [shape[1] for shape in shapes])
-        return verified(module, found, inlined(module), [[shape[2:] for shape in shapes]] if shapes else None)
+        return verified(module, found, inlined(module), [[[shape[2:] for shape in shapes]]] if shapes else None)
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
 
 
-def verified(module, found, graph=None, sizes=None):
+def verified(module, found, graph=None, tries=None):
     """The same, with a note if the two could not be compared."""
-    if note := verify(module, found, graph, sizes):
+    if note := verify(module, found, graph, tries):
         found.notes.append(note)
     return found
 
@@ -59,7 +59,8 @@ def read_code(text, shapes, output=None, load=None):
         found = found[:1]
     try:
         result = read_inlined(first, graph, output, [shape[1] for shape in shapes], [size for _, size in found], others)
-        result = verified(module, result, sizes=[size for _, size in found[:2]])
+        tries = [trace.smaller(size) for _, size in found[:2]] if len(found) > 1 else [[sizes]]
+        result = verified(module, result, tries=tries)
     except ExportError as error:
         raise ExportError(f"{text}: {error}") from None
     if failure:

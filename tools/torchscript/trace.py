@@ -18,6 +18,7 @@ TOOLS = pathlib.Path(__file__).resolve().parents[1]
 STEPS = ((32, 64), (64, 32), (128, 96), (96, 160), (-32, -64), (-64, -32), (256, 128), (512, 256))
 FACTORS = ((2, 3), (3, 2), (2, 2), (4, 3))  # of several inputs, whose sizes are multiples of each other
 TRACES = 3
+STEP, STEP_MIN = 32, 64  # of the sizes for a comparison
 
 
 def module_of(text):
@@ -86,6 +87,14 @@ def other_sizes(sizes):
         (h, w), = sizes
         return [[(h + a, w + b)] for a, b in STEPS if h + a > 0 and w + b > 0]
     return [[(h * a, w * b) for h, w in sizes] for a, b in FACTORS]
+
+
+def smaller(sizes):
+    """-> sizes at which a module is quicker, and leaves the same remainders; and its own, if it takes no others"""
+    if len(sizes) > 1:
+        return [sizes]
+    (h, w), = sizes
+    return [[tuple(n - max(n - STEP_MIN, 0) // STEP * STEP for n in (h, w))], sizes]
 
 
 def traces(module, shapes):

@@ -18,18 +18,18 @@ ERROR_MAX = 1e-4  # of the largest value
 EQUAL_MIN = 0.99  # of the labels
 
 
-def verify(module, found, graph=None, sizes=None):
+def verify(module, found, graph=None, tries=None):
     """Raises ExportError where they differ; -> why they could not be compared, or None.
 
-    found: a Read; graph: of an archive of a stranger's; sizes: [(h, w) of each input], one for each comparison, or None
-    for such as the code takes
+    found: a Read; graph: of an archive of a stranger's; tries: for each comparison, sizes to try, [(h, w) of each
+    input], or None for such as the code takes
     """
     if graph and (foreign := foreign_operator(graph)):
         return f"the module was not run, since {foreign} is none of the operators that are known to be harmless"
     if graph and found.harm:
         return f"the module was not run to compare it, since a part of it was not read: {found.harm}"
     literal = Literal(found.config, {name: values.double().numpy() for name, values in found.tensors.items()})
-    tries, count = [[size] for size in sizes] if sizes else fitting(found), 0
+    tries, count = tries or fitting(found), 0
     for candidates in tries:
         for size in candidates:
             inputs = made(found, size)

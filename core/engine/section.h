@@ -18,9 +18,9 @@ struct section_run {
     const struct section_plan *plan;
     const struct run *run;
     size_t n;
-    int threads;              /* of the team */
+    int threads;               /* of the team */
     struct team_share *shares; /* [threads] */
-    const struct map *values; /* that the section's parts, pyramid and residual name by index */
+    const struct map *values;  /* that the section's parts, pyramid and residual name by index */
     struct map ret;
     /* [n]: no branch and no transform has produced NaN or Inf for this map, in this section or
      * before. Branches are folded and convs transformed for these maps only, so that no map's bits

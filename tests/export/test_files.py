@@ -36,6 +36,19 @@ class Wrapped(ExportTest):
                 self.export(self.save(wrapped))
                 self.assert_same(self.serve(X), network(X))
 
+    def test_averaged_weights_beside_the_others(self):
+        weights = semseg()
+        averaged = {f"module.{key}": values * 2 for key, values in weights.items()}
+        for saved, other in (({"model": weights, "model_ema": averaged}, "model_ema"),
+                             ({"state_dict": weights, "ema_state_dict": averaged}, "ema_state_dict"),
+                             ({"model": weights, "ema": {"decay": 0.9, "shadow": averaged}}, "ema.shadow")):
+            with self.subTest(other=other):
+                path = self.save(saved)
+                self.assertIn(f"note: the entry {other!r} has the same tensors with other values: --entry {other}\n",
+                              self.export(path))
+                self.assertNotIn("other values", self.export(path, "--entry", other))
+        self.assertNotIn("other values", self.export(self.save({"model": weights, "best": {"a": torch.ones(1)}})))
+
     def test_entry_by_name(self):
         first, second = (random_network(heads.Semseg, seed) for seed in (1, 2))
         path = self.save({"student": first.state_dict(), "teacher": second.state_dict()})

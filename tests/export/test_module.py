@@ -91,6 +91,23 @@ class Module(ExportTest):
         self.refuses("lacks cls.bias, which the module has", self.save(weights))
         self.refuses("cls.bias has the shape [6], the module's [5]", self.save({**weights, "cls.bias": torch.zeros(6)}))
 
+    def test_weights_twice(self):
+        """A student and its teacher: neither is taken unasked, and the report names what is left."""
+        own = self.made("Zoomed(8)")
+        twice = {f"{name}.{key}": values * factor for name, factor in (("student", 2), ("teacher", 1))
+                 for key, values in own.state_dict().items()}
+        checkpoint, call = self.save(twice), ("--module", f"{self.file}:Zoomed(8)", "--example", "1,3,97,121")
+        self.refuses("found more than one set of the module's weights: at 'student.', 'teacher.'; choose one with "
+                     "--prefix", checkpoint)
+        printed = self.export(checkpoint, *call, "--prefix", "teacher.")
+        self.assertIn("no place for 6 tensors", printed)
+        self.assertIn("student.cls.bias", printed)
+        x = random_features(1, 3, 97, 121)
+        self.assert_same(self.serve(x), own(x))
+        entries = {"model": own.state_dict(), "model_ema": own.state_dict()}
+        self.assertIn("note: the entry 'model_ema' has the same tensors with other values: --entry model_ema",
+                      self.export(self.save(entries), *call))
+
     def test_size_that_no_layer_has(self):
         self.refuses("a map is stretched to 16 for an input of 97 x 121 by 9", call="Half(8)")
 

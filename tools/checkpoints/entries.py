@@ -68,6 +68,18 @@ def weights_of(pickled, entry):
                       f"{advice(pickled)}")
 
 
+def alike(value, entry):
+    """-> the names of the other entries whose tensors have the names and shapes of this one's: averaged weights"""
+    own = shapes_of(tensors_of(entries_of(value)[entry])) if entry in entries_of(value) else {}
+    levels = levels_of(value) if own else ()
+    return [name for found in levels for name, tensors in found.items()
+            if name != entry and own.items() <= shapes_of(tensors).items()]
+
+
+def shapes_of(tensors):
+    return {key.removeprefix("module."): tuple(tensor.shape) for key, tensor in tensors.items()}
+
+
 def is_state_dict(value):
     """Whether the file's own tensors are the weights: not a best accuracy beside the entry that holds them."""
     tensors = tensors_of(value)

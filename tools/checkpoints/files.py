@@ -97,6 +97,9 @@ def read_pickled(found, entry):
         checkpoint = Checkpoint(found.path, {named(key): read_one(found, key, tensor)
                                              for key, tensor in tensors.items()},
                                 name, found.refused, checkpoint)
+    if entry is None and (others := entries.alike(found.value, checkpoint.entry)):
+        checkpoint.assumed = (f"the entry {', '.join(map(repr, others))} has the same tensors with other values: "
+                              f"--entry {others[0]}")
     return checkpoint
 
 

@@ -64,7 +64,9 @@ def load_weights(module, options, notes):
                               f"{list(values.shape)}")
         if found is not None:
             values.copy_(torch.from_numpy(found.values(checkpoint.path).copy()))
-    left = [tensor.key for name, tensor in checkpoint.tensors.items() if name[len(prefix):] not in own]
+    left = [tensor.key for name, tensor in checkpoint.tensors.items()
+            if not (name.startswith(prefix) and name[len(prefix):] in own)]
+    notes += [checkpoint.assumed] if checkpoint.assumed else []
     if left:
         more = f" and {len(left) - SHOWN_MAX} more" if len(left) > SHOWN_MAX else ""
         notes.append(f"the module has no place for {plural(len(left), 'tensor')} of {checkpoint.path}: "
@@ -78,4 +80,10 @@ def prefix_of(own, checkpoint):
         return ""
     prefixes = [name[:len(name) - len(names[0])] for name in checkpoint.tensors if name.endswith(names[0])]
     count = {prefix: sum(prefix + name in checkpoint.tensors for name in names) for prefix in prefixes}
+    whole = [prefix for prefix in count if count[prefix] == len(names)]
+    if len(whole) > 1:
+        more = f" and {len(whole) - SHOWN_MAX} more" if len(whole) > SHOWN_MAX else ""
+        raise ExportError(f"{checkpoint.path}: found more than one set of the module's weights: at "
+                          + ", ".join(repr(prefix) for prefix in whole[:SHOWN_MAX]) + more
+                          + "; choose one with --prefix")
     return max(count, key=count.get, default="")

@@ -130,6 +130,33 @@ class Reports(ExportTest):
         self.assertIn("skipped 8 tensors that inference does not need: student (7), refine (1)\n", printed)
         self.assert_same(self.serve(IMAGE), network(IMAGE))
 
+    def test_the_network_without_a_prefix(self):
+        """Averaged weights beside it, under a prefix or as buffers: --prefix "" leaves these out."""
+        network = small()
+        weights, averaged = network.state_dict(), small(classes=5).state_dict()
+        for name in ("ema.{}", "ema_{}"):
+            others = {name.format(key if "." in name else key.replace(".", "_")): 2 * values
+                      for key, values in averaged.items()}
+            path = self.save({**weights, **others})
+            self.assertIn("the whole network\n", self.export(path, "--prefix", ""))
+            self.assert_same(self.serve(IMAGE), network(IMAGE))
+        self.assertIn("also has layer1.0.se.weight",
+                      self.export(self.save({**weights, "layer1.0.se.weight": torch.ones(2, 2)}), "--prefix", ""))
+
+    def test_numbers_beside_the_network(self):
+        """A factor, or a norm, may be a part of the computation: only counters and measures are not."""
+        weights = {f"model.{key}": values for key, values in small().state_dict().items()}
+        for name, values in (("temperature", torch.tensor([1.5])), ("test_time_norm.weight", torch.ones(5)),
+                             ("val_adapter.weight", torch.ones(5, 5)), ("mean", torch.ones(40))):
+            with self.subTest(name=name):
+                self.assertIn(f"also has {name}, which that network does not have",
+                              self.export(self.save({**weights, name: values})))
+        printed = self.export(self.save({**weights, "mean": torch.tensor([123.5, 116, 103]).view(1, 3, 1, 1),
+                                         "std": torch.tensor([58.25, 57, 57]), "step": torch.tensor(9)}))
+        self.assertIn("the whole network\n", printed)
+        self.assertIn("note: its module normalizes images by itself, which the model does not: mean 123.5, 116, 103 and "
+                      "std 58.25, 57, 57\n", printed)
+
     def test_dense_layers_as_an_old_pytorch_named_them(self):
         network = drawn(modules.lextal_densenet(), IMAGE)
         weights = {re.sub(r"(norm|conv)([12])\.", r"\1.\2.", key): values for key, values in
@@ -225,8 +252,8 @@ class Options(ExportTest):
 
     def test_without_effect(self):
         path = self.save(small().state_dict())
-        self.assert_refuses("--stride is of a whole network, which this is not: it looks like semseg (hszhao/semseg: "
-                            "PSPNet), but has nothing that --stride could change", path, "--stride", "16")
+        self.assert_refuses("checkpoint.pth: looks like semseg (hszhao/semseg: PSPNet), but has one stride only, which "
+                            "--stride cannot change", path, "--stride", "16")
         path = self.save(drawn(modules.bubbliiiing_mobilenet(16), IMAGE).state_dict())
         self.assert_refuses("has a backbone of stride 8 or 16, not of 32", path, "--stride", "32")
 
@@ -263,9 +290,8 @@ class Refused(ExportTest):
 
     def test_encoder_of_another_depth(self):
         path = self.save(drawn(modules_smp.smp_vgg(True), IMAGE[:, :, :48, :64]).state_dict())
-        self.assert_refuses("--depth is of a whole network, which this is not: it looks like smp "
-                            "(segmentation_models_pytorch: PSPNet), but has a pyramid of 32 channels, where the maps "
-                            "of its encoder have 16", path, "--depth", "2")
+        self.assert_refuses("looks like smp (segmentation_models_pytorch: PSPNet), but has a pyramid of 32 channels, "
+                            "where the maps of its encoder have 16; its head alone has no --depth", path, "--depth", "2")
         network = drawn(modules_smp.smp_resnet(18), IMAGE[:, :, :48, :64])
         weights = {key: values for key, values in network.state_dict().items() if not key.startswith("encoder.layer")}
         self.assertIn("lacks encoder.layer2.0.conv2.weight", self.note(weights))

@@ -52,13 +52,18 @@ def head_instead(checkpoint, options, nearest):
     """The head of what is not a network that is known; nearest: the Candidate that it resembles, or None"""
     problem = f"{nearest.describe()}, but {nearest.problem}" if nearest else ""
     if given := given_of(options, OF_NETWORKS):
-        raise ExportError(f"{checkpoint.path}: {given[0]} is of a whole network, which this is not"
-                          + (f": it looks like {problem}" if nearest else ""))
+        if not nearest:
+            raise ExportError(f"{checkpoint.path}: {given[0]} is of a whole network, which this is not")
+        is_said = given[0] in problem
+        raise ExportError(f"{checkpoint.path}: looks like {problem}"
+                          + ("" if is_said else f"; its head alone has no {given[0]}"))
     try:
         model = head(checkpoint, options)
     except ExportError as error:
-        is_said = not nearest or nearest.describe() in str(error)
-        raise ExportError(f"{error}" if is_said else f"{error}; as a whole network, it looks like {problem}") from None
+        if not nearest or nearest.describe() in str(error):
+            raise
+        alone = str(error).removeprefix(f"{checkpoint.path}: ")
+        raise ExportError(f"{checkpoint.path}: looks like {problem}; as a head alone, {alone}") from None
     model.notes.append(f"this is the head alone: the whole network looks like {problem}" if nearest else
                        "this is the head alone, since its network is not of a known kind")
     return model
@@ -82,9 +87,18 @@ def network(found, nearest):
     if nearest and (not is_whole or len(nearest.net.used) > len(net.used)):
         notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
     skipped = [name for name in found.checkpoint.tensors if name not in net.used]
+    notes += normalized(found.checkpoint, skipped)
     return Model(config, net.sources, found.checkpoint,
                  found.describe() + (", the whole network" if is_whole else ""), net.last.channels,
                  assumed_of(net), ("that inference does not need" if is_whole else REST, skipped), notes)
+
+
+def normalized(checkpoint, skipped):
+    """-> the note on what the module around the network makes of images, if the checkpoint has these numbers"""
+    found = {name: tensor for name in skipped if kinds.normalizes(name, tensor := checkpoint.tensors[name])}
+    texts = [f"{name} {', '.join(f'{value:.6g}' for value in tensor.values(checkpoint.path).reshape(-1))}"
+             for name, tensor in found.items()]
+    return [f"its module normalizes images by itself, which the model does not: {' and '.join(texts)}"] if texts else []
 
 
 def notes_of(kind):

@@ -17,10 +17,13 @@ from . import (Unfit, caffe_pspnet, csail, ddrnet, fast_scnn, keras_pspnet, mmse
                smp, upernet)
 from .net import Net
 
-# parts of a training program's module that lie beside its network: losses, what they are measured by, counters of
-# averaged weights, and the numbers that images are normalized with
-BESIDE = re.compile(r"(\w+_)?(criterion|loss|metrics?)(_\w+)?|(train|val|valid|test)_\w+|n_averaged|global_step|"
-                    r"(pixel_)?(mean|std)")
+# parts of a training program's module that lie beside its network: losses, what they are measured by, and counters of
+# averaged weights
+BESIDE = re.compile(r"(\w+_)?(criterion|loss|metrics?)(_\w+)?|(train|val|valid|test)_(\w+_)?"
+                    r"(m?iou|jaccard|dice|f1|acc|accuracy|precision|recall)(_score|_index)?|n_averaged|global_step")
+COUNTED = re.compile(r"long|int|short|char|byte|bool|u?int\d+|[iu]\d+", re.I)  # types, as files call them
+NORMALIZES = re.compile(r"(pixel_)?(mean|std)")  # what the module around a network makes of images with
+NORMALIZES_MAX = 16  # values
 BESIDE_KERAS = ("optimizer/vars/", "seed_generator/vars/")  # parts of names
 PREFIXES_MAX = 20
 
@@ -142,7 +145,7 @@ def written(kind, checkpoint, prefix, given, is_chosen):
         kind.write(net)
         check_given(net, given)
         left = [name for name in net.unused()
-                if not (is_chosen and not name.startswith(prefix) or is_beside(name, net))]
+                if not (is_chosen and is_elsewhere(name, net) or is_beside(name, net))]
         if left:
             raise Unfit(f"also has {checkpoint.tensors[left[0]].key}, which that network does not have")
     except Unfit as reason:
@@ -157,15 +160,27 @@ def check_given(net, given):
                **{f"{part}-activation": layer for part, layer in given.activations.items()}}
     for option, value in options.items():
         if value is not None and option.removesuffix("-activation") not in net.assumed:
-            raise Unfit(f"has nothing that --{option} could change")
+            raise Unfit(f"has one {option} only, which --{option} cannot change" if option in ("stride", "depth") else
+                        f"has nothing that --{option} could change")
+
+
+def is_elsewhere(name, net):
+    """Whether a tensor is not at the network's prefix; without one, not in a part that has any tensor of it."""
+    return not name.startswith(net.prefix) or not net.prefix and name.partition(".")[0] not in {
+        used.partition(".")[0] for used in net.used}
 
 
 def is_beside(name, net):
-    """Whether a tensor that the network does not read is of training alone."""
-    if not name.startswith(net.prefix) and math.prod(net.tensors[name].shape) == 1:
-        return True  # a counter
-    return (name.replace("/", ".").endswith(TRAINING) or bool(BESIDE.fullmatch(name.partition(".")[0]))
-            or any(part in name for part in BESIDE_KERAS))
+    """Whether a tensor that the network does not read is of training alone, or what images are normalized with."""
+    tensor = net.tensors[name]
+    is_around = "." not in name or not name.startswith(net.prefix)
+    return (is_around and math.prod(tensor.shape) == 1 and bool(COUNTED.fullmatch(tensor.dtype))
+            or normalizes(name, tensor) or name.replace("/", ".").endswith(TRAINING)
+            or bool(BESIDE.fullmatch(name.partition(".")[0])) or any(part in name for part in BESIDE_KERAS))
+
+
+def normalizes(name, tensor):
+    return bool(NORMALIZES.fullmatch(name)) and math.prod(tensor.shape) <= NORMALIZES_MAX
 
 
 def recognize(checkpoint, given, kind_name=None, prefix=None):

@@ -77,6 +77,7 @@ class Module(ExportTest):
 
     def test_one_size_only(self):
         printed = self.export_with(self.made("OneSize(8)"), "OneSize(8)")
+        self.assertRegex(printed, r"note: Python looks at values or sizes at .*own_network.py:32, .*own_network.py:16")
         self.assertIn("are fixed, since the model follows the one trace of 97 x 121: a trace: ", printed)
         self.assertEqual(self.config()["output"]["size"], [97, 121])
 

@@ -250,8 +250,9 @@ def set_attribute(reader, node):
     owner, value = [reader.value(given) for given in node.inputs()]
     if not isinstance(owner, Module):
         raise Refusal("an attribute of something that is not a module")
-    name = node.s("name")
-    reader.attributes[f"{owner.path}.{name}" if owner.path else name] = value
+    path = f"{owner.path}.{node.s('name')}" if owner.path else node.s("name")
+    reader.attributes[path] = value
+    reader.program.state = reader.program.state or path
     return []
 
 

@@ -23,8 +23,9 @@ MAP_VALUES_MAX = 1 << 27
 
 # config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y;
 # result: which it is, such as "out" or "1.0"; axes: its own; is_logarithm: of what y is; works: the sizes that the code
-# takes, as Samples.multiple() has them; harm: why a stranger's module should not be run, or None
-Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works harm")
+# takes, as Samples.multiple() has them; harm: why a stranger's module should not be run, or None; state: an
+# attribute that the code sets, or None
+Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works harm state")
 
 
 def read(path, output=None, shapes=()):
@@ -38,10 +39,9 @@ def read(path, output=None, shapes=()):
         raise ExportError(f"{path}: {error}") from None
 
 
-def verified(module, found, graph=None, tries=None):
-    """The same, with a note if the two could not be compared."""
-    if note := verify(module, found, graph, tries):
-        found.notes.append(note)
+def verified(module, found, graph=None, tries=None, others=()):
+    """The same, with notes of verify()."""
+    found.notes.extend(verify(module, found, graph, tries, others))
     return found
 
 
@@ -50,7 +50,8 @@ def read_code(text, shapes, output=None, load=None):
     module = trace.module_of(text)
     if load:
         load(module)
-    found, failure = trace.traces(module, shapes)
+    places = []
+    found, failure = trace.traces(module, shapes, places)
     (first, sizes), *rest = found
     graph = inlined(first)
     others = trace.differing(graph, [inlined(other) for other, _ in rest])
@@ -59,10 +60,14 @@ def read_code(text, shapes, output=None, load=None):
         found = found[:1]
     try:
         result = read_inlined(first, graph, output, [shape[1] for shape in shapes], [size for _, size in found], others)
-        tries = [trace.smaller(size) for _, size in found[:2]] if len(found) > 1 else [[sizes]]
-        result = verified(module, result, tries=tries)
+        is_one = len(found) == 1
+        tries = [[sizes]] if is_one else [trace.smaller(size) for _, size in found[:2]]
+        result = verified(module, result, tries=tries,
+                          others=() if is_one else trace.with_other_remainders(tries[0][0], result.works))
     except ExportError as error:
         raise ExportError(f"{text}: {error}") from None
+    if places:
+        result.notes.append(trace.places_text(places))
     if failure:
         result.notes.append("numbers that the code computes from the size are fixed, since the model follows the one "
                             f"trace of {sizes_text(sizes)}: {failure}")
@@ -114,7 +119,7 @@ def read_graph(module, graph, output, channels, reader):
         program.note(f"the code takes {sides_text(works)} only")
     about = described(config, [name or "y" for name, _ in found], output)
     return Read(config, tensors, program.notes, about, last.channels, name, axes,
-                getattr(value, "name", "") == "log_softmax", works, harm_of(program))
+                getattr(value, "name", "") == "log_softmax", works, harm_of(program), program.state)
 
 
 def harm_of(program):

@@ -19,6 +19,8 @@ STEPS = ((32, 64), (64, 32), (128, 96), (96, 160), (-32, -64), (-64, -32), (256,
 FACTORS = ((2, 3), (3, 2), (2, 2), (4, 3))  # of several inputs, whose sizes are multiples of each other
 TRACES = 3
 STEP, STEP_MIN = 32, 64  # of the sizes for a comparison
+PLACES_MAX = 3  # that are shown
+OTHERS = ((1, 3), (5, 9), (2, 6), (4, 12), (8, 24), (16, 16))  # what is added for a comparison outside of the traces
 
 
 def module_of(text):
@@ -97,10 +99,20 @@ def smaller(sizes):
     return [[tuple(n - max(n - STEP_MIN, 0) // STEP * STEP for n in (h, w))], sizes]
 
 
-def traces(module, shapes):
-    """-> ([(traced module, [(h, w) of each input])], why there are no more, or None); the first is the example's"""
+def with_other_remainders(sizes, works):
+    """-> sizes to try, no multiples of the step away from the example, among those that the code is known to take"""
+    if not works:
+        return []
+    step, (h, w) = works[0], min(sizes)
+    return [[(own_h + a * own_h // h, own_w + b * own_w // w) for own_h, own_w in sizes] for a, b in OTHERS
+            if a % step == b % step == 0]
+
+
+def traces(module, shapes, places):
+    """-> ([(traced module, [(h, w) of each input])], why there are no more, or None); the first is the example's.
+    places: as traced() has them"""
     sizes = [tuple(shape[2:]) for shape in shapes]
-    found, failure = [(run("--example", lambda: traced(module, shapes)), sizes)], None
+    found, failure = [(run("--example", lambda: traced(module, shapes, places)), sizes)], None
     for others in other_sizes(sizes):
         try:
             found.append((run("a trace", lambda others=others: traced(module, [
@@ -112,12 +124,24 @@ def traces(module, shapes):
     return found, failure if len(found) == 1 else None
 
 
-def traced(module, shapes):
+def traced(module, shapes, places=None):
+    """places: a list of where Python looks at a tensor, which is added to"""
     generator = torch.Generator().manual_seed(1)
     inputs = tuple(torch.randn(shape, generator=generator) for shape in shapes)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # that sizes become constants
-        return torch.jit.trace(module, inputs, check_trace=False, strict=False)
+    with warnings.catch_warnings(record=True) as caught, torch.no_grad():
+        warnings.simplefilter("always", torch.jit.TracerWarning)
+        made = torch.jit.trace(module, inputs, check_trace=False, strict=False)
+    if places is not None:
+        found = (f"{warning.filename}:{warning.lineno}" for warning in caught
+                 if str(warning.message).startswith("Converting a tensor"))
+        places += dict.fromkeys(found)
+    return made
+
+
+def places_text(places):
+    more = f" and {len(places) - PLACES_MAX} more" if len(places) > PLACES_MAX else ""
+    return f"Python looks at values or sizes at {', '.join(places[:PLACES_MAX])}{more}: the model does what that did " \
+           "in the traces"
 
 
 # ---- constants that differ between traces ----

@@ -16,31 +16,107 @@ SIDES = (67, 93), (64, 96), (128, 192), (256, 384)
 OTHER_MODES = ("upsample_", "_upsample_", "adaptive_avg_pool")  # in the branches of a scripted interpolate()
 ERROR_MAX = 1e-4  # of the largest value
 EQUAL_MIN = 0.99  # of the labels
+NUMBERS_OF = {"numbers from 0 to 1": lambda x: x.sigmoid(), "numbers around 100": lambda x: 50 * x + 100}
 
 
-def verify(module, found, graph=None, tries=None):
-    """Raises ExportError where they differ; -> why they could not be compared, or None.
+class Differs(Exception):
+    """Says what the network that was read does otherwise than the module."""
+
+
+def verify(module, found, graph=None, tries=None, others=()):
+    """Raises ExportError where they differ; -> notes: why they could not be compared, or in what they differ.
 
     found: a Read; graph: of an archive of a stranger's; tries: for each comparison, sizes to try, [(h, w) of each
-    input], or None for such as the code takes
+    input], or None for such as the code takes; others: sizes to try that leave other remainders than those of traces
     """
-    if graph and (foreign := foreign_operator(graph)):
-        return f"the module was not run, since {foreign} is none of the operators that are known to be harmless"
-    if graph and found.harm:
-        return f"the module was not run to compare it, since a part of it was not read: {found.harm}"
+    reason = unrun(found, graph) if graph else None
+    if reason:
+        return [reason]
     literal = Literal(found.config, {name: values.double().numpy() for name, values in found.tensors.items()})
-    tries, count = tries or fitting(found), 0
-    for candidates in tries:
-        for size in candidates:
-            inputs = made(found, size)
-            expected = run(module, inputs)
-            if expected is not None:
-                compare(literal, found, inputs, expected)
-                count += 1
-                break
-    tried = ", ".join(f"{h} x {w}" for candidates in tries for (h, w), *_ in candidates)
-    return None if count else f"the module was not run to compare it, since it takes no input of {tried}: --example " \
-                              "N,C,H,W names one that it takes"
+    tries = tries or fitting(found)
+    tested = [each for each in (taken(module, found, candidates) for candidates in tries) if each]
+    if not tested:
+        tried = ", ".join(f"{h} x {w}" for candidates in tries for (h, w), *_ in candidates)
+        return [f"the module was not run to compare it, since it takes no input of {tried}: --example N,C,H,W names "
+                "one that it takes"]
+    try:
+        compare_numbers(literal, module, found, *tested[0], is_code=not graph)
+        is_equal = all([compare_batch(literal, module, found, *each) for each in tested[1:]])
+    except Differs as error:
+        raise ExportError(f"the network that was read {error}: nothing was written. This is a fault of this program: "
+                          "please report it") from None
+    compare_others(literal, module, found, others)
+    return [] if is_equal else ["the module's own answer to a batch of images is another one than to each of them, "
+                                "which is what the model answers"]
+
+
+def unrun(found, graph):
+    """-> why a stranger's module should not be run, or None"""
+    if foreign := foreign_operator(graph):
+        reason = f"the module was not run, since {foreign} is none of the operators that are known to be harmless"
+    elif found.harm:
+        reason = f"the module was not run to compare it, since a part of it was not read: {found.harm}"
+    else:
+        return None
+    if found.state:
+        raise ExportError(f"its code sets {found.state}, which may be kept from one run to the next, as no model does; "
+                          f"and {reason}")
+    return reason
+
+
+def taken(module, found, candidates):
+    """-> the first of these sizes that the module takes, and its results; None if it takes none"""
+    results = ((size, run(module, made(found, size))) for size in candidates)
+    return next(((size, each) for size, each in results if each is not None), None)
+
+
+def compare_numbers(literal, module, found, size, results, is_code):
+    """Other numbers than those of traces, too: Python may have looked at them."""
+    inputs, values = made(found, size), as_read(found, results)
+    again = as_read(found, run(module, inputs))
+    if values.shape != again.shape or not torch.equal(values.nan_to_num(), again.nan_to_num()):
+        raise ExportError("the module's result for the same input is another one each time: it keeps "
+                          f"{found.state or 'something'} from one run to the next, or draws random numbers, as no "
+                          "model does")
+    if not values.isfinite().all():
+        raise ExportError("the module's result has values that are not finite, so that nothing can be compared with it")
+    compare(literal, found, inputs, results)
+    for what, change in NUMBERS_OF.items():
+        inputs = made(found, size, change)
+        results = run(module, inputs)
+        if results is None or not as_read(found, results).isfinite().all():
+            continue
+        try:
+            compare(literal, found, inputs, results)
+        except Differs as error:
+            if not is_code:
+                raise
+            raise ExportError(f"the code does something else for {what} than for the random ones that were traced: "
+                              f"Python looks at values, as no model does: the network that was read {error}") from None
+
+
+def compare_batch(literal, module, found, size, results):
+    """-> whether the module answers two images as it does each, as far as it takes two; the model has to fit one"""
+    inputs = made(found, size, count=2)
+    both = run(module, inputs)
+    try:
+        if both is not None:
+            compare(literal, found, inputs, both)
+            return True
+    except Differs:
+        pass
+    compare(literal, found, made(found, size), results)
+    return both is None
+
+
+def compare_others(literal, module, found, sizes):
+    if not (each := taken(module, found, sizes)):
+        return
+    try:
+        compare(literal, found, made(found, each[0]), each[1])
+    except Differs as error:
+        raise ExportError(f"the code does something else for sizes that were not traced: the network that was read "
+                          f"{error}. Python computes with sizes there; torch.jit.script keeps that") from None
 
 
 def fitting(found):
@@ -65,10 +141,10 @@ def foreign_operator(graph):
     return None
 
 
-def made(found, sizes):
+def made(found, sizes, change=lambda x: x, count=1):
     described = found.config.get("inputs") or {"x": found.config["input"]}
     generator = torch.Generator().manual_seed(1)
-    return {name: torch.randn((1, given["channels"], *size), generator=generator)
+    return {name: change(torch.randn((count, given["channels"], *size), generator=generator))
             for (name, given), size in zip(described.items(), sizes)}
 
 
@@ -94,21 +170,24 @@ def arranged(module, maps):
 
 def compare(literal, found, inputs, results):
     expected = as_read(found, results)
+    sizes = ", ".join(f"{x.shape[2]} x {x.shape[3]}" for x in inputs.values())
     try:
         y = literal({name: x.double() for name, x in inputs.items()})
     except Exception as error:
-        raise wrong(inputs, f"cannot be computed ({str(error).strip().partition(chr(10))[0]:.200})") from None
+        reason = str(error).strip().partition("\n")[0]
+        raise Differs(f"cannot be computed for an input of {sizes} ({reason:.200})") from None
     if y.numel() != expected.numel():
-        raise wrong(inputs, f"has an output of {list(y.shape)}, the module's has {list(expected.shape)}")
+        raise Differs(f"has an output of {list(y.shape)}, the module's has {list(expected.shape)}, for an input of "
+                      f"{sizes}")
     expected = expected.reshape(y.shape)
     if not expected.is_floating_point():
         same = (y == expected).double().mean().item()
         if same < EQUAL_MIN:
-            raise wrong(inputs, f"has the module's label at {100 * same:.1f} % of the pixels")
+            raise Differs(f"has the module's label at {100 * same:.1f} % of the pixels, for an input of {sizes}")
         return
     largest, off = expected.abs().max().item(), (y - expected).abs().max().item()
-    if off > ERROR_MAX * largest:
-        raise wrong(inputs, f"is off by {off:.2g}, where the largest value is {largest:.2g}")
+    if not off <= ERROR_MAX * largest:
+        raise Differs(f"is off by {off:.2g}, where the largest value is {largest:.2g}, for an input of {sizes}")
 
 
 def as_read(found, results):
@@ -122,9 +201,3 @@ def as_read(found, results):
         letters = [axis[0] if axis else "" for axis in found.axes]
         value = value.permute(sorted(range(value.dim()), key=lambda axis: "nchw".find(letters[axis])))
     return value if value.is_floating_point() else value.to(torch.int64)
-
-
-def wrong(inputs, what):
-    sizes = ", ".join(f"{x.shape[2]} x {x.shape[3]}" for x in inputs.values())
-    return ExportError(f"the network that was read {what}, for an input of {sizes}: nothing was written. This is a "
-                       "fault of this program: please report it")

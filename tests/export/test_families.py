@@ -164,7 +164,7 @@ class Refused(ExportTest):
                 weights = make().state_dict()
                 change(weights)
                 self.assert_refuses(sentence, self.save(weights))
-                self.assert_refuses(f"it looks like {kind} (", self.save(weights))
+                self.assert_refuses(f"checkpoint.pth: looks like {kind} (", self.save(weights))
 
     def test_ddrnet(self):
         self.assert_each(
@@ -190,8 +190,9 @@ class Refused(ExportTest):
 
     def test_options_that_change_nothing(self):
         path = self.save(modules_streams.ddrnet23().state_dict())
-        for options in (("--bins", "1,2"), ("--stride", "16"), ("--concat", "input_last")):
+        for options in (("--bins", "1,2"), ("--concat", "input_last")):
             self.assert_refuses(f"has nothing that {options[0]} could change", path, *options)
+        self.assert_refuses("has one stride only, which --stride cannot change", path, "--stride", "16")
 
     def test_backbones_that_stop_a_network(self):
         """Its head is exported, with a note."""

@@ -290,7 +290,13 @@ class CommandLine(ExportTest):
                 (["c.pth", "m.json", "--base", "b.json", "--eps", "0"], "--eps: cannot be combined with --base"),
                 (["c.pth", "m.json", "--branch-activation", "relu:3"], "--branch-activation"),
                 (["c.pth", "m.json", "--head-activation", "prelu"], "--head-activation"),
-                (["c.pth", "m.json", "--scale", "0"], "--scale: expected a number from 1"),
+                (["c.pth", "m.json", "--scale", "0"], "--scale: expected a number from 1 to 256"),
+                (["c.pth", "m.json", "--scale", "257"], "--scale: expected a number from 1 to 256"),
+                (["c.pth", "m.json", "--bins", "1,4097"], "--bins: expected up to 64 numbers from 1 to 4096"),
+                (["c.pth", "m.json", "--bins", ",".join(65 * "1")], "--bins: expected up to 64 numbers"),
+                (["c.pth", "m.json", "--windows", "65537"], "--windows: expected up to 64 numbers from 1 to 65536"),
+                (["c.pth", "m.json", "--size", "8,65537"], "--size: expected numbers from 1 to 65536"),
+                (["c.pth", "m.json", "--branch-activation", "leaky_relu:nan"], "--branch-activation"),
                 (["c.pth", "m.json", "--eps", "nan"], "--eps: expected a number from 0 to 1"),
                 (["c.pth", "m.json", "--size", "3"], "expected H,W")):
             with self.subTest(arguments=arguments):

@@ -288,6 +288,17 @@ class Refused(ExportTest):
         path = self.save(small(bins=(1, 4)).state_dict())
         self.assert_refuses("has 2 branches and 4 bins (1, 2, 3, 6): --bins", path)
 
+    def test_what_no_server_loads(self):
+        weights = small().state_dict()
+        self.assert_refuses("but pools adaptively, but --windows needs --pool same or valid", self.save(weights),
+                            "--windows", "1,2,3,6")
+        none = {**weights, "cls.4.weight": torch.ones(0, 16, 1, 1), "cls.4.bias": torch.ones(0)}
+        for options in ((), ("--head",)):
+            self.assert_refuses("cls.4.weight has shape [0, 16, 1, 1], expected a convolution's", self.save(none), *options)
+        weights["layer1.0.bn1.running_var"][1] = -0.5
+        self.assert_refuses("layer1.0.bn1.running_var holds -0.5, expected variances, which are not below 0",
+                            self.save(weights))
+
     def test_encoder_of_another_depth(self):
         path = self.save(drawn(modules_smp.smp_vgg(True), IMAGE[:, :, :48, :64]).state_dict())
         self.assert_refuses("looks like smp (segmentation_models_pytorch: PSPNet), but has a pyramid of 32 channels, "

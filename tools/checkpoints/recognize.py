@@ -95,7 +95,8 @@ class View:
     def conv_shape(self, name):
         """Of the convolution's weight: (out, in, kernel height, kernel width)"""
         tensor = self.tensor(f"{name}.weight")
-        if found := conv_shape(tensor.shape, tensor.layout):
+        found = conv_shape(tensor.shape, tensor.layout)
+        if found and 0 not in found:
             return found
         raise Unfit(f"{name}.weight has shape {list(tensor.shape)}, expected a convolution's")
 

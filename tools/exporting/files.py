@@ -14,7 +14,10 @@ def values_of(checkpoint, sources, dtype):
     result = {}
     for name, source in sources.items():
         found = checkpoint.tensors[source.name]
-        values = as_dtype(found.values(checkpoint.path), dtype, f"{checkpoint.path}: {found.key}")
+        where = f"{checkpoint.path}: {found.key}"
+        values = as_dtype(found.values(checkpoint.path), dtype, where)
+        if name.endswith(".running_var") and values.min(initial=0) < 0:
+            raise ExportError(f"{where} holds {values.min():.8g}, expected variances, which are not below 0")
         values = values.transpose(source.axes) if source.axes else values
         result[name] = (source.shape, np.ascontiguousarray(values).reshape(-1))
     return result

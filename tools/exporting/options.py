@@ -23,6 +23,10 @@ OF_CHECKPOINTS = ("kind", "kernels", *ASSUMED, "head", "without_classifier", "ba
 GRAPH = ("kind", "prefix", *ASSUMED, "head", "without_classifier")
 
 
+# what the server takes
+BRANCHES_MAX, BIN_MAX, WINDOW_MAX, EXTENT_MAX, SCALE_MAX, SLOPE_MAX = 64, 4096, 1 << 16, 1 << 16, 256, 100
+
+
 class Parser(argparse.ArgumentParser):
     """Reports an error in one line, without the list of options that would hide it."""
 
@@ -120,6 +124,8 @@ def activation(text):
     name, _, slope = text.partition(":")
     if name not in ACTIVATIONS or slope and name != "leaky_relu":
         raise ValueError
+    if slope and not abs(float(slope)) <= SLOPE_MAX:
+        raise ValueError
     return {name: {"slope": float(slope)}} if slope else name
 
 
@@ -149,11 +155,20 @@ def check(parser, options):
         parser.error("expected either --bins or --windows, and either --size or --scale")
     if options.size and options.size != "input" and len(options.size) != 2:
         parser.error("--size: expected H,W")
-    if options.scale is not None and options.scale < 1:
-        parser.error("--scale: expected a number from 1")
+    check_numbers(parser, options)
     if options.threshold is not None and (options.form != "sigmoid" or not 0 <= options.threshold <= 1):
         parser.error("--threshold: expected --as sigmoid, and a number from 0 to 1")
     if (options.head or options.without_classifier) and (given := given_of(options, OF_NETWORKS)):
         parser.error(f"{given[0]}: is of a whole network, not of a head")
     if options.eps is not None and not 0 <= options.eps <= 1:
         parser.error("--eps: expected a number from 0 to 1")
+
+
+def check_numbers(parser, options):
+    for option, values, most in (("bins", options.bins, BIN_MAX), ("windows", options.windows, WINDOW_MAX)):
+        if values and (max(values) > most or len(values) > BRANCHES_MAX):
+            parser.error(f"--{option}: expected up to {BRANCHES_MAX} numbers from 1 to {most}")
+    if options.size and options.size != "input" and max(options.size) > EXTENT_MAX:
+        parser.error(f"--size: expected numbers from 1 to {EXTENT_MAX}")
+    if options.scale is not None and not 1 <= options.scale <= SCALE_MAX:
+        parser.error(f"--scale: expected a number from 1 to {SCALE_MAX}")

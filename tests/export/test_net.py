@@ -3,7 +3,9 @@ from collections import namedtuple
 
 import pytest
 import support  # noqa: F401: the path of tools/
+import torch
 from networks import Unfit
+from networks.literal import Literal
 from networks.net import Given, Net
 
 Shaped = namedtuple("Shaped", "shape layout", defaults=("OIHW",))
@@ -119,3 +121,18 @@ def test_a_network_of_any_length_is_stopped():
         while True:
             x = net.relu(x)
     assert str(refused.value) == "has more than 4096 layers, which is all that a model may have"
+
+
+def test_several_inputs_are_named():
+    net = Net({})
+    x = net.input(3)
+    y = net.relu(x)  # before there is another one
+    net.add(y, net.input(3, "y"))
+    assert net.config() == {"inputs": {"x": {"channels": 3}, "y": {"channels": 3}},
+                            "network": [{"relu": {}, "from": "x", "name": "relu0"}, {"add": ["relu0", "y"]}]}
+
+
+def test_literal_wants_the_names_of_several_inputs():
+    config = {"inputs": {"x": {"channels": 3}, "y": {"channels": 3}}, "network": ["relu", {"add": ["x", "y"]}]}
+    with pytest.raises(AssertionError, match="has no from"):
+        Literal(config, {})({name: torch.ones(1, 3, 2, 2) for name in ("x", "y")})

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 ACTIVATIONS = {"relu": F.relu, "relu6": F.relu6, "elu": F.elu, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
                "silu": F.silu, "gelu": F.gelu, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid,
                "mish": F.mish, "softplus": F.softplus, "softmax": lambda x: F.softmax(x, dim=1)}
+JOINS = ("add", "mul", "concat")
 WITH_WEIGHTS = ("conv", "batch_norm", "group_norm", "layer_norm", "prelu")
 
 
@@ -83,18 +84,20 @@ class Literal:
             inputs = {"x": inputs}
         self.maps = {name: x.to(self.dtype) for name, x in inputs.items()}
         first = next(iter(self.maps.values()))
-        y = self.network(first, self.config["network"])
+        y = self.network(first if len(self.maps) == 1 else None, self.config["network"])
         return self.output(y, first.shape[2:], **self.config.get("output", {}))
 
     def network(self, x, entries, group="network.{k}"):
-        """group: what names of tensors begin with that are not given"""
+        """x: what the first entry reads by default; group: what names of tensors begin with that are not given"""
         for k, (kind, options, name, source) in enumerate(map(layer, entries)):
             at = name or group.replace("{k}", str(k))
             if kind in WITH_WEIGHTS:
                 options = {"weights": name or f"{at}.{kind}", **options}
             if kind == "pyramid":
                 options = {**options, "at": at}
-            x = self.apply(kind, self.maps[source] if source else x, options)
+            x = self.maps[source] if source else x
+            assert x is not None or kind in JOINS, f"{at} has no from, where there are several inputs"
+            x = self.apply(kind, x, options)
             if name:
                 self.maps[name] = x
         return x
@@ -102,7 +105,7 @@ class Literal:
     def apply(self, kind, x, options):
         if kind in ACTIVATIONS:
             return ACTIVATIONS[kind](x, **options)
-        if kind in ("add", "mul", "concat"):
+        if kind in JOINS:
             return getattr(self, kind)(*(self.maps[name] for name in options))
         return getattr(self, kind)(x, **options)
 

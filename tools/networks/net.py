@@ -361,8 +361,16 @@ class Net:
         """-> the model without its name and its weights"""
         described = {name: {"channels": x.channels, **self.layout} for name, x in self.inputs.items()}
         inputs = {"input": described["x"]} if list(described) == ["x"] else {"inputs": described}
+        if "inputs" in inputs and self.entries:
+            self.name_source(self.entries[0])
         return {**inputs, "network": [short(entry) for entry in self.entries],
                 **({"output": self.answer} if self.answer else {})}
+
+    @staticmethod
+    def name_source(entry):
+        """The first entry reads the one input, x, by default; of several it has to be named."""
+        if "from" not in entry and not any(isinstance(options, list) for options in entry.values()):
+            entry["from"] = "x"
 
 
 def oriented(shape, layout):

@@ -9,6 +9,7 @@ from support import random_features
 from test_torchscript_operators import SIZES, assert_same, read_back
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchscript import reading
 
 
 class Pyramid(nn.Module):
@@ -143,3 +144,34 @@ def test_refused(kind, sentence):
         read_back(scripted(kind)[1])
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class Large(Pyramid):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[3] > 2000:
+            x = F.avg_pool2d(x, 2)
+        return self.aux(self.stem(x))
+
+
+class Tiny(Pyramid):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] <= 40:
+            x = x * 2
+        return self.aux(self.stem(x))
+
+
+class Bound(Pyramid):
+    def forward(self, x: Tensor) -> Tensor:
+        bins = min(x.shape[2], 6)
+        return self.aux(F.adaptive_avg_pool2d(self.stem(x), [bins, bins]))
+
+
+@pytest.mark.parametrize("make, sides", [(Large, "2049 x 2049, 4096 x 4096, 8192 x 8192"),
+                                         (Tiny, "1 x 1, 17 x 17, 33 x 33"), (Bound, "1 x 1"), (Pyramid, None)])
+def test_conditions_at_unusual_sizes(make, sides):
+    found = reading.read_module(torch.jit.script(make().eval()))
+    notes = [note for note in found.notes if "another result for an input of" in note]
+    assert len(notes) == (sides is not None)
+    assert all(f"an input of {sides}, where the model does what the code does at usual sizes" in note
+               for note in notes)
+    assert all("test_torchscript_scripted.py" in note for note in notes)

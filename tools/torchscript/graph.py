@@ -18,6 +18,7 @@ from .values import Inputs, Module, Padded, Pending, Recorded, Refused, View, We
 
 NODES_MAX = 1 << 16  # loops included
 BLOCKS_MAX = 64  # inside each other
+ODD_MAX = 3  # notes about sizes at which something else is computed
 UNFORESEEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)  # of hostile graphs
 LINE = re.compile(r" # ([^\n]*?):(\d+):\d+\s*$")
 FRAME = re.compile(r"^(\S[^\n]*?\.py)\((\d+)\): ", re.MULTILINE)  # of a trace's stack, the innermost first
@@ -48,7 +49,7 @@ class Reader:
         """others: {a constant's name in the graph: its values in graphs of other sizes}"""
         self.program, self.others = program, others or {}
         self.values, self.attributes, self.count, self.depth = {}, {}, 0, 0
-        self.budget = [TOTAL_MAX]
+        self.budget, self.odd = [TOTAL_MAX], 0
 
     def read(self, graph, inputs):
         """-> the values of the graph's outputs"""
@@ -98,11 +99,21 @@ class Reader:
         except UNFORESEEN as error:
             what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"
             results = self.refused(node, ExportError(located(node, what)))
+        self.note_odd(node)
         for result in results:
             if isinstance(result, Pending):
                 result.where = result.where or located(node, NO_LAYER)
         for output, result in zip(node.outputs(), results):
             self.values[output.debugName()] = result
+
+    def note_odd(self, node):
+        odd = self.program.samples.odd
+        if odd and self.odd < ODD_MAX:
+            self.odd += 1
+            sides = ", ".join(f"{n} x {n}" for n in sorted(odd))
+            self.program.note(located(node, f"another result for an input of {sides}, where the model does what the "
+                                            "code does at usual sizes"))
+        odd.clear()
 
     def refused(self, node, error):
         """Marks what the node would have computed, in place included."""

@@ -9,6 +9,7 @@ import numpy as np
 
 BATCHES = np.array([2.0, 3.0, 5.0, 7.0, 4.0])  # sizes of the batch, so that nothing is taken to be one
 STEPS = (1, 2, 4, 8, 16, 32, 64)
+FAR = (1, 17, 33, 2049, 4096, 8192)  # sides at which a network may fail, and a condition may be another one
 
 
 class DependsOnSize(Exception):
@@ -34,18 +35,28 @@ class Samples:
 
     traced: the sizes of each trace, [(h, w) of each input], the only ones at which constants of traces are known; they
     come last. Sizes of several inputs are independent of each other.
+
+    odd: at which of FAR a number or a condition is another one than at all usual sizes
     """
 
     def __init__(self, traced=()):
         self.sides, self.traced = sampled(), traced
-        self.free = self.sides.shape[1]
+        self.usual = self.sides.shape[1]
+        self.free = self.usual + len(FAR)
         self.works = np.ones(self.free + len(traced), bool)
+        self.works[self.usual:self.free] = False
+        self.odd = set()
         self.batch = Size(np.resize(BATCHES, len(self.works)), self, frozenset({"batch"}))
 
     def of_input(self, index):
         """-> the Sizes H and W of an input"""
-        return [Size(np.concatenate([np.roll(sides, 7 * index), [sizes[index][axis] for sizes in self.traced]]), self,
-                     frozenset({index})) for axis, sides in enumerate(self.sides)]
+        return [Size(np.concatenate([np.roll(sides, 7 * index), FAR, [sizes[index][axis] for sizes in self.traced]]),
+                     self, frozenset({index})) for axis, sides in enumerate(self.sides)]
+
+    def expect_usual(self, values, usual):
+        """Notes where these are others than what they are at usual sizes."""
+        far = values[self.usual:self.free]
+        self.odd.update(side for side, value in zip(FAR, far) if value != usual and not math.isnan(value))
 
     def constant(self, values):
         """-> a number that is only known at the traced sizes; one number if it is the same at all"""
@@ -65,7 +76,7 @@ class Samples:
         for step in STEPS:
             for extra in (0, 1):
                 fits = (self.sides % step == extra % step).all(axis=0)
-                if fits.any() and self.works[:self.free][fits].all():
+                if fits.any() and self.works[:self.usual][fits].all():
                     return step, extra % step
         return None
 
@@ -90,6 +101,7 @@ class Size:
         holds = function(self.values, values_of(other))
         if not known.any() or holds[known].all() != holds[known].any():
             raise DependsOnSize(holds, known)
+        self.samples.expect_usual(holds, bool(holds[known].all()))
         return bool(holds[known].all())
 
     def __hash__(self):
@@ -106,8 +118,9 @@ def values_of(number):
 
 
 def collapsed(values, samples, inputs):
-    first = values[0]
-    if not math.isnan(first) and (values == first).all():
+    first, far = values[0], slice(samples.usual, samples.free)
+    if not math.isnan(first) and (np.delete(values, far) == first).all():
+        samples.expect_usual(values, first)
         return int(first) if first == int(first) else float(first)
     return Size(values, samples, inputs)
 

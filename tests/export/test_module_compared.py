@@ -127,3 +127,20 @@ class Batched(nn.Module):
 def test_batch(case):
     path = archive(case, random_network(Batched), torch.rand(1, 3, 16, 12))
     assert "note: the module's own answer to a batch of images is another one than to each" in case.export(path)
+
+
+@pytest.mark.parametrize("factor", ("float(x.mean())", "random.random()"))
+def test_number_of_each_trace(case, factor):
+    with pytest.raises(ExportError, match="aten::mul at .*: a number that is another one in each trace"):
+        export_module(case, f"""
+            import random
+            return self.conv(x) * {factor}
+    """)
+
+
+def test_constant_of_numpy(case):
+    export_module(case, """
+            import numpy as np
+            return self.conv(x - torch.from_numpy(np.array([1., 2., 3.], np.float32)).view(1, 3, 1, 1))
+    """)
+    assert case.model.exists()

@@ -175,3 +175,32 @@ def test_conditions_at_unusual_sizes(make, sides):
     assert all(f"an input of {sides}, where the model does what the code does at usual sizes" in note
                for note in notes)
     assert all("test_torchscript_scripted.py" in note for note in notes)
+
+
+class Mean(Pyramid):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.aux(self.stem(x - torch.tensor([0.5, 0.25, 0.125]).view(1, 3, 1, 1)))
+
+
+class Cut(Pyramid):
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.interpolate(self.aux(self.stem(x)), scale_factor=2.0, mode="nearest")
+        return y[:, :, :x.shape[2], :x.shape[3]]
+
+
+def test_list_that_becomes_a_tensor():
+    module = Mean().eval()
+    found = reading.read_module(torch.jit.script(module))
+    for size in SIZES:
+        assert_same(module, found, random_features(1, 3, *size))
+
+
+def test_crop_that_is_left_out():
+    notes = reading.read_module(torch.jit.script(Cut().eval())).notes
+    assert "y is what the code computes for heights and widths of 2 k only: it crops at others" in notes
+
+
+def test_no_forward(case):
+    torch.jit.script(nn.LSTM(3, 4)).save(str(case.folder / "net.pt"))
+    with pytest.raises(ExportError, match="it has no method called forward, expected one that takes a map"):
+        case.export(case.folder / "net.pt")

@@ -18,9 +18,11 @@ FOLDED = frozenset("""
     Int Float Bool ScalarImplicit FloatImplicit IntImplicit item scalar_tensor
     eq ne lt le gt ge size dim numel is_floating_point matmul mm mv dot addmm bmm batch_norm layer_norm _weight_norm
     norm_except_dim flip roll
+    lift lift_fresh lift_fresh_copy
     sin cos movedim triu tril outer meshgrid broadcast_to
     """.split())
 
+DTYPES = {3: torch.int32, 4: torch.int64, 5: torch.float16, 6: torch.float32, 7: torch.float64}  # numbers in graphs
 NO_LARGER = frozenset("item Int Float Bool ScalarImplicit FloatImplicit IntImplicit _weight_norm".split())
 
 
@@ -46,6 +48,12 @@ def folded(schema, operands, budget):
         raise Refusal(str(error).strip().partition("\n")[0][:300]) from None
     key = next((operand.key for operand in flat(operands) if isinstance(operand, Weight)), "constant")
     return wrapped(result, key)
+
+
+def tensor_of(values, dtype=None, *_):
+    """torch.tensor([...]) of a script, whose operator takes Python's lists only"""
+    made = torch.tensor(values)
+    return Weight(made if dtype is None else made.to(DTYPES[dtype]), "constant")
 
 
 def called(function, given):

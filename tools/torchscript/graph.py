@@ -10,7 +10,7 @@ import torch
 from checkpoints import ExportError
 
 from . import NO_LAYER, Channels, Refusal, TooLarge
-from .constants import TOTAL_MAX, folded
+from .constants import TOTAL_MAX, folded, tensor_of
 from .operators import MAPS, in_place
 from .scalars import CONTAINERS, NUMBERS
 from .sizes import DependsOnSize, Size
@@ -133,6 +133,8 @@ class Reader:
         operands = [self.value(value) for value in node.inputs()]
         if name == "__getitem__" and isinstance(operands[0], Inputs):
             return operands[0].take(operands[1])
+        if name in ("tensor", "as_tensor") and is_plain(operands[0]):
+            return tensor_of(*operands)
         if name in CONTAINERS and isinstance(operands[0], (list, dict, tuple)):
             return NUMBERS[name](*operands)  # whose items may be Refused
         for operand in flat(operands):
@@ -168,7 +170,8 @@ def parsed(schema):
 
 def shape_of(name, recorded, dim=None):
     if name != "size":
-        raise Refusal("values that a trace has recorded (x.data), and which depend on the size of the example")
+        raise Refusal("values that a trace has recorded (x.data, x.numpy()), and which depend on the size of the "
+                      "example")
     return recorded.shape if dim is None else recorded.shape[dim]
 
 
@@ -197,6 +200,11 @@ def flat(values):
             yield from flat(value)
         else:
             yield value
+
+
+def is_plain(value):
+    """Whether it is a list of Python's numbers, or of such lists."""
+    return isinstance(value, list) and all(isinstance(item, (bool, int, float)) for item in flat(value))
 
 
 def as_number(operand):

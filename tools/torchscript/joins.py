@@ -43,7 +43,9 @@ def operand(program, value):
     if isinstance(value, (int, float, Pending)):
         return value
     if isinstance(value, Size):
-        raise Refusal("a number that depends on the size of the input")
+        raise Refusal("a number that depends on the size of the input" if value.inputs else
+                      "a number that is another one in each trace: Python computes it from sizes, from values or at "
+                      "random")
     return whole(program, value)
 
 

@@ -33,6 +33,7 @@ def cropped(program, seen, axis, given):
             ~end.known(extent) | (end.values >= values_of(extent))):
         raise Refusal(f"a part of the axis {letter}, expected channels")
     program.note(f"a crop of the axis {letter} is left out: it cuts nothing at sizes that fit the network's strides")
+    program.is_cropped = True
     return seen
 
 

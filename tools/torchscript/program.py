@@ -33,6 +33,7 @@ class Program:
         self.known, self.made = {}, {}
         self.node = None  # of the graph, which is read
         self.unread = None  # why something in the graph could not be
+        self.is_cropped = False  # by a crop that is left out
         self.state = None  # an attribute that the code sets
 
     def note(self, sentence):

@@ -79,6 +79,8 @@ def sizes_text(sizes):
 
 
 def inlined(module):
+    if not module._c._has_method("forward"):
+        raise ExportError("it has no method called forward, expected one that takes a map")
     graph = module.graph.copy()
     torch._C._jit_pass_inline(graph)
     return graph
@@ -116,7 +118,8 @@ def read_graph(module, graph, output, channels, reader):
     config, tensors = written(program, last, form)
     works = program.samples.multiple()
     if works != (1, 0):
-        program.note(f"the code takes {sides_text(works)} only")
+        program.note(f"y is what the code computes for {sides_text(works)} only: it crops at others"
+                     if program.is_cropped else f"the code takes {sides_text(works)} only")
     about = described(config, [name or "y" for name, _ in found], output)
     return Read(config, tensors, program.notes, about, last.channels, name, axes,
                 getattr(value, "name", "") == "log_softmax", works, harm_of(program), program.state)

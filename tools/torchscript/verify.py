@@ -79,7 +79,10 @@ def compare_numbers(literal, module, found, size, results, is_code):
                           f"{found.state or 'something'} from one run to the next, or draws random numbers, as no "
                           "model does")
     if not values.isfinite().all():
-        raise ExportError("the module's result has values that are not finite, so that nothing can be compared with it")
+        broken = next((f", as its tensor {name} has" for name, each in found.tensors.items()
+                       if not each.isfinite().all()), "")
+        raise ExportError(f"the module's result has values that are not finite{broken}: nothing can be compared with "
+                          "it")
     compare(literal, found, inputs, results)
     for what, change in NUMBERS_OF.items():
         inputs = made(found, size, change)

@@ -67,7 +67,8 @@ class Mmseg(WholeTest):
     def test_head_of_an_unknown_backbone(self):
         module = drawn(modules_transformers.SwinUperNet(norm="bn"), *maps(MAPS[0]).values())
         printed = self.assert_whole(module, "mmseg-uper-head", self.save_mmseg(module), MAPS, inputs=maps)
-        self.assertIn("c2 [N, 8, H, W], c3 [N, 16, H, W], c4 [N, 32, H, W], c5 [N, 64, H, W], y [N, 5, H, W]", printed)
+        self.assertIn("c2 [N, 8, H, W], c3 [N, 16, H, W], c4 [N, 32, H, W], c5 [N, 64, H, W], y [N, 5, 4 H, 4 W], ",
+                      printed)
         self.assertNotIn("looks like", printed)
 
 

@@ -97,6 +97,19 @@ class Reports(ExportTest):
         self.assertIn("\n  skipped 7 tensors that inference does not need: aux (7)\n", printed)
         self.assertIn("\n  note: it was trained with RGB images from 0 to 255, less 123.675", printed)
 
+    def test_what_was_found(self):
+        """A backbone that lost a block is still a network: its depth is shown."""
+        weights = {f"module.{key}": values for key, values in small().state_dict().items()}
+        printed = self.export(self.save({**without(weights, "module.layer4.2."), "n_averaged": torch.tensor(3)}))
+        self.assertIn("\n  its backbone: a ResNet with stages of 3, 4, 6, 2 blocks\n", printed)
+        self.assertIn("does not need: module.aux (7), n_averaged (1)\n", printed)
+        path = self.save(drawn(modules_smp.smp_resnet(18, channels=4), picture("image", 1, 4, 48, 64)).state_dict())
+        self.assertNotIn("RGB", self.export(path))
+        self.assertIn("\n  x [N, 4, H, W], y [N, 5, H, W], ", self.export(path))
+        self.assertIn("\n  x [N, 4, H, W], y [N, 1, H/4, W/4], ", self.export(path, "--scale", "2", "--as", "argmax"))
+        self.model.unlink()
+        self.assert_refuses("holds one tensor, expected a state_dict", self.save(torch.ones(3)))
+
     def test_the_same_under_other_entries_and_prefixes(self):
         """Optimizers, counters and losses beside the weights; an old file; a checkpoint without an auxiliary head."""
         network = small()
@@ -127,7 +140,8 @@ class Reports(ExportTest):
         self.assertIn("note: this is the head alone: the whole network looks like semseg (hszhao/semseg: PSPNet) at "
                       "'student.', but also has refine.weight, which that network does not have\n", printed)
         printed = self.export(path, "--prefix", "student.")
-        self.assertIn("skipped 8 tensors that inference does not need: student (7), refine (1)\n", printed)
+        self.assertIn("skipped 8 tensors that inference does not need, or elsewhere than at --prefix: student.aux (7), "
+                      "refine (1)\n", printed)
         self.assert_same(self.serve(IMAGE), network(IMAGE))
 
     def test_the_network_without_a_prefix(self):
@@ -154,8 +168,8 @@ class Reports(ExportTest):
         printed = self.export(self.save({**weights, "mean": torch.tensor([123.5, 116, 103]).view(1, 3, 1, 1),
                                          "std": torch.tensor([58.25, 57, 57]), "step": torch.tensor(9)}))
         self.assertIn("the whole network\n", printed)
-        self.assertIn("note: its module normalizes images by itself, which the model does not: mean 123.5, 116, 103 and "
-                      "std 58.25, 57, 57\n", printed)
+        self.assertIn("note: its module normalizes images by itself, which the model does not: mean 123.5, 116, 103 "
+                      "and std 58.25, 57, 57\n", printed)
 
     def test_dense_layers_as_an_old_pytorch_named_them(self):
         network = drawn(modules.lextal_densenet(), IMAGE)
@@ -294,7 +308,8 @@ class Refused(ExportTest):
                             "--windows", "1,2,3,6")
         none = {**weights, "cls.4.weight": torch.ones(0, 16, 1, 1), "cls.4.bias": torch.ones(0)}
         for options in ((), ("--head",)):
-            self.assert_refuses("cls.4.weight has shape [0, 16, 1, 1], expected a convolution's", self.save(none), *options)
+            self.assert_refuses("cls.4.weight has shape [0, 16, 1, 1], expected a convolution's", self.save(none),
+                                *options)
         weights["layer1.0.bn1.running_var"][1] = -0.5
         self.assert_refuses("layer1.0.bn1.running_var holds -0.5, expected variances, which are not below 0",
                             self.save(weights))
@@ -302,7 +317,8 @@ class Refused(ExportTest):
     def test_encoder_of_another_depth(self):
         path = self.save(drawn(modules_smp.smp_vgg(True), IMAGE[:, :, :48, :64]).state_dict())
         self.assert_refuses("looks like smp (segmentation_models_pytorch: PSPNet), but has a pyramid of 32 channels, "
-                            "where the maps of its encoder have 16; its head alone has no --depth", path, "--depth", "2")
+                            "where the maps of its encoder have 16; its head alone has no --depth", path, "--depth",
+                            "2")
         network = drawn(modules_smp.smp_resnet(18), IMAGE[:, :, :48, :64])
         weights = {key: values for key, values in network.state_dict().items() if not key.startswith("encoder.layer")}
         self.assertIn("lacks encoder.layer2.0.conv2.weight", self.note(weights))

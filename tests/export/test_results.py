@@ -134,6 +134,21 @@ def test_names(case):
     assert not set(names) & set(config["inputs"])
 
 
+class Pair(Two):
+    def forward(self, x, y):
+        return (torch.sigmoid(self.image(x) + self.depth(y)) > 0.3).float()
+
+
+def test_report(case):
+    """An input may be called y, as the result is; a threshold that stays is said."""
+    _, printed = scripted(case, Pair)
+    assert "\n  x [N, 3, H, W], y [N, 5, H, W], the result [N, 3, H, W], " in printed
+    note = "note: y is a mask, since the threshold 0.3 stays; --threshold chooses another\n"
+    assert note not in printed
+    assert note in case.export(case.folder / "net.pt", "--as", "sigmoid")
+    assert note not in case.export(case.folder / "net.pt", "--as", "sigmoid", "--threshold", "0.5")
+
+
 def test_options(case):
     config, _ = scripted(case, WithOptions)
     assert config["input"] == {"channels": 3}

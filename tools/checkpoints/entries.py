@@ -131,6 +131,8 @@ def shown(names):
 
 
 def what(value):
+    if isinstance(value, TorchTensor):
+        return "one tensor"
     return "an object" if isinstance(value, StandIn) else f"a {type(value).__name__}"
 
 

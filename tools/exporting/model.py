@@ -26,7 +26,7 @@ REST = "of the rest of the network"
 @dataclass
 class Model:
     """config: without name and weights file; sources: {tensor: Source}; channels: of y before its output, if known;
-    assumed: what no checkpoint contains, in words; skipped: what the report calls the tensors that are not used, and
+    prefix: of the tensors' names in the checkpoint; backbone: what was found of it, in words; assumed: what no checkpoint contains, in words; skipped: what the report calls the tensors that are not used, and
     their names; notes: for the user"""
     config: dict
     sources: dict
@@ -36,6 +36,8 @@ class Model:
     assumed: list = field(default_factory=list)
     skipped: tuple = ("", ())
     notes: list = field(default_factory=list)
+    prefix: str = ""
+    backbone: str = ""
 
 
 def find(checkpoint, options):
@@ -45,7 +47,7 @@ def find(checkpoint, options):
     if options.head or options.without_classifier:
         return head(checkpoint, options)
     found, nearest = kinds.recognize(checkpoint, network_options(options), options.kind, options.prefix)
-    return network(found, nearest) if found else head_instead(checkpoint, options, nearest)
+    return network(found, nearest, options) if found else head_instead(checkpoint, options, nearest)
 
 
 def head_instead(checkpoint, options, nearest):
@@ -79,18 +81,19 @@ def network_options(options):
                  options.depth)
 
 
-def network(found, nearest):
+def network(found, nearest, options):
     """nearest: another Candidate that does not claim the checkpoint, or None"""
     net, config = found.net, found.net.config()
     is_whole = "input" in config  # and not the maps of a backbone
-    notes = notes_of(found.kind)
+    notes = notes_of(kinds.note_of(found.kind, net))
     if nearest and (not is_whole or len(nearest.net.used) > len(net.used)):
         notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
     skipped = [name for name in found.checkpoint.tensors if name not in net.used]
     notes += normalized(found.checkpoint, skipped)
+    where = "that inference does not need" + (", or elsewhere than at --prefix" if options.prefix is not None else "")
     return Model(config, net.sources, found.checkpoint,
                  found.describe() + (", the whole network" if is_whole else ""), net.last.channels,
-                 assumed_of(net), ("that inference does not need" if is_whole else REST, skipped), notes)
+                 assumed_of(net), (where if is_whole else REST, skipped), notes, net.prefix, net.backbone)
 
 
 def normalized(checkpoint, skipped):
@@ -101,8 +104,8 @@ def normalized(checkpoint, skipped):
     return [f"its module normalizes images by itself, which the model does not: {' and '.join(texts)}"] if texts else []
 
 
-def notes_of(kind):
-    return [kind.note] if kind.note else []
+def notes_of(note):
+    return [note] if note else []
 
 
 def assumed_of(net):
@@ -131,7 +134,7 @@ def head(checkpoint, options):
     return Model(found.config, sources_of(found.checkpoint, found.config, found.sources), found.checkpoint,
                  found.describe(), ppm_network.channels_out(found.config), head_assumed(found.config),
                  (REST, unused(found.checkpoint, found.sources)),
-                 notes_of(found.kind))
+                 notes_of(found.kind.note), found.prefix)
 
 
 def mapped(checkpoint, options):
@@ -206,6 +209,9 @@ def output_of(options, model):
             output.pop("threshold", None)
     if options.threshold is not None:
         output["threshold"] = options.threshold
+    elif options.form and "threshold" in output:
+        model.notes.insert(0, f"y is a mask, since the threshold {output['threshold']:g} stays; --threshold chooses "
+                           "another")
     if output:
         config["output"] = output
     check_one_channel(model)

@@ -2,9 +2,11 @@
 import collections
 import os
 
+import ppm_network
 from checkpoints.recognize import TRAINING
 from checkpoints.sizes import plural, printable
 
+from . import extents
 from .options import ASSUMED, given_of
 
 GROUPS_SHOWN_MAX = 12
@@ -17,6 +19,8 @@ def report(options, model, tensors, file):
     print(f"{checkpoint.path}{entry}: {model.what}")
     count = sum(values.size for _, values in tensors.values())
     print(f"  {shapes(model)}, {plural(count, 'value')} in {plural(len(tensors), 'tensor')}, {options.dtype}")
+    if model.backbone:
+        print(f"  its backbone: {model.backbone}")
     print(f"  wrote {options.model}, {file}")
     if model.assumed:
         given = given_of(options, ASSUMED)
@@ -38,20 +42,15 @@ def report(options, model, tensors, file):
 
 
 def shapes(model):
-    config = model.config
-    inputs = config.get("inputs") or {"x": config["input"]}
+    """-> the inputs and what the model answers, which is y unless an input has that name"""
+    inputs = ppm_network.inputs_of(model.config)
     layout = next(iter(inputs.values())).get("layout")
-    sides = [f"{name} {shape_of(given['channels'], given.get('layout'))}" for name, given in inputs.items()]
-    return ", ".join(sides + [f"y {y}" for y in ([y_of(model, layout)] if model.channels else [])])
-
-
-def y_of(model, layout):
-    output = model.config.get("output")
-    size = output and output.get("size")
-    if not size or "network" not in model.config:
-        return shape_of(model.channels, layout) + (" before its output" if output else "")
-    channels = 1 if output.get("as") == "argmax" else model.channels
-    return shape_of(channels, layout, "H, W" if size == "input" else "{}, {}".format(*size))
+    texts = [f"{name} {shape_of(given['channels'], given.get('layout'))}" for name, given in inputs.items()]
+    if model.channels:
+        channels = 1 if model.config.get("output", {}).get("as") == "argmax" else model.channels
+        name = "the result" if "y" in inputs else "y"
+        texts.append(f"{name} {shape_of(channels, layout, ', '.join(extents.sides(model.config)))}")
+    return ", ".join(texts)
 
 
 def shape_of(channels, layout, size="H, W"):
@@ -59,19 +58,26 @@ def shape_of(channels, layout, size="H, W"):
 
 
 def report_skipped(model, is_verbose):
-    """Prints the tensors that the model does not have, grouped by the first part of their names."""
+    """Prints the tensors that the model does not have, grouped by the part of their names in which they differ from
+    those of the model."""
     where, names = model.skipped
     skipped = [model.checkpoint.tensors[name].key for name in names
                if not name.replace("/", ".").endswith(TRAINING)]
     if not skipped:
         return
-    common = len(common_parts([tensor.key for tensor in model.checkpoint.tensors.values()]))
-    groups = collections.Counter(key[common:].replace("/", ".").partition(".")[0] for key in skipped)
-    shown = [f"{skipped[0][:common]}{name} ({count})" for name, count in groups.most_common(GROUPS_SHOWN_MAX)]
+    prefix = model.prefix or common_parts([tensor.key for tensor in model.checkpoint.tensors.values()])
+    groups = collections.Counter(group(key, prefix) for key in skipped)
+    shown = [f"{name} ({count})" for name, count in groups.most_common(GROUPS_SHOWN_MAX)]
     more = f", {len(groups) - len(shown)} more" if len(groups) > len(shown) else ""
     print(f"  skipped {plural(len(skipped), 'tensor')} {where}: {', '.join(shown)}{more}")
     for key in skipped if is_verbose else []:
         print(f"    {key}")
+
+
+def group(key, prefix):
+    """aux, or module.aux beside a network at module."""
+    shared = len(common_parts([key, prefix]))
+    return key[:shared] + key[shared:].replace("/", ".").partition(".")[0]
 
 
 def common_parts(keys):

@@ -50,6 +50,7 @@ class Candidate:
         return f"{self.kind.name} ({self.kind.about})" + (f" at {self.net.prefix!r}" if self.net.prefix else "")
 
 
+COLORS = re.compile("RGB|BGR")
 NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.28, 103.53 and divided by 58.395, "
               "57.12, 57.375")
 TO_ONE = "it was trained with RGB images from 0 to 1"
@@ -117,6 +118,13 @@ KINDS = (
          keras_pspnet.segmentation_models, "NHWC", note="for images whose sides are multiples of 6 times its stride, "
          "mostly 48, as the network has them; get_preprocessing(BACKBONE) says how they are normalized"),
 )
+
+
+def note_of(kind, net):
+    """What it says of images with three colors does not hold for others."""
+    parts = kind.note.split("; ")
+    has_colors = any(x.channels == 3 for x in net.inputs.values())
+    return "; ".join(part for part in parts if has_colors or not COLORS.search(part))
 
 
 def candidates(checkpoint, given, kind_name=None, prefix=None):

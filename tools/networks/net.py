@@ -64,6 +64,7 @@ class Net:
         self.inputs, self.entries, self.last = {}, [], None
         self.sources, self.used, self.skipped, self.answer = {}, set(), [], {}
         self.part, self.assumed = "backbone", {}  # what: the values that were chosen, in order
+        self.backbone = ""  # what the checkpoint says of its depth, for the report
 
     # ---- the checkpoint ----
 

@@ -130,6 +130,38 @@ class Module(ExportTest):
         for file in ("export.py", "networks/parts.py"):
             export.main([str(self.model), "--module", f"{self.folder}/{file}:Zoomed(8)", "--example", "1,3,97,121"])
 
+    def test_names_of_python(self):
+        """A file may be called like a module of Python's that is loaded already."""
+        file = self.folder / "random.py"
+        file.write_text(self.file.read_text())
+        export.main([str(self.model), "--module", f"{file}:Zoomed(8)", "--example", "1,3,97,121"])
+        import random
+        self.assertFalse(hasattr(random, "Zoomed"))
+
+    def test_package_that_is_hidden(self):
+        (self.folder / "email").mkdir()
+        (self.folder / "email" / "__init__.py").write_text("")
+        (self.folder / "email" / "charset.py").write_text(self.file.read_text())
+        with self.assertRaisesRegex(ExportError, "import email.charset finds .*: expected a package of another name"):
+            import email.charset
+            self.assertTrue(email.charset.__file__)
+            export.main([str(self.model), "--module", f"{self.folder}/email/charset.py:Zoomed(8)", "--example",
+                         "1,3,97,121"])
+
+    def test_late_import(self):
+        """Code that imports while it runs finds its own package, too."""
+        (self.folder / "networks").mkdir()
+        (self.folder / "networks" / "__init__.py").write_text("FACTOR = 3\n")
+        (self.folder / "late_network.py").write_text(self.file.read_text() + textwrap.dedent("""
+            class Late(Zoomed):
+                def forward(self, x):
+                    from networks import FACTOR
+                    return super().forward(x) * FACTOR
+            """))
+        export.main([str(self.model), "--module", f"{self.folder}/late_network.py:Late(8)", "--example",
+                     "1,3,97,121"])
+        self.assertIn({"affine": {"scale": 3}}, self.config()["network"])
+
     def refuses(self, sentence, *checkpoint, call="Zoomed(8)", example="1,3,97,121"):
         with self.assertRaises(ExportError) as caught:
             export.main([*map(str, checkpoint), str(self.model), "--module", f"{self.file}:{call}", "--example",

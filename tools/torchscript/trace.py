@@ -1,7 +1,7 @@
 """Traces a module of the user's own code, at several sizes: what Python computes from a size is a constant in each
 trace, and another one in each."""
 import contextlib
-import importlib
+import importlib.util
 import os
 import pathlib
 import sys
@@ -18,6 +18,7 @@ TOOLS = pathlib.Path(__file__).resolve().parents[1]
 STEPS = ((32, 64), (64, 32), (128, 96), (96, 160), (-32, -64), (-64, -32), (256, 128), (512, 256))
 FACTORS = ((2, 3), (3, 2), (2, 2), (4, 3))  # of several inputs, whose sizes are multiples of each other
 TRACES = 3
+THEIRS = {}  # modules of the user's that are called like this program's
 STEP, STEP_MIN = 32, 64  # of the sizes for a comparison
 PLACES_MAX = 3  # that are shown
 OTHERS = ((1, 3), (5, 9), (2, 6), (4, 12), (8, 24), (16, 16))  # what is added for a comparison outside of the traces
@@ -31,6 +32,7 @@ def module_of(text):
         raise ExportError(f"--module {text}: expected FILE.py:CALL, such as model/pspnet.py:PSPNet(classes=21)")
     if not path.is_file():
         raise ExportError(f"{path}: no such file, expected the one that defines the module")
+    THEIRS.clear()
     namespace = run(text, lambda: vars(imported(path.resolve())))
     module = run(text, lambda: eval(call, namespace))  # the user's own code, as --help says
     if not isinstance(module, torch.nn.Module):
@@ -39,39 +41,59 @@ def module_of(text):
 
 
 def imported(path):
-    """A file in a folder with an __init__.py is a part of that package."""
+    """A file in a folder with an __init__.py is a part of that package; another one may have any name."""
     folder, name = path.parent, path.stem
     while (folder / "__init__.py").is_file():
         folder, name = folder.parent, f"{folder.name}.{name}"
-    with own_modules_hidden():
-        sys.path[:0] = [str(folder), os.getcwd()]  # the latter as python -m has it
-        return importlib.import_module(name)
+    sys.path[:0] = [str(folder), os.getcwd()]  # the latter as python -m has it
+    if "." not in name:
+        return loaded(path, name)
+    module = importlib.import_module(name)
+    if not os.path.samefile(module.__file__, path):
+        raise ExportError(f"{path}: import {name} finds {module.__file__}: expected a package of another name")
+    return module
+
+
+def loaded(path, name):
+    """By its path, since Python's own random.py may be loaded already."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(name, module)
+    spec.loader.exec_module(module)
+    return module
 
 
 @contextlib.contextmanager
 def own_modules_hidden():
-    """The user's code may have a file or a folder called networks, too."""
+    """The user's code may have a file or a folder called networks, too, and import it at any time."""
     own = {name: module for name, module in sys.modules.items() if is_own(module)}
     for name in own:
         del sys.modules[name]
-    paths = [entry for entry in sys.path if pathlib.Path(entry).resolve() == TOOLS]
+    sys.modules.update(THEIRS)
+    paths = [entry for entry in sys.path if entry == str(TOOLS)]
     sys.path[:] = [entry for entry in sys.path if entry not in paths]
     try:
         yield
     finally:
+        names = {name.partition(".")[0] for name in own}
+        THEIRS.update({name: module for name, module in sys.modules.items() if name.partition(".")[0] in names})
+        for name in THEIRS:
+            del sys.modules[name]
         sys.modules.update(own)
         sys.path.extend(paths)
 
 
 def is_own(module):
-    file = getattr(module, "__file__", None)
-    return bool(file) and TOOLS in pathlib.Path(file).resolve().parents
+    return str(getattr(module, "__file__", None)).startswith(f"{TOOLS}{os.sep}")
 
 
 def run(what, function):
     """The user's code can raise anything."""
     try:
-        return function()
+        with own_modules_hidden():
+            return function()
+    except ExportError:
+        raise
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""

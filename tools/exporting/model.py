@@ -26,8 +26,8 @@ REST = "of the rest of the network"
 @dataclass
 class Model:
     """config: without name and weights file; sources: {tensor: Source}; channels: of y before its output, if known;
-    prefix: of the tensors' names in the checkpoint; backbone: what was found of it, in words; assumed: what no checkpoint contains, in words; skipped: what the report calls the tensors that are not used, and
-    their names; notes: for the user"""
+    assumed: what no checkpoint contains, in words; skipped: what the report calls the tensors that are not used, and
+    their names; notes: for the user; prefix: of the tensors' names; backbone: what was found of it, in words"""
     config: dict
     sources: dict
     checkpoint: object

@@ -1,4 +1,5 @@
 """What is read from code is compared with the module before anything is written."""
+import export
 import pytest
 import torch
 from archives import Small, traced_small, with_forward
@@ -69,3 +70,45 @@ def test_size_in_a_trace(case):
     assert "whatever" not in case.export(path, "--size", "input")
     x = random_features(1, 3, 10, 18)
     case.assert_same(case.serve(x), F.interpolate(module.conv(x), (10, 18), mode="bilinear", align_corners=True))
+
+
+class OneClass(nn.Module):
+    """Labels that are all 2, whatever the activation is."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.conv, self.last, self.end = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 1), end
+
+    def forward(self, x):
+        y = self.last(F.relu(self.conv(x)))
+        return self.end(y + torch.tensor([0., 0., 1e3]).view(1, 3, 1, 1))
+
+
+class Classes(Argmax):
+    def forward(self, y):
+        return y.softmax(1).max(1)[1]
+
+
+class Threshold(nn.Module):
+    def forward(self, y):
+        return torch.sigmoid(y / 100) > 0.9
+
+
+@pytest.mark.parametrize("end", (Argmax, Classes, Threshold))
+@pytest.mark.parametrize("is_scripted", (False, True))
+def test_labels_of_one_class(case, monkeypatch, end, is_scripted):
+    path = archive(case, random_network(lambda: OneClass(end())), torch.rand(1, 3, 16, 12), is_scripted)
+    case.export(path)
+    case.model.unlink()
+    monkeypatch.setitem(operators.MAPS, "relu", operators.MAPS["tanh"])
+    with pytest.raises(ExportError, match="the network that was read is off by"):
+        case.export(path)
+    assert not case.model.exists()
+
+
+def test_labels_of_one_class_in_code(case, monkeypatch):
+    file = case.folder / "one_class.py"
+    file.write_text("from test_torchscript_verify import *\n")
+    monkeypatch.setitem(operators.MAPS, "relu", operators.MAPS["tanh"])
+    with pytest.raises(ExportError, match="the network that was read is off by"):
+        export.main([str(case.model), "--module", f"{file}:OneClass(Argmax())", "--example", "1,3,64,64"])

@@ -5,7 +5,8 @@ sizes and maps. operators.py joins the tables of what a node may be: scalars.py 
 pointwise.py, joins.py, resizes.py, shapes.py and parts.py (maps). A map is an entry of program.py; write.py writes the
 network, with the pyramids that pyramids.py finds in it, and output.py finds what the model's output has to be. sizes.py
 is how sizes that follow from the input stay so. reading.py does it all, for modules of Python by several traces
-(trace.py), and verify.py compares what was read with the module before anything is written.
+(trace.py), and verify.py compares what was read with the module before anything is written
+(labels.py: what labels are made of).
 """
 from checkpoints import ExportError
 

@@ -168,11 +168,11 @@ def parsed(schema):
     return torch._C.parse_schema(schema)
 
 
-def shape_of(name, recorded, dim=None):
+def shape_of(name, recorded, *dim):
     if name != "size":
         raise Refusal("values that a trace has recorded (x.data, x.numpy()), and which depend on the size of the "
                       "example")
-    return recorded.shape if dim is None else recorded.shape[dim]
+    return recorded.shape[dim[0]] if dim else recorded.shape
 
 
 def schema_of(node):

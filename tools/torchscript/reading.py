@@ -34,14 +34,14 @@ def read(path, output=None, shapes=()):
     module = load(path)
     try:
         found = read_module(module, output, [shape[1] for shape in shapes])
-        return verified(module, found, inlined(module), [[[shape[2:] for shape in shapes]]] if shapes else None)
+        return verified(module, found, inlined(module), tries=[[[shape[2:] for shape in shapes]]] if shapes else None)
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
 
 
-def verified(module, found, graph=None, tries=None, others=()):
+def verified(module, found, graph=None, **options):
     """The same, with notes of verify()."""
-    found.notes.extend(verify(module, found, graph, tries, others))
+    found.notes.extend(verify(module, found, graph, **options))
     return found
 
 
@@ -62,7 +62,7 @@ def read_code(text, shapes, output=None, load=None):
         result = read_inlined(first, graph, output, [shape[1] for shape in shapes], [size for _, size in found], others)
         is_one = len(found) == 1
         tries = [[sizes]] if is_one else [trace.smaller(size) for _, size in found[:2]]
-        result = verified(module, result, tries=tries,
+        result = verified(module, result, tries=tries, traced=(first, sizes),
                           others=() if is_one else trace.with_other_remainders(tries[0][0], result.works))
     except ExportError as error:
         raise ExportError(f"{text}: {error}") from None

@@ -8,6 +8,7 @@ from networks.literal import Literal
 
 from .constants import FOLDED
 from .graph import PRIMS
+from .labels import before_labels
 from .operators import MAPS
 from .scalars import NUMBERS
 from .trace import own_modules_hidden
@@ -24,11 +25,12 @@ class Differs(Exception):
     """Says what the network that was read does otherwise than the module."""
 
 
-def verify(module, found, graph=None, tries=None, others=()):
+def verify(module, found, graph=None, tries=None, others=(), traced=None):
     """Raises ExportError where they differ; -> notes: why they could not be compared, or in what they differ.
 
     found: a Read; graph: of an archive of a stranger's; tries: for each comparison, sizes to try, [(h, w) of each
-    input], or None for such as the code takes; others: sizes to try that leave other remainders than those of traces
+    input], or None for such as the code takes; others: sizes to try that leave other remainders than those of traces;
+    traced: a trace of the module and the sizes that it takes, by default the module itself
     """
     reason = unrun(found, graph) if graph else None
     if reason:
@@ -42,6 +44,7 @@ def verify(module, found, graph=None, tries=None, others=()):
                 "one that it takes"]
     try:
         compare_numbers(literal, module, found, *tested[0], is_code=not graph)
+        compare_before_labels(literal, found, *(traced or (module, tested[0][0])))
         is_equal = all([compare_batch(literal, module, found, *each) for each in tested[1:]])
     except Differs as error:
         raise ExportError(f"the network that was read {error}: nothing was written. This is a fault of this program: "
@@ -99,6 +102,20 @@ def compare_numbers(literal, module, found, size, results, is_code):
                               f"Python looks at values, as no model does: the network that was read {error}") from None
 
 
+def compare_before_labels(literal, found, module, size):
+    """Where random numbers have labels of one class, these say little."""
+    answer = {key: value for key, value in found.config.get("output", {}).items() if key != "threshold"}
+    if answer.get("as") == "argmax":
+        del answer["as"]
+    elif "threshold" not in found.config.get("output", {}):
+        return
+    function = before_labels(module)
+    inputs = made(found, size)
+    results = run(module, inputs, function) if function else None
+    if isinstance(results, torch.Tensor) and results.dim() == 4 and found.axes[0] == ("n",):
+        compare_maps(Literal({**found.config, "output": answer}, literal.tensors), inputs, results)
+
+
 def compare_batch(literal, module, found, size, results):
     """-> whether the module answers two images as it does each, as far as it takes two; the model has to fit one"""
     inputs = made(found, size, count=2)
@@ -152,12 +169,13 @@ def made(found, sizes, change=lambda x: x, count=1):
             for (name, given), size in zip(described.items(), sizes)}
 
 
-def run(module, inputs):
-    """-> its results, in float64 if its constants allow that; None if it takes no such input"""
+def run(module, inputs, function=None):
+    """-> its results, or what the function of it computes, in float64 if its constants allow that; None if it takes no such input"""
     for dtype in (torch.float64, torch.float32):
         try:
+            module.to(dtype)
             with own_modules_hidden():
-                return module.to(dtype)(*arranged(module, [x.to(dtype) for x in inputs.values()]))
+                return (function or module)(*arranged(module, [x.to(dtype) for x in inputs.values()]))
         except Exception:  # the module's own code can raise anything
             continue
     return None
@@ -174,7 +192,10 @@ def arranged(module, maps):
 
 
 def compare(literal, found, inputs, results):
-    expected = as_read(found, results)
+    compare_maps(literal, inputs, as_read(found, results))
+
+
+def compare_maps(literal, inputs, expected):
     sizes = ", ".join(f"{x.shape[2]} x {x.shape[3]}" for x in inputs.values())
     try:
         y = literal({name: x.double() for name, x in inputs.items()})

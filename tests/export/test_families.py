@@ -133,6 +133,7 @@ class Transformers(WholeTest):
                 module = network(modules_transformers.upernet, depths)
                 printed = self.assert_whole(module, "huggingface-uper-convnext", self.save(module.state_dict()), SIZES)
                 self.assertIn("eps 1e-06, 1e-05", printed)
+                self.assertIn(f"a ConvNeXt with stages of {', '.join(map(str, depths))} blocks\n", printed)
 
     def test_what_stops_the_whole_network(self):
         for name in ("pwconv1.bias", "layernorm.weight"):

@@ -73,6 +73,7 @@ class Keras(WholeTest):
                 printed = self.assert_served(keras_networks.caffe, SIZES, "pspnet-tensorflow", "--windows", "2,3,4,8",
                                              write=write, name=name)
                 self.assertIn("windows 2, 3, 4, 8, valid, align_corners, input_first", printed)
+                self.assertIn("its backbone: a ResNet with stages of 2, 2, 2, 2 blocks\n", printed)
         self.export(self.folder / "c.h5")
         self.assertEqual(next(entry["pyramid"]["windows"] for entry in self.config()["network"] if "pyramid" in entry),
                          [10, 20, 30, 60])

@@ -161,7 +161,8 @@ class Reports(ExportTest):
         """A factor, or a norm, may be a part of the computation: only counters and measures are not."""
         weights = {f"model.{key}": values for key, values in small().state_dict().items()}
         for name, values in (("temperature", torch.tensor([1.5])), ("test_time_norm.weight", torch.ones(5)),
-                             ("val_adapter.weight", torch.ones(5, 5)), ("mean", torch.ones(40))):
+                             ("val_adapter.weight", torch.ones(5, 5)), ("metric_head.weight", torch.ones(5, 5)),
+                             ("mean", torch.ones(40))):
             with self.subTest(name=name):
                 self.assertIn(f"also has {name}, which that network does not have",
                               self.export(self.save({**weights, name: values})))
@@ -176,7 +177,9 @@ class Reports(ExportTest):
         weights = {re.sub(r"(norm|conv)([12])\.", r"\1.\2.", key): values for key, values in
                    network.state_dict().items() if ".blocks." not in key}
         self.assertIn("feats.denseblock1.denselayer1.norm.1.weight", weights)
-        self.assertIn("the whole network\n", self.export(self.save(weights)))
+        printed = self.export(self.save(weights))
+        self.assertIn("the whole network\n", printed)
+        self.assertIn("its backbone: a DenseNet with stages of 3, 4, 5, 3 blocks\n", printed)
         self.assert_same(self.serve(IMAGE), network(IMAGE))
 
     def test_many_networks(self):

@@ -93,7 +93,11 @@ def network(found, nearest, options):
     where = "that inference does not need" + (", or elsewhere than at --prefix" if options.prefix is not None else "")
     return Model(config, net.sources, found.checkpoint,
                  found.describe() + (", the whole network" if is_whole else ""), net.last.channels,
-                 assumed_of(net), (where if is_whole else REST, skipped), notes, net.prefix, net.backbone)
+                 assumed_of(net), (where if is_whole else REST, skipped), notes, net.prefix, backbone_of(net))
+
+
+def backbone_of(net):
+    return f"{net.backbone} with stages of {', '.join(map(str, net.depths))} blocks" if net.depths else ""
 
 
 def normalized(checkpoint, skipped):

@@ -15,8 +15,10 @@ def write(net):
         x = net.relu(conv(net, x, at, **options))
     x = net.layer("max_pool", x, window=3, stride=2, padding="same")
     for stage, stride, dilation in STAGES:
-        for i in range(1, 1 + net.count(f"conv{stage}_{{n}}_3x3.weight")):
+        count = net.count(f"conv{stage}_{{n}}_3x3.weight")
+        for i in range(1, 1 + count):
             x = block(net, x, f"conv{stage}_{i}", stride if i == 1 else 1, dilation)
+        net.deepen("a ResNet", count)
     net.part = "head"
     x = net.pyramid(x, BINS, lambda x, i: net.relu(conv(net, x, f"conv5_3_pool{BINS[i]}_conv")), pool="valid",
                     windows=caffe_windows(net.dimension("conv6.weight", 3)))

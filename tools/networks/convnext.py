@@ -28,8 +28,10 @@ def backbone(net, x, names):
             x = net.layer_norm(x, of_stage(names.down_norm, i), EPS)
             x = patches(net, x, of_stage(names.down, i))
         stage = of_stage(names.block, i)
-        for j in range(net.count(stage.replace("{j}", "{i}") + f".{names.norm}.weight") or 1):
+        count = net.count(stage.replace("{j}", "{i}") + f".{names.norm}.weight") or 1
+        for j in range(count):
             x = block(net, x, stage.replace("{j}", str(j)), names)
+        net.deepen("a ConvNeXt", count)
         maps.append(net.layer_norm(x, of_stage(names.last, i), EPS))
     return maps
 

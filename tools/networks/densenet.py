@@ -14,6 +14,7 @@ def block(net, x, at):
     i = 1
     while net.has(f"{at}.denselayer{i}.conv1.weight") or net.has(f"{at}.denselayer{i}.conv.1.weight"):
         x, i = layer(net, x, f"{at}.denselayer{i}"), i + 1
+    net.deepen("a DenseNet", i - 1)
     return x
 
 

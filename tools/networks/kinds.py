@@ -19,8 +19,9 @@ from .net import Net
 
 # parts of a training program's module that lie beside its network: losses, what they are measured by, and counters of
 # averaged weights
-BESIDE = re.compile(r"(\w+_)?(criterion|loss|metrics?)(_\w+)?|(train|val|valid|test)_(\w+_)?"
-                    r"(m?iou|jaccard|dice|f1|acc|accuracy|precision|recall)(_score|_index)?|n_averaged|global_step")
+BESIDE = re.compile(r"(\w+_)?(criterion|loss|metrics?)(_(fn|func|weights?|train|val|valid|test|\d+))?|"
+                    r"(train|val|valid|test)_(\w+_)?(m?iou|jaccard|dice|f1|acc|accuracy|precision|recall)(_score|_index)?|"
+                    r"n_averaged|global_step")
 COUNTED = re.compile(r"long|int|short|char|byte|bool|u?int\d+|[iu]\d+", re.I)  # types, as files call them
 NORMALIZES = re.compile(r"(pixel_)?(mean|std)")  # what the module around a network makes of images with
 NORMALIZES_MAX = 16  # values

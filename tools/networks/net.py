@@ -64,7 +64,7 @@ class Net:
         self.inputs, self.entries, self.last = {}, [], None
         self.sources, self.used, self.skipped, self.answer = {}, set(), [], {}
         self.part, self.assumed = "backbone", {}  # what: the values that were chosen, in order
-        self.backbone = ""  # what the checkpoint says of its depth, for the report
+        self.backbone, self.depths = None, []  # what is found of its depth, for the report
 
     # ---- the checkpoint ----
 
@@ -130,6 +130,11 @@ class Net:
         values = self.assumed.setdefault(what, [])
         if value not in values:
             values.append(value)
+
+    def deepen(self, backbone, *counts):
+        """Notes how many blocks the next stages have, which names alone tell."""
+        self.backbone = backbone
+        self.depths += counts
 
     # ---- entries ----
 

@@ -56,8 +56,7 @@ def stage(net, x, at, stride=1, first=1, others=1, second=None):
 def stages(net, x, dilations, at=""):
     """-> the maps of the four stages; dilations: (stride, first, others, second) of each"""
     maps = []
-    counts = [net.count(f"{at}layer{i}.{{i}}.conv1.weight") for i in range(1, len(dilations) + 1)]
-    net.backbone = f"a ResNet with stages of {', '.join(map(str, counts))} blocks"
     for i, options in enumerate(dilations, 1):
         maps.append(x := stage(net, x, f"{at}layer{i}", *options))
+        net.deepen("a ResNet", net.count(f"{at}layer{i}.{{i}}.conv1.weight"))
     return maps

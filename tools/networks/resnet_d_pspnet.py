@@ -18,9 +18,11 @@ def resnet_vd(net, x, at="backbone"):
         x = net.relu(paddle_conv(net, x, f"{at}.conv1_{i}", stride=stride))
     x = net.layer("max_pool", x, window=3, stride=2, padding=1)
     for stage in range(4):
-        for i in range(net.count(f"{at}.bb_{stage}_{{i}}.conv0._conv.weight")):
+        count = net.count(f"{at}.bb_{stage}_{{i}}.conv0._conv.weight")
+        for i in range(count):
             stride = 2 if i == 0 and stage and stage not in dilations else 1
             x = vd_block(net, x, f"{at}.bb_{stage}_{i}", stride, dilations.get(stage, 1))
+        net.deepen("a ResNet", count)
     return x
 
 
@@ -63,7 +65,8 @@ def resnetd(net, x):
         x = net.relu(cv_conv(net, x, f"backbone.init_block.conv{i}", stride=stride))
     x = net.layer("max_pool", x, window=3, stride=2, padding=1)
     for stage in range(4):
-        for i in range(net.count(f"backbone.stage{stage + 1}.unit{{n}}.body.conv1.conv.weight")):
+        count = net.count(f"backbone.stage{stage + 1}.unit{{n}}.body.conv1.conv.weight")
+        for i in range(count):
             at, stride = f"backbone.stage{stage + 1}.unit{i + 1}", 2 if i == 0 and stage == 1 else 1
             y = net.relu(cv_conv(net, x, f"{at}.body.conv1"))
             y = net.relu(cv_conv(net, y, f"{at}.body.conv2", stride=stride, dilation=2 ** max(0, stage - 1 - (i == 0))))
@@ -71,6 +74,7 @@ def resnetd(net, x):
             if net.has(f"{at}.identity_conv.conv.weight"):
                 x = cv_conv(net, x, f"{at}.identity_conv", stride=stride)
             x = net.relu(net.add(y, x))
+        net.deepen("a ResNet", count)
     return x
 
 

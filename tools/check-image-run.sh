@@ -87,10 +87,10 @@ check_fence() {
     expect "memory its group may have" "$memory" 268435456
 }
 
-check_listings() {
+check_models() {
     local name model names
     mapfile -t names < <(sed -n 's|.*"models/\(.*\)\.json".*|\1|p' configs/server.json)
-    expect "models it serves" "${#names[@]}" 4
+    expect "models it serves" "${#names[@]}" 5
     for name in "${names[@]}"; do
         model=configs/models/$name.json
         right_answer "$model" "$work/right.npy"
@@ -168,7 +168,7 @@ check_mounted() {
 start "$IMAGE"
 passed "plain \"run\": /readyz answers 200, with ${fence[*]}"
 check_fence
-check_listings
+check_models
 check_health
 check_no_shell
 check_drain

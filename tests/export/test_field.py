@@ -79,7 +79,8 @@ class Graphs(ExportTest):
     def test_options_that_nothing_follows(self):
         path = self.save(random_network(SparseInst).state_dict())
         self.assert_refuses("has no batch norm for --eps", path, "--eps", "0")
-        self.assert_refuses("but --windows needs --pool same or valid", path, "--windows", "1,2,3,6")
+        self.assert_refuses("but pools adaptively, where --windows needs --pool same or valid", path, "--windows",
+                            "1,2,3,6")
         path = self.save(random_network(WithNorms).state_dict())
         self.assert_refuses("has no head for", path, "--head-activation", "relu")
         np.savez(self.folder / "c.npz", a=np.zeros(3))

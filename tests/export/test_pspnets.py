@@ -169,8 +169,8 @@ class Reports(ExportTest):
         printed = self.export(self.save({**weights, "mean": torch.tensor([123.5, 116, 103]).view(1, 3, 1, 1),
                                          "std": torch.tensor([58.25, 57, 57]), "step": torch.tensor(9)}))
         self.assertIn("the whole network\n", printed)
-        self.assertIn("note: its module normalizes images by itself, which the model does not: mean 123.5, 116, 103 "
-                      "and std 58.25, 57, 57\n", printed)
+        self.assertIn("note: the module around it normalizes images with its own mean 123.5, 116, 103 and std 58.25, "
+                      "57, 57, which the model leaves to you\n", printed)
 
     def test_dense_layers_as_an_old_pytorch_named_them(self):
         network = drawn(modules.lextal_densenet(), IMAGE)
@@ -307,7 +307,7 @@ class Refused(ExportTest):
 
     def test_what_no_server_loads(self):
         weights = small().state_dict()
-        self.assert_refuses("but pools adaptively, but --windows needs --pool same or valid", self.save(weights),
+        self.assert_refuses("but pools adaptively, where --windows needs --pool same or valid", self.save(weights),
                             "--windows", "1,2,3,6")
         none = {**weights, "cls.4.weight": torch.ones(0, 16, 1, 1), "cls.4.bias": torch.ones(0)}
         for options in ((), ("--head",)):

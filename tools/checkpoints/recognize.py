@@ -253,7 +253,7 @@ def check_options(config, kind, options):
     if options.head_activation is not None and not kind.head:
         raise Unfit("has no head for --head-activation")
     if "windows" in config and config["pool"] == "adaptive":
-        raise Unfit("pools adaptively, but --windows needs --pool same or valid")
+        raise Unfit("pools adaptively, where --windows needs --pool same or valid")
 
 
 def shown(names):

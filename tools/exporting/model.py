@@ -85,11 +85,10 @@ def network(found, nearest, options):
     """nearest: another Candidate that does not claim the checkpoint, or None"""
     net, config = found.net, found.net.config()
     is_whole = "input" in config  # and not the maps of a backbone
-    notes = notes_of(kinds.note_of(found.kind, net))
+    skipped = [name for name in found.checkpoint.tensors if name not in net.used]
+    notes = [note for note in (kinds.note_of(found.kind, net), normalized(found.checkpoint, skipped)) if note]
     if nearest and (not is_whole or len(nearest.net.used) > len(net.used)):
         notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
-    skipped = [name for name in found.checkpoint.tensors if name not in net.used]
-    notes += normalized(found.checkpoint, skipped)
     where = "that inference does not need" + (", or elsewhere than at --prefix" if options.prefix is not None else "")
     return Model(config, net.sources, found.checkpoint,
                  found.describe() + (", the whole network" if is_whole else ""), net.last.channels,
@@ -101,15 +100,12 @@ def backbone_of(net):
 
 
 def normalized(checkpoint, skipped):
-    """-> the note on what the module around the network makes of images, if the checkpoint has these numbers"""
+    """-> the note on what the module around the network makes of images, "" if the checkpoint lacks these numbers"""
     found = {name: tensor for name in skipped if kinds.normalizes(name, tensor := checkpoint.tensors[name])}
     texts = [f"{name} {', '.join(f'{value:.6g}' for value in tensor.values(checkpoint.path).reshape(-1))}"
              for name, tensor in found.items()]
-    return [f"its module normalizes images by itself, which the model does not: {' and '.join(texts)}"] if texts else []
-
-
-def notes_of(note):
-    return [note] if note else []
+    return (f"the module around it normalizes images with its own {' and '.join(texts)}, which the model leaves to you"
+            if texts else "")
 
 
 def assumed_of(net):
@@ -138,7 +134,7 @@ def head(checkpoint, options):
     return Model(found.config, sources_of(found.checkpoint, found.config, found.sources), found.checkpoint,
                  found.describe(), ppm_network.channels_out(found.config), head_assumed(found.config),
                  (REST, unused(found.checkpoint, found.sources)),
-                 notes_of(found.kind.note), found.prefix)
+                 [found.kind.note] if found.kind.note else [], found.prefix)
 
 
 def mapped(checkpoint, options):

@@ -33,7 +33,7 @@ def uper(net):
     net.part = "head"
     what, bins = net.pools(BINS, net.count("ppm_conv.{i}.0.weight"))
     if what != "bins":
-        raise Unfit("pools adaptively, but --windows needs --pool same or valid")
+        raise Unfit("pools adaptively, where --windows needs --pool same or valid")
     pooled = [net.resize(net.layer("adaptive_avg_pool", maps[-1], bins=b), "half_pixel", like=maps[-1]) for b in bins]
     priors = [unit(net, x, f"ppm_conv.{i}.0", f"ppm_conv.{i}.1") for i, x in enumerate(pooled)]
     x = unit(net, net.concat(maps[-1], *priors), "ppm_last_conv.0", "ppm_last_conv.1")

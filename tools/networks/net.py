@@ -340,7 +340,7 @@ class Net:
         common, concat = numbered(stacks), self.given.concat or concat
         options.update({"pool": self.given.pool} if self.given.pool else {})
         if what == "windows" and options.get("pool", "adaptive") == "adaptive":
-            raise Unfit("pools adaptively, but --windows needs --pool same or valid")
+            raise Unfit("pools adaptively, where --windows needs --pool same or valid")
         for key, value in (("pool", options.get("pool", "adaptive")), ("concat", concat)):
             self.note(key, value)
         channels = x.channels if options.get("sum") else sum(widths) + (x.channels if concat != "branches" else 0)

@@ -112,3 +112,25 @@ def test_labels_of_one_class_in_code(case, monkeypatch):
     monkeypatch.setitem(operators.MAPS, "relu", operators.MAPS["tanh"])
     with pytest.raises(ExportError, match="the network that was read is off by"):
         export.main([str(case.model), "--module", f"{file}:OneClass(Argmax())", "--example", "1,3,64,64"])
+
+
+class Unread(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, other, x, last):
+        return F.relu(self.conv(x))
+
+
+def test_inputs_that_nothing_reads(case, monkeypatch):
+    """They are left out of the model, but not where the module is compared with it."""
+    module = random_network(Unread)
+    torch.jit.trace(module, [torch.rand(1, 3, 16, 12)] * 3, check_trace=False).save(str(case.folder / "net.pt"))
+    printed = case.export(case.folder / "net.pt")
+    assert "note: the input last is left out" in printed
+    assert "not run" not in printed
+    case.model.unlink()
+    monkeypatch.setitem(operators.MAPS, "relu", operators.MAPS["tanh"])
+    with pytest.raises(ExportError, match="the network that was read is off by"):
+        case.export(case.folder / "net.pt")

@@ -24,8 +24,8 @@ MAP_VALUES_MAX = 1 << 27
 # config: without name and weights; tensors: {name: torch tensor}; about: what was read, for the report; channels: of y;
 # result: which it is, such as "out" or "1.0"; axes: its own; is_logarithm: of what y is; works: the sizes that the code
 # takes, as Samples.multiple() has them; harm: why a stranger's module should not be run, or None; state: an
-# attribute that the code sets, or None
-Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works harm state")
+# attribute that the code sets, or None; inputs: {name: channels} of all, those that nothing reads included
+Read = namedtuple("Read", "config tensors notes about channels result axes is_logarithm works harm state inputs")
 
 
 def read(path, output=None, shapes=()):
@@ -119,10 +119,11 @@ def read_graph(module, graph, output, channels, reader):
     works = program.samples.multiple()
     if works != (1, 0):
         program.note(f"y is what the code computes for {sides_text(works)} only: it crops at others"
-                     if program.is_cropped else f"the code takes {sides_text(works)} only")
+                     if program.is_cropped else f"the network takes {sides_text(works)} only")
     about = described(config, [name or "y" for name, _ in found], output)
     return Read(config, tensors, program.notes, about, last.channels, name, axes,
-                getattr(value, "name", "") == "log_softmax", works, harm_of(program), program.state)
+                getattr(value, "name", "") == "log_softmax", works, harm_of(program), program.state,
+                {entry.options["name"]: entry.channels for entry in program.inputs})
 
 
 def harm_of(program):

@@ -143,7 +143,7 @@ def compare_others(literal, module, found, sizes):
 def fitting(found):
     """-> for each comparison, the sizes to try"""
     step, extra = found.works or (1, 0)
-    count = len(found.config.get("inputs", "x"))
+    count = len(found.inputs)
     part = 1 if count == 1 else 4
     tries = [[-(-n // part // step) * step + extra for n in sides] for sides in SIDES]
     return [[[(h, w)] * count for h, w in tries], [[(w, h)] * count for h, w in tries]]
@@ -163,14 +163,14 @@ def foreign_operator(graph):
 
 
 def made(found, sizes, change=lambda x: x, count=1):
-    described = found.config.get("inputs") or {"x": found.config["input"]}
     generator = torch.Generator().manual_seed(1)
-    return {name: change(torch.randn((count, given["channels"], *size), generator=generator))
-            for (name, given), size in zip(described.items(), sizes)}
+    return {name: change(torch.randn((count, channels, *size), generator=generator))
+            for (name, channels), size in zip(found.inputs.items(), sizes)}
 
 
 def run(module, inputs, function=None):
-    """-> its results, or what the function of it computes, in float64 if its constants allow that; None if it takes no such input"""
+    """-> its results, or what the function of it computes, in float64 if its constants allow that; None if it takes no
+    such input"""
     for dtype in (torch.float64, torch.float32):
         try:
             module.to(dtype)
@@ -198,7 +198,7 @@ def compare(literal, found, inputs, results):
 def compare_maps(literal, inputs, expected):
     sizes = ", ".join(f"{x.shape[2]} x {x.shape[3]}" for x in inputs.values())
     try:
-        y = literal({name: x.double() for name, x in inputs.items()})
+        y = literal({name: inputs[name].double() for name in literal.config.get("inputs", ["x"])})
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise Differs(f"cannot be computed for an input of {sizes} ({reason:.200})") from None

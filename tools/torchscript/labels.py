@@ -7,7 +7,7 @@ DIMENSION = 1  # of the classes
 
 
 def before_labels(module):
-    """-> a function of the module's inputs, of the map [N, C, H, W] before an argmax or a threshold at its end; None if
+    """-> a function of the module's inputs, of the logits [N, C, H, W] before an argmax or a threshold at its end; None if
     there is none"""
     graph = module.graph.copy()
     torch._C._jit_pass_inline(graph)
@@ -18,8 +18,10 @@ def before_labels(module):
     if others or not is_end(node):
         return None
     value = node.inputsAt(0)
-    if node.kind() != "aten::gt" and value.node().kind() in SOFTMAX and dimension(value.node()) == DIMENSION:
+    if is_activation(value.node(), node.kind() == "aten::gt"):
         value = value.node().inputsAt(0)
+    elif node.kind() == "aten::gt" and dimension(node) != 0:  # y > 0 is sigmoid(y) > 0.5
+        return None
     graph.eraseOutput(0)
     graph.registerOutput(value)
     torch._C._jit_pass_dce(graph)
@@ -32,6 +34,11 @@ def before_labels(module):
 
 def is_end(node):
     return node.kind() == "aten::gt" or node.kind() in ("aten::argmax", "aten::max") and dimension(node) == DIMENSION
+
+
+def is_activation(node, is_threshold):
+    return node.kind() == "aten::sigmoid" if is_threshold else \
+        node.kind() in SOFTMAX and dimension(node) == DIMENSION
 
 
 def dimension(node):

@@ -104,10 +104,9 @@ def compare_numbers(literal, module, found, size, results, is_code):
 
 def compare_before_labels(literal, found, module, size):
     """Where random numbers have labels of one class, these say little."""
-    answer = {key: value for key, value in found.config.get("output", {}).items() if key != "threshold"}
-    if answer.get("as") == "argmax":
-        del answer["as"]
-    elif "threshold" not in found.config.get("output", {}):
+    answer = dict(found.config.get("output", {}))
+    form, threshold = answer.pop("as", None), answer.pop("threshold", None)
+    if form != "argmax" and threshold is None:
         return
     function = before_labels(module)
     inputs = made(found, size)

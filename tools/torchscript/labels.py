@@ -7,8 +7,8 @@ DIMENSION = 1  # of the classes
 
 
 def before_labels(module):
-    """-> a function of the module's inputs, of the logits [N, C, H, W] before an argmax or a threshold at its end; None if
-    there is none"""
+    """-> a function of the module's inputs, of the logits [N, C, H, W] before an argmax or a threshold at its end; None
+    if there is none"""
     graph = module.graph.copy()
     torch._C._jit_pass_inline(graph)
     value, *others = graph.outputs()

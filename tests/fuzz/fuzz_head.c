@@ -26,6 +26,9 @@ enum { HEAD_BYTES_MAX = 1 << 12, CONNECTION_BYTES = 1 << 16, RUNS = 3 };
 static const char plain_head[] =
     "(GET|POST) [!-~]+ HTTP/1\\.1\r?\n(X-[a-z]+:[ \t]*[!-~]*[ \t]*\r?\n)*"
     "Host:[ \t]*[a-z]*\r?\n(Accept:[ \t]*[!-~]*[ \t]*\r?\n)*\r?\n";
+/* An absolute target has to name a host. */
+static const char absolute_head[] = "[A-Z]+ [Hh][Tt][Tt][Pp][Ss]?://.*",
+                  plain_absolute_head[] = "[A-Z]+ [Hh][Tt][Tt][Pp][Ss]?://[a-z]+([/?][!-~]*)? .*";
 static char *raw_target;
 static void write_timing(const struct http_request *request, char *ret_text, size_t bytes)
 {
@@ -118,6 +121,13 @@ static bool begins_with_bare_cr(const char *head, size_t size)
     return false;
 }
 
+/* Whether the server has to take it. */
+static bool is_plain(const char *head)
+{
+    return fuzz_matches(head, plain_head) &&
+           (!fuzz_matches(head, absolute_head) || fuzz_matches(head, plain_absolute_head));
+}
+
 static void check_head(char *head, size_t size)
 {
     struct fields fields = {0};
@@ -206,7 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(head, "out of memory");
     memcpy(head, data, size);
     head[size] = '\0';
-    FUZZ_CHECK(has_passed || !fuzz_matches(head, plain_head), "refused \"%s\"", head);
+    FUZZ_CHECK(has_passed || !is_plain(head), "refused \"%s\"", head);
     if (has_passed)
         check_head(head, size);
     free(head);

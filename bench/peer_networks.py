@@ -14,12 +14,16 @@ from rounds import medians_of, ratio_text, take_rounds
 Network = namedtuple("Network", "name shape what")
 NETWORKS = [
     Network("pspnet50", (1, 3, 473, 473), "PSPNet-50 with semseg's deep stem"),
+    Network("pspnet50-plain-stem", (1, 3, 473, 473), "PSPNet-50 with a 7x7 stem"),
+    Network("resnet101", (1, 3, 473, 473), "PSPNet-101"),
     Network("resnet18", (1, 3, 512, 512), "ResNet-18 with a pyramid"),
+    Network("resnet34-stride32", (1, 3, 473, 473), "ResNet-34 of stride 32 with a pyramid"),
     Network("mobilenet-v2", (1, 3, 473, 473), "PSPNet over MobileNetV2"),
     Network("fast-scnn", (1, 3, 1024, 2048), "Fast-SCNN"),
     Network("ddrnet23-slim", (1, 3, 1024, 2048), "DDRNet-23-slim with DAPPM"),
     Network("pidnet-s", (1, 3, 1024, 2048), "PIDNet-S with PAPPM"),
     Network("upernet-resnet50", (1, 3, 512, 512), "UPerNet over ResNet-50"),
+    Network("convnext", (1, 3, 512, 512), "blocks of ConvNeXt with a pyramid"),
 ]
 SHORT = Network("fast-scnn", (1, 3, 128, 256), "Fast-SCNN on a small picture")
 

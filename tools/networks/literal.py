@@ -6,15 +6,13 @@ option is an error. Nothing is fused, and nothing is shared with the server. Map
 import torch
 from torch.nn import functional as F
 
+from .entries import pair
+
 ACTIVATIONS = {"relu": F.relu, "relu6": F.relu6, "elu": F.elu, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
                "silu": F.silu, "gelu": F.gelu, "hardswish": F.hardswish, "hardsigmoid": F.hardsigmoid,
                "mish": F.mish, "softplus": F.softplus, "softmax": lambda x: F.softmax(x, dim=1)}
 JOINS = ("add", "mul", "concat")
 WITH_WEIGHTS = ("conv", "batch_norm", "group_norm", "layer_norm", "prelu")
-
-
-def pair(value):
-    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 def layer(entry):

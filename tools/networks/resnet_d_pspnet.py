@@ -3,6 +3,13 @@
 BINS = (1, 2, 3, 6)
 
 
+def stem(net, x, conv, at):
+    """at: the name of its convolutions, before their number"""
+    for i, stride in enumerate((2, 1, 1), 1):
+        x = net.relu(conv(net, x, f"{at}{i}", stride=stride))
+    return net.layer("max_pool", x, window=3, stride=2, padding=1)
+
+
 # ---- PaddleSeg ----
 
 VD_DILATIONS = {8: {2: 2, 3: 4}, 16: {3: 2}}  # stride of the backbone -> {stage: dilation}
@@ -14,9 +21,7 @@ def paddle_conv(net, x, at, bias=False, **options):
 
 def resnet_vd(net, x, at="backbone"):
     dilations = VD_DILATIONS[net.stride(8, (8, 16))]
-    for i, stride in enumerate((2, 1, 1), 1):
-        x = net.relu(paddle_conv(net, x, f"{at}.conv1_{i}", stride=stride))
-    x = net.layer("max_pool", x, window=3, stride=2, padding=1)
+    x = stem(net, x, paddle_conv, f"{at}.conv1_")
     for stage in range(4):
         count = net.count(f"{at}.bb_{stage}_{{i}}.conv0._conv.weight")
         for i in range(count):
@@ -61,9 +66,7 @@ def cv_conv(net, x, at, **options):
 
 def resnetd(net, x):
     """The last two stages keep stride 8; the first 3x3 of each has half the dilation."""
-    for i, stride in enumerate((2, 1, 1), 1):
-        x = net.relu(cv_conv(net, x, f"backbone.init_block.conv{i}", stride=stride))
-    x = net.layer("max_pool", x, window=3, stride=2, padding=1)
+    x = stem(net, x, cv_conv, "backbone.init_block.conv")
     for stage in range(4):
         count = net.count(f"backbone.stage{stage + 1}.unit{{n}}.body.conv1.conv.weight")
         for i in range(count):

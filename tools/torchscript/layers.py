@@ -3,6 +3,7 @@ import itertools
 
 import torch
 from checkpoints import ExportError
+from networks.entries import plain
 
 from . import NO_LAYER, Refusal
 from .sizes import Size, equal, values_of
@@ -99,11 +100,6 @@ def convolved(program, x, tensors, key, size, **options):
     entry = program.layer("conv", x, size, out, weights=program.store(tensors, key))
     entry.options = {"channels": out, **given, **entry.options}
     return entry
-
-
-def plain(value):
-    """3 for [3, 3]"""
-    return value if isinstance(value, (int, str)) else value[0] if len(set(value)) == 1 else list(value)
 
 
 def pair(value):

@@ -2,8 +2,7 @@
 import math
 
 from . import NO_LAYER, Refusal
-from .layers import entry_of, weight_of, whole
-from .layers import key_of
+from .layers import entry_of, key_of, weight_of, whole
 from .values import Pending, View
 
 

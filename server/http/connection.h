@@ -23,7 +23,8 @@ struct http_connection {
     bool is_spare;                /* accepted beyond connections_max */
     atomic_bool is_ended;         /* malformed bytes came: nothing more is received */
     bool is_malformed;            /* and the client was told so */
-    struct http_framing framing;  /* for its thread alone */
+    atomic_bool is_receiving;     /* what has left the kernel is not framed yet */
+    struct http_framing framing;  /* for its thread alone, but for the numbers of heads */
     double changed_s;             /* when its deadline was set */
     _Atomic double arriving_s;    /* when the last whole KiB of a body had come */
     bool is_idle; /* given up, as other requests needed the memory of its body; guarded */

@@ -13,7 +13,6 @@
 
 #include <microhttpd.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -26,16 +25,14 @@ enum {
 
 enum readiness { NOT_AT_ALL, IDLE, SILENT, SOON_SILENT };
 
-/* How readily it makes room for others: not at all while it has a request, which may have come only
- * as far as the kernel; when idle between requests; when silent before a request or within its
- * head. */
+/* How readily it makes room for others: not at all while it has a request, which may still be on
+ * its way here; when idle between requests; when silent before a request or within its head. */
 static enum readiness readiness_to_leave(const struct http_connection *connection, double now_s)
 {
-    int unread_bytes = 0;
     const bool is_new = now_s - connection->changed_s < SILENT_MS / 1e3;
     const bool is_silent = !connection->target || connection->is_in_head;
     if (connection->request || connection->is_cut_off || (is_new && !is_silent) ||
-        ioctl(connection->descriptor, FIONREAD, &unread_bytes) != 0 || unread_bytes > 0)
+        http_is_arriving(connection))
         return NOT_AT_ALL;
     return !is_silent ? IDLE : is_new ? SOON_SILENT : SILENT;
 }

@@ -6,6 +6,7 @@
 #include "server/http/deadlines.h"
 #include "server/base/clock.h"
 #include "server/http/connection.h"
+#include "server/http/framing.h"
 #include "server/http/http_server.h"
 #include "server/http/tell.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 enum {
+    ARRIVED_WITHIN_S = 1, /* after an idle time that ends as a request arrives */
     RESUMED_WITHIN_MS = 5000,
     STALLED_IN_DRAIN_S = 2, /* a drain waits no longer for another KiB of a body */
 };
@@ -125,13 +127,21 @@ static bool is_late(const struct http_connection *connection, double now_s, char
            now_s - connection->arriving_s > STALLED_IN_DRAIN_S;
 }
 
+/* Whether its idle time ends while the next request is arriving. */
+static bool is_next_arriving(const struct http_connection *connection, double now_s)
+{
+    return !connection->request && !connection->is_in_head &&
+           now_s < connection->deadline.at_s + ARRIVED_WITHIN_S && http_is_arriving(connection);
+}
+
 void http_cut_off_late(struct http_server *server)
 {
     char detail[128];
     const double now_s = clock_now_s();
     pthread_mutex_lock(&server->connections_mutex);
     for (struct http_connection *c = server->connections; c; c = c->next) {
-        if (c->is_cut_off || c->descriptor < 0 || !is_late(c, now_s, detail, sizeof detail))
+        if (c->is_cut_off || c->descriptor < 0 || !is_late(c, now_s, detail, sizeof detail) ||
+            is_next_arriving(c, now_s))
             continue;
         if (c->is_told && !server->has_tls) /* TLS is the library's to write */
             http_tell(c, 408, detail);

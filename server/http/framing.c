@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { DESCRIPTORS_MAX = 1 << 17 }; /* more than connections_max may ask for */
@@ -39,6 +40,14 @@ static struct http_connection *connection_of(int descriptor)
 {
     return descriptor >= 0 && descriptor < DESCRIPTORS_MAX ? atomic_load(&connections[descriptor])
                                                            : NULL;
+}
+
+bool http_is_arriving(const struct http_connection *connection)
+{
+    int unread_bytes = 0; /* counted first: they go from the kernel to the framing to a request */
+    return ioctl(connection->descriptor, FIONREAD, &unread_bytes) != 0 || unread_bytes > 0 ||
+           atomic_load(&connection->is_receiving) ||
+           atomic_load(&connection->framing.heads) > atomic_load(&connection->framing.answered);
 }
 
 /* ---- heads; a step returns whether the byte is passed on ---- */
@@ -330,6 +339,12 @@ static bool look_at(struct http_connection *connection, void *bytes, ssize_t *re
     return *received > 0;
 }
 
+static void note_receiving(struct http_connection *connection, bool is_receiving)
+{
+    if (connection)
+        atomic_store(&connection->is_receiving, is_receiving);
+}
+
 ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
     struct http_connection *connection = connection_of(fd);
@@ -338,11 +353,14 @@ ssize_t recv(int fd, void *buf, size_t n, int flags)
         connection = NULL; /* these are TLS records */
     do {
         if (connection && connection->framing.end) {
+            note_receiving(connection, false);
             errno = EAGAIN;
             return end_it(connection, NULL) ? 0 : -1;
         }
+        note_receiving(connection, true);
         received = recvfrom(fd, buf, n, flags, NULL, NULL);
     } while (!look_at(connection, buf, &received));
+    note_receiving(connection, false);
     return received;
 }
 
@@ -352,9 +370,13 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_siz
     unsigned char sequence[8];
     ssize_t received;
     do {
-        if (connection && connection->framing.end)
+        if (connection && connection->framing.end) {
+            note_receiving(connection, false);
             return end_it(connection, session) ? 0 : GNUTLS_E_AGAIN;
+        }
+        note_receiving(connection, true);
         received = gnutls_record_recv_seq(session, data, data_size, sequence);
     } while (!look_at(connection, data, &received));
+    note_receiving(connection, false);
     return received;
 }

@@ -27,11 +27,11 @@ enum http_part {
 
 struct http_framing {
     enum http_part part;
-    uint64_t left;                      /* of a body or a chunk */
-    unsigned long long heads, answered; /* that have come, and that the guard has seen */
-    const char *flaw;                   /* what is wrong with a head; NULL: nothing so far */
-    unsigned long long flawed_head;     /* the number of that head, from 1 */
-    const char *end;                    /* why nothing more is passed on; NULL: everything is */
+    uint64_t left;                              /* of a body or a chunk */
+    _Atomic unsigned long long heads, answered; /* that have come, and that the guard has seen */
+    const char *flaw;               /* what is wrong with a head; NULL: nothing so far */
+    unsigned long long flawed_head; /* the number of that head, from 1 */
+    const char *end;                /* why nothing more is passed on; NULL: everything is */
     bool has_length, has_coding, is_chunked;
     bool has_space; /* after a value */
     char previous;
@@ -43,6 +43,11 @@ struct http_connection;
 
 /* Starts or stops looking at what the library receives on the connection's descriptor. */
 void http_frame(struct http_connection *connection, bool begins);
+
+/* Whether a connection without a request has one on its way: bytes in the kernel, or in the library
+ * and not framed yet, or a whole head. The caller holds connections_mutex, so that no request
+ * begins meanwhile. */
+bool http_is_arriving(const struct http_connection *connection);
 
 /* Mends bytes in place. Returns the number of them to pass on. */
 size_t http_pass_on(struct http_framing *framing, char *bytes, size_t count);

@@ -9,6 +9,7 @@ import client
 import harness
 
 LONG = (1, 4, 128, 128)  # about a second: nine wide layers
+BODY_BYTES, ARRIVED_BYTES = 160000, 60000
 GAUGES = ("ppm_requests_in_flight", "ppm_connections", "ppm_queue_depth", "ppm_bytes_in_flight")
 BUFFERS_KEPT_S = 5.5  # an idle buffer lives for so long
 
@@ -46,13 +47,10 @@ def in_head(server, count, is_reset, _):
                    lambda n: server.metric("ppm_connections") >= n + 1)
 
 
-def in_flight(server):
-    return lambda n: server.metric("ppm_requests_in_flight") >= n + 1
-
-
 def in_body(server, count, is_reset, _):
-    request = client.request_bytes("POST", "/ppm?shape=1,4,100,100", bytes(160000))
-    leave_together(server, count, is_reset, request[:-100000], in_flight(server))
+    request = client.request_bytes("POST", "/ppm?shape=1,4,100,100", bytes(BODY_BYTES))
+    leave_together(server, count, is_reset, request[:ARRIVED_BYTES - BODY_BYTES],
+                   lambda n: server.metric("ppm_bytes_in_flight") >= n * ARRIVED_BYTES)
 
 
 def in_queue(server, count, is_reset, long_request):
@@ -78,7 +76,7 @@ def in_compute(server, count, is_reset, long_request):
         connection = send_computed(server, long_request)
         time.sleep(0.03)
         leave(connection, is_reset)
-        harness.wait_until(lambda: not in_flight(server)(1), 5, "the computation ends")
+        harness.wait_until(lambda: server.metric("ppm_bytes_in_flight") == 0, 5, "the computation ends")
 
 
 def in_answer(server, count, is_reset, _):

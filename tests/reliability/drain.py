@@ -25,7 +25,7 @@ def status_of(server, request):
 def delayed(report, model, number):
     query, body = client.tensor(1, 4, 30, 30)
     compute = client.request_bytes("POST", "/ppm" + query, body)
-    query, body = client.tensor(1, 4, 200, 200)
+    query, body = client.tensor(1, 4, 500, 500)  # outlasts the delay on any CPU
     long_request = client.request_bytes("POST", "/ppm" + query, body)
     with harness.Server("--log-level", "warn", "--model", harness.SAMPLE_MODEL, "--model", model,
                         "--drain-delay-ms", str(int(1000 * DELAY_S))) as server, \
@@ -64,11 +64,11 @@ def delayed(report, model, number):
 
 def second_signal(report, model, delay_ms):
     """During the delay, and while a long computation delays the drain."""
-    query, body = client.tensor(4, 4, 256, 256)
+    query, body = client.tensor(8, 4, 256, 256)
     with harness.Server("--log-level", "warn", "--model", model, "--drain-delay-ms", delay_ms
                         ) as server, server.connect() as connection:
         connection.sendall(client.request_bytes("POST", "/ppm" + query, body))
-        harness.wait_until(lambda: server.metric("ppm_requests_in_flight") >= 2, 20, "it is computed")
+        harness.wait_until(lambda: server.metric("ppm_batch_size_count") >= 1, 20, "it is computed")
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         report.expect(server.process.poll() is None, "the drain waits for the computation")

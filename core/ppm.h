@@ -283,14 +283,14 @@ void ppm_pooling_feed(struct ppm_pooling *pooling, const float *x, size_t count)
  *     head                  [N, Ch, H,  W ]  before the output stage, if there is one
  *
  * In a network, the name of its entry, or network.<k>, precedes the names of a pyramid's branches:
- * ppm.branch.0.pooled. Pyramids that are a sum or a cascade, or have more than a 1x1 conv and
- * layers of single pixels in a branch, have none; nor do those of which only the size is needed,
- * which are not computed.
+ * ppm.branch.0.pooled. Before them comes the map that the pyramid reads, ppm.input. Pyramids that
+ * are a sum or a cascade, or have more than a 1x1 conv and layers of single pixels in a branch,
+ * have none; nor do those of which only the size is needed, which are not computed.
  *
- * Those of the branches are computed by the literal graph, summed in double precision. The head is
- * the run's own. */
+ * Those of the branches are computed by the literal graph, summed in double precision. The head and
+ * what a pyramid of a network reads are the run's own. */
 
-enum { PPM_STAGES_MAX = 3 * 64 + 2, PPM_STAGE_NAME_BYTES = 176 };
+enum { PPM_STAGES_MAX = 3 * 64 + 32, PPM_STAGE_NAME_BYTES = 176 };
 
 struct ppm_stage {
     char name[PPM_STAGE_NAME_BYTES]; /* "branch.0.pooled" */

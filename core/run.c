@@ -129,7 +129,7 @@ static void compute(const struct ppm_model *model, const struct geometry *geomet
     const struct ppm_stages *stages = options->stages;
     float **kept = NULL;
     if (stages && model->spec.is_network &&
-        !(kept = stages_make_inputs(&model->spec, geometry, error)))
+        !(kept = stages_inputs(&model->spec, geometry, stages, error)))
         return;
     run->pyramid_inputs = kept;
     if (options->reference || spec_is_literal(&model->spec))

@@ -226,9 +226,10 @@ Test(stages, of_an_x_that_does_not_fit_are_refused)
 #define FIRST                                                                                      \
     "{'pyramid': {'bins': [1, 3], 'branch': [{'conv': {'channels': 2}}], 'concat': 'branches'}, "  \
     "'name': 'ppm'}"
+#define STRIDED ", {'conv': {'channels': 5, 'kernel': 3, 'stride': 2, 'padding': 1}}"
 #define SECOND                                                                                     \
-    ", {'conv': {'channels': 5, 'kernel': 3, 'stride': 2, 'padding': 1}}, {'pyramid': {'bins': "   \
-    "[2], 'branch': [{'conv': {'channels': 3}}, 'sigmoid'], 'concat': 'input_last'}}"
+    STRIDED ", {'pyramid': {'bins': [2], 'branch': [{'conv': {'channels': 3}}, 'sigmoid'], "       \
+            "'concat': 'input_last'}}"
 
 /* Of each pyramid of a network, compared with a network that ends with it. */
 Test(stages, of_networks)
@@ -239,12 +240,14 @@ Test(stages, of_networks)
         const char *network; /* NULL: no network ends there */
         size_t first;        /* channel of its answer */
     } expected[] = {
+        {"ppm.input", {2, 7, 7, 9}, "{" BEFORE "{'affine': {'scale': 1}}]}", 0},
         {"ppm.branch.0.pooled", {2, 7, 1, 1}, NULL, 0},
         {"ppm.branch.0.output", {2, 2, 1, 1}, NULL, 0},
         {"ppm.branch.0.upsampled", {2, 2, 7, 9}, "{" BEFORE FIRST "]}", 0},
         {"ppm.branch.1.pooled", {2, 7, 3, 3}, "{" BEFORE "{'adaptive_avg_pool': {'bins': 3}}]}", 0},
         {"ppm.branch.1.output", {2, 2, 3, 3}, NULL, 0},
         {"ppm.branch.1.upsampled", {2, 2, 7, 9}, "{" BEFORE FIRST "]}", 2},
+        {"network.4.input", {2, 5, 4, 5}, "{" BEFORE FIRST STRIDED "]}", 0},
         {"network.4.branch.0.pooled", {2, 5, 2, 2}, NULL, 0},
         {"network.4.branch.0.output", {2, 3, 2, 2}, NULL, 0},
         {"network.4.branch.0.upsampled", {2, 3, 4, 5}, "{" BEFORE FIRST SECOND "]}", 0},

@@ -105,6 +105,10 @@ static enum ppm_status add_branch(struct ppm_stages *stages, const struct staged
 static void add_pyramid(struct ppm_stages *stages, const struct staged *staged,
                         const struct ppm_tensor *x, struct ppm_error *error)
 {
+    char name[PPM_STAGE_NAME_BYTES];
+    snprintf(name, sizeof name, "%sinput", staged->prefix);
+    if (*staged->prefix) /* a network's */
+        add(stages, name, x, staged->g.input, error);
     if (staged->pyramid->is_cascade)
         add(stages, "cascade", x, staged->g.input, error);
     for (size_t i = 0; i < staged->pyramid->branch_count && error->status == PPM_OK; i++)
@@ -126,47 +130,32 @@ static size_t buffers_bytes(const struct staged *staged, struct ppm_error *error
     return most;
 }
 
-/* Room for the map that each pyramid of a network reads: pointers, then maps. */
-static float **place_inputs(const struct spec *spec, const struct ppm_shape *shapes,
-                            struct room *room)
-{
-    float **ret = room_take(room, spec->graph.count, sizeof *ret);
-    struct staged staged;
-    for (size_t at = 0; spec->is_network && next_pyramid(spec, shapes, &at, &staged);) {
-        const struct ppm_shape s = staged.g.input;
-        float *values = room_take(room, s.n * s.c * s.h * s.w, sizeof *values);
-        if (ret)
-            ret[staged.node] = values;
-    }
-    return ret;
-}
-
-float **stages_make_inputs(const struct spec *spec, const struct geometry *g,
-                           struct ppm_error *error)
+float **stages_inputs(const struct spec *spec, const struct geometry *g,
+                      const struct ppm_stages *stages, struct ppm_error *error)
 {
     struct ppm_shape *shapes = shapes_create(&spec->graph, &g->sizes, error);
-    struct room room = {0};
-    float **ret = NULL;
-    if (!shapes)
-        return NULL;
-    place_inputs(spec, shapes, &room);
-    room = (struct room){.base = core_allocate(room.bytes, error)};
-    if (room.base)
-        ret = place_inputs(spec, shapes, &room);
+    float **ret = shapes ? calloc(spec->graph.count, sizeof *ret) : NULL;
+    const struct ppm_stage *next = stages->list;
+    struct staged staged;
+    if (shapes && !ret)
+        ppm_fail(error, PPM_NO_MEMORY, "out of memory");
+    for (size_t at = 0; ret && next_pyramid(spec, shapes, &at, &staged);) {
+        ret[staged.node] = next->tensor.data;
+        next += 1 + IN_BRANCH * staged.pyramid->branch_count;
+    }
     free(shapes);
     return ret;
 }
 
-/* What a run allocates for the stages: two buffers for the widest layer of any branch; and the maps
- * that the pyramids of a network read, or unless the layout is NCHW, a transposed copy of x. And
- * in other layouts, a transposed copy of a result. */
+/* What a run allocates for the stages: two buffers for the widest layer of any branch; and for a
+ * network pointers to what its pyramids read, or unless the layout is NCHW, a transposed copy of x.
+ * And in other layouts, a transposed copy of a result. */
 static enum ppm_status count_working(struct ppm_stages *stages, const struct spec *spec,
                                      const struct ppm_shape *shapes, const struct ppm_tensor *x,
                                      struct ppm_error *error)
 {
     size_t buffers = 0, turned = 0, bytes = 0;
     struct staged staged;
-    struct room inputs = {0};
     for (size_t at = 0; next_pyramid(spec, shapes, &at, &staged);)
         buffers = size_max(buffers, buffers_bytes(&staged, error));
     for (size_t i = 0; i < stages->count && error->status == PPM_OK; i++) {
@@ -176,10 +165,8 @@ static enum ppm_status count_working(struct ppm_stages *stages, const struct spe
     ppm_shape_bytes(x->shape, &bytes, error);
     if (x->layout == PPM_NCHW)
         turned = bytes = 0;
-    if (spec->is_network) {
-        place_inputs(spec, shapes, &inputs);
-        bytes = inputs.bytes;
-    }
+    if (spec->is_network)
+        bytes = spec->graph.count * sizeof(float *);
     stages->working_bytes = size_plus(buffers, size_plus(turned, bytes));
     if (error->status == PPM_OK && stages->working_bytes == SIZE_MAX)
         refuse_size(error);
@@ -270,6 +257,8 @@ static const struct ppm_stage *run_rounds(const struct staged *staged, const flo
     float *buffers = core_allocate(buffers_bytes(staged, error), error);
     if (!buffers)
         return stages;
+    if (*staged->prefix) /* a network's, which the run has kept */
+        stages++;
     if (staged->pyramid->is_cascade) {
         float *cascade = (stages++)->tensor.data;
         for (size_t i = 0; i < count && !run_is_cancelled(run); i++, x = cascade)

@@ -205,6 +205,8 @@ def requests():
     for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_several_inputs(),
                                                   *requests_of_inferences()]:
         yield "post", path, target, body, headers, KEY, expected
+        if path.startswith("/ppm"):
+            yield "put", path, target, body, headers, KEY, expected
     for method, path, target, body, key, expected in [*requests_of_models(), *requests_of_regions()]:
         yield method, path, target, body, {}, key, expected
     for path, target in (("/ppm", "/ppm"), ("/ppm/{model}", f"/ppm/{MODEL}")):

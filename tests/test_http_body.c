@@ -21,10 +21,13 @@ static struct http_server server;
 static struct http_request request;
 static size_t arrived_bytes;
 
-static void note_arrival(struct http_request *of)
+static size_t refused_at_bytes; /* arrived_bytes from which on the body is refused; 0: never */
+
+static enum http_next note_arrival(struct http_request *of)
 {
     cr_assert(of->body_bytes >= arrived_bytes && of->body_bytes <= of->body_capacity);
     arrived_bytes = of->body_bytes;
+    return refused_at_bytes && arrived_bytes >= refused_at_bytes ? HTTP_RESPOND : HTTP_PROCEED;
 }
 
 static const struct http_route route = {.arrived = note_arrival, .body_bytes_max = HTTP_BODY_ANY};
@@ -118,6 +121,19 @@ Test(http_body, pieces_of_any_size)
                 free(bytes);
                 free(sent);
             }
+}
+
+Test(http_body, of_a_refused_one_nothing_is_kept)
+{
+    char *bytes = make_bytes(300000);
+    begin_body(1 << 20, 1 << 20);
+    refused_at_bytes = 70000;
+    cr_assert(take(HTTP_IDENTITY, bytes, 300000, 1000) == 0);
+    cr_assert(request.is_refused && arrived_bytes == 70000, "%zu", arrived_bytes);
+    cr_assert(!request.body && request.body_bytes == 0 && memory_taken() == 0);
+    refused_at_bytes = 0;
+    end_request();
+    free(bytes);
 }
 
 Test(http_body, no_body_at_all_is_an_empty_one)

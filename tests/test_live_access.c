@@ -318,7 +318,7 @@ Test(live_access, a_preflight_is_answered_before_keys_are_asked_for)
     cr_assert(answer.status == 204 && answer.body_bytes == 0, "%d", answer.status);
     check_header(&answer, "Content-Length", "");
     check_header(&answer, "Access-Control-Allow-Origin", "https://a.example");
-    check_header(&answer, "Access-Control-Allow-Methods", "POST, GET, HEAD");
+    check_header(&answer, "Access-Control-Allow-Methods", "POST, PUT, GET, HEAD");
     check_header(&answer, "Access-Control-Allow-Headers",
                  "Accept, Authorization, Content-Encoding, Content-Type, "
                  "Inference-Header-Content-Length, X-Api-Key, X-Request-Id, "

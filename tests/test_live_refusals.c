@@ -182,8 +182,8 @@ Test(live_refusals, of_methods_say_what_is_allowed)
 {
     static const struct {
         const char *method, *target, *allow;
-    } cases[] = {{"DELETE", "/ppm", "POST, GET, HEAD"},
-                 {"PUT", "/ppm/" LISTING1, "POST, GET, HEAD"},
+    } cases[] = {{"DELETE", "/ppm", "POST, PUT, GET, HEAD"},
+                 {"PATCH", "/ppm/" LISTING1, "POST, PUT, GET, HEAD"},
                  {"POST", "/", "GET, HEAD"},
                  {"POST", "/healthz", "GET, HEAD"},
                  {"PATCH", "/metrics", "GET, HEAD"}};

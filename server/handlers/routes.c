@@ -45,9 +45,9 @@
         .method = "GET", .pattern = (path), .finish = metrics_finish, .parameters = NONE,          \
         .is_vital = true                                                                           \
     }
-#define INFER(path)                                                                                \
+#define INFER(verb, path)                                                                          \
     {                                                                                              \
-        .method = "POST", .pattern = (path), .begin = infer_begin, .arrived = infer_arrived,       \
+        .method = (verb), .pattern = (path), .begin = infer_begin, .arrived = infer_arrived,       \
         .finish = inference_finish, .release = inference_release, .parameters = OF_INFERENCE,      \
         .body_bytes_max = HTTP_BODY_ANY                                                            \
     }
@@ -64,8 +64,10 @@
     }
 
 const struct http_route handlers_routes[] = {
-    INFER("/ppm"),
-    INFER("/ppm/{model}"),
+    INFER("POST", "/ppm"),
+    INFER("POST", "/ppm/{model}"),
+    INFER("PUT", "/ppm"), /* as curl -T sends a file */
+    INFER("PUT", "/ppm/{model}"),
     MODEL_CARD("/ppm"),
     MODEL_CARD("/ppm/{model}"),
     HEALTH("/healthz", healthz_finish),

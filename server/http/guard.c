@@ -152,7 +152,7 @@ enum http_next http_guard(struct http_request *request, const char *method, cons
     const char *flaw = find_flaw(request);
     const bool hides = has_hidden_part(request, method, raw_target, version, &head);
     if (!is_known_method(request->method))
-        return refuse(request, 501, "unknown method, expected GET, HEAD or POST");
+        return refuse(request, 501, "unknown method, expected GET, HEAD, POST or PUT");
     if (!is_target(raw_target))
         return refuse(request, 400,
                       "the request target holds a byte that is not visible ASCII, expected it "

@@ -180,7 +180,7 @@ static enum http_next check_crowd(struct http_request *request)
 static enum http_next refuse_route(struct http_request *request, const char *allow)
 {
     if (strcmp(request->method, "OPTIONS") == 0 && strcmp(request->path, "*") == 0) {
-        http_add_header(request, "Allow", "GET, HEAD, POST");
+        http_add_header(request, "Allow", "GET, HEAD, POST, PUT");
         http_respond(request, 204, NULL, NULL, 0);
         return HTTP_RESPOND;
     }

@@ -5,7 +5,7 @@
  * is read: it fills in a response and returns HTTP_RESPOND, or returns HTTP_PROCEED to have the
  * body read. route->finish sees the whole body: it fills in the response, or returns HTTP_LATER.
  * In between, route->arrived may start on the part of the body that has come; it must keep up with
- * the network, and cannot respond.
+ * the network. If it responds, the rest of the body is discarded, and the response sent at its end.
  *
  * Threads: the server's threads call begin, arrived and finish. They serve many connections each,
  * so long work belongs to other threads. A request belongs to the server's thread until
@@ -113,10 +113,11 @@ struct http_request {
 };
 
 struct http_route {
-    const char *method;  /* "GET" (which serves HEAD too) or "POST" */
+    const char *method;  /* "GET" (which serves HEAD too), "POST" or "PUT" */
     const char *pattern; /* "/items/{item}": braces match any one segment */
     enum http_next (*begin)(struct http_request *request); /* may be NULL */
-    void (*arrived)(struct http_request *request); /* may be NULL; body may move between calls */
+    /* May be NULL. Returns HTTP_PROCEED or HTTP_RESPOND; body may move between calls. */
+    enum http_next (*arrived)(struct http_request *request);
     enum http_next (*finish)(struct http_request *request); /* never NULL */
     void (*release)(struct http_request *request);          /* may be NULL; frees state */
     const char *parameters; /* of its query, separated by spaces; NULL: all are ignored */

@@ -81,17 +81,25 @@ static unsigned keep_piece(struct http_request *request, const char *piece, size
     return 0;
 }
 
+/* It is not wanted any more. */
+static void forget_body(struct http_request *request)
+{
+    http_drop_body(request);
+    http_keep(request, request->reserved_bytes - request->body_capacity);
+    request->body_bytes = request->body_capacity = 0;
+}
+
 void http_take_body(struct http_request *request, const char *piece, size_t bytes)
 {
-    if (request->body_refusal != 0)
+    if (request->body_refusal != 0 || request->is_refused)
         return;
     request->body_refusal = keep_piece(request, piece, bytes);
     if (request->body_refusal != 0) {
-        http_drop_body(request);
-        http_keep(request, request->reserved_bytes - request->body_capacity);
-        request->body_bytes = request->body_capacity = 0;
+        forget_body(request);
     } else if (request->route->arrived && !request->is_compressed && http_begin_work(request)) {
-        request->route->arrived(request);
+        request->is_refused = request->route->arrived(request) == HTTP_RESPOND;
         http_end_work();
+        if (request->is_refused)
+            forget_body(request);
     }
 }

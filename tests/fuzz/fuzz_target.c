@@ -31,8 +31,8 @@ static void check_copy(const char *target, const char *copy)
 static const struct route {
     const char *expression, *allow;
 } served[] = {
-    {"/ppm", "POST, GET, HEAD"},
-    {"/ppm/" SEGMENT, "POST, GET, HEAD"},
+    {"/ppm", "POST, PUT, GET, HEAD"},
+    {"/ppm/" SEGMENT, "POST, PUT, GET, HEAD"},
     {"/(healthz|readyz|metrics|openapi\\.json)", "GET, HEAD"},
     {"/(page/" SEGMENT ")?", "GET, HEAD"},
     {"/v2(/health/(live|ready))?", "GET, HEAD"},

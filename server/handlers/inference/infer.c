@@ -292,7 +292,7 @@ static void look_ahead(struct inference *inference)
         inference_expect_x(inference, &x, (size_t)((char *)x.data - request->body));
 }
 
-void infer_arrived(struct http_request *request)
+enum http_next infer_arrived(struct http_request *request)
 {
     struct inference *inference = request->state;
     const double begun_ms = http_elapsed_ms(request);
@@ -304,4 +304,5 @@ void infer_arrived(struct http_request *request)
         look_ahead(inference);
     }
     inference_pool_arrived(inference);
+    return HTTP_PROCEED;
 }

@@ -7,7 +7,7 @@
 /* Checks all that the head says, before a byte of the body is read. */
 enum http_next infer_begin(struct http_request *request);
 
-/* Starts on the part of the body that has come. */
-void infer_arrived(struct http_request *request);
+/* Starts on the part of the body that has come, and refuses what will not be computed. */
+enum http_next infer_arrived(struct http_request *request);
 
 #endif

@@ -326,17 +326,17 @@ enum http_next v2_infer_begin(struct http_request *request)
     return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
 }
 
-void v2_infer_arrived(struct http_request *request)
+enum http_next v2_infer_arrived(struct http_request *request)
 {
     struct v2_inference *v2 = request->state;
     struct inference *inference = &v2->inference;
     const bool is_all_json = !v2->has_header || (request->has_content_length &&
                                                  v2->header_bytes == request->content_length);
     if (!inference->reader) /* the body is only x */
-        return;
+        return HTTP_PROCEED;
     if (is_all_json) {
         inference_read_ahead(inference, json_bytes(v2));
-        return;
+        return HTTP_PROCEED;
     }
     if (!v2->is_parsed && request->has_content_length && v2->header_bytes <= PARSED_AHEAD_BYTES &&
         request->body_bytes > v2->header_bytes) {
@@ -347,6 +347,7 @@ void v2_infer_arrived(struct http_request *request)
             inference_expect_x(inference, inference->inputs, v2->header_bytes);
     }
     inference_pool_arrived(inference);
+    return HTTP_PROCEED;
 }
 
 void v2_infer_release(struct http_request *request)

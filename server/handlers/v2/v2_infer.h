@@ -6,7 +6,7 @@
 #include "server/http/http.h"
 
 enum http_next v2_infer_begin(struct http_request *request);
-void v2_infer_arrived(struct http_request *request);
+enum http_next v2_infer_arrived(struct http_request *request);
 void v2_infer_release(struct http_request *request);
 
 #endif

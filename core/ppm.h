@@ -166,6 +166,14 @@ struct ppm_input_info {
     size_t channels;
 };
 
+/* A class, as the model's JSON names it. */
+struct ppm_class_info {
+    const char *name;
+    uint8_t color[3]; /* red, green, blue; that of the palette, if there is one */
+};
+
+struct ppm_image_info; /* core/image/image.h */
+
 /* What is known about a model without its inputs' sizes. Strings live as long as the model. */
 struct ppm_model_info {
     const char *name;
@@ -181,10 +189,15 @@ struct ppm_model_info {
     size_t classes;              /* labels are below it; 0: y is no map of labels */
     const uint8_t (*palette)[3]; /* red, green and blue of each label; NULL: no labels, or more */
     size_t palette_count;        /* than 256 */
-    uint64_t parameters;         /* trained values, including batch norm statistics */
-    uint64_t parameters_bytes;   /* the memory they take */
-    const char *isa;             /* the kernel set the weights are packed for: "avx512", ... */
-    const char *compute;         /* "float32" or "bfloat16" */
+    /* [class_count] names of labels, or of the output's channels; NULL, 0: there are none */
+    const struct ppm_class_info *class_list;
+    size_t class_count;
+    bool takes_images;                  /* ppm_image_run */
+    const struct ppm_image_info *image; /* what it does with them; NULL: it takes none */
+    uint64_t parameters;                /* trained values, including batch norm statistics */
+    uint64_t parameters_bytes;          /* the memory they take */
+    const char *isa;      /* the kernel set the weights are packed for: "avx512", ... */
+    const char *compute;  /* "float32" or "bfloat16" */
     double compute_share; /* bfloat16: time of its products as a share of float32's, measured at
                            * load; near 1 or above, it does not pay. 0 for float32 */
     struct ppm_compute_error compute_error; /* bfloat16: measured at load */
@@ -391,6 +404,7 @@ enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
 }
 #endif
 
-#include "core/base/file.h" /* files and JSON */
+#include "core/base/file.h"   /* files and JSON */
+#include "core/image/image.h" /* images as inputs */
 
 #endif

@@ -23,12 +23,13 @@ Test(graph, refuses_what_is_around_a_network)
          "network: found {}, expected a list of 1 to 4096 layers"},
         {"empty", NET(""), "network: found [], expected a list of 1 to 4096 layers"},
         {"bins", "{'input': {'channels': 4}, 'network': ['relu'], 'bins': [1]}",
-         "unknown key \"bins\"; known keys are name, input, inputs, network, output, weights, "
+         "unknown key \"bins\"; known keys are name, input, inputs, network, output, classes, "
+         "weights, "
          "exact, warm_up, compute"},
         {"inputs of a pyramid", "{'inputs': {'a': {'channels': 4}}, 'bins': [1], 'branch': []}",
          "unknown key \"inputs\"; known keys are name, input, bins, windows, pool, branch, "
          "branches, upsample, upsample_to, concat, head, output, weights, cascade, exact, warm_up, "
-         "compute, network"},
+         "compute, network, classes"},
         {"no input", "{'network': ['relu']}",
          "input: found nothing, expected an object such as {\"channels\": 2048}"},
         {"input and inputs",

@@ -79,7 +79,7 @@ Test(spec, refuses_unknown_keys_at_every_level)
          "compute"},
         {"case matters", WITH("'Head': []"), ": unknown key \"Head\"; known"},
         {"input", "{'input': {'channels': 4, 'width': 3}, " BINS ", 'branch': []}",
-         "input: unknown key \"width\"; known keys are channels, layout"},
+         "input: unknown key \"width\"; known keys are channels, layout, image"},
         {"output", WITH("'output': {'scael': 8}"), "output: unknown key \"scael\"; known"},
         {"weights", WITH("'weights': {'random': 1, 'seed': 1}"), "weights: unknown key \"seed\""},
         {"conv", BRANCH("[{'conv': {'channels': 2, 'stride': 2}}]"),

@@ -4,10 +4,17 @@
 
 #include "core/model/graph.h"
 
+/* How inputs are given. */
+struct inputs_spec {
+    enum ppm_layout layout;
+    bool takes_images; /* the only input can be one */
+    struct ppm_image_info image;
+};
+
 /* Adds the inputs: the member "input", or with may_be_several "inputs" instead. */
 enum ppm_status graph_read_inputs(const json_t *root, const struct json_place *place,
                                   bool may_be_several, struct graph *graph,
-                                  enum ppm_layout *ret_layout, struct ppm_error *error);
+                                  struct inputs_spec *ret_inputs, struct ppm_error *error);
 
 /* Adds the entries of the list "network" to a graph of inputs, and finishes it. */
 enum ppm_status graph_read_network(const json_t *root, const struct json_place *place,

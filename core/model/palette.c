@@ -1,15 +1,22 @@
 /* palette.c - see palette.h. */
 #include "core/model/palette.h"
 
+#include <string.h>
+
 /* As in VOC's devkit: from the lowest up, each three bits of a label are the next lower bits of
  * red, green and blue. 0 is black, 1 (128, 0, 0), 2 (0, 128, 0), 255 (224, 224, 192). */
+void palette_voc(size_t label, uint8_t ret_color[3])
+{
+    memset(ret_color, 0, 3);
+    for (size_t i = 0; i < 8; i++)
+        for (size_t channel = 0; channel < 3 && 3 * i + channel < 8; channel++)
+            ret_color[channel] |= (uint8_t)((label >> (3 * i + channel) & 1) << (7 - i));
+}
+
 static void fill_voc(struct palette *palette, size_t count)
 {
     for (size_t label = 0; label < count; label++)
-        for (size_t i = 0; i < 8; i++)
-            for (size_t channel = 0; channel < 3 && 3 * i + channel < 8; channel++)
-                palette->colors[label][channel] |=
-                    (uint8_t)((label >> (3 * i + channel) & 1) << (7 - i));
+        palette_voc(label, palette->colors[label]);
     palette->count = count;
 }
 
@@ -19,8 +26,8 @@ static bool is_level(const json_t *value)
            json_integer_value(value) <= UINT8_MAX;
 }
 
-static enum ppm_status read_color(const json_t *value, const struct json_place *place,
-                                  uint8_t ret_color[3], struct ppm_error *error)
+enum ppm_status palette_read_color(const json_t *value, const struct json_place *place,
+                                   uint8_t ret_color[3], struct ppm_error *error)
 {
     for (size_t channel = 0; channel < 3; channel++) {
         const json_t *level = json_array_get(value, channel);
@@ -55,10 +62,11 @@ enum ppm_status palette_read(const json_t *output, const struct json_place *plac
                            classes, count);
     for (size_t label = 0; label < count; label++) {
         const struct json_place element = json_element(&member, label);
-        if (read_color(json_array_get(list, label), &element, ret_palette->colors[label], error) !=
-            PPM_OK)
+        if (palette_read_color(json_array_get(list, label), &element, ret_palette->colors[label],
+                               error) != PPM_OK)
             return error->status;
     }
     ret_palette->count = count;
+    ret_palette->is_given = true;
     return PPM_OK;
 }

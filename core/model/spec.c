@@ -44,10 +44,14 @@ static enum ppm_status read_name(const json_t *root, const struct json_place *pl
 static enum ppm_status read_inputs(const json_t *root, const struct json_place *place,
                                    struct spec *spec, struct ppm_error *error)
 {
-    if (graph_read_inputs(root, place, spec->is_network, &spec->graph, &spec->layout, error) ==
-        PPM_OK)
-        spec->channels = spec->graph.nodes[0].layer.out_channels;
-    return error->status;
+    struct inputs_spec inputs = {0};
+    if (graph_read_inputs(root, place, spec->is_network, &spec->graph, &inputs, error) != PPM_OK)
+        return error->status;
+    spec->channels = spec->graph.nodes[0].layer.out_channels;
+    spec->layout = inputs.layout;
+    spec->takes_images = inputs.takes_images;
+    spec->image = inputs.image;
+    return PPM_OK;
 }
 
 /* Adds the node of a model's pyramid to a graph of its input. */
@@ -102,7 +106,9 @@ static enum ppm_status read_output(const json_t *root, const struct json_place *
 {
     const struct layer *last = &spec->graph.nodes[spec->graph.output].layer;
     const enum resize own = spec->pyramid ? spec->pyramid->upsample : RESIZE_ALIGN_CORNERS;
-    return output_read(root, place, last->out_channels, own, &spec->output, error);
+    if (output_read(root, place, last->out_channels, own, &spec->output, error) != PPM_OK)
+        return error->status;
+    return classes_read(root, place, &spec->output, &spec->classes, error);
 }
 
 static enum ppm_status read_compute(const json_t *root, const struct json_place *place,
@@ -136,9 +142,10 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
     static const char *const keys[] = {"name",    "input",    "bins",     "windows",     "pool",
                                        "branch",  "branches", "upsample", "upsample_to", "concat",
                                        "head",    "output",   "weights",  "cascade",     "exact",
-                                       "warm_up", "compute",  "network",  NULL};
-    static const char *const network_keys[] = {"name",    "input", "inputs",  "network", "output",
-                                               "weights", "exact", "warm_up", "compute", NULL};
+                                       "warm_up", "compute",  "network",  "classes",     NULL};
+    static const char *const network_keys[] = {"name",    "input",   "inputs",  "network",
+                                               "output",  "classes", "weights", "exact",
+                                               "warm_up", "compute", NULL};
     *ret_spec = (struct spec){0};
     json_t *root = ppm_json_load_file(path, CONFIG_BYTES_MAX, error);
     const struct json_place place = {.file = path};
@@ -165,6 +172,7 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
 void spec_release(struct spec *spec)
 {
     graph_release(&spec->graph);
+    classes_release(&spec->classes);
     free(spec->json);
     *spec = (struct spec){0};
 }

@@ -2,8 +2,8 @@
 #ifndef PPM_CORE_MODEL_SPEC_H
 #define PPM_CORE_MODEL_SPEC_H
 
+#include "core/model/classes.h"
 #include "core/model/graph.h"
-#include "core/model/output.h"
 #include "core/model/weights.h"
 
 enum { WARM_UP_MAX = 16 };
@@ -17,9 +17,12 @@ struct spec {
     bool is_network; /* it has the list "network"; otherwise bins and a head */
     size_t channels; /* of the first input */
     enum ppm_layout layout;
+    bool takes_images; /* its only input can be one */
+    struct ppm_image_info image;
     /* Of the graph's second node, which the head's nodes follow; NULL: it is a network. */
     const struct pyramid *pyramid;
     struct output_spec output;
+    struct classes classes;
     bool is_exact; /* no convolution by Winograd, which rounds more */
     enum compute compute;
     struct ppm_sizes warm_up[WARM_UP_MAX];

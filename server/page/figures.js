@@ -164,7 +164,8 @@ function showMap(state) {
   if (!isMap)
     return fill(byId("map-figure"));
   const plane = planeOf(y, view.n, 0), counts = new Map();
-  const palette = model.config.output.palette;
+  const colors = (model.config.classes || []).map(entry => entry.color || entry.colour);
+  const palette = model.config.output.palette || colors;
   for (const label of plane.data)
     counts.set(label, (counts.get(label) || 0) + 1);
   fill(byId("map-figure"), makeFigure({title: "labels", file: `${state.name}-labels`, plane, tensor: y,

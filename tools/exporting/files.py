@@ -60,7 +60,7 @@ def write(options, config, tensors):
 def as_json(config):
     """A line for each key, and for each layer of a stack or network."""
     def text(key, value):
-        if key in ("branch", "head", "branches", "network"):
+        if key in ("branch", "head", "branches", "network", "classes"):
             return "[\n    " + ",\n    ".join(json.dumps(layer) for layer in value) + " ]"
         return json.dumps(value)
 

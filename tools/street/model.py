@@ -48,8 +48,10 @@ def write(folder, name, trained):
     tensors = {key: value for key, value in trained.state_dict().items() if not key.endswith("num_batches_tracked")}
     net = entries(tensors)
     assert not net.unused(), net.unused()
-    config = {"name": name, **net.config(), "weights": {"file": f"{name}.safetensors"}}
-    config["output"].update({"as": "argmax", "palette": [list(color) for color in CLASSES.values()]})
+    classes = [{"name": of, "color": list(color)} for of, color in CLASSES.items()]
+    config = {"name": name, **net.config(), "classes": classes, "weights": {"file": f"{name}.safetensors"}}
+    config["input"]["image"] = {"mean": [0, 0, 0], "std": [255, 255, 255]}
+    config["output"]["as"] = "argmax"
     values = {key: (tuple(value.shape), value.numpy().ravel()) for key, value in tensors.items()}
     safetensors_io.save(folder / f"{name}.safetensors", values, "F16")
     (folder / f"{name}.json").write_text(as_json(config))

@@ -98,6 +98,48 @@ Test(live_reload, the_log_level_is_taken_up)
     stop(&live);
 }
 
+/* The number of records of the log that contain text. */
+static size_t count_records(const struct live *live, const char *text)
+{
+    char *log = live_log(live);
+    size_t count = 0;
+    for (const char *at = log; (at = strstr(at, text)); at += strlen(text))
+        count++;
+    free(log);
+    return count;
+}
+
+static void reload(const struct live *live, size_t number)
+{
+    kill(live->pid, SIGHUP);
+    for (int waited = 0; count_records(live, " reloaded: ") < number; waited += 5) {
+        cr_assert(waited < LIVE_WAIT_MS, "reload %zu", number);
+        live_sleep_ms(5);
+    }
+}
+
+Test(live_reload, settings_that_wait_for_a_restart_are_named_until_they_do_not)
+{
+    static const char waiting[] = " warn  waiting for a restart: queue_max 64 -> 32, cors_origins "
+                                  "\"\" -> \"https://a.example\"\n";
+    struct live live;
+    start(&live);
+    reload(&live, 1);
+    write_config(LIST(LISTING1), "\"queue_max\": 32, \"log_format\": \"text\", "
+                                 "\"cors_origins\": [\"https://a.example\"], ");
+    for (size_t i = 1; i <= 2; i++) {
+        reload(&live, 1 + i);
+        live_wait_log(&live, waiting);
+    }
+    write_config(LIST(LISTING1), "");
+    reload(&live, 4);
+    kill(live.pid, SIGTERM);
+    cr_assert(live_wait(&live) == 0);
+    cr_assert(count_records(&live, waiting) == 2);
+    cr_assert(count_records(&live, "waiting for a restart") == 2);
+    live_directory_remove(directory);
+}
+
 Test(live_reload, a_broken_configuration_changes_nothing_and_is_told)
 {
     static const struct {

@@ -2,6 +2,8 @@
 #include "server/config/settings.h"
 #include "server/config/settings_check.h"
 #include "server/config/settings_names.h"
+#include "server/config/settings_table.h"
+#include "server/config/settings_waiting.h"
 #include "tests/live_support.h"
 
 #include <criterion/criterion.h>
@@ -311,4 +313,78 @@ Test(settings, models_of_a_file_are_relative_to_it)
     cr_assert_str_eq(model, "c.json");
     settings_release(&settings);
     live_directory_remove(directory);
+}
+
+/* ---- what waits for a restart ---- */
+
+static void check_waiting(const char *const *arguments, size_t count, const char *text)
+{
+    struct settings in_use, wanted;
+    struct ppm_error error = {0};
+    char waiting[1536];
+    cr_assert(read_settings(LIST(NULL), &in_use, &error) == PPM_OK, "%s", error.text);
+    cr_assert(read_settings(arguments, &wanted, &error) == PPM_OK, "%s", error.text);
+    cr_expect(settings_waiting(&in_use, &wanted, waiting, sizeof waiting) == count, "%s", waiting);
+    cr_expect_str_eq(waiting, text);
+    settings_release(&in_use);
+    settings_release(&wanted);
+}
+
+Test(settings, what_a_restart_would_change_is_named_with_both_values)
+{
+    check_waiting(LIST(NULL), 0, "");
+    check_waiting(LIST("--port", "8080"), 0, "");
+    check_waiting(LIST("--port", "8081"), 1, "port 8080 -> 8081");
+    check_waiting(LIST("--page", "false", "--socket-mode", "0640", "--host", "::"), 3,
+                  "host \"127.0.0.1\" -> \"::\", socket_mode 0600 -> 0640, page true -> false");
+    check_waiting(LIST("--cors-origins", "*"), 1, "cors_origins \"\" -> \"*\"");
+    check_waiting(LIST("--log-level", "error", "--log-format", "json", "--keys-file", "keys",
+                       "--model", "a.json"),
+                  0, "");
+}
+
+/* Changes every setting that a reload does not take up, texts to very long ones. */
+static size_t change_all(struct settings *settings)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        void *field = settings_field(settings, setting);
+        if (setting->change == AT_RELOAD)
+            continue;
+        count++;
+        if (setting->kind == KIND_TEXT || setting->kind == KIND_PATH || setting->kind == KIND_LIST)
+            memset(field, 'x', SETTINGS_TEXT_BYTES - 1);
+        else if (setting->kind == KIND_SWITCH)
+            *(bool *)field = !*(bool *)field;
+        else
+            *(size_t *)field ^= 1;
+    }
+    return count;
+}
+
+Test(settings, every_change_that_waits_is_counted_and_long_texts_are_cut)
+{
+    struct settings in_use, wanted;
+    struct ppm_error error = {0};
+    char waiting[1536], few[100];
+    cr_assert(read_settings(LIST(NULL), &in_use, &error) == PPM_OK, "%s", error.text);
+    cr_assert(read_settings(LIST(NULL), &wanted, &error) == PPM_OK, "%s", error.text);
+    const size_t count = change_all(&wanted);
+    cr_expect(settings_waiting(&in_use, &wanted, waiting, sizeof waiting) == count);
+    cr_expect(strstr(waiting, "host \"127.0.0.1\" -> \"xxx") && strstr(waiting, "xxx...\", "), "%s",
+              waiting);
+    for (size_t i = 0; i < settings_count; i++)
+        cr_expect(!strstr(waiting, settings_table[i].key) ==
+                      (settings_table[i].change == AT_RELOAD),
+                  "%s: %s", settings_table[i].key, waiting);
+    cr_expect(settings_waiting(&in_use, &wanted, few, sizeof few) == count);
+    size_t more = 0, named = 0;
+    for (const char *at = few; (at = strstr(at, " -> ")); at++)
+        named++;
+    const char *rest = strstr(few, ", and ");
+    cr_expect(rest && sscanf(rest, ", and %zu more", &more) == 1, "%s", few);
+    cr_expect(named > 0 && more > 0 && named + more == count, "%s", few);
+    settings_release(&in_use);
+    settings_release(&wanted);
 }

@@ -15,6 +15,8 @@ enum setting_kind {
     KIND_MODELS
 };
 
+enum setting_change { AT_RELOAD, AT_RESTART };
+
 enum setting_group {
     GROUP_SERVED,
     GROUP_COMPUTING,
@@ -28,6 +30,7 @@ enum setting_group {
 struct setting {
     const char *key;
     enum setting_group group; /* where --help lists it */
+    enum setting_change change; /* when a new value is taken up */
     enum setting_kind kind;
     size_t offset;
     /* Bounds and default of a number. A choice is a number from 0. min of a text: its least bytes.

@@ -2,6 +2,7 @@
 #include "server/service/reload.h"
 #include "server/base/clock.h"
 #include "server/config/settings_check.h"
+#include "server/config/settings_waiting.h"
 #include "server/observe/log.h"
 #include "server/service/configuration.h"
 #include "server/service/service_manager.h"
@@ -44,6 +45,14 @@ static enum ppm_status check_reload(const struct app *app, const struct settings
                     "tls_certificate: turning TLS on or off needs a restart");
 }
 
+static void warn_of_waiting(const struct settings *in_use, const struct settings *wanted)
+{
+    enum { TEXT_BYTES = 1536 };
+    char text[TEXT_BYTES];
+    if (settings_waiting(in_use, wanted, text, sizeof text) > 0)
+        log_line(LOG_WARN, "waiting for a restart: %s", text);
+}
+
 static void take_over(struct app *app, const struct settings *settings, const struct loaded *loaded)
 {
     http_access_use(loaded->access);
@@ -51,10 +60,10 @@ static void take_over(struct app *app, const struct settings *settings, const st
     log_set_format((enum log_format)settings->log_format);
     log_set_level((enum log_level)settings->log_level);
     log_line(LOG_INFO,
-             "reloaded: %zu model%s, %zu shape%s warm in %.1f ms, keys and certificate; other "
-             "settings need a restart",
+             "reloaded: %zu model%s, %zu shape%s warm in %.1f ms, keys and certificate",
              registry_count(loaded->registry), ppm_plural(registry_count(loaded->registry)),
              loaded->report.shapes, ppm_plural(loaded->report.shapes), loaded->report.ms);
+    warn_of_waiting(&app->settings, settings);
 }
 
 /* Installs the whole new configuration, or keeps the old one and logs why. */

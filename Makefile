@@ -111,6 +111,12 @@ PPM_CXX     = -std=c++17 -fno-exceptions -fno-rtti $(CODEGEN) $(WARN)
 LINK        = $(CXX) $(CODEGEN) $(HARDEN_LD) $(CXXFLAGS)
 LIBS        = $(LDFLAGS) $(PKG_LIBS) -lsleef -lm
 
+# libppm stays in memory after a dlclose: OpenMP's threads and jansson's allocator point into it.
+SONAME      := libppm.so.0
+LINK_LIB     = $(CC) $(CODEGEN) $(filter-out -pie -no-pie,$(HARDEN_LD)) -shared -Wl,-soname,$(SONAME) \
+               -Wl,-z,defs -Wl,-z,nodelete -Wl,-Bsymbolic-functions $(CFLAGS)
+LIBS_LIB     = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson) -lsleef -lm
+
 # Flags for one file: "CFLAGS_simd/avx2 := -mavx2 -mfma" applies to simd/avx2.c only.
 # Criterion's macros use GNU extensions and implicit conversions.
 # NEON's tile uses every register: scheduling before register allocation would spill some.
@@ -123,6 +129,9 @@ CFLAGS_simd/avx512_bf16 = $(call built_for,x86_64,-mavx512f -mavx512bw -mavx512b
 CFLAGS_simd/neon   = $(call built_for,aarch64,-fno-schedule-insns) $(KERNEL)
 MACHINE            = $(eval MACHINE := $$(shell $$(CC) -dumpmachine))$(MACHINE)
 built_for          = $(if $(filter $(1)-%,$(MACHINE)),$(2))
+# What libppm is made of, for the program as well: core/ppm.h says what is visible in it.
+CFLAGS_core  := -fPIC -fvisibility=hidden -fno-semantic-interposition
+CFLAGS_simd  += $(CFLAGS_core)
 CFLAGS_tests := -Wno-pedantic -Wno-conversion
 CFLAGS_tests/heap := -O2 -fomit-frame-pointer
 file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
@@ -131,6 +140,7 @@ file_flags    = $(CFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS_$(basename $<))
 
 C_FILES   := $(wildcard simd/*.c $(foreach d,core server,$(d)/*.c $(d)/*/*.c $(d)/*/*/*.c))
 CXX_FILES := $(wildcard server/*/*/*.cc)
+HEADERS   := $(wildcard core/*.h core/*/*.h)
 T_FILES   := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/$(VARIANT)/*.c))
 OBJECTS   := $(C_FILES:%.c=$(OBJ)/%.o) $(CXX_FILES:%.cc=$(OBJ)/%.o)
 T_OBJECTS := $(T_FILES:%.c=$(OBJ)/%.o)
@@ -154,7 +164,7 @@ build/.setup-arm64-root: tools/arm64-root.sh tools/packages.txt | build/.setup-a
 # The flags and files of the last build, touched only when they change. Different flags recompile
 # everything; different files relink, so that the program loses a removed file.
 FLAGS = $(CC) $(CXX) $(PPM_CPP) $(CPPFLAGS) $(PPM_C) $(CFLAGS) $(PPM_CXX) $(CXXFLAGS) \
-        $(HARDEN_LD) $(LIBS) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
+        $(HARDEN_LD) $(LIBS) $(LINK_LIB) $(foreach v,$(sort $(filter CFLAGS_%,$(.VARIABLES))),$(v)=$($(v)))
 FILES = $(OBJECTS) $(T_OBJECTS)
 $(OBJ)/FLAGS $(OBJ)/FILES: FORCE | $(SETUP)
 	@mkdir -p $(@D)
@@ -189,6 +199,31 @@ $(TESTS): $(T_OBJECTS) $(filter-out $(OBJ)/server/main.o,$(OBJECTS)) $(OBJ)/FILE
 
 .PHONY: program
 program: $(PROGRAM)
+
+# ---- the library -------------------------------------------------------------------------------
+
+LIB         := $(dir $(PROGRAM))
+LIBRARY     := $(LIB)$(SONAME)
+LIB_OBJECTS := $(filter $(OBJ)/simd/% $(OBJ)/core/%,$(OBJECTS))
+
+$(LIBRARY): $(LIB_OBJECTS) $(OBJ)/FILES
+	$(call say,LD,$@)
+	$(Q)$(LINK_LIB) -o $@ $(filter %.o,$^) $(LIBS_LIB)
+	$(Q)ln -sf $(SONAME) $(LIB)libppm.so
+
+$(LIB)ppm.h: deploy/public-header.sh $(filter core/%.h,$(HEADERS))
+	$(Q)deploy/public-header.sh > $@
+
+# ppm.pc for a library and a header in these folders.
+pkg_config_file = sed -e 's|@PREFIX@|$(1)|; s|@LIBDIR@|$(2)|; s|@INCLUDEDIR@|$(3)|; s|@VERSION@|$(VERSION)|' deploy/ppm.pc.in
+
+$(LIB)ppm.pc: deploy/ppm.pc.in VERSION Makefile
+	$(Q)$(call pkg_config_file,$(abspath $(LIB)),$${prefix},$${prefix}) > $@
+
+.PHONY: lib
+lib: $(LIBRARY) $(LIB)ppm.h $(LIB)ppm.pc ## Build build/libppm.so, the core as a library, with ppm.h and ppm.pc
+
+# ---- fuzzers and the example client ------------------------------------------------------------
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OBJ)/%,$(wildcard tests/fuzz/fuzz_*.c))
 -include $(FUZZERS:$(OBJ)/%=$(OBJ)/tests/fuzz/%.d) $(OBJ)/tests/fuzz/fuzz.d

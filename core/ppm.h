@@ -1,5 +1,5 @@
 /*
- * ppm.h - the door of core/: pyramid pooling modules, computed.
+ * ppm.h - pyramid pooling networks, computed: the library libppm, and the door of core/.
  *
  *     struct ppm_error error = {0};
  *     struct ppm_model *model = ppm_model_load("configs/models/fast-scnn.json", NULL, &error);
@@ -21,6 +21,8 @@
  * and leaves its ret_ arguments untouched on failure. Destructors accept NULL.
  * Threads: a model is immutable after ppm_model_load, and threads may share it. Every other object
  * belongs to one thread at a time.
+ * Nothing here prints, opens a socket, or ends the process, except that an assertion stops a
+ * program that breaks these rules.
  */
 #ifndef PPM_CORE_PPM_H
 #define PPM_CORE_PPM_H
@@ -31,9 +33,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* libppm exports what is declared between push and pop. All else is hidden in it. */
+#pragma GCC visibility push(default)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The version of the library: "1.2.3". */
+const char *ppm_version(void);
 
 /* Why something was refused. */
 enum ppm_status {
@@ -403,6 +411,8 @@ enum ppm_status ppm_isa_select(const char *name, struct ppm_error *error);
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 
 #include "core/base/file.h"   /* files and JSON */
 #include "core/image/image.h" /* images as inputs */

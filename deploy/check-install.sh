@@ -27,6 +27,7 @@ find "$under" -type f ! -path '*/bin/*' ! -perm 644 | grep . && fail 'these are 
 for file in share/{ppm-server/configs/server.json,doc/ppm-server/{README.md,LICENSE,docs/operating.md}}; do
     cmp -s "$under/$file" "${file#share/*ppm-server/}" || fail "$file differs from the one here"
 done
+cmp -s "$under/include/ppm.h" build/ppm.h || fail 'ppm.h differs from the one that was built'
 echo "installed: $(find "$under" -type f | wc -l) files"
 
 # The program finds the installed models, even with a folder configs/ where a build would have them.
@@ -43,12 +44,24 @@ ExecStart=/opt/ppm/bin/ppm-server serve --config /etc/ppm-server/server.json'
 [ "$found" = "$expected" ] || fail "the unit: found"$'\n'"$found"$'\n'"expected"$'\n'"$expected"
 echo "the manual page, the completion and the unit are where their users look"
 
+flags=$(PKG_CONFIG_PATH="$under/lib/pkgconfig" pkg-config --cflags --libs ppm)
+[ "$flags" = '-I/opt/ppm/include -L/opt/ppm/lib -lppm ' ] || fail "pkg-config: found \"$flags\""
+[ "$(readlink "$under/lib/libppm.so")" = libppm.so.0 ] || fail 'libppm.so is no link to libppm.so.0'
+printf '#include <ppm.h>\n#include <stdio.h>\nint main(void) { puts(ppm_version()); }\n' >"$work/version.c"
+gcc -o "$work/version" "$work/version.c" "-I$under/include" "-L$under/lib" -lppm
+found=$(LD_LIBRARY_PATH="$under/lib" "$work/version")
+[ "$found" = "$(<VERSION)" ] || fail "the library is of version $found"
+echo "a program is built with the library, and runs"
+
 before=$(stat -c %s "$under/bin/ppm-server")
 "${make[@]}" --silent install-strip "${into[@]}" >/dev/null
 after=$(stat -c %s "$under/bin/ppm-server")
 [ "$after" -lt "$before" ] || fail "install-strip: the program has $after bytes, as many as before"
-readelf -S "$under/bin/ppm-server" | grep -qE '\.(symtab|debug_)' && fail 'install-strip: there are symbols left'
+for file in bin/ppm-server lib/libppm.so.0; do
+    readelf -S "$under/$file" | grep -qE '\.(symtab|debug_)' && fail "install-strip: there are symbols left in $file"
+done
 "$under/bin/ppm-server" --version >/dev/null
+[ "$(LD_LIBRARY_PATH="$under/lib" "$work/version")" = "$(<VERSION)" ] || fail 'the stripped library does not work'
 echo "stripped: $before bytes are now $after"
 
 "${make[@]}" --silent uninstall "${into[@]}" >/dev/null
@@ -57,6 +70,6 @@ found=$(find "$root" -type f)
     fail "uninstall: expected only a user's file to remain, found"$'\n'"$found"
 rm "$found"
 "${make[@]}" --silent uninstall "${into[@]}" >/dev/null
-found=$(find "$root" -name 'ppm-server*' -o -path "$under/share/ppm-server*")
+found=$(find "$root" -name 'ppm*' ! -name ppm -o -name 'libppm*' -o -path "$under/share/ppm-server*")
 [ -z "$found" ] || fail "uninstall: these remain:"$'\n'"$found"
 echo "uninstalled: only a file that a user put there remains"

@@ -20,11 +20,11 @@ HARDENING := tests/hardening
 
 # The program as installed, and stripped as a package would strip it.
 .PHONY: check-hardening
-check-hardening: $(PROGRAM) $(call setup,hardening) ## Exploit mitigations of the program, by checksec, readelf and objdump
+check-hardening: $(PROGRAM) $(LIBRARY) $(call setup,hardening) ## Exploit mitigations of program and library, by checksec, readelf and objdump
 	$(Q)rm -rf build/hardening
 	$(Q)$(MAKE) install-strip DESTDIR=build/hardening PREFIX=/usr >/dev/null
 	$(Q)CC='$(CC)' CODEGEN='$(CODEGEN)' LINK='$(HARDEN_LD)' $(HARDENING)/check_binary \
-	    $(PROGRAM) build/hardening/usr/bin/ppm-server
+	    $(PROGRAM) build/hardening/usr/bin/ppm-server $(LIBRARY)
 	$(Q)rm -rf build/hardening
 
 .PHONY: check-unit
@@ -88,7 +88,7 @@ UNDER          = $(DESTDIR)$(PREFIX)
 install_data   = for file in $(1); do $(INSTALL_DATA) -D "$${file%%:*}" '$(UNDER)'/"$${file\#*:}" || exit; done
 
 .PHONY: install
-install: install-program $(MANUAL) ## Install below PREFIX (/usr/local), under DESTDIR if set
+install: install-program install-lib $(MANUAL) ## Install below PREFIX (/usr/local), under DESTDIR if set
 	$(Q)$(call install_data,$(BESIDE))
 	$(Q)$(if $(UNITS),sed -i -E 's|^(Exec[A-Za-z]+=[-@:+!]*)([^ ]*/)?ppm-server |\1$(PREFIX)/bin/ppm-server |' \
 	    '$(UNDER)'/lib/systemd/system/ppm-server.*)
@@ -98,6 +98,19 @@ install-program: $(PROGRAM) ## Install the program and its models only, as for a
 	$(call say,COPY,'$(UNDER)')
 	$(Q)$(INSTALL_PROGRAM) -D $(PROGRAM) '$(UNDER)/bin/ppm-server'
 	$(Q)$(call install_data,$(NEEDED))
+
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+LIB_FILES   = $(LIBDIR)/$(SONAME) $(LIBDIR)/libppm.so $(LIBDIR)/pkgconfig/ppm.pc $(INCLUDEDIR)/ppm.h
+
+.PHONY: install-lib
+install-lib: lib ## Install libppm, its header and ppm.pc only; LIBDIR and INCLUDEDIR
+	$(call say,COPY,'$(DESTDIR)$(LIBDIR)')
+	$(Q)$(INSTALL_PROGRAM) -m 644 -D $(LIBRARY) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	$(Q)ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libppm.so'
+	$(Q)$(INSTALL_DATA) -D $(LIB)ppm.h '$(DESTDIR)$(INCLUDEDIR)/ppm.h'
+	$(Q)$(call pkg_config_file,$(PREFIX),$(LIBDIR),$(INCLUDEDIR)) > $(OBJ)/ppm.pc
+	$(Q)$(INSTALL_DATA) -D $(OBJ)/ppm.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/ppm.pc'
 
 .PHONY: install-strip
 install-strip: ## Install without debugging symbols
@@ -109,7 +122,7 @@ STRIP ?= $(patsubst %gcc,%strip,$(filter %-gcc,$(firstword $(COMPILE))))$(if $(f
 .PHONY: uninstall
 uninstall: ## Remove what install put there
 	$(call say,RM,'$(UNDER)')
-	$(Q)rm -f '$(UNDER)/bin/ppm-server' $(foreach f,$(NEEDED) $(BESIDE),'$(UNDER)/$(lastword $(subst :, ,$(f)))')
+	$(Q)rm -f '$(UNDER)/bin/ppm-server' $(LIB_FILES:%='$(DESTDIR)%') $(foreach f,$(NEEDED) $(BESIDE),'$(UNDER)/$(lastword $(subst :, ,$(f)))')
 	$(Q)for folder in share/ppm-server share/doc/ppm-server; do \
 	    [ ! -d '$(UNDER)'/$$folder ] || find '$(UNDER)'/$$folder -depth -type d -empty -delete || exit; \
 	done

@@ -29,6 +29,10 @@ struct arena {
 
 static _Thread_local struct arena *parsing; /* NULL: this thread is not parsing */
 
+/* jansson's allocator is the process's: what a program around the library has set stays in use. */
+static json_malloc_t allocate_otherwise;
+static json_free_t free_otherwise;
+
 /* Each chunk is twice as large as the one before. */
 static struct chunk *add_chunk(struct arena *arena, size_t bytes)
 {
@@ -45,7 +49,7 @@ static void *take(size_t bytes)
 {
     struct arena *arena = parsing;
     if (!arena)
-        return malloc(bytes);
+        return allocate_otherwise(bytes);
     bytes = size_round_up(bytes, alignof(max_align_t));
     struct chunk *chunk = arena->chunks;
     if (!chunk || chunk->bytes - chunk->used < bytes)
@@ -58,11 +62,12 @@ static void *take(size_t bytes)
 static void release(void *memory)
 {
     if (!parsing)
-        free(memory);
+        free_otherwise(memory);
 }
 
 static void set_allocator(void)
 {
+    json_get_alloc_funcs(&allocate_otherwise, &free_otherwise);
     json_set_alloc_funcs(take, release);
 }
 

@@ -22,6 +22,8 @@
 
 #include "core/ppm.h"
 
+#pragma GCC visibility push(default) /* as in ppm.h */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -82,5 +84,7 @@ enum ppm_status ppm_image_run(const struct ppm_model *model, const struct ppm_im
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 
 #endif

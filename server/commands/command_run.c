@@ -6,9 +6,9 @@
 #include "server/codec/input_names.h"
 #include "server/codec/npy/npy.h"
 #include "server/commands/common.h"
+#include "server/commands/write_file.h"
 #include "server/config/arguments.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,17 +83,6 @@ static enum ppm_status read_file(const char *path, const struct codec_expectatio
     free(data);
     name_file(path, &cause, error);
     return error->status;
-}
-
-static enum ppm_status write_output(const char *path, const struct codec_bytes *bytes,
-                                    struct ppm_error *error)
-{
-    FILE *file = fopen(path, "we");
-    bool is_written = file && fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
-    if (file && fclose(file) != 0)
-        is_written = false;
-    return is_written ? PPM_OK
-                      : ppm_fail(error, PPM_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
 /* "wrote y.npy: [1, 12, 30, 30] as NCHW, float32, computed in 0.213 ms" */
@@ -193,7 +182,7 @@ static enum ppm_status run_files(const struct ppm_model *model, const struct ppm
                                         .palette = {info->palette, info->palette_count},
                                         .threads = 1};
     if (error->status == PPM_OK && codec_encode(form, &answer, &bytes, error) == PPM_OK &&
-        write_output(files->output, &bytes, error) == PPM_OK)
+        command_write_file(files->output, &bytes, error) == PPM_OK)
         report(files->output, &y, ms);
     free(bytes.data);
     for (size_t i = 0; i < info->input_count; i++)

@@ -65,18 +65,41 @@ static enum ppm_status read_one(int count, char *const *arguments, int *at,
     return refuse_unknown(arguments[*at], table, error);
 }
 
-enum ppm_status arguments_read(int count, char *const *arguments, const struct argument *table,
-                               struct ppm_error *error)
+static enum ppm_status check_required(const struct argument *table, struct ppm_error *error)
 {
-    for (int at = 0; at < count; at++)
-        if (read_one(count, arguments, &at, table, error) != PPM_OK)
-            return error->status;
     for (const struct argument *argument = table; argument->flag; argument++)
         if (argument->is_required &&
             (argument->value ? !*argument->value : argument->list->count == 0))
             return ppm_fail(error, PPM_BAD_CONFIG, "%s is missing; --help shows an example",
                             argument->flag);
     return PPM_OK;
+}
+
+enum ppm_status arguments_read(int count, char *const *arguments, const struct argument *table,
+                               struct ppm_error *error)
+{
+    for (int at = 0; at < count; at++)
+        if (read_one(count, arguments, &at, table, error) != PPM_OK)
+            return error->status;
+    return check_required(table, error);
+}
+
+enum ppm_status arguments_read_words(int count, char *const *arguments,
+                                     const struct argument *table, const char **ret_words,
+                                     size_t *ret_word_count, struct ppm_error *error)
+{
+    size_t words = 0;
+    bool are_flags_over = false;
+    for (int at = 0; at < count; at++) {
+        if (are_flags_over || arguments[at][0] != '-')
+            ret_words[words++] = arguments[at];
+        else if (strcmp(arguments[at], "--") == 0)
+            are_flags_over = true;
+        else if (read_one(count, arguments, &at, table, error) != PPM_OK)
+            return error->status;
+    }
+    *ret_word_count = words;
+    return check_required(table, error);
 }
 
 enum ppm_status arguments_number(const char *flag, const char *text, size_t min, size_t max,

@@ -1,4 +1,4 @@
-/* arguments.h - command-line flags: "--flag value", "--flag=value" and switches. */
+/* arguments.h - command-line flags: "--flag value", "--flag=value" and switches; and words. */
 #ifndef PPM_SERVER_CONFIG_ARGUMENTS_H
 #define PPM_SERVER_CONFIG_ARGUMENTS_H
 
@@ -29,6 +29,13 @@ bool argument_match(const char *flag, int count, char *const *arguments, int *at
  * there too often. */
 enum ppm_status arguments_read(int count, char *const *arguments, const struct argument *table,
                                struct ppm_error *error);
+
+/* The same for a command that also takes words, such as names of files: ret_words, which has room
+ * for count, receives those that belong to no flag, in their order. All that follows "--" is
+ * words. */
+enum ppm_status arguments_read_words(int count, char *const *arguments,
+                                     const struct argument *table, const char **ret_words,
+                                     size_t *ret_word_count, struct ppm_error *error);
 
 /* Reads text as an integer in [min, max]. NULL leaves *ret alone. */
 enum ppm_status arguments_number(const char *flag, const char *text, size_t min, size_t max,

@@ -17,7 +17,7 @@ DOORS = {"simd/simd.h", "core/ppm.h"}  # tools/lint.sh has the rules for them
 FLOORS = {
     "simd": [[""]],
     "core": [["base"], ["model"], ["shape"], ["reference", "plan"], ["engine"], [""], ["image"]],
-    "server": [["base"], ["config", "observe"], ["http"], ["codec", "shared_memory"], ["executor"], ["models"],
+    "server": [["base"], ["config", "observe"], ["http"], ["codec", "shared_memory"], ["image"], ["executor"], ["models"],
                ["handlers"], ["service"], ["commands"], ["main"]],
 }
 HEIGHTS = {(floor, room): (f, r) for f, (floor, rows) in enumerate(FLOORS.items())

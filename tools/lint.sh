@@ -50,9 +50,14 @@ forbid '<microhttpd.h> is for server/http/' "^(simd|core|server)/.*$code" \
     '^server/http/' "$include<microhttpd\.h>"
 forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
     '^server/(http/|commands/command_health\.c$)' "$include<gnutls/"
-forbid '<zlib.h> is for server/http/ and server/codec/png/png.c' "^(simd|core|server)/.*$code" \
-    '^server/(http/|codec/png/png\.c$)' "$include<zlib\.h>"
-forbid '<png.h> is for server/codec/png/png.c' "^(simd|core|server)/.*$code" '^server/codec/png/png\.c$' "$include<png\.h>"
+forbid '<zlib.h> is for server/http/ and what writes PNGs' "^(simd|core|server)/.*$code" \
+    '^server/(http/|codec/png/png\.c$|image/png\.c$)' "$include<zlib\.h>"
+forbid '<png.h> is for two files of server/: a map of labels, a picture' "^(simd|core|server)/.*$code" \
+    '^server/(codec/png|image)/png\.c$' "$include<png\.h>"
+forbid '<jpeglib.h> is for server/image/jpeg.c' "^(simd|core|server)/.*$code" \
+    '^server/image/jpeg\.c$' "$include<j(peglib|error)\.h>"
+forbid '<libexif/...> is for server/image/exif.c' "^(simd|core|server)/.*$code" \
+    '^server/image/exif\.c$' "$include<libexif/"
 forbid '<omp.h> is for core/base/threads.h' "^(simd|core|server)/.*$code" '^core/base/threads\.h$' "$include<omp\.h>"
 forbid '<sleef.h> is for simd/' "^(core|server)/.*$code" $none "$include<sleef\.h>"
 

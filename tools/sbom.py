@@ -17,11 +17,12 @@ import uuid
 # Of the libraries themselves; a Debian package's copyright file lists what else its sources hold.
 LICENCES = {
     "ld-linux": "LGPL-2.1-or-later", "libc": "LGPL-2.1-or-later", "libm": "LGPL-2.1-or-later",
-    "libffi": "MIT", "libgcc_s": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libexif": "LGPL-2.1-or-later", "libffi": "MIT", "libgcc_s": "GPL-3.0-or-later WITH GCC-exception-3.1",
     "libgmp": "LGPL-3.0-or-later OR GPL-2.0-or-later", "libgnutls": "LGPL-2.1-or-later",
     "libgomp": "GPL-3.0-or-later WITH GCC-exception-3.1",
     "libhogweed": "LGPL-3.0-or-later OR GPL-2.0-or-later",
     "libidn2": "LGPL-3.0-or-later OR GPL-2.0-or-later", "libjansson": "MIT",
+    "libjpeg": "IJG AND BSD-3-Clause AND Zlib",
     "libmicrohttpd": "LGPL-2.1-or-later", "libnettle": "LGPL-3.0-or-later OR GPL-2.0-or-later",
     "libp11-kit": "BSD-3-Clause", "libpng16": "libpng-2.0", "libsleef": "BSL-1.0",
     "libstdc++": "GPL-3.0-or-later WITH GCC-exception-3.1", "libtasn1": "LGPL-2.1-or-later",

@@ -36,18 +36,24 @@ static bool is_form(const struct codec_form *form, struct span type, struct span
     return is_type(form, type) && span_is(subtype, form->media_type + type.bytes + 1);
 }
 
-const struct codec_form *codec_form_of_type(const char *content_type)
+bool codec_is_type(const char *content_type, const char *media_type)
 {
     if (!content_type)
-        return NULL;
+        return false;
     struct span rest = span_of(content_type), type, subtype;
     if (!read_media_type(&rest, &type, &subtype))
-        return NULL;
+        return false;
     field_skip_space(&rest);
     if (rest.bytes > 0 && *rest.start != ';')
-        return NULL;
+        return false;
+    /* Both parts and the '/' between them are contiguous. */
+    return span_is((struct span){type.start, type.bytes + 1 + subtype.bytes}, media_type);
+}
+
+const struct codec_form *codec_form_of_type(const char *content_type)
+{
     for (const struct codec_form *const *form = codec_forms; *form; form++)
-        if (codec_is_for(*form, CODEC_BODY) && is_form(*form, type, subtype))
+        if (codec_is_for(*form, CODEC_BODY) && codec_is_type(content_type, (*form)->media_type))
             return *form;
     return NULL;
 }

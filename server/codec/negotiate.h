@@ -6,6 +6,10 @@
 
 #include "server/codec/forms.h"
 
+/* Whether a Content-Type (NULL: none was sent) names a media type, such as "image/png", without
+ * regard to case and parameters such as charset. */
+bool codec_is_type(const char *content_type, const char *media_type);
+
 /* The form that a Content-Type names, without regard to case and parameters such as charset; NULL:
  * none that a tensor may come in. */
 const struct codec_form *codec_form_of_type(const char *content_type);

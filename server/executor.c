@@ -2,8 +2,10 @@
 #include "server/executor.h"
 #include "server/base/clock.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +19,7 @@ struct executor {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    struct job_list queue; /* the longest wait is first */
+    struct job_list queue; /* by turn_s */
     size_t batchable;      /* queued jobs that may_batch */
     size_t running;        /* batches, each on a thread alone */
     double done_s;         /* when all of these are expected to be done */
@@ -30,6 +32,7 @@ struct executor {
 /* At &list->first or list->last. */
 static void insert(struct job_list *list, struct executor_job **link, struct executor_job *job)
 {
+    assert(link);
     job->since_s = clock_now_s();
     job->next = *link;
     job->link = link;
@@ -55,9 +58,21 @@ static void take_from_queue(struct executor *executor, struct executor_job *job)
     executor->batchable -= job->may_batch ? 1 : 0;
 }
 
-static void add_to_queue(struct executor *executor, struct executor_job **link,
-                         struct executor_job *job)
+/* The job whose next is at link. NULL: link is the list's own. */
+static struct executor_job *job_before(struct job_list *list, struct executor_job **link)
 {
+    return link == &list->first
+               ? NULL
+               : (struct executor_job *)((char *)link - offsetof(struct executor_job, next));
+}
+
+/* Behind all whose turn is not later: a few steps from the end, where jobs of one priority go. */
+static void add_to_queue(struct executor *executor, struct executor_job *job, double turn_s)
+{
+    struct executor_job **link = executor->queue.last, *before;
+    while ((before = job_before(&executor->queue, link)) && before->turn_s > turn_s)
+        link = before->link;
+    job->turn_s = turn_s;
     insert(&executor->queue, link, job);
     executor->batchable += job->may_batch ? 1 : 0;
     pthread_cond_signal(&executor->changed);
@@ -298,7 +313,7 @@ bool executor_offer(struct executor *executor, struct executor_job *job)
     pthread_mutex_lock(&executor->mutex);
     const bool has_place = !is_full(executor);
     if (has_place)
-        add_to_queue(executor, executor->queue.last, job);
+        add_to_queue(executor, job, clock_now_s() + job->priority * executor->options.overtaken_s);
     pthread_mutex_unlock(&executor->mutex);
     return has_place;
 }
@@ -306,7 +321,7 @@ bool executor_offer(struct executor *executor, struct executor_job *job)
 void executor_submit(struct executor *executor, struct executor_job *job)
 {
     pthread_mutex_lock(&executor->mutex);
-    add_to_queue(executor, &executor->queue.first, job);
+    add_to_queue(executor, job, -INFINITY);
     pthread_mutex_unlock(&executor->mutex);
 }
 

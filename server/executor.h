@@ -7,6 +7,11 @@
  * waits for the slowest, as a thread that is done takes the next job. They become a team again when
  * all of them are done. A job waits for that only if the team saves it more time than the wait.
  * Similar jobs may be computed together.
+ *
+ * A job of higher priority is computed before those of lower priority that wait; yet no job is
+ * overtaken for ever. Priority is a handicap: a level counts as much as overtaken_s of waiting, so
+ * that a job is overtaken only by those that come within that time after it, or twice that time if
+ * it is two levels lower.
  */
 #ifndef PPM_SERVER_EXECUTOR_H
 #define PPM_SERVER_EXECUTOR_H
@@ -15,6 +20,8 @@
 
 struct executor;
 struct executor_job;
+
+enum executor_priority { EXECUTOR_HIGH = -1, EXECUTOR_NORMAL, EXECUTOR_LOW };
 
 /* What can be done with a job. */
 struct executor_kind {
@@ -32,6 +39,7 @@ struct executor_kind {
 /* Embedded in the work. Belongs to the executor from the queue to run or drop. */
 struct executor_job {
     const struct executor_kind *kind;
+    enum executor_priority priority;
     bool may_batch;
     double alone_s;            /* about how long one thread takes; 0: unknown */
     struct executor_job *next; /* in the batch that run gets */
@@ -39,6 +47,7 @@ struct executor_job {
     /* private */
     struct executor_job **link; /* the pointer to it */
     double since_s;             /* monotonic: when it was queued */
+    double turn_s; /* the same, sooner or later by its priority: they go in this order */
 };
 
 /* Whether the thread that has the work should do it at once: in the time that it takes to wake
@@ -54,6 +63,7 @@ struct executor_options {
     size_t queue_max;      /* jobs that may wait */
     size_t batch_max;      /* jobs in a batch */
     size_t batch_delay_us; /* how long a job that may_batch waits for others */
+    double overtaken_s;    /* how long those of the next higher priority may overtake a job */
 };
 
 /* The caller stops it. NULL and PPM_NO_MEMORY on failure. */
@@ -65,7 +75,8 @@ bool executor_is_full(struct executor *executor);
 /* Queues a job that is ready to run. False: queue_max jobs wait, and the caller keeps it. */
 bool executor_offer(struct executor *executor, struct executor_job *job);
 
-/* Queues a job of the server itself before all others, whatever queue_max is. It must not batch. */
+/* Queues a job of the server itself before all of its clients', whatever queue_max is. It must not
+ * batch. */
 void executor_submit(struct executor *executor, struct executor_job *job);
 
 /* Drops jobs that are stale, on this thread. */

@@ -299,6 +299,73 @@ Test(executor, a_job_of_the_server_waits_for_none_of_its_clients)
     cr_assert_arr_eq(order, expected_order, sizeof expected_order);
 }
 
+/* ---- priority ---- */
+
+Test(executor, high_ones_are_computed_first_and_low_ones_last)
+{
+    static const enum executor_priority priorities[] = {
+        EXECUTOR_LOW, EXECUTOR_NORMAL, EXECUTOR_HIGH, EXECUTOR_LOW, EXECUTOR_NORMAL, EXECUTOR_HIGH};
+    static const int expected_order[] = {99, 9, 2, 5, 1, 4, 0, 3};
+    struct executor *executor =
+        start((struct executor_options){.threads = 1, .queue_max = 6, .overtaken_s = 1000});
+    struct job first = {.number = 99}, jobs[6] = {{.number = 0}},
+               own = {.number = 9, .job.kind = &kind};
+    sem_t gate;
+    hold(executor, &first, &gate);
+    for (int i = 0; i < 6; i++) {
+        jobs[i] = (struct job){.number = i, .job.priority = priorities[i]};
+        submit(executor, &jobs[i]);
+    }
+    struct job none = {.job = {.kind = &kind, .priority = EXECUTOR_HIGH}};
+    cr_assert(!executor_offer(executor, &none.job), "a place beyond queue_max");
+    executor_submit(executor, &own.job);
+    sem_post(&gate);
+    executor_stop(executor);
+    cr_assert_arr_eq(order, expected_order, sizeof expected_order);
+}
+
+/* The two that come first have waited for longer than they may be overtaken. */
+Test(executor, nobody_is_overtaken_for_ever)
+{
+    struct executor *executor =
+        start((struct executor_options){.threads = 1, .queue_max = JOBS, .overtaken_s = 0.001});
+    struct job first = {.number = 99}, jobs[3] = {{.number = 0, .job.priority = EXECUTOR_LOW},
+                                                  {.number = 1},
+                                                  {.number = 2, .job.priority = EXECUTOR_HIGH}};
+    sem_t gate;
+    hold(executor, &first, &gate);
+    for (int i = 0; i < 3; i++) {
+        submit(executor, &jobs[i]);
+        usleep(10000);
+    }
+    sem_post(&gate);
+    executor_stop(executor);
+    for (int i = 0; i < 3; i++)
+        cr_assert(order[1 + i] == i, "place %d: %d", i, order[1 + i]);
+}
+
+/* Company is sought behind a job, whatever its priority. */
+Test(executor, a_batch_takes_lower_ones_along)
+{
+    struct executor *executor = start((struct executor_options){
+        .threads = 1, .queue_max = JOBS, .batch_max = 3, .overtaken_s = 1000});
+    struct job first = {.number = 99}, jobs[4] = {{.number = 0}};
+    static const enum executor_priority priorities[] = {EXECUTOR_LOW, EXECUTOR_NORMAL,
+                                                        EXECUTOR_NORMAL, EXECUTOR_HIGH};
+    static const int expected_order[] = {99, 3, 1, 0, 2};
+    sem_t gate;
+    hold(executor, &first, &gate);
+    for (int i = 0; i < 4; i++) {
+        jobs[i] = (struct job){
+            .number = i, .like = i == 2, .job = {.may_batch = true, .priority = priorities[i]}};
+        submit(executor, &jobs[i]);
+    }
+    sem_post(&gate);
+    executor_stop(executor);
+    cr_assert_arr_eq(order, expected_order, sizeof expected_order);
+    cr_assert(sizes[1] == 3 && sizes[2] == 1);
+}
+
 /* ---- together ---- */
 
 Test(executor, jobs_that_are_alike_are_one_batch)

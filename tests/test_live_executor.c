@@ -170,6 +170,89 @@ Test(live_executor, who_leaves_a_batch_does_not_spoil_it)
     live_directory_remove(directory);
 }
 
+/* ---- priority ---- */
+
+/* A computation as long as that of hold_executor; returns its connection. */
+static int send_slow(const struct live *live, int priority)
+{
+    enum { IMAGES = 4096, BYTES = IMAGES * 4 * 8 * 8 * sizeof(float) };
+    char json[256];
+    const int json_bytes = snprintf(json, sizeof json,
+                                    "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", "
+                                    "\"shape\": [%d, 4, 8, 8], \"parameters\": "
+                                    "{\"binary_data_size\": %zu}}], \"parameters\": "
+                                    "{\"priority\": %d}}",
+                                    IMAGES, (size_t)BYTES, priority);
+    char *zeros = calloc(1, BYTES);
+    int connection = live_connect(live);
+    live_print(connection,
+               "POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\n"
+               "Inference-Header-Content-Length: %d\r\nContent-Length: %zu\r\n\r\n%s",
+               json_bytes, (size_t)json_bytes + BYTES, json);
+    live_send(connection, zeros, BYTES);
+    free(zeros);
+    return connection;
+}
+
+/* Which one is computed is known by who leaves, as that is counted by where the request was. */
+Test(live_executor, priority_decides_who_is_next_in_a_queue_that_is_no_longer)
+{
+    static const int numbers[] = {3, 0, 1, 2, 1}, places_in_turn[] = {2, 4, 1, 3, 0};
+    int connections[COUNT(numbers)];
+    struct live live;
+    struct live_answer answer;
+    live_slow_start(&live, LIST("--threads", "1", "--queue-max", "5", "--max-batch", "1"));
+    int held = hold_executor(&live);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        connections[i] = send_slow(&live, numbers[i]);
+        live_wait_metric(&live, "ppm_queue_depth", 1.0 + (double)i);
+    }
+    int refused = send_slow(&live, 1);
+    cr_assert(live_receive(refused, false, &answer) && answer.status == 503, "%d", answer.status);
+    live_answer_free(&answer);
+    close(refused);
+    close(held);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        live_wait_metric(&live, "ppm_batch_size_count{model=\"slow\"}", 2.0 + (double)i);
+        close(connections[places_in_turn[i]]);
+        live_wait_metric(&live, GONE("compute"), 2.0 + (double)i);
+    }
+    cr_assert(live_metric(&live, GONE("queue")) == 0);
+    live_slow_stop(&live);
+}
+
+/* The query says it before the body is there, and must not say something else. */
+Test(live_executor, a_priority_may_be_in_the_query)
+{
+    static const struct {
+        const char *target, *body, *text;
+        int status;
+    } requests[] = {
+        {"/ppm/" LISTING1 "?priority=high", "{\"data\": [[[1]], [[2]], [[3]], [[4]]]}", "", 200},
+        {"/ppm/" LISTING1 "?priority=first", "{\"data\": [[[1]], [[2]], [[3]], [[4]]]}",
+         "priority: found \\\"first\\\", expected high, normal or low", 400},
+        {"/v2/models/" LISTING1 "/infer?priority=low",
+         "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [4, 1, 1], "
+         "\"data\": [1, 2, 3, 4]}], \"parameters\": {\"priority\": 7}}",
+         "", 200},
+        {"/v2/models/" LISTING1 "/infer?priority=low",
+         "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [4, 1, 1], "
+         "\"data\": [1, 2, 3, 4]}], \"parameters\": {\"priority\": 1}}",
+         "priority: found 1 in parameters and low in the query", 400},
+    };
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_GOLDEN), NULL);
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        struct live_answer answer =
+            live_ask(&live, "POST", requests[i].target, "Content-Type: application/json\r\n",
+                     requests[i].body, strlen(requests[i].body));
+        cr_assert(answer.status == requests[i].status && strstr(answer.body, requests[i].text),
+                  "%s: %d %s", requests[i].target, answer.status, answer.body);
+        live_answer_free(&answer);
+    }
+    live_stop(&live);
+}
+
 /* ---- small requests ---- */
 
 /* Neither a long computation nor a full queue delays requests of microseconds. */

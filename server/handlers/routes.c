@@ -20,9 +20,10 @@
 
 /* Query parameters. Browsers and balancers add some of their own, so the page and health checks
  * ignore theirs. */
-#define OF_INFERENCE "shape layout dtype out_dtype stages size"
-#define OF_SHAPE     "shape layout size"
-#define NONE         ""
+#define OF_INFERENCE    "shape layout dtype out_dtype stages size priority"
+#define OF_V2_INFERENCE "shape layout size priority"
+#define OF_SHAPE        "shape layout size"
+#define NONE            ""
 
 #define GET(path, handler)                                                                         \
     {                                                                                              \
@@ -54,7 +55,7 @@
 #define V2_INFER(path)                                                                             \
     {                                                                                              \
         .method = "POST", .pattern = (path), .begin = v2_infer_begin, .arrived = v2_infer_arrived, \
-        .finish = inference_finish, .release = v2_infer_release, .parameters = OF_SHAPE,           \
+        .finish = inference_finish, .release = v2_infer_release, .parameters = OF_V2_INFERENCE,    \
         .body_bytes_max = HTTP_BODY_ANY                                                            \
     }
 #define ORDER(path, handler)                                                                       \

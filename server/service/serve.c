@@ -87,13 +87,16 @@ static void wait_until_loaded(struct service *service)
         }
 }
 
+enum { OVERTAKEN_S = 10 }; /* docs/operating.md says so */
+
 static enum ppm_status start_executor(struct app *app, struct ppm_error *error)
 {
     const struct settings *s = &app->settings;
     const struct executor_options options = {.threads = (int)app->threads,
                                              .queue_max = s->queue_max,
                                              .batch_max = s->max_batch,
-                                             .batch_delay_us = s->max_queue_delay_us};
+                                             .batch_delay_us = s->max_queue_delay_us,
+                                             .overtaken_s = OVERTAKEN_S};
     app->executor = executor_start(&options, error);
     return error->status;
 }

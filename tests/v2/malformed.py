@@ -100,7 +100,8 @@ def names_and_datatypes():
                     ' "shared_memory_byte_size": 48}}]'):
         yield f"outputs {outputs[:60]}", *text(of_numbers(rest=f', "outputs": {outputs}'))
     for parameters in ('"none"', "[]", "7", '{"timeout": -1}', '{"timeout": "soon"}',
-                       '{"timeout": 1e400}', '{"binary_data_output": "yes"}'):
+                       '{"timeout": 1e400}', '{"binary_data_output": "yes"}', '{"priority": -1}',
+                       '{"priority": "high"}', '{"priority": 1.0}', '{"priority": 1e400}'):
         yield f"parameters {parameters}", *text(of_numbers(rest=f', "parameters": {parameters}'))
     for value in ("7", "{}", '["a"]', '"' + "i" * 5000 + '"'):
         yield f"id {value[:20]}", *text(of_numbers(rest=f', "id": {value}'))

@@ -50,6 +50,7 @@ struct v2_request {
     struct v2_input inputs[PPM_INPUTS_MAX]; /* in the model's order */
     struct v2_tensor y;
     size_t timeout_us;         /* 0: none */
+    size_t priority;           /* 1: the highest; 0: not told */
     size_t output_h, output_w; /* wanted; 0: not told */
 };
 

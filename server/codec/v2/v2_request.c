@@ -296,12 +296,15 @@ static enum ppm_status read_size(const struct reader *reader, const json_t *size
 static enum ppm_status read_parameters(const struct reader *reader, const json_t *parameters)
 {
     const json_t *timeout = json_object_get(parameters, "timeout"),
+                 *priority = json_object_get(parameters, "priority"),
                  *binary = json_object_get(parameters, "binary_data_output");
     bool is_binary = false;
     if (check_parameters(reader, parameters, "parameters") != PPM_OK ||
         read_size(reader, json_object_get(parameters, "size")) != PPM_OK ||
         (timeout && read_count(reader, timeout, "parameters.timeout",
                                &reader->request->timeout_us) != PPM_OK) ||
+        (priority && read_count(reader, priority, "parameters.priority",
+                                &reader->request->priority) != PPM_OK) ||
         (binary &&
          read_flag(reader, binary, "parameters.binary_data_output", &is_binary) != PPM_OK))
         return reader->error->status;

@@ -271,6 +271,7 @@ enum http_next infer_begin(struct http_request *request)
                              &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
         handlers_read_size(request, &inference->sizes.output_h, &inference->sizes.output_w) !=
             HTTP_PROCEED ||
+        inference_read_priority(inference) != HTTP_PROCEED ||
         refuse_dtypes(inference) != HTTP_PROCEED)
         return HTTP_RESPOND;
     enum http_next next =

@@ -3,6 +3,8 @@
 #include "server/handlers/inference/compute.h"
 #include "server/observe/metrics.h"
 
+#include <string.h>
+
 /* The time to compress a number of JSON. */
 static const double deflated_number_us = 0.08;
 
@@ -29,6 +31,24 @@ static bool pays_in_batches(const struct ppm_costs *costs)
 {
     return executor_pays_in_batches(costs->one_thread_us, costs->weights_us,
                                     2.0 * (double)(costs->input_bytes + costs->output_bytes));
+}
+
+enum http_next inference_read_priority(struct inference *inference)
+{
+    static const struct {
+        const char *name;
+        enum executor_priority priority;
+    } known[] = {{"high", EXECUTOR_HIGH}, {"normal", EXECUTOR_NORMAL}, {"low", EXECUTOR_LOW}};
+    const char *text = http_query(inference->request, "priority");
+    if (!text)
+        return HTTP_PROCEED;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(text, known[i].name) == 0) {
+            inference->job.priority = known[i].priority;
+            return HTTP_PROCEED;
+        }
+    return http_problem(inference->request, 400,
+                        "priority: found \"%.40s\", expected high, normal or low", text);
 }
 
 static enum http_next refuse_place(struct inference *inference)

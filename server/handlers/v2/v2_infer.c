@@ -76,6 +76,31 @@ static enum ppm_status choose_size(const struct v2_request *said, struct ppm_siz
     return PPM_OK;
 }
 
+/* Triton's numbers: 1 is the highest priority, 2 the next, and 0 the usual one. */
+static enum executor_priority priority_of(size_t number)
+{
+    if (number == 1)
+        return EXECUTOR_HIGH;
+    return number > 2 ? EXECUTOR_LOW : EXECUTOR_NORMAL;
+}
+
+/* The priority may be in the query or in the JSON's parameters. */
+static enum ppm_status choose_priority(const struct v2_request *said, struct inference *inference,
+                                       struct ppm_error *error)
+{
+    const enum executor_priority priority = priority_of(said->priority);
+    const char *asked = http_query(inference->request, "priority");
+    if (said->priority == 0)
+        return PPM_OK;
+    if (asked && inference->job.priority != priority)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "priority: found %zu in parameters and %s in the query, expected them to "
+                        "agree (1 is high, 2 normal, 3 low)",
+                        said->priority, asked);
+    inference->job.priority = priority;
+    return PPM_OK;
+}
+
 /* The inputs, without their values. */
 static enum ppm_status expect_inputs(struct v2_inference *v2)
 {
@@ -108,7 +133,8 @@ static void parse(struct v2_inference *v2, size_t body_bytes)
         v2_read_request(around, info->inputs, info->input_count,
                         codec_json_data_count(inference->reader), body_bytes - bytes, said,
                         &v2->error) == PPM_OK &&
-        choose_size(said, &inference->sizes, &v2->error) == PPM_OK)
+        choose_size(said, &inference->sizes, &v2->error) == PPM_OK &&
+        choose_priority(said, inference, &v2->error) == PPM_OK)
         expect_inputs(v2);
     json_decref(around);
     v2->is_parsed = true;
@@ -318,8 +344,8 @@ enum http_next v2_infer_begin(struct http_request *request)
                              &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
         handlers_read_size(request, &inference->sizes.output_h, &inference->sizes.output_w) !=
             HTTP_PROCEED ||
-        refuse_dtype(v2) != HTTP_PROCEED || read_header(v2) != HTTP_PROCEED ||
-        v2_refuse_type(request, v2->has_header) != HTTP_PROCEED)
+        inference_read_priority(inference) != HTTP_PROCEED || refuse_dtype(v2) != HTTP_PROCEED ||
+        read_header(v2) != HTTP_PROCEED || v2_refuse_type(request, v2->has_header) != HTTP_PROCEED)
         return HTTP_RESPOND;
     const enum http_next next =
         v2->has_header && v2->header_bytes == 0 ? begin_raw(v2) : begin_json(v2);

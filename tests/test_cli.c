@@ -250,7 +250,7 @@ Test(cli, check_config_loads_everything_and_says_what_it_found)
 {
     struct live_output output = live_run(LIST("serve", "--check-config"), NULL);
     check_success(&output, "the defaults");
-    cr_assert(strstr(output.out, "5 models") != NULL, "%s", output.out);
+    cr_assert(strstr(output.out, "6 models") != NULL, "%s", output.out);
     live_output_free(&output);
     output = live_run(LIST("serve", "--check-config", "--config", "configs/server.json"), NULL);
     check_success(&output, "configs/server.json");

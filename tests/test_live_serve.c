@@ -90,6 +90,21 @@ Test(live_serve, a_model_describes_itself)
     live_stop(&live);
 }
 
+Test(live_serve, models_that_take_images_are_listed)
+{
+    struct live live;
+    const char *name;
+    live_start(&live, LIST("--model", LISTING1_MODEL, "--model", "configs/models/street.json"),
+               NULL);
+    struct live_answer answer = live_ask(&live, "GET", "/ppm", "", NULL, 0);
+    json_t *root = json_loads(answer.body, 0, NULL);
+    cr_assert(json_unpack(root, "{s:[s!]}", "image_models", &name) == 0, "%s", answer.body);
+    cr_assert_str_eq(name, "street");
+    json_decref(root);
+    live_answer_free(&answer);
+    live_stop(&live);
+}
+
 Test(live_serve, a_model_tells_what_a_shape_takes)
 {
     struct live live;

@@ -43,7 +43,7 @@ Test(settings, defaults)
     struct ppm_error error = {0};
     cr_assert(read_settings(LIST(NULL), &settings, &error) == PPM_OK, "%s", error.text);
     cr_assert_str_eq(settings.http.host, "127.0.0.1");
-    cr_assert(settings.http.port == 8080 && settings.model_count == 5);
+    cr_assert(settings.http.port == 8080 && settings.model_count == 6);
     cr_assert(settings.http.connections_max > settings.queue_max,
               "the 503 is to come from the server");
     cr_assert(settings.http.body_max_bytes <= settings.memory_max_bytes);

@@ -90,7 +90,7 @@ check_fence() {
 check_models() {
     local name model names
     mapfile -t names < <(sed -n 's|.*"models/\(.*\)\.json".*|\1|p' configs/server.json)
-    expect "models it serves" "${#names[@]}" 5
+    expect "models it serves" "${#names[@]}" 6
     for name in "${names[@]}"; do
         model=configs/models/$name.json
         right_answer "$model" "$work/right.npy"

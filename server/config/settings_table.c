@@ -121,6 +121,7 @@ const char *const settings_standard_models[] = {
     "models/listing3-tf2-pool-block.json",
     "models/listing4-tf1-pool-block.json",
     "models/street.json",
+    "models/street-without-pyramid.json",
     NULL,
 };
 

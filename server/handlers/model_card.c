@@ -161,11 +161,19 @@ static void add_costs(json_t **answer, const struct ppm_model *model,
 
 static void add_names(json_t **answer, const struct registry *registry)
 {
-    json_t *names = json_array();
-    for (size_t i = 0; i < registry_count(registry); i++)
-        if (registry_entry(registry, i).model)
-            handlers_append(&names, json_string(registry_entry(registry, i).name));
+    json_t *names = json_array(), *of_images = json_array();
+    for (size_t i = 0; i < registry_count(registry); i++) {
+        const struct registry_entry entry = registry_entry(registry, i);
+        struct ppm_model_info info = {0};
+        if (!entry.model)
+            continue;
+        ppm_model_info(entry.model, &info);
+        handlers_append(&names, json_string(entry.name));
+        if (info.takes_images)
+            handlers_append(&of_images, json_string(entry.name));
+    }
     set(answer, "models", names);
+    set(answer, "image_models", of_images);
 }
 
 static enum http_next describe(struct http_request *request, const struct registry *registry)

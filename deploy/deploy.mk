@@ -77,6 +77,7 @@ man: $(MANUAL) ## Build the manual page, build/ppm-server.1
 UNITS         := $(wildcard deploy/ppm-server.service deploy/ppm-server.socket)
 CONFIGS       := $(wildcard configs/*.json configs/models/*.* configs/samples/*.*)
 DOCUMENTATION := README.md CHANGELOG.md SECURITY.md LICENSE $(wildcard docs/*.md docs/*.png clients/ppm_client.*) \
+                 examples/label.c \
                  deploy/grafana-dashboard.json deploy/prometheus.yml
 NEEDED        := $(foreach f,$(CONFIGS),$(f):share/ppm-server/$(f))
 BESIDE        := $(MANUAL):share/man/man1/ppm-server.1 \
@@ -134,6 +135,26 @@ check-man: $(PROGRAM) $(MANUAL) $(call setup,man) ## The manual page in man and 
 .PHONY: check-install
 check-install: $(PROGRAM) $(MANUAL) $(call setup,man) ## Install into a folder, use it, uninstall: nothing remains
 	$(Q)deploy/check-install.sh $(MAKE)
+
+# ---- libppm and its Python module as a wheel ----
+
+WHEEL := $(OBJ)/wheel
+
+.PHONY: wheel
+wheel: $(LIB_OBJECTS) $(OBJ)/FILES $(call setup,wheel) ## Build build/libppm-VERSION-py3-none-PLATFORM.whl
+	$(Q)rm -rf $(WHEEL) && mkdir -p $(WHEEL)/ppm
+	$(call say,LD,$(WHEEL)/ppm/$(SONAME))
+	$(Q)$(LINK_LIB) -Wl,-rpath,'$$ORIGIN' -o $(WHEEL)/ppm/$(SONAME) $(filter %.o,$^) $(LIBS_LIB)
+	$(Q)deploy/wheel.sh $(WHEEL) $(LIB)
+
+# The library is installed into a folder of the build, as a distribution would.
+CHECK_LIB := $(abspath $(OBJ))/library
+
+.PHONY: check-lib
+check-lib: lib wheel $(call setup,library) ## libppm from C, C++ and Python, its symbols, the wheel in a fresh venv
+	$(Q)rm -rf $(CHECK_LIB)
+	$(Q)$(MAKE) install-lib DESTDIR= PREFIX=$(CHECK_LIB) LIBDIR=$(CHECK_LIB)/lib INCLUDEDIR=$(CHECK_LIB)/include >/dev/null
+	$(Q)PPM_PREFIX=$(CHECK_LIB) PPM_WHEEL=$$(echo $(LIB)libppm-*.whl) /usr/bin/python3 -m pytest tests/library $(ARGS)
 
 # ---- the sources as a tarball; Debian's package of them ----
 

@@ -81,7 +81,7 @@ static void describe_output(const struct plan *plan, struct ppm_step_info *ret_s
     struct text where = {ret_step->where, sizeof ret_step->where, 0};
     struct text what = {ret_step->what, sizeof ret_step->what, 0};
     text_add(&where, "output");
-    text_add(&what, "%s", names[plan->spec->output.as]);
+    text_add(&what, "%s", names[plan->g.as]);
     if (plan->g.needs_resize)
         text_add(&what, ", stretched to %zux%zu", plan->g.output.h, plan->g.output.w);
 }

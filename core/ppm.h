@@ -91,6 +91,11 @@ struct ppm_sizes {
     struct ppm_shape inputs[PPM_INPUTS_MAX]; /* in the order of ppm_model_info.inputs */
     size_t count;
     size_t output_h, output_w; /* wanted of the output; 0, 0: the model's own */
+    /* Of the first input, the pixels at its top and left that an output of output_h x output_w
+     * pixels is of, after the logits were stretched to all of it. 0, 0: all of it */
+    size_t image_h, image_w;
+    bool is_soft; /* the output is softmax instead of argmax, sigmoid instead of a threshold's 0 and
+                   * 1, in float32 */
 };
 
 /* data is n * c * h * w elements in the order of layout, without gaps. ppm_tensor_allocate aligns

@@ -1,5 +1,6 @@
 /* run.c - ppm_run: checks the inputs, and computes y in their layout by the engine or the literal
  * graph. */
+#include "core/run.h"
 #include "core/base/memory.h"
 #include "core/base/tensor.h"
 #include "core/engine/engine.h"
@@ -74,7 +75,7 @@ static enum ppm_status run_planned(const struct ppm_model *model, const struct g
     return error->status;
 }
 
-static struct run run_of(const struct ppm_run_options *options, atomic_bool *is_abandoned)
+struct run run_of(const struct ppm_run_options *options, atomic_bool *is_abandoned)
 {
     return (struct run){.threads = options->threads ? options->threads : ppm_default_threads(),
                         .is_cancelled = options->is_cancelled,
@@ -141,24 +142,22 @@ static void compute(const struct ppm_model *model, const struct geometry *geomet
     free(kept);
 }
 
-enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
-                        const struct ppm_run_options *options, struct ppm_tensor *ret_y,
-                        struct ppm_error *error)
+enum ppm_status run_sized(const struct ppm_model *model, const struct ppm_sizes *sizes,
+                          const struct ppm_tensor *inputs, const struct ppm_run_options *options,
+                          struct ppm_tensor *ret_y, struct ppm_error *error)
 {
     struct ppm_stage_times times = {0};
     struct geometry geometry;
     atomic_bool is_abandoned = false;
-    options = options ? options : &defaults;
     struct run run = run_of(options, &is_abandoned);
-    const struct ppm_sizes sizes = sizes_of(model, inputs, options);
     const struct ppm_tensor *x = &inputs[0];
     assert(!options->pooling || pooling_fits(options->pooling, model, x));
-    if (find_geometry(model, &sizes, options->plan, &geometry, error) != PPM_OK)
+    if (find_geometry(model, sizes, options->plan, &geometry, error) != PPM_OK)
         return error->status;
     struct ppm_tensor y = {.shape = geometry.output,
                            .layout = x->layout,
                            .is_batch = x->is_batch,
-                           .dtype = output_dtype(&model->spec.output),
+                           .dtype = geometry.dtype,
                            .data = ret_y->data};
     if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
         return error->status;
@@ -174,4 +173,13 @@ enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *
         *options->ret_times = times;
     *ret_y = y;
     return PPM_OK;
+}
+
+enum ppm_status ppm_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
+                        const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                        struct ppm_error *error)
+{
+    options = options ? options : &defaults;
+    const struct ppm_sizes sizes = sizes_of(model, inputs, options);
+    return run_sized(model, &sizes, inputs, options, ret_y, error);
 }

@@ -4,6 +4,7 @@
  */
 #include "core/engine/output.h"
 #include "core/base/team.h"
+#include "core/shape/resize_axis.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,8 +27,8 @@ static void blend_rows(const struct output_run *of, size_t *done, size_t n, size
     const struct plan *plan = of->plan;
     const float *map = map_at(of->values, n, 0);
     const size_t w = plan->g.w, channels = of->values->channels;
-    const struct resize_tap down =
-        geometry_tap(plan->spec->output.resize, row, plan->g.h, plan->g.output.h);
+    const struct resize_axis axis = resize_axis_of_output(plan->spec, &plan->g, AXIS_H);
+    const struct resize_tap down = resize_axis_tap(&axis, row);
     for (size_t c = 0; c < channels && run_goes_on(of->run, done, w);
          c++, map += map_channel_stride(of->values), between += w)
         plan->simd->lerp_rows(map + down.low * w, map + down.high * w, (float)down.weight, between,
@@ -103,11 +104,10 @@ static float floor_of(double value)
 static void finish_sigmoid(const struct output_run *of, const struct pixels *pixels, size_t at,
                            size_t n)
 {
-    const struct output_spec *output = &of->plan->spec->output;
-    const float logit = floor_of(output->logit);
+    const float logit = floor_of(of->plan->spec->output.logit);
     float *values = pixels->data;
     for (size_t c = 0; c < of->y->shape.c; c++, values += pixels->stride)
-        if (output->has_threshold)
+        if (of->plan->g.has_threshold)
             decide(values, pixels->count, logit);
         else
             of->plan->simd->activate[SIMD_SIGMOID](values, values, pixels->count, 0);
@@ -139,7 +139,7 @@ static void output_pixels(const struct output_run *of, const float *between, siz
         resize_pixels(plan, between, of->values->channels, pixels);
     else
         copy_pixels(of->values, n, row, pixels);
-    finish[plan->spec->output.as](of, pixels, at, n);
+    finish[plan->g.as](of, pixels, at, n);
 }
 
 void stage_output(const struct output_run *of)

@@ -1,43 +1,59 @@
 /* image_costs.c - what an image takes: see image.h. */
-#include "core/base/tensor.h"
 #include "core/image/fit.h"
-#include "core/image/image.h"
+#include "core/shape/costs.h"
 
-static enum ppm_status refuse_model(const struct ppm_model *model, struct ppm_error *error)
+/* Nanoseconds of one thread: for a pixel to become x, for a byte of a pixel and a tap in resizing,
+ * for a value of a tile to be averaged. */
+static const double pixel_ns = 2, tap_ns = 0.4, average_ns = 0.5;
+
+/* The network does not take x: says what image that is of. */
+static enum ppm_status refuse_x(const struct fit *fit, const struct ppm_error *cause,
+                                struct ppm_error *error)
 {
-    if (model->spec.graph.input_count > 1)
-        return ppm_fail(error, PPM_UNFIT,
-                        "the model %s takes no images: it has %zu inputs, expected one of 3 "
-                        "channels",
-                        model->spec.name, model->spec.graph.input_count);
-    if (model->spec.channels != 3)
-        return ppm_fail(error, PPM_UNFIT,
-                        "the model %s takes no images: its input has %zu channel%s, expected 3",
-                        model->spec.name, model->spec.channels, ppm_plural(model->spec.channels));
-    return ppm_fail(error, PPM_UNFIT,
-                    "the model %s takes no images: its JSON does not say how a pixel becomes x, "
-                    "expected \"image\": {\"mean\": [...], \"std\": [...]} in its \"input\"",
-                    model->spec.name);
+    const struct ppm_shape x = fit->sizes.inputs[0];
+    return ppm_fail(error, cause->status,
+                    "an image of %zu x %zu pixels (W x H), which is %s%zu x %zu: %.300s",
+                    fit->image_w, fit->image_h, fit->is_tiled ? "computed in tiles of " : "x of ",
+                    x.w, x.h, cause->text);
+}
+
+/* Besides the runs. */
+static double own_us(const struct fit *fit)
+{
+    const struct ppm_shape x = fit->sizes.inputs[0];
+    const double pixels = (double)x.h * (double)x.w * (double)fit_runs(fit);
+    double ns = pixels * pixel_ns;
+    if (fit->is_resized)
+        ns += 3 * tap_ns * (double)fit->across.out *
+              ((double)fit->image_h * (double)fit->across.taps +
+               (double)fit->down.out * (double)fit->down.taps);
+    if (fit->is_tiled)
+        ns += pixels * (double)fit->average.channels * average_ns;
+    return ns / 1e3;
 }
 
 enum ppm_status ppm_image_costs(const struct ppm_model *model, size_t width, size_t height,
                                 size_t want_h, size_t want_w, int threads,
                                 struct ppm_image_costs *ret_costs, struct ppm_error *error)
 {
+    struct ppm_image_costs costs = {0};
+    struct ppm_error cause = {0};
+    struct room room = {0};
     struct fit fit;
-    struct ppm_image_costs costs = {.runs = 1};
-    if (!model->spec.takes_images)
-        return refuse_model(model, error);
-    if (fit_of(model, width, height, want_h, want_w, &fit, error) != PPM_OK ||
-        ppm_model_costs(model, &fit.sizes, fit.layout, threads, &costs.run, error) != PPM_OK)
+    if (fit_of(model, width, height, want_h, want_w, threads, &fit, error) != PPM_OK ||
+        ppm_shape_bytes(fit.output, &costs.output_bytes, error) != PPM_OK)
         return error->status;
+    if (ppm_model_costs(model, &fit.sizes, fit.layout, threads, &costs.run, &cause) != PPM_OK)
+        return refuse_x(&fit, &cause, error);
+    fit_place(&fit, &room);
+    costs.runs = fit_runs(&fit);
     costs.sizes = fit.sizes;
-    costs.output = costs.run.output;
-    costs.output_bytes = costs.run.output_bytes;
+    costs.output = fit.output;
     costs.plan_bytes = costs.run.plan_bytes;
-    costs.scratch_bytes = size_plus(fit.bytes, costs.run.scratch_bytes);
-    costs.working_bytes = size_plus(costs.scratch_bytes, costs.run.working_bytes);
-    costs.one_thread_us = costs.run.one_thread_us;
+    costs.scratch_bytes = size_plus(room.bytes, costs.run.scratch_bytes);
+    costs.working_bytes = size_plus(size_plus(room.bytes, costs.output_bytes),
+                                    costs.run.working_bytes - costs.run.output_bytes);
+    costs.one_thread_us = (double)costs.runs * costs.run.one_thread_us + own_us(&fit);
     *ret_costs = costs;
     return PPM_OK;
 }

@@ -1,73 +1,173 @@
 /* image_run.c - the answer of a model to an image: see image.h. */
-#include "core/base/memory.h"
-#include "core/image/fit.h"
-#include "core/image/normalize.h"
+#include "core/image/average.h"
+#include "core/image/image_x.h"
+#include "core/run.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-static const struct ppm_run_options defaults;
-
-static void fill_x(const struct ppm_model *model, const struct fit *fit,
-                   const struct ppm_image *image, const struct run *run, struct ppm_tensor *x)
-{
-    const size_t h = x->shape.h, w = x->shape.w;
-    const bool is_planar = x->layout == PPM_NCHW;
-    const struct levels_row row = {.width = fit->image_w,
-                                   .padded = w,
-                                   .apart = is_planar ? h * w : 1,
-                                   .step = is_planar ? 1 : 3};
+/* One run for an image. */
+struct image_run {
+    struct fit fit;
+    const struct ppm_image *image;
+    struct ppm_run_options options; /* of each run of the network */
+    struct run run;                 /* of what is computed here */
     struct levels levels;
-    size_t done = 0;
-    levels_of(&model->spec.image, &levels);
-#pragma omp parallel for firstprivate(done) num_threads(run->threads)
-    for (size_t i = 0; i < h; i++)
-        if (run_goes_on(run, &done, 3 * w))
-            normalize_row(&levels, image->pixels + 3 * i * image->width, &row,
-                          (float *)x->data + i * w * row.step);
+};
+
+static enum ppm_status abandon(struct ppm_error *error)
+{
+    return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
 }
 
-static enum ppm_status run_whole(const struct ppm_model *model, const struct fit *fit,
-                                 const struct ppm_image *image,
-                                 const struct ppm_run_options *options, void *memory,
-                                 struct ppm_tensor *ret_y, struct ppm_error *error)
+static struct ppm_tensor x_of(const struct fit *fit)
 {
-    atomic_bool is_abandoned = false;
-    const struct run run = {.threads = options->threads,
-                            .is_cancelled = options->is_cancelled,
-                            .cancel_context = options->cancel_context,
-                            .is_abandoned = &is_abandoned};
-    struct ppm_tensor x = {.shape = fit->sizes.inputs[0], .layout = fit->layout, .data = memory};
-    fill_x(model, fit, image, &run, &x);
-    if (run_is_cancelled(&run))
-        return ppm_fail(error, PPM_CANCELLED, "the computation was abandoned");
-    return ppm_run(model, &x, options, ret_y, error);
+    return (struct ppm_tensor){
+        .shape = fit->sizes.inputs[0], .layout = fit->layout, .data = fit->x};
+}
+
+static enum ppm_status run_whole(struct image_run *of, struct ppm_tensor *ret_y,
+                                 struct ppm_error *error)
+{
+    const struct fit *fit = &of->fit;
+    const struct ppm_tensor x = x_of(fit);
+    image_x_begin(&of->fit, &of->run);
+    image_x_whole(fit, &of->levels, of->image, &of->run);
+    if (run_is_cancelled(&of->run))
+        return abandon(error);
+    return run_sized(fit->model, &fit->sizes, &x, &of->options, ret_y, error);
+}
+
+/* ---- tiles ---- */
+
+static void add_times(const struct ppm_stage_times *times, struct ppm_stage_times *sum)
+{
+    sum->pool_ms += times->pool_ms;
+    sum->branches_ms += times->branches_ms;
+    sum->head_ms += times->head_ms;
+    sum->output_ms += times->output_ms;
+}
+
+static enum ppm_status run_tile(const struct image_run *of, size_t i, size_t k,
+                                struct ppm_stage_times *sum, struct ppm_error *error)
+{
+    const struct fit *fit = &of->fit;
+    const struct ppm_tensor x = x_of(fit);
+    struct ppm_tensor tile = {.data = fit->tile_y};
+    struct ppm_stage_times times;
+    struct ppm_run_options with = of->options;
+    with.ret_times = &times;
+    image_x_tile(fit, &of->levels, of->image, i, k, &of->run);
+    if (run_is_cancelled(&of->run))
+        return abandon(error);
+    if (run_sized(fit->model, &fit->sizes, &x, &with, &tile, error) != PPM_OK)
+        return error->status;
+    add_times(&times, sum);
+    average_add(fit, i, k, &of->run);
+    return PPM_OK;
+}
+
+static enum ppm_status run_rows(const struct image_run *of, const struct ppm_tensor *y,
+                                struct ppm_error *error)
+{
+    const struct fit *fit = &of->fit;
+    struct ppm_stage_times sum = {0};
+    size_t next = 0;
+    average_begin(fit, &of->run);
+    for (size_t i = 0; i < fit->rows.count; i++) {
+        for (size_t k = 0; k < fit->columns.count; k++)
+            if (run_tile(of, i, k, &sum, error) != PPM_OK)
+                return error->status;
+        average_finish_row(fit, i, &of->run, y, &next);
+    }
+    if (run_is_cancelled(&of->run))
+        return abandon(error);
+    if (of->options.ret_times)
+        *of->options.ret_times = sum;
+    return PPM_OK;
+}
+
+/* All tiles by one plan: the caller's, or one for this image. */
+static enum ppm_status run_tiles(struct image_run *of, struct ppm_tensor *ret_y,
+                                 struct ppm_error *error)
+{
+    const struct fit *fit = &of->fit;
+    struct ppm_plan *own = NULL;
+    struct ppm_tensor y = {.shape = fit->output,
+                           .layout = fit->model->spec.layout,
+                           .dtype = output_dtype(&fit->model->spec.output),
+                           .data = ret_y->data};
+    if (of->options.stages)
+        return ppm_fail(error, PPM_UNFIT,
+                        "found an image of %zu tiles, expected one of at most a tile, %zu x %zu "
+                        "pixels (W x H), for intermediate results",
+                        fit_runs(fit), fit->sizes.inputs[0].w, fit->sizes.inputs[0].h);
+    if (!y.data && ppm_tensor_allocate(&y, error) != PPM_OK)
+        return error->status;
+    if (!of->options.plan && !of->options.reference && !spec_is_literal(&fit->model->spec))
+        of->options.plan = own = ppm_plan_create(fit->model, &fit->sizes, &of->options, error);
+    if (error->status == PPM_OK)
+        run_rows(of, &y, error);
+    ppm_plan_free(own);
+    if (error->status == PPM_OK)
+        *ret_y = y;
+    else if (!ret_y->data)
+        ppm_tensor_free(&y);
+    return error->status;
+}
+
+/* ---- both ---- */
+
+/* Scratch for this run alone. The caller frees it. */
+static void *allocate_scratch(struct image_run *of, struct ppm_error *error)
+{
+    struct ppm_run_options *options = &of->options;
+    struct ppm_image_costs costs;
+    if (ppm_image_costs(of->fit.model, of->image->width, of->image->height, options->output_h,
+                        options->output_w, options->threads, &costs, error) != PPM_OK)
+        return NULL;
+    options->scratch = core_allocate(costs.scratch_bytes, error);
+    options->scratch_bytes = costs.scratch_bytes;
+    return options->scratch;
+}
+
+/* Places the fit's arrays in the scratch, and leaves the rest to the runs of the network. */
+static enum ppm_status take_scratch(struct image_run *of, void **ret_own, struct ppm_error *error)
+{
+    struct ppm_run_options *options = &of->options;
+    struct room counted = {0}, room = {0};
+    fit_place(&of->fit, &counted);
+    if ((!options->scratch || options->scratch_bytes < counted.bytes) &&
+        !(*ret_own = allocate_scratch(of, error)))
+        return error->status;
+    room.base = options->scratch;
+    fit_place(&of->fit, &room);
+    options->scratch = room.base + room.bytes;
+    options->scratch_bytes -= room.bytes;
+    return PPM_OK;
 }
 
 enum ppm_status ppm_image_run(const struct ppm_model *model, const struct ppm_image *image,
                               const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                               struct ppm_error *error)
 {
-    struct ppm_image_costs costs;
-    struct fit fit;
-    struct ppm_run_options with = options ? *options : defaults;
+    struct image_run of = {.image = image};
+    atomic_bool is_abandoned = false;
     void *own = NULL;
-    assert(!with.pooling);
-    with.threads = with.threads ? with.threads : ppm_default_threads();
-    if (!model->spec.takes_images)
-        return ppm_image_costs(model, image->width, image->height, 0, 0, 1, &costs, error);
-    if (fit_of(model, image->width, image->height, with.output_h, with.output_w, &fit, error) !=
-        PPM_OK)
+    if (options)
+        of.options = *options;
+    assert(!of.options.pooling);
+    of.run = run_of(&of.options, &is_abandoned);
+    of.options.threads = of.run.threads;
+    if (fit_of(model, image->width, image->height, of.options.output_h, of.options.output_w,
+               of.run.threads, &of.fit, error) != PPM_OK ||
+        take_scratch(&of, &own, error) != PPM_OK)
         return error->status;
-    with.output_h = fit.sizes.output_h;
-    with.output_w = fit.sizes.output_w;
-    char *memory = with.scratch;
-    const bool fits = memory && with.scratch_bytes >= fit.bytes;
-    if (!fits && !(own = memory = core_allocate(fit.bytes, error)))
-        return error->status;
-    with.scratch = fits ? memory + fit.bytes : NULL;
-    with.scratch_bytes = fits ? with.scratch_bytes - fit.bytes : 0;
-    run_whole(model, &fit, image, &with, memory, ret_y, error);
+    levels_of(&model->spec.image, &of.levels);
+    if (of.fit.is_tiled)
+        run_tiles(&of, ret_y, error);
+    else
+        run_whole(&of, ret_y, error);
     free(own);
     return error->status;
 }

@@ -59,6 +59,7 @@ static enum ppm_status read_threshold(const json_t *output, const struct json_pl
     ret->has_threshold = threshold != NULL;
     if (json_read_double(output, place, "threshold", 0, 1, &value, error) == PPM_OK)
         ret->logit = log(value) - log1p(-value);
+    ret->threshold = value;
     return error->status;
 }
 

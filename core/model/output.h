@@ -36,7 +36,8 @@ struct output_spec {
     enum resize resize;
     enum output_as as;
     bool has_threshold;
-    double logit;    /* sigmoid(x) is above the threshold where x > logit: log(T / (1 - T)) */
+    double threshold;
+    double logit;    /* sigmoid(x) is above the threshold T where x > logit: log(T / (1 - T)) */
     size_t channels; /* of y */
     size_t classes;  /* labels of a map of one channel are below it; 0: y is none */
     struct palette palette;

@@ -1,6 +1,7 @@
 /* plan.c - see plan.h. */
 #include "core/plan/plan.h"
 #include "core/shape/costs.h"
+#include "core/shape/resize_axis.h"
 #include "core/shape/shapes.h"
 
 #include <assert.h>
@@ -106,7 +107,7 @@ static enum ppm_status begin(struct plan *plan, const struct geometry *geometry,
         sizes.inputs[i].n = 1;
     plan->g = *geometry;
     plan->g.input.n = plan->g.output.n = 1;
-    plan->has_output = geometry_has_output(plan->spec, geometry);
+    plan->has_output = geometry_has_output(geometry);
     if (shapes_of(graph, &sizes, plan->shapes, error) != PPM_OK)
         return error->status;
     for (size_t i = 0; i < graph->count; i++)
@@ -133,11 +134,11 @@ static void place_tables(struct plan *plan, struct room *room)
 
 static void fill_output(struct plan *plan, const struct run *run)
 {
-    const size_t in = plan->g.w, out = plan->g.output.w;
+    const struct resize_axis axis = resize_axis_of_output(plan->spec, &plan->g, AXIS_W);
     assert(plan->output_low && plan->output_weight);
     size_t done = 0;
-    for (size_t i = 0; i < out && run_goes_on(run, &done, 1); i++) {
-        const struct resize_tap tap = geometry_tap(plan->spec->output.resize, i, in, out);
+    for (size_t i = 0; i < axis.out && run_goes_on(run, &done, 1); i++) {
+        const struct resize_tap tap = resize_axis_tap(&axis, i);
         plan->output_low[i] = (uint32_t)tap.low;
         plan->output_weight[i] = (float)tap.weight;
     }
@@ -224,7 +225,8 @@ bool ppm_plan_fits(const struct ppm_plan *plan, const struct ppm_model *model,
 {
     const struct ppm_sizes *own = &plan->plan.g.sizes;
     bool fits = plan->plan.model_id == model->id && own->output_h == sizes->output_h &&
-                own->output_w == sizes->output_w;
+                own->output_w == sizes->output_w && own->image_h == sizes->image_h &&
+                own->image_w == sizes->image_w && own->is_soft == sizes->is_soft;
     for (size_t i = 0; fits && i < own->count; i++)
         fits = own->inputs[i].h == sizes->inputs[i].h && own->inputs[i].w == sizes->inputs[i].w;
     return fits;

@@ -22,7 +22,7 @@ enum ppm_status reference_working_bytes(const struct spec *spec, const struct ge
         return error->status;
     if (reference_graph_bytes(graph, shapes, &bytes, error) == PPM_OK)
         *ret_bytes = size_plus(size_plus(bytes, graph->count * sizeof *shapes),
-                               reference_output_bytes(spec, g, shapes[graph->output].c));
+                               reference_output_bytes(g, shapes[graph->output].c));
     free(shapes);
     return error->status;
 }

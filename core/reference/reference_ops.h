@@ -3,7 +3,7 @@
 #define PPM_CORE_REFERENCE_REFERENCE_OPS_H
 
 #include "core/reference/reference_maps.h"
-#include "core/shape/geometry.h"
+#include "core/shape/resize_axis.h"
 
 /* One layer over the maps that it reads. ret may be the first of them for a layer of a stack,
  * except for a conv. */
@@ -28,6 +28,11 @@ void reference_pool(const struct run *run, const float *x, size_t planes, size_t
 void reference_stretch(const struct run *run, const float *x, size_t batches, size_t channels,
                        size_t h, size_t w, enum resize mode, size_t out_h, size_t out_w, float *ret,
                        size_t ret_stride);
+
+/* The same along two axes. */
+void reference_stretch_axes(const struct run *run, const float *x, size_t batches, size_t channels,
+                            const struct resize_axis *down, const struct resize_axis *right,
+                            float *ret, size_t ret_stride);
 
 /* Softmax over channels. */
 void reference_softmax_in_place(const struct run *run, float *x, struct ppm_shape shape);

@@ -6,8 +6,7 @@
 #include "core/shape/geometry.h"
 
 /* Bytes of the resized map, if it is stored apart from y: [N, channels, H', W']; saturating. */
-size_t reference_output_bytes(const struct spec *spec, const struct geometry *geometry,
-                              size_t channels);
+size_t reference_output_bytes(const struct geometry *geometry, size_t channels);
 
 /* y [geometry->output] = the output stage over x [N, channels, geometry->h, geometry->w]. */
 enum ppm_status reference_output(const struct spec *spec, const struct geometry *geometry,

@@ -24,9 +24,9 @@ static void pick_row(const struct run *run, size_t *done, const float *x,
         ret[i] = x[resize_axis_tap(right, i).low];
 }
 
-static void resize_maps(const struct run *run, const float *x, size_t batches, size_t channels,
-                        const struct resize_axis *down, const struct resize_axis *right, float *ret,
-                        size_t ret_stride)
+void reference_stretch_axes(const struct run *run, const float *x, size_t batches, size_t channels,
+                            const struct resize_axis *down, const struct resize_axis *right,
+                            float *ret, size_t ret_stride)
 {
     size_t done = 0;
 #pragma omp parallel for collapse(2) firstprivate(done) num_threads(run->threads)
@@ -51,7 +51,7 @@ void reference_stretch(const struct run *run, const float *x, size_t batches, si
 {
     const struct resize_axis down = {.mode = mode, .in = h, .out = out_h},
                              right = {.mode = mode, .in = w, .out = out_w};
-    resize_maps(run, x, batches, channels, &down, &right, ret, ret_stride);
+    reference_stretch_axes(run, x, batches, channels, &down, &right, ret, ret_stride);
 }
 
 void reference_resize(const struct run *run, const struct layer *layer,
@@ -60,6 +60,6 @@ void reference_resize(const struct run *run, const struct layer *layer,
     const struct ppm_shape in = maps->reads[0].shape, out = maps->shape;
     const struct resize_axis down = resize_axis_of(layer, in.h, out.h),
                              right = resize_axis_of(layer, in.w, out.w);
-    resize_maps(run, maps->reads[0].values, in.n, in.c, &down, &right, maps->ret,
-                out.c * out.h * out.w);
+    reference_stretch_axes(run, maps->reads[0].values, in.n, in.c, &down, &right, maps->ret,
+                           out.c * out.h * out.w);
 }

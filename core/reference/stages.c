@@ -189,7 +189,7 @@ enum ppm_status ppm_model_stages(const struct ppm_model *model, const struct ppm
         return error->status;
     for (size_t at = 0; error->status == PPM_OK && next_pyramid(spec, shapes, &at, &staged);)
         add_pyramid(ret_stages, &staged, &x, error);
-    if (error->status == PPM_OK && geometry_has_output(spec, &g))
+    if (error->status == PPM_OK && geometry_has_output(&g))
         add(ret_stages, "head", &x, shapes[graph->output], error);
     if (error->status == PPM_OK)
         count_working(ret_stages, spec, shapes, &x, error);

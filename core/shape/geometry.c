@@ -47,12 +47,16 @@ enum ppm_status geometry_of(const struct spec *spec, const struct ppm_sizes *siz
     if (output_shape_of(&spec->output, sizes, input.n, geometry.h, geometry.w, &geometry.output,
                         error) != PPM_OK)
         return error->status;
-    geometry.needs_resize = geometry.output.h != geometry.h || geometry.output.w != geometry.w;
+    geometry.needs_resize =
+        geometry.output.h != geometry.h || geometry.output.w != geometry.w || output_is_cut(sizes);
+    geometry.as = sizes->is_soft && spec->output.as == AS_ARGMAX ? AS_SOFTMAX : spec->output.as;
+    geometry.has_threshold = !sizes->is_soft && spec->output.has_threshold;
+    geometry.dtype = sizes->is_soft ? PPM_FLOAT32 : output_dtype(&spec->output);
     *ret_geometry = geometry;
     return PPM_OK;
 }
 
-bool geometry_has_output(const struct spec *spec, const struct geometry *geometry)
+bool geometry_has_output(const struct geometry *geometry)
 {
-    return spec->output.as != AS_VALUES || geometry->needs_resize;
+    return geometry->as != AS_VALUES || geometry->needs_resize;
 }

@@ -19,6 +19,9 @@ struct geometry {
     size_t h, w; /* of the concat and the head */
     struct ppm_shape output;
     bool needs_resize; /* the output stage changes H x W */
+    enum output_as as; /* what the output stage makes of logits */
+    bool has_threshold;
+    enum ppm_dtype dtype; /* of the output */
 };
 
 /* Points of a branch's grid. */
@@ -35,7 +38,7 @@ enum ppm_status geometry_of_pyramid(const struct pyramid *pyramid, struct ppm_sh
                                     struct geometry *ret_geometry, struct ppm_error *error);
 
 /* Whether an output stage follows the head: resize, softmax or argmax. */
-bool geometry_has_output(const struct spec *spec, const struct geometry *geometry);
+bool geometry_has_output(const struct geometry *geometry);
 
 /* The pixels [ret_from, ret_to) of an axis of extent pixels that bin k of bins covers:
  * adaptive floor(k * extent / bins) .. ceil((k + 1) * extent / bins). */
@@ -58,6 +61,8 @@ struct resize_tap geometry_tap(enum resize mode, size_t i, size_t in, size_t out
 
 /* The same in two steps: low + weight, which plans keep, and the tap it stands for. */
 double geometry_source(enum resize mode, size_t i, size_t in, size_t out);
+/* Of a point between pixels. */
+double geometry_source_of(enum resize mode, double at, size_t in, size_t out);
 static inline struct resize_tap geometry_tap_at(double source, size_t in)
 {
     const size_t low = size_min((size_t)source, in - 1);

@@ -19,6 +19,12 @@ static size_t own_side(const struct output_spec *output, size_t extent, size_t g
     return extent;
 }
 
+bool output_is_cut(const struct ppm_sizes *sizes)
+{
+    const struct ppm_shape *x = &sizes->inputs[0];
+    return sizes->image_h > 0 && (sizes->image_h != x->h || sizes->image_w != x->w);
+}
+
 enum ppm_status output_shape_of(const struct output_spec *output, const struct ppm_sizes *sizes,
                                 size_t n, size_t h, size_t w, struct ppm_shape *ret_shape,
                                 struct ppm_error *error)
@@ -32,7 +38,7 @@ enum ppm_status output_shape_of(const struct output_spec *output, const struct p
                         "each",
                         sizes->output_h, sizes->output_w, OUTPUT_EXTENT_MAX);
     const struct ppm_shape shape = {
-        n, output->channels,
+        n, sizes->is_soft && output->as == AS_ARGMAX ? output->classes : output->channels,
         is_wanted ? sizes->output_h : own_side(output, h, output->height, input.h),
         is_wanted ? sizes->output_w : own_side(output, w, output->width, input.w)};
     if (ppm_shape_bytes(shape, &bytes, error) != PPM_OK)

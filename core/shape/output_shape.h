@@ -11,4 +11,7 @@ enum ppm_status output_shape_of(const struct output_spec *output, const struct p
                                 size_t n, size_t h, size_t w, struct ppm_shape *ret_shape,
                                 struct ppm_error *error);
 
+/* Whether y leaves out what the first input has at its right and bottom. */
+bool output_is_cut(const struct ppm_sizes *sizes);
+
 #endif

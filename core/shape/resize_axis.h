@@ -9,10 +9,17 @@ struct resize_axis {
     enum resize mode;
     size_t in, out;
     double scale; /* out = floor(in * scale); 0: out was given */
+    /* The pixels of `out` are those of the first `covered` ones of a longer axis, `whole` pixels,
+     * that in is stretched to; 0: out is the axis that in is stretched to. */
+    size_t covered, whole;
 };
 
 /* floor(in * scale), as F.interpolate has it; SIZE_MAX if that is too large to count. */
 size_t resize_axis_scaled(size_t in, double scale);
+
+/* Of the output stage. */
+struct resize_axis resize_axis_of_output(const struct spec *spec, const struct geometry *geometry,
+                                         enum axis axis);
 
 /* The axis of a resize layer. */
 struct resize_axis resize_axis_of(const struct layer *resize, size_t in, size_t out);

@@ -161,6 +161,94 @@ Test(live_log, all_of_it_is_json)
     free(log);
 }
 
+/* ---- below info ---- */
+
+static void ask_for(const struct live *live, const char *target, int status)
+{
+    struct live_answer answer = live_ask(live, "GET", target, "", NULL, 0);
+    cr_assert(answer.status == status, "%s: %d", target, answer.status);
+    live_answer_free(&answer);
+}
+
+static size_t count_in(const char *text, const char *part)
+{
+    size_t found = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        found++;
+    return found;
+}
+
+Test(live_log, below_info_refused_requests_are_logged_at_a_bounded_rate)
+{
+    enum { REFUSED = 300 };
+    struct live live;
+    live_start(&live, LIST("--model", LISTING1_MODEL, "--log-level", "error"), NULL);
+    for (int i = 0; i < REFUSED; i++) {
+        ask_for(&live, "/nowhere", 404);
+        ask_for(&live, "/healthz", 200);
+    }
+    /* said by the server's own clock, without another request */
+    live_wait_log(&live, "refused in a second, of which the log shows 10");
+    kill(live.pid, SIGTERM);
+    cr_assert(live_wait(&live) == 0);
+    char *log = live_log(&live);
+    size_t shown = count_in(log, " warn  GET /nowhere 404 "), left_out = 0;
+    for (const char *at = log; (at = strstr(at, " warn  ")); at++) {
+        size_t more = 0;
+        left_out += sscanf(at, " warn  %zu more request", &more) == 1 ? more : 0;
+    }
+    cr_expect(shown >= 10 && shown + left_out == REFUSED, "%zu + %zu: %s", shown, left_out, log);
+    cr_expect(count_in(log, "/healthz") == 0, "%s", log);
+    free(log);
+}
+
+/* A client that takes its time between head and body. */
+static void ask_slowly(const struct live *live, const char *id)
+{
+    struct live_answer answer;
+    struct live_tensor x = live_golden(LISTING1, "x.npy");
+    const int connection = live_connect(live);
+    live_print(connection,
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: %s\r\n"
+               "Content-Type: application/x-npy\r\nContent-Length: %zu\r\n\r\n",
+               id, x.file_bytes);
+    live_sleep_ms(20);
+    live_send(connection, x.file, x.file_bytes);
+    live_tensor_free(&x);
+    cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
+    live_answer_free(&answer);
+    close(connection);
+}
+
+Test(live_log, below_info_slow_and_failed_requests_are_logged)
+{
+    struct live live;
+    live_start(&live,
+               LIST("--model", LISTING1_GOLDEN, "--log-level", "error", "--log-slow-ms", "10",
+                    "--log-format", "json", "--drain-delay-ms", "600000"),
+               NULL);
+    ask_slowly(&live, "slow");
+    json_t *record = wait_record(&live, "slow");
+    cr_assert_str_eq(member_of(record, "level"), "warn");
+    cr_assert(number_of(record, "status") == 200);
+    cr_assert(json_real_value(json_object_get(record, "total_ms")) > 10);
+    json_decref(record);
+    kill(live.pid, SIGTERM);
+    for (int status = 200, waited = 0; status == 200; waited++) {
+        cr_assert(waited < 1000);
+        struct live_answer answer =
+            live_ask(&live, "GET", "/readyz", "X-Request-Id: failed\r\n", NULL, 0);
+        status = answer.status;
+        live_answer_free(&answer);
+    }
+    record = wait_record(&live, "failed");
+    cr_assert_str_eq(member_of(record, "level"), "error");
+    cr_assert(number_of(record, "status") == 503);
+    json_decref(record);
+    kill(live.pid, SIGKILL);
+    live_wait(&live);
+}
+
 /* ---- traces ---- */
 
 Test(live_log, a_valid_traceparent_is_answered_with_our_span_in_its_trace)

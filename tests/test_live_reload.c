@@ -118,6 +118,37 @@ static void reload(const struct live *live, size_t number)
     }
 }
 
+/* Posts a tensor in two parts, at least ms apart. */
+static void post_slowly(const struct live *live, long ms)
+{
+    struct live_answer answer;
+    struct live_tensor x = live_golden(LISTING1, "x.npy");
+    const int connection = live_connect(live);
+    live_print(connection,
+               "POST /ppm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-npy\r\n"
+               "Content-Length: %zu\r\n\r\n",
+               x.file_bytes);
+    live_sleep_ms(ms);
+    live_send(connection, x.file, x.file_bytes);
+    cr_assert(live_receive(connection, false, &answer) && answer.status == 200);
+    live_answer_free(&answer);
+    live_tensor_free(&x);
+    close(connection);
+}
+
+Test(live_reload, the_bound_of_slow_requests_is_taken_up)
+{
+    struct live live;
+    start(&live);
+    write_config(LIST(LISTING1), "\"log_level\": \"error\", \"log_slow_ms\": 5, ");
+    kill(live.pid, SIGHUP);
+    for (int rounds = 0; count_records(&live, " warn  POST /ppm 200 ") == 0; rounds++) {
+        cr_assert(rounds < 1000);
+        post_slowly(&live, 10);
+    }
+    stop(&live);
+}
+
 Test(live_reload, settings_that_wait_for_a_restart_are_named_until_they_do_not)
 {
     static const char waiting[] = " warn  waiting for a restart: queue_max 64 -> 32, cors_origins "

@@ -194,3 +194,101 @@ Test(log, levels_below_the_threshold_are_left_out, .init = begin)
     cr_assert(strstr(text, "at 2: 2") && !strstr(text, "at 2: 3"), "%s", text);
     cr_assert(strstr(text, "at 3: 3"), "%s", text);
 }
+
+/* ---- which requests are logged ---- */
+
+static size_t count(const char *text, const char *part)
+{
+    size_t found = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        found++;
+    return found;
+}
+
+static void log_status(unsigned status, double total_ms)
+{
+    log_request(&(struct log_request){.id = "i",
+                                      .client = "c",
+                                      .method = "GET",
+                                      .target = "/",
+                                      .status = status,
+                                      .total_ms = total_ms});
+}
+
+Test(log, the_level_of_a_request_says_how_it_ended, .init = begin)
+{
+    log_set_slow_ms(100);
+    log_status(200, 100);
+    log_status(404, 1);
+    log_status(503, 200);
+    log_status(201, 100.001);
+    const char *text = logged();
+    cr_expect(strstr(text, "Z info  GET / 200 "), "%s", text);
+    cr_expect(strstr(text, "Z warn  GET / 404 "), "%s", text);
+    cr_expect(strstr(text, "Z error GET / 503 "), "%s", text);
+    cr_expect(strstr(text, "Z warn  GET / 201 "), "%s", text);
+}
+
+Test(log, failed_refused_and_slow_requests_are_logged_at_every_level, .init = begin)
+{
+    static const enum log_level levels[] = {LOG_WARN, LOG_ERROR};
+    log_set_slow_ms(100);
+    for (size_t i = 0; i < 2; i++) {
+        log_set_level(levels[i]);
+        log_status(200, 99);
+        log_status(304, 1);
+        log_status(413, 1);
+        log_status(500, 1);
+        log_status(202, 101);
+    }
+    const char *text = logged();
+    cr_expect(count(text, "\n") == 6 && count(text, " GET / 413 ") == 2 &&
+                  count(text, " GET / 500 ") == 2 && count(text, " GET / 202 ") == 2,
+              "%s", text);
+}
+
+Test(log, no_request_is_slow_without_a_bound, .init = begin)
+{
+    log_set_level(LOG_WARN);
+    log_status(200, 1e9);
+    log_set_slow_ms(1);
+    log_set_slow_ms(0);
+    log_status(200, 1e9);
+    cr_expect_str_empty(logged());
+}
+
+Test(log, all_refused_requests_are_logged_at_info, .init = begin)
+{
+    for (int i = 0; i < 100; i++)
+        log_status(401, 1);
+    log_flush();
+    const char *text = logged();
+    cr_expect(count(text, "\n") == 100 && count(text, " 401 ") == 100, "%s", text);
+}
+
+/* As it is not known when a second ends, each line is counted, or said to be left out. */
+Test(log, refused_requests_beyond_the_rate_are_counted, .init = begin)
+{
+    log_set_level(LOG_ERROR);
+    for (int i = 0; i < 500; i++)
+        log_status(401, 1);
+    for (int i = 0; i < 50; i++)
+        log_status(500, 1);
+    log_flush();
+    log_flush();
+    const char *text = logged();
+    size_t left_out = 0;
+    for (const char *at = text; (at = strstr(at, " warn  ")); at++) {
+        size_t more = 0;
+        left_out += sscanf(at + 7,
+                           "%zu more requests were refused in a second, of which the log "
+                           "shows 10; all of them with log_level info\n",
+                           &more) == 1
+                        ? more
+                        : 0;
+    }
+    const size_t shown = count(text, " 401 ");
+    cr_expect(shown >= 10 && left_out > 0 && shown + left_out == 500, "%zu + %zu: %s", shown,
+              left_out, text);
+    cr_expect(count(text, " error GET / 500 ") == 50, "%s", text);
+}

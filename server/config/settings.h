@@ -16,6 +16,7 @@ struct settings {
     struct http_settings http;
     size_t threads; /* that compute; 0: one for each core that this process may use */
     size_t log_level, log_format;
+    size_t log_slow_ms;           /* 0: no request is slow */
     size_t pool_on_arrival_bytes; /* 0: never */
     size_t queue_max;
     size_t max_batch;

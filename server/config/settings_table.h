@@ -29,7 +29,7 @@ enum setting_group {
 
 struct setting {
     const char *key;
-    enum setting_group group; /* where --help lists it */
+    enum setting_group group;   /* where --help lists it */
     enum setting_change change; /* when a new value is taken up */
     enum setting_kind kind;
     size_t offset;

@@ -10,7 +10,7 @@
 
 /* Lives as long as the server listens. Any thread may use it. */
 struct app {
-    struct settings settings; /* as of the start; a reload changes only models and the log level */
+    struct settings settings; /* as of the start; no reload changes it */
     size_t threads;           /* that compute */
     double started_s;         /* since 1970 */
     struct executor *executor;

@@ -1,8 +1,11 @@
 /* log.c - see log.h. */
 #include "server/observe/log.h"
+#include "server/base/clock.h"
+#include "server/observe/log_rate.h"
 
 #include <jansson.h>
 #include <limits.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -23,6 +26,7 @@ _Static_assert(2 * (MESSAGE_BYTES - 1) + 65 < LINE_BYTES, "a message fits into i
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int highest_level = LOG_INFO, current_format = LOG_TEXT;
+static atomic_size_t slow_ms;
 
 void log_set_level(enum log_level level)
 {
@@ -32,6 +36,11 @@ void log_set_level(enum log_level level)
 void log_set_format(enum log_format format)
 {
     atomic_store(&current_format, (int)format);
+}
+
+void log_set_slow_ms(size_t ms)
+{
+    atomic_store(&slow_ms, ms);
 }
 
 static void write_line(const char *line, size_t bytes)
@@ -89,30 +98,41 @@ static bool is_json(void)
     return atomic_load(&current_format) == LOG_JSON;
 }
 
-static void write_json_message(const char *level, const char *message)
+static void write_json_message(enum log_level level, const char *message)
 {
     char time[TIME_BYTES];
     write_time(time);
-    write_json(json_pack("{s:s, s:s, s:s}", "time", time, "level", level, "message", message));
+    write_json(json_pack("{s:s, s:s, s:s}", "time", time, "level", level_names[level], "message",
+                         message));
 }
 
-void log_line(enum log_level level, const char *format, ...)
+/* Whatever the log level. */
+static void write_record(enum log_level level, const char *format, va_list arguments)
 {
     char message[MESSAGE_BYTES], time[TIME_BYTES], line[LINE_BYTES];
-    va_list arguments;
-    if ((int)level > atomic_load(&highest_level))
-        return;
-    va_start(arguments, format);
     write_message(message, format, arguments);
-    va_end(arguments);
     if (is_json()) {
-        write_json_message(level_names[level], message);
+        write_json_message(level, message);
         return;
     }
     write_time(time);
     const int bytes =
         snprintf(line, sizeof line, "%s %-5s %s\n", time, level_names[level], message);
     write_line(line, (size_t)bytes);
+}
+
+static bool is_shown(enum log_level level)
+{
+    return (int)level <= atomic_load(&highest_level);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (is_shown(level))
+        write_record(level, format, arguments);
+    va_end(arguments);
 }
 
 void log_announce(const char *format, ...)
@@ -123,7 +143,7 @@ void log_announce(const char *format, ...)
     write_message(message, format, arguments);
     va_end(arguments);
     if (is_json())
-        write_json_message(level_names[LOG_INFO], message);
+        write_json_message(LOG_INFO, message);
     else
         write_line(line, (size_t)snprintf(line, sizeof line, "%s\n", message));
 }
@@ -132,15 +152,24 @@ void log_announce(const char *format, ...)
 
 enum { TARGET_BYTES = 400 }; /* a longer target is cut */
 
-static void write_request_text(const struct log_request *r)
+__attribute__((format(printf, 2, 3))) static void write_text(enum log_level level,
+                                                             const char *format, ...)
 {
-    log_line(LOG_INFO,
-             "%s %.*s %u in=%zu out=%zu total=%.3fms queue=%.3fms decode=%.3fms compute=%.3fms "
-             "encode=%.3fms route=%s model=%s client=%s id=%s%s%s",
-             r->method, TARGET_BYTES, r->target, r->status, r->bytes_in, r->bytes_out, r->total_ms,
-             r->queue_ms, r->decode_ms, r->compute_ms, r->encode_ms, r->route ? r->route : "-",
-             r->model ? r->model : "-", r->client, r->id, r->trace_id ? " trace=" : "",
-             r->trace_id ? r->trace_id : "");
+    va_list arguments;
+    va_start(arguments, format);
+    write_record(level, format, arguments);
+    va_end(arguments);
+}
+
+static void write_request_text(const struct log_request *r, enum log_level level)
+{
+    write_text(level,
+               "%s %.*s %u in=%zu out=%zu total=%.3fms queue=%.3fms decode=%.3fms compute=%.3fms "
+               "encode=%.3fms route=%s model=%s client=%s id=%s%s%s",
+               r->method, TARGET_BYTES, r->target, r->status, r->bytes_in, r->bytes_out,
+               r->total_ms, r->queue_ms, r->decode_ms, r->compute_ms, r->encode_ms,
+               r->route ? r->route : "-", r->model ? r->model : "-", r->client, r->id,
+               r->trace_id ? " trace=" : "", r->trace_id ? r->trace_id : "");
 }
 
 /* Leaves out stages that were not reached. */
@@ -150,14 +179,14 @@ static void set_time(json_t *record, const char *key, double ms)
         json_object_set_new(record, key, json_real(ms));
 }
 
-static void write_request_json(const struct log_request *r)
+static void write_request_json(const struct log_request *r, enum log_level level)
 {
     char time[TIME_BYTES], target[TARGET_BYTES + 1];
     write_time(time);
     snprintf(target, sizeof target, "%s", r->target);
     json_t *record = json_pack(
         "{s:s, s:s, s:s, s:s, s:s*, s:s*, s:i, s:I, s:I, s:s, s:s, s:s*, s:s*, s:s*}", "time", time,
-        "level", level_names[LOG_INFO], "method", r->method, "target", target, "route", r->route,
+        "level", level_names[level], "method", r->method, "target", target, "route", r->route,
         "model", r->model, "status", (int)r->status, "bytes_in", (json_int_t)r->bytes_in,
         "bytes_out", (json_int_t)r->bytes_out, "client", r->client, "id", r->id, "trace_id",
         r->trace_id, "parent_id", r->parent_id, "span_id", r->span_id);
@@ -169,12 +198,64 @@ static void write_request_json(const struct log_request *r)
     write_json(record);
 }
 
+/* ---- which requests ---- */
+
+static struct {
+    pthread_mutex_t mutex;
+    struct log_rate rate;
+} refused = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rate = {.lines_max = LOG_REFUSED_PER_S}};
+
+static void write_left_out(size_t count)
+{
+    if (count > 0)
+        write_text(LOG_WARN,
+                   "%zu more request%s refused in a second, of which the log shows %d; all of them "
+                   "with log_level info",
+                   count, count == 1 ? " was" : "s were", LOG_REFUSED_PER_S);
+}
+
+/* Whether the log takes one more refused request; writes what it did not take before. */
+static bool take_refused(void)
+{
+    const double now_s = clock_now_s();
+    pthread_mutex_lock(&refused.mutex);
+    const size_t left_out = log_rate_left_out(&refused.rate, now_s);
+    const bool is_taken = log_rate_take(&refused.rate, now_s);
+    pthread_mutex_unlock(&refused.mutex);
+    write_left_out(left_out);
+    return is_taken;
+}
+
+static void write_left_out_by(double now_s)
+{
+    pthread_mutex_lock(&refused.mutex);
+    const size_t left_out = log_rate_left_out(&refused.rate, now_s);
+    pthread_mutex_unlock(&refused.mutex);
+    write_left_out(left_out);
+}
+
+void log_tick(void)
+{
+    write_left_out_by(clock_now_s());
+}
+
+void log_flush(void)
+{
+    write_left_out_by(INFINITY);
+}
+
 void log_request(const struct log_request *request)
 {
-    if (atomic_load(&highest_level) < LOG_INFO)
+    const size_t bound_ms = atomic_load(&slow_ms);
+    const bool is_slow = bound_ms > 0 && request->total_ms > (double)bound_ms;
+    const bool is_refused = request->status >= 400 && request->status < 500;
+    const enum log_level level = request->status >= 500  ? LOG_ERROR
+                                 : is_refused || is_slow ? LOG_WARN
+                                                         : LOG_INFO;
+    if (!is_shown(LOG_INFO) && (level == LOG_INFO || (is_refused && !is_slow && !take_refused())))
         return;
     if (is_json())
-        write_request_json(request);
+        write_request_json(request, level);
     else
-        write_request_text(request);
+        write_request_text(request, level);
 }

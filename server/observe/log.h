@@ -29,7 +29,18 @@ struct log_request {
     double total_ms, queue_ms, decode_ms, compute_ms, encode_ms;
 };
 
-/* A record of level info. */
+/* A record of level error if it failed (5xx), warn if it was refused (4xx) or slow, else info.
+ * Those of info are left out by a higher log level; the others are not, but then of those refused
+ * at most LOG_REFUSED_PER_S are written in a second. log_tick says how many more there were. */
+enum { LOG_REFUSED_PER_S = 10 };
 void log_request(const struct log_request *request);
+
+/* A request is slow if its total_ms is more than this; 0, as at the start: none is. */
+void log_set_slow_ms(size_t ms);
+
+/* Call it a few times in a second, and log_flush before the process ends: writes how many requests
+ * log_request left out, if any. */
+void log_tick(void);
+void log_flush(void);
 
 #endif

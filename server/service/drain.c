@@ -22,6 +22,7 @@ static void wait_or_leave(struct service *service, size_t ms)
             continue;
         log_line(LOG_WARN, "stopped by a second signal; requests lost: %zu",
                  http_in_flight(service->http));
+        log_flush();
         _Exit(1);
     }
 }

@@ -4,6 +4,13 @@
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
 
+void observe_configure(const struct settings *settings)
+{
+    log_set_format((enum log_format)settings->log_format);
+    log_set_level((enum log_level)settings->log_level);
+    log_set_slow_ms(settings->log_slow_ms);
+}
+
 void observe_answer(const struct http_request *request)
 {
     enum { CLIENT_BYTES = 64 };

@@ -2,7 +2,11 @@
 #ifndef PPM_SERVER_SERVICE_OBSERVE_H
 #define PPM_SERVER_SERVICE_OBSERVE_H
 
+#include "server/config/settings.h"
 #include "server/http/http.h"
+
+/* Takes up the settings of the log. */
+void observe_configure(const struct settings *settings);
 
 /* http_options.on_answer: counts it, and writes its line to the log. */
 void observe_answer(const struct http_request *request);

@@ -5,6 +5,7 @@
 #include "server/config/settings_waiting.h"
 #include "server/observe/log.h"
 #include "server/service/configuration.h"
+#include "server/service/observe.h"
 #include "server/service/service_manager.h"
 
 #include <pthread.h>
@@ -57,10 +58,8 @@ static void take_over(struct app *app, const struct settings *settings, const st
 {
     http_access_use(loaded->access);
     served_exchange(&app->served, loaded->registry);
-    log_set_format((enum log_format)settings->log_format);
-    log_set_level((enum log_level)settings->log_level);
-    log_line(LOG_INFO,
-             "reloaded: %zu model%s, %zu shape%s warm in %.1f ms, keys and certificate",
+    observe_configure(settings);
+    log_line(LOG_INFO, "reloaded: %zu model%s, %zu shape%s warm in %.1f ms, keys and certificate",
              registry_count(loaded->registry), ppm_plural(registry_count(loaded->registry)),
              loaded->report.shapes, ppm_plural(loaded->report.shapes), loaded->report.ms);
     warn_of_waiting(&app->settings, settings);

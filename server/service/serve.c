@@ -31,6 +31,7 @@ static void on_tick(void *context)
     executor_sweep(app->executor);
     memory_trim(MEMORY_KEPT_S);
     shared_memory_sweep();
+    log_tick();
 }
 
 static void log_start(struct app *app, const struct warm_up_report *report)
@@ -165,6 +166,7 @@ static void stop(struct service *service)
     shared_memory_unregister_all();
     served_exchange(&service->app.served, NULL);
     http_access_use(NULL);
+    log_flush();
 }
 
 static void warn_of_variables(void)
@@ -188,8 +190,7 @@ static enum ppm_status run_service(struct service *service, int count, char *con
 {
     const struct settings *settings = &service->app.settings;
     signals_block();
-    log_set_format((enum log_format)settings->log_format);
-    log_set_level((enum log_level)settings->log_level);
+    observe_configure(settings);
     warn_of_variables();
     if (start(service, count, arguments, error) == PPM_OK) {
         log_announce("listening on %s", http_address(service->http));

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 UNITS = ("_seconds", "_bytes")
 WITHOUT_UNIT = {  # plain numbers
-    "ppm_requests", "ppm_rejected", "ppm_cancelled", "ppm_batch_size", "ppm_requests_in_flight",
+    "ppm_requests", "ppm_rejected", "ppm_cancelled", "ppm_batch_size", "ppm_image_pixels", "ppm_requests_in_flight",
     "ppm_queue_depth", "ppm_queue_depth_limit", "ppm_bytes_in_flight", "ppm_bytes_in_flight_limit",
     "ppm_bytes_kept",
     "ppm_connections", "ppm_connections_limit", "ppm_models", "ppm_threads", "ppm_ready",

@@ -64,7 +64,7 @@ def check_value(value, schema, where):
 # ---- the server, asked ----
 
 JSON, NPY, RAW = "application/json", "application/x-npy", "application/octet-stream"
-PNG, MAP = "image/png", "/ppm/voc-map"
+PNG, JPEG, MAP = "image/png", "image/jpeg", "/ppm/voc-map"
 TINY = b'{"shape": [1, 4, 1, 1], "data": [1, 2, 3, 4]}'
 MODEL, TWO, LENGTH = "listing1-pytorch-ppm", "two-levels", "Inference-Header-Content-Length"
 OBJECT = pathlib.Path(f"/dev/shm/ppm_openapi_{os.getpid()}")  # of shared memory
@@ -106,6 +106,26 @@ def requests_of_tensors():
     for accept in (JSON, NPY, RAW, PNG):
         yield "/ppm/{model}", MAP, sample(), {"Content-Type": NPY, "Accept": accept}, 200
     yield "/ppm/{model}", f"{MAP}?shape=2,4,1,1", bytes(32), {"Content-Type": RAW, "Accept": PNG}, 406
+
+
+def requests_of_images():
+    """As requests_of_tensors, of the model street."""
+    path, target = "/ppm/{model}", "/ppm/street"
+    with open("configs/samples/street.jpg", "rb") as file:
+        photo = file.read()
+    for accept in (JSON, NPY, RAW, PNG):
+        yield path, target, photo, {"Content-Type": JPEG, "Accept": accept}, 200
+    for query in ("", "?size=40,50", "?labels=true", "?labels=rle", "?stages=1", "?overlay=0.5"):
+        yield path, target + query, photo, {}, 200
+        yield path, target + query, photo, {"Content-Type": RAW}, 200
+    yield path, f"{target}?overlay=1", photo, {"Accept": JPEG}, 200
+    yield path, target, photo[:5000], {}, 400
+    yield path, f"{target}?overlay=1.5", photo, {}, 400
+    yield path, f"{target}?labels=true", photo, {"Accept": PNG}, 406
+    yield path, target, photo, {"Accept": JPEG}, 406
+    yield path, target, b"GIF89a" + photo, {}, 415
+    yield path, f"/ppm/{MODEL}", photo, {}, 422
+    yield "/ppm", "/ppm", photo, {"Content-Type": JPEG}, 422
 
 
 def safetensors(tensors):
@@ -202,7 +222,8 @@ def requests_of_models():
 
 def requests():
     """(method, path, target, body, headers, key, status)"""
-    for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_several_inputs(),
+    for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_images(),
+                                                  *requests_of_several_inputs(),
                                                   *requests_of_inferences()]:
         yield "post", path, target, body, headers, KEY, expected
         if path.startswith("/ppm"):
@@ -246,8 +267,8 @@ def check_answer(method, path, request, answer):
     content = response.get("content", {})
     check(media in content if content else not body, f"{where}: a body of type {media}")
     for name in response.get("headers", {}):
-        optional = (name.startswith("X-Tensor") and media == JSON or
-                    name.startswith(("Inference-", "Content-Encoding")))
+        optional = (name.startswith("X-Tensor") and (media == JSON or "overlay=" in request) or
+                    name.startswith(("Inference-", "Content-Encoding", "X-Image-")))
         check(headers[name] or optional, f"{where}: lacks {name}")
         if headers[name]:
             schema = resolve(response["headers"][name])["schema"]
@@ -255,6 +276,9 @@ def check_answer(method, path, request, answer):
             check_value(int(value) if schema.get("type") == "integer" else value, schema, where)
     if headers["Content-Encoding"]:
         body = zlib.decompress(body, 15 + 32)
+    check(("X-Image-Size" in headers) == ("/street" in request and code == 200), f"{where}: X-Image-Size")
+    if media == JPEG:
+        check(body.startswith(b"\xff\xd8\xff"), f"{where}: no JPEG: {body[:16]}")
     if media == PNG:
         check(body.startswith(b"\x89PNG\r\n\x1a\n"), f"{where}: no PNG: {body[:16]}")
     if media in content and media.endswith("json"):

@@ -290,7 +290,7 @@ Test(live_access, pages_of_listed_origins_may_ask_and_read)
             check_header(&answer, "Access-Control-Allow-Origin", cases[i].origin);
             check_header(
                 &answer, "Access-Control-Expose-Headers",
-                "Inference-Header-Content-Length, Retry-After, Server-Timing, "
+                "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Image-Size, "
                 "X-Request-Id, X-Tensor-Dtype, X-Tensor-Layout, X-Tensor-Shape, traceparent");
         } else {
             check_no_cors(&answer);

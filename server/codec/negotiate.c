@@ -24,16 +24,16 @@ static bool read_media_type(struct span *rest, struct span *ret_type, struct spa
     return ret_type->bytes > 0 && ret_subtype->bytes > 0;
 }
 
-/* "application" or "image" */
-static bool is_type(const struct codec_form *form, struct span type)
+/* Whether "application" or "image" begins a media type. */
+static bool is_type(const char *media_type, struct span type)
 {
-    return type.bytes == strcspn(form->media_type, "/") &&
-           strncasecmp(type.start, form->media_type, type.bytes) == 0;
+    return type.bytes == strcspn(media_type, "/") &&
+           strncasecmp(type.start, media_type, type.bytes) == 0;
 }
 
-static bool is_form(const struct codec_form *form, struct span type, struct span subtype)
+static bool is_media(const char *media_type, struct span type, struct span subtype)
 {
-    return is_type(form, type) && span_is(subtype, form->media_type + type.bytes + 1);
+    return is_type(media_type, type) && span_is(subtype, media_type + type.bytes + 1);
 }
 
 bool codec_is_type(const char *content_type, const char *media_type)
@@ -93,20 +93,19 @@ static bool parse_range(struct span element, struct media_range *ret_range)
     return true;
 }
 
-/* How closely range names form: 0 not at all, 1 by any type, 2 by its type, 3 by both. */
-static int specificity(struct media_range range, const struct codec_form *form)
+/* How closely range names a media type: 0 not at all, 1 as any, 2 by its type, 3 by both. */
+static int specificity(struct media_range range, const char *media_type)
 {
-    if (is_form(form, range.type, range.subtype))
+    if (is_media(media_type, range.type, range.subtype))
         return 3;
     if (!span_is(range.subtype, "*"))
         return 0;
     if (span_is(range.type, "*"))
         return 1;
-    return is_type(form, range.type) ? 2 : 0;
+    return is_type(media_type, range.type) ? 2 : 0;
 }
 
-/* The quality of a form; -1 when accept has no range that makes sense. */
-static int quality_of(const struct codec_form *form, const char *accept)
+int codec_quality(const char *media_type, const char *accept)
 {
     struct span list = span_of(accept), element;
     int quality = -1, closest = 0;
@@ -114,7 +113,7 @@ static int quality_of(const struct codec_form *form, const char *accept)
         struct media_range range;
         if (!parse_range(element, &range))
             continue;
-        const int specific = specificity(range, form);
+        const int specific = specificity(range, media_type);
         if (quality < 0)
             quality = 0;
         if (specific > closest || (specific > 0 && specific == closest && range.quality > quality))
@@ -128,13 +127,13 @@ const struct codec_form *codec_negotiate(const char *accept, const struct codec_
                                          enum codec_use use)
 {
     const struct codec_form *best = preferred;
-    int quality = accept ? quality_of(best, accept) : -1;
+    int quality = accept ? codec_quality(best->media_type, accept) : -1;
     /* A header that says nothing we understand is taken as none: a form the client can read is
      * more use to it than a refusal. */
     if (quality < 0)
         return preferred;
     for (const struct codec_form *const *form = codec_forms; *form; form++) {
-        const int other = codec_is_for(*form, use) ? quality_of(*form, accept) : 0;
+        const int other = codec_is_for(*form, use) ? codec_quality((*form)->media_type, accept) : 0;
         if (other > quality) {
             best = *form;
             quality = other;

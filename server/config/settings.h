@@ -22,6 +22,7 @@ struct settings {
     size_t max_batch;
     size_t max_queue_delay_us;
     size_t memory_max_bytes;
+    size_t image_pixels_max;
     size_t shared_memory_max_bytes;
     size_t queue_timeout_ms, compute_timeout_ms; /* 0: only http.request_timeout_ms */
     size_t drain_delay_ms;

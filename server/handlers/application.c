@@ -9,7 +9,13 @@
 
 static const char *const headers[] = {"Inference-Header-Content-Length", "X-Tensor-Dtype",
                                       "X-Tensor-Layout", "X-Tensor-Shape", NULL};
-static const char *const header_prefixes[] = {"Inference-Header-", "X-Tensor-", NULL};
+static const char *const header_prefixes[] = {"Inference-Header-", "X-Image-", "X-Tensor-", NULL};
+static const char *const answer_headers[] = {"Inference-Header-Content-Length",
+                                             "X-Image-Size",
+                                             "X-Tensor-Dtype",
+                                             "X-Tensor-Layout",
+                                             "X-Tensor-Shape",
+                                             NULL};
 
 /* ---- errors below /v2, as the Open Inference Protocol writes them ---- */
 
@@ -68,6 +74,7 @@ const struct http_application handlers_application = {
     .guide = "POST /ppm or /v2/models/{model}/infer computes, GET /ppm describes",
     .headers = headers,
     .header_prefixes = header_prefixes,
+    .answer_headers = answer_headers,
     .error_form = error_form,
     .write_timing = write_timing,
 };

@@ -20,7 +20,7 @@
 
 /* Query parameters. Browsers and balancers add some of their own, so the page and health checks
  * ignore theirs. */
-#define OF_INFERENCE    "shape layout dtype out_dtype stages size priority"
+#define OF_INFERENCE    "shape layout dtype out_dtype stages size priority overlay labels"
 #define OF_V2_INFERENCE "shape layout size priority"
 #define OF_SHAPE        "shape layout size"
 #define NONE            ""

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Headers that this server reads in a request, and that a page may read in an answer. The
- * application's headers are added to both. In the order of strcmp. */
+ * application's are added to both. In the order of strcmp. */
 static const char *const request_headers[] = {
     "Accept",    "Authorization", "Content-Encoding",     "Content-Type",
     "X-Api-Key", "X-Request-Id",  "X-Request-Timeout-Ms", "traceparent",
@@ -74,7 +74,7 @@ bool http_add_cors(const struct http_request *request, struct MHD_Response *resp
     if (!origin)
         return true;
     char names[NAMES_BYTES];
-    join_names(answer_headers, request->server->options.application->headers, names);
+    join_names(answer_headers, request->server->options.application->answer_headers, names);
     return MHD_add_response_header(response, "Access-Control-Allow-Origin", origin) == MHD_YES &&
            MHD_add_response_header(response, "Access-Control-Expose-Headers", names) == MHD_YES;
 }

@@ -142,9 +142,10 @@ struct http_error_form {
 struct http_application {
     const struct http_route *routes; /* ended by a route without a pattern */
     const char *guide;               /* for clients that ask for an unknown path: what is served */
-    /* Headers of its own, in requests and answers, in the order of strcmp: at most one of each in a
-     * request. Any other name with one of the prefixes is a mistake. */
+    /* Headers of its own in requests, in the order of strcmp: at most one of each. Any other name
+     * with one of the prefixes is a mistake. */
     const char *const *headers, *const *header_prefixes;
+    const char *const *answer_headers; /* all of those in answers, in the order of strcmp */
     /* For a request to that path; NULL: problem details. */
     const struct http_error_form *(*error_form)(const char *path);
     /* The value of Server-Timing in an answer; request is NULL when its head was not read. */

@@ -46,26 +46,29 @@ static struct kept_plan *make_plan(const struct wanted *wanted, size_t bytes,
     return NULL;
 }
 
-static enum ppm_status run_planned(const struct ppm_model *model, const struct ppm_tensor *inputs,
-                                   const struct ppm_sizes *sizes, const struct ppm_costs *costs,
-                                   struct ppm_run_options *options, struct ppm_tensor *ret_y,
-                                   struct ppm_error *error)
+/* Adds a plan, unless a run uses none, and scratch memory to the options. */
+static struct kept_plan *equip(const struct wanted *wanted, size_t plan_bytes, size_t scratch_bytes,
+                               struct ppm_run_options *options, struct ppm_error *error)
 {
-    const struct wanted wanted = {model, sizes};
-    struct kept_plan *kept = (struct kept_plan *)memory_reuse(&kind, &wanted);
-    if (!kept && !(kept = make_plan(&wanted, costs->plan_bytes, options, error)))
-        return error->status;
-    options->plan = kept->plan;
-    options->scratch = buffer_take(costs->scratch_bytes);
-    options->scratch_bytes = costs->scratch_bytes;
-    if (options->scratch)
-        ppm_run(model, inputs, options, ret_y, error);
-    else
-        ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of intermediates",
-                 costs->scratch_bytes);
-    buffer_give(options->scratch);
-    memory_keep(&kept->kept);
-    return error->status;
+    struct kept_plan *kept = NULL;
+    if (plan_bytes > 0) {
+        kept = (struct kept_plan *)memory_reuse(&kind, wanted);
+        if (!kept && !(kept = make_plan(wanted, plan_bytes, options, error)))
+            return NULL;
+        options->plan = kept->plan;
+    }
+    options->scratch = scratch_bytes > 0 ? buffer_take(scratch_bytes) : NULL;
+    options->scratch_bytes = scratch_bytes;
+    if (!options->scratch && scratch_bytes > 0)
+        ppm_fail(error, PPM_NO_MEMORY, "no memory for %zu bytes of intermediates", scratch_bytes);
+    return kept;
+}
+
+static void keep(struct kept_plan *kept, void *scratch)
+{
+    buffer_give(scratch);
+    if (kept)
+        memory_keep(&kept->kept);
 }
 
 enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor *inputs,
@@ -76,7 +79,24 @@ enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor 
     struct ppm_run_options with = *options;
     with.output_h = sizes->output_h;
     with.output_w = sizes->output_w;
-    if (costs->plan_bytes == 0) /* the literal graph */
-        return ppm_run(model, inputs, &with, ret_y, error);
-    return run_planned(model, inputs, sizes, costs, &with, ret_y, error);
+    struct kept_plan *kept = equip(&(struct wanted){model, sizes}, costs->plan_bytes,
+                                   costs->scratch_bytes, &with, error);
+    if (error->status == PPM_OK)
+        ppm_run(model, inputs, &with, ret_y, error);
+    keep(kept, with.scratch);
+    return error->status;
+}
+
+enum ppm_status runs_run_image(const struct ppm_model *model, const struct ppm_image *image,
+                               const struct ppm_image_costs *costs,
+                               const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                               struct ppm_error *error)
+{
+    struct ppm_run_options with = *options;
+    struct kept_plan *kept = equip(&(struct wanted){model, &costs->sizes}, costs->plan_bytes,
+                                   costs->scratch_bytes, &with, error);
+    if (error->status == PPM_OK)
+        ppm_image_run(model, image, &with, ret_y, error);
+    keep(kept, with.scratch);
+    return error->status;
 }

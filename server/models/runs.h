@@ -16,4 +16,11 @@ enum ppm_status runs_run(const struct ppm_model *model, const struct ppm_tensor 
                          const struct ppm_run_options *options, struct ppm_tensor *ret_y,
                          struct ppm_error *error);
 
+/* ppm_image_run with options that have neither plan nor scratch, but the wanted size of the output,
+ * which costs are for. The caller has taken their plan_bytes and scratch_bytes from the budget. */
+enum ppm_status runs_run_image(const struct ppm_model *model, const struct ppm_image *image,
+                               const struct ppm_image_costs *costs,
+                               const struct ppm_run_options *options, struct ppm_tensor *ret_y,
+                               struct ppm_error *error);
+
 #endif

@@ -163,11 +163,14 @@ __attribute__((format(printf, 2, 3))) static void write_text(enum log_level leve
 
 static void write_request_text(const struct log_request *r, enum log_level level)
 {
+    char image[48] = "";
+    if (r->image_width > 0)
+        snprintf(image, sizeof image, " image=%zux%zu", r->image_width, r->image_height);
     write_text(level,
                "%s %.*s %u in=%zu out=%zu total=%.3fms queue=%.3fms decode=%.3fms compute=%.3fms "
-               "encode=%.3fms route=%s model=%s client=%s id=%s%s%s",
+               "encode=%.3fms%s route=%s model=%s client=%s id=%s%s%s",
                r->method, TARGET_BYTES, r->target, r->status, r->bytes_in, r->bytes_out,
-               r->total_ms, r->queue_ms, r->decode_ms, r->compute_ms, r->encode_ms,
+               r->total_ms, r->queue_ms, r->decode_ms, r->compute_ms, r->encode_ms, image,
                r->route ? r->route : "-", r->model ? r->model : "-", r->client, r->id,
                r->trace_id ? " trace=" : "", r->trace_id ? r->trace_id : "");
 }
@@ -195,6 +198,10 @@ static void write_request_json(const struct log_request *r, enum log_level level
     set_time(record, "decode_ms", r->decode_ms);
     set_time(record, "compute_ms", r->compute_ms);
     set_time(record, "encode_ms", r->encode_ms);
+    if (r->image_width > 0)
+        json_object_set_new(
+            record, "image",
+            json_pack("[I, I]", (json_int_t)r->image_width, (json_int_t)r->image_height));
     write_json(record);
 }
 

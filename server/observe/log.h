@@ -27,6 +27,7 @@ struct log_request {
     unsigned status;
     size_t bytes_in, bytes_out; /* of the bodies */
     double total_ms, queue_ms, decode_ms, compute_ms, encode_ms;
+    size_t image_width, image_height; /* 0: no image came */
 };
 
 /* A record of level error if it failed (5xx), warn if it was refused (4xx) or slow, else info.

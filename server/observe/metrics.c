@@ -12,8 +12,15 @@
 static const double seconds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                  0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
 static const double sizes[] = {1, 2, 4, 8, 16, 32, 64};
-enum { SECONDS = sizeof seconds / sizeof *seconds, SIZES = sizeof sizes / sizeof *sizes };
-_Static_assert((int)SECONDS <= BOUNDS_MAX && (int)SIZES <= BOUNDS_MAX, "BOUNDS_MAX is too small");
+/* From a thumbnail to more than the default of image_pixels_max. */
+static const double pixels[] = {1e4, 1e5, 2.5e5, 5e5, 1e6, 2.5e6, 5e6, 1e7, 2.5e7, 5e7};
+enum {
+    SECONDS = sizeof seconds / sizeof *seconds,
+    SIZES = sizeof sizes / sizeof *sizes,
+    PIXELS = sizeof pixels / sizeof *pixels
+};
+_Static_assert((int)SECONDS <= BOUNDS_MAX && (int)SIZES <= BOUNDS_MAX && (int)PIXELS <= BOUNDS_MAX,
+               "BOUNDS_MAX is too small");
 
 const struct histogram_kind metrics_histograms[HISTOGRAM_COUNT] = {
     [HISTOGRAM_REQUEST] = {"ppm_request_seconds", "From a request's head to its answer.", seconds,
@@ -23,6 +30,9 @@ const struct histogram_kind metrics_histograms[HISTOGRAM_COUNT] = {
     [HISTOGRAM_COMPUTE] = {"ppm_compute_seconds", "From tensor to tensor.", seconds, SECONDS},
     [HISTOGRAM_ENCODE] = {"ppm_encode_seconds", "From tensor to answer.", seconds, SECONDS},
     [HISTOGRAM_BATCH] = {"ppm_batch_size", "Requests computed together.", sizes, SIZES},
+    [HISTOGRAM_IMAGE_DECODE] = {"ppm_image_decode_seconds", "From a JPEG or PNG to pixels.",
+                                seconds, SECONDS},
+    [HISTOGRAM_IMAGE_PIXELS] = {"ppm_image_pixels", "Pixels of an image.", pixels, PIXELS},
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -111,6 +121,9 @@ void metrics_answered(const struct metrics_request *request)
     observe_stage(model, HISTOGRAM_DECODE, request->decode_s);
     observe_stage(model, HISTOGRAM_COMPUTE, request->compute_s);
     observe_stage(model, HISTOGRAM_ENCODE, request->encode_s);
+    observe_stage(model, HISTOGRAM_IMAGE_DECODE, request->image_decode_s);
+    if (request->image_decode_s > 0)
+        observe(model, HISTOGRAM_IMAGE_PIXELS, (double)request->image_pixels);
     pthread_mutex_unlock(&mutex);
 }
 

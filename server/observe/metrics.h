@@ -44,7 +44,9 @@ struct metrics_request {
     const char *model; /* that was asked to compute; NULL: none */
     unsigned status;
     double request_s, queue_s, decode_s, compute_s, encode_s;
-    size_t together; /* the number of requests in its run; 0: it was not computed */
+    size_t together;       /* the number of requests in its run; 0: it was not computed */
+    double image_decode_s; /* part of decode_s; 0: no image was decoded */
+    size_t image_pixels;
 };
 
 void metrics_answered(const struct metrics_request *request);

@@ -31,6 +31,8 @@ void observe_answer(const struct http_request *request)
         .compute_s = record->compute_ms / 1e3,
         .encode_s = record->encode_ms / 1e3,
         .together = record->together,
+        .image_decode_s = record->image_decode_ms / 1e3,
+        .image_pixels = record->image_width * record->image_height,
     });
     log_request(&(struct log_request){
         .id = request->id,
@@ -50,6 +52,8 @@ void observe_answer(const struct http_request *request)
         .decode_ms = record->decode_ms,
         .compute_ms = record->compute_ms,
         .encode_ms = record->encode_ms,
+        .image_width = record->image_width,
+        .image_height = record->image_height,
     });
 }
 

@@ -231,6 +231,12 @@ static enum ppm_status read_dictionary(struct cursor *cursor, struct codec_npy_h
     return PPM_OK;
 }
 
+bool codec_is_npy_file(const char *body, size_t body_bytes)
+{
+    return body_bytes >= CODEC_NPY_MAGIC_BYTES &&
+           memcmp(body, codec_npy_magic, CODEC_NPY_MAGIC_BYTES) == 0;
+}
+
 static enum ppm_status refuse_magic(const char *body, size_t body_bytes, struct ppm_error *error)
 {
     char found[CODEC_QUOTED_BYTES];

@@ -14,6 +14,9 @@ extern const char codec_npy_magic[]; /* \x93NUMPY */
 
 enum codec_npy_dtype { CODEC_NPY_FLOAT16, CODEC_NPY_FLOAT32, CODEC_NPY_FLOAT64 };
 
+/* Whether a body begins as a .npy file does. */
+bool codec_is_npy_file(const char *body, size_t body_bytes);
+
 struct codec_npy_header {
     enum codec_npy_dtype dtype;
     const char *descr; /* its name: "<f4" */

@@ -106,7 +106,12 @@ static enum ppm_status compute(struct inference *batch, const struct ppm_tensor 
         .ret_times = stages ? &stages->times : NULL,
         .pooling = pooling,
         .stages = stages ? &stages->list : NULL,
+        .output_h = batch->image ? batch->image->wanted_h : 0,
+        .output_w = batch->image ? batch->image->wanted_w : 0,
     };
+    if (batch->image)
+        return runs_run_image(batch->model, &batch->image->pixels, &batch->image->costs, &options,
+                              y, error);
     return runs_run(batch->model, inputs, sizes, costs, &options, y, error);
 }
 

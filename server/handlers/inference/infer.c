@@ -1,284 +1,103 @@
 /* infer.c - see infer.h. */
 #include "server/handlers/inference/infer.h"
-#include "server/base/buffers.h"
 #include "server/codec/negotiate.h"
+#include "server/codec/npy/npy.h"
+#include "server/codec/npy/npy_header.h"
+#include "server/codec/quote.h"
+#include "server/codec/raw/raw.h"
 #include "server/handlers/inference/arrival.h"
-#include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/image_body.h"
 #include "server/handlers/inference/json_body.h"
-#include "server/handlers/inference/several_body.h"
-#include "server/handlers/inference/shape_check.h"
-#include "server/handlers/inference/stages_answer.h"
 #include "server/handlers/inference/submit.h"
-#include "server/handlers/inference/x_body.h"
+#include "server/handlers/inference/tensor_body.h"
 #include "server/handlers/tensor_fields.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-/* ---- the head ---- */
+/* ---- the type of a body ---- */
 
-/* Checks Accept, if no model can answer it. */
-static enum http_next refuse_accept(struct inference *inference)
+/* "none", where the head names no type. */
+static const char *type_of(const struct inference *inference)
 {
-    struct http_request *request = inference->request;
-    const char *accept = http_list(request, "Accept");
+    const char *type = http_header(inference->request, "Content-Type");
+    return type && *type ? type : "none";
+}
+
+static enum http_next refuse_type(struct inference *inference, const char *found)
+{
+    const char *type = type_of(inference);
     char list[CODEC_LIST_BYTES];
-    inference->answer_form = codec_negotiate(accept, inference->form, CODEC_ANY_LABELS);
-    if (inference->answer_form)
-        return HTTP_PROCEED;
-    return http_problem(request, 406, "Accept: found %.60s, expected one of %s", accept,
-                        codec_list(CODEC_ANY_TENSOR, CODEC_FLOAT32, list));
+    const bool is_curls = strcmp(type, "application/x-www-form-urlencoded") == 0;
+    return http_problem(inference->request, 415,
+                        "Content-Type: found %.60s%s, expected image/jpeg, image/png, %s%s", type,
+                        found, codec_list(CODEC_BODY, CODEC_FLOAT32, list),
+                        is_curls ? "; with curl, -T FILE instead of --data-binary @FILE names no "
+                                   "type, and -H 'Content-Type: ...' another one"
+                                 : "");
 }
 
-/* Checks Accept, if the model has no labels for a form that shows only labels. */
-static enum http_next refuse_labels_of_model(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    const struct ppm_model_info *info = &inference->info;
-    const char *accept = http_list(request, "Accept");
-    const struct codec_form *labels_form = inference->answer_form;
-    char list[CODEC_LIST_BYTES];
-    inference->answer_form = codec_negotiate(accept, inference->form,
-                                             info->palette ? CODEC_ANY_LABELS : CODEC_ANY_TENSOR);
-    if (inference->answer_form)
-        return HTTP_PROCEED;
-    codec_list(CODEC_ANY_TENSOR, CODEC_FLOAT32, list);
-    if (info->classes == 0)
-        return http_problem(
-            request, 406,
-            "Accept: found %.60s, but model \"%s\" answers %s in %zu channel%s, which a %s cannot "
-            "show (\"as\": \"argmax\", or a \"threshold\" of one class, answers labels); expected "
-            "one of %s",
-            accept, info->name, ppm_dtype_name(info->output_dtype), info->output_channels,
-            ppm_plural(info->output_channels), labels_form->name, list);
-    return http_problem(request, 406,
-                        "Accept: found %.60s, but model \"%s\" has %zu classes, and a %s at most "
-                        "%zu colors; expected one of %s",
-                        accept, info->name, info->classes, labels_form->name,
-                        labels_form->labels_max, list);
-}
-
-/* Reads the form from Content-Type. */
-static enum http_next refuse_type(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    const char *type = http_header(request, "Content-Type");
-    char list[CODEC_LIST_BYTES];
-    inference->form = codec_form_of_type(type);
-    if (inference->form)
-        return HTTP_PROCEED;
-    const bool is_curls = type && strcmp(type, "application/x-www-form-urlencoded") == 0;
-    return http_problem(request, 415, "Content-Type: found %.60s, expected %s%s",
-                        type && *type ? type : "none", codec_list(CODEC_BODY, CODEC_FLOAT32, list),
-                        is_curls ? "; with curl, -H 'Content-Type: ...' sets it" : "");
-}
-
-/* Reads ?dtype=, of the body, and ?out_dtype=, of the answer. */
-static enum http_next refuse_dtypes(struct inference *inference)
-{
-    struct http_request *request = inference->request;
-    struct codec_expectation *expectation = &inference->expectation;
-    char list[CODEC_LIST_BYTES];
-    if (handlers_read_dtype(request, "dtype", "X-Tensor-Dtype", &expectation->dtype,
-                            &expectation->dtype_is_explicit) != HTTP_PROCEED ||
-        handlers_read_dtype(request, "out_dtype", NULL, &inference->answer_dtype,
-                            &inference->answer_dtype_is_explicit) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    if (!inference->form->is_text || expectation->dtype == CODEC_FLOAT32)
-        return HTTP_PROCEED;
-    return http_problem(request, 400,
-                        "dtype: found %s for a %s body, whose numbers are float32; expected no "
-                        "dtype, or a body of %s",
-                        codec_dtype_name(expectation->dtype), inference->form->name,
-                        codec_list(CODEC_BODY, expectation->dtype, list));
-}
-
-/* Checks ?out_dtype= against the form of the answer. */
-static enum http_next refuse_dtype_of_form(struct inference *inference)
-{
-    const struct codec_form *form = inference->answer_form;
-    const enum codec_dtype dtype = inference->answer_dtype;
-    char list[CODEC_LIST_BYTES];
-    if (codec_has_dtype(form, dtype))
-        return HTTP_PROCEED;
-    return http_problem(
-        inference->request, 406, "out_dtype: found %s, which %s does not have, expected Accept: %s",
-        codec_dtype_name(dtype), form->media_type, codec_list(CODEC_ANY_TENSOR, dtype, list));
-}
-
-/* Checks the head against the model. */
-static enum http_next refuse_for_model(struct inference *inference)
-{
-    if (!inference->stages && refuse_labels_of_model(inference) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    if (inference->answer_dtype_is_explicit && inference->info.output_dtype == PPM_INT32)
-        return http_problem(inference->request, 422,
-                            "out_dtype: found %s, but model \"%s\" answers int32, expected no "
-                            "out_dtype",
-                            codec_dtype_name(inference->answer_dtype), inference->info.name);
-    if (inference->info.input_count > 1 && several_refuse_head(inference) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    return refuse_dtype_of_form(inference);
-}
-
-/* ---- x ---- */
-
-/* Chooses the model that the body names, unless the URL names another. */
-static enum http_next refuse_model(struct inference *inference, const char *name)
-{
-    struct http_request *request = inference->request;
-    const char *in_url = request->arguments[0];
-    if (*name && *in_url && strcmp(name, in_url) != 0)
-        return http_problem(request, 400,
-                            "model: found \"%.128s\" in the body and \"%.128s\" in the URL, "
-                            "expected them to agree",
-                            name, in_url);
-    if (*name && !*in_url && inference_choose_model(inference, name) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    return inference->may_name_model ? refuse_for_model(inference) : HTTP_PROCEED;
-}
-
-static enum http_next decode_stream(struct inference *inference)
+/* The first bytes tell the type of a body for which the head names none; and of one that is raw,
+ * unless the head says its shape. A model of several inputs takes a file of its own kind. */
+static bool is_untold(const struct inference *inference)
 {
     const struct http_request *request = inference->request;
-    const struct codec_stream *stream = inference->form->stream;
-    struct codec_reader *reader = inference_reader(inference, NULL);
-    struct codec_members members = {.axis_count = 0};
-    struct ppm_error error = {0};
-    if (!reader)
-        ppm_fail(&error, PPM_NO_MEMORY, "no memory to read %s", inference->form->name);
-    else if (stream->members(reader, request->body, request->body_bytes, &members, &error) ==
-             PPM_OK) {
-        if (refuse_model(inference, members.model) != HTTP_PROCEED)
-            return HTTP_RESPOND;
-        stream->finish(reader, request->body, &members, &inference->expectation,
-                       &inference->inputs[0], &error);
-    }
-    return error.status == PPM_OK ? HTTP_PROCEED : inference_refuse_json(inference, &error);
+    const char *type = http_header(request, "Content-Type");
+    const char *shape = http_header(request, "X-Tensor-Shape");
+    if (!type || !*type)
+        return true;
+    return inference->form == &codec_raw && inference->info.input_count == 1 &&
+           !http_query(request, "shape") && !(shape && *shape);
 }
 
-static enum http_next decode_whole(struct inference *inference)
+/* The body has at least SIGNATURE_BYTES, or is whole. */
+enum { SIGNATURE_BYTES = 16 };
+static enum http_next begin_untold(struct inference *inference)
 {
-    struct http_request *request = inference->request;
-    struct ppm_error error = {0};
-    /* A decoded element has 4 bytes, and at least 2 in a body. */
-    const size_t x_bytes =
-        inference->inputs[0].shape.n > 0 ? inference->costs.input_bytes : 2 * request->body_bytes;
-    if (!http_reserve(request, x_bytes))
-        return http_refuse_memory(request);
-    if (inference->inputs[0].shape.n > 0)
-        inference_take_input(inference, 0, &error);
-    if (error.status == PPM_OK)
-        codec_decode(inference->form, request->body, request->body_bytes, &inference->expectation,
-                     &inference->inputs[0], &error);
-    return error.status == PPM_OK ? HTTP_PROCEED : http_problem_of(request, &error);
+    const struct http_request *request = inference->request;
+    const size_t bytes = size_min(request->body_bytes, SIGNATURE_BYTES);
+    char quoted[CODEC_QUOTED_BYTES], found[CODEC_QUOTED_BYTES + 80];
+    if (image_format_of_bytes(request->body, bytes))
+        return image_begin(inference);
+    if (codec_is_npy_file(request->body, bytes))
+        inference->form = &codec_npy;
+    if (inference->form)
+        return tensor_begin(inference);
+    snprintf(found, sizeof found, " and a body that begins with \"%s\": no JPEG, PNG or .npy file",
+             codec_quote(request->body, bytes, quoted));
+    return refuse_type(inference, bytes > 0 ? found : " and an empty body");
 }
 
-static enum http_next decode(struct inference *inference)
+static enum http_next look_at_untold(struct inference *inference)
 {
-    const enum http_next next =
-        inference->form->stream ? decode_stream(inference) : decode_whole(inference);
-    if (next != HTTP_PROCEED)
-        return next;
-    if (!inference->decoded[0].at)
-        inference->decoded[0] = (struct inference_memory){inference->inputs[0].data, free};
-    http_drop_body(inference->request);
-    return HTTP_PROCEED;
+    const enum http_next next = begin_untold(inference);
+    return next == HTTP_PROCEED ? inference->protocol->look(inference) : next;
 }
 
-/* ---- y ---- */
-
-/* Responds with y in a form that is not the tensor's memory. */
-static void respond_encoded(struct inference *inference, const struct ppm_tensor *y, int threads)
-{
-    struct http_request *request = inference->request;
-    const struct codec_form *form = inference->answer_form;
-    const struct ppm_model_info *info = &inference->info;
-    const struct codec_answer answer = {.tensor = y,
-                                        .model = info->name,
-                                        .palette = {info->palette, info->palette_count},
-                                        .threads = threads,
-                                        .cancel = &inference->cancel};
-    const size_t count = inference->costs.output_bytes / sizeof(float);
-    const size_t bytes_max = codec_encoded_bytes_max(form, count);
-    struct ppm_error error = {0};
-    size_t bytes = 0;
-    char *memory = buffer_take(bytes_max);
-    if (!memory)
-        ppm_fail(&error, PPM_NO_MEMORY, "no memory for an answer of %zu bytes", bytes_max);
-    else
-        form->encode(&answer, memory, &bytes, &error);
-    if (error.status != PPM_OK) {
-        buffer_give(memory);
-        http_problem_of(request, &error);
-        return;
-    }
-    if (!form->has_members)
-        handlers_describe_tensor(request, y, inference->answer_dtype);
-    http_respond_within(request, 200, form->media_type, memory, memory, bytes);
-    const bool is_compressed = form->is_text && http_compress(request);
-    inference->answer_bytes = is_compressed ? 0 : bytes_max; /* the encoder may use all of it */
-}
-
-static void respond(struct inference *inference, struct ppm_tensor *y, char *memory, int threads)
-{
-    struct http_request *request = inference->request;
-    const struct codec_form *form = inference->answer_form;
-    struct codec_bytes bytes = {0};
-    if (inference->stages) {
-        stages_respond(inference, y, memory, threads);
-        return;
-    }
-    if (codec_encode_in_place(form, y, inference->answer_dtype, &bytes)) {
-        handlers_describe_tensor(request, y, inference->answer_dtype);
-        http_respond_within(request, 200, form->media_type, memory, bytes.data, bytes.size);
-        inference->answer_bytes = inference->costs.output_bytes; /* for 16-bit values as well */
-        return;
-    }
-    respond_encoded(inference, y, threads);
-    buffer_give(memory);
-}
-
-static const struct inference_protocol ppm_protocol = {
-    .look = inference_refuse_body, .decode = decode, .respond = respond};
-static const struct inference_protocol several_protocol = {
-    .look = several_look, .decode = several_decode, .respond = respond};
+/* Becomes another one as soon as bytes come. */
+static const struct inference_protocol untold_protocol = {.look = look_at_untold};
 
 /* ---- the request ---- */
 
-/* What the head says of the body. */
 static enum http_next begin_body(struct inference *inference)
 {
-    if (inference->info.input_count > 1 && !inference->may_name_model) {
-        inference->protocol = &several_protocol;
+    const char *type = http_header(inference->request, "Content-Type");
+    inference->form = codec_form_of_type(type);
+    if (is_untold(inference))
         return HTTP_PROCEED;
-    }
-    return inference->form->is_bare ? inference_refuse_raw_shape(inference)
-                                    : inference_refuse_axes(inference);
+    if (image_format_of_type(type))
+        return image_begin(inference);
+    return inference->form ? tensor_begin(inference) : refuse_type(inference, "");
 }
 
 enum http_next infer_begin(struct http_request *request)
 {
-    struct inference *inference = inference_begin(request, &ppm_protocol, sizeof(struct inference));
-    if (!inference)
+    struct inference *inference =
+        inference_begin(request, &untold_protocol, sizeof(struct inference));
+    if (!inference || inference_read_priority(inference) != HTTP_PROCEED ||
+        begin_body(inference) != HTTP_PROCEED)
         return HTTP_RESPOND;
-    if (refuse_type(inference) != HTTP_PROCEED || stages_refuse(inference) != HTTP_PROCEED ||
-        (!inference->stages && refuse_accept(inference) != HTTP_PROCEED))
-        return HTTP_RESPOND;
-    inference->may_name_model = inference->form->has_members && !*request->arguments[0] &&
-                                registry_loaded(inference->registry) > 1;
-    if (handlers_read_layout(request, inference->info.layout, &inference->expectation.layout,
-                             &inference->expectation.layout_is_explicit) != HTTP_PROCEED ||
-        handlers_read_size(request, &inference->sizes.output_h, &inference->sizes.output_w) !=
-            HTTP_PROCEED ||
-        inference_read_priority(inference) != HTTP_PROCEED ||
-        refuse_dtypes(inference) != HTTP_PROCEED)
-        return HTTP_RESPOND;
-    enum http_next next =
-        inference->may_name_model ? refuse_dtype_of_form(inference) : refuse_for_model(inference);
-    if (next == HTTP_PROCEED)
-        next = begin_body(inference);
-    return next == HTTP_PROCEED ? inference_refuse_full_queue(inference) : next;
+    return inference_refuse_full_queue(inference);
 }
 
 /* The start of the body describes x. */
@@ -293,9 +112,9 @@ static void look_ahead(struct inference *inference)
         inference_expect_x(inference, &x, (size_t)((char *)x.data - request->body));
 }
 
-enum http_next infer_arrived(struct http_request *request)
+static void tensor_arrived(struct inference *inference)
 {
-    struct inference *inference = request->state;
+    const struct http_request *request = inference->request;
     const double begun_ms = http_elapsed_ms(request);
     if (inference->form->stream && inference_reader(inference, NULL)) {
         inference_read_ahead(inference, request->body_bytes);
@@ -305,5 +124,18 @@ enum http_next infer_arrived(struct http_request *request)
         look_ahead(inference);
     }
     inference_pool_arrived(inference);
+}
+
+enum http_next infer_arrived(struct http_request *request)
+{
+    struct inference *inference = request->state;
+    const bool is_untold = inference->protocol == &untold_protocol;
+    if (is_untold && request->body_bytes < SIGNATURE_BYTES)
+        return HTTP_PROCEED;
+    if (is_untold && begin_untold(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    if (inference->image)
+        return image_arrived(inference);
+    tensor_arrived(inference);
     return HTTP_PROCEED;
 }

@@ -2,20 +2,23 @@
  * inference.h - a request to compute, from begin to release.
  *
  * Its files, in the order in which a request meets them: infer (POST /ppm) or v2_infer,
- * shape_check, arrival and json_body while the body comes, x_body or several_body, submit, decode,
- * compute, stages_answer.
+ * answer_form, image_head, shape_check, arrival and json_body while the body comes, x_body,
+ * several_body or image_body, submit, decode, compute, stages_answer, image_answer.
  */
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 #define PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 
+#include "server/codec/classes/classes.h"
 #include "server/codec/form.h"
 #include "server/handlers/app.h"
 #include "server/handlers/record.h"
 #include "server/http/http.h"
+#include "server/image/image.h"
 
 struct inference;
 
-/* How a client sends inputs and gets y: POST /ppm (infer.c, several_body.c) or /v2 (v2_infer.c). */
+/* How a client sends inputs and gets y: POST /ppm (infer.c, several_body.c, image_body.c) or /v2
+ * (v2_infer.c). */
 struct inference_protocol {
     /* Finds the inputs in the whole body, unless that takes longer than waking another thread for
      * it. */
@@ -51,6 +54,18 @@ struct arrival {
     size_t offset;               /* of x in the body */
 };
 
+/* An image that is the input, and what is asked of the answer to it. */
+struct inference_image {
+    enum codec_labels labels;
+    const struct image_format *overlay; /* of the image with labels over it; NULL: not asked for */
+    double opacity;                     /* of the labels */
+    size_t wanted_h, wanted_w;          /* of the answer; 0, 0: the image's own */
+    size_t looked_bytes;                /* of the body, when its head was last looked for */
+    struct image_head head;
+    struct ppm_image pixels; /* in inference->decoded, once the image is */
+    struct ppm_image_costs costs;
+};
+
 /* Lives from begin to release. Belongs to the thread that has the request; to the executor while
  * the job is queued. */
 struct inference {
@@ -62,10 +77,11 @@ struct inference {
     struct registry *registry; /* held: keeps the model alive during a reload */
     const struct ppm_model *model;
     struct ppm_model_info info;
-    const struct codec_form *form, *answer_form;
-    enum codec_dtype answer_dtype; /* of floats; integers are int32 */
-    bool answer_dtype_is_explicit; /* set by the query */
-    bool may_name_model;           /* the body may, so checks against the model wait for it */
+    const struct codec_form *form, *answer_form; /* form: NULL for an image */
+    const struct codec_form *preferred; /* of an answer, of those that the client likes equally */
+    enum codec_dtype answer_dtype;      /* of floats; integers are int32 */
+    bool answer_dtype_is_explicit;      /* set by the query */
+    bool may_name_model;                /* the body may, so checks against the model wait for it */
     struct codec_expectation expectation;
     size_t axes[4];              /* from the query or header */
     struct codec_reader *reader; /* NULL: not created yet */
@@ -79,6 +95,7 @@ struct inference {
     size_t needed_bytes;             /* to compute and answer, besides the body */
     size_t answer_bytes;             /* size of the answer's memory; 0: of its body */
     size_t head_bytes_max;           /* of room before y in an answer; a multiple of 64 */
+    struct inference_image *image;   /* NULL: the body is a tensor, or not known yet */
     struct inference_stages *stages; /* intermediate results, after y; NULL: not asked for */
     struct arrival arrival;
     double queued_ms;              /* when it was submitted, since the request began */

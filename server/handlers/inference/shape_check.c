@@ -37,7 +37,7 @@ static enum http_next refuse_maps(struct inference *inference, size_t maps)
     char list[CODEC_LIST_BYTES];
     if (form->labels_max == 0 || maps == 1)
         return HTTP_PROCEED;
-    inference->answer_form = codec_negotiate(accept, inference->form, CODEC_ANY_TENSOR);
+    inference->answer_form = codec_negotiate(accept, inference->preferred, CODEC_ANY_TENSOR);
     if (inference->answer_form)
         return HTTP_PROCEED;
     return http_problem(request, 406,

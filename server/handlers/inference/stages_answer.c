@@ -15,7 +15,7 @@ static enum http_next refuse_form(struct inference *inference)
 {
     struct http_request *request = inference->request;
     const char *accept = http_list(request, "Accept");
-    const struct codec_form *preferred = inference->form;
+    const struct codec_form *preferred = inference->preferred;
     char list[CODEC_LIST_BYTES];
     if (!codec_is_for(preferred, CODEC_ALL_TENSORS))
         preferred = &codec_raw;

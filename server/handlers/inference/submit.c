@@ -1,6 +1,7 @@
 /* submit.c - see submit.h. */
 #include "server/handlers/inference/submit.h"
 #include "server/handlers/inference/compute.h"
+#include "server/handlers/inference/image_body.h"
 #include "server/observe/metrics.h"
 
 #include <string.h>
@@ -14,6 +15,8 @@ static bool is_quick(const struct inference *inference)
     const struct ppm_costs *costs = &inference->costs;
     const struct codec_form *form = inference->answer_form;
     double us = costs->one_thread_us + costs->weights_us;
+    if (!form || inference->image)
+        return false; /* it is or may become an image, which takes longer to decode */
     if (inference->request->is_compressed)
         return false; /* inflating takes longer */
     if (inference->stages)
@@ -83,7 +86,8 @@ static enum http_next submit(struct inference *inference)
         http_deadline_in(request, app->settings.queue_timeout_ms, "queue_timeout_ms");
     inference->job.may_batch = inference->inputs[0].shape.n > 0 && !inference->stages &&
                                pays_in_batches(&inference->costs);
-    inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us);
+    inference->job.alone_s = 1e-6 * (inference->costs.one_thread_us + inference->costs.weights_us +
+                                     image_decode_us(inference));
     http_answer_later(request);
     if (!executor_offer(app->executor, &inference->job)) { /* others took the last places */
         refuse_place(inference);

@@ -95,7 +95,7 @@ endif
 # ---- flags -------------------------------------------------------------------------------------
 
 # Evaluated on first use, in a recipe: on a new machine pkg-config is missing until setup has run.
-PACKAGES   := libmicrohttpd jansson gnutls libpng libjpeg libexif zlib
+PACKAGES   := libmicrohttpd jansson gnutls nettle libpng libjpeg libexif zlib
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS    = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)

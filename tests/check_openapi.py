@@ -181,6 +181,23 @@ def requests_of_inferences():
     yield path, target.replace("/1/", "/2/"), numbers, {}, 404
 
 
+def requests_of_predictions():
+    """The same for TensorFlow Serving's protocol."""
+    instances = b'{"instances": [[[[1]], [[2]], [[3]], [[4]]], [[[1]], [[2]], [[3]], [[5]]]]}'
+    for version in ("", "/versions/{version}"):
+        path = f"/v1/models/{{model}}{version}:predict"
+        target = path.replace("{model}", MODEL).replace("{version}", "1")
+        yield path, target, instances, {}, 200
+        yield path, target, instances, {"Content-Type": JSON}, 200
+        yield path, f"{target}?size=30,40", instances, {"Accept-Encoding": "gzip"}, 200
+        yield path, target, b'{"instances": [[[1]]]}', {}, 400
+        yield path, target, instances, {"Content-Length": "1000"}, 408
+        yield path, target, bytes(200000), {}, 413
+        yield path, target, instances, {"Content-Type": "text/html"}, 415
+        yield path, target.replace(MODEL, "none"), instances, {}, 404
+    yield path, target.replace("/1:", "/2:"), instances, {}, 404
+
+
 def requests_of_regions():
     """(method, path, target, body, key, status)"""
     regions, region = "/v2/systemsharedmemory", "/v2/systemsharedmemory/region/{region}"
@@ -208,6 +225,12 @@ def requests_of_models():
             yield "get", path, target.replace("{model}", "none"), None, KEY, 404
     for path in ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"):
         yield "get", path, path, None, KEY, 200
+    for version in ("", "/versions/{version}"):
+        path = f"/v1/models/{{model}}{version}"
+        target = path.replace("{version}", "1")
+        yield "get", path, target.replace("{model}", MODEL), None, KEY, 200
+        yield "get", path, target.replace("{model}", "none"), None, KEY, 404
+    yield "get", "/v1/models", "/v1/models", None, KEY, 200
     index, model = "/v2/repository/index", "/v2/repository/models/{model}"
     for body, expected in ((None, 200), (b'{"ready": true}', 200), (b"[", 400), (bytes(5000), 413)):
         yield "post", index, index, body, KEY, expected
@@ -224,7 +247,7 @@ def requests():
     """(method, path, target, body, headers, key, status)"""
     for path, target, body, headers, expected in [*requests_of_tensors(), *requests_of_images(),
                                                   *requests_of_several_inputs(),
-                                                  *requests_of_inferences()]:
+                                                  *requests_of_inferences(), *requests_of_predictions()]:
         yield "post", path, target, body, headers, KEY, expected
         if path.startswith("/ppm"):
             yield "put", path, target, body, headers, KEY, expected

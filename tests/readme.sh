@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/readme.sh [FILE.md]...
-# Runs every ```sh block with curl, python3 or make run in README.md, docs/http.md and docs/models.md, as written,
+# Runs every ```sh block with curl, python3 or make run in README.md and the pages of docs/ named below, as written,
 # against a live server. curl fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block
 # asks for one instead. An indented "make run ARGS=..." before a block starts a server for it; in a block, it checks
 # the configuration. The indented text after "<!-- the file NAME -->" must be that file's.
@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 blocks_min=1
 if [ $# -eq 0 ]; then
-    set -- README.md docs/http.md docs/models.md
+    set -- README.md docs/http.md docs/models.md docs/v1.md
     blocks_min=15
 fi
 server=$(realpath "${PPM_SERVER:-build/ppm-server}")

@@ -169,11 +169,11 @@ static bool receive_answer(const struct request *r, int connection, struct live_
     return is_whole;
 }
 
-/* Below /v2 an error is {"error": "..."}. */
+/* Below /v1 and /v2 an error is {"error": "..."}. */
 static void check_refusal(const struct request *r, const struct live_answer *answer,
                           const char *what)
 {
-    if (strncmp(r->target, "/v2", 3) != 0)
+    if (strncmp(r->target, "/v1", 3) != 0 && strncmp(r->target, "/v2", 3) != 0)
         live_check_problem(answer, 503, "", what);
     else
         cr_assert(strncmp(answer->body, "{\"error\":\"", 10) == 0 &&
@@ -574,6 +574,25 @@ Test(live_memory, tensors_by_the_inference_protocol)
         {"bytes, compressed", "POST", target, "Accept-Encoding: gzip\r\n", numbers,
          sizeof numbers - 1, false, 200},
         {"no numbers", "POST", target, "", "{}", 2, false, 400},
+    };
+    start();
+    refuse_all(requests, COUNT(requests));
+    stop();
+}
+
+Test(live_memory, predictions)
+{
+    static const char target[] = "/v1/models/" LISTING1 ":predict",
+                      numbers[] = "{\"signature_name\": \"serving_default\", \"instances\": "
+                                  "[[[[1]], [[2]], [[3]], [[4]]], [[[5]], [[6]], [[7]], [[8]]]]}";
+    const struct request requests[] = {
+        {"numbers", "POST", target, "", numbers, sizeof numbers - 1, false, 200},
+        {"numbers in chunks", "POST", target, "", numbers, sizeof numbers - 1, true, 200},
+        {"numbers, compressed", "POST", target, "Accept-Encoding: gzip\r\n", numbers,
+         sizeof numbers - 1, false, 200},
+        {"no numbers", "POST", target, "", "{}", 2, false, 400},
+        {"a model", "GET", "/v1/models/" LISTING1, "", .expected = 200},
+        {"all models", "GET", "/v1/models", "", .expected = 200},
     };
     start();
     refuse_all(requests, COUNT(requests));

@@ -50,6 +50,8 @@ forbid '<microhttpd.h> is for server/http/' "^(simd|core|server)/.*$code" \
     '^server/http/' "$include<microhttpd\.h>"
 forbid '<gnutls/...> is for server/http/ and the health command' "^(simd|core|server)/.*$code" \
     '^server/(http/|commands/command_health\.c$)' "$include<gnutls/"
+forbid '<nettle/...> is for server/codec/json/base64.c' "^(simd|core|server)/.*$code" \
+    '^server/codec/json/base64\.c$' "$include<nettle/"
 forbid '<zlib.h> is for server/http/ and what writes PNGs' "^(simd|core|server)/.*$code" \
     '^server/(http/|codec/png/png\.c$|image/png\.c$)' "$include<zlib\.h>"
 forbid '<png.h> is for two files of server/: a map of labels, a picture' "^(simd|core|server)/.*$code" \

@@ -55,10 +55,12 @@ enum { CODEC_DATA_MAX = PPM_INPUTS_MAX };
 
 struct codec_reader_options {
     /* Whose member "data" the tensor is. NULL: the body's own. Else those of objects in the array
-     * which the body's member of this name is, as {"inputs": [{"data": [..]}]} for "inputs". The
-     * string outlives the reader. */
+     * which the body's member of this name is, as {"inputs": [{"data": [..]}]} for "inputs". This
+     * string and the next outlive the reader. */
     const char *list;
-    size_t data_max;       /* objects of the list that may have data; 0: one */
+    const char *key; /* of the member; NULL: "data" */
+    size_t data_max; /* objects of the list that may have data; 0: one */
+    bool takes_text; /* the data may be a string of base64, in an array or in an object in it */
     size_t body_bytes_max; /* of the whole body */
     /* Asked before memory is taken for numbers, in proportion to the text that has come; false:
      * there is none, or not yet, so that they wait for the end, where it is asked again. NULL: all

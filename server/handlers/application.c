@@ -17,10 +17,10 @@ static const char *const answer_headers[] = {"Inference-Header-Content-Length",
                                              "X-Tensor-Shape",
                                              NULL};
 
-/* ---- errors below /v2, as the Open Inference Protocol writes them ---- */
+/* ---- errors below /v1 and /v2, as their protocols write them ---- */
 
-/* It knows no 422. */
-static char *write_v2_error(unsigned *status, const char *detail, const char *instance)
+/* They know no 422. */
+static char *write_error(unsigned *status, const char *detail, const char *instance)
 {
     json_t *error = json_pack("{s:s}", "error", detail);
     char *text = error ? ppm_json_text(error, JSON_COMPACT) : NULL;
@@ -31,15 +31,16 @@ static char *write_v2_error(unsigned *status, const char *detail, const char *in
     return text;
 }
 
-static const struct http_error_form v2_errors = {
+static const struct http_error_form protocol_errors = {
     .content_type = "application/json",
-    .write = write_v2_error,
+    .write = write_error,
     .without_memory = "{\"error\":\"out of memory\"}",
 };
 
 static const struct http_error_form *error_form(const char *path)
 {
-    return strncmp(path, "/v2", 3) == 0 && strchr("/?", path[3]) ? &v2_errors : NULL;
+    const bool is_protocol = strncmp(path, "/v1", 3) == 0 || strncmp(path, "/v2", 3) == 0;
+    return is_protocol && strchr("/?", path[3]) ? &protocol_errors : NULL;
 }
 
 /* ---- times ---- */
@@ -71,7 +72,9 @@ static void write_timing(const struct http_request *request, char *ret_text, siz
 
 const struct http_application handlers_application = {
     .routes = handlers_routes,
-    .guide = "POST /ppm or /v2/models/{model}/infer computes, GET /ppm describes",
+    .guide = "POST /ppm, /v2/models/{model}/infer (Open Inference Protocol) or "
+             "/v1/models/{model}:predict (KServe v1, TensorFlow Serving) computes, GET /ppm "
+             "describes",
     .headers = headers,
     .header_prefixes = header_prefixes,
     .answer_headers = answer_headers,

@@ -6,6 +6,8 @@
 #include "server/handlers/openapi.h"
 #include "server/handlers/ops.h"
 #include "server/handlers/page.h"
+#include "server/handlers/v1/v1_models.h"
+#include "server/handlers/v1/v1_predict.h"
 #include "server/handlers/v2/v2_control.h"
 #include "server/handlers/v2/v2_infer.h"
 #include "server/handlers/v2/v2_models.h"
@@ -15,6 +17,8 @@
 
 #define MODEL   "/v2/models/{model}"
 #define VERSION MODEL "/versions/{version}"
+#define V1      "/v1/models/{model}"
+#define V1_OF   V1 "/versions/{version}"
 #define REGIONS "/v2/systemsharedmemory"
 #define REGION  REGIONS "/region/{region}"
 
@@ -22,6 +26,7 @@
  * ignore theirs. */
 #define OF_INFERENCE    "shape layout dtype out_dtype stages size priority overlay labels"
 #define OF_V2_INFERENCE "shape layout size priority"
+#define OF_V1_INFERENCE "layout size priority"
 #define OF_SHAPE        "shape layout size"
 #define NONE            ""
 
@@ -58,6 +63,12 @@
         .finish = inference_finish, .release = v2_infer_release, .parameters = OF_V2_INFERENCE,    \
         .body_bytes_max = HTTP_BODY_ANY                                                            \
     }
+#define V1_PREDICT(path)                                                                           \
+    {                                                                                              \
+        .method = "POST", .pattern = (path), .begin = v1_predict_begin,                            \
+        .arrived = v1_predict_arrived, .finish = inference_finish, .release = inference_release,   \
+        .parameters = OF_V1_INFERENCE, .body_bytes_max = HTTP_BODY_ANY                             \
+    }
 #define ORDER(path, handler)                                                                       \
     {                                                                                              \
         .method = "POST", .pattern = (path), .begin = v2_order_begin, .finish = (handler),         \
@@ -77,6 +88,11 @@ const struct http_route handlers_routes[] = {
     GET("/openapi.json", openapi_finish),
     PAGE("/"),
     PAGE("/page/{file}"),
+    GET("/v1/models", v1_models_finish),
+    V1_PREDICT(V1 ":predict"),
+    V1_PREDICT(V1_OF ":predict"),
+    GET(V1, v1_model_finish),
+    GET(V1_OF, v1_model_finish),
     GET("/v2", v2_server_finish),
     HEALTH("/v2/health/live", v2_live_finish),
     HEALTH("/v2/health/ready", v2_ready_finish),

@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The length of what matches the braces at pattern: all of the segment but what follows them in the
+ * pattern, as in "/items/{item}:buy". */
+static size_t argument_length(const char *pattern, const char *path)
+{
+    const char *rest = pattern + strcspn(pattern, "}") + 1;
+    const size_t segment = strcspn(path, "/?"), after = strcspn(rest, "/");
+    return segment > after ? segment - after : 0;
+}
+
 static bool path_matches(const char *pattern, const char *path, http_argument *ret_arguments)
 {
     size_t count = 0;
@@ -14,7 +23,7 @@ static bool path_matches(const char *pattern, const char *path, http_argument *r
                 return false;
             continue;
         }
-        const size_t length = strcspn(path, "/?");
+        const size_t length = argument_length(pattern, path);
         if (length == 0 || length >= HTTP_ARGUMENT_BYTES || count == HTTP_ARGUMENTS_MAX)
             return false;
         memcpy(ret_arguments[count++], path, length);

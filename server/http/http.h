@@ -114,7 +114,7 @@ struct http_request {
 
 struct http_route {
     const char *method;  /* "GET" (which serves HEAD too), "POST" or "PUT" */
-    const char *pattern; /* "/items/{item}": braces match any one segment */
+    const char *pattern; /* "/items/{item}": braces match any one segment, or its start */
     enum http_next (*begin)(struct http_request *request); /* may be NULL */
     /* May be NULL. Returns HTTP_PROCEED or HTTP_RESPOND; body may move between calls. */
     enum http_next (*arrived)(struct http_request *request);

@@ -24,6 +24,7 @@ static void check_copy(const char *target, const char *copy)
 
 #define SEGMENT "[^/?]{1,128}"
 #define MODEL   "/v2/models/" SEGMENT
+#define V1      "/v1/models/"
 #define VERSION MODEL "/versions/" SEGMENT
 #define REGION  "/v2/systemsharedmemory/region/" SEGMENT
 
@@ -35,6 +36,10 @@ static const struct route {
     {"/ppm/" SEGMENT, "POST, PUT, GET, HEAD"},
     {"/(healthz|readyz|metrics|openapi\\.json)", "GET, HEAD"},
     {"/(page/" SEGMENT ")?", "GET, HEAD"},
+    {"/v1/models", "GET, HEAD"},
+    {V1 "(" SEGMENT "/versions/)?[^/?]{1,120}:predict", "POST, GET, HEAD"},
+    {V1 "(" SEGMENT "/versions/)?[^/?]{121,128}:predict", "POST"},
+    {V1 SEGMENT "(/versions/" SEGMENT ")?", "GET, HEAD"},
     {"/v2(/health/(live|ready))?", "GET, HEAD"},
     {"/v2/models/stats", "GET, HEAD"},
     {MODEL "(/(ready|config|stats))?", "GET, HEAD"},

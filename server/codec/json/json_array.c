@@ -46,7 +46,7 @@ static bool is_delimiter(char byte)
 /* "data[0][17] at byte 123": the element that is being read, in depth arrays. */
 static const char *where(const struct text *text, size_t depth, char ret_text[WHERE_BYTES])
 {
-    size_t used = (size_t)snprintf(ret_text, WHERE_BYTES, "data");
+    size_t used = (size_t)snprintf(ret_text, WHERE_BYTES, "%.16s", text->scan->name);
     for (size_t i = 0; i < depth; i++)
         used += (size_t)snprintf(ret_text + used, WHERE_BYTES - used, "[%zu]", text->scan->done[i]);
     snprintf(ret_text + used, WHERE_BYTES - used, " at byte %zu", (size_t)(text->at - text->start));

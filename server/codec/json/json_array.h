@@ -24,9 +24,10 @@ struct codec_json_array {
     size_t count;                         /* numbers in all */
 };
 
-/* An array, as far as it has been read; starts as {.at, .values, .capacity}. */
+/* An array, as far as it has been read; starts as {.name, .at, .values, .capacity}. */
 struct codec_json_scan {
-    size_t at;     /* all before it has been read; first the array's '[' */
+    const char *name; /* in sentences: the key of its member */
+    size_t at;        /* all before it has been read; first the array's '[' */
     float *values; /* of the first capacity numbers, null as NaN; others are checked and counted */
     size_t capacity;
     size_t depth;                      /* arrays open */

@@ -8,5 +8,6 @@
 #define CODEC_JSON_V2_EXAMPLE                                                                      \
     "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [1, 4, 30, 30], "          \
     "\"data\": [..]}]}"
+#define CODEC_JSON_V1_EXAMPLE "{\"instances\": [[[[..]]]]}"
 
 #endif

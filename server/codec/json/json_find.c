@@ -59,10 +59,18 @@ void codec_json_leave_data(struct codec_json_frame *frame, size_t end)
 
 /* ---- the text around it ---- */
 
-/* What a body should look like, of POST /ppm or of /v2. */
+/* Of POST /ppm, whose members are all known. */
+static bool is_own(const struct codec_json_frame *frame)
+{
+    return !frame->list && strcmp(frame->data, "data") == 0;
+}
+
+/* What a body should look like, of POST /ppm, of /v2 or of /v1. */
 static const char *example_of(const struct codec_json_frame *frame)
 {
-    return frame->list ? CODEC_JSON_V2_EXAMPLE : CODEC_JSON_EXAMPLE;
+    if (frame->list)
+        return CODEC_JSON_V2_EXAMPLE;
+    return is_own(frame) ? CODEC_JSON_EXAMPLE : CODEC_JSON_V1_EXAMPLE;
 }
 
 static enum ppm_status refuse_start(const struct codec_json_frame *frame, const char *text,
@@ -81,24 +89,25 @@ static enum ppm_status refuse_start(const struct codec_json_frame *frame, const 
                     codec_quote(text, text_bytes, found), example_of(frame));
 }
 
-static enum ppm_status refuse_data(const char *body, size_t body_bytes, size_t at,
-                                   struct ppm_error *error)
+static enum ppm_status refuse_data(const struct codec_json_frame *frame, const char *body,
+                                   size_t body_bytes, struct ppm_error *error)
 {
     char found[CODEC_QUOTED_BYTES];
+    const size_t at = frame->at;
     size_t end = at;
     while (end < body_bytes && !memchr(",}] \n\r\t", body[end], 7))
         end++;
-    return ppm_fail(error, PPM_MALFORMED,
-                    "data at byte %zu: found \"%s\", expected an array of numbers", at,
-                    codec_quote(body + at, end - at, found));
+    return ppm_fail(error, PPM_MALFORMED, "%s at byte %zu: found \"%s\", expected an array of %s",
+                    frame->data, at, codec_quote(body + at, end - at, found),
+                    is_own(frame) || frame->list ? "numbers" : "tensors or an image");
 }
 
 static enum ppm_status refuse_more(const struct codec_json_frame *frame, struct ppm_error *error)
 {
     if (!frame->list)
         return ppm_fail(error, PPM_MALFORMED,
-                        "the body has \"data\" twice, at bytes %zu and %zu, expected it once",
-                        frame->data_start, frame->at);
+                        "the body has \"%s\" twice, at bytes %zu and %zu, expected it once",
+                        frame->data, frame->data_start, frame->at);
     if (frame->found_max == 1)
         return ppm_fail(error, PPM_MALFORMED,
                         "%s: found \"data\" at bytes %zu and %zu, expected one object with data",
@@ -118,7 +127,7 @@ static enum ppm_status enter_data(struct codec_json_frame *frame, const char *bo
     if (frame->found == frame->found_max)
         return refuse_more(frame, error);
     if (frame->at == body_bytes || body[frame->at] != '[')
-        return refuse_data(body, body_bytes, frame->at, error);
+        return refuse_data(frame, body, body_bytes, error);
     frame->found++;
     frame->data_start = frame->at;
     frame->stage = CODEC_JSON_DATA;
@@ -143,7 +152,7 @@ static void pass_string(struct codec_json_frame *frame, const char *body, size_t
     frame->stage = CODEC_JSON_AROUND;
     frame->key = CODEC_JSON_KEY_OTHER;
     frame->string_bytes = at - start;
-    if (codec_is_text(body + start, at - start, "data"))
+    if (codec_is_text(body + start, at - start, frame->data))
         frame->key = CODEC_JSON_KEY_DATA;
     else if (codec_is_text(body + start, at - start, "shape"))
         frame->key = CODEC_JSON_KEY_SHAPE;
@@ -174,7 +183,7 @@ static void pass_colon(struct codec_json_frame *frame, const char *body)
 {
     if (frame->depth == 1)
         frame->is_in_list = frame->key == CODEC_JSON_KEY_LIST;
-    if (frame->depth == 1 && !frame->list)
+    if (frame->depth == 1 && is_own(frame))
         note_unknown(frame, body);
     if (!is_next_to_data(frame))
         return;

@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The text around a body's data, as far as it has been read; starts as {.list, .found_max}. */
+/* The text around a body's data, as far as it has been read; starts as {.list, .data, .found_max}.
+ */
 struct codec_json_frame {
     const char *list; /* as codec_reader_options.list */
+    const char *data; /* the key of the data: codec_reader_options.key, or "data" */
     size_t found_max; /* data_max, at least 1 */
     enum {
         CODEC_JSON_START,

@@ -11,6 +11,7 @@
 #include "server/codec/json/json_array.h"
 #include "server/codec/json/json_find.h"
 #include "server/codec/json/json_members.h"
+#include "server/codec/json/json_shape.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -27,6 +28,7 @@ enum {
 struct numbers {
     size_t start, end; /* as the frame's data_start and data_end */
     struct codec_json_scan scan;
+    struct codec_json_text text; /* instead of numbers; {0}: there is none */
     struct ppm_error refusal;
 };
 
@@ -45,6 +47,7 @@ struct codec_reader *codec_json_create(const struct codec_reader_options *option
     if (reader) {
         reader->options = *options;
         reader->frame = (struct codec_json_frame){.list = options->list,
+                                                  .data = options->key ? options->key : "data",
                                                   .found_max = size_max(options->data_max, 1)};
     }
     return reader;
@@ -61,26 +64,6 @@ void codec_json_free(struct codec_reader *reader)
 
 /* ---- memory for the numbers ------------------------------------------------------------------ */
 
-/* The product of the extents of a "shape" before the data; 0: there is none, or it is not plain. */
-static size_t count_of_shape(const struct codec_json_frame *frame, const char *body)
-{
-    const char *at = body + frame->shape_at, *const end = body + frame->data_start;
-    size_t count = 1, extent;
-    char mark;
-    if (frame->shape_at == 0)
-        return 0;
-    do {
-        while (at < end && (codec_json_is_space(*at) || *at == '['))
-            at++;
-        if (!codec_read_size(&at, end, &extent) || __builtin_mul_overflow(count, extent, &count))
-            return 0;
-        while (at < end && codec_json_is_space(*at))
-            at++;
-        mark = at < end ? *at++ : '\0';
-    } while (mark == ',');
-    return mark == ']' ? count : 0;
-}
-
 /* How many numbers the data may have. Each takes a digit and a comma or bracket, so a shape
  * before them that says more is not believed. */
 static size_t count_max(const struct codec_reader *reader, const char *body, size_t body_bytes,
@@ -89,7 +72,7 @@ static size_t count_max(const struct codec_reader *reader, const char *body, siz
     const size_t start = reader->frame.data_start;
     const size_t bytes_max = is_whole ? body_bytes : reader->options.body_bytes_max;
     const size_t room = bytes_max > start ? (bytes_max - start) / 2 : 0;
-    const size_t count = count_of_shape(&reader->frame, body);
+    const size_t count = codec_json_shape_count(&reader->frame, body);
     return count > 0 && count < room ? count : room;
 }
 
@@ -138,8 +121,23 @@ static struct numbers *numbers_now(struct codec_reader *reader)
     const size_t start = reader->frame.data_start;
     if (reader->count < reader->frame.found)
         reader->all[reader->count++] = (struct numbers){
-            .start = start, .scan = {.at = start, .cancel = reader->options.cancel}};
+            .start = start,
+            .scan = {.name = reader->frame.data, .at = start, .cancel = reader->options.cancel}};
     return &reader->all[reader->count - 1];
+}
+
+/* Reads the text that the data is, once the body is whole. */
+static enum ppm_status read_text(struct codec_reader *reader, struct numbers *numbers,
+                                 const char *body, size_t body_bytes, bool is_whole,
+                                 struct ppm_error *error)
+{
+    reader->has_stopped = true;
+    if (!is_whole)
+        return PPM_OK;
+    if (codec_json_find_text(reader->frame.data, body, body_bytes, numbers->start, &numbers->text,
+                             &numbers->end, error) == PPM_OK)
+        codec_json_leave_data(&reader->frame, numbers->end);
+    return error->status;
 }
 
 /* Reads on in the data. Where it is refused and the body is whole, passes over it if its end can be
@@ -151,6 +149,8 @@ static enum ppm_status read_data(struct codec_reader *reader, const char *body, 
     struct codec_json_scan *scan = &numbers->scan;
     struct ppm_error *const refusal = &numbers->refusal;
     struct ppm_error ignored = {0};
+    if (reader->options.takes_text && codec_json_is_text(body, body_bytes, numbers->start))
+        return read_text(reader, numbers, body, body_bytes, is_whole, error);
     if (make_room(reader, scan, body, body_bytes, is_whole, &ignored) != PPM_OK && !is_whole) {
         reader->has_stopped = true;
         return PPM_OK;
@@ -315,38 +315,18 @@ size_t codec_json_data_count(const struct codec_reader *reader)
     return reader->count;
 }
 
+size_t codec_json_depth(const struct codec_reader *reader, size_t index)
+{
+    const struct numbers *numbers = &reader->all[index];
+    return numbers->refusal.status == PPM_OK ? numbers->scan.array.depth : 0;
+}
+
+struct codec_json_text codec_json_text(const struct codec_reader *reader, size_t index)
+{
+    return reader->all[index].text;
+}
+
 /* ---- the tensor ------------------------------------------------------------------------------ */
-
-/* Checks the array that was read against the shape that was given. */
-static enum ppm_status check_shape(const struct codec_json_array *array, const size_t *axes,
-                                   size_t axis_count, size_t count, struct ppm_error *error)
-{
-    char shape[CODEC_AXES_TEXT_BYTES], nesting[CODEC_AXES_TEXT_BYTES];
-    codec_axes_text(axes, axis_count, shape);
-    if (array->depth == 1 && array->count != count)
-        return ppm_fail(error, PPM_MALFORMED, "data holds %zu number%s, expected %zu for shape %s",
-                        array->count, array->count == 1 ? "" : "s", count, shape);
-    if (array->depth > 1 && (array->depth != axis_count ||
-                             memcmp(array->extents, axes, axis_count * sizeof axes[0]) != 0))
-        return ppm_fail(error, PPM_MALFORMED, "data is nested as %s, expected %s, the shape",
-                        codec_axes_text(array->extents, array->depth, nesting), shape);
-    return PPM_OK;
-}
-
-/* Without a "shape", the nesting of the data is the shape. */
-static enum ppm_status take_shape(const struct codec_json_array *array, enum ppm_layout layout,
-                                  struct ppm_tensor *tensor, struct ppm_error *error)
-{
-    if (array->depth == 1)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the shape is missing and data is flat (%zu number%s), expected a member "
-                        "\"shape\": [1, 4, 30, 30]",
-                        array->count, ppm_plural(array->count));
-    if (array->depth == 2)
-        return ppm_fail(error, PPM_MALFORMED,
-                        "the shape is missing and data is nested 2 deep, expected 3 or 4");
-    return ppm_tensor_from_axes(array->extents, array->depth, layout, tensor, error);
-}
 
 /* The numbers that there was no memory for when they were counted. */
 static enum ppm_status read_again(struct codec_reader *reader, struct numbers *numbers,
@@ -355,7 +335,8 @@ static enum ppm_status read_again(struct codec_reader *reader, struct numbers *n
     struct codec_json_scan *scan = &numbers->scan;
     if (grow(reader, scan, scan->array.count, error) != PPM_OK)
         return error->status;
-    *scan = (struct codec_json_scan){.cancel = scan->cancel,
+    *scan = (struct codec_json_scan){.name = scan->name,
+                                     .cancel = scan->cancel,
                                      .at = numbers->start,
                                      .values = scan->values,
                                      .capacity = scan->capacity};
@@ -379,9 +360,9 @@ enum ppm_status codec_json_tensor(struct codec_reader *reader, size_t index, con
     if (status == PPM_OK && numbers->refusal.status != PPM_OK)
         status = ppm_fail(error, numbers->refusal.status, "%s", numbers->refusal.text);
     if (status == PPM_OK && axis_count > 0)
-        status = check_shape(array, axes, axis_count, bytes / sizeof(float), error);
+        status = codec_json_check_shape(array, axes, axis_count, bytes / sizeof(float), error);
     else if (status == PPM_OK)
-        status = take_shape(array, layout, &tensor, error);
+        status = codec_json_take_shape(array, layout, &tensor, error);
     if (status == PPM_OK && array->count > numbers->scan.capacity)
         status = read_again(reader, numbers, body, error);
     if (status != PPM_OK)

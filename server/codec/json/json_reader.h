@@ -5,6 +5,7 @@
 #define PPM_SERVER_CODEC_JSON_JSON_READER_H
 
 #include "server/codec/form.h"
+#include "server/codec/json/json_text.h"
 
 struct json_t;
 
@@ -28,5 +29,11 @@ size_t codec_json_data_count(const struct codec_reader *reader);
 enum ppm_status codec_json_tensor(struct codec_reader *reader, size_t index, const char *body,
                                   const size_t *axes, size_t axis_count, enum ppm_layout layout,
                                   struct ppm_tensor *ret_tensor, struct ppm_error *error);
+
+/* How deep the index-th is nested: 1 is flat; 0: it is text, or will be refused. */
+size_t codec_json_depth(const struct codec_reader *reader, size_t index);
+
+/* Its text. {0}: it is numbers. */
+struct codec_json_text codec_json_text(const struct codec_reader *reader, size_t index);
 
 #endif

@@ -14,21 +14,25 @@ static bool reserve_numbers(void *context, size_t bytes)
     return !inference->lacks_budget;
 }
 
-struct codec_reader *inference_reader(struct inference *inference, const char *list)
+struct codec_reader *inference_reader_of(struct inference *inference,
+                                         const struct codec_reader_options *options)
 {
     const struct http_request *request = inference->request;
-    const struct codec_reader_options options = {
-        .list = list,
-        .data_max = list ? inference->info.input_count : 1,
-        .body_bytes_max = request->has_content_length
-                              ? request->content_length
-                              : inference->app->settings.http.body_max_bytes,
-        .reserve = reserve_numbers,
-        .context = inference,
-        .cancel = &inference->cancel};
+    struct codec_reader_options all = *options;
+    all.data_max = options->list ? inference->info.input_count : 1;
+    all.body_bytes_max = request->has_content_length ? request->content_length
+                                                     : inference->app->settings.http.body_max_bytes;
+    all.reserve = reserve_numbers;
+    all.context = inference;
+    all.cancel = &inference->cancel;
     if (!inference->reader)
-        inference->reader = inference->form->stream->create(&options);
+        inference->reader = inference->form->stream->create(&all);
     return inference->reader;
+}
+
+struct codec_reader *inference_reader(struct inference *inference, const char *list)
+{
+    return inference_reader_of(inference, &(struct codec_reader_options){.list = list});
 }
 
 void inference_free_reader(struct inference *inference)

@@ -8,6 +8,10 @@
  * each input is in the objects of that list (codec_reader_options.list). NULL: no memory. */
 struct codec_reader *inference_reader(struct inference *inference, const char *list);
 
+/* The same for a body whose data is where options say it is: list, key and takes_text. */
+struct codec_reader *inference_reader_of(struct inference *inference,
+                                         const struct codec_reader_options *options);
+
 /* Frees it, if there is one. */
 void inference_free_reader(struct inference *inference);
 

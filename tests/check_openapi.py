@@ -263,7 +263,7 @@ def requests():
     yield "get", "/ppm/{model}", "/ppm/none", None, {}, KEY, 404
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         yield "get", path, path, None, {}, KEY, 200
-    for name in ("page.css", "page.js", "icon.svg", "features-4x30x30.npy"):
+    for name in ("page.css", "page.js", "icon.svg", "features-4x30x30.npy", "street.jpg", "page.md"):
         yield "get", "/page/{file}", f"/page/{name}", None, {}, KEY, 200
     yield "get", "/page/{file}", "/page/none", None, {}, KEY, 404
     for path, target in (("/", "/"), ("/page/{file}", "/page/page.js")):

@@ -42,6 +42,11 @@ Test(live_page, is_served_with_all_that_belongs_to_it)
     check_file(&live, "/page/icon.svg", "image/svg+xml", "<svg ", 100);
     check_file(&live, "/page/features-3x30x30.npy", "application/x-npy", "\x93NUMPY", 10800);
     check_file(&live, "/page/features-4x30x30.npy", "application/x-npy", "\x93NUMPY", 14400);
+    check_file(&live, "/page/street.jpg", "image/jpeg", "\xff\xd8\xff", 1000);
+    check_file(&live, "/page/page.md", "text/plain; charset=utf-8", "# The page", 1000);
+    check_file(&live, "/page/street.md", "text/plain; charset=utf-8", "# What the pyramid", 1000);
+    check_file(&live, "/page/models.md", "text/plain; charset=utf-8", "# ", 1000);
+    check_file(&live, "/page/http.md", "text/plain; charset=utf-8", "# The HTTP interface", 1000);
     live_stop(&live);
 }
 

@@ -20,9 +20,18 @@ EMBED(page_css, CONTENT("server/page/page.css"));
 EMBED(page_icon, CONTENT("server/page/icon.svg"));
 EMBED(page_script,
       SCRIPT("tensor") SCRIPT("files") SCRIPT("server") SCRIPT("color") SCRIPT("picture")
-          SCRIPT("input") SCRIPT("pyramid") SCRIPT("figures") SCRIPT("aside") SCRIPT("page"));
+          SCRIPT("labels") SCRIPT("photo") SCRIPT("camera") SCRIPT("input") SCRIPT("pyramid")
+              SCRIPT("figures") SCRIPT("aside") SCRIPT("messages") SCRIPT("choose") SCRIPT("page"));
 EMBED(page_sample3, CONTENT("configs/samples/features-3x30x30.npy"));
 EMBED(page_sample4, CONTENT("configs/samples/features-4x30x30.npy"));
+EMBED(page_street, CONTENT("configs/samples/street.jpg"));
+EMBED(page_about_page, CONTENT("docs/page.md"));
+EMBED(page_about_street, CONTENT("docs/street.md"));
+EMBED(page_about_models, CONTENT("docs/models.md"));
+EMBED(page_about_http, CONTENT("docs/http.md"));
+
+static const char plain_text[] =
+    "text/plain; charset=utf-8"; /* text/markdown would be downloaded */
 
 static const struct page_file {
     const char *name; /* of /page/{file}; "": of / */
@@ -34,6 +43,11 @@ static const struct page_file {
     {"icon.svg", "image/svg+xml", page_icon, page_icon_end},
     {"features-3x30x30.npy", "application/x-npy", page_sample3, page_sample3_end},
     {"features-4x30x30.npy", "application/x-npy", page_sample4, page_sample4_end},
+    {"street.jpg", "image/jpeg", page_street, page_street_end},
+    {"page.md", plain_text, page_about_page, page_about_page_end},
+    {"street.md", plain_text, page_about_street, page_about_street_end},
+    {"models.md", plain_text, page_about_models, page_about_models_end},
+    {"http.md", plain_text, page_about_http, page_about_http_end},
 };
 
 /* The page talks to this server only, runs only its own script, and cannot be framed. */
@@ -54,7 +68,8 @@ static enum http_next respond_file(struct http_request *request, const struct pa
 {
     const size_t bytes = (size_t)(file->end - file->bytes);
     const char *known = http_list(request, "If-None-Match");
-    const bool is_text = strcmp(file->type, "application/x-npy") != 0;
+    const bool is_text =
+        strcmp(file->type, "application/x-npy") != 0 && strcmp(file->type, "image/jpeg") != 0;
     char tag[24];
     snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_of(file));
     const bool is_known = known && strstr(known, tag);

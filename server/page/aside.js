@@ -55,6 +55,17 @@ function toBase64(data) {
   return text;
 }
 
+/* The labels of a photo as a PNG. */
+function curlOfPhoto({model, photo, origin}) {
+  const url = quoted(`${location.origin}/ppm/${encodeURIComponent(model.name)}`);
+  const key = server.key ? ' -H "Authorization: Bearer $PPM_KEY"' : "", tail = `${key} -o labels.png`;
+  const says = server.key ? "Set PPM_KEY to your key. " : "";
+  if (origin.url)
+    return {says, line: `curl -sS ${quoted(`${location.origin}/${origin.url}`)} | curl -sS ${url} ` +
+                        `-H 'Content-Type: ${photo.blob.type}'${tail} --data-binary @-`};
+  return {line: `curl -sS -T ${quoted(origin.file)} ${url}${tail}`, says: `${says}Run it in the folder of ${origin.file}.`};
+}
+
 /* {line, says}: a command that sends x as this page did, and where to run it. */
 function curlOf({model, x, name, origin}, isAnswerAlone) {
   const stages = isAnswerAlone ? "" : "stages=1&";
@@ -81,7 +92,8 @@ function curlOf({model, x, name, origin}, isAnswerAlone) {
 }
 
 function showCurl(state) {
-  const {line, says} = curlOf(state, byId("curl-y").checked);
+  const {line, says} = state.photo ? curlOfPhoto(state) : curlOf(state, byId("curl-y").checked);
+  byId("curl-y-box").hidden = Boolean(state.photo);
   byId("curl").value = line;
   byId("curl-says").textContent = says;
 }

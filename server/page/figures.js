@@ -24,25 +24,46 @@ function fill(container, ...children) {
   container.replaceChildren(...children);
 }
 
-/* ---- x and the rows ---- */
+/* ---- what comes in, and the rows ---- */
 
 function showInput(state) {
-  const {x, view, model} = state, {c, h, w} = sizesOf(x), plane = planeOf(x, view.n, view.channel);
-  const range = rangeOfView(view, plane, plane);
+  const {x, view, model, pyramid} = state;
+  byId("input-section").hidden = !x;
+  if (!x)
+    return fill(byId("input-figure"));
+  const {c, h, w} = sizesOf(x), channel = Math.min(view.channel, c - 1), plane = planeOf(x, view.n, channel);
+  const range = rangeOfView(view, plane, plane), isOwn = pyramid?.x === x;
   fill(byId("input-figure"), makeFigure({
-    title: `x, channel ${view.channel}`, file: `${state.name}-x`, plane, tensor: x, table: view.table, range}));
+    title: `x, channel ${channel}`, file: `${state.name}-x`, plane, tensor: x, table: view.table, range}));
+  byId("input-title").textContent = isOwn ? "The feature map" : "What comes in";
   byId("input-says").textContent =
-      `x has ${c} channels of ${h} \u00d7 ${w} values. The pictures show channel ${view.channel}` +
-      `${state.n > 1 ? `, of image ${view.n} of ${state.n}` : ""}. ${model.name} looks at it in ` +
-      `${binsOf(model.config).length} resolutions.`;
+      `x has ${c} channels of ${h} \u00d7 ${w} values. The pictures show channel ${channel}` +
+      `${state.n > 1 ? `, of image ${view.n} of ${state.n}` : ""}. ` +
+      (isOwn ? `${model.name} looks at it in ${binsOf(pyramid.config).length} resolutions.` : "");
 }
 
-function rowFigures(state, branch, source) {
-  const {view, stages, model} = state, name = binName(model.config, branch);
-  const tensors = ["pooled", "output", "upsampled"].map(stage => stages[`branch.${branch}.${stage}`]);
+/* The map that a network's pyramid gets from the layers before it. */
+function showSource({pyramid, model, view, name, x, photo}) {
+  const isShown = Boolean(pyramid && pyramid.x !== x);
+  byId("source-section").hidden = !isShown;
+  if (!isShown)
+    return fill(byId("source-figure"));
+  const {c, h, w} = sizesOf(pyramid.x), plane = planeOf(pyramid.x, view.n, view.channel);
+  fill(byId("source-figure"), makeFigure({
+    title: `map, channel ${view.channel}`, file: `${name}-map`, plane, tensor: pyramid.x, table: view.table,
+    range: rangeOfView(view, plane, plane)}));
+  byId("source-says").textContent =
+      `The first ${pyramid.entry} entries of ${model.name} have made it from ${photo ? "the photo" : "x"}: ${c} ` +
+      `channels of ${h} \u00d7 ${w} values, each of a place that they see from close by. This is channel ` +
+      `${view.channel}. The pyramid looks at the map in ${binsOf(pyramid.config).length} resolutions.`;
+}
+
+function rowFigures(state, branch) {
+  const {view, stages, pyramid} = state, {config, source} = pyramid, name = binName(config, branch);
+  const tensors = ["pooled", "output", "upsampled"].map(stage => stageOf(pyramid, stages, branch, stage));
   const [pooled, output, upsampled] = tensors;
   const channel = Math.min(view.branchChannel, sizesOf(output).c - 1);
-  const cells = cellsOf(model.config, branch, sizesOf(source), sizesOf(pooled));
+  const cells = cellsOf(config, branch, sizesOf(source), sizesOf(pooled)), map = pyramid.x === state.x ? "x" : "the map";
   const over = planeOf(source, view.n, view.channel), means = planeOf(pooled, view.n, view.channel);
   const grid = planeOf(output, view.n, channel), stretched = planeOf(upsampled, view.n, channel);
   const make = (title, caption, file, plane, tensor, from, more) => makeFigure({
@@ -50,7 +71,7 @@ function rowFigures(state, branch, source) {
     table: view.table, range: rangeOfView(view, plane, from), ...more});
   const onGrid = {covers: over, hasNumbers: means.w <= 3 && means.h <= 3};
   return [
-    make("cells over x", "cells", "cells", over, source, over, {cells}),
+    make(`cells over ${map}`, "cells", "cells", over, source, over, {cells}),
     make("averages", `${means.h}\u00d7${means.w}`, "pooled", means, pooled, over, onGrid),
     make(`branch output, channel ${channel}`, `${grid.h}\u00d7${grid.w}`, "output", grid, output, grid, onGrid),
     make(`stretched back, channel ${channel}`, `${stretched.h}\u00d7${stretched.w}`, "upsampled", stretched,
@@ -60,19 +81,22 @@ function rowFigures(state, branch, source) {
 
 /* On a narrow screen these are next to each picture. */
 const columnHeads = [
-  ["Cells over x", "channel"], ["Averages", "channel"], ["Branch output", "branch"],
+  ["Cells", "channel"], ["Averages", "channel"], ["Branch output", "branch"],
   ["Stretched back", "branch"],
 ];
 
 function showRows(state) {
-  const {model, view, stages} = state, source = stages.cascade || state.x;
+  const {model, view, pyramid} = state;
+  byId("rows-section").hidden = byId("stack-section").hidden = !pyramid;
+  if (!pyramid)
+    return fill(byId("rows"));
   const channels = {channel: view.channel, branch: view.branchChannel};
   fill(byId("heads"), element("span"), ...columnHeads.map(([head, which]) =>
     element("span", {}, element("b", {textContent: head}), ` channel ${channels[which]}`)));
-  const rows = binsOf(model.config).map((_, branch) => {
-    const label = element("div", {className: "bin"}, element("h3", {textContent: binName(model.config, branch)}),
-                          element("p", {className: "hint", textContent: branchLayers(model, branch)}));
-    const figures = rowFigures(state, branch, source);
+  const rows = binsOf(pyramid.config).map((_, branch) => {
+    const label = element("div", {className: "bin"}, element("h3", {textContent: binName(pyramid.config, branch)}),
+                          element("p", {className: "hint", textContent: branchLayers(model, pyramid, branch)}));
+    const figures = rowFigures(state, branch);
     figures.forEach((figure, i) => figure.dataset.head = columnHeads[i][0]);
     return element("div", {className: "row"}, label, ...figures);
   });
@@ -137,18 +161,22 @@ function showBar(bar, list, parts, tell) {
 }
 
 function showStack(state) {
-  const {model, x, stages} = state, parts = stackOf(model.config, x, stages);
+  const {model, stages, pyramid} = state;
+  if (!pyramid)
+    return;
+  const parts = stackOf(pyramid, stages), isMap = pyramid.x !== state.x;
   const sum = parts.reduce((total, part) => total + part.channels, 0);
-  drawStack(byId("stack"), sheetsOf(state, parts), sizesOf(x));
+  drawStack(byId("stack"), sheetsOf(state, parts), sizesOf(pyramid.x));
   byId("stack-says").textContent =
       `${parts.map(part => part.channels).join(" + ")} = ${sum} channels: every pixel now has ` +
       `averages of its surroundings next to its own values.`;
   showBar(byId("stack-bar"), byId("stack-list"), parts.map(part => ({
-    name: part.name === "x" ? "x itself" : part.name, amount: part.channels,
+    name: part.name !== "x" ? part.name : isMap ? "the map itself" : "x itself", amount: part.channels,
     color: partColor(part.name, parts)})), channels => `${channels} channels`);
-  const head = layersInWords(model, "head"), output = layersInWords(model, "output");
+  const head = layersAfter(model, pyramid), output = layersInWords(model, "output");
   byId("head-says").textContent = head || output ?
       `Then the head: ${[head, output].filter(words => words).join("; ")}.` : "There is no head: this is the output.";
+  byId("stack-title").textContent = isMap ? "What goes out: the stack" : "The stack";
 }
 
 /* ---- the output ---- */
@@ -159,24 +187,23 @@ function isMapOfLabels(y) {
 }
 
 function showMap(state) {
-  const {view, stages, model} = state, y = stages.y, isMap = isMapOfLabels(y);
+  const {view, stages, model, photo} = state, y = stages.y, isMap = !photo && isMapOfLabels(y);
   byId("map-section").hidden = !isMap;
   if (!isMap)
     return fill(byId("map-figure"));
   const plane = planeOf(y, view.n, 0), counts = new Map();
-  const colors = (model.config.classes || []).map(entry => entry.color || entry.colour);
-  const palette = model.config.output.palette || colors;
+  const palette = paletteOf(model.config), nameOf = label => className(model.config, label);
   for (const label of plane.data)
     counts.set(label, (counts.get(label) || 0) + 1);
   fill(byId("map-figure"), makeFigure({title: "labels", file: `${state.name}-labels`, plane, tensor: y,
-                                       isMap, palette}));
+                                       isMap, palette, nameOf}));
   byId("map-says").textContent = `${counts.size} classes at ${plane.h} \u00d7 ${plane.w} pixels` +
       `${counts.size > legendMax ? `, the ${legendMax} most frequent of them` : ""}:`;
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, legendMax);
   byId("map-legend").replaceChildren(...most.map(([label, count]) => {
     const swatch = element("i", {"aria-hidden": "true"});
     swatch.style.background = css(labelColor(palette, label));
-    return element("li", {}, swatch, element("span", {textContent: `class ${label}`}),
+    return element("li", {}, swatch, element("span", {textContent: nameOf(label)}),
                    element("b", {textContent: `${brief(100 * count / plane.data.length)} %`}));
   }));
 }
@@ -198,7 +225,8 @@ function showOutput(state) {
   byId("next").disabled = view.outputPage === last;
   fill(byId("grid"), ...Array.from({length: end - first}, (_, i) => {
     const plane = planeOf(tensor, view.n, first + i);
-    return makeFigure({title: `${isMap ? "score" : "y"}, channel ${first + i}`, caption: `${first + i}`,
+    const name = state.model.config.classes?.[first + i]?.name;
+    return makeFigure({title: `${isMap ? "score" : "y"}, channel ${first + i}`, caption: name || `${first + i}`,
                        file: `${state.name}-${isMap ? "head" : "y"}-${first + i}`, plane, tensor,
                        table: view.table, range: rangeOfView(view, plane, plane)});
   }));
@@ -207,6 +235,7 @@ function showOutput(state) {
 function showAll(state) {
   pointed = null;
   showInput(state);
+  showSource(state);
   showRows(state);
   showStack(state);
   showMap(state);

@@ -1,6 +1,7 @@
 /* input.js - where x comes from: the sample, a file, an image, a drawing. For a model, each source
  * returns {x, name, note, origin}: a tensor, its name, how it was adapted to the model, and where
- * curl finds it: a {url} of this server, a {file} of the user's, or nothing. */
+ * curl finds it: a {url} of this server, a {file} of the user's, or nothing. A model that takes photos gets
+ * them as they are: {photo, name, note, origin}. */
 
 const drawingSide = 30;
 const sources = {npy: null, image: null, drawing: new Float32Array(drawingSide * drawingSide)};
@@ -13,14 +14,19 @@ function repeated(what, count, channels) {
   return `T${what.slice(1)} ${count === 1 ? "one channel is" : `${count} channels are`} repeated over the model's ${channels}.`;
 }
 
-const sampleTensors = new Map();
+const samples = new Map(); /* by their URLs */
+
+async function fetchSample(url, signal, read) {
+  if (!samples.has(url))
+    samples.set(url, await readAnswer(await ask(url, {signal}), read));
+  return samples.get(url);
+}
 
 /* The photograph's colors for models of 3 channels, its features for all others. */
 async function takeSample(channels, signal) {
   const url = `page/features-${channels === 3 ? 3 : 4}x30x30.npy`;
-  if (!sampleTensors.has(url))
-    sampleTensors.set(url, await readAnswer(await ask(url, {signal}), bytes => readNpy(new Blob([bytes]))));
-  const own = {...sampleTensors.get(url), layout: "NCHW"}, {c} = sizesOf(own);
+  const own = {...await fetchSample(url, signal, bytes => readNpy(new Blob([bytes]))), layout: "NCHW"};
+  const {c} = sizesOf(own);
   const says = c === 3 ? "A photograph at 30 x 30: red, green, blue." :
       "A photograph at 30 x 30: luminance, its two gradients, local contrast.";
   if (c === channels)
@@ -43,7 +49,10 @@ function takeNpy(channels, layout) {
 function takeImage(channels, side) {
   if (!sources.image)
     return null;
-  const {bitmap, name} = sources.image, shrink = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
+  const {bitmap, file: name} = sources.image;
+  if (!bitmap)
+    throw new Error(`${name}: ${notReadable}`);
+  const shrink = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
   const w = Math.max(1, Math.round(bitmap.width * shrink)), h = Math.max(1, Math.round(bitmap.height * shrink));
   const context = element("canvas", {width: w, height: h}).getContext("2d", {willReadFrequently: true});
   context.imageSmoothingQuality = "high";
@@ -63,11 +72,59 @@ function takePattern(channels) {
           note: repeated("the drawing's", 1, channels), origin: {}};
 }
 
+/* ---- photos ---- */
+
+const notReadable = "this is not an image that the browser can read";
+
+function takesPhotos(model) {
+  return Boolean(model.config.input?.image);
+}
+
+/* {file, name, blob, bitmap, h, w} of an image's bytes, upright, with bitmap for the screen. What the server does
+ * not read is sent as PNG. bitmap is null if the browser cannot read it: the server may, and says what is wrong. */
+async function readPhoto(file, bytes) {
+  const isSent = ["image/jpeg", "image/png"].includes(bytes.type), name = file.replace(/\.\w+$/, "");
+  const bitmap = await createImageBitmap(bytes).catch(error => {
+    if (!isSent || isUnread(error))
+      throw error;
+    return null;
+  });
+  const {height: h, width: w} = bitmap || {height: 3, width: 4};
+  if (!bitmap || isSent && Math.max(h, w) <= photoSideMax)
+    return {file, name, blob: bytes, bitmap, h, w};
+  const canvas = element("canvas", isSent ? sizeWithin({h, w}, photoSideMax) : {width: w, height: h});
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const blob = isSent ? bytes : await new Promise(done => canvas.toBlob(done, "image/png"));
+  return {file, name, blob, bitmap: canvas, h, w};
+}
+
+const drawnOnly = "street was trained on drawings like the sample, so nothing is promised for a photograph.";
+
+/* The sample, or the user's photo; null: there is none yet. */
+async function takePhoto(source, model, signal) {
+  if (source === "sample") {
+    const url = "page/street.jpg";
+    const photo = await fetchSample(url, signal, bytes => readPhoto("street.jpg", new Blob([bytes], {type: "image/jpeg"})));
+    return {photo, name: photo.name, note: "", origin: {url}, says: `A drawn scene, ${photo.w} \u00d7 ${photo.h} pixels.`};
+  }
+  const photo = sources.image;
+  if (!photo)
+    return null;
+  const size = photo.bitmap ? `${photo.w} \u00d7 ${photo.h} pixels, ` : "";
+  return {photo, name: photo.name, note: /^street(-|$)/.test(model.name) ? drawnOnly : "", origin: {file: photo.file},
+          says: `${photo.file}: ${size}${briefCount(photo.blob.size)}B.`};
+}
+
 /* null: there is nothing yet. */
 async function takeInput(source, model, imageSide, signal) {
   const channels = model.channels;
   if (source === "npy")
     return takeNpy(channels, model.layout);
+  if (takesPhotos(model))
+    return takePhoto(source, model, signal);
   if (source === "image")
     return takeImage(channels, imageSide);
   return source === "pattern" ? takePattern(channels) : takeSample(channels, signal);
@@ -80,17 +137,20 @@ function kindOf(file) {
   return /\.npy$/i.test(file.name) || !file.type.startsWith("image/") ? "npy" : "image";
 }
 
-/* What sources has of a file of this kind. */
+function isUnread(error) {
+  return ["NotFoundError", "NotReadableError"].includes(error.name);
+}
+
+/* What sources has of a file of this kind. The server has its own bound for photos. */
 async function readFile(kind, file) {
-  if (file.size > fileBytesMax)
+  if (kind === "npy" && file.size > fileBytesMax)
     throw new Error(`${file.name}: this file is ${briefCount(file.size)}B, the page takes at most ` +
                     `${briefCount(fileBytesMax)}B; curl sends larger ones`);
   try {
-    return {name: file.name, ...kind === "npy" ? await readNpy(file) : {bitmap: await createImageBitmap(file)}};
+    return kind === "npy" ? {name: file.name, ...await readNpy(file)} : await readPhoto(file.name, file);
   } catch (error) {
-    const isUnread = ["NotFoundError", "NotReadableError"].includes(error.name);
-    throw new Error(`${file.name}: ${isUnread ? "this cannot be read; is it a folder?" :
-                     kind === "image" ? "this is not an image that the browser can read" : error.message}`);
+    throw new Error(`${file.name}: ${isUnread(error) ? "this cannot be read; is it a folder?" :
+                     kind === "image" ? notReadable : error.message}`);
   }
 }
 

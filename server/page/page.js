@@ -1,88 +1,35 @@
-/* page.js - the page: choices, requests, pictures, and where errors appear. */
+/* page.js - the page: choices, requests, and what is shown when. */
 
-/* What the pictures show: a result, and the request for it. */
+/* What the pictures show: a result, and the request for it. ordinary: of askOften; literal: of askStages. Of a
+ * photo x is null, and answers has what askLabels returned, by the names of the models. */
 const state = {
-  model: null, x: null, name: "", origin: {}, stages: null, n: 1,
+  model: null, x: null, photo: null, name: "", origin: {}, stages: null, pyramid: null, n: 1,
+  ordinary: null, answers: new Map(), literal: undefined,
+  wanted: null, /* the photo whose stages the user wants, whatever they weigh */
   view: {n: 0, channel: 0, branchChannel: 0, table: "viridis", range: "matched", fixed: [0, 1], outputPage: 0},
 };
-/* The current choice, which may still be computing, or refused. */
-let source = "sample", chosenModel = null;
+let chosenModel = null; /* the current choice, which may still be computing, or refused */
 
-/* ---- errors ---- */
+/* ---- asking ---- */
 
-/* The controls that each error belongs to. */
-const errorControls = {
-  "error-model": "#model", "error-key": "#key", "error-input": "#npy-file, #image-file", "error-run": "#again",
-};
-
-function showError(id, sentence) {
-  const place = byId(id), controls = errorControls[id] ? document.querySelectorAll(errorControls[id]) : [];
-  if (place.textContent !== sentence)
-    place.textContent = sentence;
-  place.hidden = !sentence;
-  controls.forEach(control => control.toggleAttribute("aria-invalid", Boolean(sentence)));
-}
-
-const inputStatuses = [400, 406, 413, 415, 422];
-
-/* A model that has no picture here. */
-class NoPicture extends Error {}
-
-/* Next to its cause: the key, the model, the input, or the button if the user is not at fault. */
-function placeOf(error) {
-  if (error instanceof NoPicture)
-    return "error-model";
-  if (!(error instanceof Refusal) || inputStatuses.includes(error.status))
-    return "error-input";
-  return {401: "error-key", 404: "error-model"}[error.status] || "error-run";
-}
-
-function clearErrors() {
-  Object.keys(errorControls).forEach(id => showError(id, ""));
-}
-
-/* Either the models, or the input of a key. */
-function showKeyBox(isShown) {
-  byId("key-box").hidden = !isShown;
-  byId("model-box").hidden = isShown;
-}
-
-/* A server with keys is not an error until one was typed. */
-function askForKey(sentence) {
-  showKeyBox(true);
-  showError("error-key", server.key ? sentence : "");
-  if (document.activeElement === document.body)
-    byId("key").focus({preventScroll: true});
-}
-
-/* Whether the pictures show the current choice. */
-function setStale(isStale) {
-  document.querySelectorAll("main, .of-answer").forEach(part => part.classList.toggle("stale", isStale));
-  byId("save-x").disabled = isStale;
-  if (isStale)
-    byId("status").textContent = state.stages ?
-        `The pictures still show ${state.name} through ${state.model.name}.` : "";
-}
-
-let isLost = false; /* the server did not respond to the last request */
+let running = null, isLost = false; /* the server did not respond to the last request */
 
 function report(error) {
   const place = placeOf(error);
   isLost = error.status === 0;
+  byId("columns").classList.remove("empty");
   if (error.status === 404)
     chosenModel = null; /* read the list of models again */
-  if (place === "error-model")
+  if (place === "error-model") {
     byId("model-text").textContent = "";
+    note("model-note", "");
+  }
   if (place === "error-key")
     askForKey(error.message);
   else
     showError(place, error.message);
-  setStale(true);
+  setStale(true, state);
 }
-
-/* ---- asking ---- */
-
-let running = null;
 
 /* Starts what the user wants now and aborts the previous step, through its signal. */
 async function begin(step) {
@@ -97,10 +44,14 @@ async function begin(step) {
     if (own === running)
       report(error);
   } finally {
-    if (own === running)
+    if (own === running) {
       byId("pyramid").setAttribute("aria-busy", "false");
+      byId("columns").classList.remove("empty");
+    }
   }
 }
+
+/* ---- showing ---- */
 
 function limit(id, count) {
   const field = byId(id);
@@ -109,12 +60,12 @@ function limit(id, count) {
   return Number(field.value);
 }
 
-/* The chosen channels and image, within the tensor's bounds. */
+/* The chosen channels and image, within the bounds of the map that the pyramid gets. */
 function readChoices() {
-  const {view, stages, x} = state, {n, c} = sizesOf(x);
+  const {view, stages, x, pyramid} = state, {n, c} = sizesOf(pyramid?.x || x || stages.y);
   let outputs = 1;
-  for (let branch = 0; stages[`branch.${branch}.output`]; branch++)
-    outputs = Math.max(outputs, sizesOf(stages[`branch.${branch}.output`]).c);
+  for (let branch = 0; pyramid && stageOf(pyramid, stages, branch, "output"); branch++)
+    outputs = Math.max(outputs, sizesOf(stageOf(pyramid, stages, branch, "output")).c);
   state.n = n;
   byId("image-of-batch").disabled = n === 1;
   view.n = limit("image-of-batch", n);
@@ -132,23 +83,134 @@ function show() {
   showAll(state);
 }
 
-function showAnswer(answer, ordinary) {
+function showStages(answer) {
   state.stages = answer.tensors;
+  state.pyramid = pyramidOf(state.model, state.x, state.stages) || null;
+  byId("ask-stages").hidden = true;
   show();
-  showTimes(ordinary, answer);
   showFlops(answer.metadata);
-  showCurl(state);
   byId("pyramid").classList.remove("empty");
-  byId("copy").disabled = false;
-  setStale(false);
-  const {compute} = ordinary.times, took = compute === undefined ? "" : ` in ${brief(compute)} ms`;
-  byId("status").textContent = `Computed by ${state.model.name}${took}.`;
 }
 
-function describeInput(input) {
-  byId("input-text").textContent = input ? input.says : "Nothing yet: choose, drop or paste a file.";
-  byId("input-note").textContent = input ? input.note : "";
-  byId("input-note").hidden = !(input && input.note);
+/* ordinary: {times}, of askOften */
+function showComputed(name, {times: {compute}}) {
+  const took = compute === undefined ? "" : ` in ${brief(compute)} ms`;
+  byId("status").textContent = `Computed by ${name}${took}.`;
+  byId("copy").disabled = false;
+  showCurl(state);
+}
+
+/* Pictures of another photo or model would be taken for this one's. */
+function forgetResult() {
+  Object.assign(state, {model: null, photo: null, stages: null, pyramid: null});
+  byId("pyramid").classList.add("empty");
+  showTimes();
+  showFlops({});
+}
+
+/* ---- tensors ---- */
+
+async function computeTensor(model, input, signal) {
+  const ordinary = await askTimes(model.name, input.x, signal);
+  const answer = await askStages(model.name, input.x, signal);
+  signal.throwIfAborted();
+  if (state.model !== model)
+    state.view.outputPage = 0;
+  Object.assign(state, {model, x: input.x, photo: null, name: input.name, origin: input.origin});
+  byId("photo-section").hidden = true;
+  showStages(answer);
+  showTimes(ordinary, answer);
+  showComputed(model.name, ordinary);
+  setStale(false, state);
+}
+
+/* ---- photos ---- */
+
+const stagesBytesMax = 1 << 26; /* that are asked for without a click */
+
+function answersLabels(model) {
+  return model.output_dtype === "int32";
+}
+
+function twinOf({name}) {
+  const twin = `${name}-without-pyramid`;
+  return [...byId("model").options].some(option => option.value === twin) ? twin : null;
+}
+
+/* How the labels over the photo came about. */
+function wordsOf(name) {
+  const {model, answers} = state, own = answers.get(model.name).answer, shown = answers.get(name).answer;
+  if (name === model.name)
+    return `${own.classes.length === 1 ? "One class" : `${own.classes.length} classes`}. Point at a region or a class.`;
+  return `Without its pyramid, ${percent(differenceOf(own.map, shown.map))} of the pixels get another class.`;
+}
+
+/* The labels of the model, or of its twin without a pyramid. */
+async function showVariant(signal) {
+  const {model, photo, answers} = state, name = byId("without").checked && twinOf(model) || model.name;
+  if (!answers.has(name))
+    answers.set(name, await askLabels(name, photo, signal));
+  signal.throwIfAborted();
+  showLabels(answers.get(name).answer, wordsOf(name));
+  showTimes(answers.get(name), state.literal);
+  showComputed(name, answers.get(name));
+}
+
+/* About how many bytes the stages of a photo take: what goes into and out of its pyramids, and the labels. */
+async function weighStages(model, {h, w}, signal) {
+  const {layers} = await describeModel(model.name, signal, `?shape=1,3,${h},${w}&layout=NCHW`);
+  const maps = pyramidsOf(model).map(({name}) => layers.find(({where}) => where === name)?.shape || [0]);
+  return 4 * maps.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), h * w);
+}
+
+/* The pictures of the pyramid. Their refusal leaves the labels. */
+async function computeStages(signal) {
+  const {model, photo, wanted} = state;
+  try {
+    const bytes = photo === wanted ? 0 : await weighStages(model, photo, signal);
+    signal.throwIfAborted();
+    byId("ask-stages").hidden = bytes <= stagesBytesMax;
+    byId("stages-bytes").textContent = `${briefCount(bytes)}B`;
+    if (bytes > stagesBytesMax)
+      return;
+    const answer = await askStages(model.name, photo, signal);
+    signal.throwIfAborted();
+    state.literal = answer;
+    showStages(answer);
+    const shown = byId("without").checked && twinOf(model) || model.name;
+    showTimes(state.answers.get(shown) || state.ordinary, answer);
+  } catch (error) {
+    if (placeOf(error) !== "error-input" || signal.aborted)
+      throw error;
+    showError("error-stages", error.message);
+  }
+}
+
+async function computePhoto(model, input, signal) {
+  const {photo} = input;
+  byId("photo-section").hidden = false;
+  byId("input-section").hidden = true;
+  byId("without-box").hidden = !twinOf(model);
+  if (state.photo !== photo || state.model !== model) {
+    forgetResult();
+    showPhoto(photo);
+  }
+  const ordinary = answersLabels(model) ? await askLabels(model.name, photo, signal) :
+      await askTimes(model.name, photo, signal);
+  signal.throwIfAborted();
+  if (state.model !== model)
+    state.view.outputPage = 0;
+  Object.assign(state, {model, x: null, photo, name: input.name, origin: input.origin, literal: undefined, ordinary});
+  state.answers = new Map(answersLabels(model) ? [[model.name, ordinary]] : []);
+  if (answersLabels(model)) {
+    await showVariant(signal);
+  } else {
+    clearLabels(`${model.name} answers no labels; the channels of its answer are below.`);
+    showTimes(ordinary);
+    showComputed(model.name, ordinary);
+  }
+  setStale(false, state);
+  await computeStages(signal);
 }
 
 /* Requests the result for the current choice, and its stages. */
@@ -159,14 +221,8 @@ async function computeChosen(signal) {
   signal.throwIfAborted();
   describeInput(input);
   if (!input)
-    return setStale(true);
-  const ordinary = await askTimes(model.name, input.x, signal);
-  const answer = await askStages(model.name, input.x, signal);
-  signal.throwIfAborted();
-  if (state.model !== model)
-    state.view.outputPage = 0;
-  Object.assign(state, {model, x: input.x, name: input.name, origin: input.origin});
-  showAnswer(answer, ordinary);
+    return setStale(true, state);
+  return input.photo ? computePhoto(model, input, signal) : computeTensor(model, input, signal);
 }
 
 function compute() {
@@ -180,32 +236,44 @@ function computeSoon() {
   soon = setTimeout(compute, 60);
 }
 
-function describeChosen({channels, output_channels, parameters, config}) {
-  const bins = config.bins ? `bins ${config.bins.join(", ")}` : "windows";
-  byId("model-text").textContent = `${channels} channels in, ${output_channels} out; ${bins}, ` +
-      `${config.pool || "adaptive"} pooling, ${(config.upsample || "align_corners").replace("_", " ")}; ` +
+/* ---- models ---- */
+
+function pyramidInWords({bins, pool, upsample}) {
+  return `${bins ? `bins ${bins.flat().join(", ")}` : "windows"}, ${pool || "adaptive"} pooling, ` +
+      `${(upsample || "align_corners").replace("_", " ")}`;
+}
+
+function describeChosen(model) {
+  const {name, channels, output_channels, parameters, config} = model, pyramids = pyramidsOf(model);
+  const layers = config.network ? `${config.network.length} layers; ` : "";
+  const of = pyramids.length ? pyramidInWords(pyramids[0].config) : "no pyramid";
+  byId("model-text").textContent = `${channels} channels in, ${output_channels} out; ${layers}${of}; ` +
       `${briefCount(parameters).trim()} parameters.`;
+  note("model-note", config.weights?.random === undefined ? "" :
+       `The weights of ${name} are random: its answers mean nothing.`);
 }
 
 async function chooseModel(name, signal) {
   chosenModel = null;
   const model = await describeModel(name, signal);
   signal.throwIfAborted();
-  showKeyBox(false);
-  if (model.config.network)
-    throw new NoPicture(`${model.name} is a network; this page shows models of one pyramid. ` +
+  byId("key-box").hidden = true;
+  if (model.inputs.length > 1)
+    throw new NoPicture(`${model.name} is a network; this page shows models of one input, and it has ` +
+                        `${model.inputs.length}. ` +
                         `curl and the clients compute it, and GET /ppm/${model.name} lists its layers.`);
   chosenModel = model;
   describeChosen(model);
+  offerSources(model);
   return computeChosen(signal);
 }
 
-/* The models may have changed; the chosen one stays chosen if it still exists. */
+/* The models may have changed; the chosen one stays chosen if it still exists. At first it is one that takes photos. */
 async function loadModels(signal) {
   const first = await describeModel("", signal), chosen = byId("model").value;
   signal.throwIfAborted();
   byId("model").replaceChildren(...first.models.map(name => element("option", {value: name, textContent: name})));
-  byId("model").value = first.models.includes(chosen) ? chosen : first.name;
+  byId("model").value = first.models.includes(chosen) ? chosen : first.image_models?.[0] || first.name;
   return chooseModel(byId("model").value, signal);
 }
 
@@ -215,64 +283,7 @@ function recover() {
     begin(loadModels);
 }
 
-/* ---- choosing an input ---- */
-
-function selectSource(name) {
-  source = name;
-  document.querySelector(`input[name=source][value=${name}]`).checked = true;
-  document.querySelectorAll("[data-source]").forEach(part => part.hidden = part.dataset.source !== name);
-}
-
-/* The input for a file's kind shows its name, however it arrived; the other one is empty. */
-function nameFile(kind, file) {
-  const named = new DataTransfer();
-  named.items.add(file);
-  byId(`${kind}-file`).files = named.files;
-  const other = byId(kind === "npy" ? "image-file" : "npy-file");
-  if (other.files[0] === file)
-    other.value = "";
-}
-
-/* A file that was chosen, dropped or pasted. An unreadable one replaces the last one too. */
-function takeFiles(files) {
-  if (files.length === 0)
-    return undefined;
-  return begin(async signal => {
-    const [file] = files, kind = kindOf(file);
-    byId("input-text").textContent = "";
-    byId("input-note").hidden = true;
-    if (files.length > 1)
-      throw new Error(`${files.length} files at once; the page takes one`);
-    selectSource(kind);
-    nameFile(kind, file);
-    sources[kind] = null;
-    const content = await readFile(kind, file);
-    signal.throwIfAborted();
-    sources[kind] = content;
-    return computeChosen(signal);
-  });
-}
-
-function listenToFiles() {
-  const drop = byId("drop"), hasFiles = event => event.dataTransfer.types.includes("Files");
-  for (const id of ["npy-file", "image-file"])
-    byId(id).addEventListener("change", event => takeFiles([...event.target.files]));
-  document.addEventListener("dragover", event => {
-    if (!hasFiles(event))
-      return;
-    event.preventDefault();
-    drop.hidden = false;
-  });
-  document.addEventListener("dragleave", event => drop.hidden = !event.relatedTarget || drop.hidden);
-  document.addEventListener("drop", event => {
-    drop.hidden = true;
-    if (!hasFiles(event))
-      return;
-    event.preventDefault();
-    takeFiles([...event.dataTransfer.files]);
-  });
-  document.addEventListener("paste", event => takeFiles([...event.clipboardData.files]));
-}
+/* ---- controls ---- */
 
 function turnPage(by) {
   state.view.outputPage += by;
@@ -281,7 +292,7 @@ function turnPage(by) {
 
 function listenToControls() {
   const on = (id, event, handler) => byId(id).addEventListener(event, handler);
-  byId("controls").addEventListener("submit", event => event.preventDefault());
+  on("controls", "submit", event => event.preventDefault());
   on("model", "change", event => begin(signal => chooseModel(event.target.value, signal)));
   on("key", "change", event => {
     server.key = event.target.value.trim();
@@ -300,6 +311,11 @@ function listenToControls() {
     compute();
   });
   on("again", "click", compute);
+  on("without", "change", () => state.photo && begin(showVariant));
+  on("want-stages", "click", () => {
+    state.wanted = state.photo;
+    begin(computeStages);
+  });
   on("save-x", "click", () => state.x && save(writeNpy(state.x), `${state.name}-x.npy`));
   for (const id of ["channel", "branch-channel", "image-of-batch", "colors", "range", "from", "to"])
     on(id, "change", () => {
@@ -317,11 +333,12 @@ function start() {
   showDrawing(byId("drawing"));
   listenToDrawing(byId("drawing"), byId("drawing-at"), computeSoon);
   listenToFiles();
+  listenToPhoto();
   listenToControls();
   showTimes();
   showFlops({});
   showMetrics();
-  byId("columns").classList.remove("empty");
+  new IntersectionObserver(([{isIntersecting}]) => byId("up").hidden = isIntersecting).observe(byId("controls"));
   begin(loadModels);
   pollMetrics();
 }

@@ -108,7 +108,7 @@ function pointAt(picture, place, isOrigin) {
   mark.style.width = `${100 / plane.w}%`;
   mark.style.height = `${100 / plane.h}%`;
   const value = plane.data[y * plane.w + x];
-  output.textContent = `${y}, ${x}: ${picture.isMap ? `class ${value}` : shortest(value)}`;
+  output.textContent = `${y}, ${x}: ${picture.isMap ? picture.nameOf(value) : shortest(value)}`;
 }
 
 let pointed = null;
@@ -155,15 +155,15 @@ function saveButtons({title, file, tensor}, canvas) {
 }
 
 /* A <figure> of options.plane, which is one channel of options.tensor: title, file (its name without
- * ending), table and range of its colors or isMap with palette, covers, cells, hasNumbers. */
+ * ending), table and range of its colors or isMap with palette and nameOf, covers, cells, hasNumbers. */
 function makeFigure(options) {
-  const {title, plane, table, range, isMap, palette} = options;
+  const {title, plane, table, range, isMap, palette, nameOf} = options;
   const color = isMap ? label => labelColor(palette, label) : value => colorOf(table, range, value);
   const canvas = element("canvas", {tabIndex: 0, role: "img"});
   const [least, most] = rangeOf(plane);
   canvas.setAttribute("aria-label", `${title}: ${plane.h} by ${plane.w}, ` +
       (isMap ? "labels" : `values from ${brief(least)} to ${brief(most)}`) + "; arrow keys read it");
-  const picture = {canvas, plane, isMap, mark: element("div", {className: "mark", hidden: true}),
+  const picture = {canvas, plane, isMap, nameOf, mark: element("div", {className: "mark", hidden: true}),
                    output: element("output", {className: "value"})};
   paint(canvas, {...options, color});
   listen(picture);
@@ -171,7 +171,8 @@ function makeFigure(options) {
   const caption = element("figcaption", {},
       element("span", {className: "title", textContent: options.caption || title}),
       element("span", {className: "saves"}, ...saveButtons(options, canvas)), picture.output);
-  const figure = element("figure", {}, element("div", {className: "frame"}, canvas, picture.mark));
+  const frame = element("div", {className: "frame"}, canvas, picture.mark), figure = element("figure", {}, frame);
+  frame.style.setProperty("--ratio", canvas.width / canvas.height);
   if (!isMap)
     figure.append(scaleBar(table, range));
   figure.append(caption);

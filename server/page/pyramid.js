@@ -40,25 +40,61 @@ function cellsOf(config, branch, x, pooled) {
     columns.map(([left, right]) => ({x: left, y: top, w: right - left, h: bottom - top})));
 }
 
-/* What the layers of a branch, or of "head", do, in order. */
+/* What the layers of a branch, of "head" or "output" do, in order. */
 function layersInWords(model, where) {
   return model.layers.filter(layer => layer.where.startsWith(where)).map(layer => layer.what).join(", ")
       .replaceAll("->", "\u2192").replaceAll(", batch_norm folded", ", batch_norm");
 }
 
-function branchLayers(model, branch) {
-  return layersInWords(model, `branch ${branch} `) || "nothing: the averages as they are";
+function branchLayers(model, {where}, branch) {
+  return layersInWords(model, `${where}branch ${branch} `) || "nothing: the averages as they are";
+}
+
+/* ---- the pyramids of a model ---- */
+
+/* Its own, or those among a network's entries: {name, config, entry, prefix of its stages, where in the list
+ * of layers}. */
+function pyramidsOf({name, config}) {
+  if (!config.network)
+    return [{name, config, prefix: "", where: ""}];
+  return config.network.flatMap((item, entry) => {
+    const own = item.name || `network[${entry}]`, prefix = `${item.name || `network.${entry}`}.`;
+    return item.pyramid ? [{name: own, config: item.pyramid, entry, prefix, where: `${own}, `}] : [];
+  });
+}
+
+/* The first one whose stages are in an answer, with the map that comes in (x), and what it pools (source); or
+ * nothing. */
+function pyramidOf(model, x, stages) {
+  const found = pyramidsOf(model).find(({prefix}) => stages[`${prefix}branch.0.pooled`]);
+  if (!found)
+    return undefined;
+  const input = stages[`${found.prefix}input`] || x;
+  return {...found, x: input, source: stages.cascade || input};
+}
+
+function stageOf({prefix}, stages, branch, name) {
+  return stages[`${prefix}branch.${branch}.${name}`];
 }
 
 /* [{name, tensor, channels}] in the order in which they are concatenated. */
-function stackOf(config, x, stages) {
-  const parts = [];
-  for (let branch = 0; stages[`branch.${branch}.upsampled`]; branch++) {
-    const tensor = stages[`branch.${branch}.upsampled`];
+function stackOf(pyramid, stages) {
+  const {config, x} = pyramid, parts = [];
+  for (let branch = 0; stageOf(pyramid, stages, branch, "upsampled"); branch++) {
+    const tensor = stageOf(pyramid, stages, branch, "upsampled");
     parts.push({name: binName(config, branch), tensor, channels: sizesOf(tensor).c});
   }
   const input = {name: "x", tensor: x, channels: sizesOf(x).c};
   if (config.concat === "branches")
     return parts;
   return config.concat === "input_last" ? [...parts, input] : [input, ...parts];
+}
+
+/* What a network does after its pyramid; of a single pyramid, its head. */
+function layersAfter(model, {entry, name}) {
+  if (entry === undefined)
+    return layersInWords(model, "head");
+  const last = model.layers.map(layer => layer.where.startsWith(name)).lastIndexOf(true);
+  return model.layers.slice(last + 1).filter(layer => layer.where !== "output" && !layer.what.endsWith(", folded"))
+      .map(layer => layer.what.replace("->", "\u2192").replace(/, (batch_norm folded|fused)/g, "")).join(", ");
 }

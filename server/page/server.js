@@ -65,9 +65,9 @@ async function readAnswer(answer, read) {
 
 const textOf = bytes => new TextDecoder().decode(bytes);
 
-/* The first model: describeModel(""). */
-async function describeModel(name, signal) {
-  const answer = await ask(name ? `ppm/${encodeURIComponent(name)}` : "ppm", {signal});
+/* The first model: describeModel(""). query: for what a request of some shape takes. */
+async function describeModel(name, signal, query = "") {
+  const answer = await ask(name ? `ppm/${encodeURIComponent(name)}${query}` : "ppm", {signal});
   return readAnswer(answer, bytes => {
     const model = JSON.parse(textOf(bytes));
     if (!model.config || !model.layers || !name && !model.models)
@@ -84,35 +84,48 @@ function readServerTiming(text) {
   return times;
 }
 
-function post(model, query, x, signal) {
-  return ask(`ppm/${encodeURIComponent(model)}?${query}shape=${x.shape.join(",")}&layout=${x.layout}`, {
+/* input: a tensor, or a photo as it is. */
+function post(model, query, input, accept, signal) {
+  const parameters = input.blob ? query : [...query, `shape=${input.shape.join(",")}`, `layout=${input.layout}`];
+  return ask(`ppm/${encodeURIComponent(model)}${parameters.length ? "?" : ""}${parameters.join("&")}`, {
     method: "POST",
-    headers: {"Content-Type": "application/octet-stream", Accept: "application/octet-stream"},
-    body: x.data,
+    headers: {"Content-Type": input.blob ? input.blob.type : "application/octet-stream", Accept: accept},
+    body: input.blob || input.data,
     signal,
   });
 }
 
 /* The stages of a model's answer: {tensors, metadata, times}. times.compute has the literal graph in it. */
-async function askStages(model, x, signal) {
-  const answer = await post(model, "stages=1&", x, signal);
+async function askStages(model, input, signal) {
+  const answer = await post(model, ["stages=1"], input, "application/octet-stream", signal);
   const times = readServerTiming(answer.headers.get("Server-Timing"));
   return {...await readAnswer(answer, readSafetensors), times};
 }
 
 const timedRequests = 3, timedMax_ms = 300;
 
-/* The medians of what ordinary requests take: {times, count}. The first one may have made the plan for a new
- * shape. What takes long is asked less often. */
-async function askTimes(model, x, signal) {
+/* The last answer to ordinary requests, as read() reads it, and the medians of their times: {answer, times, count}.
+ * The first one may have made the plan for a new shape. What takes long is asked less often. */
+async function askOften(model, query, input, accept, read, signal) {
   const all = [], begun_ms = performance.now();
+  let bytes, reply;
   do {
-    const answer = await post(model, "", x, signal);
-    all.push(readServerTiming(answer.headers.get("Server-Timing")));
-    await readAnswer(answer, () => 0);
+    reply = await post(model, query, input, accept, signal);
+    all.push(readServerTiming(reply.headers.get("Server-Timing")));
+    bytes = await readAnswer(reply, bytes => bytes);
   } while (all.length < timedRequests && performance.now() - begun_ms < timedMax_ms);
   const median = name => all.map(times => times[name]).sort((a, b) => a - b)[all.length - 1 >> 1];
-  return {times: Object.fromEntries(Object.keys(all[0]).map(name => [name, median(name)])), count: all.length};
+  return {answer: await readAnswer({url: reply.url, status: reply.status, arrayBuffer: () => bytes}, read),
+          times: Object.fromEntries(Object.keys(all[0]).map(name => [name, median(name)])), count: all.length};
+}
+
+function askTimes(model, x, signal) {
+  return askOften(model, [], x, "application/octet-stream", () => undefined, signal);
+}
+
+/* The labels of a photo: {answer: {map, classes}, times, count}. */
+function askLabels(model, photo, signal) {
+  return askOften(model, ["labels=rle"], photo, "application/json", bytes => readLabels(JSON.parse(textOf(bytes))), signal);
 }
 
 /* Prometheus text: [{name, labels, value}] */

@@ -11,7 +11,8 @@ import time
 WAIT_S = 20
 FLAGS = ("--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-gpu",
-         "--disable-dev-shm-usage", "--mute-audio", "--force-color-profile=srgb", "--hide-scrollbars",
+         "--disable-dev-shm-usage", "--mute-audio", "--use-fake-device-for-media-stream",
+         "--use-fake-ui-for-media-stream", "--force-color-profile=srgb", "--hide-scrollbars",
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
 NO_SANDBOX = ("--no-sandbox",) if os.getuid() == 0 else ()  # Chromium has no sandbox for root
 

@@ -11,10 +11,11 @@ version=$(<VERSION)
 date=$(sed -n "s/^## \[$version\] - \([0-9-]*\)$/\1/p" CHANGELOG.md)
 [ -n "$date" ] || { echo "manual.sh: CHANGELOG.md has no line \"## [$version] - DATE\"" >&2; exit 1; }
 
-# Prints as roff the settings, or the other flags, in a command's --help on stdin, whose lines look like
+# Prints as roff the settings, or the other flags and words, in a command's --help on stdin, whose lines look like
 # "  --flag VALUE  what it is [default; bounds]".
 flags() {
-    awk -v wanted="$1" '
+    # Lines that go on with the one before become part of it.
+    sed -e :a -e '$!N' -e 's/\n \{20,\}/ /' -e ta -e P -e D | awk -v wanted="$1" '
         function escape(text) { gsub(/\\/, "\\e", text); gsub(/-/, "\\-", text); return text }
         function print_text(text,   words, count, i, line) {
             count = split(text, words, " ")
@@ -26,7 +27,7 @@ flags() {
         }
         /^usage:/ { is_serve = $3 == "serve" }
         is_serve && wanted == "settings" && /^[A-Z].*:$/ { print ".SS " escape(substr($0, 1, length($0) - 1)) }
-        !/^  --/ { next }
+        !/^  (--|[A-Z])/ { next }
         {
             help = substr($0, 3); flag = help; sub(/ .*/, "", flag); sub(/^[^ ]+/, "", help)
             value = ""

@@ -38,7 +38,11 @@ _ppm_server() {
     *:FILE) _ppm_server_files "$word" '*' ;;
     *:*:*) ;; # "H|unix:PATH"
     *:*'|'*) mapfile -t COMPREPLY < <(compgen -W "${value//|/ }" -- "$word") ;;
-    *:) # a switch stands before, or nothing
+    *:) # a switch stands before, a word, or nothing
+        if [[ $word != -* ]] && grep -q '^  [A-Z]' <<<"$help"; then # the command takes files
+            _ppm_server_files "$word" '*'
+            return
+        fi
         value=$(sed -n 's/^  \(--[a-z-]\{1,\}\) .*/\1/p' <<<"$help")
         mapfile -t COMPREPLY < <(compgen -W "$value --help" -- "$word")
         ;;

@@ -2,6 +2,7 @@
 #include "server/commands/command_bench.h"
 #include "server/commands/command_describe.h"
 #include "server/commands/command_health.h"
+#include "server/commands/command_label.h"
 #include "server/commands/command_run.h"
 #include "server/config/settings.h"
 #include "server/config/settings_print.h"
@@ -20,16 +21,16 @@
 struct command {
     const char *name;
     enum ppm_status (*run)(int count, char *const *arguments, struct ppm_error *error);
-    const char *summary, *flags, *example;
+    const char *summary, *words, *flags, *example; /* words: before flags; "" or "WORD " */
 };
 
 static const struct command commands[] = {
-    {"serve", serve, "serve models over HTTP",
+    {"serve", serve, "serve models over HTTP", "",
      "  --config FILE                settings and models as JSON; see --print-config\n"
      "  --print-config               print the settings in effect and exit\n"
      "  --check-config               load everything, report errors, and exit\n",
      "ppm-server serve --port 8080 --model configs/models/fast-scnn.json"},
-    {"run", command_run, "compute one tensor without HTTP",
+    {"run", command_run, "compute one tensor without HTTP", "",
      "  --model FILE                 the model's JSON\n"
      "  --input FILE                 x, a .npy of float32, float64 or float16; of a model with\n"
      "                               several inputs NAME=FILE for each\n"
@@ -40,13 +41,23 @@ static const struct command commands[] = {
      "  --reference                  compute the literal graph in double precision\n",
      "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
-    {"describe", command_describe, "show a model's layers and the cost of a request",
+    {"label", command_label, "label the pixels of images without HTTP", "IMAGE... OUTPUT ",
+     "  IMAGE...                     JPEG and PNG files, and folders of them\n"
+     "  OUTPUT                       labels as a .png or .npy, classes as a .json; of several\n"
+     "                               images or a folder: a folder, for a .png of each\n"
+     "  --model FILE                 the model's JSON; it takes images\n"
+     "  --overlay OPACITY            write the image with its labels over it, as .png or .jpg\n"
+     "  --json                       print the classes of each IMAGE, a line of JSON; no OUTPUT\n"
+     "  --size H,W                   of the labels [the image's]\n"
+     "  --threads T                  computing threads [one per core]\n",
+     "ppm-server label --model configs/models/street.json configs/samples/street.jpg labels.png"},
+    {"describe", command_describe, "show a model's layers and the cost of a request", "",
      "  --model FILE                 the model's JSON\n"
      "  --shape N,C,H,W              also show the cost of this input shape; of several inputs\n"
      "                               NAME=N,C,H,W for each\n"
      "  --size H,W                   of the output [the model's]\n",
      "ppm-server describe --model configs/models/fast-scnn.json --shape 1,128,32,64"},
-    {"bench", command_bench, "time the computation without HTTP",
+    {"bench", command_bench, "time the computation without HTTP", "",
      "  --model FILE                 the model's JSON\n"
      "  --shape N,C,H,W              of the input; of several NAME=N,C,H,W for each\n"
      "  --size H,W                   of the output [the model's]\n"
@@ -56,7 +67,7 @@ static const struct command commands[] = {
      "  --reference                  compute the literal graph in double precision\n"
      "  --json                       print one JSON object\n",
      "ppm-server bench --model configs/models/fast-scnn.json --shape 1,128,32,64 --json"},
-    {"health", command_health, "exit 0 if a running server is ready",
+    {"health", command_health, "exit 0 if a running server is ready", "",
      "  --host H|unix:PATH           where it listens [127.0.0.1]\n"
      "  --port P                     its port [8080]\n"
      "  --tls-certificate FILE       use TLS if set (PPM_TLS_CERTIFICATE)\n",
@@ -78,8 +89,8 @@ static void print_help(FILE *file)
 
 static void print_command_help(const struct command *command)
 {
-    printf("usage: ppm-server %s [--flag VALUE]...\n\n%s\n\n%s", command->name, command->summary,
-           command->flags);
+    printf("usage: ppm-server %s %s[--flag VALUE]...\n\n%s\n\n%s", command->name, command->words,
+           command->summary, command->flags);
     if (command->run == serve) {
         settings_print_help(stdout);
         printf(

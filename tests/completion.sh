@@ -29,12 +29,18 @@ flags() {
     { echo --help; "$server" "$1" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p'; } | sort | xargs
 }
 
-offers '--help --version bench describe health run serve' ''
+offers '--help --version bench describe health label run serve' ''
 offers 'serve' se
 offers '' x
 for command in serve run describe bench health; do
     offers "$(flags $command)" $command ''
 done
+offers "$(flags label)" label -
+offers 'configs/samples/street.jpg' label --model = x.json configs/samples/str
+offers 'configs/samples/street.jpg' label --json configs/samples/str
+offers 'configs/server.json' label configs/samples/street.jpg configs/server
+offers 'configs/models/street.json' label a.jpg --model configs/models/street.j
+offers '' label --overlay ''
 offers '--log-format --log-level' serve --log-
 offers '--pool-on-arrival-bytes --port' serve --check-config --po
 offers 'debug error info warn' serve --log-level ''

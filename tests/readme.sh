@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server tests/readme.sh [FILE.md]...
-# Runs every ```sh block with curl, python3 or make run in README.md and the pages of docs/ named below, as written,
-# against a live server. curl fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a block
-# asks for one instead. An indented "make run ARGS=..." before a block starts a server for it; in a block, it checks
+# Runs every ```sh block with curl, python3, make run or ppm-server label in README.md and the pages of docs/ named
+# below, as written, against a live server. curl fails on HTTP errors here; the line "<!-- expect: 4xx -->" before a
+# block asks for one instead. An indented "make run ARGS=..." before a block starts a server for it; in a block, it checks
 # the configuration. The indented text after "<!-- the file NAME -->" must be that file's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,7 +25,7 @@ awk -v dir="$scratch" '
     !inside && /^[ \t]*```sh[ \t]*$/  { inside = 1; text = ""; next }
     inside && /^[ \t]*```[ \t]*$/ {
         inside = 0
-        if (text ~ /curl|python3|make run/) {
+        if (text ~ /curl|python3|make run|ppm-server label/) {
             name = sprintf("%s/block-%02d", dir, ++count)
             printf "%s", text > name
             if (expect != "") print expect > (name ".expect")
@@ -90,7 +90,7 @@ for block in "$scratch"/block-[0-9][0-9]; do
         read -ra arguments < "$block.serve"
         start_server "${arguments[@]}"
     fi
-    sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:${url##*:}/g" "$block"
+    sed -i -E "s/(127\.0\.0\.1|localhost):8080/127.0.0.1:${url##*:}/g; s|build/ppm-server|$server|g" "$block"
     if ! (cd "$scratch/here" && PATH="$scratch/bin:$PATH" timeout 60 bash -euo pipefail "$block") \
         > "$scratch/out" 2>&1 < /dev/null || { [ -z "$EXPECT" ] && grep '^curl: (' "$scratch/out"; }; then
         failed=$((failed + 1))

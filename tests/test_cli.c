@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const commands[] = {"serve", "run", "describe", "bench", "health"};
+static const char *const commands[] = {"serve", "run", "label", "describe", "bench", "health"};
 
 /* Checks for one line on stderr that contains text, nothing on stdout, and the exit status. */
 static void check_refusal(struct live_output output, int status, const char *text, const char *what)
@@ -92,8 +92,8 @@ Test(cli, wrong_usage_is_exit_status_2_and_one_line)
         const char *text;
     } cases[] = {
         {{"frobnicate"},
-         "unknown command \"frobnicate\"; known commands are serve, run, describe, "
-         "bench, health\n"},
+         "unknown command \"frobnicate\"; known commands are serve, run, label, "
+         "describe, bench, health\n"},
         {{"run", "--frobnicate"},
          "unknown flag \"--frobnicate\"; known flags are --model, --input, "
          "--output, --layout, --size, --threads, --reference\n"},

@@ -16,18 +16,11 @@
 
 /* ---- before anything is computed ---- */
 
-/* The extension of a file name, with its dot; "" without one. */
-static const char *extension_of(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-    return dot ? dot : "";
-}
-
 /* The form for a file name; .npy if it has no extension. */
 static enum ppm_status read_form(const char *path, const struct codec_form **ret_form,
                                  struct ppm_error *error)
 {
-    const char *extension = extension_of(path);
+    const char *extension = command_extension(path);
     const struct codec_form *form = *extension ? codec_form_of_extension(extension) : &codec_npy;
     char list[CODEC_LIST_BYTES];
     if (!form)
@@ -35,25 +28,6 @@ static enum ppm_status read_form(const char *path, const struct codec_form **ret
                         codec_list(CODEC_FILE, CODEC_FLOAT32, list));
     *ret_form = form;
     return PPM_OK;
-}
-
-/* Checks that the form can show the model's output. */
-static enum ppm_status check_palette(const struct ppm_model_info *info,
-                                     const struct codec_form *form, const char *path,
-                                     struct ppm_error *error)
-{
-    if (form->labels_max == 0 || info->palette)
-        return PPM_OK;
-    if (info->classes == 0)
-        return ppm_fail(error, PPM_UNFIT,
-                        "%s: model \"%s\" answers %s in %zu channel%s, which a %s cannot show "
-                        "(\"as\": \"argmax\", or a \"threshold\" of one class, answers labels); "
-                        "expected .npy",
-                        path, info->name, ppm_dtype_name(info->output_dtype), info->output_channels,
-                        ppm_plural(info->output_channels), form->name);
-    return ppm_fail(error, PPM_UNFIT,
-                    "%s: model \"%s\" has %zu classes, and a %s at most %zu colors; expected .npy",
-                    path, info->name, info->classes, form->name, form->labels_max);
 }
 
 /* ---- files ---- */
@@ -223,7 +197,8 @@ enum ppm_status command_run(int count, char *const *arguments, struct ppm_error 
     ppm_model_info(model, &info);
     if (!layout)
         files.layout = info.layout;
-    if (check_palette(&info, files.form, files.output, error) == PPM_OK)
+    if (files.form->labels_max == 0 ||
+        command_check_labels(&info, "a PNG", files.form->labels_max, files.output, error) == PPM_OK)
         run_files(model, &info, &files, &options, error);
     ppm_model_free(model);
     return error->status;

@@ -4,6 +4,7 @@
 #include "server/observe/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *command_quantity(double value, const char *unit, char ret_text[QUANTITY_BYTES])
 {
@@ -22,6 +23,29 @@ struct ppm_model *command_load_model(const char *path, struct ppm_error *error)
     struct ppm_model *model = ppm_model_load(path, &progress, error);
     progress_end();
     return model;
+}
+
+const char *command_extension(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    return dot ? dot : "";
+}
+
+enum ppm_status command_check_labels(const struct ppm_model_info *info, const char *what,
+                                     size_t colors_max, const char *path, struct ppm_error *error)
+{
+    if (info->classes == 0)
+        return ppm_fail(error, PPM_UNFIT,
+                        "%s: model \"%s\" answers %s in %zu channel%s, which %s cannot show "
+                        "(\"as\": \"argmax\", or a \"threshold\" of one class, answers labels); "
+                        "expected .npy",
+                        path, info->name, ppm_dtype_name(info->output_dtype), info->output_channels,
+                        ppm_plural(info->output_channels), what);
+    if (colors_max == 0 || info->palette)
+        return PPM_OK;
+    return ppm_fail(error, PPM_UNFIT,
+                    "%s: model \"%s\" has %zu classes, and %s at most %zu colors; expected .npy",
+                    path, info->name, info->classes, what, colors_max);
 }
 
 /* One text, as a query has it: "c2=1,256,64,64;c5=1,2048,16,16". */

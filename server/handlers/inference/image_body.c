@@ -5,6 +5,7 @@
 #include "server/handlers/inference/image_answer.h"
 #include "server/handlers/inference/image_head.h"
 #include "server/handlers/inference/stages_answer.h"
+#include "server/image/look_ahead.h"
 #include "server/observe/metrics.h"
 
 /* ---- limits ---- */
@@ -37,15 +38,6 @@ static struct ppm_costs costs_of(const struct ppm_image_costs *image)
     costs.flops_literal *= image->runs;
     costs.flops_folded *= image->runs;
     return costs;
-}
-
-/* Whether the model takes an image of that size. */
-static enum ppm_status count_costs(struct inference *inference, const struct image_head *head,
-                                   struct ppm_image_costs *ret_costs, struct ppm_error *error)
-{
-    const struct inference_image *image = inference->image;
-    return ppm_image_costs(inference->model, head->width, head->height, image->wanted_h,
-                           image->wanted_w, (int)inference->app->threads, ret_costs, error);
 }
 
 /* Adds all that computing and answering take to needed_bytes. False: more than can be, or what
@@ -81,8 +73,11 @@ enum http_next image_look_at(struct inference *inference, const char *file, size
     struct inference_image *image = inference->image;
     const struct image_limits limits = limits_of(inference);
     struct ppm_error error = {0};
-    if (image_look(file, bytes, &limits, &image->head, &error) != PPM_OK ||
-        count_costs(inference, &image->head, &image->costs, &error) != PPM_OK)
+    if (image_look_ahead(file, bytes, &limits, &error) != PPM_OK ||
+        image_look(file, bytes, &limits, &image->head, &error) != PPM_OK ||
+        ppm_image_costs(inference->model, image->head.width, image->head.height, image->wanted_h,
+                        image->wanted_w, (int)inference->app->threads, &image->costs,
+                        &error) != PPM_OK)
         return refuse(inference, &error);
     inference->record.image_width = image->head.width;
     inference->record.image_height = image->head.height;
@@ -138,12 +133,26 @@ enum http_next image_decode_at(struct inference *inference, const char *file, si
 
 /* ---- the body is the image ---- */
 
+static enum http_next refuse_type(struct inference *inference)
+{
+    const char *type = http_header(inference->request, "Content-Type");
+    const struct image_format *found = inference->image->head.format;
+    const struct image_format *told = image_format_of_type(type);
+    if (!told || told == found)
+        return HTTP_PROCEED;
+    return http_problem(inference->request, 400,
+                        "Content-Type: found %.60s, but the body is a %s, expected %s", type,
+                        image_format_name(found), image_format_media_type(found));
+}
+
 static enum http_next look(struct inference *inference)
 {
     const struct http_request *request = inference->request;
     const double begun_ms = http_elapsed_ms(request);
-    const enum http_next next =
+    enum http_next next =
         image_look_at(inference, request->body, request->body_bytes, image_answer_bytes);
+    if (next == HTTP_PROCEED)
+        next = refuse_type(inference);
     inference->record.decode_ms += http_elapsed_ms(request) - begun_ms;
     return next;
 }
@@ -165,21 +174,17 @@ enum http_next image_begin(struct inference *inference)
     return image_read_head(inference);
 }
 
-/* Looks whenever twice as much has come, as a head may be long. What it says of a part is not
- * binding: only a size too large for the limits or the model is. */
+/* Looks whenever twice as much has come, as a head may be long. */
 enum http_next image_arrived(struct inference *inference)
 {
     const struct http_request *request = inference->request;
     struct inference_image *image = inference->image;
     const struct image_limits limits = limits_of(inference);
-    struct image_head head;
-    struct ppm_image_costs costs;
     struct ppm_error error = {0};
     if (request->body_bytes / 2 < image->looked_bytes)
         return HTTP_PROCEED;
     image->looked_bytes = request->body_bytes;
-    if (image_look(request->body, request->body_bytes, &limits, &head, &error) != PPM_OK)
-        return error.status == PPM_TOO_LARGE ? refuse(inference, &error) : HTTP_PROCEED;
-    return count_costs(inference, &head, &costs, &error) == PPM_OK ? HTTP_PROCEED
-                                                                   : refuse(inference, &error);
+    return image_look_ahead(request->body, request->body_bytes, &limits, &error) == PPM_OK
+               ? HTTP_PROCEED
+               : refuse(inference, &error);
 }

@@ -16,7 +16,8 @@ struct image_bytes {
 struct image_promise {
     size_t width, height;    /* as stored */
     struct image_bytes exif; /* a TIFF file, as EXIF is; count 0: none */
-    size_t working_bytes;    /* that read_pixels allocates */
+    size_t bytes_min;        /* without which a file cannot hold that many pixels; 0: not known */
+    size_t working_bytes;    /* that read allocates */
 };
 
 /* What to read, and where to. */

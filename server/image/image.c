@@ -7,7 +7,7 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static enum ppm_status check_size(const struct image_format *format,
+static enum ppm_status check_size(const struct image_format *format, size_t file_bytes,
                                   const struct image_promise *promise,
                                   const struct image_limits *limits, struct ppm_error *error)
 {
@@ -21,6 +21,10 @@ static enum ppm_status check_size(const struct image_format *format,
                         "%s: found %zu x %zu pixels, expected at most %zu in all "
                         "(image_pixels_max)",
                         format->name, promise->width, promise->height, limits->pixels_max);
+    if (file_bytes < promise->bytes_min)
+        return ppm_fail(
+            error, PPM_MALFORMED, "%s: found %zu bytes for %zu x %zu pixels, expected %zu at least",
+            format->name, file_bytes, promise->width, promise->height, promise->bytes_min);
     return PPM_OK;
 }
 
@@ -37,7 +41,7 @@ enum ppm_status image_look(const char *body, size_t bytes, const struct image_li
             ppm_plural(bytes));
     const struct image_bytes file = {(const uint8_t *)body, bytes};
     if (format->look(file, &promise, error) != PPM_OK ||
-        check_size(format, &promise, limits, error) != PPM_OK ||
+        check_size(format, bytes, &promise, limits, error) != PPM_OK ||
         (promise.exif.count > 0 && exif_orientation(promise.exif, &orientation, error) != PPM_OK))
         return error->status;
     const bool is_transposed = orient_is_transposed(orientation);

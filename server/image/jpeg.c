@@ -27,7 +27,6 @@ struct work {
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf way_back;
-    bool is_whole;
     const struct codec_cancel *cancel;
     struct ppm_error *error;
 };
@@ -164,7 +163,6 @@ static void read_rows(struct reader *reader)
         orient_put(target, y, 0, 1, row[0], target->width);
     }
     jpeg_finish_decompress(info);
-    reader->work.is_whole = true;
 }
 
 static void try_to_read(struct reader *reader)
@@ -195,7 +193,7 @@ static enum ppm_status read_jpeg(const struct image_reading *reading, struct ppm
     if (jpeg_check_scans(reading->body, error) != PPM_OK)
         return error->status;
     try_to_read(&reader);
-    return reader.work.is_whole ? PPM_OK : error->status;
+    return error->status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -236,7 +234,6 @@ static void write_rows(struct writer *writer)
         jpeg_write_scanlines(info, &row, 1);
     }
     jpeg_finish_compress(info);
-    writer->work.is_whole = true;
 }
 
 static void try_to_write(struct writer *writer)
@@ -270,7 +267,7 @@ static enum ppm_status write_jpeg(const struct ppm_image *image, const struct co
                         "a JPEG has at most %ld rows and columns, found %zu x %zu",
                         JPEG_MAX_DIMENSION, image->width, image->height);
     try_to_write(&writer);
-    if (!writer.work.is_whole)
+    if (error->status != PPM_OK)
         return error->status;
     *ret_bytes = bytes_max - writer.destination.free_in_buffer;
     return PPM_OK;

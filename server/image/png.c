@@ -6,6 +6,7 @@
  */
 #include "server/image/png_head.h"
 
+#include <assert.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -19,11 +20,11 @@ struct work {
     png_structp png;
     png_infop info;
     jmp_buf way_back;
-    bool is_whole;
     const struct codec_cancel *cancel;
     struct ppm_error *error;
 };
 
+/* The first cause is kept, such as PPM_NO_MEMORY. */
 static _Noreturn void jump_back(png_structp png, png_const_charp message)
 {
     struct work *work = png_get_error_ptr(png);
@@ -48,7 +49,7 @@ struct reader {
     uint8_t *row;
 };
 
-static void *allocate(png_structp png, png_alloc_size_t bytes)
+static void *allocate_to_read(png_structp png, png_alloc_size_t bytes)
 {
     struct reader *reader = png_get_mem_ptr(png);
     void *memory = bytes <= reader->bytes_left ? malloc(bytes) : NULL;
@@ -149,7 +150,6 @@ static void read_rows(struct reader *reader)
         for (size_t i = 0; i < sizeof ADAM7 / sizeof *ADAM7; i++)
             read_pass(reader, &ADAM7[i]);
     png_read_end(png, NULL);
-    reader->work.is_whole = true;
 }
 
 static void try_to_read(struct reader *reader)
@@ -157,7 +157,7 @@ static void try_to_read(struct reader *reader)
     struct work *work = &reader->work;
     if (setjmp(work->way_back) == 0) {
         work->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, work, jump_back, pass_over,
-                                             reader, allocate, release);
+                                             reader, allocate_to_read, release);
         work->info = work->png ? png_create_info_struct(work->png) : NULL;
         if (work->info)
             read_rows(reader);
@@ -175,7 +175,7 @@ static enum ppm_status read_png(const struct image_reading *reading, struct ppm_
         .bytes_left = reading->working_bytes_max,
     };
     try_to_read(&reader);
-    return reader.work.is_whole ? PPM_OK : error->status;
+    return error->status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -189,8 +189,7 @@ struct writer {
 static void take_bytes(png_structp png, png_bytep bytes, size_t count)
 {
     struct writer *writer = png_get_io_ptr(png);
-    if (count > writer->room)
-        png_error(png, "more bytes than a PNG of this size can have");
+    assert(count <= writer->room);
     memcpy(writer->to, bytes, count);
     writer->to += count;
     writer->room -= count;
@@ -199,6 +198,15 @@ static void take_bytes(png_structp png, png_bytep bytes, size_t count)
 static void flush_nothing(png_structp png)
 {
     (void)png;
+}
+
+static void *allocate_to_write(png_structp png, png_alloc_size_t bytes)
+{
+    struct writer *writer = png_get_mem_ptr(png);
+    void *memory = malloc(bytes);
+    if (!memory)
+        ppm_fail(writer->work.error, PPM_NO_MEMORY, "no memory to write a PNG");
+    return memory;
 }
 
 static void write_rows(struct writer *writer, const struct ppm_image *image)
@@ -218,14 +226,14 @@ static void write_rows(struct writer *writer, const struct ppm_image *image)
         png_write_row(png, image->pixels + y * image->width * IMAGE_CHANNELS);
     }
     png_write_end(png, NULL);
-    writer->work.is_whole = true;
 }
 
 static void try_to_write(struct writer *writer, const struct ppm_image *image)
 {
     struct work *work = &writer->work;
     if (setjmp(work->way_back) == 0) {
-        work->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, work, jump_back, pass_over);
+        work->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, work, jump_back, pass_over,
+                                              writer, allocate_to_write, release);
         work->info = work->png ? png_create_info_struct(work->png) : NULL;
         if (work->info)
             write_rows(writer, image);
@@ -244,9 +252,8 @@ static enum ppm_status write_png(const struct ppm_image *image, const struct cod
                         "a PNG has at most 2147483647 rows and columns, found %zu x %zu",
                         image->width, image->height);
     try_to_write(&writer, image);
-    if (!writer.work.is_whole)
-        return ppm_fail(error, PPM_NO_MEMORY, "no memory to write a PNG of %zu x %zu pixels",
-                        image->width, image->height);
+    if (error->status != PPM_OK)
+        return error->status;
     *ret_bytes = (size_t)(writer.to - memory);
     return PPM_OK;
 }

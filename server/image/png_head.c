@@ -10,13 +10,26 @@ enum {
     CHUNK_HEAD_BYTES = 8, /* length and type */
     CHUNK_BYTES = CHUNK_HEAD_BYTES + 4,
     IHDR_BYTES = 13,
-    CHUNKS_MAX = 10000, /* 80 MB of pixels, if they are of 8 KB as libpng writes them */
+    CHUNKS_MAX = 100000, /* 800 MB of pixels in chunks of 8 KB, as libpng writes them */
     /* libpng's structures, zlib's window, buffers */
     TABLES_BYTES = 96 << 10,
     /* libpng keeps two rows of up to 8 bytes a pixel, read_rows one of 4 */
     ROW_PIXEL_BYTES = 8 + 8 + 4,
     ROW_BYTES = 256, /* and rounds them up */
 };
+
+/* Of each type of color: how many samples a pixel has, and the set of bits that one may have. */
+static const struct {
+    size_t channels;
+    int depths;
+} COLORS[] = {{1, 1 | 2 | 4 | 8 | 16},
+              {0, 0},
+              {3, 8 | 16},
+              {1, 1 | 2 | 4 | 8},
+              {2, 8 | 16},
+              {0, 0},
+              {4, 8 | 16}};
+enum { COLOR_TYPES = sizeof COLORS / sizeof *COLORS };
 
 /* Deflate makes at most 1032 bytes of one. */
 static const size_t INFLATED_MAX = 1032;
@@ -66,30 +79,26 @@ static struct image_bytes exif_in(const struct chunk *chunk)
     return (struct image_bytes){data.at + sizeof PREFIX, data.count - sizeof PREFIX};
 }
 
-static enum ppm_status read_ihdr(struct image_bytes body, const struct chunk *chunk,
-                                 struct image_promise *ret_promise, struct ppm_error *error)
+static enum ppm_status read_ihdr(const struct chunk *chunk, struct image_promise *ret_promise,
+                                 struct ppm_error *error)
 {
-    static const uint8_t CHANNELS[] = {1, 0, 3, 1, 2, 0, 4}; /* of each type of color */
     const uint8_t *data = chunk->data.at;
     if (!is(chunk, "IHDR") || chunk->data.count != IHDR_BYTES)
         return ppm_fail(error, PPM_MALFORMED,
                         "PNG: found a first chunk of %zu bytes, expected IHDR of %d",
                         chunk->data.count, IHDR_BYTES);
-    const size_t width = read_u32(data), height = read_u32(data + 4), bits = data[8];
-    const size_t channels = data[9] < sizeof CHANNELS ? CHANNELS[data[9]] : 0;
-    if (channels == 0 || bits > 16 || bits == 0)
-        return ppm_fail(error, PPM_MALFORMED, "PNG: found %zu bits of color type %d", bits,
-                        data[9]);
-    size_t pixels = 0, pixel_bits = 0;
-    if (!__builtin_mul_overflow(width, height, &pixels) &&
-        !__builtin_mul_overflow(pixels, channels * bits, &pixel_bits) &&
-        pixel_bits / 8 / INFLATED_MAX > body.count)
+    const size_t width = read_u32(data), height = read_u32(data + 4);
+    const int bits = data[8], type = data[9];
+    if (type >= COLOR_TYPES || bits == 0 || (bits & (bits - 1)) != 0 ||
+        (COLORS[type].depths & bits) == 0)
         return ppm_fail(error, PPM_MALFORMED,
-                        "PNG: found %zu bytes, too few for the %zu x %zu pixels that they promise",
-                        body.count, width, height);
+                        "PNG: found %d bits a sample of color type %d, expected one of the "
+                        "standard's combinations",
+                        bits, type);
     *ret_promise = (struct image_promise){
         .width = width,
         .height = height,
+        .bytes_min = width * COLORS[type].channels * (size_t)bits / 8 * height / INFLATED_MAX,
         .working_bytes = TABLES_BYTES + width * ROW_PIXEL_BYTES + ROW_BYTES,
     };
     return PPM_OK;
@@ -102,7 +111,7 @@ enum ppm_status png_look(struct image_bytes body, struct image_promise *ret_prom
     struct chunk chunk = {0};
     size_t at = SIGNATURE_BYTES;
     if (next_chunk(body, &at, &chunk, error) != PPM_OK ||
-        read_ihdr(body, &chunk, &promise, error) != PPM_OK)
+        read_ihdr(&chunk, &promise, error) != PPM_OK)
         return error->status;
     for (int chunks = 1; !is(&chunk, "IEND"); chunks++) {
         if (chunks > CHUNKS_MAX)

@@ -6,7 +6,7 @@
 
 #include "server/image/format.h"
 
-/* Reads the head and finds EXIF, among at most 10,000 chunks. */
+/* Reads the head and finds EXIF, among at most 100,000 chunks. */
 enum ppm_status png_look(struct image_bytes body, struct image_promise *ret_promise,
                          struct ppm_error *error);
 

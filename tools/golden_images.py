@@ -269,6 +269,9 @@ def main():
     args = parser.parse_args()
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     differ = []
+    if args.out:  # what a JPEG is written of, and what Pillow writes
+        (args.out / "written.pixels.ppm").write_bytes(portable_pixmap(scene()))
+        (args.out / "written.jpeg").write_bytes(jpeg(quality=90, subsampling=0))
     for name, suffix, file, pixels in cases():
         shown = portable_pixmap(pixels)
         if args.out:

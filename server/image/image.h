@@ -14,12 +14,12 @@
  *
  * - Gray and palettes become RGB. Of 16 bits the upper 8 are kept. What is transparent is laid over
  *   black. Color profiles and gamma are not applied.
- * - JPEG: CMYK and YCCK are taken as inverted, as Adobe writes them; red = 255 - min(255, C + K)
- *   is not what they mean, but (255 - C) (255 - K) / 255.
+ * - CMYK and YCCK of a JPEG are taken as inverted, as Adobe writes them, and red is
+ *   (255 - C) (255 - K) / 255.
  * - The orientation of EXIF (JPEG's first APP1 of that kind, PNG's eXIf) is applied. EXIF that
  * cannot be read, and an orientation that is not 1 to 8, means upright.
- * - A file is read to its end marker; what comes after it is ignored. Of what is damaged nothing is
- *   shown: half a picture is refused like none.
+ * - A file is read to its end marker; what comes after it is ignored. A file that is cut off is
+ *   refused, and so is one whose damage the libraries notice: they would make up pixels.
  *
  * Errors are PPM_MALFORMED with the format's name first, PPM_TOO_LARGE beyond the limits,
  * PPM_NO_MEMORY and PPM_CANCELLED. Any thread may call; nothing here uses several.

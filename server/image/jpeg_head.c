@@ -7,6 +7,8 @@
 
 enum {
     SEGMENTS_MAX = 1000, /* between two scans; a photo has about 20 */
+    FRAME_BYTES = 6,
+    COMPONENT_BYTES = 3,
     COMPONENTS_MAX = 4,
     BLOCK = 8, /* pixels each way */
     COEFFICIENTS_BYTES = BLOCK * BLOCK * 2,
@@ -87,11 +89,13 @@ static enum ppm_status next_segment(struct walk *walk, struct segment *ret_segme
             return jpeg_fail_at_end(walk->body, error);
         if (bytes < 2)
             return ppm_fail(error, PPM_MALFORMED,
-                            "JPEG: found a segment of %zu bytes at byte %zu, expected 2 at least",
-                            bytes, start);
+                            "JPEG: found a segment of %zu byte%s at byte %zu, expected 2 at least",
+                            bytes, ppm_plural(bytes), start);
         if (++walk->segments > SEGMENTS_MAX)
-            return ppm_fail(error, PPM_TOO_LARGE,
-                            "JPEG: found more than %d segments before the pixels", SEGMENTS_MAX);
+            return ppm_fail(
+                error, PPM_TOO_LARGE,
+                "JPEG: found more than %d segments before a scan, expected at most that many",
+                SEGMENTS_MAX);
         segment.data = (struct image_bytes){length + 2, bytes - 2};
         walk->at += bytes;
     }
@@ -123,9 +127,15 @@ static enum ppm_status read_frame(const struct segment *segment, struct frame *r
                         "JPEG: found a frame of kind FF %02X, expected a baseline, extended or "
                         "progressive one",
                         marker);
-    if (segment->data.count < 6 || segment->data.count != 6 + 3 * (size_t)data[5])
-        return ppm_fail(error, PPM_MALFORMED, "JPEG: found a frame's head of %zu bytes",
-                        segment->data.count);
+    if (segment->data.count < FRAME_BYTES)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "JPEG: found a frame's head of %zu bytes, expected %d at least",
+                        segment->data.count, FRAME_BYTES);
+    const size_t bytes = FRAME_BYTES + COMPONENT_BYTES * (size_t)data[5];
+    if (segment->data.count != bytes)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "JPEG: found a frame's head of %zu bytes for %d components, expected %zu",
+                        segment->data.count, data[5], bytes);
     if (data[0] != 8)
         return ppm_fail(error, PPM_MALFORMED, "JPEG: found %d bits a sample, expected 8", data[0]);
     struct frame frame = {
@@ -138,7 +148,7 @@ static enum ppm_status read_frame(const struct segment *segment, struct frame *r
         return ppm_fail(error, PPM_MALFORMED, "JPEG: found %zu components, expected 1, 3 or 4",
                         frame.components);
     for (size_t i = 0; i < frame.components; i++) {
-        const uint8_t factors = data[6 + 3 * i + 1];
+        const uint8_t factors = data[FRAME_BYTES + COMPONENT_BYTES * i + 1];
         frame.across[i] = factors >> 4;
         frame.down[i] = factors & 15;
         if (frame.across[i] < 1 || frame.across[i] > 4 || frame.down[i] < 1 || frame.down[i] > 4)

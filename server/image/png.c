@@ -133,12 +133,17 @@ static void read_rows(struct reader *reader)
     png_structp png = reader->work.png;
     png_infop info = reader->work.info;
     const struct image_target *target = &reader->reading->target;
-    const png_uint_32 width = (png_uint_32)target->width, height = (png_uint_32)target->height;
     png_set_read_fn(png, reader, give_bytes);
     expect_pixels_alone(png);
     png_read_info(png, info);
-    if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height)
-        png_error(png, "another size than at first");
+    const png_uint_32 width = png_get_image_width(png, info);
+    const png_uint_32 height = png_get_image_height(png, info);
+    if (width != target->width || height != target->height) {
+        ppm_fail(reader->work.error, PPM_MALFORMED,
+                 "PNG: found %u x %u pixels, expected the %zu x %zu that were found at first",
+                 width, height, target->width, target->height);
+        return;
+    }
     png_set_expand(png);
     png_set_strip_16(png);
     png_set_gray_to_rgb(png);

@@ -114,7 +114,7 @@ enum ppm_status png_look(struct image_bytes body, struct image_promise *ret_prom
         read_ihdr(&chunk, &promise, error) != PPM_OK)
         return error->status;
     for (int chunks = 1; !is(&chunk, "IEND"); chunks++) {
-        if (chunks > CHUNKS_MAX)
+        if (chunks == CHUNKS_MAX)
             return ppm_fail(error, PPM_TOO_LARGE,
                             "PNG: found more than %d chunks, expected at most that many",
                             CHUNKS_MAX);

@@ -259,6 +259,7 @@ demo: $(PROGRAM) $(call setup,demo) ## Start a server, post a sample with curl, 
 
 .PHONY: example
 example: $(PROGRAM) $(call setup,example) ## Label images with PSPNets, as PyTorch does; ARGS="--side 233" is faster
+	$(Q)examples/photo.py --server $(PROGRAM)
 	$(Q)examples/street.py --server $(PROGRAM)
 	$(Q)examples/pspnet.py --server $(PROGRAM) $(ARGS)
 

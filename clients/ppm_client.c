@@ -1,18 +1,19 @@
 /*
- * ppm_client.c - sends a tensor through a model of ppm-server, using only the C library; copy from
- * it. Build it with "make clients", or cc -O2 -o ppm_client ppm_client.c
+ * ppm_client.c - sends a tensor or an image through a model of ppm-server, using only the C
+ * library; copy from it. Build it with "make clients", or cc -O2 -o ppm_client ppm_client.c
  *
  *     ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] [--model NAME] [--size H,W]
+ *     ppm_client PHOTO LABELS.png|CLASSES.json|Y.npy|OVERLAY.jpg [...] [--overlay OPACITY]
  *
- * --size is that of y in pixels. Several inputs are one X.safetensors. With --shared-memory, x (a
- * .npy of float32 in C order) and y are in POSIX shared memory, if the server allows it. No length,
- * name or message of the server is trusted. Exit status: 0; 1 with a message; 2 for wrong usage.
+ * Several inputs are one X.safetensors. With --shared-memory, x (a .npy of float32 in C order) and
+ * y are not sent. Nothing that the server says is trusted. Exit status 1: a message; 2: usage.
  */
 #define _GNU_SOURCE 1
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,31 +33,36 @@ struct bytes {
 
 enum { SHAPE_BYTES = 48, SENTENCE_MAX = 400, ANSWER_S_MAX = 120, BYTES_MAX = 1 << 30 };
 
-/* "/name" of shm_open and the server where it is registered, to undo at exit; and "size=H,W". */
-static char region[40], query[64];
+#define JSON            "application/json"
+#define NPY             "application/x-npy"
+#define NAME            "a model called"
+#define NAME_CHARACTERS "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+#define NAME_EXPECTED   "letters, digits, '.', '_' and '-'"
+
+/* "/name" of shm_open and the server where it is registered, to undo at exit; and the query. */
+static char region[40], query[96];
 static const char *registered_at;
 static void leave_region(void);
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
 {
     va_list arguments;
+    char text[2 * SENTENCE_MAX];
     va_start(arguments, format);
-    fputs("ppm_client: ", stderr);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    for (char *c = text; *c; c++) /* for the terminal */
+        *c = iscntrl((unsigned char)*c) ? '?' : *c;
+    fprintf(stderr, "ppm_client: %s\n", text);
     if (freopen("/dev/null", "we", stderr)) /* errors in leaving are not the cause */
         leave_region();
     exit(1);
 }
 
-/* For the terminal: bounded, and without control characters. */
-static const char *printable(char *text)
+/* The start of what may be long. */
+static const char *shortened(char *text)
 {
     text[strnlen(text, SENTENCE_MAX)] = '\0';
-    for (char *c = text; *c; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
     return text;
 }
 
@@ -64,7 +70,7 @@ static const char *printable(char *text)
 #define PRINT(to, ...)                                                                             \
     do {                                                                                           \
         if ((size_t)snprintf(to, sizeof(to), __VA_ARGS__) >= sizeof(to))                           \
-            fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, printable(to));                \
+            fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, shortened(to));                \
     } while (0)
 
 /* The integer at the start of text, whatever follows. */
@@ -155,29 +161,14 @@ static int connect_tcp(const char *url)
     fail("%s: %s", url, strerror(errno));
 }
 
-/* False: the server has closed its end, after an early response. */
-static bool send_all(int connection, struct bytes bytes)
-{
-    while (bytes.count > 0) {
-        const ssize_t sent = send(connection, bytes.at, bytes.count, MSG_NOSIGNAL);
-        if (sent < 0)
-            return false;
-        bytes.at += sent;
-        bytes.count -= (size_t)sent;
-    }
-    return true;
-}
-
 /* The string after a key, such as "name":", of a JSON text; NULL: none. The caller frees it. */
 static char *json_string(const char *json, const char *key)
 {
     const char *from = strstr(json, key);
     char *string = from ? strdup(from + strlen(key)) : NULL, *to = string;
-    for (from = string; from && *from && *from != '"'; from++) {
+    for (from = string; from && *from && *from != '"'; *to++ = *from++)
         if (*from == '\\' && from[1]) /* \" and \\: the server escapes nothing else */
             from++;
-        *to++ = *from;
-    }
     if (to)
         *to = '\0';
     return string;
@@ -186,22 +177,21 @@ static char *json_string(const char *json, const char *key)
 /* One request on a new connection. Returns the body of a success; ends the program, with the
  * server's sentence, otherwise. */
 static struct bytes ask(const char *url, const char *method, const char *target, const char *type,
-                        struct bytes body)
+                        const char *accept, struct bytes body)
 {
-    char head[1024];
     size_t status = 0;
     const struct timeval pause = {.tv_sec = ANSWER_S_MAX};
-    const bool is_unix = strncmp(url, "unix:", 5) == 0;
-    const int connection = is_unix ? connect_unix(url + 5) : connect_tcp(url);
-    const char *host = is_unix ? "localhost" : url;
+    const char *host = strncmp(url, "unix:", 5) == 0 ? "localhost" : url;
+    const int connection = host == url ? connect_tcp(url) : connect_unix(url + 5);
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
     setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof pause);
-    PRINT(head,
-          "%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\nContent-Type: %s\r\n"
-          "Accept: application/x-npy, application/json;q=0.5\r\nContent-Length: %zu\r\n\r\n",
-          method, target, (int)strcspn(host, "/"), host, type, body.count);
-    if (send_all(connection, (struct bytes){head, strlen(head)}))
-        send_all(connection, body);
+    ssize_t sent =
+        dprintf(connection,
+                "%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\nContent-Type: %s\r\n"
+                "Accept: %s\r\nContent-Length: %zu\r\n\r\n",
+                method, target, (int)strcspn(host, "/"), host, type, accept, body.count);
+    for (size_t at = 0; at < body.count && sent > 0; at += (size_t)sent) /* else it has responded */
+        sent = write(connection, body.at + at, body.count - at);
     struct bytes answer = read_all(connection, url, true);
     const size_t announced = announced_bytes(answer.at);
     const char *end = strstr(answer.at, "\r\n\r\n");
@@ -213,22 +203,21 @@ static struct bytes ask(const char *url, const char *method, const char *target,
     memmove(answer.at, end + 4, answer.count + 1);
     if (status == 200)
         return answer;
-    char *sentence = json_string(answer.at, "\"detail\":\""); /* of /ppm */
-    if (!sentence)
-        sentence = json_string(answer.at, "\"error\":\""); /* of /v2 */
-    fail("%s (status %zu)", printable(sentence ? sentence : answer.at), status);
+    char *of_ppm = json_string(answer.at, "\"detail\":\""),
+         *of_v2 = json_string(answer.at, "\"error\":\"");
+    fail("%s (status %zu)", shortened(of_ppm ? of_ppm : of_v2 ? of_v2 : answer.at), status);
 }
 
 static struct bytes post_json(const char *url, const char *target, char *json)
 {
-    return ask(url, "POST", target, "application/json", (struct bytes){json, strlen(json)});
+    return ask(url, "POST", target, JSON, JSON, (struct bytes){json, strlen(json)});
 }
 
-/* A model's name becomes part of a target. */
-static void check_name(const char *name)
+/* What becomes part of a target. */
+static void check(const char *what, const char *text, const char *allowed, const char *expected)
 {
-    if (name[strspn(name, "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")])
-        fail("a model called \"%.60s\": expected letters, digits, '.', '_' and '-'", name);
+    if (text[strspn(text, allowed)])
+        fail("%s \"%.60s\": expected %s", what, text, expected);
 }
 
 static size_t json_number(char *json, const char *key)
@@ -236,7 +225,7 @@ static size_t json_number(char *json, const char *key)
     size_t number = 0;
     const char *at = strstr(json, key);
     if (!at || !read_number(at + strlen(key), &number))
-        fail("the server's answer has no %s %s", key, printable(json));
+        fail("the server's answer has no %s %s", key, shortened(json));
     return number;
 }
 
@@ -253,7 +242,7 @@ static size_t read_shape(char *text, const char *key, char ret_shape[SHAPE_BYTES
         at += strspn(at, ", ");
     }
     if (length == 0 || (*at != ')' && *at != ']'))
-        fail("no shape of a tensor after %s in: %s", key, printable(text));
+        fail("no shape of a tensor after %s in: %s", key, shortened(text));
     return bytes;
 }
 
@@ -269,7 +258,7 @@ static struct bytes read_npy(struct bytes file, const char *what, bool labels, c
         fail("out of memory");
     if ((!strstr(text, "'<f4'") && !(labels && strstr(text, "'<i4'"))) ||
         !strstr(text, "'fortran_order': False"))
-        fail("%s is not float32 in C order: %s", what, printable(text));
+        fail("%s is not float32 in C order: %s", what, shortened(text));
     if (read_shape(text, "'shape': ", ret_shape) != file.count - head)
         fail("%s has %zu bytes, not those of [%s]", what, file.count - head, ret_shape);
     free(text);
@@ -336,11 +325,11 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
     char target[256], x_shape[SHAPE_BYTES], y_shape[SHAPE_BYTES];
     const struct bytes x = read_npy(file, "x", false, x_shape);
     PRINT(target, "/ppm%s%s?shape=%s&%s", *model ? "/" : "", model, x_shape, query);
-    char *description = ask(url, "GET", target, "text/plain", (struct bytes){0}).at;
+    char *description = ask(url, "GET", target, JSON, JSON, (struct bytes){0}).at;
     char *name = json_string(description, "\"name\":\"");
     size_t x_bytes = json_number(description, "\"input_bytes\":"),
            y_bytes = json_number(description, "\"output_bytes\":"), bytes = 0;
-    check_name(name && *name ? printable(name) : "?");
+    check(NAME, name && *name ? shortened(name) : "?", NAME_CHARACTERS, NAME_EXPECTED);
     if (x_bytes != x.count || __builtin_add_overflow(x_bytes, y_bytes, &bytes))
         fail("the server says %zu and %zu bytes for [%s]", x_bytes, y_bytes, x_shape);
     char *memory = share_memory(x_bytes, bytes);
@@ -358,17 +347,20 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
 
 int main(int argc, char **argv)
 {
-    const char *url = "127.0.0.1:8080", *model = "", *files[2] = {0};
+    const char *url = "127.0.0.1:8080", *model = "", *size = "", *overlay = "", *files[2] = {0};
     char target[256], y_shape[SHAPE_BYTES];
     bool is_shared = false;
     size_t count = 0;
+    signal(SIGPIPE, SIG_IGN);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--shared-memory") == 0)
             is_shared = true;
         else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
             model = argv[++i];
         else if (strcmp(argv[i], "--size") == 0 && i + 1 < argc)
-            PRINT(query, "size=%s", argv[++i]);
+            size = argv[++i];
+        else if (strcmp(argv[i], "--overlay") == 0 && i + 1 < argc)
+            overlay = argv[++i];
         else if (strchr(argv[i], ':'))
             url = argv[i] + (strncasecmp(argv[i], "http://", 7) == 0 ? 7 : 0);
         else if (count < 2 && argv[i][0] != '-')
@@ -377,22 +369,29 @@ int main(int argc, char **argv)
             count = 3;
     }
     if (count != 2) {
-        fprintf(stderr, "usage: ppm_client X.npy Y.npy [http://HOST:PORT | unix:/PATH] "
-                        "[--model NAME] [--size H,W] [--shared-memory]\n");
+        fprintf(stderr, "usage: ppm_client X Y [http://HOST:PORT | unix:/PATH] [--model NAME] "
+                        "[--size H,W] [--overlay OPACITY] [--shared-memory]\n");
         return 2;
     }
-    check_name(model);
+    check(NAME, model, NAME_CHARACTERS, NAME_EXPECTED);
+    check("--size", size, "0123456789,", "H,W in pixels");
+    check("--overlay", overlay, "0123456789.", "an opacity from 0 to 1");
+    PRINT(query, "%s%s%s%s", *size ? "size=" : "", size, *overlay ? "&overlay=" : "", overlay);
     const struct bytes x = read_all(open(files[0], O_RDONLY | O_CLOEXEC), files[0], false);
     if (is_shared) {
         infer_shared(url, model, x, files[1]);
         free(x.at);
         return 0;
     }
+    const char *dot = strrchr(files[1], '.'),
+               *accept = dot && strcmp(dot, ".png") == 0    ? "image/png"
+                         : dot && strcmp(dot, ".jpg") == 0  ? "image/jpeg"
+                         : dot && strcmp(dot, ".json") == 0 ? JSON
+                                                            : NPY;
     PRINT(target, "/ppm%s%s?%s", *model ? "/" : "", model, query);
-    const char *dot = strrchr(files[0], '.'), *npy = "application/x-npy";
-    const char *type = dot && !strcmp(dot, ".safetensors") ? "application/octet-stream" : npy;
-    const struct bytes y = ask(url, "POST", target, type, x);
-    read_npy(y, "the server's answer", true, y_shape);
+    const struct bytes y = ask(url, "POST", target, "application/octet-stream", accept, x);
+    if (strcmp(accept, NPY) == 0)
+        read_npy(y, "the server's answer", true, y_shape);
     write_file(files[1], (struct bytes){y.at, 0}, y);
     free(y.at);
     free(x.at);

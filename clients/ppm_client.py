@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """usage: ppm_client.py X.npy Y.npy [--url URL] [--model NAME] [--size H,W] [--key KEY] [--shared-memory]
        ppm_client.py NAME=X.npy... Y.npy [...]     for a model of several inputs
+       ppm_client.py PHOTO.jpg LABELS.png [...]    or .json (the classes), .npy; --overlay 0.5: or .jpg
 
-A client for ppm-server: NumPy arrays in and out, over http://HOST:PORT, https:// or unix:/PATH.
+A client for ppm-server: images and NumPy arrays in and out, over http://HOST:PORT, https:// or unix:/PATH.
 
     with ppm_client.Client("http://127.0.0.1:8080") as client:
+        street = client.label("street.jpg", model="street")
+        print(street.labels, street.classes)         # an array [H, W], and names, shares, boxes
+        picture = street.overlay(0.5)                # the bytes of a PNG
         y = client.infer(x, model="listing2-pytorch-psp")
 
 Without a model it uses the server's first. Several inputs are a dict, infer({"c2": c2, "c5": c5}). If the server runs on this machine with
@@ -26,11 +30,14 @@ import io
 import json
 import math
 import multiprocessing.shared_memory
+import os
 import re
 import socket
 import ssl
+import struct
 import time
 import urllib.parse
+import zlib
 
 import numpy as np
 
@@ -38,6 +45,9 @@ DTYPES = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64, "INT32": n
 SAFETENSORS_DTYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4"}
 ALIGNMENT_BYTES = 64
 PIECE_BYTES = 1 << 20
+LABELS_MAX = 1 << 30
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of Pillow
+IMAGE_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}  # by their first bytes
 PROBLEM_BYTES_MAX = 1 << 16
 SENTENCE_MAX = 1000
 Y_BYTES_MAX = 1 << 40
@@ -177,6 +187,29 @@ class Client:
                                         np.prod(entry["shape"], dtype=int), start + entry["data_offsets"][0])
                     .reshape(entry["shape"]) for name, entry in entries.items()}
 
+    def label(self, image, model="", size=None):
+        """The Labels of an image: the name of a JPEG or PNG file, its bytes, a file object, a Pillow image,
+        or an array [H, W, 3] of red, green and blue from 0 to 255. size: (H, W) of the labels in pixels;
+        None for the image's own."""
+        body = bytes_of_image(image)
+        answer = read_json(self.post_image(body, model, {"labels": "rle", "size": size_text(size)}, "application/json"))
+        with reading("labels and classes"):
+            labels = labels_of(answer)
+            classes = [{key: value for key, value in own.items() if key != "segmentation"}
+                       for own in answer["classes"]]
+        return Labels(self, body, model, size, labels, classes)
+
+    def overlay(self, image, opacity=0.5, model="", size=None, media_type="image/png"):
+        """The image with the colors of its labels over it, as the bytes of a PNG or JPEG."""
+        if not isinstance(opacity, (int, float)) or not 0 <= opacity <= 1:
+            raise Error(None, f"opacity: found {opacity!r}, expected a number from 0 to 1")
+        return bytes(self.post_image(bytes_of_image(image), model, {"overlay": f"{opacity}", "size": size_text(size)},
+                                     media_type))
+
+    def post_image(self, body, model, query, accept):
+        return self.ask("POST", path_of(model, query), body,
+                        {"Content-Type": type_of_image(body), "Accept": accept})
+
     def post_tensors(self, x, model, query, accept="application/x-npy"):
         kind, pieces = safetensors_of(x) if isinstance(x, dict) else npy_of(x)
         return self.ask("POST", path_of(model, query), pieces,
@@ -251,6 +284,19 @@ class Client:
         except (ConnectionResetError, BrokenPipeError):
             pass  # the server may have responded before the whole body
         return self.connection.getresponse()
+
+
+class Labels:
+    """labels: int32 [H, W]. classes: those in the image, the largest first, as dicts: id, name and color if
+    the model has them, pixels, share, box (x, y, width, height)."""
+
+    def __init__(self, client, body, model, size, labels, classes):
+        self.labels, self.classes = labels, classes
+        self.ask = lambda opacity, media_type: client.overlay(body, opacity, model, size, media_type)
+
+    def overlay(self, opacity=0.5, media_type="image/png"):
+        """Asks the server for it: see Client.overlay."""
+        return self.ask(opacity, media_type)
 
 
 class Shared:
@@ -386,6 +432,69 @@ def array_of(x):
     return np.ascontiguousarray(x, x.dtype if x.dtype.str in ("<f2", "<f4", "<f8") else "<f4")
 
 
+def bytes_of_image(image):
+    """The bytes of a JPEG or PNG file."""
+    if isinstance(image, (str, os.PathLike)):
+        with reading_file(image), open(image, "rb") as file:
+            return file.read()
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, np.ndarray):
+        return png_of(image)
+    if hasattr(image, "save") and hasattr(image, "mode"):  # Pillow
+        file = io.BytesIO()
+        with reading_file("image"):
+            (image if image.mode in PNG_MODES else image.convert("RGB")).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+    with reading_file("image"):
+        body = image.read() if hasattr(image, "read") else None
+    if not isinstance(body, bytes):
+        raise Error(None, f"image: found {type(image).__name__}, expected a file's name, bytes, a file that is "
+                          "open for bytes, a Pillow image or an array [H, W, 3]")
+    return body
+
+
+def type_of_image(body):
+    for start, media_type in IMAGE_TYPES.items():
+        if body.startswith(start):
+            return media_type
+    raise Error(None, f"image: found {body[:8]!r}, expected the bytes of a JPEG or PNG")
+
+
+def png_of(pixels):
+    """An array [H, W, 3] as a PNG."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise Error(None, f"image: found {pixels.dtype} {list(pixels.shape)}, expected uint8 [H, W, 3]")
+    h, w, _ = pixels.shape
+    rows = np.zeros((h, 1 + 3 * w), np.uint8)  # each after the number of its filter: none
+    rows[:, 1:] = pixels.reshape(h, 3 * w)
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
+
+
+def labels_of(answer):
+    """The labels [H, W] from the run lengths of each class, column by column."""
+    h, w = (int(extent) for extent in answer["size"])
+    if min(h, w) < 1 or h * w > LABELS_MAX:
+        raise ValueError(f"found labels of {h} x {w}")
+    runs = [np.zeros((0, 3), np.int64)]  # first pixel, pixels, class
+    for own in answer["classes"]:
+        counts = np.array(own["segmentation"]["counts"], np.int64)
+        if ((counts < 0) | (counts > h * w)).any() or counts.sum() != h * w:
+            raise ValueError(f"found runs of {counts.sum()} pixels, expected {h * w}")
+        starts, lengths = np.cumsum(counts)[:-1:2], counts[1::2]
+        runs.append(np.stack([starts, lengths, np.full(len(starts), int(own["id"]))], 1)[lengths > 0])
+    runs = np.concatenate(runs)
+    starts, lengths, ids = runs[np.argsort(runs[:, 0])].T
+    if not np.array_equal(np.append(starts, h * w), np.append(0, np.cumsum(lengths))):
+        raise ValueError("the runs of its classes do not cover the labels once")
+    return np.repeat(ids.astype(np.int32), lengths).reshape(w, h).T
+
+
 def array_of_npy(data):
     """np.load() of numbers, without allocating more than the data has."""
     file = io.BytesIO(data)
@@ -438,7 +547,7 @@ def reading_file(path):
     try:
         yield
     except OSError as error:
-        raise Error(None, f"{path}: cannot read it: {error.strerror}") from error
+        raise Error(None, f"{path}: cannot read it: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
         raise Error(None, f"{path}: {error}") from error
 
@@ -459,32 +568,60 @@ def load(path):
         return x
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Sends .npy files through a model of ppm-server.")
-    parser.add_argument("x", metavar="X.npy", nargs="+", help="or NAME=X.npy for each of several inputs")
-    parser.add_argument("y", metavar="Y.npy")
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="or unix:/PATH")
-    parser.add_argument("--model", default="", help="[the server's first]")
-    parser.add_argument("--size", metavar="H,W", help="of y in pixels [the model's]")
-    parser.add_argument("--key", help="if the server needs one")
-    parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
-    options = parser.parse_args()
-    size = options.size and size_of(options.size)
+def type_of_output(path):
+    """The media type of an image's answer, by the extension of its file."""
+    types = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".json": "application/json",
+             ".npy": "application/x-npy"}
+    extension = os.path.splitext(path)[1].lower()
+    if extension not in types:
+        raise Error(None, f"{path}: expected {', '.join(types)}")
+    return types[extension]
+
+
+def label_file(client, options, size):
+    query = {"overlay": options.overlay, "size": size_text(size)}
+    answer = client.post_image(bytes_of_image(options.x[0]), options.model, query, type_of_output(options.y))
+    with open(options.y, "wb") as file:
+        file.write(answer)
+
+
+def infer_files(client, options, size):
     if len(options.x) == 1:
         x = load(options.x[0])
     elif any("=" not in name for name in options.x):
         raise Error(None, f"found {' '.join(options.x)}, expected NAME=X.npy for each input")
     else:
         x = {name: load(path) for name, _, path in (named.partition("=") for named in options.x)}
+    if not options.shared_memory:
+        np.save(options.y, client.infer(x, options.model, size=size))
+        return
+    shape = {name: own.shape for name, own in x.items()} if isinstance(x, dict) else x.shape
+    with client.share(shape, options.model, size) as shared:
+        for room, own in [(shared.x[name], x[name]) for name in x] if isinstance(x, dict) else [(shared.x, x)]:
+            room[...] = own
+        np.save(options.y, shared.infer())
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Sends images and .npy files through a model of ppm-server.")
+    parser.add_argument("x", metavar="X", nargs="+",
+                        help="a .jpg, .png or .npy; NAME=X.npy for each of several inputs")
+    parser.add_argument("y", metavar="Y", help="a .npy; of an image also .png, .json, .jpg")
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="or unix:/PATH")
+    parser.add_argument("--model", default="", help="[the server's first]")
+    parser.add_argument("--size", metavar="H,W", help="of y in pixels [the model's]")
+    parser.add_argument("--overlay", metavar="OPACITY", help="the image with its labels over it")
+    parser.add_argument("--key", help="if the server needs one")
+    parser.add_argument("--shared-memory", action="store_true", help="send no tensors at all")
+    options = parser.parse_args()
+    is_image = len(options.x) == 1 and re.fullmatch(r".*\.(jpe?g|png)", options.x[0], re.I | re.S)
+    if is_image and options.shared_memory:
+        raise Error(None, f"{options.x[0]}: an image is always sent, expected no --shared-memory")
+    if options.overlay and not is_image:
+        raise Error(None, f"--overlay: found {' '.join(options.x)}, expected one .jpg, .jpeg or .png")
+    size = options.size and size_of(options.size)
     with Client(options.url, options.key) as client:
-        if not options.shared_memory:
-            np.save(options.y, client.infer(x, options.model, size=size))
-            return
-        shape = {name: own.shape for name, own in x.items()} if isinstance(x, dict) else x.shape
-        with client.share(shape, options.model, size) as shared:
-            for room, own in [(shared.x[name], x[name]) for name in x] if isinstance(x, dict) else [(shared.x, x)]:
-                room[...] = own
-            np.save(options.y, shared.infer())
+        (label_file if is_image else infer_files)(client, options, size)
 
 
 if __name__ == "__main__":

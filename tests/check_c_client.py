@@ -69,6 +69,13 @@ URLS = ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://127.0.0.1:0",
         "http://u:p@localhost:1", "https://localhost:1", "http://:1", "http://[::1:1", "ftp://localhost:1"]
 
 
+FLAGS = [  # that would change the request's head or query
+    ("--size", "5x31", "--size \"5x31\": expected H,W in pixels"), ("--size", "5,31 HTTP/1.1\r\nX: y", "expected H,W"),
+    ("--size", "5,31&overlay=1", "expected H,W"), ("--overlay", "0.5&size=1,1", "expected an opacity from 0 to 1"),
+    ("--overlay", "\r\n", "expected an opacity"), ("--model", "a/../b", "expected letters"),
+]
+
+
 def run(client, folder, answers, expected, *options, url=None):
     server = Misbehaving([[one] for one in answers])
     done = subprocess.run([client, folder / "x.npy", folder / "y.npy", url or server.url, *options],
@@ -84,6 +91,8 @@ with tempfile.TemporaryDirectory() as name:
     np.save(pathlib.Path(name) / "x.npy", np.ones((1, 4, 3, 3), np.float32))
     for one, sentence in SENT:
         run(sys.argv[1], pathlib.Path(name), [one], sentence)
+    for flag, value, sentence in FLAGS:
+        run(sys.argv[1], pathlib.Path(name), [OK], sentence, flag, value)
     for url in URLS:
         run(sys.argv[1], pathlib.Path(name), [OK], ": expected http://HOST:PORT", url=url)
     for url in ("HTTP://[::1]:1/", "127.0.0.1:1"):

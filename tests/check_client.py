@@ -2,18 +2,21 @@
 """usage: tests/check_client.py URL TWO-LEVELS-URL
 
 Tests clients/ppm_client.py as a module: valid arguments, and broken connections. URL is a server with the
-four listings, the other one has the model two-levels; misbehaving.py has the misbehaving servers."""
+four listings and street, the other one has the model two-levels; misbehaving.py has the misbehaving servers."""
 
 import email.utils
+import io
 import os
 import pathlib
 import sys
+import tempfile
 import time
 import urllib.parse
 from multiprocessing import shared_memory
 
 import numpy as np
 from misbehaving import Misbehaving, answer, npy
+from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "clients"))
 import ppm_client  # noqa: E402
@@ -150,6 +153,68 @@ def check_several_inputs(url):
             check(np.array_equal(shared.infer(), client.infer(x, size=(20, 30))), "in shared memory, of another size")
 
 
+def check_image_forms(client, pixels, labels):
+    """An image in every form is labeled the same."""
+    image = Image.fromarray(pixels)
+    png = io.BytesIO()
+    image.save(png, "PNG")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "image.png"
+        path.write_bytes(png.getvalue())
+        with open(path, "rb") as file:
+            forms = {"a name": str(path), "a path": path, "bytes": png.getvalue(), "a bytearray": bytearray(png.getvalue()),
+                     "a file": file, "a file in memory": io.BytesIO(png.getvalue()), "Pillow's": image,
+                     "Pillow's with alpha": image.convert("RGBA"), "an array": pixels,
+                     "a strided array": pixels.repeat(2, 1)[:, ::2]}
+            for what, form in forms.items():
+                check(np.array_equal(client.label(form, "street").labels, labels), f"{what}: other labels")
+    gray = image.convert("L")
+    deep = Image.fromarray(np.array(gray).astype(np.uint16) << 8)  # of which the server keeps 8 bits
+    for picture in (deep, *(image.convert(mode) for mode in ("1", "L", "LA", "P", "F", "CMYK", "YCbCr", "HSV"))):
+        rgb = np.array((gray if picture is deep else picture).convert("RGB"))
+        check(np.array_equal(client.label(picture, "street").labels, client.label(rgb, "street").labels), picture.mode)
+    closed, jpeg = io.BytesIO(), pathlib.Path("configs/samples/street.jpg").read_bytes()
+    closed.close()
+    for what, wrong in {"a closed file": closed, "Pillow's, which breaks off": Image.open(io.BytesIO(jpeg[:5000])),
+                        "no image": b"GIF89a", "nothing": b"", "no file": "/nowhere/x.jpg", "a folder": "/tmp",
+                        "a number": 5, "None": None, "text": io.StringIO("x"), "gray": pixels[..., 0],
+                        "floats": pixels / 255, "no pixels": pixels[:0]}.items():
+        check(error_of(lambda wrong=wrong: client.label(wrong, "street")).status is None, what)
+
+
+def check_labels(url):
+    """On street, which the server has by default."""
+    with ppm_client.Client(url) as client:
+        street = client.label("configs/samples/street.jpg", "street")
+        pixels = np.array(Image.open("configs/samples/street.jpg"))
+        y = client.infer(np.float32(pixels.transpose(2, 0, 1)) / 255, "street")
+        check(street.labels.dtype == np.int32 and np.array_equal(street.labels, y[0]), "other labels than the tensor's")
+        check(sum(own["pixels"] for own in street.classes) == street.labels.size, f"classes: {street.classes}")
+        for own in street.classes:
+            rows, columns = np.nonzero(street.labels == own["id"])
+            box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+            check(own["pixels"] == len(rows) and own["box"] == box and "segmentation" not in own, own)
+            check(abs(own["share"] - len(rows) / street.labels.size) < 1e-6, own)
+        check({"water", "sky", "boat"} <= {own["name"] for own in street.classes}, f"names: {street.classes}")
+        colors = np.zeros((9, 3))
+        for own in street.classes:
+            colors[own["id"]] = own["color"]
+        over = np.array(Image.open(io.BytesIO(street.overlay(0.25))), float)
+        check(np.abs(over - 0.75 * pixels - 0.25 * colors[street.labels]).max() <= 0.5, "an overlay")
+        jpeg = street.overlay(media_type="image/jpeg")
+        check(Image.open(io.BytesIO(jpeg)).format == "JPEG", "an overlay as JPEG")
+        check(jpeg == client.overlay(pixels, 0.5, "street", media_type="image/jpeg"), "an overlay of pixels")
+        check(client.label(pixels, "street", size=(5, 31)).labels.shape == (5, 31), "a size")
+        check_image_forms(client, pixels, street.labels)
+        for opacity in (-0.1, 1.1, float("nan"), "0.5", None):
+            check("opacity: found" in str(error_of(lambda opacity=opacity: street.overlay(opacity))), opacity)
+        error = error_of(lambda: client.label(pixels, "listing1-pytorch-ppm"))
+        check(error.status == 422 and "takes a tensor of 4 channels" in str(error), f"a model without images: {error}")
+        error = error_of(lambda: client.label(b"\xff\xd8\xff\xe0", "street"))
+        check(error.status == 400 and "JPEG" in str(error), f"a broken image: {error}")
+        check(np.array_equal(client.label(pixels, "street").labels, street.labels), "after an error")
+
+
 BUSY = answer(503, b'{"detail": "the queue is full"}', "Retry-After: 0\r\n")
 CASES = [  # what happens, a list of answers for each connection, calls, requests, the last call's error
     ("closed between two requests", [[answer(200)], [answer(200)]], 2, 2, None),
@@ -176,6 +241,15 @@ def check_broken_connections():
 X = np.zeros((1, 1, 2, 2), np.float32)
 HUGE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }")
 OBJECT = npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n(S'false'\ntR.")
+PIXEL = ppm_client.png_of(np.zeros((1, 1, 3), np.uint8))
+
+
+def labels_json(counts, size="1, 2", members='"id": 0'):
+    """An answer with one class for each list of counts."""
+    classes = ", ".join(f'{{{members}, "segmentation": {{"counts": {own}}}}}' for own in counts)
+    return f'{{"size": [{size}], "classes": [{classes}]}}'.encode()
+
+
 LIES = [  # an answer with status 200, and the call that must reject it
     *[(body, "infer") for body in (
         b"<html>", b"", b"{}", HUGE, OBJECT, HUGE[:20], npy("(" * 5000), npy("{'descr': '<f4'}"),
@@ -185,6 +259,14 @@ LIES = [  # an answer with status 200, and the call that must reject it
         b"<html>", b"\2" + bytes(7) + b"{}"[:1], b"\xff" * 8 + b"{}", b"\2" + bytes(7) + b"[]",
         b"\x3d" + bytes(7) + b'{"y":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4]}}')],
     (b"<html>", "describe"), (b"[" * 100000, "describe"),
+    *[(body, "label") for body in (
+        b"<html>", b"{}", b"[]", b"null", b'{"size": [1, 2], "classes": {}}', b'{"size": [1, 2], "classes": [5]}',
+        labels_json([]), labels_json([], "0, 0"), labels_json([], "1"), labels_json([[0, 2]], "-1, -2"),
+        labels_json([[0, 1]]), labels_json([[0, 1], [0, 1]]), labels_json([[1, 1]]), labels_json([[0, 2, 1]]),
+        labels_json([[0, 3]]), labels_json([[1, -1, 1, 1]]), labels_json([[0, 2], [0, 2]]),
+        labels_json([[0, 1000000000000000]], "1000000000, 1000000"), labels_json([[0, 2**63]]),
+        labels_json([[0, 2**62], [0, 2**62], [0, 2**62], [0, 2**62], [0, 2]]), labels_json(['["a", "b"]']),
+        labels_json([[[0, 2]]]), labels_json([[0, 2]], members='"id": "x"'), labels_json([[0, 2]], members='"of": 0'))],
     *[(body, "share") for body in (
         b"{}", b"[]", b'{"name":"m","request":{"input_bytes":16}}',
         b'{"name":"m","request":{"input_bytes":4,"output_bytes":16}}',
@@ -210,6 +292,7 @@ def check_lies():
         server = Misbehaving([[answer(200, body)]])
         with ppm_client.Client(server.url, timeout_s=30) as client:
             found = error_of({"infer": lambda: client.infer(X), "stages": lambda: client.stages(X),
+                              "label": lambda: client.label(PIXEL),
                               "describe": client.describe, "share": lambda: client.share(X.shape)}[name])
         check(found and found.status is None, f"{name} of {body[:60]}: {found}")
     ppm_client.multiprocessing.shared_memory.SharedMemory = Recorded.__base__
@@ -243,6 +326,7 @@ check_urls(sys.argv[1])
 check_arguments(sys.argv[1])
 check_tensors(sys.argv[1])
 check_several_inputs(sys.argv[2])
+check_labels(sys.argv[1])
 check_broken_connections()
 check_lies()
 check_time()

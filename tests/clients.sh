@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: PPM_SERVER=build/ppm-server PPM_C_CLIENT=build/ppm_client tests/clients.sh
 # Runs the clients in clients/ against a live server, over TCP and a unix socket: they write what
-# "ppm-server run" writes, and print the server's error messages.
+# "ppm-server run" and "label" write, and print the server's error messages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 url='' scratch='' # from there
@@ -37,7 +37,7 @@ writes() {
 refuses() {
     local status=0
     client "$1" "${@:3}" 2> "$scratch/said" || status=$?
-    if [ "$status" -ne 1 ] || ! grep -qF "$2" "$scratch/said"; then
+    if [ "$status" -ne 1 ] || ! grep -qF -e "$2" "$scratch/said"; then
         echo "clients: $1 ${*:3}: exit status $status, said: $(cat "$scratch/said"), expected: $2"
         exit 1
     fi
@@ -83,6 +83,29 @@ for name in c python; do
     refuses "$name" 'expected' "$x4" "$y" --size 5x31
     refuses "$name" 'No such file' "$scratch/none.npy" "$y"
 done
+photo=configs/samples/street.jpg
+for answer in labels.png classes.json y.npy overlay.png overlay.jpg; do
+    more=() && [[ $answer != overlay.* ]] || more=(--overlay 0.3)
+    "${PPM_SERVER:-build/ppm-server}" label --model configs/models/street.json "$photo" "$scratch/$answer" "${more[@]}"
+    for name in c python; do
+        client "$name" "$photo" "$scratch/again-$answer" --model street "${more[@]}"
+        cmp "$scratch/$answer" "$scratch/again-$answer"
+    done
+done
+for name in c python; do
+    client "$name" "$photo" "$scratch/again.npy" --model street --size 5,31
+    [ "$(wc -c < "$scratch/again.npy")" -eq $((128 + 4 * 5 * 31)) ]
+    refuses "$name" 'a tensor of 4 channels' "$photo" "$scratch/none.png" --model listing1-pytorch-ppm
+    refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay 7
+    refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay x
+    refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay 0.5 --size 5,31
+    refuses "$name" '--size' "$photo" "$scratch/none.png" --model street --size 'a&b'
+done
+refuses python 'expected .png' "$photo" "$scratch/none.gif" --model street
+refuses python 'expected no --shared-memory' "$photo" "$scratch/none.png" --model street --shared-memory
+refuses python 'expected one .jpg' "$x4" "$scratch/none.png" --overlay 0.5
+refuses c 'expected H,W' "$x4" "$y" --size $'5,31 HTTP/1.1\r\nX: y'
+[ ! -e "$scratch/none.png" ]
 tests/check_client.py "$url" "$several"
 tests/check_c_client.py "${PPM_C_CLIENT:-build/ppm_client}"
 stop_server

@@ -486,3 +486,40 @@ Test(cli_label, an_image_that_is_too_large_is_refused)
               "%s", output.err);
     live_output_free(&output);
 }
+
+/* ---- beside the server ---- */
+
+Test(cli_label, files_are_the_server_s_answers_byte_for_byte)
+{
+    static const struct {
+        const char *name, *query, *accept, *flags[3];
+    } cases[] = {
+        {"labels.png", "", "image/png", {NULL}},
+        {"labels.npy", "", "application/x-npy", {NULL}},
+        {"classes.json", "", "application/json", {NULL}},
+        {"sized.png", "?size=5,31", "image/png", {"--size=5,31"}},
+        {"sized.json", "?size=5,31", "application/json", {"--size=5,31", "--threads=1"}},
+        {"overlay.png", "?overlay=0.3", "image/png", {"--overlay=0.3"}},
+        {"overlay.jpg", "?overlay=0.3", "image/jpeg", {"--overlay=0.3"}},
+    };
+    struct live live;
+    size_t image_bytes, bytes;
+    char *image = live_read_file(in_folder("a.png"), &image_bytes);
+    live_start(&live, LIST("--model", in_folder("strongest.json")), NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char target[64], headers[96];
+        char *file = labeled(cases[i].name, cases[i].flags, &bytes);
+        snprintf(target, sizeof target, "/ppm%s", cases[i].query);
+        snprintf(headers, sizeof headers, "Content-Type: image/png\r\nAccept: %s\r\n",
+                 cases[i].accept);
+        struct live_answer answer = live_ask(&live, "POST", target, headers, image, image_bytes);
+        cr_assert(answer.status == 200, "%s: %s", cases[i].name, answer.body);
+        cr_assert(answer.body_bytes == bytes && memcmp(answer.body, file, bytes) == 0,
+                  "%s: %zu bytes of label, %zu of the server", cases[i].name, bytes,
+                  answer.body_bytes);
+        live_answer_free(&answer);
+        free(file);
+    }
+    live_stop(&live);
+    free(image);
+}

@@ -43,7 +43,8 @@ class ppm_shape(Structure):
 
 class ppm_sizes(Structure):
     _fields_ = [("inputs", ppm_shape * PPM_INPUTS_MAX), ("count", c_size_t),
-                ("output_h", c_size_t), ("output_w", c_size_t)]
+                ("output_h", c_size_t), ("output_w", c_size_t), ("image_h", c_size_t), ("image_w", c_size_t),
+                ("is_soft", c_bool)]
 
 
 class ppm_tensor(Structure):

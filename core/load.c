@@ -22,6 +22,12 @@ static enum ppm_status load(struct ppm_model *model, const char *path,
     return PPM_OK;
 }
 
+enum ppm_status ppm_model_files(const char *path, struct ppm_model_files *ret_files,
+                                struct ppm_error *error)
+{
+    return spec_read_files(path, ret_files, error);
+}
+
 struct ppm_model *ppm_model_load(const char *path, const struct ppm_progress *progress,
                                  struct ppm_error *error)
 {

@@ -159,6 +159,17 @@ struct ppm_progress {
     void *context;
 };
 
+/* What a JSON file says of the files of a model. */
+struct ppm_model_files {
+    bool is_model;      /* it has "input" or "inputs", as every model has */
+    char weights[4096]; /* the path of its weights; "": random, or none */
+};
+
+/* Reads only what it needs of the JSON at path. PPM_BAD_CONFIG if that is malformed, or
+ * PPM_NO_MEMORY. */
+enum ppm_status ppm_model_files(const char *path, struct ppm_model_files *ret_files,
+                                struct ppm_error *error);
+
 /* Reads the model's JSON at path and its weights, checks both, folds the norms.
  * progress may be NULL. Returns NULL with PPM_BAD_CONFIG, PPM_IO, PPM_NO_MEMORY or PPM_CANCELLED in
  * *error, whose text names the file and the JSON path or tensor. The caller frees the model. */

@@ -22,6 +22,12 @@ _ppm_server() {
     elif [ "$flag" = = ]; then
         flag=${COMP_WORDS[COMP_CWORD - 2]}
     fi
+    # --model of serve takes several files: the flag stands before the words that are none.
+    if [ "${COMP_WORDS[1]}" = serve ] && [[ $flag != -* && $word != -* ]]; then
+        value=$((COMP_CWORD - 1))
+        while [ "$value" -gt 1 ] && [[ ${COMP_WORDS[value]} != -* ]]; do value=$((value - 1)); done
+        [ "${COMP_WORDS[value]}" != --model ] || flag=--model
+    fi
     case ${COMP_WORDS[1]} in
     [a-z]*) help=$("$program" "${COMP_WORDS[1]}" --help 2>/dev/null) || return ;;
     *) return ;;

@@ -41,7 +41,7 @@ offers 'configs/samples/street.jpg' label --json configs/samples/str
 offers 'configs/server.json' label configs/samples/street.jpg configs/server
 offers 'configs/models/street.json' label a.jpg --model configs/models/street.j
 offers '' label --overlay ''
-offers '--log-format --log-level' serve --log-
+offers '--log-format --log-level --log-slow-ms' serve --log-
 offers '--pool-on-arrival-bytes --port' serve --check-config --po
 offers 'debug error info warn' serve --log-level ''
 offers 'debug' serve --log-level d
@@ -58,6 +58,10 @@ offers 'configs/models configs/samples configs/server.json' serve --config confi
 offers 'configs/models/listing1-pytorch-ppm.json' serve --model configs/models/listing1
 offers 'configs/models/fast-scnn.json' describe --model = configs/models/fast
 offers 'configs/samples/features-3x30x30.npy configs/samples/features-4x30x30.npy' run --input configs/samples/
+offers 'configs/models/fast-scnn.json' serve --model a.json configs/models/street.json configs/models/fast
+offers '--port' serve --model a.json --por
+offers "$(flags serve)" serve --port 1 ''
+offers '' describe --model a.json configs/models/fast
 offers 'LICENSE' serve --keys-file LIC
 
 [ "$failed" -eq 0 ] || exit 1

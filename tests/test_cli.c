@@ -60,8 +60,8 @@ Test(cli, help_tells_defaults_and_bounds)
         " [0600]\n",
         " [none]\n",
         "let clients load and unload models [false]\n",
-        "model to serve; may be repeated, the first one answers at /ppm [the four listings and "
-        "street]\n",
+        "  --model FILE...              models to serve, or folders of them; the first one answers "
+        "at /ppm [the four listings and street]\n",
     };
     struct live_output output = live_run(LIST("serve", "--help"), NULL);
     check_success(&output, "serve --help");

@@ -315,6 +315,25 @@ Test(settings, models_of_a_file_are_relative_to_it)
     live_directory_remove(directory);
 }
 
+/* As a shell writes *.json; further flags and --model add to it. */
+Test(settings, model_takes_several_files)
+{
+    static const char *const expected[] = {"a.json", "b.json", "c.json", "folder", "-d.json"};
+    struct settings settings;
+    struct ppm_error error = {0};
+    cr_assert(read_settings(LIST("--model", "a.json", "b.json", "--port", "1", "--model=c.json",
+                                 "folder", "--model", "-d.json"),
+                            &settings, &error) == PPM_OK,
+              "%s", error.text);
+    cr_assert(settings.model_count == COUNT(expected) && settings.http.port == 1);
+    for (size_t i = 0; i < COUNT(expected); i++)
+        cr_expect_str_eq(settings.models[i], expected[i]);
+    settings_release(&settings);
+    check_refused(LIST("--model", "a.json", "", "b.json"), "--model: found an empty name");
+    check_refused(LIST("--model", "a.json", "--port", "1", "b.json"), "found \"b.json\"");
+    check_refused(LIST("--model"), "--model: found nothing, expected a value");
+}
+
 /* ---- what waits for a restart ---- */
 
 static void check_waiting(const char *const *arguments, size_t count, const char *text)

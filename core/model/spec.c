@@ -169,6 +169,23 @@ enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_er
     return error->status;
 }
 
+enum ppm_status spec_read_files(const char *path, struct ppm_model_files *ret_files,
+                                struct ppm_error *error)
+{
+    json_t *root = ppm_json_load_file(path, CONFIG_BYTES_MAX, error);
+    const struct json_place place = {.file = path};
+    struct weights_spec weights = {0};
+    if (!root)
+        return error->status;
+    const bool is_model = json_object_get(root, "input") || json_object_get(root, "inputs");
+    if (!is_model || weights_configure(root, &place, &weights, error) == PPM_OK) {
+        ret_files->is_model = is_model;
+        snprintf(ret_files->weights, sizeof ret_files->weights, "%s", weights.file);
+    }
+    json_decref(root);
+    return error->status;
+}
+
 void spec_release(struct spec *spec)
 {
     graph_release(&spec->graph);

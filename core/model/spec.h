@@ -52,4 +52,8 @@ static inline bool spec_is_literal(const struct spec *spec)
 enum ppm_status spec_read(const char *path, struct spec *ret_spec, struct ppm_error *error);
 void spec_release(struct spec *spec);
 
+/* Reads of it what ppm_model_files says. */
+enum ppm_status spec_read_files(const char *path, struct ppm_model_files *ret_files,
+                                struct ppm_error *error);
+
 #endif

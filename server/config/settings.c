@@ -119,7 +119,10 @@ static enum ppm_status read_flag(struct settings *settings, int count, char *con
         if (!*has_models)
             settings_forget_models(settings);
         *has_models = true;
-        return settings_add_model(settings, value, flag, error);
+        settings_add_model(settings, value, flag, error);
+        while (error->status == PPM_OK && *at + 1 < count && *arguments[*at + 1] != '-')
+            settings_add_model(settings, arguments[++*at], flag, error);
+        return error->status;
     }
     if (strncmp(argument, "--", 2) == 0)
         return settings_refuse_name("", "flag", argument, "--help", error);

@@ -30,6 +30,7 @@ struct settings {
 
     char *models[SETTINGS_MODELS_MAX]; /* as written by the user; each is freed */
     size_t model_count;
+    size_t watch_models_s; /* between looks at their files; 0: none */
     char
         models_directory[SETTINGS_TEXT_BYTES]; /* where relative paths start; "": the current one */
 

@@ -1,5 +1,6 @@
 /* registry.c - see registry.h. */
 #include "server/models/registry.h"
+#include "server/models/model_paths.h"
 #include "server/observe/log.h"
 
 #include <stdatomic.h>
@@ -95,6 +96,20 @@ static enum ppm_status add_model(struct registry *registry, const char *path,
     return error->status;
 }
 
+/* Whether to load it: a folder may have other files of JSON. */
+static bool is_wanted(const struct model_path *path, struct ppm_error *error)
+{
+    struct ppm_model_files files;
+    if (!path->folder)
+        return true;
+    if (ppm_model_files(path->path, &files, error) != PPM_OK)
+        return false;
+    if (!files.is_model)
+        log_line(LOG_WARN, "%s: found neither \"input\" nor \"inputs\": no model, left out",
+                 path->path);
+    return files.is_model;
+}
+
 /* ---- sets ---- */
 
 static struct registry *create_registry(struct ppm_error *error)
@@ -110,12 +125,19 @@ static struct registry *create_registry(struct ppm_error *error)
 struct registry *registry_load(const struct settings *settings, const struct ppm_progress *progress,
                                struct ppm_error *error)
 {
+    struct model_paths paths;
     struct registry *registry = create_registry(error);
-    for (size_t i = 0; i < settings->model_count && error->status == PPM_OK; i++) {
-        char path[2 * SETTINGS_TEXT_BYTES];
-        settings_model_path(settings, i, path, sizeof path);
-        add_model(registry, path, progress, error);
-    }
+    if (!registry)
+        return NULL;
+    model_paths_find(settings, &paths, error);
+    for (size_t i = 0; i < paths.count && error->status == PPM_OK; i++)
+        if (is_wanted(&paths.paths[i], error))
+            add_model(registry, paths.paths[i].path, progress, error);
+    if (error->status == PPM_OK && registry->count == 0)
+        ppm_fail(error, PPM_BAD_CONFIG,
+                 "%s: found no model among its *.json, expected at least one",
+                 paths.paths[0].folder);
+    model_paths_release(&paths);
     if (error->status == PPM_OK)
         return registry;
     registry_release(registry);

@@ -1,5 +1,6 @@
 /*
- * reload.h - the thread that loads: at the start, and again for each SIGHUP.
+ * reload.h - the thread that loads: at the start, again for each SIGHUP, and with watch_models_s
+ * when files of models have changed.
  *
  * The thread that handles signals never waits for it.
  */

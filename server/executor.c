@@ -313,7 +313,8 @@ bool executor_offer(struct executor *executor, struct executor_job *job)
     pthread_mutex_lock(&executor->mutex);
     const bool has_place = !is_full(executor);
     if (has_place)
-        add_to_queue(executor, job, clock_now_s() + job->priority * executor->options.overtaken_s);
+        add_to_queue(executor, job,
+                     clock_now_s() + (double)job->priority * executor->options.overtaken_s);
     pthread_mutex_unlock(&executor->mutex);
     return has_place;
 }

@@ -6,6 +6,7 @@ its models, for everything that URL/openapi.json describes: each answer's status
 must be described, and each described status must have been seen, except those that a test cannot cause
 at will. "make test-openapi" checks the document itself."""
 
+import base64
 import gzip
 import http.client
 import json
@@ -126,6 +127,16 @@ def requests_of_images():
     yield path, target, b"GIF89a" + photo, {}, 415
     yield path, f"/ppm/{MODEL}", photo, {}, 422
     yield "/ppm", "/ppm", photo, {"Content-Type": JPEG}, 422
+    text = base64.b64encode(photo).decode()
+    element = len(photo).to_bytes(4, "little") + photo
+    x = {"name": "x", "shape": [1], "datatype": "BYTES"}
+    head = json.dumps({"inputs": [{**x, "parameters": {"binary_data_size": len(element)}}]}).encode()
+    path, target = "/v2/models/{model}/infer", "/v2/models/street/infer"
+    yield path, target, json.dumps({"inputs": [{**x, "data": [text]}]}).encode(), {}, 200
+    yield path, target, head + element, {LENGTH: str(len(head))}, 200
+    path, target = "/v1/models/{model}:predict", "/v1/models/street:predict"
+    for instance in ({"b64": text}, {"image_bytes": {"b64": text}}, text):
+        yield path, target, json.dumps({"instances": [instance]}).encode(), {}, 200
 
 
 def safetensors(tensors):

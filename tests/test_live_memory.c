@@ -599,6 +599,26 @@ Test(live_memory, predictions)
     stop();
 }
 
+/* Of 4 x 4 pixels. */
+#    define PNG_BASE64                                                                             \
+        "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAIAAAAmkwkpAAAAGElEQVR4nGNgYGRiZmFlY+fg5OJmII4D"         \
+        "ABjIAQkuumFyAAAAAElFTkSuQmCC"
+
+Test(live_memory, images_within_other_protocols)
+{
+    static const char predict[] = "{\"instances\": [{\"b64\": \"" PNG_BASE64 "\"}]}",
+                      infer[] = "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"BYTES\", "
+                                "\"shape\": [1], \"data\": [\"" PNG_BASE64 "\"]}]}";
+    const struct request requests[] = {
+        {"a prediction", "POST", "/v1/models/street:predict", "", predict, sizeof predict - 1,
+         false, 200},
+        {"bytes", "POST", "/v2/models/street/infer", "", infer, sizeof infer - 1, false, 200},
+    };
+    start_with(LIST("--model", "configs/models/street.json"));
+    refuse_all(requests, COUNT(requests));
+    stop();
+}
+
 /* A safetensors file of a [1, 4, 1, 2] and b [1, 4, 1, 2] of that dtype. */
 static size_t make_inputs(const char *dtype, size_t element_bytes, char ret_bytes[512])
 {

@@ -1,5 +1,5 @@
 /* test_live_v1.c - /v1, as clients of TensorFlow Serving and KServe use it. */
-#include "tests/live_support.h"
+#include "tests/live_image.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -170,6 +170,79 @@ Test(live_v1, what_is_no_batch_is_refused_in_one_sentence)
                                               "\"instances\": [" X "]}");
     json_decref(read_json(&answer, "a good one"));
     live_stop(&live);
+}
+
+/* ---- images ---- */
+
+/* A body with the image in that text, where %s is its base64. */
+static char *wrap(const char *format, const char *base64)
+{
+    const size_t bytes = strlen(format) + strlen(base64);
+    char *body = malloc(bytes);
+    const char *place = strstr(format, "%s");
+    cr_assert(place);
+    snprintf(body, bytes, "%.*s%s%s", (int)(place - format), format, base64, place + 2);
+    return body;
+}
+
+Test(live_v1, an_image_becomes_rows_of_labels)
+{
+    static const char *const formats[] = {
+        "{\"instances\": [{\"b64\": \"%s\"}]}",
+        "{\"instances\": [{\"image_bytes\": {\"b64\": \"%s\"}}], \"signature_name\": "
+        "\"serving_default\"}",
+        "{\"instances\": [{\"data\": \"%s\"}]}",
+        "{\"instances\": [\"%s\"]}",
+    };
+    struct live_image image = live_image_start(&live);
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        char *body = wrap(formats[i], image.base64);
+        struct live_answer answer = post("/v1/models/street:predict", body);
+        json_t *root = read_json(&answer, formats[i]);
+        const size_t extents[] = {1, LIVE_IMAGE_H, LIVE_IMAGE_W};
+        float *found = malloc(image.label_count * sizeof *found), *end = found;
+        flatten(json_object_get(root, "predictions"), extents, 3, &end);
+        for (size_t k = 0; k < image.label_count; k++)
+            cr_assert(found[k] == (float)image.labels[k], "%s: label %zu", formats[i], k);
+        free(found);
+        json_decref(root);
+        free(body);
+    }
+    live_image_stop(&live, &image);
+}
+
+Test(live_v1, images_that_cannot_be_read_are_refused)
+{
+    static const struct {
+        const char *format, *text;
+    } requests[] = {
+        {"{\"instances\": [{\"b64\": \"%s=\"}]}", "instances: found no base64 in"},
+        {"{\"instances\": [{\"b64\": \"%s\"}, {\"b64\": \"AAAA\"}]}", "a request has one image"},
+        {"{\"instances\": [{\"b64\": \"%s\", \"key\": 1}]}", "as an image has one member"},
+        {"{\"instances\": [{\"b64\": \"AAAA%s\"}]}", "found neither a JPEG nor a PNG"},
+        {"{\"instances\": [{\"b64\": \"%s\"}], \"more\": 1}", "unknown member \"more\""},
+        {"{\"instances\": [{\"b64\": \"%s]}", "the string does not end"},
+    };
+    struct live_image image = live_image_start(&live);
+    struct live_answer answer;
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        char *body = wrap(requests[i].format, image.base64);
+        answer = post("/v1/models/street:predict", body);
+        check_error(&answer, 400, requests[i].text, requests[i].format);
+        free(body);
+    }
+    char *body = wrap("{\"instances\": [{\"b64\": \"%s\"}]}", image.base64);
+    answer = post(PREDICT, body);
+    check_error(&answer, 400, "found an image, but model \"" LISTING1 "\" takes a tensor", "model");
+    answer = post("/v1/models/street:predict?layout=NCHW", body);
+    check_error(&answer, 400, "layout: found NCHW with an image", "layout");
+    free(body);
+    image.base64[400] = '\0';
+    body = wrap("{\"instances\": [{\"b64\": \"%s\"}]}", image.base64);
+    answer = post("/v1/models/street:predict", body);
+    check_error(&answer, 400, "JPEG: the data end after 300 bytes", "300 bytes");
+    free(body);
+    live_image_stop(&live, &image);
 }
 
 /* ---- models ---- */

@@ -21,8 +21,10 @@ static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, 
                                   struct ppm_tensor ret_tensors[INPUTS_MAX],
                                   struct ppm_error *error)
 {
-    const struct codec_reader_options options = {
-        .list = "inputs", .data_max = input_count, .body_bytes_max = bytes};
+    const struct codec_reader_options options = {.list = "inputs",
+                                                 .data_max = input_count,
+                                                 .takes_text = input_count == 1,
+                                                 .body_bytes_max = bytes};
     struct codec_reader *reader = codec_json_create(&options);
     json_t *around = NULL;
     for (size_t at = piece; piece > 0 && at <= bytes; at += piece)
@@ -32,7 +34,7 @@ static enum ppm_status read_whole(const char *json, size_t bytes, size_t piece, 
                         ret_request, error);
     for (size_t i = 0; i < input_count && error->status == PPM_OK; i++) {
         const struct v2_input *input = &ret_request->inputs[i];
-        if (input->tensor.place != V2_IN_JSON)
+        if (input->tensor.place != V2_IN_JSON || input->is_image)
             continue;
         FUZZ_CHECK(input->data < codec_json_data_count(reader), "%.*s: no numbers", (int)bytes,
                    json);
@@ -64,8 +66,8 @@ static json_t *input_again(const struct v2_input *input, const char *name)
     if (input->tensor.place == V2_IN_REGION)
         add_region(parameters, &input->tensor);
     return json_pack("{s:s, s:o, s:s, s:o, s:o*}", "name", name, "parameters", parameters,
-                     "datatype", datatypes[input->dtype], "shape", shape, "data",
-                     input->tensor.place == V2_IN_JSON ? json_null() : NULL);
+                     "datatype", input->is_image ? "BYTES" : datatypes[input->dtype], "shape",
+                     shape, "data", input->tensor.place == V2_IN_JSON ? json_null() : NULL);
 }
 
 /* A request that says the same, but for numbers. */
@@ -79,9 +81,10 @@ static char *write_again(const struct v2_request *said)
     json_object_set_new(y, "binary_data", json_boolean(said->y.place == V2_IN_BODY));
     if (said->y.place == V2_IN_REGION)
         add_region(y, &said->y);
-    json_t *root = json_pack("{s:o, s:[{s:s, s:o}], s:{s:I}, s:s*}", "inputs", list, "outputs",
-                             "name", "y", "parameters", y, "parameters", "timeout",
-                             (json_int_t)said->timeout_us, "id", said->has_id ? said->id : NULL);
+    json_t *root =
+        json_pack("{s:o, s:[{s:s, s:o}], s:{s:I, s:I}, s:s*}", "inputs", list, "outputs", "name",
+                  "y", "parameters", y, "parameters", "timeout", (json_int_t)said->timeout_us,
+                  "priority", (json_int_t)said->priority, "id", said->has_id ? said->id : NULL);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     return text;
@@ -97,12 +100,13 @@ static bool is_same_place(const struct v2_tensor *a, const struct v2_tensor *b, 
 static bool is_same(const struct v2_request *a, const struct v2_request *b)
 {
     bool are = a->has_id == b->has_id && strcmp(a->id, b->id) == 0 &&
-               a->timeout_us == b->timeout_us && is_same_place(&a->y, &b->y, false);
+               a->timeout_us == b->timeout_us && a->priority == b->priority &&
+               is_same_place(&a->y, &b->y, false);
     for (size_t i = 0; i < input_count; i++) {
         const struct v2_input *x = &a->inputs[i], *z = &b->inputs[i];
         are = are && x->index == z->index && x->axis_count == z->axis_count &&
               memcmp(x->axes, z->axes, x->axis_count * sizeof *x->axes) == 0 &&
-              x->dtype == z->dtype && x->data == z->data &&
+              x->dtype == z->dtype && x->is_image == z->is_image && x->data == z->data &&
               is_same_place(&x->tensor, &z->tensor, true);
     }
     return are;

@@ -359,6 +359,9 @@ enum ppm_status codec_json_tensor(struct codec_reader *reader, size_t index, con
         status = ppm_shape_bytes(tensor.shape, &bytes, error);
     if (status == PPM_OK && numbers->refusal.status != PPM_OK)
         status = ppm_fail(error, numbers->refusal.status, "%s", numbers->refusal.text);
+    if (status == PPM_OK && numbers->text.bytes > 0)
+        status = ppm_fail(error, PPM_MALFORMED, "%.16s: found a string, expected numbers",
+                          numbers->scan.name);
     if (status == PPM_OK && axis_count > 0)
         status = codec_json_check_shape(array, axes, axis_count, bytes / sizeof(float), error);
     else if (status == PPM_OK)

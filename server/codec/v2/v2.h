@@ -38,8 +38,9 @@ struct v2_tensor {
 struct v2_input {
     size_t index; /* in the request's list */
     size_t axes[4];
-    size_t axis_count; /* 3 or 4 */
+    size_t axis_count; /* 3 or 4; of an image 1 or 2 */
     enum codec_dtype dtype;
+    bool is_image; /* BYTES: a file, as its bytes after their number, or as base64 in the JSON */
     struct v2_tensor tensor;
     size_t data; /* if it is in the JSON: for codec_json_tensor */
 };

@@ -104,14 +104,36 @@ static enum ppm_status read_datatype(const struct reader *reader, const json_t *
             input->dtype = (enum codec_dtype)i;
             return PPM_OK;
         }
-    return refuse(reader, where_of(input, ".datatype", where), value,
-                  "\"FP32\", \"FP16\" or \"BF16\"");
+    input->is_image = text && strcmp(text, "BYTES") == 0 && reader->input_count == 1;
+    return input->is_image ? PPM_OK
+                           : refuse(reader, where_of(input, ".datatype", where), value,
+                                    "\"FP32\", \"FP16\", \"BF16\" or, for an image, \"BYTES\"");
+}
+
+/* One image, with or without a batch of one around it. */
+static enum ppm_status read_image_shape(const struct reader *reader, const json_t *value,
+                                        struct v2_input *input)
+{
+    char where[WHERE_BYTES];
+    const size_t count = json_array_size(value);
+    bool is_one = count == 1 || count == 2;
+    for (size_t i = 0; is_one && i < count; i++) {
+        input->axes[i] = 1;
+        is_one = json_integer_value(json_array_get(value, i)) == 1;
+    }
+    if (!is_one)
+        return refuse(reader, where_of(input, ".shape", where), value,
+                      "[1] for BYTES, which are one image");
+    input->axis_count = count;
+    return PPM_OK;
 }
 
 static enum ppm_status read_shape(const struct reader *reader, const json_t *value,
                                   struct v2_input *input)
 {
     char where[WHERE_BYTES];
+    if (input->is_image)
+        return read_image_shape(reader, value, input);
     where_of(input, ".shape", where);
     input->axis_count = json_array_size(value);
     if (input->axis_count < 3 || input->axis_count > 4)
@@ -149,6 +171,11 @@ static enum ppm_status read_place(const struct reader *reader, const json_t *obj
         return ppm_fail(reader->error, PPM_MALFORMED,
                         "%s: the key \"inputs\" or \"data\" is written with escapes, expected them "
                         "without",
+                        where);
+    if (region && input->is_image)
+        return ppm_fail(reader->error, PPM_MALFORMED,
+                        "%s: found an image in shared memory, expected data or "
+                        "parameters.binary_data_size",
                         where);
     tensor->place = data ? V2_IN_JSON : V2_IN_BODY;
     if (binary && read_count(reader, binary, "binary_data_size", &tensor->bytes) != PPM_OK)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum http_next refuse_model(struct inference *inference)
+enum http_next image_refuse_model(struct inference *inference)
 {
     const struct ppm_model_info *info = &inference->info;
     if (info->takes_images)
@@ -169,7 +169,7 @@ static enum http_next choose_form(struct inference *inference)
 enum http_next image_read_head(struct inference *inference)
 {
     struct http_request *request = inference->request;
-    if (refuse_model(inference) != HTTP_PROCEED || refuse_fields(inference) != HTTP_PROCEED)
+    if (image_refuse_model(inference) != HTTP_PROCEED || refuse_fields(inference) != HTTP_PROCEED)
         return HTTP_RESPOND;
     inference->form = NULL;
     inference->preferred = &codec_raw;

@@ -93,6 +93,8 @@ void inference_release(struct http_request *request)
     inference_free_inputs(inference);
     inference_forget_arrival(inference);
     inference_free_reader(inference);
+    if (inference->image)
+        free(inference->image->file.memory);
     free(inference->image);
     free(inference->stages);
     registry_release(inference->registry);

@@ -3,7 +3,7 @@
  *
  * Its files, in the order in which a request meets them: infer (POST /ppm) or v2_infer,
  * answer_form, image_head, shape_check, arrival and json_body while the body comes, x_body,
- * several_body or image_body, submit, decode, compute, stages_answer, image_answer.
+ * several_body, image_body or image_within, submit, decode, compute, stages_answer, image_answer.
  */
 #ifndef PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
 #define PPM_SERVER_HANDLERS_INFERENCE_INFERENCE_H
@@ -61,6 +61,12 @@ struct inference_image {
     double opacity;                     /* of the labels */
     size_t wanted_h, wanted_w;          /* of the answer; 0, 0: the image's own */
     size_t looked_bytes;                /* of the body, when its head was last looked for */
+    struct {
+        char *bytes; /* in the request's body or in memory */
+        size_t count;
+        void *memory; /* from malloc; NULL: in the body */
+        size_t memory_bytes;
+    } file; /* of an image within a body of another protocol (image_within.c) */
     struct image_head head;
     struct ppm_image pixels; /* in inference->decoded, once the image is */
     struct ppm_image_costs costs;

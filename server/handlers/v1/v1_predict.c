@@ -5,6 +5,7 @@
 #include "server/codec/negotiate.h"
 #include "server/codec/v1/v1.h"
 #include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/image_within.h"
 #include "server/handlers/inference/json_body.h"
 #include "server/handlers/inference/submit.h"
 #include "server/handlers/tensor_fields.h"
@@ -46,20 +47,36 @@ static enum ppm_status read_batch(struct inference *inference, struct ppm_error 
     return codec_check_channels(x, &inference->expectation, error);
 }
 
-static enum http_next decode(struct inference *inference)
+/* All but the pixels of an image. */
+static enum http_next read_body(struct inference *inference)
 {
     struct ppm_error error = {0};
-    if (check_members(inference, &error) != PPM_OK || read_batch(inference, &error) != PPM_OK)
+    if (check_members(inference, &error) != PPM_OK)
+        return inference_refuse_json(inference, &error);
+    const struct codec_json_text text = codec_json_text(inference->reader, 0);
+    if (text.bytes > 0)
+        return image_within_text(inference, V1_INSTANCES, text);
+    if (read_batch(inference, &error) != PPM_OK)
         return inference_refuse_json(inference, &error);
     http_drop_body(inference->request);
     return HTTP_PROCEED;
 }
 
+static enum http_next decode(struct inference *inference)
+{
+    if (!inference->image && read_body(inference) != HTTP_PROCEED)
+        return HTTP_RESPOND;
+    return inference->image ? image_within_decode(inference) : HTTP_PROCEED;
+}
+
 static enum http_next look(struct inference *inference)
 {
-    return inference_is_read_at_once(inference, inference->request->body_bytes)
-               ? inference_decode(inference)
-               : HTTP_PROCEED;
+    const double begun_ms = http_elapsed_ms(inference->request);
+    if (!inference_is_read_at_once(inference, inference->request->body_bytes))
+        return HTTP_PROCEED;
+    const enum http_next next = read_body(inference);
+    inference->record.decode_ms += http_elapsed_ms(inference->request) - begun_ms;
+    return next != HTTP_PROCEED || inference->image ? next : inference_decode(inference);
 }
 
 /* ---- the answer ---- */
@@ -117,7 +134,7 @@ static enum http_next refuse_inputs(const struct inference *inference)
 
 static enum http_next begin_reader(struct inference *inference)
 {
-    const struct codec_reader_options options = {.key = V1_INSTANCES};
+    const struct codec_reader_options options = {.key = V1_INSTANCES, .takes_text = true};
     return inference_reader_of(inference, &options)
                ? HTTP_PROCEED
                : http_problem(inference->request, 503, "out of memory");

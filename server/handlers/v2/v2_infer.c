@@ -9,11 +9,13 @@
 #include "server/codec/raw/raw.h"
 #include "server/handlers/inference/arrival.h"
 #include "server/handlers/inference/decode.h"
+#include "server/handlers/inference/image_within.h"
 #include "server/handlers/inference/json_body.h"
 #include "server/handlers/inference/shape_check.h"
 #include "server/handlers/inference/submit.h"
 #include "server/handlers/inference/x_body.h"
 #include "server/handlers/tensor_fields.h"
+#include "server/handlers/v2/v2_image.h"
 #include "server/handlers/v2/v2_order.h"
 #include "server/handlers/v2/v2_places.h"
 #include "server/handlers/v2/v2_respond.h"
@@ -107,7 +109,7 @@ static enum ppm_status expect_inputs(struct v2_inference *v2)
     struct inference *inference = &v2->inference;
     const struct ppm_model_info *info = &inference->info;
     struct codec_expectation expectation = inference->expectation;
-    for (size_t i = 0; i < info->input_count; i++) {
+    for (size_t i = 0; i < info->input_count && !v2->request.inputs[i].is_image; i++) {
         const struct v2_input *input = &v2->request.inputs[i];
         expectation.channels = info->inputs[i].channels;
         expectation.input = info->input_count > 1 ? info->inputs[i].name : NULL;
@@ -151,6 +153,8 @@ static enum http_next read_json(struct v2_inference *v2)
     v2->is_read = true;
     inference->answer_form = said->y.place == V2_IN_JSON ? &codec_json : &codec_raw;
     set_timeout(inference->request, said->timeout_us);
+    if (said->inputs[0].is_image)
+        return v2_look_at_image(v2) == HTTP_PROCEED ? v2_find_places(v2) : HTTP_RESPOND;
     if (inference_refuse_axis_counts(inference) != HTTP_PROCEED ||
         inference_refuse_shape(inference, inference->inputs) != HTTP_PROCEED)
         return HTTP_RESPOND;
@@ -208,6 +212,8 @@ static enum http_next decode(struct inference *inference)
     struct ppm_error error = {0};
     if (!v2->is_read && read_json(v2) != HTTP_PROCEED)
         return HTTP_RESPOND;
+    if (inference->image)
+        return image_within_decode(inference);
     if (inference_has_inputs(inference))
         return HTTP_PROCEED;
     for (size_t i = 0; i < inference->info.input_count && error.status == PPM_OK; i++) {
@@ -248,8 +254,8 @@ static enum http_next look(struct inference *inference)
     if (!inference_is_read_at_once(inference, json_bytes(v2)))
         return HTTP_PROCEED;
     const enum http_next next = read_json(v2);
-    if (next != HTTP_PROCEED || !are_numbers(v2))
-        return next; /* what is outside of the JSON may be large */
+    if (next != HTTP_PROCEED || inference->image || !are_numbers(v2))
+        return next; /* an image, and what is outside of the JSON, may be large */
     return inference_decode(inference);
 }
 
@@ -309,8 +315,10 @@ static enum http_next begin_json(struct v2_inference *v2)
             inference->request, 400,
             "shape: found %.60s in the query or X-Tensor-Shape, expected a shape only in inputs[0]",
             shape);
+    const struct codec_reader_options options = {.list = "inputs",
+                                                 .takes_text = inference->info.takes_images};
     inference->form = inference->answer_form = &codec_json;
-    return inference_reader(inference, "inputs")
+    return inference_reader_of(inference, &options)
                ? HTTP_PROCEED
                : http_problem(inference->request, 503, "out of memory");
 }
@@ -369,7 +377,7 @@ enum http_next v2_infer_arrived(struct http_request *request)
         parse(v2, request->content_length);
         if (v2->error.status == PPM_OK && inference->info.input_count == 1 &&
             v2->request.inputs[0].tensor.place == V2_IN_BODY &&
-            v2->request.inputs[0].dtype == CODEC_FLOAT32)
+            v2->request.inputs[0].dtype == CODEC_FLOAT32 && !v2->request.inputs[0].is_image)
             inference_expect_x(inference, inference->inputs, v2->header_bytes);
     }
     inference_pool_arrived(inference);

@@ -22,6 +22,12 @@ static size_t input_bytes(const struct v2_inference *v2, size_t index)
     return s.n * s.c * s.h * s.w * codec_dtype_bytes(v2->request.inputs[index].dtype);
 }
 
+/* Inputs that are tensors. */
+static size_t tensor_count(const struct v2_inference *v2)
+{
+    return v2->inference.image ? 0 : v2->inference.info.input_count;
+}
+
 static bool is_in_region(const struct v2_request *said, size_t input_count)
 {
     bool is = said->y.place == V2_IN_REGION;
@@ -36,7 +42,7 @@ static enum http_next refuse_sizes(struct v2_inference *v2)
     struct inference *inference = &v2->inference;
     struct http_request *request = inference->request;
     const struct v2_tensor *y = &v2->request.y;
-    for (size_t i = 0; i < inference->info.input_count; i++) {
+    for (size_t i = 0; i < tensor_count(v2); i++) {
         const struct v2_input *input = &v2->request.inputs[i];
         const size_t bytes = input_bytes(v2, i);
         char where[64];
@@ -82,7 +88,7 @@ enum http_next v2_find_places(struct v2_inference *v2)
     struct inference *inference = &v2->inference;
     struct http_request *request = inference->request;
     const struct v2_tensor *y = &v2->request.y;
-    const size_t input_count = inference->info.input_count;
+    const size_t input_count = tensor_count(v2);
     struct ppm_error error = {0};
     if ((is_in_region(&v2->request, input_count) &&
          v2_refuse_shared_memory(request) != HTTP_PROCEED) ||

@@ -20,9 +20,10 @@ bench-serving: $(PROGRAM) $(CLIENT) $(BENCHES)/echo $(call setup,bench) ## What 
 bench-forms: $(PROGRAM) $(CLIENT) $(call setup,bench) ## JSON, npy, raw, halves, v2 and shared memory
 	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) bench/forms $(ARGS)
 
+SHARP := build/npm/sharp@0.33.5
 .PHONY: bench-servers
-bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) $(ORT)/package.json ## PyTorch served by aiohttp, ONNX Runtime served by Node
-	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) PPM_ONNXRUNTIME=$(ORT) bench/servers $(ARGS)
+bench-servers: $(PROGRAM) $(CLIENT) $(PEERS) $(call setup,servers) $(ORT)/package.json $(SHARP)/package.json ## PyTorch served by aiohttp, ONNX Runtime served by Node
+	$(Q)PPM_SERVER=$(PROGRAM) PPM_CLIENT=$(CLIENT) PPM_ONNXRUNTIME=$(ORT) PPM_SHARP=$(SHARP) bench/servers $(ARGS)
 
 .PHONY: bench-upload
 bench-upload: $(PROGRAM) $(BENCHES)/paced $(call setup,bench) ## From a body's last byte to the answer's first

@@ -53,9 +53,9 @@ class Server:
             return UnixConnection(self.address[len("unix:"):])
         return http.client.HTTPConnection(self.address, timeout=START_S)
 
-    def post(self, target, body):
+    def post(self, target, body, content_type="application/octet-stream"):
         """-> the answer's bytes, once the server answers"""
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": content_type}
         while True:
             connection = self.connection()
             try:
@@ -89,6 +89,12 @@ class Server:
     def peak_mb(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
+
+    def files_mb(self):
+        """The size of all files that it has mapped: the program and its libraries."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as lines:
+            paths = {line.split(None, 5)[5].strip() for line in lines if "/" in line}
+        return sum(os.path.getsize(path) for path in paths if os.path.isfile(path)) / 1e6
 
     def measure(self, target, body, connections, seconds, *headers):
         """Runs the client for some seconds; returns its result and the server's cost."""

@@ -1,9 +1,12 @@
 /* test_cli_label.c - the command label: images to labels, classes and overlays. */
+#include "server/commands/command_label.h"
 #include "server/image/image.h"
+#include "tests/heap_sweep.h"
 #include "tests/live_support.h"
 #include "tests/png_reader.h"
 
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -522,4 +525,38 @@ Test(cli_label, files_are_the_server_s_answers_byte_for_byte)
     }
     live_stop(&live);
     free(image);
+}
+
+/* ---- without memory ---- */
+
+static const char *const *swept; /* the output's name or a flag, and flags */
+
+static bool label_swept(struct ppm_error *error)
+{
+    char *arguments[8] = {"--model", (char *)in_folder("strongest.json"),
+                          (char *)in_folder("a.png")};
+    int count = 3;
+    for (const char *const *word = swept; *word; word++)
+        arguments[count++] = (char *)(**word == '-' ? *word : in_folder(*word));
+    return command_label(count, arguments, error) == PPM_OK;
+}
+
+static void nothing(void)
+{
+}
+
+Test(cli_label, every_allocation_may_fail, .timeout = 300)
+{
+    const char *const *const cases[] = {LIST("y.npy"), LIST("y.png"), LIST("y.json"),
+                                        LIST("--json"), LIST("y.jpg", "--overlay=0.5")};
+    cr_redirect_stdout();
+    cr_redirect_stderr();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        swept = cases[i];
+        heap_sweep(&(struct heap_attempt){.what = "label",
+                                          .attempt = label_swept,
+                                          .release = nothing,
+                                          .expected = true,
+                                          .requests_min = 20});
+    }
 }

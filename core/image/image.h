@@ -11,11 +11,12 @@
  *     x = (pixel - mean) / std     of channel c, in float32, with pixel from 0 to 255
  *     y = output(stretch(logits))  before argmax, softmax or sigmoid
  *
- * "own"     x has the image's size, and zeros at its right and bottom up to a multiple; what
- * belongs to them is cut off from the answer. "resize"  the image is resized first, as Pillow's
- * Image.resize(size, BILINEAR) does, to the byte. "tiles"   x is a part of the image, one after the
- * other, the last of a row or column shifted back to the border; softmax or sigmoid of each is
- * averaged where they overlap.
+ * With the fit "own", x has the image's size, and zeros at its right and bottom up to a multiple;
+ * what belongs to them is cut off from the answer. With "resize" the image is resized first, to the
+ * byte as Pillow's Image.resize(size, BILINEAR) does it. With "tiles" x is a part of the image, one
+ * after the other, the last of a row or column shifted back to the border; softmax or sigmoid of
+ * each is averaged where they overlap, and stretched if another size is asked for. An image of at
+ * most one tile is padded to it, as above.
  */
 #ifndef PPM_CORE_IMAGE_IMAGE_H
 #define PPM_CORE_IMAGE_IMAGE_H

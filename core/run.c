@@ -5,6 +5,7 @@
 #include "core/base/tensor.h"
 #include "core/engine/engine.h"
 #include "core/engine/pooling.h"
+#include "core/reference/entries.h"
 #include "core/reference/reference.h"
 #include "core/reference/stages.h"
 
@@ -25,35 +26,60 @@ static const float *input_as_nchw(const struct run *run, const struct ppm_tensor
     return (const float *)*ret_copy;
 }
 
+/* All inputs as NCHW. */
+struct nchw {
+    const float *values[PPM_INPUTS_MAX];
+    uint32_t *transposed[PPM_INPUTS_MAX];
+};
+
+static enum ppm_status take_inputs(const struct run *run, const struct ppm_tensor *inputs,
+                                   size_t count, struct nchw *ret, struct ppm_error *error)
+{
+    *ret = (struct nchw){0};
+    for (size_t i = 0; i < count && error->status == PPM_OK; i++)
+        ret->values[i] = input_as_nchw(run, &inputs[i], &ret->transposed[i], error);
+    return error->status;
+}
+
+static void free_inputs(struct nchw *nchw)
+{
+    for (size_t i = 0; i < PPM_INPUTS_MAX; i++)
+        free(nchw->transposed[i]);
+}
+
 /* The literal graph: copies of the inputs as NCHW, and y turned into its layout at the end. */
 static enum ppm_status run_reference(const struct ppm_model *model, const struct geometry *geometry,
                                      const struct ppm_tensor *inputs, struct ppm_tensor *y,
                                      const struct run *run, struct ppm_stage_times *times,
                                      struct ppm_error *error)
 {
-    uint32_t *transposed[PPM_INPUTS_MAX] = {NULL};
-    const float *values[PPM_INPUTS_MAX];
-    for (size_t i = 0; i < geometry->sizes.count && error->status == PPM_OK; i++)
-        values[i] = input_as_nchw(run, &inputs[i], &transposed[i], error);
-    if (error->status == PPM_OK &&
-        reference_run(&model->spec, geometry, values, y->data, run, times, error) == PPM_OK)
+    struct nchw nchw;
+    if (take_inputs(run, inputs, geometry->sizes.count, &nchw, error) == PPM_OK &&
+        reference_run(&model->spec, geometry, nchw.values, y->data, run, times, error) == PPM_OK)
         tensor_to_layout(run, y, error);
-    for (size_t i = 0; i < geometry->sizes.count; i++)
-        free(transposed[i]);
+    free_inputs(&nchw);
     return error->status;
 }
 
-/* Those of a network from the maps that the run has kept, otherwise from x. */
+/* Those of a network from the maps that the run has kept, otherwise from x; entries from all
+ * inputs. */
 static void run_stages(const struct ppm_model *model, const struct geometry *geometry,
-                       const struct ppm_tensor *x, const struct ppm_stages *stages,
+                       const struct ppm_tensor *inputs, const struct ppm_stages *stages,
                        const struct run *run, struct ppm_error *error)
 {
     uint32_t *transposed = NULL;
+    struct nchw nchw;
+    if (stages->are_entries) {
+        if (take_inputs(run, inputs, geometry->sizes.count, &nchw, error) == PPM_OK)
+            entries_run(model, geometry, nchw.values, run, stages, error);
+        free_inputs(&nchw);
+        return;
+    }
     if (model->spec.is_network) {
         stages_run(model, geometry, (const float *const *)run->pyramid_inputs, run, stages, error);
         return;
     }
-    const float *const nodes[] = {NULL, input_as_nchw(run, x, &transposed, error)};
+    const float *const nodes[] = {NULL, input_as_nchw(run, &inputs[0], &transposed, error)};
     if (nodes[1])
         stages_run(model, geometry, nodes, run, stages, error);
     free(transposed);
@@ -129,7 +155,7 @@ static void compute(const struct ppm_model *model, const struct geometry *geomet
 {
     const struct ppm_stages *stages = options->stages;
     float **kept = NULL;
-    if (stages && model->spec.is_network &&
+    if (stages && model->spec.is_network && !stages->are_entries &&
         !(kept = stages_inputs(&model->spec, geometry, stages, error)))
         return;
     run->pyramid_inputs = kept;
@@ -138,7 +164,7 @@ static void compute(const struct ppm_model *model, const struct geometry *geomet
     else
         run_planned(model, geometry, options->plan, inputs, y, run, times, error);
     if (error->status == PPM_OK && stages && !run_is_cancelled(run))
-        run_stages(model, geometry, &inputs[0], stages, run, error);
+        run_stages(model, geometry, inputs, stages, run, error);
     free(kept);
 }
 

@@ -116,7 +116,8 @@ def requests_of_images():
         photo = file.read()
     for accept in (JSON, NPY, RAW, PNG):
         yield path, target, photo, {"Content-Type": JPEG, "Accept": accept}, 200
-    for query in ("", "?size=40,50", "?labels=true", "?labels=rle", "?stages=1", "?overlay=0.5"):
+    for query in ("", "?size=40,50", "?labels=true", "?labels=rle", "?stages=1", "?stages=stem,network.0",
+                  "?overlay=0.5"):
         yield path, target + query, photo, {}, 200
         yield path, target + query, photo, {"Content-Type": RAW}, 200
     yield path, f"{target}?overlay=1", photo, {"Accept": JPEG}, 200

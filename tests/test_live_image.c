@@ -203,6 +203,29 @@ Test(live_image, stages_are_those_of_the_tensor_by_hand)
     stop();
 }
 
+Test(live_image, any_entry_of_the_network_may_be_asked_for)
+{
+    start();
+    struct live_answer expected = post_x("/ppm/labels?stages=ppm,network.0");
+    struct live_answer found = put_ok("/ppm/labels?stages=ppm,network.0", "", png);
+    size_t expected_bytes, bytes;
+    const char *values = data_of(&expected, &expected_bytes), *own = data_of(&found, &bytes);
+    const char *ppm = strstr(found.body + 8, "\"ppm\""),
+               *first = strstr(found.body + 8, "\"network.0\"");
+    cr_assert(ppm && first && ppm < first, "%.400s", found.body + 8);
+    cr_assert(bytes == expected_bytes && memcmp(own, values, bytes) == 0);
+    live_answer_free(&expected);
+    live_answer_free(&found);
+    found = put("/ppm/labels?stages=ppm,none", "", png);
+    live_check_problem(&found, 422, "found \"none\", expected 0, 1, or entries", "none");
+    live_answer_free(&found);
+    found = live_ask(&live, "POST", "/ppm/labels?stages=none&shape=3,37,53",
+                     "Content-Type: application/octet-stream\r\n", x, sizeof x);
+    live_check_problem(&found, 422, "found \"none\"", "none of a tensor");
+    live_answer_free(&found);
+    stop();
+}
+
 /* ---- labels ---- */
 
 /* Those of the tensor by hand. */

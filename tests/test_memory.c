@@ -135,4 +135,21 @@ Test(memory, runs_with_inner_results)
     }
 }
 
+Test(memory, runs_with_entries)
+{
+    static float room[1024];
+    struct ppm_error error = {0};
+    model = support_load_ok(network);
+    x = support_tensor((struct ppm_shape){1, 2, 3, 4}, PPM_NHWC, NULL);
+    cr_assert_eq(ppm_model_entries(model, SIZES_OF(x.shape), x.layout, x.is_batch, "network.0",
+                                   &stages, &error),
+                 PPM_OK, "%s", error.text);
+    cr_assert_leq(stages.bytes, sizeof room);
+    ppm_stages_place(&stages, room);
+    heap_sweep(
+        &(struct heap_attempt){"run", run, drop_answer, .expected = true, .requests_min = 8});
+    ppm_tensor_free(&x);
+    ppm_model_free(model);
+}
+
 #endif

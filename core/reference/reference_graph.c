@@ -22,6 +22,8 @@ struct walk {
     const struct graph *graph;
     const struct ppm_shape *shapes;
     struct state *states;
+    size_t last;                   /* node of the walk */
+    float *const *kept;            /* [nodes] where to copy a map, or NULL; NULL: nowhere */
     size_t live_bytes, most_bytes; /* counted */
     const struct run *run;
     struct ppm_stage_times *times;
@@ -78,7 +80,7 @@ static void each_node(struct walk *walk, void (*enter)(struct walk *walk, size_t
                       void (*leave)(struct walk *walk, size_t i))
 {
     const struct graph *graph = walk->graph;
-    for (size_t i = graph->input_count; i <= graph->output; i++) {
+    for (size_t i = graph->input_count; i <= walk->last; i++) {
         if (!walk->states[i].is_needed || is_folded(walk, i))
             continue;
         enter(walk, i);
@@ -114,7 +116,7 @@ static void count_leave(struct walk *walk, size_t i)
 enum ppm_status reference_graph_bytes(const struct graph *graph, const struct ppm_shape *shapes,
                                       size_t *ret_bytes, struct ppm_error *error)
 {
-    struct walk walk = {.graph = graph, .shapes = shapes, .error = error};
+    struct walk walk = {.graph = graph, .shapes = shapes, .last = graph->output, .error = error};
     if (!begin(&walk))
         return error->status;
     each_node(&walk, count_enter, count_leave);
@@ -176,6 +178,8 @@ static void run_enter(struct walk *walk, size_t i)
         run_pyramid(walk, i);
     else
         run_layer(walk, i);
+    if (walk->kept && walk->kept[i] && !run_is_cancelled(walk->run))
+        run_copy(walk->run, walk->kept[i], state->owned, map_bytes(walk, i) / sizeof(float));
 }
 
 static void run_leave(struct walk *walk, size_t i)
@@ -184,26 +188,61 @@ static void run_leave(struct walk *walk, size_t i)
     walk->states[i].owned = NULL;
 }
 
+/* False: no memory for a walk. */
+static bool run_walk(struct walk *walk, const float *const *inputs)
+{
+    if (!begin(walk))
+        return false;
+    for (size_t i = 0; i < walk->graph->input_count; i++)
+        walk->states[i].values = inputs[i];
+    each_node(walk, run_enter, run_leave);
+    return true;
+}
+
+static void end_walk(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->graph->count; i++)
+        free(walk->states[i].owned);
+    free(walk->states);
+}
+
 enum ppm_status reference_graph_run(const struct graph *graph, const struct ppm_shape *shapes,
                                     const float *const *inputs, const struct run *run,
                                     const float **ret_values, float **ret_owned,
                                     struct ppm_stage_times *times, struct ppm_error *error)
 {
-    struct walk walk = {
-        .graph = graph, .shapes = shapes, .run = run, .times = times, .error = error};
-    if (!begin(&walk))
+    struct walk walk = {.graph = graph,
+                        .shapes = shapes,
+                        .last = graph->output,
+                        .run = run,
+                        .times = times,
+                        .error = error};
+    if (!run_walk(&walk, inputs))
         return error->status;
-    for (size_t i = 0; i < graph->input_count; i++)
-        walk.states[i].values = inputs[i];
-    each_node(&walk, run_enter, run_leave);
     struct state *output = &walk.states[walk.states[graph->output].map];
     if (error->status == PPM_OK) {
         *ret_values = output->values;
         *ret_owned = output->owned;
         output->owned = NULL;
     }
+    end_walk(&walk);
+    return error->status;
+}
+
+enum ppm_status reference_graph_keep(const struct graph *graph, const struct ppm_shape *shapes,
+                                     const float *const *inputs, const struct run *run,
+                                     float *const *kept, struct ppm_error *error)
+{
+    struct ppm_stage_times ignored = {0};
+    struct walk walk = {.graph = graph,
+                        .shapes = shapes,
+                        .run = run,
+                        .kept = kept,
+                        .times = &ignored,
+                        .error = error};
     for (size_t i = 0; i < graph->count; i++)
-        free(walk.states[i].owned);
-    free(walk.states);
+        walk.last = kept[i] ? i : walk.last;
+    if (run_walk(&walk, inputs))
+        end_walk(&walk);
     return error->status;
 }

@@ -19,4 +19,10 @@ enum ppm_status reference_graph_run(const struct graph *graph, const struct ppm_
                                     const float **ret_values, float **ret_owned,
                                     struct ppm_stage_times *times, struct ppm_error *error);
 
+/* The same up to the last node for which kept[node] is not NULL: copies the maps of these nodes
+ * there, NCHW. None of them may be folded into another. Takes at most reference_graph_bytes. */
+enum ppm_status reference_graph_keep(const struct graph *graph, const struct ppm_shape *shapes,
+                                     const float *const *inputs, const struct run *run,
+                                     float *const *kept, struct ppm_error *error);
+
 #endif

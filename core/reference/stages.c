@@ -210,7 +210,7 @@ void ppm_stages_place(struct ppm_stages *stages, void *memory)
 
 float *stages_head(const struct ppm_stages *stages)
 {
-    const bool has_any = stages && stages->count > 0;
+    const bool has_any = stages && !stages->are_entries && stages->count > 0;
     const struct ppm_stage *last = has_any ? &stages->list[stages->count - 1] : NULL;
     return last && strcmp(last->name, "head") == 0 ? last->tensor.data : NULL;
 }

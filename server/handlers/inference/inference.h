@@ -32,6 +32,7 @@ struct inference_protocol {
 };
 
 struct inference_stages {
+    const char *names; /* of entries of a network; NULL: those of its pyramids */
     struct ppm_stages list;
     struct ppm_stage_times times;
 };

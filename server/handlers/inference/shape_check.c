@@ -84,7 +84,7 @@ enum http_next inference_refuse_shape(struct inference *inference, const struct 
     if (refuse_maps(inference, inputs->shape.n) != HTTP_PROCEED)
         return HTTP_RESPOND;
     const bool is_counted = add_needs(inference, &sizes, &costs, &error);
-    if (error.status == PPM_NO_MEMORY)
+    if (error.status != PPM_OK && error.status != PPM_TOO_LARGE)
         return http_problem_of(request, &error);
     if (!is_counted || inference->needed_bytes > memory_max_bytes) {
         metrics_rejected(METRICS_TOO_LARGE);

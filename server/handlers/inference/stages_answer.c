@@ -33,17 +33,27 @@ enum http_next stages_refuse(struct inference *inference)
     const char *asked = http_query(request, "stages");
     if (!asked || strcmp(asked, "0") == 0)
         return HTTP_PROCEED;
-    if (strcmp(asked, "1") != 0)
-        return http_problem(request, 400, "stages: found \"%.40s\", expected 0 or 1", asked);
     if (http_query(request, "out_dtype"))
         return http_problem(request, 400,
-                            "out_dtype: found %.40s with stages=1, whose tensors are float32; "
+                            "out_dtype: found %.40s with stages=%.40s, whose tensors are float32; "
                             "expected no out_dtype",
-                            http_query(request, "out_dtype"));
+                            http_query(request, "out_dtype"), asked);
     inference->stages = calloc(1, sizeof *inference->stages);
     if (!inference->stages)
         return http_problem(request, 503, "out of memory");
+    if (strcmp(asked, "1") != 0)
+        inference->stages->names = asked;
     return refuse_form(inference);
+}
+
+static enum ppm_status list_stages(struct inference *inference, const struct ppm_sizes *sizes,
+                                   enum ppm_layout layout, bool is_batch, struct ppm_error *error)
+{
+    struct inference_stages *stages = inference->stages;
+    return stages->names
+               ? ppm_model_entries(inference->model, sizes, layout, is_batch, stages->names,
+                                   &stages->list, error)
+               : ppm_model_stages(inference->model, sizes, layout, is_batch, &stages->list, error);
 }
 
 bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes, size_t y_bytes,
@@ -52,7 +62,7 @@ bool stages_add_needs(struct inference *inference, const struct ppm_sizes *sizes
     struct ppm_stages *list = &inference->stages->list;
     size_t *needed_bytes = &inference->needed_bytes, all_bytes;
     /* The upper bound: NHWC takes more memory. */
-    if (ppm_model_stages(inference->model, sizes, PPM_NHWC, false, list, error) != PPM_OK ||
+    if (list_stages(inference, sizes, PPM_NHWC, false, error) != PPM_OK ||
         __builtin_add_overflow(list->bytes, y_bytes, &all_bytes))
         return false;
     const size_t count = list->count + 1;
@@ -74,8 +84,8 @@ enum ppm_status stages_place(struct inference *inference, const struct ppm_tenso
                              struct ppm_error *error)
 {
     struct ppm_stages *list = &inference->stages->list;
-    if (ppm_model_stages(inference->model, &inference->sizes, inference->inputs[0].layout,
-                         inference->inputs[0].is_batch, list, error) == PPM_OK)
+    if (list_stages(inference, &inference->sizes, inference->inputs[0].layout,
+                    inference->inputs[0].is_batch, error) == PPM_OK)
         ppm_stages_place(list, (char *)y->data + inference->costs.output_bytes);
     return error->status;
 }

@@ -1,4 +1,5 @@
 /* test_image_run.c - the answer of a model to an image, compared with that to its x by hand. */
+#include "tests/images.h"
 #include "tests/support.h"
 
 #include <criterion/criterion.h>
@@ -13,15 +14,6 @@ enum { H = 37, W = 53 };
     "{'input': {'channels': 3" input "}, 'network': [{'conv': {'channels': 8, 'kernel': 3, "       \
     "'stride': 2, 'padding': 1}}, {'conv': {'channels': 5}}], " more "'weights': {'random': 1}}"
 #define STREET "'mean': [0, 0, 0], 'std': [255, 255, 255]"
-
-static struct ppm_image random_image(size_t width, size_t height)
-{
-    struct ppm_image image = {malloc(3 * width * height), width, height};
-    srand(7);
-    for (size_t i = 0; i < 3 * width * height; i++)
-        image.pixels[i] = (uint8_t)(rand() >> 7);
-    return image;
-}
 
 /* (pixel - mean) / std, as it is written. */
 static struct ppm_tensor by_hand(const struct ppm_image *image, const float mean[3],
@@ -75,7 +67,7 @@ Test(image_run, pixels_become_x)
          {1, 2, 3},
          true},
     };
-    struct ppm_image image = random_image(W, H);
+    struct ppm_image image = images_random(W, H);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ppm_model *model = support_load_ok(cases[i].json);
         struct ppm_tensor x = by_hand(&image, cases[i].mean, cases[i].std, cases[i].is_bgr);
@@ -100,7 +92,7 @@ Test(image_run, pixels_become_x)
 
 Test(image_run, refuses_a_model_without_images)
 {
-    struct ppm_image image = random_image(3, 3);
+    struct ppm_image image = images_random(3, 3);
     struct ppm_model *model = support_load_ok(NETWORK("", ""));
     struct ppm_tensor y = {0};
     struct ppm_image_costs costs;
@@ -113,6 +105,171 @@ Test(image_run, refuses_a_model_without_images)
     cr_expect(strstr(error.text, "takes no images") && strstr(error.text, "\"mean\""), "%s",
               error.text);
     cr_expect_str_eq(error.text, same.text);
+    ppm_model_free(model);
+    free(image.pixels);
+}
+
+/* ---- sizes ---- */
+
+Test(image_run, refuses_sizes_with_a_sentence)
+{
+    static const struct {
+        const char *json;
+        size_t width, height, want_h, want_w;
+        enum ppm_status status;
+        const char *text;
+    } cases[] = {
+        {NETWORK(", 'image': {" STREET "}", ""), 0, 5, 0, 0, PPM_MALFORMED,
+         "found an image of 0 x 5 pixels (W x H), expected at least 1 each"},
+        {NETWORK(", 'image': {" STREET "}", ""), 65537, 5, 0, 0, PPM_TOO_LARGE,
+         "found an image of 65537 x 5 pixels (W x H) and an answer of 65537 x 5, expected at most "
+         "65536 each"},
+        {NETWORK(", 'image': {" STREET "}", ""), 5, 5, 1, 65537, PPM_TOO_LARGE,
+         "an answer of 65537 x 1"},
+        {"{'input': {'channels': 3, 'image': {" STREET "}}, 'network': [{'conv': {'channels': 3, "
+         "'kernel': 5}}], 'weights': {'random': 1}}",
+         4, 9, 0, 0, PPM_UNFIT, "an image of 4 x 9 pixels (W x H), which is x of 4 x 9: "},
+        {"{'input': {'channels': 3, 'image': {" STREET ", 'fit': 'tiles', 'size': 3}}, 'network': "
+         "[{'conv': {'channels': 3, 'kernel': 5}}], 'weights': {'random': 1}}",
+         4, 9, 0, 0, PPM_UNFIT, "which is computed in tiles of 3 x 3: "},
+        {"{'input': {'channels': 64}, 'network': ['relu']}", 4, 9, 0, 0, PPM_UNFIT,
+         "takes no images: its input has 64 channels, expected 3"},
+        {"{'inputs': {'a': {'channels': 3}, 'b': {'channels': 3}}, 'network': [{'add': ['a', "
+         "'b']}]}",
+         4, 9, 0, 0, PPM_UNFIT, "takes no images: it has 2 inputs, expected one of 3 channels"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ppm_model *model = support_load_ok(cases[i].json);
+        struct ppm_image_costs costs;
+        struct ppm_error error = {0}, same = {0};
+        const struct ppm_image image = {NULL, cases[i].width, cases[i].height};
+        const struct ppm_run_options options = {.output_h = cases[i].want_h,
+                                                .output_w = cases[i].want_w};
+        struct ppm_tensor y = {0};
+        cr_expect_eq(ppm_image_costs(model, cases[i].width, cases[i].height, cases[i].want_h,
+                                     cases[i].want_w, 1, &costs, &error),
+                     cases[i].status);
+        cr_expect(strstr(error.text, cases[i].text) != NULL, "case %zu: %s", i, error.text);
+        cr_expect_eq(ppm_image_run(model, &image, &options, &y, &same), cases[i].status);
+        cr_expect_str_eq(same.text, error.text);
+        ppm_model_free(model);
+    }
+}
+
+/* One pixel, one row and one column, whatever the fit. */
+Test(image_run, takes_images_of_a_pixel)
+{
+    static const char *const models[] = {
+        NETWORK(", 'image': {" STREET "}", "'output': {'as': 'argmax'}, "),
+        NETWORK(", 'image': {" STREET ", 'multiple': 64}", "'output': {'as': 'argmax'}, "),
+        NETWORK(", 'image': {" STREET ", 'fit': 'resize', 'size': 33}",
+                "'output': {'as': 'argmax'}, "),
+        NETWORK(", 'image': {" STREET ", 'fit': 'resize', 'longest_side': 33}",
+                "'output': {'as': 'argmax'}, "),
+        NETWORK(", 'image': {" STREET ", 'fit': 'tiles', 'size': 40, 'overlap': 39}",
+                "'output': {'as': 'argmax'}, "),
+    };
+    static const size_t sides[][2] = {{1, 1}, {1, 65}, {65, 1}, {2, 1}, {1, 3000}, {3000, 1}};
+    for (size_t i = 0; i < COUNT(models); i++) {
+        struct ppm_model *model = support_load_ok(models[i]);
+        for (size_t k = 0; k < COUNT(sides); k++) {
+            struct ppm_image image = images_random(sides[k][0], sides[k][1]);
+            struct ppm_tensor y = run_image(model, &image, NULL);
+            cr_expect(y.shape.w == image.width && y.shape.h == image.height && y.shape.c == 1);
+            for (size_t at = 0; at < image.width * image.height; at++)
+                cr_assert(((int32_t *)y.data)[at] >= 0 && ((int32_t *)y.data)[at] < 5,
+                          "model %zu, %zu x %zu: label %d", i, image.width, image.height,
+                          ((int32_t *)y.data)[at]);
+            ppm_tensor_free(&y);
+            free(image.pixels);
+        }
+        ppm_model_free(model);
+    }
+}
+
+Test(image_run, counts_tiles)
+{
+    static const struct {
+        size_t width, height, runs;
+    } cases[] = {{32, 32, 1}, {33, 32, 2}, {54, 32, 2}, {55, 32, 3}, {1, 1, 1}, {76, 77, 12}};
+    struct ppm_model *model = support_load_ok(
+        NETWORK(", 'image': {" STREET ", 'fit': 'tiles', 'size': 32, 'overlap': 10}", ""));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ppm_image_costs costs;
+        struct ppm_error error = {0};
+        ppm_image_costs(model, cases[i].width, cases[i].height, 0, 0, 1, &costs, &error);
+        cr_expect_eq(costs.runs, cases[i].runs, "%zu x %zu: %zu", cases[i].width, cases[i].height,
+                     costs.runs);
+        cr_expect(costs.output.w == cases[i].width && costs.output.h == cases[i].height);
+    }
+    ppm_model_free(model);
+}
+
+/* ---- what else a run answers ---- */
+
+Test(image_run, times_are_those_of_all_tiles)
+{
+    struct ppm_image image = images_random(64, 64);
+    struct ppm_model *model =
+        support_load_ok(NETWORK(", 'image': {" STREET ", 'fit': 'tiles', 'size': 20}", ""));
+    struct ppm_stage_times times = {-1, -1, -1, -1};
+    const struct ppm_run_options options = {.ret_times = &times};
+    struct ppm_tensor y = run_image(model, &image, &options);
+    cr_expect(times.head_ms > 0 && times.output_ms >= 0 && times.pool_ms >= 0);
+    ppm_tensor_free(&y);
+    ppm_model_free(model);
+    free(image.pixels);
+}
+
+#define PYRAMID(image, as)                                                                         \
+    "{'input': {'channels': 3, 'image': {" STREET image                                            \
+    "}}, 'network': [{'pyramid': {'bins': [1, "                                                    \
+    "2], 'branch': [{'conv': {'channels': 4}}]}, 'name': 'ppm'}, {'conv': {'channels': 5}}], "     \
+    "'output': {'as': '" as "'}, 'weights': {'random': 1}}"
+
+static struct ppm_stages stages;
+
+Test(image_run, intermediate_results_are_those_of_x)
+{
+    static const float zero[3] = {0}, full[3] = {255, 255, 255};
+    struct ppm_image image = images_random(W, H);
+    struct ppm_model *model = support_load_ok(PYRAMID("", "argmax"));
+    struct ppm_image_costs costs;
+    struct ppm_error error = {0};
+    struct ppm_tensor x = by_hand(&image, zero, full, false);
+    float *expected, *found;
+    cr_assert_eq(ppm_image_costs(model, W, H, 0, 0, 1, &costs, &error), PPM_OK);
+    cr_assert_eq(ppm_model_stages(model, &costs.sizes, PPM_NCHW, false, &stages, &error), PPM_OK);
+    cr_assert_geq(stages.count, 6);
+    expected = calloc(1, stages.bytes);
+    found = malloc(stages.bytes);
+    struct ppm_run_options options = {.stages = &stages, .output_h = H, .output_w = W};
+    ppm_stages_place(&stages, expected);
+    struct ppm_tensor y = run(model, &x, &options);
+    ppm_stages_place(&stages, found);
+    struct ppm_tensor same = run_image(model, &image, &options);
+    cr_expect(support_is_same(&y, &same));
+    cr_expect(memcmp(expected, found, stages.bytes) == 0);
+    ppm_tensor_free(&x);
+    ppm_tensor_free(&y);
+    ppm_tensor_free(&same);
+    ppm_model_free(model);
+    free(expected);
+    free(found);
+    free(image.pixels);
+}
+
+Test(image_run, tiles_have_no_intermediate_results)
+{
+    struct ppm_image image = images_random(W, H);
+    struct ppm_model *model = support_load_ok(PYRAMID(", 'fit': 'tiles', 'size': 20", "argmax"));
+    const struct ppm_run_options options = {.stages = &stages};
+    struct ppm_error error = {0};
+    struct ppm_tensor y = {0};
+    cr_expect_eq(ppm_image_run(model, &image, &options, &y, &error), PPM_UNFIT);
+    cr_expect(strstr(error.text, "tiles, expected one of at most a tile, 20 x 20 pixels (W x H), "
+                                 "for intermediate results"),
+              "%s", error.text);
     ppm_model_free(model);
     free(image.pixels);
 }

@@ -49,15 +49,16 @@ static enum ppm_status read_class(const json_t *entry, const struct json_place *
 }
 
 /* Their colors become the palette, or the palette's theirs. */
-static enum ppm_status match_palette(const struct classes *classes, bool has_color,
-                                     const struct json_place *place, struct output_spec *output,
-                                     struct ppm_error *error)
+static enum ppm_status match_palette(const json_t *list, const struct json_place *place,
+                                     const struct classes *classes, bool has_color,
+                                     struct output_spec *output, struct ppm_error *error)
 {
     struct palette *palette = &output->palette;
     for (size_t i = 0; i < classes->count; i++) {
         uint8_t *color = classes->list[i].color;
         const struct json_place element = json_element(place, i),
                                 member = json_member(&element, "color");
+        const json_t *found = json_object_get(json_array_get(list, i), "color");
         if (!has_color && i < palette->count)
             memcpy(color, palette->colors[i], sizeof palette->colors[i]);
         else if (!has_color)
@@ -65,7 +66,7 @@ static enum ppm_status match_palette(const struct classes *classes, bool has_col
         else if (!palette->is_given && i < palette->count)
             memcpy(palette->colors[i], color, sizeof palette->colors[i]);
         else if (i < palette->count && memcmp(palette->colors[i], color, 3) != 0)
-            return json_refuse(&member, NULL, error,
+            return json_refuse(&member, found, error,
                                "the color in output.palette, [%d, %d, %d], or one of the two only",
                                palette->colors[i][0], palette->colors[i][1], palette->colors[i][2]);
     }
@@ -83,7 +84,7 @@ static enum ppm_status read_list(const json_t *list, const struct json_place *pl
                        &classes->list[i], error) != PPM_OK)
             return error->status;
     }
-    return match_palette(classes, has_color, place, output, error);
+    return match_palette(list, place, classes, has_color, output, error);
 }
 
 enum ppm_status classes_read(const json_t *root, const struct json_place *place,

@@ -46,8 +46,8 @@ check-sbom: sbom $(call setup,test) $(CYCLONEDX)/package.json ## That list again
 # ---- many machines -----------------------------------------------------------------------------
 
 .PHONY: test-cluster
-test-cluster: $(PROGRAM) $(call setup,cluster) ## Three servers behind HAProxy, some killed and drained; ARGS=--full
-	$(Q)$(PYTEST) -s tests/cluster/lost_machine.py tests/cluster/replicas.py $(ARGS)
+test-cluster: $(PROGRAM) $(call setup,cluster page) ## Servers behind HAProxy, some killed and drained; a web form; ARGS=--full
+	$(Q)$(PYTEST) -s tests/cluster/lost_machine.py tests/cluster/replicas.py tests/cluster/web_form.py $(ARGS)
 
 # Debian's kubectl and npm, unless others are installed.
 KUBECTL := $(if $(shell command -v kubectl 2>&1),,kubectl)

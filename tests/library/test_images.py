@@ -62,6 +62,40 @@ def test_a_model_in_nhwc(tmp_path):
         assert np.array_equal(model.label(PHOTO).labels, street.label(PHOTO).labels)
 
 
+# ---- pictures and answers that the server is tested with ----
+
+# Transparent colors that Pillow 9.4 compares with samples of another depth, and EXIF that it does not read.
+OTHERWISE = {"png-gray-2-transparent", "png-gray-4-transparent", "png-rgb-16-transparent", "png-orientation-with-prefix"}
+PICTURES = sorted(path for path in (ROOT / "tests/images").iterdir() if path.suffix in (".jpg", ".png"))
+CASES = sorted(path.parent for path in (ROOT / "tests/images/golden").glob("*/config.json"))
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_pictures(path):
+    expected = PIL.Image.open(path.with_suffix(".ppm"))
+    assert np.array_equal(pixels(path), expected) == (path.stem not in OTHERWISE)
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_answers(folder):
+    expected = np.load(folder / "y.npy")[0]
+    with ppm.Model(folder / "config.json") as model:
+        height, width = expected.shape[1:] if model.info.layout == "NCHW" else expected.shape[:2]
+        y = model.run_image(folder / "image.ppm", size=(height, width))
+        assert y.shape == expected.shape and y.dtype == model.info.dtype
+        if y.dtype == np.int32:
+            assert np.mean(y != expected) <= 5e-4
+        else:
+            assert np.abs(y - expected).max() <= 5e-6 * np.abs(expected).max()
+        if model.info.label_count and model.info.output_channels != 1:
+            with pytest.raises(ppm.Error, match="its answer is no map of labels"):
+                model.label(folder / "image.ppm")
+
+
+def test_there_are_many():
+    assert len(PICTURES) >= 80 and len(CASES) >= 30
+
+
 GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 
 

@@ -45,10 +45,19 @@ def reading(name):
         raise Error(Status.MALFORMED, f"{name}: {error or type(error).__name__}") from error
 
 
+def upright(image):
+    try:
+        return PIL.ImageOps.exif_transpose(image)
+    except Exception:  # EXIF that cannot be read turns nothing, here as in viewers
+        return image
+
+
 def pixels_of_pil(image):
-    image = PIL.ImageOps.exif_transpose(image)
+    image = upright(image)
     if image.mode in DEEP:
-        image = PIL.Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+        values = np.asarray(image).clip(0, 65535)
+        values = np.where(values == image.info.get("transparency"), 0, values)
+        image = PIL.Image.fromarray((values >> 8).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         black = PIL.Image.new("RGBA", image.size, (0, 0, 0, 255))

@@ -78,7 +78,7 @@ class Model:
 
     def label(self, image, *, size=None, threads=None):
         """The label of each pixel, and the classes that there are: a Labels. image as for run_image()."""
-        if not self.info.label_count:
+        if not self.info.label_count or self.info.output_channels != 1:
             raise Error(Status.UNFIT, f"model {self.info.name}: its answer is no map of labels; run_image() has it")
         y = self.run_image(image, size=size, threads=threads)
         return labels_of(y[0] if self.info.layout == "NCHW" else y[:, :, 0], self.info)

@@ -138,6 +138,31 @@ Test(image, pixels_are_limited)
     }
 }
 
+/* As soon as the size has come, and not before. */
+Test(image, beginnings_are_refused_by_their_size)
+{
+    static const char *const paths[] = {"tests/images/jpeg-orientation-6.jpg",
+                                        "tests/images/jpeg-progressive.jpg",
+                                        "tests/images/png-rgb-8.png"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        struct image_file file = image_file_read(paths[i]);
+        const struct image_limits small = {208}, large = {35 * 27};
+        size_t first = 0;
+        for (size_t count = 0; count <= file.count; count++) {
+            struct image_file prefix = image_file_copy(file.bytes, count);
+            struct ppm_error error = {0};
+            cr_assert(image_look_ahead(prefix.bytes, count, &large, &error) == PPM_OK);
+            const enum ppm_status status = image_look_ahead(prefix.bytes, count, &small, &error);
+            cr_assert(status == PPM_OK || strstr(error.text, "expected at most 208 in all"));
+            cr_assert(first == 0 || status == PPM_TOO_LARGE, "%s, %zu bytes", paths[i], count);
+            first = first == 0 && status != PPM_OK ? count : first;
+            image_file_free(&prefix);
+        }
+        cr_assert(first > 20 && first <= file.count * 3 / 4, "%s: %zu", paths[i], first);
+        image_file_free(&file);
+    }
+}
+
 Test(image, the_head_says_how_it_is_shown)
 {
     const struct image_limits limits = {PIXELS_MAX};

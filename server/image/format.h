@@ -33,6 +33,8 @@ struct image_format {
     const char *media_type; /* "image/jpeg" */
     const char *extension;  /* ".jpg" */
     struct image_bytes signature;
+    /* The size as stored, from the beginning of a file alone; false: it does not tell yet. */
+    bool (*find_size)(struct image_bytes beginning, size_t *ret_width, size_t *ret_height);
     enum ppm_status (*look)(struct image_bytes body, struct image_promise *ret_promise,
                             struct ppm_error *error);
     enum ppm_status (*read)(const struct image_reading *reading, struct ppm_error *error);

@@ -7,25 +7,41 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static enum ppm_status check_size(const struct image_format *format, size_t file_bytes,
-                                  const struct image_promise *promise,
-                                  const struct image_limits *limits, struct ppm_error *error)
+static enum ppm_status check_pixels(const struct image_format *format, size_t width, size_t height,
+                                    const struct image_limits *limits, struct ppm_error *error)
 {
     size_t pixels = 0, bytes = 0;
-    if (promise->width == 0 || promise->height == 0)
-        return ppm_fail(error, PPM_MALFORMED, "%s: found %zu x %zu pixels, expected one at least",
-                        format->name, promise->width, promise->height);
-    if (__builtin_mul_overflow(promise->width, promise->height, &pixels) ||
+    if (__builtin_mul_overflow(width, height, &pixels) ||
         __builtin_mul_overflow(pixels, IMAGE_CHANNELS, &bytes) || pixels > limits->pixels_max)
         return ppm_fail(error, PPM_TOO_LARGE,
                         "%s: found %zu x %zu pixels, expected at most %zu in all "
                         "(image_pixels_max)",
-                        format->name, promise->width, promise->height, limits->pixels_max);
+                        format->name, width, height, limits->pixels_max);
+    return PPM_OK;
+}
+
+static enum ppm_status check_promise(const struct image_format *format, size_t file_bytes,
+                                     const struct image_promise *promise, struct ppm_error *error)
+{
+    if (promise->width == 0 || promise->height == 0)
+        return ppm_fail(error, PPM_MALFORMED, "%s: found %zu x %zu pixels, expected one at least",
+                        format->name, promise->width, promise->height);
     if (file_bytes < promise->bytes_min)
         return ppm_fail(
             error, PPM_MALFORMED, "%s: found %zu bytes for %zu x %zu pixels, expected %zu at least",
             format->name, file_bytes, promise->width, promise->height, promise->bytes_min);
     return PPM_OK;
+}
+
+enum ppm_status image_look_ahead(const char *body, size_t bytes, const struct image_limits *limits,
+                                 struct ppm_error *error)
+{
+    const struct image_format *format = image_format_of_bytes(body, bytes);
+    const struct image_bytes beginning = {(const uint8_t *)body, bytes};
+    size_t width = 0, height = 0;
+    if (!format || !format->find_size(beginning, &width, &height))
+        return PPM_OK;
+    return check_pixels(format, width, height, limits, error);
 }
 
 enum ppm_status image_look(const char *body, size_t bytes, const struct image_limits *limits,
@@ -40,8 +56,10 @@ enum ppm_status image_look(const char *body, size_t bytes, const struct image_li
             "found neither a JPEG nor a PNG in the body's %zu byte%s, by how they begin", bytes,
             ppm_plural(bytes));
     const struct image_bytes file = {(const uint8_t *)body, bytes};
-    if (format->look(file, &promise, error) != PPM_OK ||
-        check_size(format, bytes, &promise, limits, error) != PPM_OK ||
+    if (image_look_ahead(body, bytes, limits, error) != PPM_OK ||
+        format->look(file, &promise, error) != PPM_OK ||
+        check_pixels(format, promise.width, promise.height, limits, error) != PPM_OK ||
+        check_promise(format, bytes, &promise, error) != PPM_OK ||
         (promise.exif.count > 0 && exif_orientation(promise.exif, &orientation, error) != PPM_OK))
         return error->status;
     const bool is_transposed = orient_is_transposed(orientation);

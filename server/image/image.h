@@ -61,6 +61,11 @@ struct image_head {
 enum ppm_status image_look(const char *body, size_t bytes, const struct image_limits *limits,
                            struct image_head *ret_head, struct ppm_error *error);
 
+/* The same of a file of which only the beginning has come: PPM_TOO_LARGE, in the same sentence, as
+ * soon as its size is known; PPM_OK as long as it is not. Takes microseconds, allocates nothing. */
+enum ppm_status image_look_ahead(const char *beginning, size_t bytes,
+                                 const struct image_limits *limits, struct ppm_error *error);
+
 /* image->pixels is the caller's memory for head->width * head->height * 3 bytes, which are
  * undefined after a failure. head is what image_look found in these very bytes. */
 enum ppm_status image_decode(const char *body, size_t bytes, const struct image_head *head,

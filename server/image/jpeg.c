@@ -284,6 +284,7 @@ const struct image_format image_jpeg = {
     .media_type = "image/jpeg",
     .extension = ".jpg",
     .signature = {(const uint8_t *)"\xFF\xD8\xFF", 3},
+    .find_size = jpeg_find_size,
     .look = jpeg_look,
     .read = read_jpeg,
     .write = write_jpeg,

@@ -199,6 +199,22 @@ static struct image_bytes exif_in(const struct segment *segment)
     return (struct image_bytes){data.at + sizeof PREFIX, data.count - sizeof PREFIX};
 }
 
+bool jpeg_find_size(struct image_bytes beginning, size_t *ret_width, size_t *ret_height)
+{
+    struct walk walk = {.body = beginning};
+    struct segment segment = {0};
+    struct frame frame = {0};
+    struct ppm_error error = {0};
+    while (!is_frame(segment.marker))
+        if (next_segment(&walk, &segment, &error) != PPM_OK || segment.marker == SOS)
+            return false;
+    if (read_frame(&segment, &frame, &error) != PPM_OK)
+        return false;
+    *ret_width = frame.width;
+    *ret_height = frame.height;
+    return true;
+}
+
 enum ppm_status jpeg_look(struct image_bytes body, struct image_promise *ret_promise,
                           struct ppm_error *error)
 {

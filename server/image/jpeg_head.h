@@ -6,6 +6,8 @@
 
 #include "server/image/format.h"
 
+bool jpeg_find_size(struct image_bytes beginning, size_t *ret_width, size_t *ret_height);
+
 /* Reads the segments before the first scan, at most 1000: the frame, and where EXIF is. */
 enum ppm_status jpeg_look(struct image_bytes body, struct image_promise *ret_promise,
                           struct ppm_error *error);

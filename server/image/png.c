@@ -277,6 +277,7 @@ const struct image_format image_png = {
     .media_type = "image/png",
     .extension = ".png",
     .signature = {(const uint8_t *)"\x89PNG\r\n\x1A\n", 8},
+    .find_size = png_find_size,
     .look = png_look,
     .read = read_png,
     .write = write_png,

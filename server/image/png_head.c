@@ -104,6 +104,20 @@ static enum ppm_status read_ihdr(const struct chunk *chunk, struct image_promise
     return PPM_OK;
 }
 
+bool png_find_size(struct image_bytes beginning, size_t *ret_width, size_t *ret_height)
+{
+    struct image_promise promise = {0};
+    struct chunk chunk = {0};
+    struct ppm_error error = {0};
+    size_t at = SIGNATURE_BYTES;
+    if (next_chunk(beginning, &at, &chunk, &error) != PPM_OK ||
+        read_ihdr(&chunk, &promise, &error) != PPM_OK)
+        return false;
+    *ret_width = promise.width;
+    *ret_height = promise.height;
+    return true;
+}
+
 enum ppm_status png_look(struct image_bytes body, struct image_promise *ret_promise,
                          struct ppm_error *error)
 {

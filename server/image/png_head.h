@@ -6,6 +6,8 @@
 
 #include "server/image/format.h"
 
+bool png_find_size(struct image_bytes beginning, size_t *ret_width, size_t *ret_height);
+
 /* Reads the head and finds EXIF, among at most 100,000 chunks. */
 enum ppm_status png_look(struct image_bytes body, struct image_promise *ret_promise,
                          struct ppm_error *error);

@@ -100,11 +100,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ppm_error error = {0};
     if (size < 2 || memcmp(data, "\xFF\xD8", 2) != 0)
         return 0;
+    const bool is_refused =
+        image_look_ahead(body, size / 2, &limits, &(struct ppm_error){0}) != PPM_OK;
     if (image_look(body, size, &limits, &head, &error) != PPM_OK) {
         fuzz_check_error(&error);
         return 0;
     }
     FUZZ_CHECK(head.width * head.height <= PIXELS_MAX, "%zu x %zu", head.width, head.height);
+    FUZZ_CHECK(!is_refused, "what is taken was refused at half its bytes");
     struct ppm_image image = {malloc(head.width * head.height * IMAGE_CHANNELS), 0, 0};
     if (image_decode(body, size, &head, NULL, &image, &error) == PPM_OK)
         check_pixels(&head, &image, data, size);

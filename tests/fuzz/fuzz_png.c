@@ -121,10 +121,13 @@ static void check(const uint8_t *data, size_t size)
     const char *body = (const char *)data;
     struct image_head head;
     struct ppm_error error = {0};
+    const bool is_refused =
+        image_look_ahead(body, size / 2, &limits, &(struct ppm_error){0}) != PPM_OK;
     if (image_look(body, size, &limits, &head, &error) != PPM_OK) {
         fuzz_check_error(&error);
         return;
     }
+    FUZZ_CHECK(!is_refused, "what is taken was refused at half its bytes");
     struct ppm_image image = {malloc(head.width * head.height * IMAGE_CHANNELS), 0, 0};
     if (image_decode(body, size, &head, NULL, &image, &error) != PPM_OK) {
         fuzz_check_error(&error);

@@ -5,7 +5,6 @@
 #include "server/handlers/inference/image_answer.h"
 #include "server/handlers/inference/image_head.h"
 #include "server/handlers/inference/stages_answer.h"
-#include "server/image/look_ahead.h"
 #include "server/observe/metrics.h"
 
 /* ---- limits ---- */
@@ -73,8 +72,7 @@ enum http_next image_look_at(struct inference *inference, const char *file, size
     struct inference_image *image = inference->image;
     const struct image_limits limits = limits_of(inference);
     struct ppm_error error = {0};
-    if (image_look_ahead(file, bytes, &limits, &error) != PPM_OK ||
-        image_look(file, bytes, &limits, &image->head, &error) != PPM_OK ||
+    if (image_look(file, bytes, &limits, &image->head, &error) != PPM_OK ||
         ppm_image_costs(inference->model, image->head.width, image->head.height, image->wanted_h,
                         image->wanted_w, (int)inference->app->threads, &image->costs,
                         &error) != PPM_OK)

@@ -52,7 +52,10 @@ function listenToCamera(take, refuse) {
     else
       openCamera().catch(refuse);
   });
-  byId("camera-file").addEventListener("change", event => take([...event.target.files]));
+  byId("camera-file").addEventListener("change", event => {
+    take([...event.target.files]);
+    event.target.value = ""; /* the next photo may have the same name */
+  });
   byId("shoot").addEventListener("click", async () => take([await takeShot()]));
   byId("camera-close").addEventListener("click", () => {
     closeCamera();

@@ -129,7 +129,7 @@ async function computeTensor(model, input, signal) {
 const stagesBytesMax = 1 << 26; /* that are asked for without a click */
 
 function answersLabels(model) {
-  return model.output_dtype === "int32";
+  return model.output_dtype === "int32" && model.output_channels === 1;
 }
 
 function twinOf({name}) {
@@ -156,9 +156,12 @@ async function showVariant(signal) {
   showComputed(name, answers.get(name));
 }
 
-/* About how many bytes the stages of a photo take: what goes into and out of its pyramids, and the labels. */
+/* About how many bytes the stages of a photo take: what goes into and out of its pyramids, and the labels. 0 if that
+ * is not known. */
 async function weighStages(model, {h, w}, signal) {
-  const {layers} = await describeModel(model.name, signal, `?shape=1,3,${h},${w}&layout=NCHW`);
+  const {multiple = 1} = model.config.input.image, [height, width] = [h, w].map(n => Math.ceil(n / multiple) * multiple);
+  const {layers} = await describeModel(model.name, signal, `?shape=1,3,${height},${width}&layout=NCHW`)
+      .catch(error => error.status === 422 ? {layers: []} : Promise.reject(error));
   const maps = pyramidsOf(model).map(({name}) => layers.find(({where}) => where === name)?.shape || [0]);
   return 4 * maps.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), h * w);
 }
@@ -338,7 +341,8 @@ function start() {
   showTimes();
   showFlops({});
   showMetrics();
-  new IntersectionObserver(([{isIntersecting}]) => byId("up").hidden = isIntersecting).observe(byId("controls"));
+  new IntersectionObserver(([{boundingClientRect}]) => byId("up").hidden = boundingClientRect.bottom > 0)
+      .observe(byId("controls"));
   begin(loadModels);
   pollMetrics();
 }

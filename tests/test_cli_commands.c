@@ -1,5 +1,6 @@
 /* test_cli_commands.c - the commands run, describe, bench and health. */
 #include "tests/live_support.h"
+#include "tests/support.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -77,6 +78,38 @@ Test(cli_commands, run_fails_with_a_reason)
         cr_assert(strchr(output.err, '\n') == output.err + strlen(output.err) - 1, "case %zu", i);
         live_output_free(&output);
     }
+}
+
+Test(cli_commands, describe_tells_what_images_and_classes_are)
+{
+    static const struct {
+        const char *image, *line;
+    } cases[] = {
+        {"", "RGB, less 1, 2.5, 3, divided by 4, 5, 6, of its own size\n"},
+        {", 'order': 'BGR', 'multiple': 32",
+         "BGR, less 1, 2.5, 3, divided by 4, 5, 6, of its own size, padded to multiples of 32\n"},
+        {", 'fit': 'resize', 'size': [7, 9]", "6, resized to 7x9\n"},
+        {", 'fit': 'resize', 'longest_side': 512", "6, resized to 512 at its longest side\n"},
+        {", 'fit': 'tiles', 'size': 473, 'overlap': [9, 8]",
+         "6, in tiles of 473x473 that overlap by 9x8\n"},
+    };
+    support_open_folder();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char json[512];
+        snprintf(json, sizeof json,
+                 "{'input': {'channels': 3, 'image': {'mean': [1, 2.5, 3], 'std': [4, 5, 6]%s}}, "
+                 "'network': ['relu'], 'output': {'as': 'argmax'}, 'classes': [{'name': 'sky'}, "
+                 "{'name': 'road'}, {'name': 'car'}]}",
+                 cases[i].image);
+        struct live_output output =
+            live_run(LIST("describe", "--model", support_write_json("m.json", json)), NULL);
+        cr_assert(output.status == 0, "%s", output.err);
+        cr_expect(strstr(output.out, "\nimage           ") && strstr(output.out, cases[i].line),
+                  "%s", output.out);
+        cr_expect(strstr(output.out, "\nclasses         3: sky, road, car\n"), "%s", output.out);
+        live_output_free(&output);
+    }
+    support_close_folder();
 }
 
 Test(cli_commands, describe_tells_layers_and_with_a_shape_costs)

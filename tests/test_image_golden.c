@@ -13,6 +13,8 @@ enum { CASES_MIN = 30, RESIZED_MIN = 15 };
 
 /* Of the largest value; PyTorch computed in float64. */
 static const double tolerance = 5e-6;
+/* Share of pixels whose best two channels are as good as equal. */
+static const double argmax_tolerance = 5e-4;
 
 struct golden {
     const char *name;
@@ -39,7 +41,7 @@ static void for_each_case(void (*check)(const struct golden *golden, const char 
         const char *folder = folders.gl_pathv[i];
         struct golden golden = {.name = strrchr(folder, '/') + 1};
         struct ppm_error error = {0};
-        if (strcmp(golden.name, "resize") == 0)
+        if (strcmp(golden.name, "resize") == 0 || strcmp(golden.name, "street") == 0)
             continue;
         golden.model = ppm_model_load(path_of(folder, "config.json"), NULL, &error);
         cr_assert(golden.model != NULL, "%s: %s", golden.name, error.text);
@@ -188,4 +190,36 @@ Test(image_golden, resized_pixels_are_pillows)
     for (size_t i = 0; i < files.gl_pathc; i++)
         check_resized(files.gl_pathv[i]);
     globfree(&files);
+}
+
+/* street/MODEL.pgm has the labels of street/image.ppm. */
+static void check_street(const char *name)
+{
+    char path[300];
+    struct ppm_error error = {0};
+    struct ppm_tensor y = {0};
+    size_t bytes, different = 0;
+    snprintf(path, sizeof path, "configs/models/%s.json", name);
+    struct ppm_model *model = ppm_model_load(path, NULL, &error);
+    snprintf(path, sizeof path, "tests/images/golden/street/%s.pgm", name);
+    char *labels = support_read(path, &bytes);
+    struct ppm_image image = images_load_ppm("tests/images/golden/street/image.ppm");
+    const size_t pixels = image.width * image.height;
+    cr_assert(model && bytes > pixels, "%s", error.text);
+    cr_assert_eq(ppm_image_run(model, &image, NULL, &y, &error), PPM_OK, "%s", error.text);
+    cr_assert(y.dtype == PPM_INT32 && support_elements(&y) == pixels);
+    for (size_t i = 0; i < pixels; i++)
+        different += ((int32_t *)y.data)[i] != labels[bytes - pixels + i];
+    cr_expect((double)different <= argmax_tolerance * (double)pixels,
+              "%s: %zu of %zu labels differ", name, different, pixels);
+    ppm_tensor_free(&y);
+    free(image.pixels);
+    free(labels);
+    ppm_model_free(model);
+}
+
+Test(image_golden, streets_labels_are_those_of_pytorch)
+{
+    check_street("street");
+    check_street("street-without-pyramid");
 }

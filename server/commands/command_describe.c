@@ -91,6 +91,47 @@ static void print_compute(const struct ppm_model_info *info)
                info->compute_share);
 }
 
+static void print_image(const struct ppm_image_info *image)
+{
+    const char *const order = image->is_bgr ? "BGR" : "RGB";
+    printf("image           %s, less %g, %g, %g, divided by %g, %g, %g, ", order,
+           (double)image->mean[0], (double)image->mean[1], (double)image->mean[2],
+           (double)image->std[0], (double)image->std[1], (double)image->std[2]);
+    if (image->fit == PPM_FIT_TILES)
+        printf("in tiles of %zux%zu that overlap by %zux%zu", image->size_h, image->size_w,
+               image->overlap_h, image->overlap_w);
+    else if (image->longest_side > 0)
+        printf("resized to %zu at its longest side", image->longest_side);
+    else if (image->fit == PPM_FIT_RESIZE)
+        printf("resized to %zux%zu", image->size_h, image->size_w);
+    else
+        printf("of its own size");
+    if (image->multiple > 1)
+        printf(", padded to multiples of %zu", image->multiple);
+    putchar('\n');
+}
+
+static void print_classes(const struct ppm_model_info *info)
+{
+    if (info->class_count == 0)
+        return;
+    printf("classes         %zu: ", info->class_count);
+    for (size_t i = 0; i < info->class_count; i++)
+        printf("%s%s", i > 0 ? ", " : "", info->class_list[i].name);
+    putchar('\n');
+}
+
+static void print_inputs(const struct ppm_model_info *info)
+{
+    for (size_t i = 0; i < info->input_count; i++) {
+        const size_t channels = info->inputs[i].channels;
+        printf("%-15s %zu channel%s, %s\n", info->input_count == 1 ? "input" : info->inputs[i].name,
+               channels, ppm_plural(channels), ppm_layout_name(info->layout));
+    }
+    if (info->takes_images)
+        print_image(info->image);
+}
+
 /* shapes, size: as on the command line. */
 static enum ppm_status describe(const struct ppm_model *model, const struct argument_list *shapes,
                                 const char *size, struct ppm_error *error)
@@ -106,13 +147,10 @@ static enum ppm_status describe(const struct ppm_model *model, const struct argu
          ppm_model_costs(model, &sizes, PPM_NCHW, ppm_default_threads(), &costs, error) != PPM_OK))
         return error->status;
     printf("model           %s\n", info.name);
-    for (size_t i = 0; i < info.input_count; i++) {
-        const size_t channels = info.inputs[i].channels;
-        printf("%-15s %zu channel%s, %s\n", info.input_count == 1 ? "input" : info.inputs[i].name,
-               channels, ppm_plural(channels), ppm_layout_name(info.layout));
-    }
+    print_inputs(&info);
     printf("output          %zu channel%s, %s\n", info.output_channels,
            info.output_channels == 1 ? "" : "s", ppm_dtype_name(info.output_dtype));
+    print_classes(&info);
     printf("parameters      %" PRIu64 " (%s in memory)\n", info.parameters,
            command_quantity((double)info.parameters_bytes, "B", memory));
     printf("isa             %s\n", info.isa);

@@ -3,6 +3,7 @@
 #include "core/shape/geometry.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <math.h>
 #include <string.h>
 
 static void check_stack(const struct stack *stack, size_t in_channels)
@@ -111,6 +112,36 @@ static void check_program(const struct graph *graph)
     program_release(&program);
 }
 
+/* What is accepted can be computed: no division by 0, no tile that never moves on. */
+static void check_image(const struct spec *spec)
+{
+    const struct ppm_image_info *image = &spec->image;
+    if (!spec->takes_images)
+        return;
+    FUZZ_CHECK(spec->channels == 3 && spec->graph.input_count == 1 && image->multiple >= 1,
+               "%zu channels", spec->channels);
+    for (size_t c = 0; c < 3; c++)
+        FUZZ_CHECK(image->std[c] > 0 && isfinite(image->mean[c] / image->std[c]), "std %g",
+                   (double)image->std[c]);
+    FUZZ_CHECK((image->fit == PPM_FIT_OWN) == (image->size_h == 0 && image->longest_side == 0),
+               "fit %d", (int)image->fit);
+    FUZZ_CHECK((image->size_h == 0) == (image->size_w == 0), "size");
+    if (image->fit == PPM_FIT_TILES)
+        FUZZ_CHECK(image->overlap_h < image->size_h && image->overlap_w < image->size_w, "overlap");
+}
+
+static void check_classes(const struct spec *spec)
+{
+    const struct output_spec *output = &spec->output;
+    FUZZ_CHECK(spec->classes.count == 0 ||
+                   spec->classes.count == (output->classes ? output->classes : output->channels),
+               "%zu classes", spec->classes.count);
+    for (size_t i = 0; i < spec->classes.count; i++)
+        FUZZ_CHECK(*spec->classes.list[i].name &&
+                       strnlen(spec->classes.list[i].name, CLASS_NAME_BYTES) < CLASS_NAME_BYTES,
+                   "class %zu has no name", i);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct spec spec, again;
@@ -123,6 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_graph(&spec.graph);
     if (!spec.is_network)
         check_spec(&spec);
+    check_image(&spec);
+    check_classes(&spec);
     check_geometry(&spec);
     check_program(&spec.graph);
     FUZZ_CHECK(!strchr(spec.json, '\n'), "not on one line: %s", spec.json);

@@ -3,7 +3,8 @@
 
 usage: tests/images/golden.py [--out FOLDER]
 
-resize/NAME.HxW.ppm is resize/NAME.ppm as Pillow resizes it. CASE/ is a model, an image and its answer:
+resize/NAME.HxW.ppm is resize/NAME.ppm as Pillow resizes it; street/MODEL.pgm has the labels of street/image.ppm,
+configs/samples/street.jpg as Pillow decodes it. CASE/ is a model, an image and its answer:
 {config.json,weights.safetensors,image.ppm,x.npy,y.npy}, where x is what the network reads of an image that it computes
 at once, and y, by its size, what was asked for. Pixels are resized by Pillow, the rest is NumPy's and PyTorch's in
 float64: tools/networks/literal.py computes the network, and nothing here is shared with the server. Everything is seeded
@@ -235,15 +236,29 @@ def write_resized(folder):
             image.resize((w, h), Image.BILINEAR).save(folder / f"{name}.{h}x{w}.ppm")
 
 
+def write_street(folder):
+    """The sample's labels, by the two networks that are trained on such pictures."""
+    sys.path.insert(0, str(ROOT / "tools/street"))
+    import model as street
+    folder.mkdir(parents=True, exist_ok=True)
+    image = Image.open(ROOT / "configs/samples/street.jpg").convert("RGB")
+    image.save(folder / "image.ppm")
+    x = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].double() / 255
+    for name in ("street", "street-without-pyramid"):
+        labels = street.load(ROOT / f"configs/models/{name}.safetensors").double()(x).argmax(1)[0]
+        Image.fromarray(labels.numpy().astype(np.uint8)).save(folder / f"{name}.pgm")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/images/golden")
     args = parser.parse_args()
     torch.set_grad_enabled(False)
     write_resized(args.out / "resize")
+    write_street(args.out / "street")
     for name in CASES:
         write_case(args.out / name, name)
-    stale = sorted(folder.name for folder in args.out.glob("*/") if folder.name not in {"resize", *CASES})
+    stale = sorted(folder.name for folder in args.out.glob("*/") if folder.name not in {"resize", "street", *CASES})
     if stale:
         raise SystemExit(f"{args.out}: no longer in the table, remove: {' '.join(stale)}")
 

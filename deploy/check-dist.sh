@@ -33,7 +33,7 @@ server=$work/root/usr/bin/ppm-server
 echo "built and installed: $("$server" --version)"
 PPM_SERVER=$server tools/demo.sh >"$work/log" || { cat "$work/log" >&2; exit 1; }
 tail -n 1 "$work/log"
-LIBPPM=$work/root/usr/lib/libppm.so.0 PYTHONPATH=clients/python python3 -B -c '
+LIBPPM=$work/root/usr/lib/libppm.so.0 PYTHONPATH=clients/python /usr/bin/python3 -B -c '
 import numpy, ppm
 print("the installed library:", ppm.__version__, ppm.Model("configs/models/street.json").run(numpy.zeros((3, 64, 64))).shape)'
 for test in completion versions readme; do

@@ -35,7 +35,7 @@ def test_exports_are_the_header_s(tmp_path):
 
 def test_imports_are_a_library_s():
     imports = symbols(LIBRARY, "--undefined-only")
-    assert "malloc" in imports and "GOMP_parallel" in imports
+    assert "malloc" in imports
     assert [name for name in imports if FORBIDDEN.fullmatch(name)] == []
 
 
@@ -47,7 +47,7 @@ def test_a_planted_call_is_found(tmp_path):
 
 def test_needs_few_libraries():
     found = re.findall(r"\(NEEDED\).*\[(.*?)\.so", run("readelf", "--dynamic", LIBRARY))
-    assert set(found) <= {"libjansson", "libsleef", "libgomp", "libm", "libc", "ld-linux-x86-64", "ld-linux-aarch64"}
+    assert set(found) <= {"libjansson", "libsleef", "libgomp", "libomp", "libm", "libc", "ld-linux-x86-64", "ld-linux-aarch64"}
 
 
 def test_the_header_includes_the_c_library_only():

@@ -23,7 +23,7 @@ except ImportError:
 from checkpoints import ExportError, files, suggest
 from checkpoints.sizes import printable
 from exporting.files import as_json, values_of, write
-from exporting.model import find, output_of
+from exporting.model import find, image_of, output_of
 from exporting.options import arguments
 from exporting.report import report
 from exporting.script import find_script
@@ -51,6 +51,7 @@ def main(argv=None):
                           "--module")
     model = find_script(options) if is_code(options) else find(read(options), options)
     output_of(options, model)
+    image_of(options, model)
     tensors = values_of(model.checkpoint, model.sources, options.dtype)
     config = {"name": options.name or options.model.stem,
               **{key: value for key, value in model.config.items() if key not in ("name", "weights")},

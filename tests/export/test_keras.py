@@ -49,7 +49,8 @@ class Keras(WholeTest):
         printed = self.export(self.folder / name, *options)
         self.assertIn(kind, printed)
         self.assertIn("network", self.config())
-        self.assertEqual(self.config()["input"], {"channels": 3, "layout": "NHWC"})
+        described = self.config()["input"]
+        self.assertEqual({key: described[key] for key in ("channels", "layout")}, {"channels": 3, "layout": "NHWC"})
         self.assert_computes(function, sizes, is_nhwc=True)
         return printed
 

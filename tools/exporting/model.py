@@ -86,7 +86,10 @@ def network(found, nearest, options):
     net, config = found.net, found.net.config()
     is_whole = "input" in config  # and not the maps of a backbone
     skipped = [name for name in found.checkpoint.tensors if name not in net.used]
-    notes = [note for note in (kinds.note_of(found.kind, net), normalized(found.checkpoint, skipped)) if note]
+    own = normalized(found.checkpoint, skipped)
+    notes = [note for note in (kinds.note_of(found.kind, net), own) if note]
+    if found.kind.image and not own and config.get("input", {}).get("channels") == 3:
+        config["input"] = {**config["input"], "image": found.kind.image}
     if nearest and (not is_whole or len(nearest.net.used) > len(net.used)):
         notes.append(f"the whole network looks like {nearest.describe()}, but {nearest.problem}")
     where = "that inference does not need" + (", or elsewhere than at --prefix" if options.prefix is not None else "")
@@ -215,6 +218,22 @@ def output_of(options, model):
     if output:
         config["output"] = output
     check_one_channel(model)
+
+
+def image_of(options, model):
+    """Says how a pixel becomes x, as the option does, or notes that nothing does."""
+    given = ppm_network.inputs_of(model.config)
+    described = next(iter(given.values()))
+    if len(given) > 1 or described["channels"] != 3:
+        if options.image:
+            found = " and ".join(f"{name} of {x['channels']} channels" for name, x in given.items())
+            raise ExportError(f"--image: found {found}, expected one input of 3 channels")
+        return
+    if options.image:
+        described.pop("image", None)
+        described.update({} if options.image == "none" else {"image": options.image})
+    elif "image" not in described:
+        model.notes.insert(0, "the model takes tensors only: --image M,M,M/S,S,S says how a photo becomes x")
 
 
 def check_one_channel(model):

@@ -1,5 +1,6 @@
 """The command line of tools/export.py."""
 import argparse
+import json
 import pathlib
 import re
 
@@ -25,6 +26,7 @@ GRAPH = ("kind", "prefix", *ASSUMED, "head", "without_classifier")
 
 # what the server takes
 BRANCHES_MAX, BIN_MAX, WINDOW_MAX, EXTENT_MAX, SCALE_MAX, SLOPE_MAX = 64, 4096, 1 << 16, 1 << 16, 256, 100
+MEAN_MAX, STD_MIN, STD_MAX = 1e6, 1e-6, 1e6
 
 
 class Parser(argparse.ArgumentParser):
@@ -86,6 +88,9 @@ def arguments(argv, description):
     result.add_argument("--scale", type=int, metavar="K", help="or to K times its size")
     result.add_argument("--as", dest="form", choices=FORMS)
     result.add_argument("--threshold", type=float, metavar="T", help="for --as sigmoid: labels above T, from 0 to 1")
+    result.add_argument("--image", type=image, metavar="M,M,M/S,S,S",
+                        help="photos are inputs: x = (pixel - M) / S, with pixels from 0 to 255; with /BGR after it, in "
+                        "that order; \"none\": tensors only [what the kind's repository does]")
     result.add_argument("--dtype", choices=("F32", "F16", "BF16"), default="F32",
                         help="of the weights file")
     options = parser.parse_intermixed_args(argv)
@@ -117,6 +122,21 @@ def numbers(text):
 
 def size(text):
     return text if text == "input" else numbers(text)
+
+
+def image(text):
+    """-> the image of a model's input, or "none" """
+    if text == "none":
+        return text
+    mean, std, *order = text.split("/")
+    if order not in ([], ["RGB"], ["BGR"]):
+        raise ValueError
+    mean, std = ([json.loads(part) for part in values.split(",")] for values in (mean, std))
+    if not len(mean) == len(std) == 3 or not all(type(value) in (int, float) for value in mean + std):
+        raise ValueError
+    if not all(abs(value) <= MEAN_MAX for value in mean) or not all(STD_MIN <= value <= STD_MAX for value in std):
+        raise ValueError
+    return {"mean": mean, "std": std, **({"order": "BGR"} if order == ["BGR"] else {})}
 
 
 def activation(text):

@@ -37,6 +37,7 @@ class Kind:
     write: object  # of a Net: writes its entries and its output
     layout: str = None  # "NHWC"
     note: str = ""  # printed for the user: what images it expects
+    image: dict = None  # how a pixel becomes x, if the repository has one way
 
 
 @dataclass
@@ -56,6 +57,11 @@ NORMALIZED = ("it was trained with RGB images from 0 to 255, less 123.675, 116.2
               "57.12, 57.375")
 TO_ONE = "it was trained with RGB images from 0 to 1"
 
+# (pixel - mean) / std, as a model's JSON has it
+IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
+UNIT = {"mean": [0, 0, 0], "std": [255, 255, 255]}
+CAFFE = {"mean": [103.939, 116.779, 123.68], "std": [1, 1, 1], "order": "BGR"}
+
 LEXTAL = ("it ends before the network's LogSoftmax: --as softmax gives probabilities; PyTorch before 0.4 stretched by "
           "align_corners where the code does not say; for a network trained with it, --upsample align_corners")
 MMSEG = f"for a configuration that says align_corners=True, --upsample align_corners; {NORMALIZED}"
@@ -64,57 +70,57 @@ MAPS = ("its inputs are the backbone's maps, as the backbone gives them to the h
 
 KINDS = (
     Kind("semseg", "hszhao/semseg: PSPNet", ("ppm.features.0.1.weight", "layer0.0.weight", "cls.4.weight"),
-         pspnet.semseg, note=NORMALIZED),
+         pspnet.semseg, note=NORMALIZED, image=IMAGENET),
     Kind("pspnet-pytorch", "Lextal/pspnet-pytorch: PSPNet", ("psp.stages.0.1.weight", "up_1.conv.0.weight"),
          pspnet.lextal, note=LEXTAL),
     Kind("bubbliiiing-pytorch", "bubbliiiing/pspnet-pytorch", ("master_branch.0.stages.0.1.weight",),
-         pspnet.bubbliiiing, note=TO_ONE),
+         pspnet.bubbliiiing, note=TO_ONE, image=UNIT),
     Kind("smp", "segmentation_models_pytorch: PSPNet", ("decoder.psp.blocks.0.pool.1.0.weight",), smp.pspnet,
-         note=f"for images whose sides are multiples of its encoder's stride, 8 at depth 3; {NORMALIZED}"),
+         note=f"for images whose sides are multiples of its encoder's stride, 8 at depth 3; {NORMALIZED}", image=IMAGENET),
     Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
-                                                 "backbone.layer1.0.conv1.weight"), mmseg.pspnet, note=MMSEG),
+                                                 "backbone.layer1.0.conv1.weight"), mmseg.pspnet, note=MMSEG, image=IMAGENET),
     Kind("mmseg-psp", "mmsegmentation: PSPNet", ("decode_head.psp_modules.0.1.conv.weight",
                                                  "backbone.layer1.0.conv.0.conv.weight"), mmseg.pspnet_mobilenet,
-         note=MMSEG),
+         note=MMSEG, image=IMAGENET),
     Kind("mmseg-uper", "mmsegmentation: UPerNet", ("decode_head.fpn_bottleneck.conv.weight",
-                                                   "backbone.layer1.0.conv1.weight"), mmseg.uper, note=MMSEG),
+                                                   "backbone.layer1.0.conv1.weight"), mmseg.uper, note=MMSEG, image=IMAGENET),
     Kind("mmseg-uper-convnext", "mmsegmentation: UPerNet over ConvNeXt",
          ("decode_head.fpn_bottleneck.conv.weight", "backbone.downsample_layers.0.0.weight"), mmseg.uper_convnext,
-         note=MMSEG),
+         note=MMSEG, image=IMAGENET),
     Kind("mmseg-uper-head", "mmsegmentation: UPerHead, with the backbone's maps as inputs",
          ("decode_head.fpn_bottleneck.conv.weight", "decode_head.conv_seg.weight"), upernet.mmseg_head, note=MAPS),
     Kind("mmseg-fast-scnn", "mmsegmentation: Fast-SCNN", ("backbone.global_feature_extractor.out.conv.weight",),
-         fast_scnn.mmseg, note=MMSEG),
+         fast_scnn.mmseg, note=MMSEG, image=IMAGENET),
     Kind("huggingface-uper-convnext", "transformers: UperNet over ConvNeXt",
          ("decode_head.fpn_bottleneck.conv.weight", "backbone.encoder.stages.0.layers.0.dwconv.weight"),
-         upernet.transformers_convnext, note=NORMALIZED),
+         upernet.transformers_convnext, note=NORMALIZED, image=IMAGENET),
     Kind("huggingface-uper-head", "transformers: UperNetHead, with the backbone's maps as inputs",
          ("decode_head.fpn_bottleneck.conv.weight", "decode_head.classifier.weight"), upernet.transformers_head,
          note=MAPS),
     Kind("fast-scnn", "Tramac/Fast-SCNN-pytorch", ("learning_to_downsample.conv.conv.0.weight",), fast_scnn.tramac,
-         note=NORMALIZED),
+         note=NORMALIZED, image=IMAGENET),
     Kind("csail-ppm", "CSAILVision/semantic-segmentation-pytorch: encoder and PPM decoder",
-         ("ppm.0.1.weight", "conv_last.4.weight"), csail.ppm, note=NORMALIZED),
+         ("ppm.0.1.weight", "conv_last.4.weight"), csail.ppm, note=NORMALIZED, image=IMAGENET),
     Kind("csail-c1", "CSAILVision/semantic-segmentation-pytorch: encoder and C1 decoder",
-         ("cbr.0.weight", "conv_last.weight"), csail.c1, note=NORMALIZED),
+         ("cbr.0.weight", "conv_last.weight"), csail.c1, note=NORMALIZED, image=IMAGENET),
     Kind("csail-uper", "CSAILVision/semantic-segmentation-pytorch: encoder and UPerNet decoder",
-         ("ppm_last_conv.0.weight", "fpn_in.0.0.weight"), csail.uper, note=NORMALIZED),
+         ("ppm_last_conv.0.weight", "fpn_in.0.0.weight"), csail.uper, note=NORMALIZED, image=IMAGENET),
     Kind("ddrnet", "ydhongHIT/DDRNet: DDRNet-23-slim, -23, -39", ("spp.process1.2.weight", "down4.0.weight"),
-         ddrnet.write, note=NORMALIZED),
+         ddrnet.write, note=NORMALIZED, image=IMAGENET),
     Kind("pidnet", "XuJiacong/PIDNet: PIDNet-S, -M, -L", ("spp.scale0.2.weight", "pag3.f_x.0.weight"), pidnet.write,
-         note=NORMALIZED),
+         note=NORMALIZED, image=IMAGENET),
     Kind("pytorchcv", "osmr/pytorchcv: PSPNet", ("pool.branches.branch2.conv.conv.weight",
-         "backbone.init_block.conv1.conv.weight"), resnet_d_pspnet.pytorchcv, note=NORMALIZED),
+         "backbone.init_block.conv1.conv.weight"), resnet_d_pspnet.pytorchcv, note=NORMALIZED, image=IMAGENET),
     Kind("paddleseg", "PaddlePaddle/PaddleSeg: PSPNet", ("head.psp_module.stages.0.1._conv.weight",
          "backbone.conv1_1._conv.weight"), resnet_d_pspnet.paddleseg,
          note="its configuration may say align_corners: True (--upsample align_corners) and how images are normalized"),
     Kind("bubbliiiing-keras", "bubbliiiing/pspnet-keras, bubbliiiing/pspnet-tf2", ("expanded_conv_16_project.weight",),
-         keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE),
+         keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE, image=UNIT),
     Kind("bubbliiiing-keras", "bubbliiiing/pspnet-keras, bubbliiiing/pspnet-tf2", ("res5a_branch2a.weight",
-         "conv3.weight"), keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE),
+         "conv3.weight"), keras_pspnet.bubbliiiing, "NHWC", note=TO_ONE, image=UNIT),
     Kind("pspnet-tensorflow", "hellochick/PSPNet-tensorflow, Vladkryvoruchko/PSPNet-Keras-tensorflow",
          ("conv5_3_pool1_conv.weight", "conv1_1_3x3_s2.weight"), caffe_pspnet.write, "NHWC",
-         note="it was trained with BGR images from 0 to 255, less 103.939, 116.779, 123.68"),
+         note="it was trained with BGR images from 0 to 255, less 103.939, 116.779, 123.68", image=CAFFE),
     Kind("segmentation-models-keras", "qubvel/segmentation_models: PSPNet", ("psp_level1_conv.weight",),
          keras_pspnet.segmentation_models, "NHWC", note="for images whose sides are multiples of 6 times its stride, "
          "mostly 48, as the network has them; get_preprocessing(BACKBONE) says how they are normalized"),

@@ -137,10 +137,11 @@ struct image_file image_file_jpeg(const struct jpeg_recipe *recipe)
 
 static void add(struct image_file *file, const void *bytes, size_t count)
 {
+    if (count == 0)
+        return;
     file->bytes = realloc(file->bytes, file->count + count);
     cr_assert(file->bytes);
-    if (count > 0)
-        memcpy(file->bytes + file->count, bytes, count);
+    memcpy(file->bytes + file->count, bytes, count);
     file->count += count;
 }
 
@@ -168,7 +169,8 @@ void image_file_add_zeros(struct image_file *file, const char *type, const void 
     uLongf packed_bytes = compressBound(count);
     uint8_t *zeros = calloc(1, count ? count : 1), *data = malloc(head_bytes + packed_bytes);
     cr_assert(zeros && data);
-    memcpy(data, head, head_bytes);
+    if (head_bytes > 0)
+        memcpy(data, head, head_bytes);
     cr_assert(compress2(data + head_bytes, &packed_bytes, zeros, count, Z_BEST_COMPRESSION) ==
               Z_OK);
     image_file_add_chunk(file, type, data, head_bytes + packed_bytes);

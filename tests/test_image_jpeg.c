@@ -153,6 +153,8 @@ Test(image_jpeg, libjpeg_says_what_is_wrong)
     image_file_free(&file);
 }
 
+#ifndef MALLOC_IS_TAKEN
+
 /* ---- bombs ---- */
 
 /* The file's scans again and again: repeated scans of a baseline picture are refused by libjpeg. */
@@ -213,8 +215,6 @@ Test(image_jpeg, empty_promises_take_little)
 }
 
 /* ---- memory ---- */
-
-#ifndef MALLOC_IS_TAKEN
 
 static void check_memory(const struct jpeg_recipe *recipe)
 {

@@ -63,8 +63,8 @@ enum ppm_status image_look(const char *body, size_t bytes, const struct image_li
 
 /* The same of a file of which only the beginning has come: PPM_TOO_LARGE, in the same sentence, as
  * soon as its size is known; PPM_OK as long as it is not. Takes microseconds, allocates nothing. */
-enum ppm_status image_look_ahead(const char *beginning, size_t bytes,
-                                 const struct image_limits *limits, struct ppm_error *error);
+enum ppm_status image_look_ahead(const char *body, size_t bytes, const struct image_limits *limits,
+                                 struct ppm_error *error);
 
 /* image->pixels is the caller's memory for head->width * head->height * 3 bytes, which are
  * undefined after a failure. head is what image_look found in these very bytes. */

@@ -51,17 +51,17 @@ enum ppm_status png_fail_at_end(struct image_bytes body, struct ppm_error *error
                     body.count, ppm_plural(body.count));
 }
 
-static enum ppm_status next_chunk(struct image_bytes body, size_t *at, struct chunk *ret_chunk,
-                                  struct ppm_error *error)
+/* False: the data end before it is whole. */
+static bool next_chunk(struct image_bytes body, size_t *at, struct chunk *ret_chunk)
 {
     const size_t left = body.count - *at;
     const uint8_t *start = body.at + *at;
     const size_t bytes = left < CHUNK_BYTES ? 0 : read_u32(start);
     if (left < CHUNK_BYTES || bytes > left - CHUNK_BYTES)
-        return png_fail_at_end(body, error);
+        return false;
     *ret_chunk = (struct chunk){(const char *)start + 4, {start + CHUNK_HEAD_BYTES, bytes}};
     *at += CHUNK_BYTES + bytes;
-    return PPM_OK;
+    return true;
 }
 
 static bool is(const struct chunk *chunk, const char *type)
@@ -110,8 +110,7 @@ bool png_find_size(struct image_bytes beginning, size_t *ret_width, size_t *ret_
     struct chunk chunk = {0};
     struct ppm_error error = {0};
     size_t at = SIGNATURE_BYTES;
-    if (next_chunk(beginning, &at, &chunk, &error) != PPM_OK ||
-        read_ihdr(&chunk, &promise, &error) != PPM_OK)
+    if (!next_chunk(beginning, &at, &chunk) || read_ihdr(&chunk, &promise, &error) != PPM_OK)
         return false;
     *ret_width = promise.width;
     *ret_height = promise.height;
@@ -124,16 +123,17 @@ enum ppm_status png_look(struct image_bytes body, struct image_promise *ret_prom
     struct image_promise promise = {0};
     struct chunk chunk = {0};
     size_t at = SIGNATURE_BYTES;
-    if (next_chunk(body, &at, &chunk, error) != PPM_OK ||
-        read_ihdr(&chunk, &promise, error) != PPM_OK)
+    if (!next_chunk(body, &at, &chunk))
+        return png_fail_at_end(body, error);
+    if (read_ihdr(&chunk, &promise, error) != PPM_OK)
         return error->status;
     for (int chunks = 1; !is(&chunk, "IEND"); chunks++) {
         if (chunks == CHUNKS_MAX)
             return ppm_fail(error, PPM_TOO_LARGE,
                             "PNG: found more than %d chunks, expected at most that many",
                             CHUNKS_MAX);
-        if (next_chunk(body, &at, &chunk, error) != PPM_OK)
-            return error->status;
+        if (!next_chunk(body, &at, &chunk))
+            return png_fail_at_end(body, error);
         if (is(&chunk, "eXIf"))
             promise.exif = exif_in(&chunk);
     }

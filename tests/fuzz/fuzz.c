@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { EXPRESSIONS_MAX = 16 };
+enum { EXPRESSIONS_MAX = 32 };
 
 _Noreturn void fuzz_fail(const char *file, int line, const char *format, ...)
 {

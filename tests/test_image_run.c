@@ -205,6 +205,27 @@ Test(image_run, counts_tiles)
     ppm_model_free(model);
 }
 
+/* What a plan depends on besides the size of x. */
+Test(image_run, plans_are_of_an_images_size)
+{
+    struct ppm_model *model = support_load_ok(
+        NETWORK(", 'image': {" STREET ", 'multiple': 64}", "'output': {'as': 'argmax'}, "));
+    struct ppm_image_costs costs;
+    struct ppm_error error = {0};
+    cr_assert_eq(ppm_image_costs(model, W, H, 30, 30, 1, &costs, &error), PPM_OK);
+    struct ppm_plan *plan = ppm_plan_create(model, &costs.sizes, NULL, &error);
+    struct ppm_sizes higher = costs.sizes, wider = costs.sizes, soft = costs.sizes;
+    higher.image_h++;
+    wider.image_w++;
+    soft.is_soft = true;
+    cr_expect(ppm_plan_fits(plan, model, &costs.sizes));
+    cr_expect(!ppm_plan_fits(plan, model, &higher));
+    cr_expect(!ppm_plan_fits(plan, model, &wider));
+    cr_expect(!ppm_plan_fits(plan, model, &soft));
+    ppm_plan_free(plan);
+    ppm_model_free(model);
+}
+
 /* ---- what else a run answers ---- */
 
 Test(image_run, times_are_those_of_all_tiles)

@@ -58,7 +58,7 @@ void resample_axis_fill(struct resample_axis *axis, const struct run *run)
             fill_result(axis, i);
 }
 
-/* Thousands of rounded weights may add up to a percent more than 1. */
+/* Rounded weights may add up to more than 1. */
 static uint8_t byte_of(int32_t sum)
 {
     const int32_t value = sum >> FRACTION_BITS;

@@ -324,7 +324,7 @@ test-export: $(PROGRAM) $(call setup,export) ## tools/export.py compared with Py
 
 .PHONY: test-networks
 test-networks: $(PROGRAM) $(call setup,networks) ## Whole networks compared with PyTorch; ARGS="-k pspnet50" for some
-	$(Q)$(PYTEST) tests/networks $(ARGS)
+	$(Q)$(PYTEST) tests/networks tests/images $(ARGS)
 
 REDOCLY := build/npm/@redocly/cli@1.34.5
 .PHONY: test-openapi

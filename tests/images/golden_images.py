@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the golden cases of images, tests/images/golden/.
 
-usage: tests/images/golden.py [--out FOLDER]
+usage: tests/images/golden_images.py [--out FOLDER]
 
 resize/NAME.HxW.ppm is resize/NAME.ppm as Pillow resizes it; street/MODEL.pgm has the labels of street/image.ppm,
 configs/samples/street.jpg as Pillow decodes it. CASE/ is a model, an image and its answer:

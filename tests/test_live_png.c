@@ -185,8 +185,8 @@ Test(live_png, is_refused_with_a_reason)
          "Accept: found image/webp, expected one of application/json,", 1, 406},
         {"/ppm/soft?shape=1,3,9,31", RAW_TYPE "image/webp\r\n",
          "Accept: found image/webp, expected one of application/json,", 1, 406},
-        {"/ppm/map?shape=1,3,9,31", "Content-Type: image/png\r\n", "found an image, but model",
-         1, 422},
+        {"/ppm/map?shape=1,3,9,31", "Content-Type: image/png\r\n", "found an image, but model", 1,
+         422},
         {"/ppm/map?shape=1,3,9,31&out_dtype=float16", RAW_TYPE PNG, "answers int32", 1, 422},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

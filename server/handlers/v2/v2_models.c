@@ -12,9 +12,8 @@
 enum http_next v2_server_finish(struct http_request *request)
 {
     const struct app *app = request->context;
-    json_t *extensions =
-        json_pack("[s, s, s, s]", "binary_tensor_data", "model_configuration", "schedule_policy",
-                  "statistics");
+    json_t *extensions = json_pack("[s, s, s, s]", "binary_tensor_data", "model_configuration",
+                                   "schedule_policy", "statistics");
     if (app->settings.allow_model_control)
         handlers_append(&extensions, json_string("model_repository"));
     if (app->settings.allow_shared_memory)

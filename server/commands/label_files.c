@@ -103,13 +103,14 @@ static enum ppm_status append_folder(struct label_files *files, const char *fold
         if (entry->d_name[0] != '.')
             append_entry(files, folder, entry->d_name, error);
     closedir(directory);
-    if (error->status == PPM_OK && files->count == first)
-        ppm_fail(error, PPM_BAD_CONFIG,
-                 "%s: found no image among its %zu files, expected .jpg, .jpeg or .png", folder,
-                 files->left_out - left_out);
-    if (error->status == PPM_OK)
-        qsort(files->list + first, files->count - first, sizeof *files->list, compare_images);
-    return error->status;
+    if (error->status != PPM_OK)
+        return error->status;
+    if (!files->list || files->count == first)
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "%s: found no image among its %zu files, expected .jpg, .jpeg or .png",
+                        folder, files->left_out - left_out);
+    qsort(files->list + first, files->count - first, sizeof *files->list, compare_images);
+    return PPM_OK;
 }
 
 enum ppm_status label_files_find(const char *const *words, size_t count,
@@ -195,7 +196,7 @@ static int compare_outputs(const void *a, const void *b)
 /* No two images have one output. */
 static enum ppm_status check_outputs(const struct label_files *files, struct ppm_error *error)
 {
-    const struct label_file **sorted = calloc(files->count, sizeof *sorted);
+    const struct label_file **sorted = calloc(files->count + 1, sizeof *sorted);
     if (!sorted)
         return ppm_fail(error, PPM_NO_MEMORY, "out of memory for %zu images", files->count);
     for (size_t i = 0; i < files->count; i++)

@@ -5,6 +5,7 @@
 #include "core/reference/reference_ops.h"
 #include "core/reference/reference_pyramid.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* What is known of a node while the graph is walked. */
@@ -39,6 +40,7 @@ static bool is_folded(const struct walk *walk, size_t i)
 static bool begin(struct walk *walk)
 {
     const struct graph *graph = walk->graph;
+    assert(graph->count > 0);
     struct state *states = calloc(graph->count, sizeof *states);
     if (!(walk->states = states))
         ppm_fail(walk->error, PPM_NO_MEMORY, "out of memory");

@@ -319,7 +319,8 @@ static bool are_alike(const struct executor_job *job, const struct executor_job 
 {
     const struct inference *a = (const struct inference *)job, *b = (const struct inference *)other;
     return a->model == b->model && a->inputs[0].layout == b->inputs[0].layout &&
-           memcmp(&a->sizes, &b->sizes, sizeof a->sizes) == 0;
+           a->sizes.is_soft == b->sizes.is_soft &&
+           memcmp(&a->sizes, &b->sizes, offsetof(struct ppm_sizes, is_soft)) == 0;
 }
 
 const struct executor_kind inference_kind = {

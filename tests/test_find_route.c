@@ -60,7 +60,7 @@ Test(find_route, targets_find_their_route)
         {"POST", "/v1/models/m:predict/", NULL, "", ""},
         {"POST", "/v1/models/:predict", NULL, "", "GET, HEAD"},
         {"POST", "/v1/models/predict", NULL, "", "GET, HEAD"},
-        {"PUT", "/v1/models/m:predict", NULL, "", "POST, GET, HEAD"},
+        {"PUT", "/v1/models/m:predict", NULL, "", "POST"},
         {"PATCH", "/ppm", NULL, "", "POST, PUT, GET, HEAD"},
         {"get", "/ppm", NULL, "", "POST, PUT, GET, HEAD"},
         {"DELETE", "/ppm/m", NULL, "", "POST, PUT, GET, HEAD"},

@@ -62,10 +62,19 @@ Test(image, formats_are_known_by_type)
     static const struct {
         const char *type, *name;
     } cases[] = {
-        {"image/jpeg", "JPEG"},     {"image/png", "PNG"},  {"Image/JPEG", "JPEG"},
-        {"image/png; q=1", "PNG"},  {"image/jpegs", NULL}, {"image/", NULL},
-        {"image/jpeg image", NULL}, {"image", NULL},       {"", NULL},
-        {"application/json", NULL}, {NULL, NULL},
+        {"image/jpg", "JPEG"},
+        {"image/x-png", "PNG"},
+        {"image/jpeg", "JPEG"},
+        {"image/png", "PNG"},
+        {"Image/JPEG", "JPEG"},
+        {"image/png; q=1", "PNG"},
+        {"image/jpegs", NULL},
+        {"image/", NULL},
+        {"image/jpeg image", NULL},
+        {"image", NULL},
+        {"", NULL},
+        {"application/json", NULL},
+        {NULL, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct image_format *format = image_format_of_type(cases[i].type);

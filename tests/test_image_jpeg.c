@@ -83,6 +83,32 @@ Test(image_jpeg, segments_are_limited)
     image_file_free(&whole);
 }
 
+/* A head of nothing but fill would be walked byte by byte. */
+Test(image_jpeg, fill_in_a_head_is_limited)
+{
+    enum { FILL_BYTES = 1 << 18 };
+    static const uint8_t fills[][2] = {{0xFF, 0x00}, {0xFF, 0xFF}};
+    const struct image_limits limits = {PIXELS_MAX};
+    struct image_file whole = image_file_read("tests/images/jpeg-gray.jpg");
+    for (size_t i = 0; i < 2 * COUNT(fills); i++) {
+        const size_t fill = i % 2 ? FILL_BYTES : 100;
+        struct image_file file = {malloc(whole.count + fill), whole.count + fill};
+        struct image_head head;
+        struct ppm_error error = {0};
+        memcpy(file.bytes, whole.bytes, 2);
+        for (size_t k = 0; k < fill; k++)
+            file.bytes[2 + k] = (char)fills[i / 2][k % 2];
+        memcpy(file.bytes + 2 + fill, whole.bytes + 2, whole.count - 2);
+        const enum ppm_status status = image_look(file.bytes, file.count, &limits, &head, &error);
+        cr_assert(status == (fill == 100 ? PPM_OK : PPM_MALFORMED), "case %zu: %s", i, error.text);
+        if (status != PPM_OK)
+            cr_assert_str_eq(error.text, "JPEG: found 65536 bytes without a marker at byte 2, "
+                                         "expected a segment");
+        image_file_free(&file);
+    }
+    image_file_free(&whole);
+}
+
 /* ---- damage ---- */
 
 static size_t scan_start(const struct image_file *file)

@@ -535,6 +535,8 @@ Test(live_image, requests_that_make_no_sense_are_refused)
         {"/ppm?overlay=0.5&stages=1", "", 400, "stages: found \"1\" with overlay"},
         {"/ppm/soft?overlay=0.5", "", 422, "model \"soft\" answers no labels"},
         {"/ppm/soft?labels=true", "", 422, "model \"soft\" answers no labels"},
+        {"/ppm?labels=true&stages=1", "", 400, "stages: found \"1\" with labels"},
+        {"/ppm?labels=rle&out_dtype=float16", "", 400, "out_dtype: found \"float16\" with labels"},
         {"/ppm?labels=yes", "", 400, "expected false, true (row by row) or rle"},
         {"/ppm?labels=rle", "Accept: image/png\r\n", 406, "expected application/json"},
         {"/ppm?size=0,5", "", 400, "size"},

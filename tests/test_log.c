@@ -266,29 +266,48 @@ Test(log, all_refused_requests_are_logged_at_info, .init = begin)
     cr_expect(count(text, "\n") == 100 && count(text, " 401 ") == 100, "%s", text);
 }
 
-/* As it is not known when a second ends, each line is counted, or said to be left out. */
-Test(log, refused_requests_beyond_the_rate_are_counted, .init = begin)
+/* The sum of the lines that say how many more requests were refused, or whatever is said of them.
+ */
+static size_t left_out(const char *text, const char *what)
 {
+    char rest[160];
+    size_t sum = 0, more;
+    const int length =
+        snprintf(rest, sizeof rest,
+                 " more requests were %s in a second, of which the log shows 10; all "
+                 "of them with log_level info\n",
+                 what);
+    for (const char *at = text; (at = strstr(at, " warn  ")); at++) {
+        const char *number = at + 7, *end = number + strspn(number, "0123456789");
+        if (strncmp(end, rest, (size_t)length) == 0 && sscanf(number, "%zu", &more) == 1)
+            sum += more;
+    }
+    return sum;
+}
+
+/* As it is not known when a second ends, each line is counted, or said to be left out. */
+Test(log, requests_beyond_the_rate_are_counted, .init = begin)
+{
+    static const struct {
+        int status;
+        const char *shown, *what;
+    } cases[] = {{401, " warn  GET / 401 ", "refused"},
+                 {503, " error GET / 503 ", "turned away (503)"}};
     log_set_level(LOG_ERROR);
-    for (int i = 0; i < 500; i++)
+    for (int i = 0; i < 500; i++) {
         log_status(401, 1);
+        log_status(503, 1);
+    }
     for (int i = 0; i < 50; i++)
         log_status(500, 1);
     log_flush();
     log_flush();
     const char *text = logged();
-    size_t left_out = 0;
-    for (const char *at = text; (at = strstr(at, " warn  ")); at++) {
-        size_t more = 0;
-        left_out += sscanf(at + 7,
-                           "%zu more requests were refused in a second, of which the log "
-                           "shows 10; all of them with log_level info\n",
-                           &more) == 1
-                        ? more
-                        : 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t shown = count(text, cases[i].shown);
+        const size_t more = left_out(text, cases[i].what);
+        cr_expect(shown >= 10 && more > 0 && shown + more == 500, "%d: %zu + %zu: %s",
+                  cases[i].status, shown, more, text);
     }
-    const size_t shown = count(text, " 401 ");
-    cr_expect(shown >= 10 && left_out > 0 && shown + left_out == 500, "%zu + %zu: %s", shown,
-              left_out, text);
     cr_expect(count(text, " error GET / 500 ") == 50, "%s", text);
 }

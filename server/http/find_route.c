@@ -38,6 +38,8 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
                                          char *ret_allow)
 {
     const bool is_head = strcmp(method, "HEAD") == 0;
+    const char *first =
+        NULL; /* the most specific pattern: others match its path with another sense */
     size_t at = 0;
     ret_allow[0] = '\0';
     for (const struct http_route *route = routes; route->pattern; route++) {
@@ -45,7 +47,8 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
             continue;
         if (strcmp(route->method, is_head ? "GET" : method) == 0)
             return route;
-        if (!strstr(ret_allow, route->method)) /* two patterns may match one path */
+        first = first ? first : route->pattern;
+        if (strcmp(first, route->pattern) == 0)
             at +=
                 (size_t)snprintf(ret_allow + at, HTTP_ALLOW_BYTES - at, "%s%s%s", at ? ", " : "",
                                  route->method, strcmp(route->method, "GET") == 0 ? ", HEAD" : "");

@@ -6,9 +6,8 @@
 
 #include "server/image/format.h"
 
-/* The orientation, 1 to 8, in the first 64 KB of EXIF, a TIFF file; 1 where there is none or it
- * cannot be read. Allocates at most 1 MB: entries may share their bytes, so that small files can
- * ask for much more. PPM_MALFORMED for those; PPM_NO_MEMORY. Any thread. */
+/* The orientation, 1 to 8, in the first directory of EXIF, a TIFF file; 1 where there is none or it
+ * cannot be read. Reads each entry once, whatever they point at. PPM_NO_MEMORY. Any thread. */
 enum ppm_status exif_orientation(struct image_bytes tiff, int *ret_orientation,
                                  struct ppm_error *error);
 

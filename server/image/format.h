@@ -31,6 +31,7 @@ struct image_reading {
 struct image_format {
     const char *name;       /* in sentences: "JPEG" */
     const char *media_type; /* "image/jpeg" */
+    const char *also_sent;  /* "image/jpg": not registered, but sent for it */
     const char *extension;  /* ".jpg" */
     struct image_bytes signature;
     /* The size as stored, from the beginning of a file alone; false: it does not tell yet. */

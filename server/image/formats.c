@@ -27,7 +27,8 @@ const char *image_format_extension(const struct image_format *format)
 const struct image_format *image_format_of_type(const char *content_type)
 {
     for (const struct image_format *const *format = image_formats; *format; format++)
-        if (codec_is_type(content_type, (*format)->media_type))
+        if (codec_is_type(content_type, (*format)->media_type) ||
+            codec_is_type(content_type, (*format)->also_sent))
             return *format;
     return NULL;
 }

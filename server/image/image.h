@@ -56,7 +56,7 @@ struct image_head {
 };
 
 /* Reads the head of a whole file: what it promises, and what decoding it takes. Takes microseconds,
- * and a few KB unless there is EXIF, then at most 1 MB. Refuses more than limits->pixels_max
+ * and a few KB. Refuses more than limits->pixels_max
  * pixels and what nothing here can decode; the pixels are not looked at. */
 enum ppm_status image_look(const char *body, size_t bytes, const struct image_limits *limits,
                            struct image_head *ret_head, struct ppm_error *error);

@@ -282,6 +282,7 @@ static size_t written_bytes_max(size_t width, size_t height)
 const struct image_format image_jpeg = {
     .name = "JPEG",
     .media_type = "image/jpeg",
+    .also_sent = "image/jpg",
     .extension = ".jpg",
     .signature = {(const uint8_t *)"\xFF\xD8\xFF", 3},
     .find_size = jpeg_find_size,

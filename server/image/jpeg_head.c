@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum {
-    SEGMENTS_MAX = 1000, /* between two scans; a photo has about 20 */
+    SEGMENTS_MAX = 1000,         /* between two scans; a photo has about 20 */
+    SKIPPED_BYTES_MAX = 1 << 16, /* between two segments of a head; a photo has none */
     FRAME_BYTES = 6,
     COMPONENT_BYTES = 3,
     COMPONENTS_MAX = 4,
@@ -42,6 +43,7 @@ struct walk {
     struct image_bytes body;
     size_t at;
     int segments;
+    bool is_in_scan; /* any number of bytes may come before the next marker */
 };
 
 static bool has_data(uint8_t marker)
@@ -58,29 +60,36 @@ enum ppm_status jpeg_fail_at_end(struct image_bytes body, struct ppm_error *erro
 }
 
 /* Leaves walk->at after the next marker: as libjpeg does, past whatever else is before it, fill
- * bytes (FF) and zeros that stand for an FF of the pixels. False at the end. */
-static bool find_marker(struct walk *walk, uint8_t *ret_marker)
+ * bytes (FF) and zeros that stand for an FF of the pixels. */
+static enum ppm_status find_marker(struct walk *walk, uint8_t *ret_marker, struct ppm_error *error)
 {
-    const uint8_t *bytes = walk->body.at, *end = bytes + walk->body.count;
-    const uint8_t *next = bytes + walk->at;
+    const struct image_bytes body = walk->body;
+    const size_t left = body.count - walk->at;
+    const bool is_cut = !walk->is_in_scan && left > SKIPPED_BYTES_MAX;
+    const uint8_t *next = body.at + walk->at;
+    const uint8_t *end = next + (is_cut ? SKIPPED_BYTES_MAX : left);
     do {
         next = memchr(next, 0xFF, (size_t)(end - next));
         while (next && next < end && *next == 0xFF)
             next++;
     } while (next && next < end && *next == 0);
+    if ((!next || next == end) && is_cut)
+        return ppm_fail(error, PPM_MALFORMED,
+                        "JPEG: found %d bytes without a marker at byte %zu, expected a segment",
+                        SKIPPED_BYTES_MAX, walk->at);
     if (!next || next == end)
-        return false;
+        return jpeg_fail_at_end(body, error);
     *ret_marker = *next;
-    walk->at = (size_t)(next + 1 - bytes);
-    return true;
+    walk->at = (size_t)(next + 1 - body.at);
+    return PPM_OK;
 }
 
 static enum ppm_status next_segment(struct walk *walk, struct segment *ret_segment,
                                     struct ppm_error *error)
 {
     struct segment segment = {0};
-    if (!find_marker(walk, &segment.marker))
-        return jpeg_fail_at_end(walk->body, error);
+    if (find_marker(walk, &segment.marker, error) != PPM_OK)
+        return error->status;
     if (has_data(segment.marker)) {
         const size_t start = walk->at, left = walk->body.count - start;
         const uint8_t *length = walk->body.at + start;
@@ -257,6 +266,7 @@ enum ppm_status jpeg_check_scans(struct image_bytes body, struct ppm_error *erro
         if (segment.marker != SOS)
             continue;
         walk.segments = 0;
+        walk.is_in_scan = true;
         if (++scans > JPEG_SCANS_MAX)
             return ppm_fail(error, PPM_TOO_LARGE,
                             "JPEG: found more than %d scans, expected at most that many",

@@ -275,6 +275,7 @@ static size_t written_bytes_max(size_t width, size_t height)
 const struct image_format image_png = {
     .name = "PNG",
     .media_type = "image/png",
+    .also_sent = "image/x-png",
     .extension = ".png",
     .signature = {(const uint8_t *)"\x89PNG\r\n\x1A\n", 8},
     .find_size = png_find_size,

@@ -207,38 +207,46 @@ static void write_request_json(const struct log_request *r, enum log_level level
 
 /* ---- which requests ---- */
 
+/* What clients can cause by the thousand: requests that are wrong, and more than can be served. */
+enum flood { REFUSED, TOO_MANY, FLOOD_COUNT };
+
 static struct {
     pthread_mutex_t mutex;
-    struct log_rate rate;
-} refused = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rate = {.lines_max = LOG_REFUSED_PER_S}};
+    struct log_rate rates[FLOOD_COUNT];
+} floods = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+            .rates = {{.lines_max = LOG_REFUSED_PER_S}, {.lines_max = LOG_REFUSED_PER_S}}};
 
-static void write_left_out(size_t count)
+static void write_left_out(enum flood flood, size_t count)
 {
+    static const char *const what[] = {[REFUSED] = "refused", [TOO_MANY] = "turned away (503)"};
     if (count > 0)
         write_text(LOG_WARN,
-                   "%zu more request%s refused in a second, of which the log shows %d; all of them "
+                   "%zu more request%s %s in a second, of which the log shows %d; all of them "
                    "with log_level info",
-                   count, count == 1 ? " was" : "s were", LOG_REFUSED_PER_S);
+                   count, count == 1 ? " was" : "s were", what[flood], LOG_REFUSED_PER_S);
 }
 
-/* Whether the log takes one more refused request; writes what it did not take before. */
-static bool take_refused(void)
+/* Whether the log takes one more of them; writes what it did not take before. */
+static bool take(enum flood flood)
 {
+    struct log_rate *rate = &floods.rates[flood];
     const double now_s = clock_now_s();
-    pthread_mutex_lock(&refused.mutex);
-    const size_t left_out = log_rate_left_out(&refused.rate, now_s);
-    const bool is_taken = log_rate_take(&refused.rate, now_s);
-    pthread_mutex_unlock(&refused.mutex);
-    write_left_out(left_out);
+    pthread_mutex_lock(&floods.mutex);
+    const size_t left_out = log_rate_left_out(rate, now_s);
+    const bool is_taken = log_rate_take(rate, now_s);
+    pthread_mutex_unlock(&floods.mutex);
+    write_left_out(flood, left_out);
     return is_taken;
 }
 
 static void write_left_out_by(double now_s)
 {
-    pthread_mutex_lock(&refused.mutex);
-    const size_t left_out = log_rate_left_out(&refused.rate, now_s);
-    pthread_mutex_unlock(&refused.mutex);
-    write_left_out(left_out);
+    for (int flood = 0; flood < FLOOD_COUNT; flood++) {
+        pthread_mutex_lock(&floods.mutex);
+        const size_t left_out = log_rate_left_out(&floods.rates[flood], now_s);
+        pthread_mutex_unlock(&floods.mutex);
+        write_left_out((enum flood)flood, left_out);
+    }
 }
 
 void log_tick(void)
@@ -256,10 +264,12 @@ void log_request(const struct log_request *request)
     const size_t bound_ms = atomic_load(&slow_ms);
     const bool is_slow = bound_ms > 0 && request->total_ms > (double)bound_ms;
     const bool is_refused = request->status >= 400 && request->status < 500;
+    const bool is_turned_away = request->status == 503;
     const enum log_level level = request->status >= 500  ? LOG_ERROR
                                  : is_refused || is_slow ? LOG_WARN
                                                          : LOG_INFO;
-    if (!is_shown(LOG_INFO) && (level == LOG_INFO || (is_refused && !is_slow && !take_refused())))
+    if (!is_shown(LOG_INFO) && (level == LOG_INFO || (is_refused && !is_slow && !take(REFUSED)) ||
+                                (is_turned_away && !is_slow && !take(TOO_MANY))))
         return;
     if (is_json())
         write_request_json(request, level);

@@ -31,8 +31,9 @@ struct log_request {
 };
 
 /* A record of level error if it failed (5xx), warn if it was refused (4xx) or slow, else info.
- * Those of info are left out by a higher log level; the others are not, but then of those refused
- * at most LOG_REFUSED_PER_S are written in a second. log_tick says how many more there were. */
+ * Those of info are left out by a higher log level; the others are not, but then of those refused,
+ * and of those turned away (503), at most LOG_REFUSED_PER_S each are written in a second. log_tick
+ * says how many more there were. */
 enum { LOG_REFUSED_PER_S = 10 };
 void log_request(const struct log_request *request);
 

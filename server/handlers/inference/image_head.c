@@ -45,8 +45,21 @@ static enum http_next refuse_fields(struct inference *inference)
 
 /* ---- ?labels= and ?overlay= ---- */
 
+/* Refuses parameters, up to a NULL, that ask for something else. */
+static enum http_next refuse_beside(struct inference *inference, const char *const *names,
+                                    const char *what)
+{
+    for (; *names; names++)
+        if (http_query(inference->request, *names))
+            return http_problem(inference->request, 400,
+                                "%s: found \"%.40s\" with %s; expected one of the two", *names,
+                                http_query(inference->request, *names), what);
+    return HTTP_PROCEED;
+}
+
 static enum http_next read_labels(struct inference *inference)
 {
+    static const char *const others[] = {"stages", "out_dtype", NULL};
     struct http_request *request = inference->request;
     const char *text = http_query(request, "labels");
     if (!text)
@@ -56,8 +69,10 @@ static enum http_next read_labels(struct inference *inference)
                             "labels: found \"%.40s\", expected false, true (row by row) or rle "
                             "(run lengths)",
                             text);
-    if (inference->image->labels == CODEC_LABELS_NONE || inference->info.classes > 0)
+    if (inference->image->labels == CODEC_LABELS_NONE)
         return HTTP_PROCEED;
+    if (inference->info.classes > 0)
+        return refuse_beside(inference, others, "labels, which are in the JSON of classes");
     return http_problem(request, 422,
                         "labels: found \"%.40s\", but model \"%s\" answers no labels (\"as\": "
                         "\"argmax\" does)",
@@ -97,17 +112,10 @@ static enum http_next choose_overlay(struct inference *inference)
         request, 406, "Accept: found %.60s with overlay, expected image/png or image/jpeg", accept);
 }
 
-/* What does not go together with a picture. */
 static enum http_next refuse_beside_overlay(struct inference *inference)
 {
-    static const char *const names[] = {"size", "stages", "labels", "out_dtype"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (http_query(inference->request, names[i]))
-            return http_problem(inference->request, 400,
-                                "%s: found \"%.40s\" with overlay, which is a picture of the "
-                                "image's own size; expected one of the two",
-                                names[i], http_query(inference->request, names[i]));
-    return HTTP_PROCEED;
+    static const char *const names[] = {"size", "stages", "labels", "out_dtype", NULL};
+    return refuse_beside(inference, names, "overlay, which is a picture of the image's own size");
 }
 
 static enum http_next read_overlay(struct inference *inference)

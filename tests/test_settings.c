@@ -332,6 +332,7 @@ Test(settings, model_takes_several_files)
     check_refused(LIST("--model", "a.json", "", "b.json"), "--model: found an empty name");
     check_refused(LIST("--model", "a.json", "--port", "1", "b.json"), "found \"b.json\"");
     check_refused(LIST("--model"), "--model: found nothing, expected a value");
+    check_refused(LIST("--model", "--port", "1"), "--model: found the flag \"--port\"");
 }
 
 /* ---- what waits for a restart ---- */

@@ -116,6 +116,10 @@ static enum ppm_status read_flag(struct settings *settings, int count, char *con
             return error->status;
         if (settings_table[i].kind != KIND_MODELS)
             return settings_set_text(settings, &settings_table[i], value, flag, error);
+        if (strncmp(value, "--", 2) == 0)
+            return ppm_fail(error, PPM_BAD_CONFIG,
+                            "%s: found the flag \"%.60s\", expected a file or a folder", flag,
+                            value);
         if (!*has_models)
             settings_forget_models(settings);
         *has_models = true;

@@ -232,7 +232,7 @@ Test(cli_label, an_overlay_has_the_colors_of_classes_over_the_image)
     static const struct {
         const char *text;
         double opacity;
-    } cases[] = {{"0", 0}, {"0.25", 0.25}, {".5", 0.5}, {"1", 1}};
+    } cases[] = {{"0", 0}, {"0.25", 0.25}, {".5", 0.5}, {"2.5e-1", 0.25}, {"1", 1}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t bytes;
         char *file = labeled("overlay.png", LIST("--overlay", cases[i].text), &bytes);
@@ -387,6 +387,7 @@ Test(cli_label, refuses_with_one_line)
         {"strongest.json", {"a.png", "y.png"}, {"--overlay=-0.1"}, "--overlay: found \"-0.1\"", 2},
         {"strongest.json", {"a.png", "y.png"}, {"--overlay=nan"}, "--overlay: found \"nan\"", 2},
         {"strongest.json", {"a.png", "y.png"}, {"--overlay=0.5x"}, "--overlay: found \"0.5x\"", 2},
+        {"strongest.json", {"a.png", "y.png"}, {"--overlay=0x1p-1"}, "found \"0x1p-1\"", 2},
         {"strongest.json",
          {"a.png"},
          {"--overlay=1", "--json"},

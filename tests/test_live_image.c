@@ -377,7 +377,11 @@ Test(live_image, an_overlay_is_the_image_under_its_labels)
     static const struct {
         const char *target;
         double opacity;
-    } cases[] = {{"/ppm?overlay=0.5", 0.5}, {"/ppm/labels?overlay=0", 0}, {"/ppm?overlay=1", 1}};
+    } cases[] = {{"/ppm?overlay=0.5", 0.5},
+                 {"/ppm?overlay=2.5e-1", 0.25},
+                 {"/ppm?overlay=1e-05", 1e-5},
+                 {"/ppm/labels?overlay=0", 0},
+                 {"/ppm?overlay=1", 1}};
     start();
     int32_t *labels = labels_by_hand("/ppm/labels");
     for (size_t k = 0; k < COUNT(cases); k++) {
@@ -529,6 +533,7 @@ Test(live_image, requests_that_make_no_sense_are_refused)
         {"/ppm?overlay=1.1", "", 400, "a number from 0 to 1"},
         {"/ppm?overlay=-0.5", "", 400, "a number from 0 to 1"},
         {"/ppm?overlay=nan", "", 400, "a number from 0 to 1"},
+        {"/ppm?overlay=0x1p-1", "", 400, "a number from 0 to 1"},
         {"/ppm?overlay=.", "", 400, "a number from 0 to 1"},
         {"/ppm?overlay=0.5&size=9,9", "", 400, "the image's own size"},
         {"/ppm?overlay=0.5&labels=rle", "", 400, "labels: found \"rle\" with overlay"},

@@ -2,6 +2,7 @@
 #include "server/commands/command_label.h"
 #include "server/base/clock.h"
 #include "server/codec/axes.h"
+#include "server/codec/opacity.h"
 #include "server/codec/quote.h"
 #include "server/commands/common.h"
 #include "server/commands/label_answer.h"
@@ -10,7 +11,6 @@
 #include "server/config/arguments.h"
 #include "server/observe/progress.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,17 +178,6 @@ static enum ppm_status find_files(const char *const *words, size_t count, const 
     return error->status;
 }
 
-static enum ppm_status read_opacity(const char *text, double *ret_opacity, struct ppm_error *error)
-{
-    char *end;
-    const double opacity = strtod(text, &end);
-    if ((*text != '.' && !isdigit((unsigned char)*text)) || *end || !(opacity <= 1))
-        return ppm_fail(error, PPM_BAD_CONFIG,
-                        "--overlay: found \"%.40s\", expected an opacity from 0 to 1", text);
-    *ret_opacity = opacity;
-    return PPM_OK;
-}
-
 static enum ppm_status read_flags(const struct flags *flags, struct labeling *labeling,
                                   struct ppm_error *error)
 {
@@ -197,10 +186,12 @@ static enum ppm_status read_flags(const struct flags *flags, struct labeling *la
     if (flags->overlay && (labeling->prints || flags->size))
         return ppm_fail(error, PPM_BAD_CONFIG, "found --overlay and %s, expected one of them",
                         labeling->prints ? "--json" : "--size");
-    if (arguments_number("--threads", flags->threads, 1, 1024, &threads, error) != PPM_OK ||
-        (flags->overlay &&
-         read_opacity(flags->overlay, &labeling->answer.opacity, error) != PPM_OK))
+    if (arguments_number("--threads", flags->threads, 1, 1024, &threads, error) != PPM_OK)
         return error->status;
+    if (flags->overlay && !codec_read_opacity(flags->overlay, &labeling->answer.opacity))
+        return ppm_fail(error, PPM_BAD_CONFIG,
+                        "--overlay: found \"%.40s\", expected an opacity from 0 to 1",
+                        flags->overlay);
     options->threads = (int)threads;
     if (flags->size &&
         codec_parse_size(flags->size, &options->output_h, &options->output_w, error) != PPM_OK)

@@ -3,13 +3,13 @@
 #include "server/codec/json/json.h"
 #include "server/codec/negotiate.h"
 #include "server/codec/npy/npy.h"
+#include "server/codec/opacity.h"
 #include "server/codec/png/png.h"
 #include "server/codec/raw/raw.h"
 #include "server/handlers/inference/answer_form.h"
 #include "server/handlers/inference/stages_answer.h"
 #include "server/handlers/tensor_fields.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,16 +79,6 @@ static enum http_next read_labels(struct inference *inference)
                         text, inference->info.name);
 }
 
-/* Reads an opacity. */
-static bool read_share(const char *text, double *ret)
-{
-    char *end;
-    const double value = strtod(text, &end);
-    *ret = value;
-    return strspn(text, "0123456789.") == strlen(text) && end > text && !*end && value >= 0 &&
-           value <= 1;
-}
-
 /* PNG, or JPEG if the client likes that better. */
 static enum http_next choose_overlay(struct inference *inference)
 {
@@ -125,7 +115,7 @@ static enum http_next read_overlay(struct inference *inference)
     const char *text = http_query(request, "overlay");
     if (!text)
         return HTTP_PROCEED;
-    if (!read_share(text, &inference->image->opacity))
+    if (!codec_read_opacity(text, &inference->image->opacity))
         return http_problem(
             request, 400,
             "overlay: found \"%.40s\", expected the opacity of the labels, a number "

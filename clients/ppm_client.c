@@ -375,7 +375,7 @@ int main(int argc, char **argv)
     }
     check(NAME, model, NAME_CHARACTERS, NAME_EXPECTED);
     check("--size", size, "0123456789,", "H,W in pixels");
-    check("--overlay", overlay, "0123456789.", "an opacity from 0 to 1");
+    check("--overlay", overlay, "0123456789.eE-", "an opacity from 0 to 1");
     PRINT(query, "%s%s%s%s", *size ? "size=" : "", size, *overlay ? "&overlay=" : "", overlay);
     const struct bytes x = read_all(open(files[0], O_RDONLY | O_CLOEXEC), files[0], false);
     if (is_shared) {

@@ -93,6 +93,10 @@ for answer in labels.png classes.json y.npy overlay.png overlay.jpg; do
     done
 done
 for name in c python; do
+    for opacity in .3 3e-1; do
+        client "$name" "$photo" "$scratch/again-overlay.png" --model street --overlay "$opacity"
+        cmp "$scratch/overlay.png" "$scratch/again-overlay.png"
+    done
     client "$name" "$photo" "$scratch/again.npy" --model street --size 5,31
     [ "$(wc -c < "$scratch/again.npy")" -eq $((128 + 4 * 5 * 31)) ]
     refuses "$name" 'a tensor of 4 channels' "$photo" "$scratch/none.png" --model listing1-pytorch-ppm

@@ -1,4 +1,5 @@
 """Images in the Python module, read by Pillow."""
+import struct
 import subprocess
 import sys
 
@@ -122,6 +123,20 @@ def test_upright(tmp_path):
     exif[0x112] = 6  # a quarter turn clockwise shows it
     path = saved(tmp_path, np.stack([GRAY] * 3, 2), exif=exif)
     assert np.array_equal(pixels(path)[:, :, 0], np.rot90(GRAY, -1))
+
+
+@pytest.mark.parametrize("orientation, seen", [
+    (0, GRAY), (1, GRAY), (2, GRAY[:, ::-1]), (3, GRAY[::-1, ::-1]), (4, GRAY[::-1]), (5, GRAY.T),
+    (6, np.rot90(GRAY, -1)), (7, GRAY[::-1, ::-1].T), (8, np.rot90(GRAY)), (9, GRAY)])
+def test_upright_beside_what_pillow_cannot_write(tmp_path, orientation, seen):
+    entries = struct.pack("<HHIIHHII", 0x112, 3, 1, orientation, 0x10E, 12, 1, 38)  # ImageDescription, a double
+    tiff = b"II*\0\x08\0\0\0\2\0" + entries + bytes(4) + struct.pack("<d", 1e300)
+    assert np.array_equal(pixels(saved(tmp_path, GRAY, exif=tiff))[:, :, 0], seen)
+
+
+def test_premultiplied():
+    image = PIL.Image.new("RGBA", (1, 1), (200, 100, 50, 51))
+    assert pixels(image.convert("RGBa")).tolist() == pixels(image).tolist() == [[[40, 20, 10]]]
 
 
 @pytest.mark.parametrize("image, status, words", [

@@ -8,7 +8,6 @@ from ._library import Error, Status
 
 try:
     import PIL.Image
-    import PIL.ImageOps
 except ImportError:
     PIL = None
 
@@ -46,10 +45,13 @@ def reading(name):
 
 
 def upright(image):
+    turns = {2: PIL.Image.FLIP_LEFT_RIGHT, 3: PIL.Image.ROTATE_180, 4: PIL.Image.FLIP_TOP_BOTTOM,
+             5: PIL.Image.TRANSPOSE, 6: PIL.Image.ROTATE_270, 7: PIL.Image.TRANSVERSE, 8: PIL.Image.ROTATE_90}
     try:
-        return PIL.ImageOps.exif_transpose(image)
+        orientation = image.getexif().get(0x112)
     except Exception:  # EXIF that cannot be read turns nothing, here as in viewers
-        return image
+        orientation = None
+    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def pixels_of_pil(image):
@@ -58,7 +60,7 @@ def pixels_of_pil(image):
         values = np.asarray(image).clip(0, 65535)
         values = np.where(values == image.info.get("transparency"), 0, values)
         image = PIL.Image.fromarray((values >> 8).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
+    if image.mode.endswith(("A", "a")) or "transparency" in image.info:
         image = image.convert("RGBA")
         black = PIL.Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = PIL.Image.alpha_composite(black, image)

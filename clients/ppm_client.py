@@ -30,6 +30,7 @@ import io
 import json
 import math
 import multiprocessing.shared_memory
+import numbers
 import os
 import re
 import socket
@@ -41,12 +42,18 @@ import zlib
 
 import numpy as np
 
+try:
+    import PIL.Image
+except ImportError:
+    PIL = None
+
 DTYPES = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64, "INT32": np.int32}
 SAFETENSORS_DTYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4"}
 ALIGNMENT_BYTES = 64
 PIECE_BYTES = 1 << 20
 LABELS_MAX = 1 << 30
-PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of Pillow
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # of Pillow
+DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # 16 bits of gray, of which convert() would clip all above 255
 IMAGE_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}  # by their first bytes
 PROBLEM_BYTES_MAX = 1 << 16
 SENTENCE_MAX = 1000
@@ -197,14 +204,13 @@ class Client:
             labels = labels_of(answer)
             classes = [{key: value for key, value in own.items() if key != "segmentation"}
                        for own in answer["classes"]]
-        return Labels(self, body, model, size, labels, classes)
+        return Labels(self, body, model, labels, classes)
 
-    def overlay(self, image, opacity=0.5, model="", size=None, media_type="image/png"):
-        """The image with the colors of its labels over it, as the bytes of a PNG or JPEG."""
-        if not isinstance(opacity, (int, float)) or not 0 <= opacity <= 1:
+    def overlay(self, image, opacity=0.5, model="", media_type="image/png"):
+        """The image with the colors of its labels over it, in its own size, as the bytes of a PNG or JPEG."""
+        if not isinstance(opacity, numbers.Real) or not 0 <= opacity <= 1:
             raise Error(None, f"opacity: found {opacity!r}, expected a number from 0 to 1")
-        return bytes(self.post_image(bytes_of_image(image), model, {"overlay": f"{opacity}", "size": size_text(size)},
-                                     media_type))
+        return bytes(self.post_image(bytes_of_image(image), model, {"overlay": str(abs(float(opacity)))}, media_type))
 
     def post_image(self, body, model, query, accept):
         return self.ask("POST", path_of(model, query), body,
@@ -290,12 +296,12 @@ class Labels:
     """labels: int32 [H, W]. classes: those in the image, the largest first, as dicts: id, name and color if
     the model has them, pixels, share, box (x, y, width, height)."""
 
-    def __init__(self, client, body, model, size, labels, classes):
+    def __init__(self, client, body, model, labels, classes):
         self.labels, self.classes = labels, classes
-        self.ask = lambda opacity, media_type: client.overlay(body, opacity, model, size, media_type)
+        self.ask = lambda opacity, media_type: client.overlay(body, opacity, model, media_type)
 
     def overlay(self, opacity=0.5, media_type="image/png"):
-        """Asks the server for it: see Client.overlay."""
+        """Asks the server for it, in the image's own size, whatever that of labels: see Client.overlay."""
         return self.ask(opacity, media_type)
 
 
@@ -364,7 +370,7 @@ class Shared:
 def path_of(model, query):
     if model is not None and not isinstance(model, str):
         raise Error(None, f"model: found {model!r}, expected a name")
-    query = urllib.parse.urlencode({name: value for name, value in query.items() if value}, safe=",")
+    query = urllib.parse.urlencode({name: value for name, value in query.items() if value is not None}, safe=",")
     return (f"/ppm/{urllib.parse.quote(model, safe='')}" if model else "/ppm") + (query and f"?{query}")
 
 
@@ -441,10 +447,10 @@ def bytes_of_image(image):
         return bytes(image)
     if isinstance(image, np.ndarray):
         return png_of(image)
-    if hasattr(image, "save") and hasattr(image, "mode"):  # Pillow
+    if PIL and isinstance(image, PIL.Image.Image):
         file = io.BytesIO()
         with reading_file("image"):
-            (image if image.mode in PNG_MODES else image.convert("RGB")).save(file, "PNG", compress_level=1)
+            for_png(upright(image)).save(file, "PNG", compress_level=1)
         return file.getvalue()
     with reading_file("image"):
         body = image.read() if hasattr(image, "read") else None
@@ -452,6 +458,28 @@ def bytes_of_image(image):
         raise Error(None, f"image: found {type(image).__name__}, expected a file's name, bytes, a file that is "
                           "open for bytes, a Pillow image or an array [H, W, 3]")
     return body
+
+
+def upright(image):
+    """A Pillow image as its EXIF says, which a PNG of it would not have."""
+    turns = {2: PIL.Image.FLIP_LEFT_RIGHT, 3: PIL.Image.ROTATE_180, 4: PIL.Image.FLIP_TOP_BOTTOM,
+             5: PIL.Image.TRANSPOSE, 6: PIL.Image.ROTATE_270, 7: PIL.Image.TRANSVERSE, 8: PIL.Image.ROTATE_90}
+    try:
+        orientation = image.getexif().get(0x112)
+    except Exception:  # EXIF that cannot be read turns nothing, here as in viewers
+        orientation = None
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def for_png(image):
+    """A Pillow image in a mode of PNG: of 16 bits the upper 8."""
+    if image.mode in DEEP_MODES:
+        values = np.asarray(image).clip(0, 65535)
+        values = np.where(values == image.info.get("transparency"), 0, values)
+        return PIL.Image.fromarray((values >> 8).astype(np.uint8))
+    if image.mode in PNG_MODES:
+        return image
+    return image.convert("RGBA" if image.mode.endswith(("A", "a")) else "RGB")
 
 
 def type_of_image(body):
@@ -617,9 +645,9 @@ def main():
     is_image = len(options.x) == 1 and re.fullmatch(r".*\.(jpe?g|png)", options.x[0], re.I | re.S)
     if is_image and options.shared_memory:
         raise Error(None, f"{options.x[0]}: an image is always sent, expected no --shared-memory")
-    if options.overlay and not is_image:
+    if options.overlay is not None and not is_image:
         raise Error(None, f"--overlay: found {' '.join(options.x)}, expected one .jpg, .jpeg or .png")
-    size = options.size and size_of(options.size)
+    size = size_of(options.size) if options.size is not None else None
     with Client(options.url, options.key) as client:
         (label_file if is_image else infer_files)(client, options, size)
 

@@ -8,6 +8,7 @@ import email.utils
 import io
 import os
 import pathlib
+import struct
 import sys
 import tempfile
 import time
@@ -173,6 +174,9 @@ def check_image_forms(client, pixels, labels):
     for picture in (deep, *(image.convert(mode) for mode in ("1", "L", "LA", "P", "F", "CMYK", "YCbCr", "HSV"))):
         rgb = np.array((gray if picture is deep else picture).convert("RGB"))
         check(np.array_equal(client.label(picture, "street").labels, client.label(rgb, "street").labels), picture.mode)
+    check_deep_grays(client)
+    check_transparency(client)
+    check_orientations(client, image)
     closed, jpeg = io.BytesIO(), pathlib.Path("configs/samples/street.jpg").read_bytes()
     closed.close()
     for what, wrong in {"a closed file": closed, "Pillow's, which breaks off": Image.open(io.BytesIO(jpeg[:5000])),
@@ -180,6 +184,51 @@ def check_image_forms(client, pixels, labels):
                         "a number": 5, "None": None, "text": io.StringIO("x"), "gray": pixels[..., 0],
                         "floats": pixels / 255, "no pixels": pixels[:0]}.items():
         check(error_of(lambda wrong=wrong: client.label(wrong, "street")).status is None, what)
+
+
+def pixels_seen(client, image):
+    """The server's pixels of an image: those under labels that are not seen."""
+    return np.array(Image.open(io.BytesIO(client.overlay(image, 0, "street"))))
+
+
+def check_deep_grays(client):
+    """16 bits of gray, of which the upper 8 are kept, in each of Pillow's modes."""
+    values = np.array([[0, 255, 256, 40000], [65535, 32767, 32768, 511]], np.int32)
+    png = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(png, "PNG")
+    beyond = np.where(values == 65535, 70000, values - (values == 0))
+    forms = [png.getvalue(), Image.open(png), Image.fromarray(values), Image.fromarray(beyond),
+             *(Image.frombytes(mode, (4, 2), values.astype(dtype).tobytes())
+               for mode, dtype in (("I;16", "<u2"), ("I;16L", "<u2"), ("I;16B", ">u2")))]
+    for form in forms:
+        found = pixels_seen(client, form)
+        check(np.array_equal(found, (values >> 8)[..., None].repeat(3, 2)), f"{form}: found {found.tolist()}")
+    clear = Image.open(png)
+    clear.info["transparency"] = 40000
+    found = pixels_seen(client, clear)[..., 0]
+    check(np.array_equal(found, np.where(values == 40000, 0, values >> 8)), f"transparent gray: found {found.tolist()}")
+
+
+def check_transparency(client):
+    """What is transparent is laid over black."""
+    clear = Image.new("RGBA", (2, 1), (200, 100, 50, 255))
+    clear.putpixel((1, 0), (200, 100, 50, 51))
+    for mode in ("RGBA", "RGBa"):
+        found = pixels_seen(client, clear.convert(mode)).tolist()
+        check(found == [[[200, 100, 50], [40, 20, 10]]], f"{mode}: found {found}")
+
+
+def check_orientations(client, image):
+    """Pillow's images are upright, as the files that they come from are, even beside an entry of EXIF that Pillow
+    reads but cannot write: an ImageDescription that is a double."""
+    for orientation in range(10):
+        entries = struct.pack("<HHIIHHII", 0x0112, 3, 1, orientation, 0x010E, 12, 1, 38)
+        tiff = b"II*\0\x08\0\0\0\2\0" + entries + bytes(4) + struct.pack("<d", 1e300)
+        file = io.BytesIO()
+        image.save(file, "PNG", exif=tiff)
+        found, expected = (pixels_seen(client, form) for form in (Image.open(file), file.getvalue()))
+        check(found.shape == expected.shape and np.array_equal(found, expected), f"orientation {orientation}")
+        check((expected.shape[0] == image.width) == (5 <= orientation <= 8), f"orientation {orientation} of a file")
 
 
 def check_labels(url):
@@ -204,7 +253,11 @@ def check_labels(url):
         jpeg = street.overlay(media_type="image/jpeg")
         check(Image.open(io.BytesIO(jpeg)).format == "JPEG", "an overlay as JPEG")
         check(jpeg == client.overlay(pixels, 0.5, "street", media_type="image/jpeg"), "an overlay of pixels")
-        check(client.label(pixels, "street", size=(5, 31)).labels.shape == (5, 31), "a size")
+        sized = client.label(pixels, "street", size=(5, 31))
+        check(sized.labels.shape == (5, 31), "a size")
+        check(sized.overlay(0.25) == street.overlay(0.25), "an overlay of labels of another size")
+        for opacity, same in ((True, 1), (-0.0, 0), (np.float32(0.25), 0.25), (np.int64(1), 1), (1e-5, 0), (5e-324, 0)):
+            check(street.overlay(opacity) == street.overlay(same), f"an opacity of {opacity!r}")
         check_image_forms(client, pixels, street.labels)
         for opacity in (-0.1, 1.1, float("nan"), "0.5", None):
             check("opacity: found" in str(error_of(lambda opacity=opacity: street.overlay(opacity))), opacity)

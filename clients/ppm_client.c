@@ -59,18 +59,11 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
     exit(1);
 }
 
-/* The start of what may be long. */
-static const char *shortened(char *text)
-{
-    text[strnlen(text, SENTENCE_MAX)] = '\0';
-    return text;
-}
-
 /* snprintf() of text that must fit. */
 #define PRINT(to, ...)                                                                             \
     do {                                                                                           \
         if ((size_t)snprintf(to, sizeof(to), __VA_ARGS__) >= sizeof(to))                           \
-            fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, shortened(to));                \
+            fail("longer than %zu bytes: %.40s...", sizeof(to) - 1, to);                           \
     } while (0)
 
 /* The integer at the start of text, whatever follows. */
@@ -165,17 +158,14 @@ static int connect_tcp(const char *url)
 static char *json_string(const char *json, const char *key)
 {
     const char *from = strstr(json, key);
-    char *string = from ? strdup(from + strlen(key)) : NULL, *to = string;
-    for (from = string; from && *from && *from != '"'; *to++ = *from++)
+    char *string = from ? calloc(1, strlen(from)) : NULL, *to = string;
+    for (from = from ? from + strlen(key) : NULL; to && *from && *from != '"'; *to++ = *from++)
         if (*from == '\\' && from[1]) /* \" and \\: the server escapes nothing else */
             from++;
-    if (to)
-        *to = '\0';
     return string;
 }
 
-/* One request on a new connection. Returns the body of a success; ends the program, with the
- * server's sentence, otherwise. */
+/* Returns the body of a success; ends the program, with the server's sentence, otherwise. */
 static struct bytes ask(const char *url, const char *method, const char *target, const char *type,
                         const char *accept, struct bytes body)
 {
@@ -205,7 +195,7 @@ static struct bytes ask(const char *url, const char *method, const char *target,
         return answer;
     char *of_ppm = json_string(answer.at, "\"detail\":\""),
          *of_v2 = json_string(answer.at, "\"error\":\"");
-    fail("%s (status %zu)", shortened(of_ppm ? of_ppm : of_v2 ? of_v2 : answer.at), status);
+    fail("%.*s (status %zu)", SENTENCE_MAX, of_ppm ? of_ppm : of_v2 ? of_v2 : answer.at, status);
 }
 
 static struct bytes post_json(const char *url, const char *target, char *json)
@@ -213,24 +203,24 @@ static struct bytes post_json(const char *url, const char *target, char *json)
     return ask(url, "POST", target, JSON, JSON, (struct bytes){json, strlen(json)});
 }
 
-/* What becomes part of a target. */
+/* What becomes part of a target; NULL does not. */
 static void check(const char *what, const char *text, const char *allowed, const char *expected)
 {
-    if (text[strspn(text, allowed)])
+    if (text && text[strspn(text, allowed)])
         fail("%s \"%.60s\": expected %s", what, text, expected);
 }
 
-static size_t json_number(char *json, const char *key)
+static size_t json_number(const char *json, const char *key)
 {
     size_t number = 0;
     const char *at = strstr(json, key);
     if (!at || !read_number(at + strlen(key), &number))
-        fail("the server's answer has no %s %s", key, shortened(json));
+        fail("the server's answer has no %s %.*s", key, SENTENCE_MAX, json);
     return number;
 }
 
 /* The list after key and a bracket, without spaces: "1,4,30,30". Returns its bytes in float32. */
-static size_t read_shape(char *text, const char *key, char ret_shape[SHAPE_BYTES])
+static size_t read_shape(const char *text, const char *key, char ret_shape[SHAPE_BYTES])
 {
     const char *at = strstr(text, key);
     size_t bytes = sizeof(float), length = 0, extent = 0;
@@ -242,7 +232,7 @@ static size_t read_shape(char *text, const char *key, char ret_shape[SHAPE_BYTES
         at += strspn(at, ", ");
     }
     if (length == 0 || (*at != ')' && *at != ']'))
-        fail("no shape of a tensor after %s in: %s", key, shortened(text));
+        fail("no shape of a tensor after %s in: %.*s", key, SENTENCE_MAX, text);
     return bytes;
 }
 
@@ -258,7 +248,7 @@ static struct bytes read_npy(struct bytes file, const char *what, bool labels, c
         fail("out of memory");
     if ((!strstr(text, "'<f4'") && !(labels && strstr(text, "'<i4'"))) ||
         !strstr(text, "'fortran_order': False"))
-        fail("%s is not float32 in C order: %s", what, shortened(text));
+        fail("%s is not float32 in C order: %.*s", what, SENTENCE_MAX, text);
     if (read_shape(text, "'shape': ", ret_shape) != file.count - head)
         fail("%s has %zu bytes, not those of [%s]", what, file.count - head, ret_shape);
     free(text);
@@ -323,13 +313,13 @@ static char *infer_in_region(const char *url, const char *name, const char *x_sh
 static void infer_shared(const char *url, const char *model, struct bytes file, const char *path)
 {
     char target[256], x_shape[SHAPE_BYTES], y_shape[SHAPE_BYTES];
-    const struct bytes x = read_npy(file, "x", false, x_shape);
+    const struct bytes x = read_npy(file, "x, with --shared-memory,", false, x_shape);
     PRINT(target, "/ppm%s%s?shape=%s&%s", *model ? "/" : "", model, x_shape, query);
     char *description = ask(url, "GET", target, JSON, JSON, (struct bytes){0}).at;
     char *name = json_string(description, "\"name\":\"");
     size_t x_bytes = json_number(description, "\"input_bytes\":"),
            y_bytes = json_number(description, "\"output_bytes\":"), bytes = 0;
-    check(NAME, name && *name ? shortened(name) : "?", NAME_CHARACTERS, NAME_EXPECTED);
+    check(NAME, name && *name ? name : "?", NAME_CHARACTERS, NAME_EXPECTED);
     if (x_bytes != x.count || __builtin_add_overflow(x_bytes, y_bytes, &bytes))
         fail("the server says %zu and %zu bytes for [%s]", x_bytes, y_bytes, x_shape);
     char *memory = share_memory(x_bytes, bytes);
@@ -345,10 +335,35 @@ static void infer_shared(const char *url, const char *model, struct bytes file, 
     free(description);
 }
 
+/* What the extension of y asks for: that of a tensor may be any. */
+static const char *type_of(const char *path, const char *x)
+{
+    static const char *const types[] = {".png",       "image/png", ".jpg", "image/jpeg", ".jpeg",
+                                        "image/jpeg", ".json",     JSON,   ".npy",       NPY};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof types / sizeof *types; i += 2)
+        if (strcasecmp(dot, types[i]) == 0)
+            return types[i + 1];
+    if (strncmp(x, "\xff\xd8\xff", 3) == 0 || strncmp(x, "\x89PNG", 4) == 0)
+        fail("%s: expected .png, .jpg, .jpeg, .json, .npy", path);
+    return NPY;
+}
+
+static void infer_sent(const char *url, const char *model, struct bytes x, const char *path)
+{
+    char target[256], y_shape[SHAPE_BYTES];
+    const char *accept = type_of(path, x.at);
+    PRINT(target, "/ppm%s%s?%s", *model ? "/" : "", model, query);
+    const struct bytes y = ask(url, "POST", target, "application/octet-stream", accept, x);
+    if (strcmp(accept, NPY) == 0)
+        read_npy(y, "the server's answer", true, y_shape);
+    write_file(path, (struct bytes){y.at, 0}, y);
+    free(y.at);
+}
+
 int main(int argc, char **argv)
 {
-    const char *url = "127.0.0.1:8080", *model = "", *size = "", *overlay = "", *files[2] = {0};
-    char target[256], y_shape[SHAPE_BYTES];
+    const char *url = "127.0.0.1:8080", *model = "", *size = NULL, *overlay = NULL, *files[2] = {0};
     bool is_shared = false;
     size_t count = 0;
     signal(SIGPIPE, SIG_IGN);
@@ -376,24 +391,10 @@ int main(int argc, char **argv)
     check(NAME, model, NAME_CHARACTERS, NAME_EXPECTED);
     check("--size", size, "0123456789,", "H,W in pixels");
     check("--overlay", overlay, "0123456789.eE-", "an opacity from 0 to 1");
-    PRINT(query, "%s%s%s%s", *size ? "size=" : "", size, *overlay ? "&overlay=" : "", overlay);
+    PRINT(query, "%s%s%s%s", size ? "size=" : "", size ? size : "", overlay ? "&overlay=" : "",
+          overlay ? overlay : "");
     const struct bytes x = read_all(open(files[0], O_RDONLY | O_CLOEXEC), files[0], false);
-    if (is_shared) {
-        infer_shared(url, model, x, files[1]);
-        free(x.at);
-        return 0;
-    }
-    const char *dot = strrchr(files[1], '.'),
-               *accept = dot && strcmp(dot, ".png") == 0    ? "image/png"
-                         : dot && strcmp(dot, ".jpg") == 0  ? "image/jpeg"
-                         : dot && strcmp(dot, ".json") == 0 ? JSON
-                                                            : NPY;
-    PRINT(target, "/ppm%s%s?%s", *model ? "/" : "", model, query);
-    const struct bytes y = ask(url, "POST", target, "application/octet-stream", accept, x);
-    if (strcmp(accept, NPY) == 0)
-        read_npy(y, "the server's answer", true, y_shape);
-    write_file(files[1], (struct bytes){y.at, 0}, y);
-    free(y.at);
+    (is_shared ? infer_shared : infer_sent)(url, model, x, files[1]);
     free(x.at);
     return 0;
 }

@@ -84,7 +84,7 @@ for name in c python; do
     refuses "$name" 'No such file' "$scratch/none.npy" "$y"
 done
 photo=configs/samples/street.jpg
-for answer in labels.png classes.json y.npy overlay.png overlay.jpg; do
+for answer in labels.png classes.json y.npy overlay.png overlay.jpg overlay.JPEG; do
     more=() && [[ $answer != overlay.* ]] || more=(--overlay 0.3)
     "${PPM_SERVER:-build/ppm-server}" label --model configs/models/street.json "$photo" "$scratch/$answer" "${more[@]}"
     for name in c python; do
@@ -102,14 +102,17 @@ for name in c python; do
     refuses "$name" 'a tensor of 4 channels' "$photo" "$scratch/none.png" --model listing1-pytorch-ppm
     refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay 7
     refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay x
+    refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay ''
+    refuses "$name" 'size: found ' "$photo" "$scratch/none.png" --model street --size ''
+    refuses "$name" 'none.gif: expected .png, .jpg, .jpeg, .json, .npy' "$photo" "$scratch/none.gif" --model street
     refuses "$name" 'overlay' "$photo" "$scratch/none.png" --model street --overlay 0.5 --size 5,31
     refuses "$name" '--size' "$photo" "$scratch/none.png" --model street --size 'a&b'
 done
-refuses python 'expected .png' "$photo" "$scratch/none.gif" --model street
 refuses python 'expected no --shared-memory' "$photo" "$scratch/none.png" --model street --shared-memory
+refuses c 'x, with --shared-memory, is not a .npy' "$photo" "$scratch/none.png" --model street --shared-memory
 refuses python 'expected one .jpg' "$x4" "$scratch/none.png" --overlay 0.5
 refuses c 'expected H,W' "$x4" "$y" --size $'5,31 HTTP/1.1\r\nX: y'
-[ ! -e "$scratch/none.png" ]
+[ ! -e "$scratch/none.png" ] && [ ! -e "$scratch/none.gif" ]
 tests/check_client.py "$url" "$several"
 tests/check_c_client.py "${PPM_C_CLIENT:-build/ppm_client}"
 stop_server

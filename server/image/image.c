@@ -51,10 +51,9 @@ enum ppm_status image_look(const char *body, size_t bytes, const struct image_li
     struct image_promise promise = {0};
     int orientation = ORIENT_UPRIGHT;
     if (!format)
-        return ppm_fail(
-            error, PPM_MALFORMED,
-            "found neither a JPEG nor a PNG in the body's %zu byte%s, by how they begin", bytes,
-            ppm_plural(bytes));
+        return ppm_fail(error, PPM_MALFORMED,
+                        "found neither a JPEG nor a PNG in %zu byte%s, by how they begin", bytes,
+                        ppm_plural(bytes));
     const struct image_bytes file = {(const uint8_t *)body, bytes};
     if (image_look_ahead(body, bytes, limits, error) != PPM_OK ||
         format->look(file, &promise, error) != PPM_OK ||

@@ -42,13 +42,14 @@ static const struct command commands[] = {
      "ppm-server run --model configs/models/listing1-pytorch-ppm.json "
      "--input configs/samples/features-4x30x30.npy --output y.npy"},
     {"label", command_label, "label the pixels of images without HTTP", "IMAGE... OUTPUT ",
-     "  IMAGE...                     JPEG and PNG files, and folders of them\n"
+     "  IMAGE...                     JPEG and PNG files, no pipes, and folders of files\n"
      "  OUTPUT                       labels as a .png or .npy, classes as a .json; of several\n"
      "                               images or a folder: a folder, for a .png of each\n"
      "  --model FILE                 the model's JSON; it takes images\n"
      "  --overlay OPACITY            write the image with its labels over it, as .png or .jpg\n"
      "  --json                       print the classes of each IMAGE, a line of JSON; no OUTPUT\n"
      "  --size H,W                   of the labels [the image's]\n"
+     "  --image-pixels-max N         refuse an IMAGE of more pixels [40000000]\n"
      "  --threads T                  computing threads [one per core]\n",
      "ppm-server label --model configs/models/street.json configs/samples/street.jpg labels.png"},
     {"describe", command_describe, "show a model's layers and the cost of a request", "",

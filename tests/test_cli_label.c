@@ -399,6 +399,11 @@ Test(cli_label, refuses_with_one_line)
          "found --overlay and --size, expected one of them\n",
          2},
         {"strongest.json", {"a.png", "y.png"}, {"--size=2x2"}, "size: found \"2x2\"", 2},
+        {"strongest.json",
+         {"a.png", "y.png"},
+         {"--image-pixels-max=0"},
+         "--image-pixels-max: found \"0\"",
+         2},
         {"strongest.json", {"a.png", "y.png"}, {"--threads=0"}, "--threads: found \"0\"", 2},
         {"strongest.json",
          {"a.png", "y.png"},
@@ -487,6 +492,27 @@ Test(cli_label, an_image_that_is_too_large_is_refused)
     struct live_output output = label_in_folder("strongest.json", LIST("large.png", "y.png"), NULL);
     cr_assert(output.status == 1 && strstr(output.err, "large.png: ") &&
                   strstr(output.err, "8000 x 6000") && strstr(output.err, "40000000"),
+              "%s", output.err);
+    live_output_free(&output);
+    output = label_in_folder("strongest.json", LIST("large.png", "y.png"),
+                             LIST("--image-pixels-max=48000000"));
+    cr_assert(output.status == 1 && strstr(output.err, "large.png: ") &&
+                  !strstr(output.err, "8000 x 6000"),
+              "%s", output.err); /* it is read, and broken */
+    live_output_free(&output);
+}
+
+Test(cli_label, how_large_an_image_may_be_is_a_flag)
+{
+    char largest[8], less[8];
+    size_t bytes;
+    snprintf(largest, sizeof largest, "%d", PIXELS);
+    snprintf(less, sizeof less, "%d", PIXELS - 1);
+    free(labeled("y.png", LIST("--image-pixels-max", largest), &bytes));
+    struct live_output output =
+        label_in_folder("strongest.json", LIST("a.png", "z.png"), LIST("--image-pixels-max", less));
+    cr_assert(output.status == 1 && strstr(output.err, less) &&
+                  strstr(output.err, "(image_pixels_max)") && access(in_folder("z.png"), F_OK) != 0,
               "%s", output.err);
     live_output_free(&output);
 }

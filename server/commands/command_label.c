@@ -22,16 +22,16 @@ struct labeling {
     struct ppm_model_info info;
     struct ppm_run_options options;
     struct label_answer answer;
+    struct image_limits limits;
     bool prints; /* JSON on stdout instead of files */
 };
 
 /* ---- one image ---- */
 
 /* The caller frees ret_image->pixels. */
-static enum ppm_status read_image(const char *path, struct ppm_image *ret_image,
-                                  struct ppm_error *error)
+static enum ppm_status read_image(const char *path, const struct image_limits *limits,
+                                  struct ppm_image *ret_image, struct ppm_error *error)
 {
-    const struct image_limits limits = {.pixels_max = IMAGE_PIXELS_MAX_DEFAULT};
     struct image_head head;
     struct ppm_image image = {0};
     size_t count = 0;
@@ -39,7 +39,7 @@ static enum ppm_status read_image(const char *path, struct ppm_image *ret_image,
     if (!bytes)
         return error->status = error->status == PPM_BAD_CONFIG ? PPM_IO : error->status;
     struct ppm_error cause = {0};
-    if (image_look(bytes, count, &limits, &head, &cause) == PPM_OK) {
+    if (image_look(bytes, count, limits, &head, &cause) == PPM_OK) {
         image.width = head.width;
         image.height = head.height;
         image.pixels = malloc(head.width * head.height * 3); /* bounded by pixels_max */
@@ -91,7 +91,7 @@ static enum ppm_status label_image(const struct labeling *labeling, const struct
     struct ppm_tensor y = {0};
     struct codec_bytes bytes = {0};
     double ms = 0;
-    if (read_image(file->image, &image, error) != PPM_OK)
+    if (read_image(file->image, &labeling->limits, &image, error) != PPM_OK)
         return error->status;
     const double begun_s = clock_now_s();
     if (ppm_image_run(labeling->model, &image, &labeling->options, &y, &cause) == PPM_OK) {
@@ -156,7 +156,7 @@ static enum ppm_status label_files(struct labeling *labeling, const struct label
 /* ---- arguments ---- */
 
 struct flags {
-    const char *model, *overlay, *size, *threads;
+    const char *model, *overlay, *size, *threads, *image_pixels_max;
 };
 
 /* The last word is the output, unless JSON is printed. */
@@ -186,7 +186,9 @@ static enum ppm_status read_flags(const struct flags *flags, struct labeling *la
     if (flags->overlay && (labeling->prints || flags->size))
         return ppm_fail(error, PPM_BAD_CONFIG, "found --overlay and %s, expected one of them",
                         labeling->prints ? "--json" : "--size");
-    if (arguments_number("--threads", flags->threads, 1, 1024, &threads, error) != PPM_OK)
+    if (arguments_number("--threads", flags->threads, 1, 1024, &threads, error) != PPM_OK ||
+        arguments_number("--image-pixels-max", flags->image_pixels_max, 1, (size_t)1 << 32,
+                         &labeling->limits.pixels_max, error) != PPM_OK)
         return error->status;
     if (flags->overlay && !codec_read_opacity(flags->overlay, &labeling->answer.opacity))
         return ppm_fail(error, PPM_BAD_CONFIG,
@@ -219,12 +221,13 @@ static enum ppm_status label_words(const char *const *words, size_t count,
 enum ppm_status command_label(int count, char *const *arguments, struct ppm_error *error)
 {
     struct flags flags = {0};
-    struct labeling labeling = {0};
+    struct labeling labeling = {.limits = {.pixels_max = IMAGE_PIXELS_MAX_DEFAULT}};
     const struct argument table[] = {
         {.flag = "--model", .value = &flags.model, .is_required = true},
         {.flag = "--overlay", .value = &flags.overlay},
         {.flag = "--json", .is_set = &labeling.prints},
         {.flag = "--size", .value = &flags.size},
+        {.flag = "--image-pixels-max", .value = &flags.image_pixels_max},
         {.flag = "--threads", .value = &flags.threads},
         {0}};
     size_t word_count = 0;

@@ -49,7 +49,7 @@ def bad_requests():
     _, raw = client.tensor(1, 4, 9, 9)
     yield 404, client.request_bytes("GET", "/nowhere")
     yield 404, client.request_bytes("POST", "/ppm/nobody?shape=1,4,9,9", raw)
-    yield 405, client.request_bytes("PUT", "/ppm")
+    yield 405, client.request_bytes("DELETE", "/ppm")
     yield 415, client.request_bytes("POST", "/ppm", raw, ["Content-Type: text/plain"])
     yield 406, client.request_bytes("POST", "/ppm?shape=1,4,9,9", raw, ["Accept: text/html"])
     yield 400, client.request_bytes("POST", "/ppm?shape=1,4,9,8", raw)

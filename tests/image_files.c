@@ -192,30 +192,32 @@ struct image_file image_file_png(size_t width, size_t height, int bits, int colo
 
 /* ---- EXIF ------------------------------------------------------------------------------------ */
 
-static void add_number(struct image_file *file, bool is_big_endian, size_t value, int bytes)
+/* Into a file that has room for it. */
+static void put(struct image_file *file, bool is_big_endian, size_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        add(file, &(uint8_t){(uint8_t)(value >> 8 * (is_big_endian ? bytes - 1 - i : i))}, 1);
+        file->bytes[file->count++] = (char)(value >> 8 * (is_big_endian ? bytes - 1 - i : i));
 }
 
 struct image_file image_file_exif(bool is_big_endian, const struct exif_entry *entries,
                                   size_t count, size_t room)
 {
-    struct image_file file = {0};
-    add(&file, is_big_endian ? "MM" : "II", 2);
-    add_number(&file, is_big_endian, 42, 2);
-    add_number(&file, is_big_endian, 8, 4);
-    add_number(&file, is_big_endian, count, 2);
+    struct image_file file = {malloc(8 + 2 + 12 * count + 4 + room), 0};
+    memcpy(file.bytes, is_big_endian ? "MM" : "II", 2);
+    file.count = 2;
+    put(&file, is_big_endian, 42, 2);
+    put(&file, is_big_endian, 8, 4);
+    put(&file, is_big_endian, count, 2);
     for (size_t i = 0; i < count; i++) {
         const bool is_short = entries[i].format == 3 && entries[i].components == 1;
-        add_number(&file, is_big_endian, entries[i].tag, 2);
-        add_number(&file, is_big_endian, entries[i].format, 2);
-        add_number(&file, is_big_endian, entries[i].components, 4);
-        add_number(&file, is_big_endian, entries[i].value, is_short ? 2 : 4);
-        add(&file, "\0", is_short ? 2 : 0);
+        put(&file, is_big_endian, entries[i].tag, 2);
+        put(&file, is_big_endian, entries[i].format, 2);
+        put(&file, is_big_endian, entries[i].components, 4);
+        put(&file, is_big_endian, entries[i].value, is_short ? 2 : 4);
+        put(&file, is_big_endian, 0, is_short ? 2 : 0);
     }
-    add_number(&file, is_big_endian, 0, 4);
-    for (size_t i = 0; i < room; i++)
-        add(&file, "a", 1);
+    put(&file, is_big_endian, 0, 4);
+    memset(file.bytes + file.count, 'a', room);
+    file.count += room;
     return file;
 }

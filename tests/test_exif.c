@@ -79,7 +79,7 @@ Test(exif, prefixes_are_read_as_far_as_they_go)
 
 /* Directories that are their own successor, or their own part: by every pointer there is, from as
  * many entries as there may be. Followed, they would lead on and on. */
-Test(exif, directories_in_a_circle_are_not_followed)
+Test(exif, directories_in_a_circle_are_not_followed, .timeout = 60)
 {
     enum { GPS_IFD = 0x8825, INTEROPERABILITY_IFD = 0xA005, ENTRIES = 65535 };
     static const uint16_t pointers[] = {EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD};

@@ -56,7 +56,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
     fprintf(stderr, "ppm_client: %s\n", text);
     if (freopen("/dev/null", "we", stderr)) /* errors in leaving are not the cause */
         leave_region();
-    exit(1);
+    _Exit(1); /* nothing is freed, and stdout has nothing yet */
 }
 
 /* snprintf() of text that must fit. */

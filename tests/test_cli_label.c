@@ -556,6 +556,8 @@ Test(cli_label, files_are_the_server_s_answers_byte_for_byte)
 
 /* ---- without memory ---- */
 
+#ifndef MALLOC_IS_TAKEN
+
 static const char *const *swept; /* the output's name or a flag, and flags */
 
 static bool label_swept(struct ppm_error *error)
@@ -587,3 +589,5 @@ Test(cli_label, every_allocation_may_fail, .timeout = 300)
                                           .requests_min = 20});
     }
 }
+
+#endif

@@ -19,6 +19,8 @@ enum { H = 41, W = 67, CANARY_BYTES = 4096 };
     "'network': [{'conv': {'channels': 8, 'kernel': 3, 'stride': 2, 'padding': 1}}, {'conv': "     \
     "{'channels': 5}}], 'output': {" output "}, 'weights': {'random': 1}}"
 
+#ifndef MALLOC_IS_TAKEN
+
 static const struct {
     const char *json;
     size_t want_h, want_w;
@@ -86,8 +88,6 @@ static void run_given(const struct ppm_model *model, const struct ppm_image *ima
     ppm_image_run(model, image, &given->options, &y, &error);
     cr_assert(error.status == PPM_OK && y.data == given->y.data, "%s", error.text);
 }
-
-#ifndef MALLOC_IS_TAKEN
 
 static void check_given(size_t index, int threads)
 {

@@ -189,8 +189,8 @@ Test(live_v1, an_image_becomes_rows_of_labels)
 {
     static const char *const formats[] = {
         "{\"instances\": [{\"b64\": \"%s\"}]}",
-        "{\"instances\": [{\"image_bytes\": {\"b64\": \"%s\"}}], \"signature_name\": "
-        "\"serving_default\"}",
+        ("{\"instances\": [{\"image_bytes\": {\"b64\": \"%s\"}}], \"signature_name\": "
+         "\"serving_default\"}"),
         "{\"instances\": [{\"data\": \"%s\"}]}",
         "{\"instances\": [\"%s\"]}",
     };

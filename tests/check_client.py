@@ -177,9 +177,9 @@ def check_image_forms(client, pixels, labels):
     check_deep_grays(client)
     check_transparency(client)
     check_orientations(client, image)
-    closed, jpeg = io.BytesIO(), pathlib.Path("configs/samples/street.jpg").read_bytes()
+    closed = io.BytesIO()
     closed.close()
-    for what, wrong in {"a closed file": closed, "Pillow's, which breaks off": Image.open(io.BytesIO(jpeg[:5000])),
+    for what, wrong in {"a closed file": closed, "Pillow's, which breaks off": Image.open(io.BytesIO(PHOTO[:len(PHOTO) // 2])),
                         "no image": b"GIF89a", "nothing": b"", "no file": "/nowhere/x.jpg", "a folder": "/tmp",
                         "a number": 5, "None": None, "text": io.StringIO("x"), "gray": pixels[..., 0],
                         "floats": pixels / 255, "no pixels": pixels[:0]}.items():
@@ -231,11 +231,21 @@ def check_orientations(client, image):
         check((expected.shape[0] == image.width) == (5 <= orientation <= 8), f"orientation {orientation} of a file")
 
 
+def small_photo():
+    """The sample as a JPEG of 64 x 48 pixels, which a server under an emulator labels in a second."""
+    file = io.BytesIO()
+    Image.open("configs/samples/street.jpg").reduce(4).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+PHOTO = small_photo()
+
+
 def check_labels(url):
     """On street, which the server has by default."""
     with ppm_client.Client(url) as client:
-        street = client.label("configs/samples/street.jpg", "street")
-        pixels = np.array(Image.open("configs/samples/street.jpg"))
+        street = client.label(PHOTO, "street")
+        pixels = np.array(Image.open(io.BytesIO(PHOTO)))
         y = client.infer(np.float32(pixels.transpose(2, 0, 1)) / 255, "street")
         check(street.labels.dtype == np.int32 and np.array_equal(street.labels, y[0]), "other labels than the tensor's")
         check(sum(own["pixels"] for own in street.classes) == street.labels.size, f"classes: {street.classes}")
@@ -244,7 +254,7 @@ def check_labels(url):
             box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
             check(own["pixels"] == len(rows) and own["box"] == box and "segmentation" not in own, own)
             check(abs(own["share"] - len(rows) / street.labels.size) < 1e-6, own)
-        check({"water", "sky", "boat"} <= {own["name"] for own in street.classes}, f"names: {street.classes}")
+        check({"sky", "grass", "building"} <= {own["name"] for own in street.classes}, f"names: {street.classes}")
         colors = np.zeros((9, 3))
         for own in street.classes:
             colors[own["id"]] = own["color"]

@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/ppm-server" <<EOF
 #!/bin/sh
-[ "\${1:-}" != run ] || one_core="taskset -c $core" # which takes as many threads as there are cores
+case "\${1:-}" in run | label) one_core="taskset -c $core" ;; esac # they take a thread for each core
 exec \${one_core:-} valgrind --tool=drd -q --suppressions=tests/drd.supp --log-file=$work/report.%p $PWD/$PPM_SERVER "\$@"
 EOF
 chmod +x "$work/ppm-server"

@@ -41,7 +41,8 @@ static bool read_order(struct image_bytes tiff, ExifByteOrder *ret_order)
     return memcmp(tiff.at, "II*", 4) == 0 || memcmp(tiff.at, "MM\0*", 4) == 0;
 }
 
-/* The orientation's entry in the first directory; NULL: there is none. */
+/* The orientation's entry in the first directory, with one value, which is in the entry itself;
+ * NULL: there is none. */
 static const uint8_t *find_entry(struct image_bytes tiff, ExifByteOrder order)
 {
     const size_t at = exif_get_long(tiff.at + 4, order);
@@ -51,7 +52,8 @@ static const uint8_t *find_entry(struct image_bytes tiff, ExifByteOrder order)
     const size_t room = (tiff.count - at - COUNT_BYTES) / ENTRY_BYTES;
     const size_t claimed = exif_get_short(tiff.at + at, order);
     for (size_t i = 0; i < claimed && i < room; i++, entry += ENTRY_BYTES)
-        if (exif_get_short(entry, order) == EXIF_TAG_ORIENTATION)
+        if (exif_get_short(entry, order) == EXIF_TAG_ORIENTATION &&
+            exif_get_long(entry + 4, order) == 1)
             return entry;
     return NULL;
 }

@@ -3,7 +3,7 @@
 #include "server/image/exif.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY_BYTES = 12 };
+enum { ORIENTATION = 0x0112, SHORT = 3, LONG = 4, ENTRY_BYTES = 12 };
 
 static size_t read_number(const uint8_t *at, int bytes, bool is_big_endian)
 {
@@ -13,7 +13,7 @@ static size_t read_number(const uint8_t *at, int bytes, bool is_big_endian)
     return value;
 }
 
-/* Whether an entry of the first directory says so: at `place` or, of more than two, elsewhere. */
+/* Whether an entry of the first directory says so, as its one value. */
 static bool has_orientation(const uint8_t *data, size_t size, size_t orientation)
 {
     if (size < 10)
@@ -25,12 +25,10 @@ static bool has_orientation(const uint8_t *data, size_t size, size_t orientation
     const size_t count = read_number(data + start, 2, is_big_endian);
     for (size_t i = 0; i < count && start + 2 + (i + 1) * ENTRY_BYTES <= size; i++) {
         const uint8_t *entry = data + start + 2 + i * ENTRY_BYTES;
-        const size_t values = read_number(entry + 4, 4, is_big_endian);
-        const size_t place =
-            values > 2 ? read_number(entry + 8, 4, is_big_endian) : (size_t)(entry + 8 - data);
+        const size_t format = read_number(entry + 2, 2, is_big_endian);
         if (read_number(entry, 2, is_big_endian) == ORIENTATION &&
-            read_number(entry + 2, 2, is_big_endian) == SHORT && values > 0 && place + 2 <= size &&
-            read_number(data + place, 2, is_big_endian) == orientation)
+            (format == SHORT || format == LONG) && read_number(entry + 4, 4, is_big_endian) == 1 &&
+            read_number(entry + 8, format == SHORT ? 2 : 4, is_big_endian) == orientation)
             return true;
     }
     return false;

@@ -53,6 +53,7 @@ Test(exif, other_entries_are_not_the_orientation)
     static const struct exif_entry cases[] = {
         {MODEL, SHORT, 1, 6},       {ORIENTATION, LONG, 1, 9},         {ORIENTATION, ASCII, 1, 6},
         {ORIENTATION, SHORT, 0, 6}, {ORIENTATION, SHORT, 1u << 31, 6}, {ORIENTATION, 99, 1, 6},
+        {ORIENTATION, SHORT, 2, 6}, {ORIENTATION, SHORT, 3, 12},       {ORIENTATION, LONG, 2, 12},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         cr_assert(orientation_of(image_file_exif(false, &cases[i], 1, 100)) == 1, "case %zu", i);

@@ -122,6 +122,16 @@ char *live_log(const struct live *live)
     return read_all(live->log, &bytes);
 }
 
+size_t live_count_log(const struct live *live, const char *text)
+{
+    char *log = live_log(live);
+    size_t count = 0;
+    for (const char *at = log; (at = strstr(at, text)); at += strlen(text))
+        count++;
+    free(log);
+    return count;
+}
+
 /* The end of the log, for the message of a failing test. */
 static const char *log_tail(const struct live *live)
 {

@@ -59,6 +59,9 @@ void live_stop(struct live *live);
 /* The whole stderr so far; the caller frees it. */
 char *live_log(const struct live *live);
 
+/* How often text is in it. */
+size_t live_count_log(const struct live *live, const char *text);
+
 /* Waits until stderr contains text. */
 void live_wait_log(const struct live *live, const char *text);
 

@@ -98,21 +98,10 @@ Test(live_reload, the_log_level_is_taken_up)
     stop(&live);
 }
 
-/* The number of records of the log that contain text. */
-static size_t count_records(const struct live *live, const char *text)
-{
-    char *log = live_log(live);
-    size_t count = 0;
-    for (const char *at = log; (at = strstr(at, text)); at += strlen(text))
-        count++;
-    free(log);
-    return count;
-}
-
 static void reload(const struct live *live, size_t number)
 {
     kill(live->pid, SIGHUP);
-    for (int waited = 0; count_records(live, " reloaded: ") < number; waited += 5) {
+    for (int waited = 0; live_count_log(live, " reloaded: ") < number; waited += 5) {
         cr_assert(waited < LIVE_WAIT_MS, "reload %zu", number);
         live_sleep_ms(5);
     }
@@ -142,7 +131,7 @@ Test(live_reload, the_bound_of_slow_requests_is_taken_up)
     start(&live);
     write_config(LIST(LISTING1), "\"log_level\": \"error\", \"log_slow_ms\": 5, ");
     kill(live.pid, SIGHUP);
-    for (int rounds = 0; count_records(&live, " warn  POST /ppm 200 ") == 0; rounds++) {
+    for (int rounds = 0; live_count_log(&live, " warn  POST /ppm 200 ") == 0; rounds++) {
         cr_assert(rounds < 1000);
         post_slowly(&live, 10);
     }
@@ -166,8 +155,8 @@ Test(live_reload, settings_that_wait_for_a_restart_are_named_until_they_do_not)
     reload(&live, 4);
     kill(live.pid, SIGTERM);
     cr_assert(live_wait(&live) == 0);
-    cr_assert(count_records(&live, waiting) == 2);
-    cr_assert(count_records(&live, "waiting for a restart") == 2);
+    cr_assert(live_count_log(&live, waiting) == 2);
+    cr_assert(live_count_log(&live, "waiting for a restart") == 2);
     live_directory_remove(directory);
 }
 

@@ -81,16 +81,6 @@ static void wait_served(const struct live *live, const char *name, int channels)
     }
 }
 
-static size_t count_records(const struct live *live, const char *text)
-{
-    char *log = live_log(live);
-    size_t count = 0;
-    for (const char *at = log; (at = strstr(at, text)); at += strlen(text))
-        count++;
-    free(log);
-    return count;
-}
-
 Test(live_watch, a_folder_is_followed)
 {
     struct live live;
@@ -105,8 +95,8 @@ Test(live_watch, a_folder_is_followed)
     wait_served(&live, "m", 3);
     char text[96];
     snprintf(text, sizeof text, " info  reloading: %s has changed\n", in_folder("m.json"));
-    cr_expect(count_records(&live, text) == 1);
-    cr_expect(count_records(&live, " reloaded: ") == 3);
+    cr_expect(live_count_log(&live, text) == 1);
+    cr_expect(live_count_log(&live, " reloaded: ") == 3);
     stop(&live);
 }
 
@@ -170,10 +160,10 @@ Test(live_watch, a_broken_file_changes_nothing)
     live_wait_log(&live, "not reloaded, still serving the old models: ");
     live_sleep_ms(2500); /* further looks find it as it was */
     wait_served(&live, "m", 2);
-    cr_expect(count_records(&live, "not reloaded") == 1);
+    cr_expect(live_count_log(&live, "not reloaded") == 1);
     put("m.json", model("m", 5));
     wait_served(&live, "m", 5);
-    cr_expect(count_records(&live, "not reloaded") == 1);
+    cr_expect(live_count_log(&live, "not reloaded") == 1);
     stop(&live);
 }
 
@@ -209,12 +199,12 @@ Test(live_watch, a_file_is_not_loaded_before_it_is_written)
     struct live live;
     start(&live, "2");
     for (int channels = 3; channels < 8; channels++) {
-        const size_t before = count_records(&live, "not reloaded");
+        const size_t before = live_count_log(&live, "not reloaded");
         const double longest_s = write_slowly(in_folder("m.json"), model("m", channels));
         wait_served(&live, "m", channels);
         if (longest_s > 1)
             continue;
-        cr_expect(count_records(&live, "not reloaded") == before);
+        cr_expect(live_count_log(&live, "not reloaded") == before);
         break;
     }
     stop(&live);
@@ -232,7 +222,7 @@ Test(live_watch, a_file_that_changes_while_it_is_loaded_is_loaded_again)
     put("m.json", model("m", 3));
     live_wait_log(&live, "m.json: changed while it was loaded");
     wait_served(&live, "m", 3);
-    cr_expect(count_records(&live, " reloaded: ") == 1);
+    cr_expect(live_count_log(&live, " reloaded: ") == 1);
     stop(&live);
 }
 

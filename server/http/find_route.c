@@ -38,8 +38,7 @@ const struct http_route *http_find_route(const struct http_route *routes, const 
                                          char *ret_allow)
 {
     const bool is_head = strcmp(method, "HEAD") == 0;
-    const char *first =
-        NULL; /* the most specific pattern: others match its path with another sense */
+    const char *first = NULL; /* pattern that matches: later ones take the path in another sense */
     size_t at = 0;
     ret_allow[0] = '\0';
     for (const struct http_route *route = routes; route->pattern; route++) {
